@@ -1,0 +1,403 @@
+"""Gradients, as readings of the graph.
+
+`backward` adds the totals of one walk to the leaves' `.grad`; `grad` returns them. `value_and_grad`, `vjp`,
+`jvp`, `jacobian`, `hessian` and `hvp` are functions of functions that call `grad`; `checkpoint` trades the
+memory of a record for running it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu import random
+from tinygrad_edu.graph import (
+    Node,
+    detect_anomaly,
+    enable_grad,
+    evaluate,
+    is_grad_enabled,
+    no_grad,
+    recording,
+    topological,
+    tracing,
+    walk,
+)
+
+__all__ = [
+    "backward",
+    "checkpoint",
+    "detect_anomaly",
+    "enable_grad",
+    "evaluate",
+    "grad",
+    "hessian",
+    "hvp",
+    "is_grad_enabled",
+    "jacobian",
+    "jvp",
+    "no_grad",
+    "tracing",
+    "value_and_grad",
+    "vjp",
+]
+
+
+@np.errstate(all="ignore")  # an infinite slope is an answer, not a mishap; entered once a walk
+def backward(output: Node, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
+    """Add ∂output/∂leaf to the `.grad` of each leaf that `output` was computed from. See `Tensor.backward`."""
+    order, totals = _start([output], [gradient], create_graph, "backward()")
+    held = {id(totals[output])}
+    if create_graph:
+        with enable_grad():
+            for _ in walk(order, totals, create_graph=True, free=not retain_graph):
+                pass
+            written = [(x, g if x._grad is None else x._grad + g) for x, g in totals.items()]
+    else:
+        for _ in walk(order, totals, free=not retain_graph):
+            pass
+        written = []  # all sums before any write, so that an exception leaves every .grad as it was
+        for x, g in totals.items():
+            written.append((x, _own(x, g, held) if x._grad is None else x._plain(x._grad._data + g)))
+    for x, total in written:
+        x._grad = total
+
+
+def _own(x: Node, g: Any, held: set[int]) -> Node:
+    """The gradient as a tensor of its own: no two `.grad` share memory, nor does one with what was passed in."""
+    if g.__class__ is not np.ndarray or g.base is not None or id(g) in held:
+        g = g.copy()
+    held.add(id(g))
+    return x._plain(g)
+
+
+def _start(
+    outputs: Sequence[Node], gradients: Sequence[Any], create_graph: bool, what: str
+) -> tuple[list[Node], dict[Node, Any]]:
+    """Validate the start of a walk; the order of the record and the outputs' cotangents."""
+    totals: dict[Node, Any] = {}
+    for output, gradient in zip(outputs, gradients, strict=True):
+        data = output._data
+        if not output._requires_grad:
+            raise RuntimeError(_nothing_to_differentiate(output, what))
+        if gradient is None:
+            if data.size != 1:
+                raise RuntimeError(
+                    f"{what} starts from a single number, but {output._describe()} has shape {data.shape}; "
+                    "write .mean() or .sum() first, or pass a gradient of that shape"
+                )
+            g = np.empty_like(data)
+            g.fill(1)
+        else:
+            g = (
+                gradient
+                if hasattr(gradient, "_data") and create_graph
+                else np.asarray(getattr(gradient, "_data", gradient))
+            )
+            if g.shape != data.shape:
+                raise ValueError(
+                    f"the gradient passed to {what} has shape {g.shape}, but {output._describe()} has shape {data.shape}"
+                )
+            if g.dtype != data.dtype:
+                g = np.astype(g, data.dtype)
+        if create_graph and not hasattr(g, "_data"):
+            g = output._plain(g)
+        totals[output] = totals[output] + g if output in totals else g
+    return topological(list(totals)), totals
+
+
+def _nothing_to_differentiate(output: Node, what: str) -> str:
+    if output.op is None:
+        cure = "it is a plain tensor: make the leaves with requires_grad=True, and compute it outside no_grad()"
+    elif output.op.vjp is None:
+        cure = f"{output.op.name} has no derivative"
+    else:
+        cure = "none of the leaves it was computed from requires a gradient"
+    return f"{what} got {output._describe()}, which does not depend on a tensor that requires a gradient: {cure}"
+
+
+def grad(
+    outputs: Node | Sequence[Node],
+    inputs: Node | Sequence[Node],
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any:
+    """The gradient of `outputs` by each of `inputs`, without touching any `.grad`.
+
+    `inputs` may be leaves or results in between. With `create_graph` the gradients are recorded, and can
+    be differentiated again. Returns a tensor for a single input, a tuple for a sequence of them; each has
+    exactly the shape and dtype of its input.
+
+    Raises RuntimeError if an input was not used (None is returned for it with `allow_unused`).
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor(2.0, requires_grad=True)
+    >>> dy = tg.grad(x ** 3, x, create_graph=True)
+    >>> dy.item(), tg.grad(dy, x).item()
+    (12.0, 12.0)
+    """
+    single = hasattr(inputs, "_data")
+    ys: list[Node] = [outputs] if hasattr(outputs, "_data") else list(outputs)
+    xs: list[Node] = [inputs] if single else list(inputs)
+    if grad_outputs is None:
+        gs = [None] * len(ys)
+    elif hasattr(outputs, "_data"):
+        gs = list(grad_outputs) if isinstance(grad_outputs, list | tuple) and len(grad_outputs) == 1 else [grad_outputs]
+    else:
+        gs = list(grad_outputs)
+    if len(gs) != len(ys):
+        raise ValueError(f"grad() got {len(ys)} outputs and {len(gs)} grad_outputs; give one for each output")
+    for x in xs:
+        if not hasattr(x, "_data"):
+            raise TypeError(
+                f"grad() differentiates by tensors, but got {type(x).__name__}; wrap it in Tensor(..., requires_grad=True)"
+            )
+        if not x._requires_grad:
+            raise RuntimeError(
+                f"grad() was asked for the gradient by {x._describe()}, which does not require one; write requires_grad=True"
+            )
+    order, totals = _start(ys, gs, create_graph, "grad()")
+    given = list(totals.values())
+    leads = set(xs)
+    for node in order:
+        if node.op is not None and not leads.isdisjoint(node.inputs):
+            leads.add(node)
+    with np.errstate(all="ignore"), recording(enabled=create_graph):
+        for _ in walk(order, totals, leads=leads, keep=set(xs), create_graph=create_graph):
+            pass
+        held = {id(g) for g in given}
+        results: list[Any] = []
+        for x in xs:
+            total = totals.get(x)
+            if total is None:
+                if not allow_unused:
+                    raise RuntimeError(
+                        f"grad() found no path from the outputs to {x._describe()}; pass allow_unused=True to get None for it"
+                    )
+                results.append(None)
+            else:
+                results.append(total if create_graph else _own(x, total, held))
+    return results[0] if single else tuple(results)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Transformations of functions
+
+
+leaf_to_differentiate: Any = None
+"""How to make a leaf that requires a gradient out of any value; `tensor.py` says how."""
+
+
+def _leaves(args: Sequence[Any]) -> list[Node]:
+    """The arguments as fresh leaves, which share their values and nothing else."""
+    return [leaf_to_differentiate(x) for x in args]
+
+
+def value_and_grad(f: Callable[..., Node], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Node, Any]]:
+    """The function that returns `f(*args)` and its gradient by the arguments `argnums`.
+
+    The arguments may be tensors, arrays or numbers; `f` returns a single number.
+
+    >>> value, slope = value_and_grad(lambda x: x * x)(3.0)
+    >>> value.item(), slope.item()
+    (9.0, 6.0)
+    """
+    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Node, Any]:
+        if max(positions, default=-1) >= len(args):
+            raise TypeError(
+                f"value_and_grad(argnums={argnums}) needs at least {max(positions) + 1} arguments, but got {len(args)}"
+            )
+        chosen = dict(zip(positions, _leaves([args[i] for i in positions]), strict=True))
+        with enable_grad():
+            y = f(*[chosen.get(i, arg) for i, arg in enumerate(args)], **kwargs)
+        gradients = grad(y, list(chosen.values()), allow_unused=True)
+        gradients = tuple(
+            [
+                x._plain(np.zeros_like(x._data)) if g is None else g
+                for g, x in zip(gradients, chosen.values(), strict=True)
+            ]
+        )
+        return y.detach(), gradients[0] if isinstance(argnums, int) else gradients
+
+    return value_and_gradient
+
+
+def _inputs(inputs: Any) -> tuple[list[Any], bool]:
+    return (list(inputs), False) if isinstance(inputs, tuple | list) else ([inputs], True)
+
+
+def vjp(f: Callable[..., Node], inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Node, Any]:
+    """`f(*inputs)` and the vector–Jacobian product vᵀ·J: one walk back, however many inputs.
+
+    `v` has the shape of the output; it may be left out for a single number.
+
+    >>> y, g = vjp(lambda x: x * x, np.array([1.0, 2.0]), np.array([1.0, 10.0]))
+    >>> g.tolist()
+    [2.0, 40.0]
+    """
+    args, single = _inputs(inputs)
+    xs = list(args) if create_graph and all(hasattr(x, "_data") for x in args) else _leaves(args)
+    with enable_grad():
+        y = f(*xs)
+    gradients = _grads_or_zeros(y, xs, v, create_graph)
+    return (y if create_graph else y.detach()), gradients[0] if single else gradients
+
+
+def _grads_or_zeros(y: Node, xs: Sequence[Node], v: Any, create_graph: bool) -> tuple[Node, ...]:
+    if not y._requires_grad:
+        found: Sequence[Any] = [None] * len(xs)
+    else:
+        found = grad(y, list(xs), v, create_graph=create_graph, allow_unused=True)
+    return tuple([x._plain(np.zeros_like(x._data)) if g is None else g for g, x in zip(found, xs, strict=True)])
+
+
+def jvp(f: Callable[..., Node], inputs: Any, v: Any, create_graph: bool = False) -> tuple[Node, Node]:
+    """`f(*inputs)` and the Jacobian–vector product J·v: the change of the output along `v`.
+
+    A rule is linear in its incoming gradient u, so uᵀ·J is a recorded function of u, and differentiating
+    that by u, along v, gives J·v (Townsend's double-backward trick, 2017).
+
+    >>> y, t = jvp(lambda x: x * x, np.array([1.0, 2.0]), np.array([1.0, 10.0]))
+    >>> t.tolist()
+    [2.0, 40.0]
+    """
+    args, single = _inputs(inputs)
+    vs = [v] if single else list(v)
+    xs = list(args) if create_graph and all(hasattr(x, "_data") for x in args) else _leaves(args)
+    if len(vs) != len(xs) or any(np.shape(vi) != x.shape for vi, x in zip(vs, xs, strict=False)):
+        raise ValueError(
+            f"jvp() needs a v of the inputs' shapes {[x.shape for x in xs]}, but got {[np.shape(vi) for vi in vs]}"
+        )
+    with enable_grad():
+        y = f(*xs)
+        u = leaf_to_differentiate(np.zeros_like(y._data))
+        pulled = _grads_or_zeros(y, xs, u, True)
+    pairs = [(g, vi) for g, vi in zip(pulled, vs, strict=True) if g._requires_grad]
+    if not pairs:
+        tangent = y._plain(np.zeros_like(y._data))
+    else:
+        tangent = grad([g for g, _ in pairs], u, [vi for _, vi in pairs], create_graph=create_graph)
+    return (y if create_graph else y.detach()), tangent
+
+
+def jacobian(f: Callable[..., Node], inputs: Any, create_graph: bool = False) -> Any:
+    """The Jacobian J[i, j] = ∂yᵢ/∂xⱼ, of shape `y.shape + x.shape`: one walk back for each element of y.
+
+    A tensor for a single input, a tuple for a sequence of inputs.
+
+    >>> jacobian(lambda x: x * x, np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
+    """
+    args, single = _inputs(inputs)
+    xs = list(args) if create_graph and all(hasattr(x, "_data") for x in args) else _leaves(args)
+    with enable_grad():
+        y = f(*xs)
+    rows = []
+    for index in np.ndindex(y.shape):
+        v = np.zeros_like(y._data)
+        v[index] = 1
+        rows.append(_grads_or_zeros(y, xs, v, create_graph))
+    with recording(enabled=create_graph):
+        columns = [
+            np.reshape(np.stack(column), y.shape + x.shape) if rows else x._plain(np.zeros(y.shape + x.shape, x.dtype))
+            for x, column in zip(xs, zip(*rows, strict=True) if rows else [()] * len(xs), strict=True)
+        ]
+    return columns[0] if single else tuple(columns)
+
+
+def hessian(f: Callable[..., Node], x: Any, create_graph: bool = False) -> Node:
+    """The Hessian H[i, j] = ∂²y/∂xᵢ∂xⱼ of a single number, of shape `x.shape + x.shape`.
+
+    >>> hessian(lambda x: (x ** 3).sum(), np.array([1.0, 2.0])).tolist()
+    [[6.0, 0.0], [0.0, 12.0]]
+    """
+    return jacobian(lambda t: _grads_or_zeros(f(t), [t], None, True)[0], x, create_graph)
+
+
+def hvp(f: Callable[..., Node], x: Any, v: Any, create_graph: bool = False) -> tuple[Node, Node]:
+    """`f(x)` and the Hessian–vector product H·v, without forming H: the gradient of ⟨∇f, v⟩.
+
+    >>> y, Hv = hvp(lambda x: (x ** 3).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
+    >>> Hv.tolist()
+    [6.0, 12.0]
+    """
+    t = x if create_graph and hasattr(x, "_data") else leaf_to_differentiate(x)
+    with enable_grad():
+        y = f(t)
+        slope = _grads_or_zeros(y, [t], None, True)[0]
+    return (y if create_graph else y.detach()), _grads_or_zeros(slope, [t], v, create_graph)[0]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Memory for time
+
+
+def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
+    """`f(*args)`, recorded as one op: its inside is computed again in the backward pass instead of kept.
+
+    The first run is recorded to find the leaves that `f` used besides its arguments (a layer's weights);
+    they become inputs of the op, and the record is dropped. Random numbers drawn from the package's
+    generator are drawn again alike. `f` returns one tensor and has no other effect.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> y = checkpoint(lambda t: np.exp(np.sin(t)), x).sum()
+    >>> y.backward()
+    >>> bool(np.allclose(x.grad, np.exp(np.sin(x.numpy())) * np.cos(x.numpy())))
+    True
+    """
+    if not is_grad_enabled():
+        return f(*args)
+    drawn = random.get_state()
+    tensors = [x for x in args if hasattr(x, "_data")]
+
+    def run(leaves: Sequence[Node]) -> Node:
+        """`f`, recorded, with `leaves` in place of its tensor arguments."""
+        given = iter(leaves)
+        return f(*[next(given) if hasattr(x, "_data") else x for x in args])
+
+    def run_again(leaves: Sequence[Node]) -> Node:
+        with random.replaying(drawn), enable_grad():
+            return run(leaves)
+
+    def stand_ins() -> list[Node]:
+        return [x._alias(requires_grad=x._requires_grad) for x in tensors]
+
+    leaves = stand_ins()
+    first = run(leaves)
+    if not first._requires_grad:
+        return first.detach()
+    captured = [node for node in topological([first]) if node.op is None and all(node is not x for x in leaves)]
+    results = [first._data]
+    make = type(first.op) if first.op is not None else None
+    del first, leaves  # and with them the record
+    if make is None:
+        return run(tensors)
+
+    def forward(*arrays: Any) -> Any:
+        if results:
+            return results.pop()
+        leaves = stand_ins()
+        y = run_again(leaves)
+        used = set(topological([y], through_constants=True))
+        return evaluate(y, {x: a for x, a in zip((*leaves, *captured), arrays, strict=True) if x in used})
+
+    known: list[Any] = [None, ()]  # the last incoming gradient, and the gradients that it gave
+
+    def rule(i: int, g: Any, y: Any, *values: Any) -> Any:
+        if known[0] is not g:
+            recorded = any(hasattr(x, "_data") for x in values)
+            xs = list(values) if recorded else [*stand_ins(), *captured]
+            y = run_again(xs[: len(tensors)])
+            wanted = [x for x in xs if x._requires_grad]
+            found = dict(zip(wanted, _grads_or_zeros(y, wanted, g, recorded), strict=True))
+            known[:] = g, [found.get(x) if recorded or x not in found else found[x]._data for x in xs]
+        return known[1][i]
+
+    op = make(forward, name="checkpoint", vjp=rule, bind=lambda *inputs: (inputs, {}))
+    return op.apply((*tensors, *captured))

@@ -1,0 +1,350 @@
+"""The graph: what operations leave behind, and the two ways to walk it.
+
+An operation on tensors leaves a node: the op, its inputs, its settings. This page decides whether a node
+is left (`no_grad`, `enable_grad`, `tracing`), puts the nodes in order (`topological`), walks them from an
+output back to the leaves by the chain rule (`walk`), and forwards again on new values (`evaluate`).
+`backward`, `grad`, the figures and the replay are readings of these.
+
+Tensors are known here by their attributes alone (`op inputs settings requires_grad`): nothing is imported
+from the rest of the package, so this page can be read first.
+
+Source: Baydin et al., *Automatic differentiation in machine learning: a survey*, JMLR 18 (2018).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import operator
+import os
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+Node = Any  # a Tensor: known by its attributes
+Array = Any  # a NumPy array, or one that speaks its protocols
+
+
+# ---------------------------------------------------------------------------------------------------
+# Whether to record
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What an op leaves behind: nothing, a node if a gradient may be asked for, or a node in any case."""
+
+    enabled: bool = True
+    everything: bool = False
+    anomaly: bool = False
+    scope: Any = None  # the nn.Module being called, for figures
+
+
+RECORDING: ContextVar[Recording] = ContextVar("RECORDING", default=Recording())  # noqa: B039 (frozen)
+
+
+@contextmanager
+def recording(**changes: Any) -> Iterator[None]:
+    """Change how ops are recorded inside a `with` block or a decorated function, in this thread alone."""
+    token = RECORDING.set(replace(RECORDING.get(), **changes))
+    try:
+        yield
+    finally:
+        RECORDING.reset(token)
+
+
+def no_grad() -> Any:
+    """Record nothing inside the block: results are plain numbers, and leaves may be written in place.
+
+    >>> import tinygrad_edu as tg
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.no_grad():
+    ...     w -= 0.1
+    >>> w.requires_grad, (w * 2).requires_grad
+    (True, True)
+    """
+    return recording(enabled=False, everything=False)
+
+
+def enable_grad() -> Any:
+    """Record inside the block, also within `no_grad`."""
+    return recording(enabled=True)
+
+
+def tracing() -> Any:
+    """Record every op inside the block, also on tensors that require no gradient (for figures)."""
+    return recording(enabled=True, everything=True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether ops are being recorded in this thread."""
+    return RECORDING.get().enabled
+
+
+def detect_anomaly() -> Any:
+    """Look for NaN after every op and every gradient rule in the block; the error names the op and the line.
+
+    It costs one pass over each result, so it is a tool for finding a fault, not for training.
+    """
+    return recording(anomaly=True)
+
+
+def here() -> str:
+    """The innermost line of the caller's own code: outside this package, NumPy and contextlib."""
+    for frame in reversed(traceback.extract_stack()):
+        if not frame.filename.startswith(_LIBRARIES):
+            return f"{frame.filename}:{frame.lineno}: {frame.line}"
+    return "a line outside any file"
+
+
+_LIBRARIES = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep, contextlib.__file__)
+
+
+def has_nan(value: Any) -> bool:
+    """Whether an array, or one of a tuple of them, holds a NaN."""
+    if isinstance(value, tuple | list):
+        return any(has_nan(part) for part in value)
+    return value is not None and value.dtype.kind in "fc" and bool(np.isnan(value).any())
+
+
+# ---------------------------------------------------------------------------------------------------
+# The order of a record
+
+
+tick = itertools.count(1).__next__
+"""The clock of all records: a node notes the time it was made, a storage the time it was last written."""
+
+
+class Cell:
+    """When a storage was last written. Tensors that share memory share a cell."""
+
+    __slots__ = ("written",)
+
+    last = 0  # the latest write of all
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def write(self) -> None:
+        """Note a write: records made before it are stale."""
+        self.written = Cell.last = tick()
+
+
+class Freed(tuple[Any, ...]):
+    """The inputs of a node whose record has been freed."""
+
+
+FREED = Freed()
+
+
+def topological(outputs: Sequence[Node], *, through_constants: bool = False) -> list[Node]:
+    """The nodes that `outputs` were computed from, each after all of its inputs.
+
+    An op is made after its inputs, so the order of making is such an order. Only what requires a gradient is
+    visited, unless `through_constants`. Each node is met once, and nothing recurses, so a chain of a million ops
+    and a stack of 2⁶⁰ paths are ordinary records.
+
+    Raises RuntimeError if a part of the record was freed or, unless `through_constants`, is stale.
+    """
+    order = list(dict.fromkeys(outputs))
+    seen = set(order)
+    for node in order:  # the list grows as it is read
+        inputs = node.inputs
+        if inputs is FREED or (node._made < Cell.last and not through_constants):
+            check_intact(node)
+        for x in inputs:
+            if (x._requires_grad or through_constants) and x not in seen:
+                seen.add(x)
+                order.append(x)
+    order.sort(key=_made)
+    return order
+
+
+_made = operator.attrgetter("_made")
+
+
+def check_intact(node: Node) -> None:
+    """Raise RuntimeError if the node's record was freed, or if its value or an input's was written since."""
+    if node.op is None:
+        return
+    if node.inputs is FREED:
+        raise RuntimeError(
+            f"the graph of {node._describe()} was freed by backward(retain_graph=False); "
+            "compute it again, or leave out retain_graph=False the first time"
+        )
+    for x in (node, *node.inputs):
+        if x._cell is not None and x._cell.written > node._made:
+            raise RuntimeError(
+                f"{x._describe()} was written after {node.op.name} had {'made' if x is node else 'used'} it, so the recorded graph "
+                "no longer matches its values; compute the output again after writing, or write into a copy (x.clone())"
+            )
+
+
+# ---------------------------------------------------------------------------------------------------
+# The walk
+
+
+def walk(
+    order: list[Node],
+    totals: dict[Node, Any],
+    *,
+    leads: set[Node] | None = None,
+    keep: set[Node] | frozenset[Node] = frozenset(),
+    create_graph: bool = False,
+    free: bool = False,
+) -> Iterator[tuple[Node, int, Any]]:
+    """The chain rule, from the outputs back to the leaves: yields `(node, position, contribution)`.
+
+    `order` is consumed from its end. `totals` holds the outputs' cotangents at first, and at the end the
+    leaves' (and those of the nodes in `keep`, or that retain theirs). A node is reached when all its uses have contributed, so each
+    rule runs once a use: contribution = (∂L/∂y)·(∂y/∂x), summed over the axes along which x was broadcast.
+    With `leads`, only inputs in it are followed. With `create_graph` the rules run on tensors, and so are
+    recorded; without, on arrays. With `free`, each node lets go of its inputs once it has been read.
+    """
+    ours: set[Node] = set()  # totals that this walk allocated, and so may add to in place
+    anomaly = RECORDING.get().anomaly
+    while order:
+        node = order.pop()
+        g = totals.pop(node, None)
+        if g is None:
+            continue
+        op, extra = node.op, node._extra
+        if extra is not None and extra.hooks:
+            g = extra.run_hooks(g, node, create_graph)
+        if op is None or node in keep or (extra is not None and extra.retains):
+            totals[node] = g
+            if op is None:
+                continue
+        inputs, settings, rules = node.inputs, node.settings, op.rules
+        if create_graph:
+            y, xs = node._value(), inputs
+        else:
+            y, xs = node._data, [x._data for x in inputs]
+        if op.outputs is not None:
+            g = tuple([np.zeros_like(part) if gi is None else gi for gi, part in zip(g, node._data, strict=True)])
+        for i, x in enumerate(inputs):
+            if not x._requires_grad or (leads is not None and x not in leads):
+                continue
+            rule = rules[i]
+            if rule is None:
+                continue
+            contribution = rule(g, y, *xs, **settings) if settings else rule(g, y, *xs)
+            data = x._data
+            if contribution.dtype is not data.dtype or contribution.shape != data.shape:
+                if op.selects:
+                    _put(totals, x, settings["index"], contribution)
+                    continue
+                contribution = fit(contribution, node, i)
+            if anomaly and has_nan(contribution):
+                raise FloatingPointError(
+                    f"the gradient of {op.name} by its input {i} ({x._describe()}) holds NaN; the op was recorded at {node._more().line}"
+                )
+            yield node, i, contribution
+            total = totals.get(x)
+            if total is None:
+                totals[x] = contribution
+            elif x in ours:
+                np.add(total, contribution, out=total)
+            else:
+                totals[x] = total + contribution
+                if not create_graph and data.ndim:
+                    ours.add(x)
+        if free:
+            node.inputs = FREED
+
+
+class Results(tuple[Any, ...]):
+    """The value of a node whose op has several outputs: it has no shape or dtype of its own."""
+
+    __slots__ = ()
+    shape = dtype = None
+
+
+def _put(totals: dict[Node, Any], x: Node, index: int, contribution: Any) -> None:
+    """Add to one place of the cotangent of a node with several outputs."""
+    parts = totals.get(x)
+    if parts is None:
+        parts = totals[x] = [None] * len(x._data)
+    parts[index] = contribution if parts[index] is None else parts[index] + contribution
+
+
+def fit(contribution: Any, node: Node, i: int) -> Any:
+    """Undo, for a gradient, what broadcasting and promotion did to the input in the forward pass."""
+    x, op = node.inputs[i], node.op
+    if contribution.shape != x.shape:
+        if not op.broadcasts:
+            raise RuntimeError(
+                f"rule {i} of {op.name} returned shape {contribution.shape} for an input of shape {x.shape}; "
+                "a rule returns the shape of its input (declare broadcasts=True if the op broadcasts its inputs)"
+            )
+        contribution = unbroadcast(contribution, x.shape)
+    if contribution.dtype != x.dtype:
+        if contribution.dtype != node.dtype and x.dtype.kind != contribution.dtype.kind:
+            raise RuntimeError(f"rule {i} of {op.name} returned {contribution.dtype} for an input of {x.dtype}")
+        contribution = np.astype(contribution, x.dtype)
+    return contribution
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum `g` over the axes along which `shape` was broadcast: ⟨unbroadcast(g), x⟩ = ⟨g, broadcast(x)⟩.
+
+    >>> unbroadcast(np.ones((4, 3)), (1, 3))
+    array([[4., 4., 4.]])
+    """
+    extra = g.ndim - len(shape)
+    if extra:
+        g = np.add.reduce(g, axis=tuple(range(extra)))
+    if g.shape != shape:
+        axes = tuple([i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1])
+        g = np.add.reduce(g, axis=axes, keepdims=True)
+    return g
+
+
+# ---------------------------------------------------------------------------------------------------
+# Forwards again
+
+
+def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None = None) -> Any:
+    """Run a record again, forwards, on new values of its leaves: what would the outputs be?
+
+    Calls each op's forward function on arrays, nothing else. `values` maps leaves to arrays of the same
+    shape and dtype; a leaf that is not named keeps the value it has now. Returns an array for a single
+    output, a tuple for a sequence.
+
+    >>> import tinygrad_edu as tg
+    >>> apple, count, tax = tg.Tensor(100.0, requires_grad=True), tg.Tensor(2.0), tg.Tensor(1.1)
+    >>> price = apple * count * tax
+    >>> float(evaluate(price, {apple: 120.0}))
+    264.0
+    """
+    single = hasattr(outputs, "_data")
+    ys: list[Node] = [outputs] if single else list(outputs)
+    order = topological(ys, through_constants=True)
+    results: dict[Node, Any] = {}
+    for leaf, value in (values or {}).items():
+        if leaf.op is not None:
+            raise ValueError(
+                f"evaluate() takes new values for leaves, but {leaf._describe()} was computed by {leaf.op.name}"
+            )
+        array = np.asarray(value)
+        if array.shape != leaf.shape or not np.can_cast(array.dtype, leaf.dtype, "same_kind"):
+            raise ValueError(
+                f"evaluate() needs {leaf.dtype} of shape {leaf.shape} for {leaf._describe()}, but got {array.dtype} of shape {array.shape}"
+            )
+        results[leaf] = array.astype(leaf.dtype, copy=False)
+    strangers = results.keys() - set(order)
+    if strangers:
+        raise ValueError(
+            f"evaluate() was given {next(iter(strangers))._describe()}, which the outputs do not depend on"
+        )
+    for node in order:
+        if node not in results:
+            if node.op is None:
+                results[node] = node._data
+            else:
+                results[node] = node.op.compute([results[x] for x in node.inputs], node.settings)
+    return results[ys[0]] if single else tuple([results[y] for y in ys])

@@ -1,0 +1,499 @@
+"""Op: an operation, declared once.
+
+A declaration holds the forward function, the symbol that figures draw, one gradient rule per input, and
+examples. A rule is a plain NumPy expression: `g` is the incoming gradient ∂L/∂y, `y` the output, then the
+inputs, and the settings as keywords. Run on arrays it computes, on tensors it records, on symbols it prints:
+
+    multiply = ufunc(np.multiply, symbol="×",
+                     vjp=(lambda g, y, a, b: g * b,
+                          lambda g, y, a, b: g * a))
+
+So a rule uses operators, the attributes `shape ndim dtype size T mT`, NumPy functions, `math` and other ops;
+never `.data`, never a type test. From the examples alone the tests derive values, first and second
+derivatives, dtypes, aliasing and the rest (`tinygrad_edu.testing.check_op`).
+
+A new op of one's own:
+
+>>> import numpy as np
+>>> import tinygrad_edu as tg
+>>> from tinygrad_edu.op import example, op
+>>> @op(symbol="cube", vjp=(lambda g, y, x: g * 3 * x**2,), examples=[example((3,)), example((2, 1))])
+... def cube(x):
+...     \"""y = x³, elementwise.\"""
+...     return x * x * x
+>>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+>>> cube(x).sum().backward()
+>>> x.grad.tolist()
+[3.0, 12.0]
+>>> cube.formula(0)
+'∂L/∂x = 3·∂L/∂y·x^2'
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tinygrad_edu.graph import RECORDING, Results, has_nan, here, tick
+from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, UFUNCS
+from tinygrad_edu.tensor import Tensor, new_leaf
+
+Rule = Callable[..., Any]
+Domain = Callable[[np.random.Generator, tuple[int, ...]], Any]
+
+OPS: dict[str, Op] = {}
+"""Every declared op of the package, by name."""
+
+_new = Tensor.__new__
+_array = np.ndarray
+_NUMBERS = (np.generic, int, float, complex)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Examples: how an op may be called, for tests to draw inputs from
+
+
+def real(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Any real numbers, of a size near 1."""
+    return rng.standard_normal(shape)
+
+
+def interval(low: float, high: float) -> Domain:
+    """Numbers between `low` and `high`."""
+    return lambda rng, shape: rng.uniform(low, high, shape)
+
+
+def away_from(*points: float, by: float = 0.1) -> Domain:
+    """Real numbers at least `by` away from each of `points`: where a function has kinks or poles."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        x = np.asarray(rng.standard_normal(shape) * 2)
+        for point in sorted(points):
+            x = np.where(np.abs(x - point) < by, point + by * np.where(x >= point, 1.5, -1.5), x)
+        return x
+
+    return draw
+
+
+def spread(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Distinct numbers, no two within 0.1 of each other: for orders, maxima and medians."""
+    size = int(np.prod(shape))
+    return ((rng.permutation(size) - size / 2) * 0.4 + rng.uniform(-0.1, 0.1, size)).reshape(shape)
+
+
+positive = interval(0.3, 3.0)
+unit = interval(-0.8, 0.8)
+nonzero = away_from(0.0, by=0.3)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """An argument of an example that is passed as it is."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An argument of an example drawn from a domain of its own."""
+
+    shape: tuple[int, ...]
+    domain: Domain
+
+
+@dataclass(frozen=True)
+class Example:
+    """One way to call an op. A tuple of ints among `args` is the shape of an array to be drawn from the op's
+    domain; a list is a list of such; arrays, strings, numbers, None and Fixed(value) are passed as they are."""
+
+    args: tuple[Any, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def draw(self, rng: np.random.Generator, domains: Sequence[Domain]) -> tuple[list[Any], dict[str, Any]]:
+        """Arguments to call the op with; float64 arrays where shapes stood, from `domains` in turn."""
+        turn = iter([*domains, *[domains[-1]] * 100])
+
+        def value(arg: Any) -> Any:
+            if isinstance(arg, Drawn):
+                next(turn)
+                return np.asarray(arg.domain(rng, arg.shape), dtype=float)
+            if isinstance(arg, Fixed):
+                return arg.value
+            if isinstance(arg, tuple):
+                return np.asarray(next(turn)(rng, arg), dtype=float)
+            if isinstance(arg, list):
+                return [value(part) for part in arg]
+            return arg
+
+        return [value(arg) for arg in self.args], dict(self.settings)
+
+
+def example(*args: Any, **settings: Any) -> Example:
+    """An example call: `example((2, 3), axis=0)` is the op on a 2×3 array with axis=0. See `Example`."""
+    return Example(args, settings)
+
+
+@dataclass(frozen=True)
+class At:
+    """A point where the derivative is a convention: at `inputs` (numbers), the gradients are exactly these."""
+
+    inputs: tuple[float, ...]
+    gradients: tuple[float, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def at(*inputs: float, gradient: float | tuple[float, ...], **settings: Any) -> At:
+    """The derivative agreed on at a kink: `at(0.0, gradient=0.0)` says relu′(0) = 0."""
+    return At(inputs, gradient if isinstance(gradient, tuple) else (gradient,), settings)
+
+
+# ---------------------------------------------------------------------------------------------------
+# The declaration
+
+
+class Op:
+    """A differentiable operation on arrays and tensors. Declared with `op` or `ufunc`, called like a function.
+
+    forward: arrays (and settings as keywords) to an array, or to a tuple of them. It depends on nothing else.
+    name, symbol: what errors and figures call it; symbol may be a function of the settings.
+    vjp (kept as `rules`): one rule for each input (None where there is no derivative); a single function, given the input's
+        position first, for any number of inputs; None for an op that has no derivative at all.
+    bind: the arguments as the caller writes them, to `(inputs, settings)`. Left out: the first `arity`
+        arguments of `forward` are inputs, the others settings.
+    outputs: how many results a tuple-valued forward shows; what it returns beyond them is for the rules.
+    answers: the NumPy functions, ufuncs and (ufunc, method) pairs that this op stands for on tensors.
+    broadcasts: the inputs are broadcast together, so gradients are summed back by the engine.
+    view: the result may share memory with the first input.
+    takes_out: forward(..., out=array) writes its result there.
+    analytic: the forward is complex-differentiable, so tests may judge it by a complex step.
+    formulas: the printed rule of each input, where the rule is an algorithm rather than a formula.
+    examples, domain, special: what the tests draw from; domain is one for all inputs or a tuple of them.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        *,
+        name: str | None = None,
+        symbol: str | Callable[..., str] | None = None,
+        vjp: tuple[Rule | None, ...] | Rule | None = None,
+        arity: int | None = None,
+        bind: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]] | None = None,
+        outputs: int | None = None,
+        answers: Sequence[Any] = (),
+        broadcasts: bool = False,
+        view: bool = False,
+        takes_out: bool = False,
+        analytic: bool = False,
+        formulas: Sequence[str] | None = None,
+        examples: Sequence[Example] = (),
+        domain: Domain | tuple[Domain, ...] = real,
+        special: Sequence[At] = (),
+        doc: str | None = None,
+    ) -> None:
+        self.forward = forward
+        self.name: str = name or forward.__name__.strip("_")
+        self.__name__ = self.name
+        self._symbol = symbol if symbol is not None else self.name
+        self.vjp = vjp
+        self.outputs = outputs
+        self.answers = tuple(answers)
+        self.broadcasts = broadcasts
+        self.view = view
+        self.takes_out = takes_out
+        self.analytic = analytic
+        self.formulas = formulas
+        self.examples = tuple(examples)
+        self.domains: tuple[Domain, ...] = domain if isinstance(domain, tuple) else (domain,)
+        self.special = tuple(special)
+        self.selects = False  # `item`: its gradient goes to one place of a tuple-valued node
+        self.__doc__ = doc or forward.__doc__
+        self.rules: Any = _Positions(vjp) if callable(vjp) else vjp
+        self.arity: int | None = arity if arity is not None else (len(vjp) if isinstance(vjp, tuple) else None)
+        self._partial = isinstance(vjp, tuple) and None in vjp
+        self._smooth = vjp is not None and not self._partial and isinstance(forward, np.ufunc)  # floats give floats
+        if bind is None:
+            names = list(inspect.signature(forward).parameters.values()) if not isinstance(forward, np.ufunc) else []
+            if self.arity is None:
+                self.arity = forward.nin if isinstance(forward, np.ufunc) else 1
+            self._input_names = [p.name for p in names[: self.arity]]
+            self._defaults = {p.name: p.default for p in names[self.arity :]}
+            bind = self._bind
+        self.bind = bind
+        own = bind != self._bind
+        self._direct = -1 if own else self.arity  # so many arguments are the inputs, and need no binding
+        self._raw = not own and outputs is None and self.arity is not None and self.arity <= 2
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def symbol(self, **settings: Any) -> str:
+        """The text in the node's circle."""
+        return self._symbol if isinstance(self._symbol, str) else self._symbol(**settings)
+
+    def formula(self, i: int = 0, *, latex: bool = False, simplify: bool = True) -> str:
+        """The gradient rule of input `i`, printed: the rule itself, run on symbols.
+
+        >>> import tinygrad_edu as tg
+        >>> tg.multiply.formula(0)
+        '∂L/∂a = ∂L/∂y·b'
+        """
+        from tinygrad_edu.formula import rule_formula
+
+        return rule_formula(self, i, latex=latex, simplify=simplify)
+
+    # -- calling ------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        if (
+            self._raw
+            and args[0].__class__ is _array
+            and args[-1].__class__ is not Tensor
+            and not isinstance(args[-1], Tensor)
+        ):
+            return self.forward(*args, **settings)  # arrays in, array out: a rule that computes
+        if self._direct == len(args) and self._defaults.keys() == settings.keys():
+            return self.apply(args, settings or NO_SETTINGS)
+        return self.apply(*self.bind(*args, **settings))
+
+    def _bind(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments to inputs and settings, by the forward's own signature; unknown ones raise."""
+        n = self.arity or 0
+        inputs = args[:n]
+        if len(inputs) < n:
+            inputs = (*inputs, *[kwargs.pop(name) for name in self._input_names[len(inputs) :] if name in kwargs])
+        if len(inputs) != n:
+            raise TypeError(f"{self.name}() takes {n} input{'s' * (n != 1)}, but got {len(inputs)}")
+        settings = dict(self._defaults)
+        extra = args[n:]
+        if len(extra) > len(settings):
+            raise TypeError(f"{self.name}() takes {n + len(settings)} arguments, but got {len(args)}")
+        settings.update(zip(settings, extra, strict=False))
+        for key, value in kwargs.items():
+            if key not in settings:
+                if value is None or value is np._NoValue:  # an option of NumPy's, not used
+                    continue
+                takes = ", ".join(settings) or "no settings"
+                raise TypeError(
+                    f"{self.name}() on a Tensor takes {takes}, not {key}=; leave it out, or compute on t.numpy()"
+                )
+            settings[key] = value
+        return inputs, settings
+
+    def apply(self, inputs: tuple[Any, ...], settings: dict[str, Any] = NO_SETTINGS) -> Any:
+        """Compute the op on `inputs`, and record it if one of them is to be differentiated."""
+        arrays = []
+        others = 0
+        requires = recorded = False
+        for x in inputs:
+            if x.__class__ is Tensor or isinstance(x, Tensor):
+                arrays.append(x._data)
+                if x._requires_grad:
+                    requires = True
+                elif x.op is not None:
+                    recorded = True
+            else:
+                others += 1
+                if x.__class__ is _array or x.__class__ is float or x.__class__ is int:
+                    arrays.append(x)
+                elif hasattr(x, "__apply_op__"):
+                    return x.__apply_op__(self, inputs, settings)
+                else:
+                    arrays.append(self._array(x))
+        if others == len(inputs):
+            return self._plainly(inputs, settings)
+        try:
+            data = self.forward(*arrays, **settings) if settings else self.forward(*arrays)
+        except Exception as error:
+            self._explain(error, inputs, settings)
+        if data.__class__ is not _array:
+            data = _as_arrays(data)
+        recording = RECORDING.get()
+        y: Any = _new(Tensor)
+        y._data = data
+        y._grad = y.name = y._cell = y._extra = None
+        if self.view and isinstance(inputs[0], Tensor) and (self.selects or np.may_share_memory(data, arrays[0])):
+            y._cell = inputs[0]._shared_cell()
+        if recording.enabled and (requires or recorded or recording.everything):
+            y._requires_grad = requires and (self._smooth or self._differentiable(data, inputs))
+            y.op = self
+            if others:
+                inputs = tuple(
+                    [x if isinstance(x, Tensor) else _constant(a, arrays) for x, a in zip(inputs, arrays, strict=True)]
+                )
+            y.inputs = inputs
+            y.settings = settings
+            y.scope = recording.scope
+            y._made = tick()
+            if recording.anomaly:
+                self._watch(y)
+        else:
+            y._requires_grad = False
+            y.op = y.scope = None
+            y.inputs = ()
+            y.settings = NO_SETTINGS
+            y._made = 0
+        return y if self.outputs is None else self._results(y)
+
+    def _array(self, x: Any) -> Any:
+        """An input that is neither tensor nor array: a number stays one, a list becomes an array."""
+        if isinstance(x, np.generic):
+            return x.item()  # NumPy's scalars are as weak as Python's
+        if isinstance(x, _NUMBERS) or hasattr(x, "__array_function__"):
+            return x
+        if isinstance(x, list | tuple):
+            return np.asarray(x)
+        raise TypeError(f"{self.name}() takes tensors, arrays and numbers, but got {type(x).__name__} {x!r:.60}")
+
+    def _differentiable(self, data: Any, inputs: tuple[Any, ...]) -> bool:
+        """Whether the result has a derivative by an input that requires one."""
+        if self.vjp is None or (self.outputs is None and data.dtype.kind not in "fc"):
+            return False
+        if not self._partial:
+            return True
+        return any(isinstance(x, Tensor) and x._requires_grad and self.rules[i] for i, x in enumerate(inputs))
+
+    def compute(self, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
+        """The forward function on arrays, always giving arrays."""
+        return _as_arrays(self.forward(*arrays, **settings))
+
+    def _plainly(self, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        """Arrays in, arrays out."""
+        data = self.forward(*[np.asarray(x) if isinstance(x, list | tuple) else x for x in inputs], **settings)
+        if self.outputs is None:
+            return data
+        return data[0] if self.outputs == 1 else data[: self.outputs]
+
+    def _results(self, y: Any) -> Any:
+        """The visible results of a tuple-valued node."""
+        if y.op is None:
+            parts = [y._plain(part) for part in y._data[: self.outputs]]
+        else:
+            parts = [item(y, i) for i in range(self.outputs or 0)]
+        return parts[0] if self.outputs == 1 else tuple(parts)
+
+    def _watch(self, y: Any) -> None:
+        y._more().line = here()
+        if has_nan(y._data) and not any(has_nan(x._data) for x in y.inputs):
+            names = ", ".join(x._describe() for x in y.inputs)
+            raise FloatingPointError(f"{self.name} made NaN out of {names} at {y._extra.line}")
+
+    def _explain(self, error: Exception, inputs: tuple[Any, ...], settings: dict[str, Any]) -> NoReturn:
+        """The same error, naming the op, the caller's tensors and their shapes."""
+        named = ", ".join(
+            (f"{x.name} " if isinstance(x, Tensor) and x.name else "") + str(np.shape(x._data if isinstance(x, Tensor) else x))
+            if not isinstance(getattr(x, "_data", None), tuple) else "results"
+            for x in inputs
+        )  # fmt: skip
+        options = "".join(f", {key}={value!r}" for key, value in settings.items() if value is not None)
+        message = f"{self.name}({named}{options}): {error}"
+        try:
+            raised = type(error)(message)
+        except Exception:
+            raise error from None
+        raise raised from error
+
+
+class _Positions:
+    """The rules of an op with any number of inputs: one function that takes the position first."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+
+    def __getitem__(self, i: int) -> Rule:
+        return partial(self._rule, i)
+
+
+def _as_arrays(data: Any) -> Any:
+    """A forward's result, with NumPy's scalars as arrays of no dimension."""
+    if isinstance(data, _NUMBERS):
+        return np.asarray(data)
+    return Results(data) if isinstance(data, tuple) else data
+
+
+def _constant(a: Any, arrays: list[Any]) -> Tensor:
+    """An input that is not a tensor, as a leaf. A number is kept in the dtype that the op computed in."""
+    return new_leaf(a if hasattr(a, "dtype") else np.asarray(a, dtype=np.result_type(*arrays)))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Declaring
+
+
+def declare(declared: Op) -> Op:
+    """Enter an op into the table: its name, and the NumPy functions it answers for."""
+    OPS[declared.name] = declared
+    ANSWERS[declared.name] = declared
+    for key in declared.answers:
+        ANSWERS[key] = declared
+    return declared
+
+
+def op(**declaration: Any) -> Callable[[Callable[..., Any]], Op]:
+    """Declare the decorated forward function as an op; the arguments are those of `Op`.
+
+    Inside the package the op also enters the table; a user's own op is called by its own name.
+    """
+
+    def decorate(forward: Callable[..., Any]) -> Op:
+        made = Op(forward, **declaration)
+        return declare(made) if forward.__module__.startswith("tinygrad_edu.") else made
+
+    return decorate
+
+
+def ufunc(
+    function: np.ufunc,
+    symbol: str | Callable[..., str],
+    vjp: tuple[Rule | None, ...] | None,
+    doc: str,
+    **declaration: Any,
+) -> Op:
+    """Declare a NumPy ufunc as an op: it broadcasts, takes `out`, and answers for itself."""
+    declaration.setdefault("answers", (function,))
+    declaration.setdefault("arity", function.nin)
+    name = declaration.pop("name", function.__name__)
+    made = declare(
+        Op(function, name=name, symbol=symbol, vjp=vjp, broadcasts=True, takes_out=True, doc=doc, **declaration)
+    )
+    if function in made.answers:
+        UFUNCS[function] = made.apply
+    return made
+
+
+COMPOSITES: dict[str, Any] = {}
+"""Functions made of ops, that answer for NumPy functions: they leave their parts in the graph."""
+
+
+def composite(
+    *, answers: Sequence[Any] = (), examples: Sequence[Example] = (), domain: Any = real, analytic: bool = False
+) -> Any:
+    """Declare a function written in other ops as the answer for NumPy functions, with examples to test it by."""
+
+    def decorate(function: Any) -> Any:
+        function.name = function.__name__
+        function.examples = tuple(examples)
+        function.domains = domain if isinstance(domain, tuple) else (domain,)
+        function.analytic = analytic
+        function.answers = tuple(answers)
+        COMPOSITES[function.name] = function
+        ANSWERS[function.name] = function
+        for key in answers:
+            ANSWERS[key] = function
+        return function
+
+    return decorate
+
+
+@op(symbol="item", vjp=(lambda g, y, x, *, index: g,), view=True)
+def item(x: Any, index: int) -> Any:
+    """One of the results of an op that has several."""
+    return x[index]
+
+
+item.selects = True

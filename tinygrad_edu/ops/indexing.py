@@ -1,0 +1,1 @@
+"""Choosing elements: indexing in every NumPy form, sorting, scattering."""

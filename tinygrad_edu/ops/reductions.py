@@ -1,0 +1,1 @@
+"""Reductions: sums, means, extrema and norms, over all axes or some."""

@@ -1,0 +1,1 @@
+"""Moving elements without changing them: shapes, orders of axes, joining, splitting, padding."""

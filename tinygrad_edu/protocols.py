@@ -1,0 +1,248 @@
+"""NumPy's protocols: how its functions find the op that stands for them.
+
+A NumPy function called on a tensor is looked up in `ANSWERS`, which the ops fill in as they are declared
+(`op.py`). Operators come from NumPy's mixin, and methods are one line each; so neither this file nor
+`tensor.py` imports an op. A few functions only ask about an array, and are answered on its numbers; all
+others raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+import numpy
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+ANSWERS: dict[Any, Callable[..., Any]] = {}
+"""What each NumPy function does to a tensor. Keys: a function, a ufunc, (ufunc, method), or an op's name."""
+
+UFUNCS: dict[Any, Callable[[tuple[Any, ...]], Any]] = {}
+"""The short way for ufuncs without settings, which operators call: `Op.apply` of the op that answers."""
+
+NO_SETTINGS: Any = MappingProxyType({})
+
+# Functions that only ask about an array: answered on the numbers, outside the graph.
+ASKS: set[Any] = {
+    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.min_scalar_type, np.common_type,
+    np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.allclose, np.array_equal, np.array_equiv,
+    np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.shares_memory, np.may_share_memory,
+    np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values,
+    np.isin, np.intersect1d, np.union1d, np.setdiff1d, np.setxor1d,
+    np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges, np.digitize, np.searchsorted, np.bincount,
+    np.array2string, np.array_repr, np.array_str, np.save, np.savez, np.savez_compressed, np.savetxt,
+    np.lexsort, np.argpartition, np.argwhere, np.flatnonzero, np.isneginf, np.isposinf, np.linalg.matrix_rank,
+}  # fmt: skip
+
+
+def _unsupported(name: str) -> TypeError:
+    return TypeError(
+        f"{name} is not an operation that tensors record; to compute it outside the graph, pass the numbers: t.numpy()"
+    )
+
+
+def numbers(value: Any) -> Any:
+    """Arguments with every tensor in them replaced by its array."""
+    if isinstance(value, NumPyProtocols):
+        return value._data
+    if isinstance(value, list | tuple):
+        return type(value)([numbers(part) for part in value])
+    if isinstance(value, dict):
+        return {key: numbers(part) for key, part in value.items()}
+    return value
+
+
+class NumPyProtocols(NDArrayOperatorsMixin):
+    """What makes NumPy's functions, operators and methods work on tensors."""
+
+    __slots__ = ()
+
+    _data: Any
+    _describe: Callable[[], str]
+    op: Any
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        if method == "__call__":
+            if not settings and ufunc in UFUNCS:
+                return UFUNCS[ufunc](inputs)
+            answer = ANSWERS.get(ufunc)
+        else:
+            answer = ANSWERS.get((ufunc, method))
+        if answer is None:
+            raise _unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
+        if "out" in settings:
+            return _into(settings.pop("out"), answer(*inputs, **settings), ufunc.__name__)
+        return answer(*inputs, **settings)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        answer = ANSWERS.get(function)
+        if answer is not None:
+            out = kwargs.pop("out", None) if kwargs else None
+            result = answer(*args, **kwargs)
+            return result if out is None else _into((out,), result, function.__name__)
+        if function in ASKS:
+            return function(*numbers(args), **numbers(kwargs))
+        raise _unsupported(f"{function.__module__.replace('numpy', 'np')}.{function.__name__}")
+
+    # -- methods: what ndarray has, and torch's for neural networks; one line each, and each a NumPy call --
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return ANSWERS["sum"](self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return np.prod(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return np.mean(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return np.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return np.min(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, correction: float = 0, keepdims: bool = False) -> Any:
+        return np.var(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def std(self, axis: Any = None, correction: float = 0, keepdims: bool = False) -> Any:
+        return np.std(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return np.any(self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return np.all(self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        return np.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        return np.argmin(self, axis=axis, keepdims=keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Any:
+        return np.cumsum(self, axis=axis)
+
+    def cumprod(self, axis: int | None = None) -> Any:
+        return np.cumprod(self, axis=axis)
+
+    def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return ANSWERS["logsumexp"](self, axis=axis, keepdims=keepdims)
+
+    def reshape(self, *shape: Any) -> Any:
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def ravel(self) -> Any:
+        return np.ravel(self)
+
+    def flatten(self) -> Any:
+        return np.reshape(self, -1)
+
+    def transpose(self, *axes: Any) -> Any:
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) if axes else None)
+
+    def permute(self, *axes: Any) -> Any:
+        return np.transpose(self, axes[0] if len(axes) == 1 else axes)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        return np.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis: Any = None) -> Any:
+        return np.squeeze(self, axis=axis)
+
+    def unsqueeze(self, axis: int) -> Any:
+        return np.expand_dims(self, axis)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Any:
+        return np.repeat(self, repeats, axis=axis)
+
+    def take(self, indices: Any, axis: int | None = None) -> Any:
+        return np.take(self, indices, axis=axis)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        return np.diagonal(self, offset, axis1, axis2)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        return np.trace(self, offset, axis1, axis2)
+
+    def sort(self, axis: int | None = -1) -> Any:
+        return np.sort(self, axis=axis)
+
+    def argsort(self, axis: int | None = -1) -> Any:
+        return np.argsort(self, axis=axis)
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        return np.clip(self, min, max)
+
+    def round(self, decimals: int = 0) -> Any:
+        return np.round(self, decimals)
+
+    def dot(self, other: Any) -> Any:
+        return np.dot(self, other)
+
+    def matmul(self, other: Any) -> Any:
+        return np.matmul(self, other)
+
+    def astype(self, dtype: Any) -> Any:
+        return np.astype(self, np.dtype(dtype))
+
+    def copy(self) -> Any:
+        return np.copy(self)
+
+    def exp(self) -> Any:
+        return np.exp(self)
+
+    def log(self) -> Any:
+        return np.log(self)
+
+    def sqrt(self) -> Any:
+        return np.sqrt(self)
+
+    def abs(self) -> Any:
+        return np.absolute(self)
+
+    def sin(self) -> Any:
+        return np.sin(self)
+
+    def cos(self) -> Any:
+        return np.cos(self)
+
+    def tanh(self) -> Any:
+        return np.tanh(self)
+
+    def pow(self, exponent: Any) -> Any:
+        return np.power(self, exponent)
+
+    def relu(self) -> Any:
+        return ANSWERS["relu"](self)
+
+    def sigmoid(self) -> Any:
+        return ANSWERS["sigmoid"](self)
+
+    def softmax(self, axis: int = -1) -> Any:
+        return ANSWERS["softmax"](self, axis=axis)
+
+    def log_softmax(self, axis: int = -1) -> Any:
+        return ANSWERS["log_softmax"](self, axis=axis)
+
+    def nonzero(self) -> tuple[Any, ...]:
+        return np.nonzero(self)
+
+
+def _into(out: tuple[Any, ...], result: Any, name: str) -> Any:
+    """Write the result of `np.f(..., out=array)`; refuse where that would lose a record."""
+    (target,) = out
+    if isinstance(target, NumPyProtocols):
+        raise TypeError(
+            f"np.{name} got out={target._describe()}; a tensor is not written by a function: write t = np.{name}(...)"
+        )
+    if isinstance(result, NumPyProtocols):
+        if result.op is not None:
+            raise RuntimeError(
+                f"np.{name} was to be recorded, but out= is an array outside the graph; leave out=, or compute inside no_grad()"
+            )
+        result = result._data
+    np.copyto(target, result, casting="same_kind")
+    return target

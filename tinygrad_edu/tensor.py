@@ -1,0 +1,524 @@
+"""Tensor: an array and how it was made.
+
+A tensor is a node of the graph. `data` is its array; `op`, `inputs` and `settings` say how it was computed
+(a leaf has none), and `grad` is where `backward()` leaves the derivative of a leaf.
+
+NumPy's functions and operators work on it through the protocols of `protocols.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy
+
+from tinygrad_edu import autograd
+from tinygrad_edu.graph import RECORDING, Cell, tick
+from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+class Extra:
+    """What few nodes have: hooks, a gradient to retain, the line they were recorded at."""
+
+    __slots__ = ("hooks", "line", "retains")
+
+    def __init__(self) -> None:
+        self.hooks: dict[int, Callable[[Any], Any]] = {}
+        self.retains = False
+        self.line = "an unknown line"
+
+    def run_hooks(self, g: Any, node: Tensor, create_graph: bool) -> Any:
+        """The gradient, after the hooks have seen it and perhaps replaced it."""
+        for hook in list(self.hooks.values()):
+            changed = hook(g if create_graph else node._plain(g))
+            if changed is not None:
+                replaced = changed if isinstance(changed, Tensor) else Tensor(changed)
+                if replaced.shape != node.shape:
+                    raise ValueError(
+                        f"a hook on {node._describe()} returned shape {replaced.shape}, but its gradient has shape {node.shape}"
+                    )
+                g = replaced if create_graph else replaced._data.astype(node.dtype, copy=False)
+        return g
+
+
+class RemovableHook:
+    """What `register_hook` returns: `remove()` takes the hook off again."""
+
+    def __init__(self, hooks: dict[int, Callable[[Any], Any]], key: int) -> None:
+        self._hooks, self._key = hooks, key
+
+    def remove(self) -> None:
+        """Take the hook off."""
+        self._hooks.pop(self._key, None)
+
+
+class Tensor(NumPyProtocols):
+    """An array that remembers how it was computed, and so can be differentiated.
+
+    data: numbers, nested lists, or an ndarray (whose memory is then shared). dtype as NumPy's: `Tensor(1.5)`
+    is float64, `Tensor([1, 2])` is int64. requires_grad: whether `backward()` should leave ∂L/∂self in `.grad`;
+    only floating numbers can. name: what figures and errors call it.
+
+    >>> apple, count, tax = Tensor(100.0, requires_grad=True), Tensor(2.0), Tensor(1.1)
+    >>> price = apple * count * tax
+    >>> price.backward()
+    >>> round(price.item(), 4), round(apple.grad.item(), 4)
+    (220.0, 2.2)
+    """
+
+    __slots__ = (
+        "__weakref__", "_cell", "_data", "_extra", "_grad", "_made", "_requires_grad", "inputs", "name", "op", "scope", "settings",
+    )  # fmt: skip
+
+    _data: Any  # the array; a tuple of arrays for an op with several outputs
+    op: Any
+    inputs: tuple[Tensor, ...]
+    settings: dict[str, Any]
+    name: str | None
+    _grad: Tensor | None
+    _requires_grad: bool
+    _made: int
+    _cell: Cell | None
+    _extra: Extra | None
+
+    def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> None:
+        array = data if isinstance(data, numpy.ndarray) and dtype is None else np.asarray(data, dtype=dtype)
+        if array.dtype.kind not in "biufc":
+            raise TypeError(
+                f"a Tensor holds numbers, but got an array of {array.dtype} from {type(data).__name__} {data!r:.60}"
+            )
+        self._data = array
+        self._cell = None
+        if isinstance(data, Tensor) and np.may_share_memory(array, data._data):
+            self._cell = data._shared_cell()
+        self._grad = None
+        self._requires_grad = False
+        self._made = 0
+        self._extra = None
+        self.op = None
+        self.inputs = ()
+        self.settings = NO_SETTINGS
+        self.name = name
+        self.scope = None
+        if requires_grad:
+            self.requires_grad_()
+
+    # -- what it is ---------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Any:
+        """The array itself. Assigning, or `t.data -= …`, writes the value of a leaf, and is seen by stale-graph detection."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = np.asarray(numbers(value))
+        self._refuse_recorded("assigning .data to")
+        if self._requires_grad and array.dtype.kind not in "fc":
+            raise TypeError(
+                f"{self._describe()} requires a gradient, so its data must be floating, but got {array.dtype}; write numbers with a point"
+            )
+        if array is not self._data and not np.may_share_memory(array, self._data):
+            self._cell = Cell() if self._cell is None else self._cell
+        self._data = array
+        self._written()
+
+    @property
+    def grad(self) -> Tensor | None:
+        """∂L/∂self, added up over calls of `backward()`; None before the first. Of exactly this shape and dtype."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            value = value if isinstance(value, Tensor) else Tensor(value)
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise ValueError(
+                    f"the gradient of {self._describe()} has shape {self.shape} and dtype {self.dtype}, but got {value.shape} and {value.dtype}"
+                )
+        self._grad = value
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether ops on this tensor are recorded to be differentiated."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was given rather than computed by a recorded op."""
+        return self.op is None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._data.size
+
+    @property
+    def dtype(self) -> numpy.dtype[Any]:
+        """The type of each element."""
+        return self._data.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes its elements take."""
+        return self._data.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes one element takes."""
+        return self._data.itemsize
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reverse order."""
+        return np.transpose(self)
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged."""
+        return np.matrix_transpose(self)
+
+    @property
+    def flat(self) -> Any:
+        """An iterator over the numbers, in C order."""
+        return self.numpy().flat
+
+    # -- gradients ----------------------------------------------------------------------------------
+
+    def backward(self, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
+        """Add ∂self/∂leaf to the `.grad` of every leaf that requires one.
+
+        gradient: ∂L/∂self, of this tensor's shape; it may be left out for a single number, where it is 1.
+        retain_graph=False lets go of the record as it is read, which saves memory; then it cannot be read again.
+        create_graph=True records the backward pass, so that `.grad` can be differentiated (and holds its graph:
+        `autograd.grad` is the tidier way).
+
+        Raises RuntimeError for a tensor of several numbers, one that depends on no leaf that requires a gradient,
+        a freed graph, and one whose values were written since; every `.grad` is then as before.
+
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        Tensor([2., 4.])
+        """
+        autograd.backward(self, gradient, retain_graph, create_graph)
+
+    def requires_grad_(self, value: bool = True) -> Tensor:
+        """Ask for a gradient of this leaf, or no longer; returns the tensor itself."""
+        if value and self._data.dtype.kind not in "fc":
+            example = f"{self.item()}." if self.size == 1 else "[1., 2.]"
+            raise TypeError(
+                f"only floating numbers have a derivative, but {self._describe()} is {self.dtype}; "
+                f"write {example} with a point, or dtype=float"
+            )
+        if self.op is not None and bool(value) != self._requires_grad:
+            raise RuntimeError(
+                f"{self._describe()} was computed by {self.op.name}: only a leaf can be told whether to require a gradient; use .detach()"
+            )
+        self._requires_grad = bool(value)
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget the gradient: `.grad` is None again."""
+        self._grad = None
+
+    def retain_grad(self) -> Tensor:
+        """Have `backward()` keep the gradient of this computed tensor too; returns the tensor itself."""
+        if not self._requires_grad:
+            raise RuntimeError(f"{self._describe()} requires no gradient, so there is none to retain")
+        if self.op is not None:
+            self._more().retains = True
+        return self
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHook:
+        """Call `hook(gradient)` when this tensor's gradient is known; what it returns, if not None, replaces it."""
+        if not self._requires_grad:
+            raise RuntimeError(f"{self._describe()} requires no gradient, so a hook on it would never run")
+        hooks = self._more().hooks
+        key = tick()
+        hooks[key] = hook
+        return RemovableHook(hooks, key)
+
+    def detach(self) -> Tensor:
+        """The same numbers, in the same memory, outside the graph."""
+        return self._alias()
+
+    def clone(self) -> Tensor:
+        """A copy, recorded: gradients flow through it."""
+        return np.copy(self)
+
+    # -- leaving the graph --------------------------------------------------------------------------
+
+    def numpy(self) -> Any:
+        """The numbers as a read-only view. It works for every tensor; to write, use `.data` or a copy."""
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    def item(self) -> Any:
+        """The single number, as a Python number."""
+        if self.size != 1:
+            raise ValueError(
+                f"item() takes a tensor of one number, but {self._describe()} has shape {self.shape}; use .tolist() or .numpy()"
+            )
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The numbers as nested Python lists."""
+        return self._data.tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self._requires_grad or self.op is not None:
+            raise RuntimeError(
+                f"{self._describe()} is part of a graph, and turning it into an array here would cut it silently; "
+                "write .numpy() to leave the graph, or np.stack([...]) to join tensors into one"
+            )
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"the truth of {self._describe()} of shape {self.shape} is ambiguous; write .any() or .all(), or np.where to choose by element"
+            )
+        return bool(self._data.item())
+
+    def __index__(self) -> int:
+        return self._data.__index__()
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError(f"{self._describe()} is a single number, and has no length")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError(f"{self._describe()} is a single number, and cannot be iterated over")
+        return (self[i] for i in range(len(self._data)))
+
+    def __contains__(self, value: Any) -> bool:
+        return numbers(value) in self._data
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if self.size != 1:
+            raise TypeError(
+                f"the format {spec!r} takes one number, but {self._describe()} has shape {self.shape}; format .item() or .mean()"
+            )
+        return format(self._data.item(), spec)
+
+    def __round__(self, ndigits: int = 0) -> Tensor:
+        return np.round(self, ndigits)
+
+    def __repr__(self) -> str:
+        parts = []
+        if isinstance(self._data, tuple):
+            parts.append(f"{len(self._data)} results")
+        else:
+            parts.append(
+                np.array2string(self._data, separator=", ", prefix="Tensor(") if self.ndim else repr(self._data.item())
+            )
+            if self.dtype not in (np.dtype(float), np.dtype(int), np.dtype(bool)):
+                parts.append(f"dtype={self.dtype}")
+        if self.op is not None:
+            parts.append(f"op={self.op.name}")
+        elif self._requires_grad:
+            parts.append("requires_grad=True")
+        if self.name is not None:
+            parts.append(f"name={self.name!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.op is not None:
+            raise RuntimeError(
+                f"{self._describe()} was computed by {self.op.name}; only leaves can be copied or saved: use .detach() for its numbers, .clone() for a recorded copy"
+            )
+        return _rebuild, (
+            type(self),
+            self._data.copy(),
+            self._requires_grad,
+            self.name,
+            None if self._grad is None else self._grad.detach(),
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        make, arguments = self.__reduce__()
+        copied = make(*arguments)
+        if copied._grad is not None:
+            copied._grad = copied._grad._plain(copied._grad._data.copy())
+        memo[id(self)] = copied
+        return copied
+
+    # -- inside the package -------------------------------------------------------------------------
+
+    def _plain(self, array: Any) -> Tensor:
+        """A tensor of these numbers, outside any graph."""
+        return new_leaf(np.asarray(array) if isinstance(array, np.generic) else array)
+
+    def _alias(self, requires_grad: bool = False) -> Tensor:
+        """A leaf in the same memory."""
+        alias = new_leaf(self._data)
+        alias.name = self.name
+        alias._cell = self._shared_cell()
+        alias._requires_grad = requires_grad
+        return alias
+
+    def _value(self) -> Any:
+        """What a rule that is recorded sees as this node: the tensor; for several outputs, a tuple of them."""
+        if isinstance(self._data, tuple):
+            return tuple([ANSWERS["item"](self, i) for i in range(len(self._data))])
+        return self
+
+    def _describe(self) -> str:
+        """How an error calls this tensor."""
+        if self.name is not None:
+            return repr(self.name)
+        if self.op is not None:
+            return f"the result of {self.op.name}"
+        return f"a {type(self).__name__} of shape {self.shape}"
+
+    def _more(self) -> Extra:
+        if self._extra is None:
+            self._extra = Extra()
+        return self._extra
+
+    def _shared_cell(self) -> Cell:
+        if self._cell is None:
+            self._cell = Cell()
+        return self._cell
+
+    def _written(self) -> None:
+        """Stamp the storage: graphs that used it are stale from now on."""
+        self._shared_cell().write()
+
+    def _refuse_recorded(self, what: str) -> None:
+        if self.op is not None:
+            raise RuntimeError(
+                f"{what} {self._describe()} would change a recorded value; compute a new one with np.where(mask, new, t) or tg.index_update(t, index, new)"
+            )
+
+    def _refuse_live(self, what: str) -> None:
+        self._refuse_recorded(what)
+        if self._requires_grad and RECORDING.get().enabled:
+            raise RuntimeError(
+                f"{what} {self._describe()}, a leaf that requires a gradient, would change it behind the graph's back; "
+                "write inside `with no_grad():`, or compute a new tensor (x = x + 1)"
+            )
+
+    # -- NumPy's protocols --------------------------------------------------------------------------
+
+    __hash__ = object.__hash__  # the mixin's elementwise == takes it away
+
+    # -- indexing and writing -----------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return ANSWERS["getitem"](self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._refuse_live("assigning into")
+        if isinstance(value, Tensor) and (value._requires_grad or value.op is not None) and RECORDING.get().enabled:
+            raise RuntimeError(
+                f"assigning {value._describe()} into {self._describe()} would cut it from its graph; "
+                "use tg.index_update(t, index, new), or assign .numpy()"
+            )
+        self._data[numbers(key)] = numbers(value)
+        self._written()
+
+    def _in_place(self, ufunc: Any, other: Any) -> Tensor:
+        """`self ∘= other`: a leaf under no_grad is written; a leaf that requires a gradient refuses; else a new value."""
+        if self.op is None and not RECORDING.get().enabled:
+            ufunc(self._data, numbers(other), out=self._data, casting="same_kind")
+            self._written()
+            return self
+        if self.op is None:
+            self._refuse_live(f"in-place {ufunc.__name__} on")
+        return ufunc(self, other)
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._in_place(np.add, other)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._in_place(np.subtract, other)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._in_place(np.multiply, other)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._in_place(np.true_divide, other)
+
+    def __ifloordiv__(self, other: Any) -> Tensor:
+        return self._in_place(np.floor_divide, other)
+
+    def __imod__(self, other: Any) -> Tensor:
+        return self._in_place(np.remainder, other)
+
+    def __ipow__(self, other: Any) -> Tensor:
+        return self._in_place(np.power, other)
+
+    def __imatmul__(self, other: Any) -> Tensor:
+        return self._in_place(np.matmul, other)
+
+    def __iand__(self, other: Any) -> Tensor:
+        return self._in_place(np.bitwise_and, other)
+
+    def __ior__(self, other: Any) -> Tensor:
+        return self._in_place(np.bitwise_or, other)
+
+    def __ixor__(self, other: Any) -> Tensor:
+        return self._in_place(np.bitwise_xor, other)
+
+
+def new_leaf(array: Any) -> Tensor:
+    """A tensor that nothing requires anything of, without the checks of `Tensor()`."""
+    leaf = Tensor.__new__(Tensor)
+    leaf._data = array
+    leaf._grad = leaf._cell = leaf._extra = leaf.op = leaf.name = leaf.scope = None
+    leaf._requires_grad = False
+    leaf._made = 0
+    leaf.inputs = ()
+    leaf.settings = NO_SETTINGS
+    return leaf
+
+
+def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, name: str | None, grad: Tensor | None) -> Tensor:
+    """A leaf out of what `__reduce__` took apart."""
+    leaf = kind.__new__(kind)
+    Tensor.__init__(leaf, data, requires_grad, name=name)
+    leaf._grad = grad
+    return leaf
+
+
+def _leaf_to_differentiate(value: Any) -> Tensor:
+    """A fresh leaf that requires a gradient, sharing the value's numbers and name."""
+    if isinstance(value, Tensor):
+        return value._alias().requires_grad_()
+    return Tensor(value, requires_grad=True)
+
+
+autograd.leaf_to_differentiate = _leaf_to_differentiate
