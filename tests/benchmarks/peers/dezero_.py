@@ -1,0 +1,50 @@
+"""DeZero: its Variables, functions, MLP and SGD."""
+
+from __future__ import annotations
+
+import dezero
+import dezero.functions as F
+from dezero import optimizers
+from dezero.models import MLP
+
+from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, problem, three_vectors
+
+
+def expression():
+    a, b, c = (dezero.Variable(v) for v in three_vectors())
+
+    def step(value=False):
+        a.cleargrad()
+        b.cleargrad()
+        c.cleargrad()
+        y = F.sum(F.relu(a * b + c))
+        y.backward()
+        return float(y.data) if value else None
+
+    return step
+
+
+def _net(widths):
+    p = problem(widths)
+    model = MLP(widths[1:], activation=F.relu)
+    model(p.x)
+    for layer, w, b in zip(model.layers, p.weights, p.biases, strict=True):
+        layer.W.data, layer.b.data = w, b
+    optimizer = optimizers.SGD(LR).setup(model)
+
+    def step(value=False):
+        loss = F.softmax_cross_entropy(model(p.x), p.labels)
+        model.cleargrads()
+        loss.backward()
+        optimizer.update()
+        return float(loss.data) if value else None
+
+    return step
+
+
+def small_net():
+    return _net(SMALL_NET)
+
+
+def seven_layers():
+    return _net(SEVEN_LAYERS)

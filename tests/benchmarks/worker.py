@@ -1,0 +1,49 @@
+"""One peer in a process of its own: reads the name of a step, answers with the seconds one run took."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+
+
+def measure(step, seconds: float) -> float:
+    """The median seconds of a step, over batches of runs that fill `seconds`."""
+    start = time.perf_counter()
+    step()
+    once = max(time.perf_counter() - start, 1e-6)
+    batch = max(1, int(0.02 / once))
+    times = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 5:
+        start = time.perf_counter()
+        for _ in range(batch):
+            step()
+        times.append((time.perf_counter() - start) / batch)
+    return sorted(times)[len(times) // 2]
+
+
+def main(peer: str) -> None:
+    """Serve requests, a line each: a step's name and how long to measure."""
+    module = importlib.import_module(f"tests.benchmarks.peers.{peer}")
+    steps = {}
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        name, seconds = line.split()
+        if name not in steps:
+            make = getattr(module, name, None)
+            if make is None:
+                print(json.dumps({"seconds": None}), flush=True)
+                continue
+            steps[name] = make()
+            first = steps[name](value=True)
+            for _ in range(20):
+                steps[name]()
+            print(json.dumps({"loss": first}), flush=True)
+            continue
+        print(json.dumps({"seconds": measure(steps[name], float(seconds))}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
