@@ -1,0 +1,9 @@
+"""Checking: gradients against difference quotients, ops against all that is asked of an op.
+
+`gradcheck` and `gradgradcheck` judge any function of tensors; `check_op` runs every check that follows from an
+op's declaration. `tinygrad_edu.testing.strategies` draws inputs and whole programs for hypothesis.
+"""
+
+from tinygrad_edu.testing.gradcheck import AtKink, CheckError, GradientError, Report, gradcheck, gradgradcheck
+
+__all__ = ["AtKink", "CheckError", "GradientError", "Report", "gradcheck", "gradgradcheck"]

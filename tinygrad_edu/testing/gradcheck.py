@@ -1,0 +1,463 @@
+"""gradcheck: is a recorded gradient the derivative?
+
+The outputs y = f(x) are weighted with random cotangents v, so that every entry of the Jacobian counts: the
+head ⟨v, y⟩, unlike a sum, does not hide what adds up to zero (softmax, normalization). Its derivative along
+each element is then found without any rule, from values alone:
+
+    D(h) = (⟨v, f(x + h)⟩ − ⟨v, f(x − h)⟩) / 2h,        R = (4·D(h/2) − D(h)) / 3
+
+The two step sizes give both Richardson's extrapolation R, and how far it may be off, |D(h) − D(h/2)|. Where
+the slopes to the left and to the right go on to disagree as h shrinks, there is a kink; a kink has no
+derivative to compare with, so it is reported and not judged.
+
+A second judge, for functions that extend to complex numbers, is the complex step Im f(x + ih) / h, which
+has no cancellation and so is exact to rounding.
+
+Sources: Richardson, *The approximate arithmetical solution by finite differences …* (1911); Squire and Trapp,
+*Using complex variables to estimate derivatives of real functions*, SIAM Review 40 (1998).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.autograd import grad
+from tinygrad_edu.graph import enable_grad, is_grad_enabled, no_grad, topological
+from tinygrad_edu.tensor import Tensor
+
+STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
+"""Step sizes to try in turn, relative to max(1, |x|): the first at which the two quotients agree is taken."""
+
+NOISE = 1e3 * float(np.finfo(float).eps)
+"""The relative rounding error of a value that a difference quotient divides by h, generously."""
+
+
+class CheckError(AssertionError):
+    """A check found something that is not so. Its message names the function, and what to look at."""
+
+
+class GradientError(CheckError):
+    """A recorded gradient is not the derivative."""
+
+
+class AtKink(CheckError):  # noqa: N818 (where it is, not what went wrong)
+    """There was nothing to judge: at every element asked about, the function has a kink, a jump or an edge."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check that passed has seen.
+
+    checked: how many derivatives were compared. worst: the largest disagreement, as a fraction of the
+    largest derivative of its argument. kinks: the elements not judged, and why.
+    """
+
+    checked: int
+    worst: float
+    kinks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.checked} derivatives agree" + "".join(f"; not judged: {kink}" for kink in self.kinks)
+
+
+def gradcheck(
+    f: Callable[..., Any],
+    inputs: Any,
+    *,
+    order: int = 1,
+    rng: int | np.random.Generator = 0,
+    rtol: float = 1e-6,
+    atol: float = 0.0,
+    directions: int | None = None,
+    analytic: bool = False,
+    name: str | None = None,
+) -> Report:
+    """Compare the gradient that `f` records with difference quotients of its values.
+
+    f takes tensors, and returns one or a tuple of them. inputs is one of, or a sequence of, arrays, numbers and
+    tensors. Floating arrays and numbers are differentiated by, in float64, and so is a tensor that requires a
+    gradient; everything else is passed as it is, and held constant.
+
+    order: 2 checks the gradient's own derivatives too (also by the incoming gradient), and so on.
+    rng: where the random cotangents and directions come from, a seed or a Generator.
+    rtol, atol: what a recorded gradient may be off by, beyond the error bound of the quotients.
+    directions: compare along so many random directions for each argument, instead of by each element; left out,
+    arguments of more than 64 elements are compared along 8.
+    analytic: judge the first derivative by a complex step as well.
+
+    Returns a Report. Its `kinks` names the elements at which f is not differentiable; they are not compared.
+
+    Raises GradientError at a wrong gradient, naming the argument, the worst index and both numbers, and the op
+    whose rule is at fault where one can be singled out; AtKink if no element could be judged.
+
+    >>> import numpy as np
+    >>> import tinygrad_edu as tg
+    >>> report = gradcheck(lambda x, w: np.tanh(x @ w), [np.ones((2, 3)) / 2, np.ones((3, 2)) / 5], order=2)
+    >>> report.checked, report.kinks
+    (28, ())
+    >>> print(gradcheck(lambda x: np.maximum(x, 0), np.array([-1.0, 0.0, 2.0])))
+    2 derivatives agree; not judged: x[1] is at a kink: the slope of ⟨v, y⟩ is 0 to the left, -0.1321 to the right
+    """
+    if order < 1:
+        raise ValueError(f"gradcheck(order={order}): the order of a derivative is 1 or more")
+    rng = np.random.default_rng(rng)
+    args = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    name = name or _name(f)
+    names = _argument_names(f, args)
+    chosen = [i for i, x in enumerate(args) if _differentiated(x)]
+    if not chosen:
+        raise ValueError(
+            f"gradcheck({name}) has nothing to differentiate by; pass floating arrays, or tensors with requires_grad=True"
+        )
+    at = [np.array(args[i]._data if isinstance(args[i], Tensor) else args[i], dtype=float) for i in chosen]
+
+    def of_chosen(*xs: Any) -> Any:
+        given = list(args)
+        for i, x in zip(chosen, xs, strict=True):
+            x.name = names[i]
+            given[i] = x
+        return f(*given)
+
+    function, labels = of_chosen, [names[i] for i in chosen]
+    reports = []
+    for k in range(1, order + 1):
+        what = name if k == 1 else f"{name} (order {k})"
+        check = _Check(function, at, labels, what, k, rng, rtol, atol, directions)
+        reports.append(check.run(analytic and k == 1))
+        if k < order:
+            function = _gradient(function, len(at))
+            at = [*at, *check.cotangents]
+            labels = [*labels, *_cotangent_names(len(check.cotangents), k)]
+    kinks = tuple(dict.fromkeys(kink for report in reports for kink in report.kinks))
+    return Report(sum(r.checked for r in reports), max(r.worst for r in reports), kinks)
+
+
+def gradgradcheck(f: Callable[..., Any], inputs: Any, **options: Any) -> Report:
+    """`gradcheck` to second order: the gradient, and the derivatives of the gradient.
+
+    >>> import numpy as np
+    >>> gradgradcheck(np.sin, np.array([0.5, 1.0])).checked
+    6
+    """
+    return gradcheck(f, inputs, order=2, **options)
+
+
+# ---------------------------------------------------------------------------------------------------
+# One order of derivatives
+
+
+@dataclass
+class _Quotient:
+    """What values say about one derivative: the number and its error bound, or why there is none."""
+
+    value: float = np.nan
+    bound: float = np.inf
+    trouble: str | None = None
+
+
+class _Check:
+    """The derivatives of ⟨v, f(x)⟩ at one point, recorded and numerical."""
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        at: list[Any],
+        names: list[str],
+        what: str,
+        order: int,
+        rng: np.random.Generator,
+        rtol: float,
+        atol: float,
+        directions: int | None,
+    ) -> None:
+        self.f, self.at, self.names, self.what, self.order = f, at, names, what, order
+        self.rng, self.rtol, self.atol, self.directions = rng, rtol, atol, directions
+        self.leaves = [Tensor(x.copy(), requires_grad=True, name=n) for x, n in zip(at, names, strict=True)]
+        with enable_grad():
+            self.outputs = _outputs(f(*self.leaves), what)
+        self.cotangents = [rng.standard_normal(y.shape) for y in self.outputs]
+        self.v = _flat(self.cotangents)
+        self.y = _flat([y._data for y in self.outputs])
+        self.weight = float(np.abs(self.v[np.isfinite(self.y)]) @ np.abs(self.y[np.isfinite(self.y)]))
+
+    def run(self, analytic: bool) -> Report:
+        again = self.values(self.at)
+        if not np.allclose(again, self.y, rtol=1e-9, atol=1e-12, equal_nan=True):
+            raise CheckError(
+                f"{self.what} gave other values when it was called again without a record; "
+                "a function to be checked depends on its arguments alone (seed what is random inside it)"
+            )
+        recorded = self.recorded()
+        checked, worst, kinks = 0, 0.0, []
+        for i, g in enumerate(recorded):
+            if not g.size:
+                continue
+            by_element = self.directions is None and g.size <= 64
+            ways = _elements(g.shape) if by_element else self.random_directions(i)
+            scale = float(np.abs(g[np.isfinite(g)]).max(initial=0.0))
+            failures = []
+            for d in ways:
+                q = self.quotient(i, d, scale)
+                slope = float(np.sum(g[d != 0] * d[d != 0]))
+                if q.trouble is not None:
+                    kinks.append(
+                        f"{self.place(i, d)} {q.trouble}" + (f" (order {self.order})" if self.order > 1 else "")
+                    )
+                    continue
+                checked += 1
+                off = abs(slope - q.value)
+                allowed = self.atol + self.rtol * max(abs(slope), abs(q.value)) + q.bound
+                if not off <= allowed:
+                    failures.append((off / allowed if allowed and np.isfinite(off) else np.inf, d, slope, q))
+                    continue
+                worst = max(worst, off / max(scale, abs(q.value)) if off else 0.0)
+                if analytic:
+                    self.complex_step(i, d, slope, scale)
+            if failures:
+                _, d, slope, q = max(failures, key=lambda failure: failure[0])
+                self.fail(i, g, *((d, slope, q) if by_element else self.narrow(i, g, d, slope, q)))
+        if not checked and kinks:
+            raise AtKink(f"the gradient of {self.what} cannot be judged here: {'; '.join(kinks[:4])}")
+        return Report(checked, worst, tuple(kinks))
+
+    # -- the numbers that are compared --------------------------------------------------------------
+
+    def values(self, at: Sequence[Any]) -> Any:
+        """f at `at`, its outputs strung out into one vector; nothing is recorded."""
+        with no_grad(), np.errstate(all="ignore"):
+            return _flat([y._data for y in _outputs(self.f(*[_leaf(x) for x in at]), self.what)])
+
+    def recorded(self) -> list[Any]:
+        """The gradient of ⟨v, f⟩ by each argument, from the record."""
+        return [g._data for g in _gradients(self.outputs, self.leaves, self.cotangents, create_graph=self.order > 1)]
+
+    def quotient(self, i: int, d: Any, scale: float) -> _Quotient:
+        """The derivative of ⟨v, f⟩ by argument `i` along `d`, by central differences at two step sizes."""
+        best = _Quotient(trouble="is at the edge of the domain: the values beside it are not finite")
+        size = max(1.0, float(np.abs(self.at[i][d != 0]).max(initial=0.0)))
+        for h in (step * size for step in STEPS):
+            right, left, right2, left2 = [self.beside(i, d, t) for t in (h, -h, h / 2, -h / 2)]
+            if not np.isfinite([right, left, right2, left2]).all():
+                continue
+            noise = NOISE * self.weight / h
+            d1, d2 = (right - left) / (2 * h), (right2 - left2) / h
+            q = _Quotient((4 * d2 - d1) / 3, abs(d1 - d2) + noise)
+            bend, bend2 = abs(right + left) / h, abs(right2 + left2) / (h / 2)  # of the slopes on the two sides
+            if bend2 > 0.75 * bend and bend2 > 1e-5 * max(scale, abs(d2)) + 8 * noise:
+                kind = "a jump" if bend2 > 1.5 * bend else "a kink"
+                q.trouble = f"is at {kind}: the slope of ⟨v, y⟩ is {0.0 - left2 * 2 / h:.4g} to the left, {right2 * 2 / h:.4g} to the right"
+                best = q
+                continue
+            if best.trouble is not None or q.bound < best.bound:
+                best = q
+            if q.bound <= 1e-6 * max(abs(q.value), 1e-3 * scale):
+                break
+        if best.trouble is None and best.bound > max(
+            1e-3 * max(abs(best.value), scale), 2 * NOISE * self.weight / STEPS[0]
+        ):
+            best.trouble = "varies too fast for difference quotients"
+        return best
+
+    def beside(self, i: int, d: Any, t: float) -> float:
+        """⟨v, f(x + t·d) − f(x)⟩. An output that stays as it is, infinite ones too, has not changed."""
+        at = list(self.at)
+        at[i] = at[i] + t * d
+        y = self.values(at)
+        if y.shape != self.y.shape:
+            return np.nan
+        with np.errstate(invalid="ignore"):
+            return float(self.v @ np.where(y == self.y, 0.0, y - self.y))
+
+    def complex_step(self, i: int, d: Any, slope: float, scale: float) -> None:
+        """The second judge: Im ⟨v, f(x + i·h·d)⟩ / h."""
+        h = 1e-30
+        at: list[Any] = list(self.at)
+        at[i] = at[i] + 1j * h * d
+        q = _Quotient(float(self.v @ self.values(at).imag) / h, 1e-12 * (self.weight + scale))
+        if not abs(slope - q.value) <= 1e-9 * max(abs(slope), abs(q.value)) + q.bound + self.atol:
+            self.fail(i, None, d, slope, q, judge="complex step")
+
+    def random_directions(self, i: int) -> list[Any]:
+        """Random directions, none of whose components is small, so that no element is overlooked."""
+        shape = self.at[i].shape
+        count = 8 if self.directions is None else self.directions
+        return [self.rng.choice([-1.0, 1.0], shape) * self.rng.uniform(0.5, 1.0, shape) for _ in range(count)]
+
+    # -- what is said ------------------------------------------------------------------------------
+
+    def place(self, i: int, d: Any) -> str:
+        if d.ndim == 0:
+            return self.names[i]
+        where = np.argwhere(d)
+        return (
+            f"{self.names[i]}[{', '.join(map(str, where[0]))}]" if len(where) == 1 else f"{self.names[i]} (a direction)"
+        )
+
+    def narrow(self, i: int, g: Any, d: Any, slope: float, q: _Quotient) -> tuple[Any, float, _Quotient]:
+        """From a direction along which the gradient is wrong to one element: halve it, and keep the worse half."""
+        while np.count_nonzero(d) > 1:
+            where = np.flatnonzero(d)
+            halves = []
+            for part in (where[: len(where) // 2], where[len(where) // 2 :]):
+                half = np.zeros(d.shape)
+                half.flat[part] = d.flat[part]
+                s, h = float(np.sum(g.flat[part] * d.flat[part])), self.quotient(i, half, 0.0)
+                halves.append((abs(s - h.value) if h.trouble is None else -1.0, half, s, h))
+            off, half, s, h = max(halves, key=lambda found: found[0] if found[0] == found[0] else np.inf)
+            if 0 <= off <= h.bound + self.rtol * abs(h.value) or off < 0:
+                break
+            d, slope, q = half, s, h
+        only = d[d != 0]
+        if only.size == 1:  # along the axis itself, not a multiple of it
+            q = _Quotient(q.value / only[0], q.bound / abs(only[0]))
+            return np.where(d != 0, 1.0, 0.0), slope / only[0], q
+        return d, slope, q
+
+    def fail(self, i: int, g: Any, d: Any, slope: float, q: _Quotient, judge: str = "difference quotient") -> None:
+        message = (
+            f"the gradient of {self.what} by {self.names[i]} is wrong: at {self.place(i, d)} the record gives "
+            f"{slope:.10g}, but the {judge} {q.value:.10g} (± {q.bound:.1g})"
+        )
+        raise GradientError(f"{message}. {self.advice(i, d, slope, q)}")
+
+    def advice(self, i: int, d: Any, slope: float, q: _Quotient) -> str:
+        """What to look at, from the way in which the number is wrong."""
+        ratio = q.value / slope if slope and np.isfinite(slope) else np.nan
+        close = partial(np.isclose, rtol=1e-4, atol=0)
+        if not self.outputs or not any(y._requires_grad for y in self.outputs):
+            hint = "The result is not in the graph: was it made from .numpy(), .data or float()?"
+        elif self.ignores_cotangent(i):
+            hint = "It does not change with the incoming gradient: the rule leaves out g."
+        elif slope == 0:
+            hint = f"No gradient arrives at {self.names[i]} here: look for .numpy() or .data on the way, or a mask that is off."
+        elif close(ratio, -1):
+            hint = "The sign is wrong."
+        elif close(abs(ratio), [2, 3, 4, 0.5, 1 / 3, 0.25]).any():
+            hint = f"It is off by a factor of {ratio:.4g}."
+        elif self.order > 1:
+            hint = "The first order is right: does the rule use .numpy(), .data or a number where it should record?"
+        else:
+            hint = "Compare its formula with the derivative."
+        culprit = self.culprit()
+        return f"{hint} {culprit}" if culprit else hint
+
+    def ignores_cotangent(self, i: int) -> bool:
+        other = [3.0 * v + 1.0 for v in self.cotangents]
+        try:
+            first, second = (_gradients(self.outputs, self.leaves, vs)[i]._data for vs in (self.cotangents, other))
+        except Exception:
+            return False
+        return bool(np.any(first)) and np.array_equal(first, second)
+
+    def culprit(self) -> str:
+        """The op of the record whose own rule is wrong, where the record has several."""
+        nodes = [node for node in topological([y for y in self.outputs if y._requires_grad]) if node.op is not None]
+        if len({node.op for node in nodes}) < 2 or self.order > 1:
+            return ""
+        for node in nodes:
+            if any(isinstance(x._data, tuple) for x in node.inputs):
+                continue  # one of several results: the op that made them is looked at itself
+            try:
+                gradcheck(
+                    lambda *xs, node=node: node.op.apply(xs, node.settings),
+                    [x._data if x._requires_grad else x.detach() for x in node.inputs],
+                    name=node.op.name,
+                )
+            except GradientError as error:
+                return f"The rule at fault is that of {node.op.name}: {error}"
+            except Exception:  # not to be judged on its own; the error being told about comes first
+                continue
+        return ""
+
+
+# ---------------------------------------------------------------------------------------------------
+# Functions of tensors as functions of arrays
+
+
+def _differentiated(x: Any) -> bool:
+    """Whether an argument is one to differentiate by."""
+    if isinstance(x, Tensor):
+        return x.requires_grad
+    return isinstance(x, float) or (hasattr(x, "dtype") and x.dtype.kind == "f")
+
+
+def _outputs(result: Any, what: str) -> list[Any]:
+    """The floating tensors among what a function returned."""
+    results = result if isinstance(result, list | tuple) else [result]
+    for y in results:
+        if not isinstance(y, Tensor):
+            raise TypeError(
+                f"{what} returned {type(y).__name__} where a Tensor was expected; "
+                "its gradient can be checked only if it computes with tensors (np.exp, not math.exp; no .numpy() on the way)"
+            )
+    floating = [y for y in results if y.dtype.kind in "fc"]
+    if not floating:
+        raise TypeError(f"{what} returned no floating tensor, so it has no gradient to check")
+    return floating
+
+
+def _flat(arrays: Sequence[Any]) -> Any:
+    return np.concatenate([np.ravel(a) for a in arrays])
+
+
+def _leaf(x: Any) -> Tensor:
+    return Tensor(np.asarray(x))
+
+
+def _elements(shape: tuple[int, ...]) -> list[Any]:
+    """The directions of the elements, one at a time."""
+    size = int(np.prod(shape))
+    return list(np.eye(size).reshape(size, *shape))
+
+
+def _gradients(ys: Sequence[Any], xs: Sequence[Any], vs: Sequence[Any], create_graph: bool = False) -> list[Any]:
+    """The gradients of ⟨v, y⟩ by each x: zeros where nothing connects them."""
+    pairs = [(y, v) for y, v in zip(ys, vs, strict=True) if y._requires_grad]
+    found: Sequence[Any] = [None] * len(xs)
+    if pairs:
+        found = grad([y for y, _ in pairs], list(xs), [v for _, v in pairs], create_graph, allow_unused=True)
+    return [_leaf(np.zeros(x.shape, x.dtype)) if g is None else g for x, g in zip(xs, found, strict=True)]
+
+
+def _gradient(f: Callable[..., Any], n: int) -> Callable[..., Any]:
+    """The gradient of `f` by its n arguments, as a function of them and of the incoming gradients."""
+
+    def slopes(*args: Any) -> tuple[Any, ...]:
+        recorded = is_grad_enabled()
+        xs = list(args[:n])
+        if not recorded:
+            xs = [Tensor(x._data, requires_grad=True) for x in xs]
+        with enable_grad():
+            ys = _outputs(f(*xs), "the function")
+        return tuple(_gradients(ys, xs, args[n:], create_graph=recorded))
+
+    return slopes
+
+
+def _name(f: Any) -> str:
+    name = getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
+    return "the function" if name == "<lambda>" else str(name)
+
+
+def _argument_names(f: Any, args: Sequence[Any]) -> list[str]:
+    """What errors call each argument: the tensor's own name, or the parameter's."""
+    try:
+        parameters = list(inspect.signature(getattr(f, "forward", f)).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    plain = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [
+        (x.name if isinstance(x, Tensor) and x.name else None) or (plain[i] if i < len(plain) else f"argument {i}")
+        for i, x in enumerate(args)
+    ]
+
+
+def _cotangent_names(count: int, order: int) -> list[str]:
+    which = "the incoming gradient" + (f" of order {order}" if order > 1 else "")
+    return [which] if count == 1 else [f"{which} ({i})" for i in range(count)]
