@@ -48,64 +48,53 @@ __all__ = [
 @np.errstate(all="ignore")  # an infinite slope is an answer, not a mishap; entered once a walk
 def backward(output: Node, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
     """Add ∂output/∂leaf to the `.grad` of each leaf that `output` was computed from. See `Tensor.backward`."""
-    order, totals = _start([output], [gradient], create_graph, "backward()")
-    held = {id(totals[output])}
+    g = _cotangent(output, gradient, create_graph, "backward()")
+    totals = {output: g}
+    order = topological((output,), leaves=False)
+    held = {id(g)}
     if create_graph:
         with enable_grad():
-            for _ in walk(order, totals, create_graph=True, free=not retain_graph):
-                pass
+            walk(order, totals, create_graph=True, free=not retain_graph)
             written = [(x, g if x._grad is None else x._grad + g) for x, g in totals.items()]
     else:
-        for _ in walk(order, totals, free=not retain_graph):
-            pass
-        written = []  # all sums before any write, so that an exception leaves every .grad as it was
-        for x, g in totals.items():
-            written.append((x, _own(x, g, held) if x._grad is None else x._plain(x._grad._data + g)))
+        walk(order, totals, free=not retain_graph)
+        # all sums before any write, so that an exception leaves every .grad as it was
+        written = [(x, x._plain(_own(g, held) if x._grad is None else x._grad._data + g)) for x, g in totals.items()]
     for x, total in written:
         x._grad = total
 
 
-def _own(x: Node, g: Any, held: set[int]) -> Node:
-    """The gradient as a tensor of its own: no two `.grad` share memory, nor does one with what was passed in."""
+def _own(g: Any, held: set[int]) -> Any:
+    """The gradient in memory of its own: no two `.grad` share it, nor does one with what was passed in."""
     if g.__class__ is not np.ndarray or g.base is not None or id(g) in held:
         g = g.copy()
     held.add(id(g))
-    return x._plain(g)
+    return g
 
 
-def _start(
-    outputs: Sequence[Node], gradients: Sequence[Any], create_graph: bool, what: str
-) -> tuple[list[Node], dict[Node, Any]]:
-    """Validate the start of a walk; the order of the record and the outputs' cotangents."""
-    totals: dict[Node, Any] = {}
-    for output, gradient in zip(outputs, gradients, strict=True):
-        data = output._data
-        if not output._requires_grad:
-            raise RuntimeError(_nothing_to_differentiate(output, what))
-        if gradient is None:
-            if data.size != 1:
-                raise RuntimeError(
-                    f"{what} starts from a single number, but {output._describe()} has shape {data.shape}; "
-                    "write .mean() or .sum() first, or pass a gradient of that shape"
-                )
-            g = np.empty_like(data)
-            g.fill(1)
-        else:
-            g = (
-                gradient
-                if hasattr(gradient, "_data") and create_graph
-                else np.asarray(getattr(gradient, "_data", gradient))
+def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any:
+    """Where a walk starts: the gradient passed for `output`, or 1 for a single number."""
+    if not output._requires_grad:
+        raise RuntimeError(_nothing_to_differentiate(output, what))
+    data = output._data
+    if gradient is None:
+        if data.size != 1:
+            raise RuntimeError(
+                f"{what} starts from a single number, but {output._describe()} has shape {data.shape}; "
+                "write .mean() or .sum() first, or pass a gradient of that shape"
             )
-            if g.shape != data.shape:
-                raise ValueError(
-                    f"the gradient passed to {what} has shape {g.shape}, but {output._describe()} has shape {data.shape}"
-                )
-            if g.dtype != data.dtype:
-                g = np.astype(g, data.dtype)
-        if create_graph and not hasattr(g, "_data"):
-            g = output._plain(g)
-        totals[output] = totals[output] + g if output in totals else g
-    return topological(list(totals)), totals
+        g = data.copy()
+        g.fill(1)
+    else:
+        is_tensor = hasattr(gradient, "_data")
+        g = gradient if is_tensor and create_graph else gradient._data if is_tensor else np.asarray(gradient)
+        if g.shape != data.shape:
+            raise ValueError(
+                f"the gradient passed to {what} has shape {g.shape}, but {output._describe()} has shape {data.shape}"
+            )
+        if g.dtype != data.dtype:
+            g = np.astype(g, data.dtype)
+    return output._plain(g) if create_graph and not hasattr(g, "_data") else g
 
 
 def _nothing_to_differentiate(output: Node, what: str) -> str:
@@ -159,16 +148,18 @@ def grad(
             raise RuntimeError(
                 f"grad() was asked for the gradient by {x._describe()}, which does not require one; write requires_grad=True"
             )
-    order, totals = _start(ys, gs, create_graph, "grad()")
-    given = list(totals.values())
+    totals: dict[Node, Any] = {}
+    for y, gradient in zip(ys, gs, strict=True):
+        g = _cotangent(y, gradient, create_graph, "grad()")
+        totals[y] = totals[y] + g if y in totals else g
+    order = topological(list(totals), leaves=False)
+    held = {id(g) for g in totals.values()}
     leads = set(xs)
     for node in order:
         if node.op is not None and not leads.isdisjoint(node.inputs):
             leads.add(node)
     with np.errstate(all="ignore"), recording(enabled=create_graph):
-        for _ in walk(order, totals, leads=leads, keep=set(xs), create_graph=create_graph):
-            pass
-        held = {id(g) for g in given}
+        walk(order, totals, leads=leads, keep=set(xs), create_graph=create_graph)
         results: list[Any] = []
         for x in xs:
             total = totals.get(x)
@@ -179,7 +170,7 @@ def grad(
                     )
                 results.append(None)
             else:
-                results.append(total if create_graph else _own(x, total, held))
+                results.append(total if create_graph else x._plain(_own(total, held)))
     return results[0] if single else tuple(results)
 
 

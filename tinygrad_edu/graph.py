@@ -18,7 +18,7 @@ import itertools
 import operator
 import os
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -141,16 +141,16 @@ class Freed(tuple[Any, ...]):
 FREED = Freed()
 
 
-def topological(outputs: Sequence[Node], *, through_constants: bool = False) -> list[Node]:
+def topological(outputs: Sequence[Node], *, through_constants: bool = False, leaves: bool = True) -> list[Node]:
     """The nodes that `outputs` were computed from, each after all of its inputs.
 
     An op is made after its inputs, so the order of making is such an order. Only what requires a gradient is
-    visited, unless `through_constants`. Each node is met once, and nothing recurses, so a chain of a million ops
-    and a stack of 2⁶⁰ paths are ordinary records.
+    visited, unless `through_constants`; leaves with nothing to do (no hook) may be left out. Each node is met
+    once, and nothing recurses, so a chain of a million ops and a stack of 2⁶⁰ paths are ordinary records.
 
     Raises RuntimeError if a part of the record was freed or, unless `through_constants`, is stale.
     """
-    order = list(dict.fromkeys(outputs))
+    order = list(outputs) if len(outputs) == 1 else list(dict.fromkeys(outputs))
     seen = set(order)
     for node in order:  # the list grows as it is read
         inputs = node.inputs
@@ -159,7 +159,8 @@ def topological(outputs: Sequence[Node], *, through_constants: bool = False) -> 
         for x in inputs:
             if (x._requires_grad or through_constants) and x not in seen:
                 seen.add(x)
-                order.append(x)
+                if leaves or x.op is not None or x._extra is not None:
+                    order.append(x)
     order.sort(key=_made)
     return order
 
@@ -191,31 +192,34 @@ def check_intact(node: Node) -> None:
 def walk(
     order: list[Node],
     totals: dict[Node, Any],
+    visit: Callable[[Node, int, Any], None] | None = None,
     *,
     leads: set[Node] | None = None,
     keep: set[Node] | frozenset[Node] = frozenset(),
     create_graph: bool = False,
     free: bool = False,
-) -> Iterator[tuple[Node, int, Any]]:
-    """The chain rule, from the outputs back to the leaves: yields `(node, position, contribution)`.
+) -> None:
+    """The chain rule, from the outputs back to the leaves.
 
-    `order` is consumed from its end. `totals` holds the outputs' cotangents at first, and at the end the
-    leaves' (and those of the nodes in `keep`, or that retain theirs). A node is reached when all its uses have contributed, so each
-    rule runs once a use: contribution = (∂L/∂y)·(∂y/∂x), summed over the axes along which x was broadcast.
-    With `leads`, only inputs in it are followed. With `create_graph` the rules run on tensors, and so are
-    recorded; without, on arrays. With `free`, each node lets go of its inputs once it has been read.
+    `order` is consumed from its end. `totals` holds the outputs' cotangents at first, and at the end the leaves'
+    (and those of the nodes in `keep`, or that retain theirs). A node is reached when all its uses have contributed,
+    so each rule runs once a use: contribution = (∂L/∂y)·(∂y/∂x), summed over the axes along which x was broadcast;
+    `visit(node, position, contribution)` is shown each. With `leads`, only inputs in it are followed. With
+    `create_graph` the rules run on tensors, and so are recorded; without, on arrays. With `free`, each node lets go
+    of its inputs once it has been read.
     """
+    if RECORDING.get().anomaly:
+        visit = _refuse_nan(visit)
     ours: set[Node] = set()  # totals that this walk allocated, and so may add to in place
-    anomaly = RECORDING.get().anomaly
     while order:
         node = order.pop()
         g = totals.pop(node, None)
         if g is None:
             continue
         op, extra = node.op, node._extra
-        if extra is not None and extra.hooks:
+        if extra is not None:
             g = extra.run_hooks(g, node, create_graph)
-        if op is None or node in keep or (extra is not None and extra.retains):
+        if op is None or (keep and node in keep) or (extra is not None and extra.retains):
             totals[node] = g
             if op is None:
                 continue
@@ -227,34 +231,45 @@ def walk(
         if op.outputs is not None:
             g = tuple([np.zeros_like(part) if gi is None else gi for gi, part in zip(g, node._data, strict=True)])
         for i, x in enumerate(inputs):
-            if not x._requires_grad or (leads is not None and x not in leads):
-                continue
-            rule = rules[i]
-            if rule is None:
-                continue
-            contribution = rule(g, y, *xs, **settings) if settings else rule(g, y, *xs)
-            data = x._data
-            if contribution.dtype is not data.dtype or contribution.shape != data.shape:
-                if op.selects:
-                    _put(totals, x, settings["index"], contribution)
+            if x._requires_grad and (leads is None or x in leads):
+                rule = rules[i]
+                if rule is None:
                     continue
-                contribution = fit(contribution, node, i)
-            if anomaly and has_nan(contribution):
-                raise FloatingPointError(
-                    f"the gradient of {op.name} by its input {i} ({x._describe()}) holds NaN; the op was recorded at {node._more().line}"
-                )
-            yield node, i, contribution
-            total = totals.get(x)
-            if total is None:
-                totals[x] = contribution
-            elif x in ours:
-                np.add(total, contribution, out=total)
-            else:
-                totals[x] = total + contribution
-                if not create_graph and data.ndim:
-                    ours.add(x)
+                contribution = rule(g, y, *xs, **settings) if settings else rule(g, y, *xs)
+                data = x._data
+                if contribution.dtype is not data.dtype or contribution.shape != data.shape:
+                    if op.selects:
+                        _put(totals, x, settings["index"], contribution)
+                        continue
+                    contribution = fit(contribution, node, i)
+                if visit is not None:
+                    visit(node, i, contribution)
+                total = totals.get(x)
+                if total is None:
+                    totals[x] = contribution
+                elif x in ours:
+                    np.add(total, contribution, out=total)
+                else:
+                    totals[x] = total + contribution
+                    if not create_graph and data.ndim:
+                        ours.add(x)
         if free:
             node.inputs = FREED
+
+
+def _refuse_nan(visit: Callable[[Node, int, Any], None] | None) -> Callable[[Node, int, Any], None]:
+    """A visitor that raises at the first NaN, naming the rule that made it."""
+
+    def look(node: Node, i: int, contribution: Any) -> None:
+        if has_nan(contribution):
+            raise FloatingPointError(
+                f"the gradient of {node.op.name} by its input {i} ({node.inputs[i]._describe()}) holds NaN; "
+                f"the op was recorded at {node._more().line}"
+            )
+        if visit is not None:
+            visit(node, i, contribution)
+
+    return look
 
 
 class Results(tuple[Any, ...]):
