@@ -4,6 +4,7 @@
 op's declaration. `tinygrad_edu.testing.strategies` draws inputs and whole programs for hypothesis.
 """
 
+from tinygrad_edu.testing.check_op import check_op
 from tinygrad_edu.testing.gradcheck import AtKink, CheckError, GradientError, Report, gradcheck, gradgradcheck
 
-__all__ = ["AtKink", "CheckError", "GradientError", "Report", "gradcheck", "gradgradcheck"]
+__all__ = ["AtKink", "CheckError", "GradientError", "Report", "check_op", "gradcheck", "gradgradcheck"]

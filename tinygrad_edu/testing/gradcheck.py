@@ -46,7 +46,7 @@ class GradientError(CheckError):
     """A recorded gradient is not the derivative."""
 
 
-class AtKink(CheckError):  # noqa: N818 (where it is, not what went wrong)
+class AtKink(CheckError):
     """There was nothing to judge: at every element asked about, the function has a kink, a jump or an edge."""
 
 

@@ -1,0 +1,631 @@
+"""check_op: everything that is asked of an op, derived from its declaration and its examples.
+
+Each method of `_Case` is one demand, tried on one example. They read top to bottom: what the op computes, what
+its rules compute, what it does to memory, what it leaves in the graph, and the shapes and layouts that arrays
+come in. Where NumPy has the function, NumPy is the judge.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tinygrad_edu.autograd import evaluate, grad
+from tinygrad_edu.graph import no_grad, topological, tracing, unbroadcast
+from tinygrad_edu.op import Example
+from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.testing.gradcheck import AtKink, CheckError, GradientError, Report, gradcheck
+
+
+def check_op(op: Any, *, rng: int | np.random.Generator = 0, order: int = 2) -> Report:
+    """Run every check that follows from the declaration of an op, or of a composite, on each of its examples.
+
+    Its values against the NumPy functions it answers for; its derivatives up to `order` against difference
+    quotients, and a complex step if it is declared analytic; its gradients at special points; that the rules
+    keep shape and dtype, write into nothing and return memory of their own; that arrays give arrays; that it is
+    recorded, can be evaluated again on new values, and records nothing under `no_grad`; that broadcasting,
+    empty, 0-d, strided and reversed arrays go through; that `takes_out` and `view` are true.
+
+    Raises CheckError (GradientError where a derivative is wrong), naming the op, the example and what to look at;
+    ValueError for an op without examples.
+
+    >>> import numpy as np
+    >>> from tinygrad_edu.op import example, op
+    >>> @op(symbol="cube", vjp=(lambda g, y, x: g * 2 * x**2,), examples=[example((3,))])
+    ... def cube(x):
+    ...     \"""y = x³, elementwise.\"""
+    ...     return x * x * x
+    >>> check_op(cube)
+    Traceback (most recent call last):
+    tinygrad_edu.testing.gradcheck.GradientError: cube((3,)): the gradient of cube by x is wrong: at x[0] the record \
+gives 0.03161642023, but the difference quotient 0.04742463035 (± 1e-06). It is off by a factor of 1.5.
+    """
+    name = op.name
+    if not op.examples:
+        raise ValueError(
+            f"{name} has no examples, so nothing about it can be checked; declare examples=[example((2, 3)), …]"
+        )
+    if not (op.__doc__ or "").strip():
+        raise CheckError(f"{name} has no docstring; begin it with the mathematics: y = …")
+    rng = np.random.default_rng(rng)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        cases = [_Case(op, example, rng) for example in op.examples]
+        reports = [case.check(order) for case in cases]
+        if op.answers and not any(case.judged for case in cases):
+            raise CheckError(
+                f"{name} answers for {_called(op.answers[0])}, but no example can be passed to it; write one with NumPy's arguments"
+            )
+        if getattr(op, "view", False) and not any(case.shares for case in cases):
+            raise CheckError(
+                f"{name} is declared view=True, but no result shares memory with the first input; leave view out"
+            )
+        for point in getattr(op, "special", ()):
+            _check_special(op, point)
+    kinks = tuple(kink for report in reports for kink in report.kinks)
+    return Report(sum(r.checked for r in reports), max(r.worst for r in reports), kinks)
+
+
+class _Case:
+    """One example of an op, with numbers drawn for it."""
+
+    def __init__(self, op: Any, example: Example, rng: np.random.Generator) -> None:
+        self.op, self.example, self.rng = op, example, rng
+        self.args, self.settings = example.draw(rng, op.domains)
+        self.label = f"{op.name}({_described(example)})"
+        self.arrays = list(_arrays(self.args))
+        self.floating = [i for i, a in enumerate(self.arrays) if a.dtype.kind == "f"]
+        self.names = _input_names(op, self.args)
+        self.judged = self.shares = False  # by NumPy; memory with the first input
+
+    def check(self, order: int) -> Report:
+        """All demands in turn; the report of the derivatives."""
+        self.values_are_numpys()
+        self.arrays_give_arrays()
+        self.nothing_is_recorded_in_no_grad()
+        self.memory_is_left_alone()
+        self.can_be_evaluated_again()
+        self.writes_where_out_says()
+        report = Report(0, 0.0)
+        if self.floating and self.differentiable():
+            self.rules_keep_shape_dtype_and_memory()
+            report = self.derivatives(order)
+            self.gradients_can_be_evaluated_again()
+            self.one_tensor_may_be_used_twice()
+            self.gradients_do_not_depend_on_layout()
+            self.broadcasting_is_undone()
+        elif self.floating and self.floats_out():
+            self.slopes_are_zero()
+        self.empty_and_0d_go_through()
+        return report
+
+    # -- what it computes ---------------------------------------------------------------------------
+
+    def values_are_numpys(self) -> None:
+        for key in self.op.answers:
+            numpys = getattr(key[0], key[1]) if isinstance(key, tuple) else key
+            try:
+                expected = self.call(numpys, self.arrays)
+            except Exception:  # NumPy's function takes other arguments, or fewer
+                continue
+            self.judged = True
+            for kind in ("floating", "all"):  # arrays of integers and truths as they are, or as tensors too
+                which = self.floating if kind == "floating" else range(len(self.arrays))
+                tensors = [self.leaf(a, i in self.floating) if i in which else a for i, a in enumerate(self.arrays)]
+                if not any(isinstance(t, Tensor) for t in tensors):
+                    continue
+                try:
+                    got = self.call(numpys, tensors)
+                except Exception as error:
+                    self.fail(f"{_called(key)} computes it on arrays, but on tensors it raises {error!r}")
+                self.same(got, expected, f"{_called(key)} on tensors", "on arrays", types=True)
+
+    def arrays_give_arrays(self) -> None:
+        plain = _flatten(self.call(self.op, self.arrays))
+        for value in plain:
+            if isinstance(value, Tensor):
+                self.fail("given arrays it returns a Tensor; a function on arrays gives arrays")
+        self.same(self.call(self.op, self.leaves()), plain, "on tensors it", "on arrays it", types=True)
+
+    def nothing_is_recorded_in_no_grad(self) -> None:
+        with no_grad():
+            for y in _flatten(self.call(self.op, self.leaves())):
+                if isinstance(y, Tensor) and (y.op is not None or y.inputs):
+                    self.fail("inside no_grad() it leaves a record")
+
+    def floats_out(self) -> bool:
+        return any(isinstance(y, Tensor) and y.dtype.kind == "f" for y in _flatten(self.call(self.op, self.leaves())))
+
+    def differentiable(self) -> bool:
+        return any(isinstance(y, Tensor) and y._requires_grad for y in _flatten(self.call(self.op, self.leaves())))
+
+    # -- what its rules compute ---------------------------------------------------------------------
+
+    def derivatives(self, order: int) -> Report:
+        xs = self.leaves()
+        options: dict[str, Any] = {"rng": self.rng, "name": self.op.name}
+        try:
+            report = gradcheck(self.of_floating, xs, analytic=self.op.analytic, **options)
+        except CheckError as error:
+            raise type(error)(f"{self.label}: {error}") from None
+        except TypeError as error:
+            if self.op.analytic:
+                self.fail(f"it is declared analytic=True, but cannot be computed on complex numbers: {error}")
+            raise
+        if order > 1:
+            try:
+                more = gradcheck(self.of_floating, xs, order=order, directions=2, **options)
+            except CheckError as error:
+                raise type(error)(f"{self.label}: {error}") from None
+            report = Report(report.checked + more.checked, max(report.worst, more.worst), report.kinks + more.kinks)
+        return report
+
+    def slopes_are_zero(self) -> None:
+        """An op declared without a derivative is constant, wherever it is smooth."""
+        try:
+            gradcheck(self.of_floating, self.leaves(), rng=self.rng, name=self.op.name)
+        except AtKink:
+            pass
+        except GradientError as error:
+            raise GradientError(
+                f"{self.label}: {self.op.name} is declared without a derivative, but: {error}"
+            ) from None
+
+    def rules_keep_shape_dtype_and_memory(self) -> None:
+        for dtype in ("float32", "float16"):
+            arrays = [_frozen(a.astype(dtype)) if i in self.floating else _frozen(a) for i, a in enumerate(self.arrays)]
+            try:
+                expected = self.call(self.op, arrays)
+            except TypeError:
+                if dtype == "float32":
+                    raise
+                continue  # LAPACK has no float16
+            for value in _flatten(expected):
+                if value.dtype.kind == "f" and value.dtype != dtype:
+                    self.fail(f"it makes {value.dtype} of {dtype}; use Python's own numbers, or pass dtype=")
+            leaves = self.leaves(arrays)
+            ys = [y for y in _flatten(self.call(self.op, leaves)) if isinstance(y, Tensor) and y._requires_grad]
+            vs = [_frozen(self.rng.standard_normal(y.shape).astype(y.dtype)) for y in ys]
+            for node, i, g, result in _rule_results(ys, vs):
+                self.check_rule_result(node, i, g, result)
+
+    def check_rule_result(self, node: Any, i: int, g: Any, result: Any) -> None:
+        x, rule = node.inputs[i], f"rule {i} of {node.op.name}"
+        if not hasattr(result, "dtype"):
+            self.fail(
+                f"{rule} returned {type(result).__name__} {result!r:.40}; a rule returns an array of its input's shape"
+            )
+        if result.dtype != x.dtype:
+            self.fail(
+                f"{rule} returned {result.dtype} for an input of {x.dtype}; "
+                "count with math and Python's numbers, which are weak, and pass dtype= to what makes arrays"
+            )
+        fits = result.shape == x.shape
+        if not fits and node.op.broadcasts:
+            try:
+                fits = np.broadcast_shapes(result.shape, x.shape) == result.shape
+            except ValueError:
+                fits = False
+        if not fits:
+            self.fail(
+                f"{rule} returned shape {result.shape} for an input of shape {x.shape}; sum over the axes that were "
+                "broadcast, or declare broadcasts=True if all inputs are broadcast together"
+            )
+        for what, value in [("the output", node), *[(f"input {k}", z) for k, z in enumerate(node.inputs)]]:
+            for part in value._data if isinstance(value._data, tuple) else [value._data]:
+                if _share(result, part) and not any(_share(result, gi) for gi in _flatten(g)):
+                    self.fail(f"{rule} returned the memory of {what}; return a new array (g * 1, np.copy)")
+
+    # -- what it does to memory ---------------------------------------------------------------------
+
+    def memory_is_left_alone(self) -> None:
+        arrays = [_frozen(a) for a in self.arrays]
+        leaves = self.leaves(arrays)
+        try:
+            ys = _flatten(self.call(self.op, leaves))
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            self.fail("it writes into an input")
+        tensors = [y for y in ys if isinstance(y, Tensor)]
+        if hasattr(self.op, "forward"):  # an op, not a composite
+            for y in tensors:
+                node = _node(y)
+                if node.op is not self.op:
+                    continue
+                for part in node._data if isinstance(node._data, tuple) else [node._data]:
+                    for k, x in enumerate(node.inputs):
+                        if _share(part, x._data):
+                            if not (self.op.view and k == 0):
+                                self.fail(f"its result shares the memory of input {k}; copy, or declare view=True")
+                            self.shares = True
+        floating = [y for y in tensors if y._requires_grad]
+        if floating:
+            vs = [_frozen(self.rng.standard_normal(y.shape)) for y in floating]
+            for y, v in zip(floating, vs, strict=True):
+                y.backward(v)
+            found: list[Any] = [x for x in leaves if isinstance(x, Tensor) and x.grad is not None]
+            held = [(f"the data of {x.name}", x._data) for x in found] + [("the gradient passed in", v) for v in vs]
+            for x in found:
+                gradient = x.grad._data
+                if gradient.shape != x.shape or gradient.dtype != x.dtype:
+                    self.fail(
+                        f"{x.name}.grad is {gradient.dtype} {gradient.shape}, but {x.name} is {x.dtype} {x.shape}"
+                    )
+                for what, memory in held:
+                    if _share(gradient, memory):
+                        self.fail(f"{x.name}.grad shares memory with {what}")
+                held.append((f"{x.name}.grad", gradient))
+
+    def writes_where_out_says(self) -> None:
+        if not getattr(self.op, "takes_out", False):
+            return
+        with tracing():
+            ys = _flatten(self.call(self.op, [Tensor(a) for a in self.arrays]))
+        for y in ys:
+            if isinstance(y, Tensor) and y.op is self.op:
+                out = np.empty_like(y._data)
+                result = self.op.forward(*[x._data for x in y.inputs], **y.settings, out=out)
+                if result is not out:
+                    self.fail("it is declared takes_out=True, but forward(..., out=array) returned another array")
+                self.same([out], [y._data], "with out= it", "without it")
+
+    # -- what it leaves in the graph ----------------------------------------------------------------
+
+    def can_be_evaluated_again(self) -> None:
+        leaves = self.leaves()
+        ys = [y for y in _flatten(self.call(self.op, leaves)) if isinstance(y, Tensor)]
+        if hasattr(self.op, "forward") and self.floating:
+            for y in ys:
+                if y.op is None:
+                    self.fail("a result is not recorded, so it would be frozen when the graph is evaluated again")
+        new = self.redrawn()
+        ys = [y for y in ys if y.op is not None]
+        if ys:
+            again = evaluate(ys, self.by_leaf(ys, leaves, new))
+            fresh = [
+                y for y in _flatten(self.call(self.op, self.leaves(new))) if isinstance(y, Tensor) and y.op is not None
+            ]
+            self.same(list(again), fresh, "evaluated again on new values it", "computed on them it")
+
+    def gradients_can_be_evaluated_again(self) -> None:
+        leaves, new = self.leaves(), self.redrawn()
+        xs = [leaves[i] for i in self.floating]
+        ys, vs = self.outputs_and_cotangents(leaves)
+        gs = grad(ys, xs, vs, create_graph=True, allow_unused=True)
+        us = [Tensor(self.rng.standard_normal(v.shape)) for v in vs]
+        fresh_leaves = self.leaves(new)
+        fresh_ys = [y for y in _flatten(self.call(self.op, fresh_leaves)) if isinstance(y, Tensor) and y._requires_grad]
+        fresh = grad(fresh_ys, [fresh_leaves[i] for i in self.floating], us, allow_unused=True)
+        pairs = [(g, f) for g, f in zip(gs, fresh, strict=True) if g is not None and f is not None]
+        if not pairs:
+            return
+        outputs = [g for g, _ in pairs]
+        values = self.by_leaf(outputs, [*leaves, *vs], [*new, *[u._data for u in us]])
+        self.same(
+            list(evaluate(outputs, values)),
+            [f for _, f in pairs],
+            "its recorded gradient, evaluated again on new values,",
+            "computed on them it",
+            hint="; a rule that takes .data, .numpy() or a Python number out of its arguments freezes it",
+        )
+
+    def one_tensor_may_be_used_twice(self) -> None:
+        first = [self.arrays[i] for i in self.floating]
+        if len(first) < 2 or any(a.shape != first[0].shape for a in first):
+            return
+        try:
+            gradcheck(
+                lambda x: self.of_floating(*[x] * len(first)), first[0], rng=self.rng, directions=2, name=self.op.name
+            )
+        except AtKink:
+            pass
+        except GradientError as error:
+            raise GradientError(f"{self.label}, one tensor as every input: {error}") from None
+
+    # -- the shapes and layouts that arrays come in -------------------------------------------------
+
+    def gradients_do_not_depend_on_layout(self) -> None:
+        vs = [v._data for v in self.outputs_and_cotangents(self.leaves())[1]]
+        expected = self.values_and_gradients(self.arrays, vs)
+        for layout, change in _LAYOUTS.items():
+            arrays = [change(a) if i in self.floating else a for i, a in enumerate(self.arrays)]
+            self.same(
+                self.values_and_gradients(arrays, vs), expected, f"on {layout} arrays it", "on contiguous ones it"
+            )
+
+    def broadcasting_is_undone(self) -> None:
+        """⟨∂L/∂x summed⟩: the gradient of a small input is that of its expansion, summed back."""
+        if not getattr(self.op, "broadcasts", False) or len(self.arrays) < 2:
+            return
+        shape = np.broadcast_shapes(*[a.shape for a in self.arrays])
+        full = [np.broadcast_to(a, shape).copy() for a in self.arrays]
+        for i in self.floating:
+            for small in _smaller(full[i]):
+                arrays = [small if k == i else a for k, a in enumerate(full)]
+                expanded = [np.broadcast_to(small, shape).copy() if k == i else a for k, a in enumerate(full)]
+                ys, v = self.outputs_and_cotangents(self.leaves(expanded))
+                if any(y.shape != shape for y in ys):
+                    continue  # the others were smaller still
+                vs = [part._data for part in v]
+                n = len(ys)
+                got = self.values_and_gradients(arrays, vs)[n:]
+                want = self.values_and_gradients(expanded, vs)[n:]
+                k = self.floating.index(i)
+                want[k] = unbroadcast(want[k], small.shape) if want[k] is not None else None
+                self.same(
+                    got,
+                    want,
+                    f"with {self.names[i]} of shape {small.shape} its gradient",
+                    "expanded and summed back it",
+                )
+
+    def empty_and_0d_go_through(self) -> None:
+        sizes = {n for i in self.floating for n in self.arrays[i].shape if n > 0}
+        variants = [
+            [a[tuple(slice(0 if n == size else None) for n in a.shape)] for a in self.arrays] for size in sorted(sizes)
+        ]
+        variants.append(
+            [np.asarray(a.flat[0]) if i in self.floating and a.size else a for i, a in enumerate(self.arrays)]
+        )
+        for arrays in variants:
+            shapes = ", ".join(str(a.shape) for a in arrays)
+            expected = self.by_numpy(arrays)
+            if expected is None:
+                continue
+            leaves = self.leaves(arrays)
+            try:
+                got = self.call(self.op, leaves)
+                self.same(got, expected, f"on shapes {shapes} it", "NumPy", types=True)
+                ys = [y for y in _flatten(got) if isinstance(y, Tensor) and y._requires_grad]
+                if ys:
+                    xs = [leaves[i] for i in self.floating]
+                    gs = grad(ys, xs, [np.ones(y.shape) for y in ys], create_graph=True, allow_unused=True)
+                    for g, x in zip(gs, xs, strict=True):
+                        if g is not None and (g.shape != x.shape or g.dtype != x.dtype):
+                            self.fail(f"on shapes {shapes} the gradient of {x.name} is {g.dtype} of shape {g.shape}")
+            except CheckError:
+                raise
+            except Exception as error:
+                self.fail(f"on shapes {shapes} NumPy computes it, but here it raises {error!r}")
+
+    def by_numpy(self, arrays: Sequence[Any]) -> Any:
+        """What NumPy, or for lack of it the op itself, makes of these arrays; None if it refuses them."""
+        for key in self.op.answers:
+            numpys = getattr(key[0], key[1]) if isinstance(key, tuple) else key
+            try:
+                self.call(numpys, self.arrays)
+            except Exception:  # takes other arguments
+                continue
+            try:
+                return self.call(numpys, arrays)
+            except Exception:
+                return None
+        try:
+            return self.call(self.op, arrays)
+        except Exception:
+            return None
+
+    # -- tools --------------------------------------------------------------------------------------
+
+    def call(self, function: Callable[..., Any], arrays: Sequence[Any]) -> Any:
+        """`function` on the example's arguments, with `arrays` (or tensors) where its arrays stand."""
+        turn = iter(arrays)
+        return function(*[_filled(arg, turn) for arg in self.args], **self.settings)
+
+    def leaf(self, a: Any, floating: bool, name: str | None = None) -> Tensor:
+        return Tensor(a, requires_grad=floating, name=name)
+
+    def leaves(self, arrays: Sequence[Any] | None = None) -> list[Any]:
+        """The arrays, those of floating numbers as leaves that require a gradient."""
+        arrays = self.arrays if arrays is None else arrays
+        return [
+            Tensor(a, requires_grad=True, name=self.names[i]) if i in self.floating else a for i, a in enumerate(arrays)
+        ]
+
+    def of_floating(self, *xs: Any) -> Any:
+        """The op as a function of its floating inputs alone, giving its floating results."""
+        given = dict(zip(self.floating, xs[-len(self.floating) :], strict=True))
+        result = self.call(self.op, [given.get(i, a) for i, a in enumerate(self.arrays)])
+        return tuple(y for y in _flatten(result) if isinstance(y, Tensor) and y.dtype.kind in "fc")
+
+    def outputs_and_cotangents(self, leaves: Sequence[Any]) -> tuple[list[Any], list[Tensor]]:
+        ys = [y for y in _flatten(self.call(self.op, leaves)) if isinstance(y, Tensor) and y._requires_grad]
+        return ys, [Tensor(self.rng.standard_normal(y.shape), requires_grad=True) for y in ys]
+
+    def values_and_gradients(self, arrays: Sequence[Any], vs: Sequence[Any]) -> list[Any]:
+        leaves = self.leaves(arrays)
+        ys = [y for y in _flatten(self.call(self.op, leaves)) if isinstance(y, Tensor) and y._requires_grad]
+        return [*ys, *grad(ys, [leaves[i] for i in self.floating], list(vs), allow_unused=True)]
+
+    def redrawn(self) -> list[Any]:
+        """Other numbers for the same example."""
+        return list(_arrays(self.example.draw(self.rng, self.op.domains)[0]))
+
+    def by_leaf(self, outputs: Sequence[Any], leaves: Sequence[Any], values: Sequence[Any]) -> dict[Any, Any]:
+        """New values for those leaves that the outputs depend on."""
+        used = set(topological(list(outputs), through_constants=True))
+        return {x: a for x, a in zip(leaves, values, strict=True) if isinstance(x, Tensor) and x in used}
+
+    def same(self, got: Any, expected: Any, what: str, other: str, types: bool = False, hint: str = "") -> None:
+        """Fail unless both are the same numbers, of the same shape and, if asked, dtype."""
+        got, expected = _flatten(got), _flatten(expected)
+        if len(got) != len(expected):
+            self.fail(f"{what} gives {len(got)} results, {other} gives {len(expected)}")
+        for a, b in zip(got, expected, strict=True):
+            if a is None or b is None:
+                if (a is None) != (b is None):
+                    self.fail(f"{what} gives {a!r:.60}, {other} gives {b!r:.60}")
+                continue
+            a, b = (np.asarray(z._data if isinstance(z, Tensor) else z) for z in (a, b))
+            if a.shape != b.shape:
+                self.fail(f"{what} gives shape {a.shape}, {other} gives {b.shape}{hint}")
+            if types and a.dtype != b.dtype:
+                self.fail(f"{what} gives {a.dtype}, {other} gives {b.dtype}{hint}")
+            if a.dtype.kind in "fc":
+                scale = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
+                wrong = ~np.isclose(a, b, rtol=1e-9, atol=1e-11 * scale, equal_nan=True)
+            else:
+                wrong = a != b
+            if np.any(wrong):
+                index = tuple(int(k) for k in np.argwhere(wrong)[0])
+                self.fail(f"{what} gives {a[index]!r} at {index}, {other} gives {b[index]!r}{hint}")
+
+    def fail(self, message: str) -> NoReturn:
+        raise CheckError(f"{self.label}: {message}")
+
+
+def _check_special(op: Any, point: Any) -> None:
+    """The gradients agreed on at a kink: exact, in every precision, alone and among other numbers."""
+    for dtype in (np.float64, np.float32):
+        xs = [Tensor(np.asarray(x, dtype=dtype), requires_grad=True) for x in point.inputs]
+        y = op(*xs, **point.settings)
+        gs = grad(y, xs, np.ones(y.shape, y.dtype), allow_unused=True)
+        for i, (g, expected) in enumerate(zip(gs, point.gradients, strict=True)):
+            if expected is None and g is None:
+                continue
+            got = None if g is None else g.numpy()
+            wanted = np.asarray(expected, dtype=dtype)
+            if got is None or not np.array_equal(np.broadcast_to(wanted, got.shape), got, equal_nan=True):
+                raise GradientError(
+                    f"{op.name} at {', '.join(map(str, point.inputs))}: the gradient by input {i} is agreed to be "
+                    f"{expected}, but the rule gives {None if got is None else got.tolist()} in {np.dtype(dtype)}"
+                )
+
+
+def _rule_results(ys: Sequence[Any], vs: Sequence[Any]) -> Iterator[tuple[Any, int, Any, Any]]:
+    """The chain rule without the engine: `(node, input, g, what its rule returned)`, on arrays that nobody may write.
+
+    Raises CheckError for a rule that tries to.
+    """
+    totals: dict[Any, Any] = {}
+    for y, v in zip(ys, vs, strict=True):
+        totals[y] = v if y not in totals else totals[y] + v
+    for node in reversed(topological(list(ys))):
+        g = totals.pop(node, None)
+        if g is None or node.op is None:
+            continue
+        if node.op.outputs is not None:
+            g = tuple(np.zeros_like(part) if gi is None else gi for gi, part in zip(g, node._data, strict=True))
+        for part in [*_flatten(g), *_flatten(node._data)]:
+            if isinstance(part, np.ndarray):
+                part.flags.writeable = False
+        for i, x in enumerate(node.inputs):
+            if not x._requires_grad or node.op.rules[i] is None:
+                continue
+            try:
+                result = node.op.rules[i](g, node._data, *[z._data for z in node.inputs], **node.settings)
+            except ValueError as error:
+                if "read-only" not in str(error):
+                    raise
+                raise CheckError(
+                    f"rule {i} of {node.op.name} writes into g, the output or an input; it may not"
+                ) from None
+            yield node, i, g, result
+            if node.op.selects:
+                parts = totals.setdefault(x, [None] * len(x._data))
+                k = node.settings["index"]
+                parts[k] = result if parts[k] is None else parts[k] + result
+            else:
+                result = unbroadcast(result, x.shape)
+                totals[x] = result if x not in totals else totals[x] + result
+
+
+def _arrays(arg: Any) -> Iterator[Any]:
+    """The arrays among arguments, nested ones too, in order."""
+    if isinstance(arg, np.ndarray):
+        yield arg
+    elif isinstance(arg, list | tuple):
+        for part in arg:
+            yield from _arrays(part)
+
+
+def _filled(arg: Any, turn: Iterator[Any]) -> Any:
+    """The argument with the next of `turn` in place of each array."""
+    if isinstance(arg, np.ndarray):
+        return next(turn)
+    if isinstance(arg, list | tuple):
+        return type(arg)([_filled(part, turn) for part in arg])
+    return arg
+
+
+def _flatten(result: Any) -> list[Any]:
+    """One result, or several, as a list."""
+    if isinstance(result, list | tuple):
+        return [part for value in result for part in _flatten(value)]
+    return [result]
+
+
+def _frozen(a: Any) -> Any:
+    copy = np.array(a)
+    copy.flags.writeable = False
+    return copy
+
+
+def _share(a: Any, b: Any) -> bool:
+    return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.size > 0 and np.shares_memory(a, b)
+
+
+def _node(y: Any) -> Any:
+    """The node that a result is of: for one of several results, the one that has them all."""
+    return y.inputs[0] if y.op is not None and y.op.selects else y
+
+
+def _strided(a: Any) -> Any:
+    wide = np.zeros((*a.shape, 2), a.dtype)
+    wide[..., 0] = a
+    return wide[..., 0]
+
+
+_LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "Fortran-ordered": lambda a: np.asarray(a, order="F"),
+    "strided": _strided,
+    "reversed": lambda a: np.flip(np.flip(a).copy()),
+}
+
+
+def _smaller(a: Any) -> list[Any]:
+    """An array cut to shapes that broadcast to its own: without leading axes, and with axes of length one."""
+    if a.ndim == 0 or a.size == 0:
+        return []
+    return [a[0], a[..., :1], a[(slice(1),) * a.ndim], np.asarray(a.flat[0])]
+
+
+def _described(example: Example) -> str:
+    def text(arg: Any) -> str:
+        if hasattr(arg, "shape"):
+            return f"array{tuple(arg.shape)}"
+        if isinstance(arg, list):
+            return f"[{', '.join(map(text, arg))}]"
+        return str(getattr(arg, "value", arg))
+
+    settings = [f"{key}={value!r}" for key, value in example.settings.items()]
+    return ", ".join([*map(text, example.args), *settings])
+
+
+def _called(key: Any) -> str:
+    if isinstance(key, tuple):
+        return f"np.{key[0].__name__}.{key[1]}"
+    module = (getattr(key, "__module__", None) or "numpy").replace("numpy", "np", 1)
+    return f"{module if module.startswith('np') else 'np'}.{key.__name__}"
+
+
+def _input_names(op: Any, args: Sequence[Any]) -> list[str]:
+    """A name for each array: the parameter's, as the rule or else the function calls it."""
+    vjp = getattr(op, "vjp", None)
+    if isinstance(vjp, tuple) and any(vjp):
+        parameters = list(inspect.signature(next(rule for rule in vjp if rule)).parameters.values())[2:]
+    else:
+        function = getattr(op, "forward", op)
+        parameters = [] if isinstance(function, np.ufunc) else list(inspect.signature(function).parameters.values())
+    known = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    names = []
+    for i, arg in enumerate(args):
+        base = known[i] if i < len(known) else f"argument {i}"
+        count = len(list(_arrays(arg)))
+        names += [base] if count == 1 and isinstance(arg, np.ndarray) else [f"{base}[{k}]" for k in range(count)]
+    return names
