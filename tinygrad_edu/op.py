@@ -223,6 +223,7 @@ class Op:
                 self.arity = forward.nin if isinstance(forward, np.ufunc) else 1
             self._input_names = [p.name for p in names[: self.arity]]
             self._defaults = {p.name: p.default for p in names[self.arity :]}
+            self._positional = len([p for p in names if p.kind is not p.KEYWORD_ONLY])
             bind = self._bind
         self.bind = bind
         own = bind != self._bind
@@ -271,8 +272,11 @@ class Op:
             raise TypeError(f"{self.name}() takes {n} input{'s' * (n != 1)}, but got {len(inputs)}")
         settings = dict(self._defaults)
         extra = args[n:]
-        if len(extra) > len(settings):
-            raise TypeError(f"{self.name}() takes {n + len(settings)} arguments, but got {len(args)}")
+        if len(args) > max(n, self._positional):
+            named = "".join(f"; write {key}= by name" for key in list(settings)[self._positional - n :])
+            raise TypeError(
+                f"{self.name}() takes {max(n, self._positional)} arguments by position, but got {len(args)}{named}"
+            )
         settings.update(zip(settings, extra, strict=False))
         for key, value in kwargs.items():
             if key not in settings:
@@ -283,6 +287,11 @@ class Op:
                     f"{self.name}() on a Tensor takes {takes}, not {key}=; leave it out, or compute on t.numpy()"
                 )
             settings[key] = value
+        for key, value in settings.items():
+            if value is inspect.Parameter.empty:
+                raise TypeError(f"{self.name}() needs {key}")
+            if value.__class__ is list:
+                settings[key] = tuple(value)  # settings are hashable
         return inputs, settings
 
     def apply(self, inputs: tuple[Any, ...], settings: dict[str, Any] = NO_SETTINGS) -> Any:
@@ -317,7 +326,9 @@ class Op:
         y: Any = _new(Tensor)
         y._data = data
         y._grad = y.name = y._cell = y._extra = None
-        if self.view and isinstance(inputs[0], Tensor) and (self.selects or np.may_share_memory(data, arrays[0])):
+        if self.view and isinstance(inputs[0], Tensor) and (
+            self.selects or self.outputs is not None or np.may_share_memory(data, arrays[0])
+        ):
             y._cell = inputs[0]._shared_cell()
         if recording.enabled and (requires or recorded or recording.everything):
             y._requires_grad = requires and (self._smooth or self._differentiable(data, inputs))
@@ -374,7 +385,7 @@ class Op:
         if y.op is None:
             parts = [y._plain(part) for part in y._data[: self.outputs]]
         else:
-            parts = [item(y, i) for i in range(self.outputs or 0)]
+            parts = [item(y, i) for i in range(len(y._data[: self.outputs]))]
         return parts[0] if self.outputs == 1 else tuple(parts)
 
     def _watch(self, y: Any) -> None:
