@@ -384,6 +384,8 @@ class Op:
         """The visible results of a tuple-valued node."""
         if y.op is None:
             parts = [y._plain(part) for part in y._data[: self.outputs]]
+            for part in parts:
+                part._cell = y._cell
         else:
             parts = [item(y, i) for i in range(len(y._data[: self.outputs]))]
         return parts[0] if self.outputs == 1 else tuple(parts)
