@@ -1,0 +1,157 @@
+"""DOT: the language in which Graphviz is told what to place, and what to draw where.
+
+`placement` asks for an order and heights: a box for each place, each wire's stub, each waypoint.
+`drawing` states a finished scene, with every position; the engine `nop2` draws exactly that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import graphviz
+
+from viz.geometry import COLUMN, Heights, box_size, waypoints
+from viz.plan import Plan
+from viz.scene import Line, Scene, Shape, Text
+
+FONT = "Helvetica"
+BOLD = "Helvetica-Bold"
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """The colours of a figure."""
+
+    paper: str
+    ink: str
+    outline: str
+    forward: str
+    backward: str
+    grad: str
+    parameter: str
+    fill: str
+
+
+THEMES = {
+    "default": Theme("white", "#000000", "#767676", "#767676", "#D55E00", "#B24A00", "#0072B2", "white"),
+    "print": Theme("white", "#000000", "#555555", "#767676", "#222222", "#000000", "#000000", "white"),
+    "dark": Theme("#16181D", "#F0F0F0", "#9A9A9A", "#A8A8A8", "#FF8A3D", "#FFA566", "#6CB8F0", "#1F2229"),
+}
+
+
+# ---------------------------------------------------------------------------------------------------
+# What to place
+
+
+def placement(plan: Plan, column: Mapping[str, int]) -> str:
+    """DOT for the layout: columns are given, heights are asked for."""
+    small = len(plan.wires) < 200
+    settings = {"rankdir": "LR", "nodesep": "0.12", "ranksep": f"{COLUMN / 72:.3f}", "splines": "false"}
+    if small:
+        settings["ordering"] = "in"
+    else:
+        settings |= {"nslimit": "0.5", "nslimit1": "1", "mclimit": "0.1", "searchsize": "10"}
+    sheet = graphviz.Digraph(graph_attr=settings, node_attr={"shape": "box", "fixedsize": "true", "label": ""})
+    for place in plan.places:
+        sheet.node(place.id, width=_inches(max(place.width, 4.0)), height=_inches(max(place.height, 4.0)))
+    for wire in sorted(plan.wires, key=lambda wire: wire.position):  # so ordering=in finds the inputs in order
+        width, height = box_size(wire)
+        sheet.node(f"{wire.id}-box", width=_inches(width), height=_inches(height))
+        sheet.edge(wire.source, f"{wire.id}-box", weight="20")
+        last = f"{wire.id}-box"
+        for k in waypoints(wire, column):
+            name = f"{wire.id}-{k}"
+            sheet.node(name, width="0.05", height=_inches(24.0))
+            sheet.edge(last, name, weight="8")
+            last = name
+        sheet.edge(last, wire.target, weight="20" if wire.kind == "trunk" else "2")
+    return str(sheet.source)
+
+
+def read_heights(placed: bytes) -> Heights:
+    """The heights in what Graphviz answered (json0)."""
+    objects = json.loads(placed)["objects"]
+    return Heights({entry["name"]: float(entry["pos"].split(",")[1]) for entry in objects})
+
+
+def _inches(points: float) -> str:
+    return f"{points / 72:.4f}"
+
+
+# ---------------------------------------------------------------------------------------------------
+# What to draw
+
+
+def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = ()) -> str:
+    """DOT that states each position; the elements in `hidden` keep their place and are not drawn."""
+    unseen = frozenset(hidden)
+    sheet = graphviz.Digraph(
+        "figure",
+        graph_attr={"layout": "nop2", "bgcolor": theme.paper, "outputorder": "edgesfirst", "pad": "0.1"},
+        node_attr={"fixedsize": "true", "fontname": FONT},
+        edge_attr={"fontname": FONT},
+    )
+    for shape in scene.shapes:
+        sheet.node(shape.id, **_shape(shape, theme), **_seen(shape.id, unseen))
+    known = {shape.id for shape in scene.shapes}
+    for line in scene.lines:
+        for end in (line.tail, line.head):
+            if end not in known:  # a name is text; an edge needs a node, which has no size
+                known.add(end)
+                x, y = line.points[0] if end == line.tail else line.points[-1]
+                sheet.node(end, label="", shape="point", style="invis", width="0.01", pos=f"{x:.2f},{y:.2f}")
+        sheet.edge(line.tail, line.head, **_line(line, theme), **_seen(line.id, unseen))
+    for text in scene.texts:
+        sheet.node(text.id, **_text(text, theme), **_seen(text.id, unseen))
+    return str(sheet.source)
+
+
+def _seen(id: str, unseen: frozenset[str]) -> dict[str, str]:
+    return {"style": "invis"} if id in unseen else {}
+
+
+def _shape(shape: Shape, theme: Theme) -> dict[str, str]:
+    attributes = {
+        "id": shape.id, "class": shape.classes, "label": "", "color": theme.outline, "fillcolor": theme.fill,
+        "style": "filled", "shape": shape.shape, "pos": f"{shape.x:.2f},{shape.y:.2f}",
+        "width": _inches(shape.width), "height": _inches(shape.height),
+    }  # fmt: skip
+    if shape.shape == "box":
+        attributes["style"] = "filled,rounded"
+    if shape.shape == "fork":
+        attributes |= {"shape": "circle", "fillcolor": theme.outline}
+    return attributes
+
+
+def _line(line: Line, theme: Theme) -> dict[str, str]:
+    size = 1.0 if line.backward else 0.75
+    points = list(line.points)
+    tip = points[-1]
+    if line.tip:
+        (x0, y0), (x1, y1) = points[-2], tip
+        length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5 or 1.0
+        back = min(10.0 * size, length * 0.9)
+        points[-1] = (x1 - (x1 - x0) / length * back, y1 - (y1 - y0) / length * back)
+    curve = [points[0]]
+    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        curve += [(x0 + (x1 - x0) / 3, y0 + (y1 - y0) / 3), (x0 + (x1 - x0) * 2 / 3, y0 + (y1 - y0) * 2 / 3), (x1, y1)]
+    end = f"e,{tip[0]:.2f},{tip[1]:.2f} " if line.tip else ""
+    return {
+        "id": line.id, "class": line.classes, "pos": end + " ".join(f"{x:.2f},{y:.2f}" for x, y in curve),
+        "color": theme.backward if line.backward else theme.forward,
+        "penwidth": "2.5" if line.backward else "1",
+        "arrowhead": ("normal" if line.backward else "empty") if line.tip else "none",
+        "arrowsize": f"{size:g}",
+    }  # fmt: skip
+
+
+def _text(text: Text, theme: Theme) -> dict[str, str]:
+    colour = theme.grad if text.role == "grad" else theme.parameter if "parameter" in text.classes else theme.ink
+    return {
+        "id": text.id, "class": f"text {text.classes}", "label": graphviz.escape(text.text), "shape": "plaintext",
+        "pos": f"{text.x:.2f},{text.y:.2f}", "width": _inches(text.width), "height": _inches(text.height),
+        "fontcolor": colour, "fontname": BOLD if text.bold else FONT, "fontsize": f"{text.size:g}",
+        **({"style": "filled", "fillcolor": theme.paper} if text.halo else {}),
+    }  # fmt: skip

@@ -1,0 +1,372 @@
+"""From a plan to points on paper: the chapter's parallel lines.
+
+Graphviz decides the order and the heights (`Heights`); columns and lines are ours. Every wire crosses a
+column of its own, where a level stub carries its texts, and then runs diagonally to its target. A wire that
+passes further columns passes each at a waypoint, which Graphviz has kept free.
+
+Each wire is a centre line, and two arrows `GAP` apart follow it: forward on the left of the way, backward on
+the right, mitred at the corners so that the distance stays the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from viz.plan import Place, Plan, Wire, Words
+from viz.scene import Line, Point, Scene, Shape, Text
+
+GAP = 10.0  # between a wire's two arrows
+BESIDE = 2.0  # between an arrow and its text
+PAD = 16.0  # on either side of a text along a stub
+DIAGONAL = 30.0  # the width in which a wire leaves its stub for its target
+COLUMN = 4.0  # between columns
+HEAD = 20.0  # the least distance of two arrow pairs along the edge of a circle
+
+
+# ---------------------------------------------------------------------------------------------------
+# Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The column of each place (even) and wire (odd), and where each column lies."""
+
+    column: dict[str, int]
+    left: list[float]
+    right: list[float]
+
+    def centre(self, column: int) -> float:
+        """The middle of a column."""
+        return (self.left[column] + self.right[column]) / 2
+
+
+def columns(plan: Plan) -> dict[str, int]:
+    """The column of each place: as early as what it needs allows, leaves close to where they are used."""
+    incoming: dict[str, list[Wire]] = {place.id: [] for place in plan.places}
+    outgoing: dict[str, list[Wire]] = {place.id: [] for place in plan.places}
+    for wire in plan.wires:
+        incoming[wire.target].append(wire)
+        outgoing[wire.source].append(wire)
+    column: dict[str, int] = {}
+    for place in in_order(plan, incoming):
+        column[place] = max((column[wire.source] + 2 for wire in incoming[place]), default=0)
+    for place in reversed(list(column)):
+        room = min((column[wire.target] - 2 for wire in outgoing[place]), default=column[place])
+        private = sum(len(outgoing[wire.source]) == 1 and not incoming[wire.source] for wire in incoming[place])
+        if len(incoming[place]) - private < len(outgoing[place]):
+            column[place] = room
+    first = min(column.values(), default=0)
+    return {place: k - first for place, k in column.items()}
+
+
+def in_order(plan: Plan, incoming: Mapping[str, Sequence[Wire]]) -> list[str]:
+    """The places, each after the sources of its wires."""
+    order: list[str] = []
+    waiting = {place.id: len(incoming[place.id]) for place in plan.places}
+    targets: dict[str, list[str]] = {place.id: [] for place in plan.places}
+    for wire in plan.wires:
+        targets[wire.source].append(wire.target)
+    ready = [place for place, n in waiting.items() if n == 0]
+    for place in ready:  # the list grows as it is read
+        order.append(place)
+        for target in targets[place]:
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                ready.append(target)
+    return order
+
+
+def waypoints(wire: Wire, column: Mapping[str, int]) -> list[int]:
+    """The columns between a wire's own and its target."""
+    return list(range(column[wire.source] + 2, column[wire.target]))
+
+
+def box_size(wire: Wire) -> tuple[float, float]:
+    """The room that a wire's texts and stub take: width, height."""
+    up = sum(line.height for line in wire.above)
+    down = sum(line.height for line in wire.below)
+    beyond = 0.0 if wire.kind == "trunk" else DIAGONAL
+    return wire.width + 2 * PAD + beyond, 2 * max(up, down) + GAP + 2 * BESIDE + 4.0
+
+
+def grid(plan: Plan, column: Mapping[str, int]) -> Grid:
+    """Where each column begins and ends."""
+    widths = [0.0] * (max(column.values(), default=0) + 1)
+    for place in plan.places:
+        widths[column[place.id]] = max(widths[column[place.id]], place.width + (12.0 if place.shape == "fork" else 0.0))
+    for wire in plan.wires:
+        k = column[wire.source] + 1
+        widths[k] = max(widths[k], box_size(wire)[0])
+    left, right, x = [], [], 0.0
+    for width in widths:
+        left.append(x)
+        right.append(x + width)
+        x += width + COLUMN
+    return Grid(dict(column), left, right)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Lines
+
+
+class Heights:
+    """The height (y, in points) of each place, wire and waypoint, as Graphviz has put them."""
+
+    def __init__(self, found: Mapping[str, float]) -> None:
+        self._found = found
+
+    def place(self, place: str) -> float:
+        return self._found[place]
+
+    def wire(self, wire: Wire) -> float:
+        return self._found[f"{wire.id}-box"]
+
+    def waypoint(self, wire: Wire, column: int) -> float:
+        return self._found[f"{wire.id}-{column}"]
+
+
+def draw_lines(plan: Plan, column: Mapping[str, int], heights: Heights) -> Scene:
+    """The scene of a plan: every shape, line and text in its place."""
+    return _Draughtsman(plan, column, heights).scene()
+
+
+class _Draughtsman:
+    def __init__(self, plan: Plan, column: Mapping[str, int], heights: Heights) -> None:
+        self.plan, self.heights = plan, heights
+        self.grid = grid(plan, column)
+        self.column = column
+        self.places = {place.id: place for place in plan.places}
+        self.outgoing: dict[str, list[Wire]] = {}
+        self.incoming: dict[str, list[Wire]] = {}
+        for wire in plan.wires:
+            self.outgoing.setdefault(wire.source, []).append(wire)
+            self.incoming.setdefault(wire.target, []).append(wire)
+        self.centre = {place.id: self._centre(place) for place in plan.places}
+
+    def scene(self) -> Scene:
+        shapes, lines, texts = [], [], []
+        for place in self.plan.places:
+            x, y = self.centre[place.id]
+            if place.shape not in ("source", "result"):
+                shapes.append(Shape(place.id, place.classes, place.shape, x, y, place.width, place.height, place.step))
+            texts += self._stack(
+                place.id, place.lines, (x, y + sum(w.height for w in place.lines) / 2), place.classes, place.step
+            )
+        self.heads = {place: self._heads(self.places[place], wires) for place, wires in self.incoming.items()}
+        for wire in self.plan.wires:
+            lines += self._arrows(wire)
+            texts += self._labels(wire)
+        return Scene(tuple(shapes), tuple(lines), tuple(texts), self.plan.steps)
+
+    # -- places -------------------------------------------------------------------------------------
+
+    def _centre(self, place: Place) -> Point:
+        """Names stand at the height of their stub, and beside it."""
+        k = self.column[place.id]
+        if place.shape == "source":
+            (wire,) = self.outgoing[place.id]
+            return self.grid.left[k + 1] - place.width / 2 - 2.0, self.heights.wire(wire)
+        if place.shape == "result":
+            (wire,) = self.incoming[place.id]
+            last = k - 1
+            height = (
+                self.heights.wire(wire) if self.column[wire.source] + 1 == last else self.heights.waypoint(wire, last)
+            )
+            return self.grid.right[last] + place.width / 2 + 8.0, height
+        if place.shape == "fork":
+            (wire,) = self.incoming[place.id]
+            return self.grid.centre(k), self.heights.wire(wire)
+        return self.grid.centre(k), self.heights.place(place.id)
+
+    # -- wires --------------------------------------------------------------------------------------
+
+    def _stub(self, wire: Wire) -> tuple[Point, Point]:
+        """The level stretch that carries the texts."""
+        k = self.column[wire.source] + 1
+        y = self.heights.wire(wire)
+        place = self.places[wire.source]
+        x, cy = self.centre[wire.source]
+        left = self.grid.left[k]
+        if place.shape in ("circle", "box", "cloud") and abs(y - cy) < place.height / 2 - GAP / 2 - 2:
+            left = x + edge(place, y - cy)
+        right = self.grid.right[k] - (0.0 if wire.kind == "trunk" else DIAGONAL)
+        if self.places[wire.target].shape == "result" and self.column[wire.target] == k + 1:
+            right = self.grid.right[k]
+        return (left, y), (right, y)
+
+    def _way(self, wire: Wire) -> list[Point]:
+        """The centre line up to the target, which is still to be reached."""
+        left, right = self._stub(wire)
+        way = [left, right]
+        place, (x, y) = self.places[wire.source], self.centre[wire.source]
+        if place.shape == "fork":
+            way.insert(0, (x, y))
+        elif place.shape not in ("source", "fork") and left[0] == self.grid.left[self.column[wire.source] + 1]:
+            angle = math.atan2(left[1] - y, left[0] - x)
+            way.insert(0, (x + place.width / 2 * math.cos(angle), y + place.height / 2 * math.sin(angle)))
+        for k in waypoints(wire, self.column):
+            way.append((self.grid.centre(k), self.heights.waypoint(wire, k)))
+        return straightened(way)
+
+    def _heads(self, place: Place, wires: Sequence[Wire]) -> dict[str, Point]:
+        """Where each wire meets the edge of its target: from where it comes, but with room between them."""
+        x, y = self.centre[place.id]
+        if place.shape in ("result", "fork"):
+            return {wire.id: (x - place.width / 2 - (6.0 if place.shape == "result" else -2.0), y) for wire in wires}
+        came = {wire.id: self._way(wire)[-1] for wire in wires}
+        order = sorted(came, key=lambda w: -came[w][1])
+        if place.shape != "circle":
+            room = place.height / 2 - GAP
+            ys = spread([min(max(came[w][1] - y, -room), room) for w in reversed(order)], HEAD, -room, room)
+            return {w: (x - place.width / 2, y + dy) for w, dy in zip(reversed(order), ys, strict=True)}
+        r = place.width / 2
+        angles = [self._angle(came[w], (x, y), r) for w in order]
+        angles = spread(angles, HEAD / r, -1.45, 1.45)
+        return {w: (x - r * math.cos(a), y - r * math.sin(a)) for w, a in zip(order, angles, strict=True)}
+
+    def _angle(self, came: Point, centre: Point, r: float) -> float:
+        """Where on the left half of a circle a line from `came` arrives: 0 in the middle, negative above."""
+        dx, dy = centre[0] - came[0], centre[1] - came[1]
+        if abs(dy) < 0.4 * r:
+            return math.asin(dy / r)  # level
+        return max(-1.3, min(1.3, math.atan2(dy, max(dx, 1e-6))))
+
+    def _arrows(self, wire: Wire) -> list[Line]:
+        target = self.places[wire.target]
+        way = [*self._way(wire), self.heads[wire.target][wire.id]]
+        way = straightened(way)
+        forward, backward = offset(way, GAP / 2), offset(way, -GAP / 2)
+        if self.places[wire.source].shape == "fork":
+            x, y = way[0]
+            forward[0], backward[0] = (x, y + GAP / 2), (x, y - GAP / 2)
+        clip = self._clip(target)
+        forward[-1], backward[-1] = clip(forward[-2], forward[-1]), clip(backward[-2], backward[-1])
+        lines = [
+            Line(f"{wire.id}-forward", f"forward {wire.kind} {wire.value}", tuple(forward), wire.source, wire.target,
+                 False, wire.kind != "trunk", wire.step)
+        ]  # fmt: skip
+        if wire.flows:
+            backward.reverse()
+            lines.append(
+                Line(f"{wire.id}-backward", f"backward {wire.kind} {wire.value}", tuple(backward), wire.target, wire.source,
+                     True, wire.kind != "branch", wire.back_step)
+            )  # fmt: skip
+        return lines
+
+    def _clip(self, place: Place) -> Callable[[Point, Point], Point]:
+        """Where a line from one point to another meets the edge of a place."""
+        x, y = self.centre[place.id]
+        if place.shape == "circle":
+            return lambda a, b: on_circle(a, b, (x, y), place.width / 2)
+        if place.shape in ("box", "cloud"):
+            return lambda a, b: at_x(a, b, x - place.width / 2)
+        if place.shape == "fork":
+            return lambda a, b: (x, b[1])
+        return lambda a, b: b
+
+    # -- texts --------------------------------------------------------------------------------------
+
+    def _labels(self, wire: Wire) -> list[Text]:
+        (x0, y), (x1, _) = self._stub(wire)
+        x = (x0 + x1) / 2
+        up = sum(line.height for line in wire.above)
+        texts = self._stack(
+            f"{wire.id}-above",
+            wire.above,
+            (x, y + GAP / 2 + BESIDE + up),
+            f"forward {wire.kind} {wire.value}",
+            wire.step,
+        )
+        if wire.flows:
+            texts += self._stack(
+                f"{wire.id}-below",
+                wire.below,
+                (x, y - GAP / 2 - BESIDE),
+                f"backward {wire.kind} {wire.value}",
+                wire.back_step,
+            )
+        return texts
+
+    def _stack(self, id: str, lines: Sequence[Words], top: Point, classes: str, step: int) -> list[Text]:
+        """Lines of text under each other, from `top` down."""
+        texts, (x, y) = [], top
+        for k, line in enumerate(lines):
+            texts.append(
+                Text(f"{id}-text{k}", f"{classes} {line.role}", line.text, x, y - line.height / 2, line.width,
+                     line.height, line.role, line.bold, line.size, step)
+            )  # fmt: skip
+            y -= line.height
+        return texts
+
+
+def edge(place: Place, dy: float) -> float:
+    """How far the edge of a place is from its middle, at a height `dy` above it."""
+    if place.shape != "circle":
+        return place.width / 2
+    return math.sqrt(max(0.0, (place.width / 2) ** 2 - dy * dy))
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """The places nearest to `wanted` (ascending) that are `gap` apart and within [low, high].
+
+    >>> spread([0.0, 0.1, 5.0], 1.0, -10.0, 10.0)
+    [-0.45, 0.55, 5.0]
+    """
+    if len(wanted) > 1:
+        gap = min(gap, (high - low) / (len(wanted) - 1))
+    blocks: list[list[float]] = []  # [sum of wanted places less their offsets, count]: neighbours that touch
+    for k, place in enumerate(wanted):
+        blocks.append([place - k * gap, 1])
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
+            total, count = blocks.pop()
+            blocks[-1][0] += total
+            blocks[-1][1] += count
+    starts = [total / count for total, count in blocks for _ in range(int(count))]
+    n = len(wanted)
+    return [min(max(s, low), high - (n - 1) * gap) + k * gap for k, s in enumerate(starts)]
+
+
+def straightened(way: Sequence[Point]) -> list[Point]:
+    """A way without the points that lie on it anyway."""
+    kept = [way[0]]
+    for a, b in zip(way[1:], way[2:], strict=False):
+        (x0, y0), (x1, y1), (x2, y2) = kept[-1], a, b
+        off = abs((x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)) / (math.hypot(x2 - x0, y2 - y0) or 1.0)
+        if off > 0.5:
+            kept.append(a)
+    return [*kept, way[-1]]
+
+
+def offset(way: Sequence[Point], distance: float) -> list[Point]:
+    """The line that runs beside a way, on its left for a positive distance, mitred at the corners."""
+    normals = []
+    for (x0, y0), (x1, y1) in zip(way, way[1:], strict=False):
+        length = math.hypot(x1 - x0, y1 - y0) or 1.0
+        normals.append(((y0 - y1) / length, (x1 - x0) / length))
+    points = []
+    for k, (x, y) in enumerate(way):
+        (ax, ay), (bx, by) = normals[max(k - 1, 0)], normals[min(k, len(normals) - 1)]
+        scale = distance / max(0.3, 1.0 + ax * bx + ay * by)
+        points.append((x + (ax + bx) * scale, y + (ay + by) * scale))
+    return points
+
+
+def on_circle(a: Point, b: Point, centre: Point, r: float) -> Point:
+    """The first point on a circle of the line from `a` through `b`; the nearest to it if it passes by."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    length = math.hypot(dx, dy) or 1.0
+    dx, dy = dx / length, dy / length
+    along = (centre[0] - a[0]) * dx + (centre[1] - a[1]) * dy
+    away = (centre[0] - a[0]) ** 2 + (centre[1] - a[1]) ** 2 - along * along
+    if away < r * r:
+        along -= math.sqrt(r * r - away)
+    return a[0] + along * dx, a[1] + along * dy
+
+
+def at_x(a: Point, b: Point, x: float) -> Point:
+    """Where the line from `a` through `b` reaches the abscissa `x`."""
+    if b[0] == a[0]:
+        return b
+    return x, a[1] + (b[1] - a[1]) * (x - a[0]) / (b[0] - a[0])

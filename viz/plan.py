@@ -1,0 +1,190 @@
+"""What is to be placed on a figure: places (circles, names, forks) and the wires between them.
+
+A value used once is one wire, from where it is made to where it is used. A value used more often has a trunk
+that forks; a leaf used in many places is a small tag at each of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from viz.graph import Graph, Operation, Use, Value, users
+from viz.metrics import text_width
+
+FONT = 14.0
+SMALL_FONT = 11.0
+LINE = 1.2  # the height of a line of text, in font sizes
+TAGS = 4  # a leaf used so often is drawn as tags
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One line of text beside a wire or in a place."""
+
+    text: str
+    role: str = "value"  # value, grad, name, symbol, shape, formula or mark: what it says, and so how it looks
+    bold: bool = False
+    size: float = FONT
+
+    @property
+    def width(self) -> float:
+        """Its width in points."""
+        return text_width(self.text, self.size) * (1.06 if self.bold else 1.0)
+
+    @property
+    def height(self) -> float:
+        """Its height in points."""
+        return self.size * LINE
+
+
+class Labels(Protocol):
+    """What is written where."""
+
+    def above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
+        """Over a wire: of one use, or of the whole value where `use` is None."""
+
+    def below(self, value: Value, use: Use | None) -> tuple[Words, ...]:
+        """Under a wire."""
+
+    def circle(self, op: Operation) -> tuple[Words, ...]:
+        """In an operation."""
+
+    def name(self, value: Value, result: bool) -> tuple[Words, ...]:
+        """At a leaf, or at a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A circle, a box, a name or a fork. `ref` is the operation or value that it stands for."""
+
+    id: str
+    shape: str  # circle, box, cloud, source (a name on the left), result (a name on the right) or fork
+    lines: tuple[Words, ...]
+    width: float
+    height: float
+    ref: str
+    classes: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A connection of two places, with what is written above it (forward) and below it (backward)."""
+
+    id: str
+    source: str
+    target: str
+    position: int  # which input of its target it is
+    kind: str  # use, trunk or branch
+    value: str
+    above: tuple[Words, ...]
+    below: tuple[Words, ...]
+    flows: bool  # whether a derivative comes back
+    step: int  # the frame in which it appears
+    back_step: int  # the frame in which its derivative appears
+
+    @property
+    def width(self) -> float:
+        """The width of what is written along it."""
+        return max((line.width for line in (*self.above, *self.below)), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Places and wires, each after those that it depends on; `steps` is the last frame."""
+
+    places: tuple[Place, ...]
+    wires: tuple[Wire, ...]
+    steps: int
+
+
+def make_plan(graph: Graph, labels: Labels) -> Plan:
+    """The places and wires of a graph, with `labels` written on them."""
+    return _Planner(graph, labels).plan()
+
+
+class _Planner:
+    def __init__(self, graph: Graph, labels: Labels) -> None:
+        self.graph, self.labels = graph, labels
+        self.places: list[Place] = []
+        self.wires: list[Wire] = []
+        self.uses = users(graph)
+        self.values = {value.id: value for value in graph.values}
+        self.steps = {op.id: k for k, op in enumerate(graph.ops, 1)}
+        self.last = len(graph.ops)
+
+    def plan(self) -> Plan:
+        for value in self.graph.values:
+            if value.op is None:
+                self._leaf(value)
+        for op in self.graph.ops:
+            self.places.append(self._circle(op))
+            for value_id in op.outputs:
+                self._connect(self.values[value_id], op.id, self.steps[op.id])
+        for use in self.graph.uses:
+            if use.op is None:
+                self.places.append(self._name(self._target(use), "result", self.values[use.value], self.last))
+        return Plan(tuple(self.places), tuple(self.wires), 2 * self.last + 2)
+
+    def _circle(self, op: Operation) -> Place:
+        lines = self.labels.circle(op)
+        width = max(line.width for line in lines) + 20.0
+        if op.parts > 1 or len(lines) > 1:
+            height = max(46.0, 26.0 * len(op.inputs), sum(line.height for line in lines) + 20.0)
+            return Place(op.id, "box", lines, max(64.0, width), height, op.id, "op layer", self.steps[op.id])
+        diameter = max(54.0, width, 18.0 * len(op.inputs))
+        return Place(op.id, "circle", lines, diameter, diameter, op.id, "op", self.steps[op.id])
+
+    def _leaf(self, value: Value) -> None:
+        used = self.uses[value.id]
+        if len(used) < TAGS:
+            step = min((self._step(use) for use in used), default=0)
+            self.places.append(self._name(value.id, "source", value, step))
+            self._connect(value, value.id, step)
+            return
+        for use in used:
+            tag = self._name(f"{use.id}-tag", "source", value, self._step(use), SMALL_FONT)
+            self.places.append(tag)
+            self._wire(use, tag.id, value, "use", self._step(use))
+
+    def _connect(self, value: Value, origin: str, step: int) -> None:
+        """The wires from where a value is to where it is used."""
+        used = self.uses[value.id]
+        if len(used) == 1:
+            self._wire(used[0], origin, value, "use", step)
+        if len(used) < 2:
+            return
+        fork = f"{value.id}-fork"
+        self.places.append(Place(fork, "fork", (), 4.0, 4.0, value.id, "fork", step))
+        above, below = self.labels.above(value, None), self.labels.below(value, None)
+        back = max((self._back_step(use) for use in used if use.flows), default=0)
+        self.wires.append(
+            Wire(f"{value.id}-trunk", origin, fork, 0, "trunk", value.id, above, below, value.flows, step, back)
+        )
+        for use in used:
+            self._wire(use, fork, value, "branch", step)
+
+    def _wire(self, use: Use, origin: str, value: Value, kind: str, step: int) -> None:
+        above = () if kind == "branch" else self.labels.above(value, use)
+        below = self.labels.below(value, use) if use.flows else ()
+        back = self._back_step(use)
+        self.wires.append(
+            Wire(use.id, origin, self._target(use), use.position, kind, value.id, above, below, use.flows, step, back)
+        )
+
+    def _name(self, id: str, shape: str, value: Value, step: int, size: float = FONT) -> Place:
+        lines = tuple(replace(line, size=size) for line in self.labels.name(value, shape == "result"))
+        width = max((line.width for line in lines), default=0.0)
+        height = sum(line.height for line in lines)
+        return Place(id, shape, lines, width, height, value.id, f"name {value.kind}", step)
+
+    def _target(self, use: Use) -> str:
+        return use.op or f"{use.id}-result"
+
+    def _step(self, use: Use) -> int:
+        return self.steps[use.op] if use.op else self.last
+
+    def _back_step(self, use: Use) -> int:
+        """The output's derivative is seen first, then those of each operation, from the last."""
+        return self.last + 1 + (self.last - self.steps[use.op] + 1 if use.op else 0)

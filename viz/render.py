@@ -1,0 +1,53 @@
+"""DOT text in, a picture or positions out: Graphviz, in a child process that a timeout can end.
+
+Two engines do the same: the `dot` program where it is on the PATH, else the wheel of pygraphviz, which
+carries Graphviz with it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+
+_WHEEL = """\
+import sys
+from pygraphviz import AGraph
+engine, format = sys.argv[1:]
+graph = AGraph(sys.stdin.buffer.read().decode(), strict=False)
+sys.stdout.buffer.write(graph.draw(format=format, prog=engine))
+"""
+
+
+class LayoutTimeout(TimeoutError):
+    """Graphviz took longer than it was given."""
+
+
+def engine() -> list[str]:
+    """The command that stands for Graphviz on this machine. Raises RuntimeError if there is none."""
+    dot = shutil.which("dot")
+    if dot:
+        return [dot]
+    if importlib.util.find_spec("pygraphviz"):
+        return [sys.executable, "-c", _WHEEL]
+    raise RuntimeError("drawing needs Graphviz, and there is none here: pip install tinygrad-edu[viz]")
+
+
+def graphviz(dot: str, layout: str, format: str, timeout: float | None = 20.0) -> bytes:
+    """What Graphviz makes of DOT text with an engine (`dot`, `nop2`) in a format (`svg`, `png`, `pdf`, `json0`).
+
+    Raises LayoutTimeout when it takes longer than `timeout` seconds; the process is then ended.
+    """
+    command = engine()
+    arguments = [layout, format] if command[0] == sys.executable else [f"-K{layout}", f"-T{format}"]
+    try:
+        done = subprocess.run([*command, *arguments], input=dot.encode(), capture_output=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise LayoutTimeout(
+            f"the layout took longer than {timeout:g} seconds; draw less (collapse=1, wrt=..., max_nodes=...), "
+            "or give it longer: draw(..., timeout=60)"
+        ) from None
+    if done.returncode or not done.stdout:
+        raise RuntimeError(f"Graphviz failed: {done.stderr.decode(errors='replace').strip()[-500:]}")
+    return done.stdout
