@@ -277,8 +277,7 @@ class _Check:
     def complex_step(self, i: int, d: Any, slope: float, scale: float) -> None:
         """The second judge: Im ⟨v, f(x + i·h·d)⟩ / h."""
         h = 1e-30
-        at: list[Any] = list(self.at)
-        at[i] = at[i] + 1j * h * d
+        at = [x + (1j * h * d if k == i else 0j) for k, x in enumerate(self.at)]
         q = _Quotient(float(self.v @ self.values(at).imag) / h, 1e-12 * (self.weight + scale))
         if not abs(slope - q.value) <= 1e-9 * max(abs(slope), abs(q.value)) + q.bound + self.atol:
             self.fail(i, None, d, slope, q, judge="complex step")
