@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_edu import random
 from tinygrad_edu.graph import (
+    RECORDING,
     Node,
     detect_anomaly,
     enable_grad,
@@ -51,11 +52,11 @@ def backward(output: Node, gradient: Any = None, retain_graph: bool = True, crea
     g = _cotangent(output, gradient, create_graph, "backward()")
     totals = {output: g}
     order = topological((output,), leaves=False)
-    held = {id(g)}
+    held = {id(getattr(g, "_data", g))}
     if create_graph:
         with enable_grad():
             walk(order, totals, create_graph=True, free=not retain_graph)
-            written = [(x, g if x._grad is None else x._grad + g) for x, g in totals.items()]
+            written = [(x, _tensor(x, g, held) if x._grad is None else x._grad + g) for x, g in totals.items()]
     else:
         walk(order, totals, free=not retain_graph)
         # all sums before any write, so that an exception leaves every .grad as it was
@@ -72,6 +73,15 @@ def _own(g: Any, held: set[int]) -> Any:
     return g
 
 
+def _tensor(x: Node, g: Any, held: set[int]) -> Node:
+    """The gradient of a recorded walk. A recorded tensor cannot be written, so it may share memory; a leaf may not."""
+    if hasattr(g, "_data") and g.op is not None:
+        return g
+    if hasattr(g, "_data") and g._requires_grad:
+        return np.copy(g)
+    return x._plain(_own(getattr(g, "_data", g), held))
+
+
 def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any:
     """Where a walk starts: the gradient passed for `output`, or 1 for a single number."""
     if not output._requires_grad:
@@ -79,10 +89,7 @@ def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> An
     data = output._data
     if gradient is None:
         if data.size != 1:
-            raise RuntimeError(
-                f"{what} starts from a single number, but {output._describe()} has shape {data.shape}; "
-                "write .mean() or .sum() first, or pass a gradient of that shape"
-            )
+            raise RuntimeError(_not_one_number(output, what))
         g = data.copy()
         g.fill(1)
     else:
@@ -95,6 +102,17 @@ def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> An
         if g.dtype != data.dtype:
             g = np.astype(g, data.dtype)
     return output._plain(g) if create_graph and not hasattr(g, "_data") else g
+
+
+def _listed(tensors: Any) -> list[Node]:
+    return [tensors] if hasattr(tensors, "_data") or not np.iterable(tensors) else list(tensors)
+
+
+def _not_one_number(output: Node, what: str) -> str:
+    return (
+        f"{what} starts from a single number, but {output._describe()} has shape {output.shape}; "
+        "write .mean() or .sum() first, or pass a gradient of that shape"
+    )
 
 
 def _nothing_to_differentiate(output: Node, what: str) -> str:
@@ -129,16 +147,20 @@ def grad(
     (12.0, 12.0)
     """
     single = hasattr(inputs, "_data")
-    ys: list[Node] = [outputs] if hasattr(outputs, "_data") else list(outputs)
-    xs: list[Node] = [inputs] if single else list(inputs)
+    ys, xs = _listed(outputs), _listed(inputs)
+    gs: list[Any]
     if grad_outputs is None:
         gs = [None] * len(ys)
     elif hasattr(outputs, "_data"):
-        gs = list(grad_outputs) if isinstance(grad_outputs, list | tuple) and len(grad_outputs) == 1 else [grad_outputs]
+        wrapped = isinstance(grad_outputs, list | tuple) and len(grad_outputs) == 1
+        gs = list(grad_outputs) if wrapped and np.shape(grad_outputs[0]) == ys[0].shape else [grad_outputs]
     else:
         gs = list(grad_outputs)
     if len(gs) != len(ys):
         raise ValueError(f"grad() got {len(ys)} outputs and {len(gs)} grad_outputs; give one for each output")
+    for y in ys:
+        if not hasattr(y, "_data"):
+            raise TypeError(f"grad() differentiates tensors, but got {type(y).__name__}; compute it from tensors")
     for x in xs:
         if not hasattr(x, "_data"):
             raise TypeError(
@@ -153,7 +175,7 @@ def grad(
         g = _cotangent(y, gradient, create_graph, "grad()")
         totals[y] = totals[y] + g if y in totals else g
     order = topological(list(totals), leaves=False)
-    held = {id(g) for g in totals.values()}
+    held = {id(getattr(g, "_data", g)) for g in totals.values()}
     leads = set(xs)
     for node in order:
         if node.op is not None and not leads.isdisjoint(node.inputs):
@@ -170,27 +192,53 @@ def grad(
                     )
                 results.append(None)
             else:
-                results.append(total if create_graph else x._plain(_own(total, held)))
+                results.append(_tensor(x, total, held) if create_graph else x._plain(_own(total, held)))
     return results[0] if single else tuple(results)
 
 
 # ---------------------------------------------------------------------------------------------------
-# Transformations of functions
+# Transformations of functions. They nest: inside a function that one of them differentiates, the others record.
 
 
 leaf_to_differentiate: Any = None
 """How to make a leaf that requires a gradient out of any value; `tensor.py` says how."""
 
 
-def _leaves(args: Sequence[Any]) -> list[Node]:
-    """The arguments as fresh leaves, which share their values and nothing else."""
-    return [leaf_to_differentiate(x) for x in args]
+def _inputs(inputs: Any) -> tuple[list[Any], bool]:
+    return (list(inputs), False) if isinstance(inputs, tuple | list) else ([inputs], True)
+
+
+def _fresh(args: Sequence[Any], create_graph: bool) -> list[Node]:
+    """The arguments as tensors of their own: leaves, or with `create_graph` recorded copies of what is in a graph."""
+    return [
+        np.copy(x) if create_graph and getattr(x, "_requires_grad", False) else leaf_to_differentiate(x) for x in args
+    ]
+
+
+def _call(f: Callable[..., Node], *args: Any, **kwargs: Any) -> Node:
+    """`f` of the arguments, recorded so that it can be differentiated."""
+    with recording(enabled=True, differentiating=True):
+        y = f(*args, **kwargs)
+    if not hasattr(y, "_data"):
+        raise TypeError(f"a function to be differentiated returns one tensor, but this one returned {type(y).__name__}")
+    return y
+
+
+def _grads_or_zeros(y: Node, xs: Sequence[Node], v: Any, create_graph: bool) -> tuple[Node, ...]:
+    """The gradients of `y` by `xs`, along `v`; zeros where `y` does not depend on them."""
+    if v is None and y.size != 1:
+        raise RuntimeError(_not_one_number(y, "the derivative"))
+    found: Sequence[Any] = [None] * len(xs)
+    if y._requires_grad:
+        found = grad(y, list(xs), v, create_graph=create_graph, allow_unused=True)
+    return tuple([x._plain(np.zeros_like(x._data)) if g is None else g for g, x in zip(found, xs, strict=True)])
 
 
 def value_and_grad(f: Callable[..., Node], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Node, Any]]:
     """The function that returns `f(*args)` and its gradient by the arguments `argnums`.
 
-    The arguments may be tensors, arrays or numbers; `f` returns a single number.
+    The arguments may be tensors, arrays or numbers; `f` returns a single number. An argument that it does not
+    depend on has the gradient 0.
 
     >>> value, slope = value_and_grad(lambda x: x * x)(3.0)
     >>> value.item(), slope.item()
@@ -199,27 +247,17 @@ def value_and_grad(f: Callable[..., Node], argnums: int | Sequence[int] = 0) -> 
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Node, Any]:
-        if max(positions, default=-1) >= len(args):
-            raise TypeError(
-                f"value_and_grad(argnums={argnums}) needs at least {max(positions) + 1} arguments, but got {len(args)}"
-            )
-        chosen = dict(zip(positions, _leaves([args[i] for i in positions]), strict=True))
-        with enable_grad():
-            y = f(*[chosen.get(i, arg) for i, arg in enumerate(args)], **kwargs)
-        gradients = grad(y, list(chosen.values()), allow_unused=True)
-        gradients = tuple(
-            [
-                x._plain(np.zeros_like(x._data)) if g is None else g
-                for g, x in zip(gradients, chosen.values(), strict=True)
-            ]
-        )
-        return y.detach(), gradients[0] if isinstance(argnums, int) else gradients
+        if not all(-len(args) <= i < len(args) for i in positions):
+            raise TypeError(f"value_and_grad(argnums={argnums}) got {len(args)} arguments, which have no such position")
+        nested = RECORDING.get().differentiating
+        xs, given = _fresh([args[i] for i in positions], nested), list(args)
+        for i, x in zip(positions, xs, strict=True):
+            given[i] = x
+        y = _call(f, *given, **kwargs)
+        gradients = _grads_or_zeros(y, xs, None, nested)
+        return (y if nested else y.detach()), gradients[0] if isinstance(argnums, int) else gradients
 
     return value_and_gradient
-
-
-def _inputs(inputs: Any) -> tuple[list[Any], bool]:
-    return (list(inputs), False) if isinstance(inputs, tuple | list) else ([inputs], True)
 
 
 def vjp(f: Callable[..., Node], inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Node, Any]:
@@ -232,19 +270,11 @@ def vjp(f: Callable[..., Node], inputs: Any, v: Any = None, create_graph: bool =
     [2.0, 40.0]
     """
     args, single = _inputs(inputs)
-    xs = list(args) if create_graph and all(hasattr(x, "_data") for x in args) else _leaves(args)
-    with enable_grad():
-        y = f(*xs)
+    create_graph |= RECORDING.get().differentiating
+    xs = _fresh(args, create_graph)
+    y = _call(f, *xs)
     gradients = _grads_or_zeros(y, xs, v, create_graph)
     return (y if create_graph else y.detach()), gradients[0] if single else gradients
-
-
-def _grads_or_zeros(y: Node, xs: Sequence[Node], v: Any, create_graph: bool) -> tuple[Node, ...]:
-    if not y._requires_grad:
-        found: Sequence[Any] = [None] * len(xs)
-    else:
-        found = grad(y, list(xs), v, create_graph=create_graph, allow_unused=True)
-    return tuple([x._plain(np.zeros_like(x._data)) if g is None else g for g, x in zip(found, xs, strict=True)])
 
 
 def jvp(f: Callable[..., Node], inputs: Any, v: Any, create_graph: bool = False) -> tuple[Node, Node]:
@@ -259,20 +289,22 @@ def jvp(f: Callable[..., Node], inputs: Any, v: Any, create_graph: bool = False)
     """
     args, single = _inputs(inputs)
     vs = [v] if single else list(v)
-    xs = list(args) if create_graph and all(hasattr(x, "_data") for x in args) else _leaves(args)
+    create_graph |= RECORDING.get().differentiating
+    xs = _fresh(args, create_graph)
     if len(vs) != len(xs) or any(np.shape(vi) != x.shape for vi, x in zip(vs, xs, strict=False)):
         raise ValueError(
             f"jvp() needs a v of the inputs' shapes {[x.shape for x in xs]}, but got {[np.shape(vi) for vi in vs]}"
         )
-    with enable_grad():
-        y = f(*xs)
+    y = _call(f, *xs)
+    tangent = None
+    if y._requires_grad:
         u = leaf_to_differentiate(np.zeros_like(y._data))
-        pulled = _grads_or_zeros(y, xs, u, True)
-    pairs = [(g, vi) for g, vi in zip(pulled, vs, strict=True) if g._requires_grad]
-    if not pairs:
+        pulled = grad(y, xs, u, create_graph=True, allow_unused=True)
+        pairs = [(g, vi) for g, vi in zip(pulled, vs, strict=True) if g is not None and g._requires_grad]
+        if pairs:
+            tangent = grad([g for g, _ in pairs], u, [vi for _, vi in pairs], create_graph, allow_unused=True)
+    if tangent is None:  # nowhere does y change with its inputs
         tangent = y._plain(np.zeros_like(y._data))
-    else:
-        tangent = grad([g for g, _ in pairs], u, [vi for _, vi in pairs], create_graph=create_graph)
     return (y if create_graph else y.detach()), tangent
 
 
@@ -285,9 +317,9 @@ def jacobian(f: Callable[..., Node], inputs: Any, create_graph: bool = False) ->
     [[2.0, 0.0], [0.0, 4.0]]
     """
     args, single = _inputs(inputs)
-    xs = list(args) if create_graph and all(hasattr(x, "_data") for x in args) else _leaves(args)
-    with enable_grad():
-        y = f(*xs)
+    create_graph |= RECORDING.get().differentiating
+    xs = _fresh(args, create_graph)
+    y = _call(f, *xs)
     rows = []
     for index in np.ndindex(y.shape):
         v = np.zeros_like(y._data)
@@ -307,7 +339,8 @@ def hessian(f: Callable[..., Node], x: Any, create_graph: bool = False) -> Node:
     >>> hessian(lambda x: (x ** 3).sum(), np.array([1.0, 2.0])).tolist()
     [[6.0, 0.0], [0.0, 12.0]]
     """
-    return jacobian(lambda t: _grads_or_zeros(f(t), [t], None, True)[0], x, create_graph)
+    x = x if hasattr(x, "_data") else np.asarray(x)
+    return jacobian(lambda t: _grads_or_zeros(_call(f, t), [t], None, True)[0], x, create_graph)
 
 
 def hvp(f: Callable[..., Node], x: Any, v: Any, create_graph: bool = False) -> tuple[Node, Node]:
@@ -317,10 +350,10 @@ def hvp(f: Callable[..., Node], x: Any, v: Any, create_graph: bool = False) -> t
     >>> Hv.tolist()
     [6.0, 12.0]
     """
-    t = x if create_graph and hasattr(x, "_data") else leaf_to_differentiate(x)
-    with enable_grad():
-        y = f(t)
-        slope = _grads_or_zeros(y, [t], None, True)[0]
+    create_graph |= RECORDING.get().differentiating
+    (t,) = _fresh([x], create_graph)
+    y = _call(f, t)
+    slope = _grads_or_zeros(y, [t], None, True)[0]
     return (y if create_graph else y.detach()), _grads_or_zeros(slope, [t], v, create_graph)[0]
 
 
@@ -348,47 +381,62 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
     tensors = [x for x in args if hasattr(x, "_data")]
 
     def run(leaves: Sequence[Node]) -> Node:
-        """`f`, recorded, with `leaves` in place of its tensor arguments."""
+        """`f`, with `leaves` in place of its tensor arguments."""
         given = iter(leaves)
-        return f(*[next(given) if hasattr(x, "_data") else x for x in args])
-
-    def run_again(leaves: Sequence[Node]) -> Node:
-        with random.replaying(drawn), enable_grad():
-            return run(leaves)
+        y = f(*[next(given) if hasattr(x, "_data") else x for x in args])
+        if not hasattr(y, "_data"):
+            raise TypeError(
+                f"checkpoint() takes a function that returns one tensor, but it returned {type(y).__name__}"
+            )
+        return y
 
     def stand_ins() -> list[Node]:
         return [x._alias(requires_grad=x._requires_grad) for x in tensors]
 
     leaves = stand_ins()
     first = run(leaves)
-    if not first._requires_grad:
-        return first.detach()
+    if first.op is None or not first._requires_grad:  # nothing to keep for a backward pass
+        with random.replaying(drawn):
+            return run(tensors)
     captured = [node for node in topological([first]) if node.op is None and all(node is not x for x in leaves)]
-    results = [first._data]
-    make = type(first.op) if first.op is not None else None
+    results, make = [first._data], type(first.op)
     del first, leaves  # and with them the record
-    if make is None:
-        return run(tensors)
 
     def forward(*arrays: Any) -> Any:
         if results:
             return results.pop()
         leaves = stand_ins()
-        y = run_again(leaves)
+        with random.replaying(drawn), tracing():
+            y = run(leaves)
         used = set(topological([y], through_constants=True))
         return evaluate(y, {x: a for x, a in zip((*leaves, *captured), arrays, strict=True) if x in used})
 
-    known: list[Any] = [None, ()]  # the last incoming gradient, and the gradients that it gave
+    came: list[Any] = [None]  # the incoming gradient, and the gradients that it gave and that were not asked for yet
+    pending: dict[int, Any] = {}
 
     def rule(i: int, g: Any, y: Any, *values: Any) -> Any:
-        if known[0] is not g:
+        if came[0] is not g or i not in pending:
             recorded = any(hasattr(x, "_data") for x in values)
-            xs = list(values) if recorded else [*stand_ins(), *captured]
-            y = run_again(xs[: len(tensors)])
-            wanted = [x for x in xs if x._requires_grad]
-            found = dict(zip(wanted, _grads_or_zeros(y, wanted, g, recorded), strict=True))
-            known[:] = g, [found.get(x) if recorded or x not in found else found[x]._data for x in xs]
-        return known[1][i]
+            xs = [*([np.copy(x) for x in values[: len(tensors)]] if recorded else stand_ins()), *captured]
+            with random.replaying(drawn), enable_grad():
+                y = run(xs[: len(tensors)])
+            came[0] = g
+            pending.clear()
+            pending.update({j: part for j, part in enumerate(_pull(y, xs, g, recorded)) if xs[j]._requires_grad})
+        contribution = pending.pop(i)
+        if not pending:
+            came[0] = None
+        return contribution
 
     op = make(forward, name="checkpoint", vjp=rule, bind=lambda *inputs: (inputs, {}))
     return op.apply((*tensors, *captured))
+
+
+def _pull(y: Node, xs: Sequence[Node], g: Any, create_graph: bool) -> list[Any]:
+    """The totals that `g` for `y` gives at `xs`. The walk ends there, whatever they themselves were computed from."""
+    totals = {y: g}
+    stops = set(xs)
+    order = [node for node in topological([y], leaves=False) if node not in stops]
+    with recording(enabled=create_graph):
+        walk(order, totals, create_graph=create_graph)
+    return [np.zeros_like(x._data) if totals.get(x) is None else totals[x] for x in xs]

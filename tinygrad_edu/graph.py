@@ -41,6 +41,7 @@ class Recording:
     enabled: bool = True
     everything: bool = False
     anomaly: bool = False
+    differentiating: bool = False  # inside a function that jacobian() or its like differentiates
     scope: Any = None  # the nn.Module being called, for figures
 
 
@@ -49,7 +50,11 @@ RECORDING: ContextVar[Recording] = ContextVar("RECORDING", default=Recording()) 
 
 @contextmanager
 def recording(**changes: Any) -> Iterator[None]:
-    """Change how ops are recorded inside a `with` block or a decorated function, in this thread alone."""
+    """Change how ops are recorded inside a `with` block or a decorated function, in this thread alone.
+
+    A generator's body runs in the block that its consumer is in, and shares its own with the consumer; so in a
+    generator, put only what is computed at once into a block, and `yield` outside it.
+    """
     token = RECORDING.set(replace(RECORDING.get(), **changes))
     try:
         yield
@@ -67,7 +72,7 @@ def no_grad() -> Any:
     >>> w.requires_grad, (w * 2).requires_grad
     (True, True)
     """
-    return recording(enabled=False, everything=False)
+    return recording(enabled=False, everything=False, differentiating=False)
 
 
 def enable_grad() -> Any:
@@ -296,9 +301,20 @@ def fit(contribution: Any, node: Node, i: int) -> Any:
                 f"rule {i} of {op.name} returned shape {contribution.shape} for an input of shape {x.shape}; "
                 "a rule returns the shape of its input (declare broadcasts=True if the op broadcasts its inputs)"
             )
+        if contribution.ndim < x.ndim:
+            raise RuntimeError(
+                f"rule {i} of {op.name} returned shape {contribution.shape} for an input of shape {x.shape}; "
+                "a rule returns the shape of the output or of its input"
+            )
         contribution = unbroadcast(contribution, x.shape)
     if contribution.dtype != x.dtype:
-        if contribution.dtype != node.dtype and x.dtype.kind != contribution.dtype.kind:
+        if contribution.dtype.kind == "c":
+            raise TypeError(
+                f"{op.name} made complex numbers of {x._describe()}, and complex numbers are not differentiated; "
+                "compute with real and imaginary parts"
+            )
+        made = node._data if op.outputs is not None else (node._data,)
+        if all(contribution.dtype != part.dtype for part in made):  # not a promotion to undo, but a fault
             raise RuntimeError(f"rule {i} of {op.name} returned {contribution.dtype} for an input of {x.dtype}")
         contribution = np.astype(contribution, x.dtype)
     return contribution
@@ -341,11 +357,13 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
     order = topological(ys, through_constants=True)
     results: dict[Node, Any] = {}
     for leaf, value in (values or {}).items():
+        if not hasattr(leaf, "_data"):
+            raise TypeError(f"evaluate() takes {{tensor: array}}, but got the key {leaf!r:.60}")
         if leaf.op is not None:
             raise ValueError(
                 f"evaluate() takes new values for leaves, but {leaf._describe()} was computed by {leaf.op.name}"
             )
-        array = np.asarray(value)
+        array = np.asarray(getattr(value, "_data", value))
         if array.shape != leaf.shape or not np.can_cast(array.dtype, leaf.dtype, "same_kind"):
             raise ValueError(
                 f"evaluate() needs {leaf.dtype} of shape {leaf.shape} for {leaf._describe()}, but got {array.dtype} of shape {array.shape}"
@@ -362,4 +380,6 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
                 results[node] = node._data
             else:
                 results[node] = node.op.compute([results[x] for x in node.inputs], node.settings)
-    return results[ys[0]] if single else tuple([results[y] for y in ys])
+    # a leaf's own memory, or a view of it, is not handed out
+    copies = tuple([r if isinstance(r, tuple) else r.copy() for r in [results[y] for y in ys]])
+    return copies[0] if single else copies

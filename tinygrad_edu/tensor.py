@@ -8,6 +8,8 @@ NumPy's functions and operators work on it through the protocols of `protocols.p
 
 from __future__ import annotations
 
+import dis
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +20,8 @@ from tinygrad_edu.graph import RECORDING, Cell, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+_STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]  # the instruction of `array[i] = value`
 
 
 class Extra:
@@ -33,7 +37,7 @@ class Extra:
     def run_hooks(self, g: Any, node: Tensor, create_graph: bool) -> Any:
         """The gradient, after the hooks have seen it and perhaps replaced it."""
         for hook in list(self.hooks.values()):
-            changed = hook(g if create_graph else node._plain(g))
+            changed = hook(g if create_graph else node._plain(_read_only(g)))
             if changed is not None:
                 replaced = changed if isinstance(changed, Tensor) else Tensor(changed)
                 if replaced.shape != node.shape:
@@ -53,6 +57,13 @@ class RemovableHook:
     def remove(self) -> None:
         """Take the hook off."""
         self._hooks.pop(self._key, None)
+
+
+def _read_only(array: Any) -> Any:
+    """The numbers as a view that cannot be written."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 class Tensor(NumPyProtocols):
@@ -85,7 +96,7 @@ class Tensor(NumPyProtocols):
     _extra: Extra | None
 
     def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> None:
-        array = data if isinstance(data, numpy.ndarray) and dtype is None else np.asarray(data, dtype=dtype)
+        array = data if data.__class__ is numpy.ndarray and dtype is None else np.asarray(data, dtype=dtype)
         if array.dtype.kind not in "biufc":
             raise TypeError(
                 f"a Tensor holds numbers, but got an array of {array.dtype} from {type(data).__name__} {data!r:.60}"
@@ -110,19 +121,27 @@ class Tensor(NumPyProtocols):
 
     @property
     def data(self) -> Any:
-        """The array itself. Assigning, or `t.data -= …`, writes the value of a leaf, and is seen by stale-graph detection."""
-        return self._data
+        """The array itself, read-only for a recorded tensor. Assigning, or `t.data -= …`, writes the value of a leaf:
+        graphs that used it are then known to be stale."""
+        return self._data if self.op is None else self.numpy()
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = np.asarray(numbers(value))
         self._refuse_recorded("assigning .data to")
-        if self._requires_grad and array.dtype.kind not in "fc":
+        array = Tensor(numbers(value))._data
+        if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(
                 f"{self._describe()} requires a gradient, so its data must be floating, but got {array.dtype}; write numbers with a point"
             )
-        if array is not self._data and not np.may_share_memory(array, self._data):
-            self._cell = Cell() if self._cell is None else self._cell
+        if self._grad is not None and (array.shape != self.shape or array.dtype != self.dtype):
+            raise ValueError(
+                f"{self._describe()} has a gradient of shape {self.shape} and dtype {self.dtype}, but the new data has "
+                f"{array.shape} and {array.dtype}; call zero_grad() first, or make a new Tensor"
+            )
+        if isinstance(value, Tensor):
+            self._cell = value._shared_cell()
+        elif not np.may_share_memory(array, self._data):
+            self._cell = Cell()
         self._data = array
         self._written()
 
@@ -222,7 +241,12 @@ class Tensor(NumPyProtocols):
 
     def requires_grad_(self, value: bool = True) -> Tensor:
         """Ask for a gradient of this leaf, or no longer; returns the tensor itself."""
-        if value and self._data.dtype.kind not in "fc":
+        if value and self._data.dtype.kind == "c":
+            raise TypeError(
+                f"complex numbers are not differentiated, and {self._describe()} is {self.dtype}; "
+                "compute with real and imaginary parts"
+            )
+        if value and self._data.dtype.kind != "f":
             example = f"{self.item()}." if self.size == 1 else "[1., 2.]"
             raise TypeError(
                 f"only floating numbers have a derivative, but {self._describe()} is {self.dtype}; "
@@ -268,9 +292,7 @@ class Tensor(NumPyProtocols):
 
     def numpy(self) -> Any:
         """The numbers as a read-only view. It works for every tensor; to write, use `.data` or a copy."""
-        view = self._data.view()
-        view.flags.writeable = False
-        return view
+        return _read_only(self._data)
 
     def item(self) -> Any:
         """The single number, as a Python number."""
@@ -293,13 +315,25 @@ class Tensor(NumPyProtocols):
         return np.array(self._data, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
+        self._refuse_store()
         return float(self.item())
 
     def __int__(self) -> int:
+        self._refuse_store()
         return int(self.item())
 
     def __complex__(self) -> complex:
+        self._refuse_store()
         return complex(self.item())
+
+    def _refuse_store(self) -> None:
+        """Raise in `array[i] = t`, by which NumPy asks for a number behind the user's back; `float(t)` is explicit."""
+        frame = sys._getframe(2)
+        if self._requires_grad and frame.f_code.co_code[frame.f_lasti] == _STORE_SUBSCR:
+            raise RuntimeError(
+                f"storing {self._describe()}, which is part of a graph, in an array would cut it silently; "
+                "write .item() to leave the graph, or np.stack([...]) to join tensors into one"
+            )
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -364,14 +398,12 @@ class Tensor(NumPyProtocols):
             self._data.copy(),
             self._requires_grad,
             self.name,
-            None if self._grad is None else self._grad.detach(),
+            None if self._grad is None else self._plain(self._grad._data.copy()),
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         make, arguments = self.__reduce__()
-        copied = make(*arguments)
-        if copied._grad is not None:
-            copied._grad = copied._grad._plain(copied._grad._data.copy())
+        copied: Tensor = make(*arguments)
         memo[id(self)] = copied
         return copied
 
@@ -433,7 +465,19 @@ class Tensor(NumPyProtocols):
 
     # -- NumPy's protocols --------------------------------------------------------------------------
 
-    __hash__ = object.__hash__  # the mixin's elementwise == takes it away
+    def __eq__(self, other: Any) -> Any:
+        try:
+            return np.equal(self, other)
+        except TypeError:  # no number: t == None is False
+            return NotImplemented
+
+    def __ne__(self, other: Any) -> Any:
+        try:
+            return np.not_equal(self, other)
+        except TypeError:
+            return NotImplemented
+
+    __hash__ = object.__hash__  # an elementwise == takes it away
 
     # -- indexing and writing -----------------------------------------------------------------------
 
