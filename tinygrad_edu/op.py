@@ -253,6 +253,7 @@ class Op:
     def __call__(self, *args: Any, **settings: Any) -> Any:
         if (
             self._raw
+            and args
             and args[0].__class__ is _array
             and args[-1].__class__ is not Tensor
             and not isinstance(args[-1], Tensor)

@@ -233,6 +233,8 @@ class NumPyProtocols(NDArrayOperatorsMixin):
 
 def _into(out: tuple[Any, ...], result: Any, name: str) -> Any:
     """Write the result of `np.f(..., out=array)`; refuse where that would lose a record."""
+    if len(out) > 1:
+        raise TypeError(f"np.{name} of a tensor has no out=; write the results to names: a, b = np.{name}(...)")
     (target,) = out
     if isinstance(target, NumPyProtocols):
         raise TypeError(
