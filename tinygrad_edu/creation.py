@@ -1,0 +1,198 @@
+"""Making tensors: from data, of one value, of a range, at random.
+
+What is made of data keeps NumPy's type for that data. What is made without (`zeros`, `ones`, `eye`, `linspace`,
+`rand`, `randn`, and `full` and `arange` of floats) has the default type, float32 until `set_default_dtype` changes it.
+Whole numbers stay whole: `arange(3)` and `full(2, 7)` are int64, as in NumPy and PyTorch.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy
+
+from tinygrad_edu import random
+from tinygrad_edu.protocols import numbers
+from tinygrad_edu.tensor import Tensor
+
+np: Any = numpy  # values of any kind are passed on
+
+_default: numpy.dtype[Any] = numpy.dtype(numpy.float32)
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Set the floating type of what is made without data: layers, `zeros`, `rand` and the like.
+
+    >>> set_default_dtype("float64"); zeros(2).dtype
+    dtype('float64')
+    >>> set_default_dtype("float32"); zeros(2).dtype
+    dtype('float32')
+    """
+    global _default
+    given = np.dtype(dtype)
+    if given.kind != "f":
+        raise TypeError(f"set_default_dtype() takes a floating type such as 'float32' or 'float64', but got {given}")
+    _default = given
+
+
+def get_default_dtype() -> numpy.dtype[Any]:
+    """The floating type of what is made without data."""
+    return _default
+
+
+def _dtype(dtype: Any) -> numpy.dtype[Any]:
+    return _default if dtype is None else np.dtype(dtype)
+
+
+def _shape(sizes: tuple[Any, ...], what: str) -> tuple[int, ...]:
+    """`f(2, 3)` and `f((2, 3))` mean the same shape."""
+    if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
+        sizes = tuple(sizes[0])
+    try:
+        shape = tuple([operator.index(n) for n in sizes])
+    except TypeError:
+        raise TypeError(
+            f"{what}() takes the lengths of the axes, as {what}(2, 3) or {what}((2, 3)), but got {sizes}"
+        ) from None
+    if any(n < 0 for n in shape):
+        raise ValueError(f"{what}() cannot make an axis of negative length: {shape}")
+    return shape
+
+
+def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> Tensor:
+    """A leaf with a copy of `data`: numbers, nested lists, an array, or a tensor.
+
+    `Tensor(array)` shares the array's memory, this does not. A tensor that is part of a graph raises: write
+    `t.detach()` for its numbers, or `t.clone()` for a recorded copy.
+
+    >>> a = np.zeros(2)
+    >>> t = tensor(a)
+    >>> a[0] = 1.0
+    >>> t
+    Tensor([0., 0.])
+    """
+    return Tensor(np.array(data, dtype=dtype), requires_grad, name=name)
+
+
+def zeros(*shape: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
+    return Tensor(np.zeros(_shape(shape, "zeros"), _dtype(dtype)), requires_grad, name=name)
+
+
+def ones(*shape: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """A tensor of ones: `ones(2, 3)` or `ones((2, 3))`."""
+    return Tensor(np.ones(_shape(shape, "ones"), _dtype(dtype)), requires_grad, name=name)
+
+
+def full(
+    shape: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
+    """A tensor of `fill_value`; of the default type if that is a float.
+
+    >>> full((2, 2), 0.5)
+    Tensor([[0.5, 0.5],
+            [0.5, 0.5]], dtype=float32)
+    """
+    if dtype is None and np.asarray(numbers(fill_value)).dtype.kind == "f":
+        dtype = _default
+    sizes = _shape((shape,), "full")
+    return Tensor(np.full(sizes, numbers(fill_value), dtype), requires_grad, name=name)
+
+
+def zeros_like(x: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """A tensor of zeros, of the shape and dtype of `x`."""
+    return Tensor(np.zeros_like(numbers(x), dtype), requires_grad, name=name)
+
+
+def ones_like(x: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """A tensor of ones, of the shape and dtype of `x`."""
+    return Tensor(np.ones_like(numbers(x), dtype), requires_grad, name=name)
+
+
+def full_like(
+    x: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
+    """A tensor of `fill_value`, of the shape and dtype of `x`."""
+    return Tensor(np.full_like(numbers(x), numbers(fill_value), dtype), requires_grad, name=name)
+
+
+def arange(
+    start: Any,
+    stop: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """start, start + step, … up to but without stop; from 0 if only one number is given.
+
+    >>> arange(3), arange(1.0, 2.0, 0.5)
+    (Tensor([0, 1, 2]), Tensor([1. , 1.5], dtype=float32))
+    """
+    limits = (0, start) if stop is None else (start, stop)
+    array = np.arange(*numbers(limits), numbers(step))
+    if dtype is None and array.dtype.kind == "f":
+        dtype = _default
+    return Tensor(array.astype(dtype or array.dtype, copy=False), requires_grad, name=name)
+
+
+def linspace(
+    start: float,
+    stop: float,
+    num: int = 50,
+    endpoint: bool = True,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """`num` evenly spaced numbers from `start` to `stop`, which is the last of them unless `endpoint` is false.
+
+    >>> linspace(0, 1, 5)
+    Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
+    """
+    return Tensor(np.linspace(start, stop, num, endpoint).astype(_dtype(dtype)), requires_grad, name=name)
+
+
+def eye(
+    n: int, m: int | None = None, k: int = 0, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
+    """The n×n identity, or an n×m matrix with ones on the k-th diagonal."""
+    return Tensor(np.eye(n, m, k, _dtype(dtype)), requires_grad, name=name)
+
+
+def rand(
+    *shape: Any,
+    generator: numpy.random.Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """Uniform numbers in [0, 1), from `generator` or else from the one that `manual_seed` sets."""
+    return Tensor(_draw("random", _shape(shape, "rand"), generator, dtype), requires_grad, name=name)
+
+
+def randn(
+    *shape: Any,
+    generator: numpy.random.Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """Normal numbers of mean 0 and standard deviation 1, from `generator` or else from the one that `manual_seed` sets.
+
+    >>> randn(2, 3, generator=np.random.default_rng(0)).shape
+    (2, 3)
+    """
+    return Tensor(_draw("standard_normal", _shape(shape, "randn"), generator, dtype), requires_grad, name=name)
+
+
+def _draw(what: str, shape: tuple[int, ...], generator: numpy.random.Generator | None, dtype: Any) -> Any:
+    """An array of random numbers; the generator makes float32 and float64 itself, others are rounded from float64."""
+    wanted = _dtype(dtype)
+    if wanted.kind != "f":
+        raise TypeError(f"random numbers of this kind are floating, but got dtype={wanted}")
+    made = wanted if wanted in (np.dtype(np.float32), np.dtype(np.float64)) else np.dtype(np.float64)
+    return np.asarray(getattr(random.generator(generator), what)(shape, made)).astype(wanted, copy=False)

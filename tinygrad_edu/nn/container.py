@@ -1,0 +1,59 @@
+"""Modules that hold other modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tinygrad_edu.nn.module import Module
+
+
+class Sequential(Module):
+    """y = fₙ(… f₂(f₁(x))): layers one after another.
+
+    The layers are modules, or any functions; given as arguments they are named `0`, `1`, …, given as one mapping they
+    keep its names. `model[i]`, `model[i:j]`, `len(model)` and `model.append(layer)` work as on a list.
+
+    >>> import numpy as np
+    >>> from tinygrad_edu import nn
+    >>> model = nn.Sequential(nn.Linear(3, 4), np.tanh, nn.Linear(4, 2))
+    >>> model(np.ones((5, 3), np.float32)).shape, [name for name, _ in model.named_parameters()]
+    ((5, 2), ['0.weight', '0.bias', '2.weight', '2.bias'])
+    """
+
+    def __init__(self, *layers: Callable[..., Any] | Mapping[str, Callable[..., Any]]) -> None:
+        named: dict[str, Any] = {str(i): layer for i, layer in enumerate(layers)}
+        if len(layers) == 1 and isinstance(layers[0], Mapping):
+            named = dict(layers[0])
+        for name, layer in named.items():
+            if not callable(layer):
+                raise TypeError(f"Sequential takes modules and functions, but layer {name} is {type(layer).__name__}")
+        self._layers: dict[str, Callable[..., Any]] = named
+
+    def _named_members(self) -> list[tuple[str, Any]]:
+        others = [(name, value) for name, value in vars(self).items() if name != "_layers"]
+        return [*self._layers.items(), *others]
+
+    def forward(self, x: Any) -> Any:
+        """The layers, applied in turn."""
+        for layer in self._layers.values():
+            x = layer(x)
+        return x
+
+    def append(self, layer: Callable[..., Any]) -> Sequential:
+        """Add a layer at the end; returns the model."""
+        if not callable(layer):
+            raise TypeError(f"Sequential takes modules and functions, but got {type(layer).__name__}")
+        self._layers[str(len(self._layers))] = layer
+        return self
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __iter__(self) -> Iterator[Callable[..., Any]]:
+        return iter(self._layers.values())
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return Sequential(*list(self)[index])
+        return list(self)[index]

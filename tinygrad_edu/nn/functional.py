@@ -1,0 +1,294 @@
+"""Layers and losses as functions, usually imported as F: `F.cross_entropy(model(x), labels)`.
+
+On arrays they give arrays, on tensors tensors.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.ops.elementwise import tanh
+from tinygrad_edu.ops.losses import (
+    check_classes,
+    probability_cross_entropy,
+    sigmoid_cross_entropy,
+    softmax_cross_entropy,
+)
+from tinygrad_edu.ops.neural import (
+    elu,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+)
+from tinygrad_edu.protocols import numbers
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "elu",
+    "flatten",
+    "gelu",
+    "huber_loss",
+    "l1_loss",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "mse_loss",
+    "nll_loss",
+    "relu",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+# ---------------------------------------------------------------------------------------------------
+# Layers
+
+
+def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """y = x·W + b. x: (…, in), W: (in, out), b: (out,).
+
+    >>> linear(np.array([1.0, 2.0]), np.eye(2), np.array([10.0, 20.0])).tolist()
+    [11.0, 22.0]
+    """
+    y = np.matmul(x, weight)
+    return y if bias is None else np.add(y, bias)
+
+
+def flatten(x: Any, start_dim: int = 1, end_dim: int = -1) -> Any:
+    """The axes from `start_dim` to `end_dim` made one: images (N, 8, 8) become rows (N, 64).
+
+    >>> flatten(np.zeros((5, 3, 2))).shape
+    (5, 6)
+    """
+    shape = np.shape(x)
+    first, last = start_dim % len(shape), end_dim % len(shape)
+    if first > last:
+        raise ValueError(
+            f"flatten() of shape {shape} goes from an earlier to a later axis, not {start_dim} to {end_dim}"
+        )
+    return np.reshape(x, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Losses of numbers
+
+
+def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """L = mean (y − t)², the mean squared error. The shapes must be equal.
+
+    >>> float(mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
+    2.0
+    """
+    _same_shape("mse_loss", prediction, target)
+    return _reduced(np.square(np.subtract(prediction, target)), reduction)
+
+
+def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """L = mean |y − t|, the mean absolute error. The shapes must be equal."""
+    _same_shape("l1_loss", prediction, target)
+    return _reduced(np.absolute(np.subtract(prediction, target)), reduction)
+
+
+def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Any:
+    """L = mean of d²/2 where |d| ≤ δ, else δ·(|d| − δ/2), with d = y − t: square near 0, straight beyond.
+
+    Source: Huber, *Robust estimation of a location parameter*, 1964.
+    """
+    _same_shape("huber_loss", prediction, target)
+    _positive("delta", delta)
+    difference = np.subtract(prediction, target)
+    distance = np.absolute(difference)
+    return _reduced(
+        np.where(distance <= delta, 0.5 * np.square(difference), delta * (distance - 0.5 * delta)), reduction
+    )
+
+
+def smooth_l1_loss(prediction: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Any:
+    """L = mean of d²/(2β) where |d| < β, else |d| − β/2: Huber's loss divided by β."""
+    _positive("beta", beta)
+    return huber_loss(prediction, target, delta=beta, reduction=reduction) / beta
+
+
+# ---------------------------------------------------------------------------------------------------
+# Losses of probabilities
+
+
+def cross_entropy(
+    logits: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """L = mean of −Σⱼ tᵢⱼ·log softmax(xᵢ)ⱼ, with the gradient (softmax(x) − t)/N.
+
+    logits: (N, classes), or (classes,), or (N, classes, d₁, …). target: class numbers, of the logits' shape without the
+    axis of classes, or probabilities (one-hot ones too), of the logits' shape. Class numbers equal to `ignore_index`
+    are left out. weight: (classes,), how much each class counts. label_smoothing ε: targets (1 − ε)·t + ε/classes.
+    reduction: "mean", "sum" or "none". With class numbers, the mean is the one weighted by `weight`.
+
+    Raises IndexError for a class number out of range.
+
+    >>> x = np.array([[0.3, 2.9, 4.0]])
+    >>> round(float(cross_entropy(x, np.array([2]))), 6), round(float(cross_entropy(x, np.array([[0.0, 0.0, 1.0]]))), 6)
+    (0.305958, 0.305958)
+    """
+    logits, target = _array(logits), _array(target)
+    shape, given = logits.shape, target.shape
+    _check_reduction(reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing lies between 0 and 1, but got {label_smoothing}")
+    axis = 0 if len(shape) == 1 else 1
+    without = shape[:axis] + shape[axis + 1 :]
+    if not shape or given not in (shape, without):
+        raise ValueError(
+            f"cross_entropy got logits of shape {shape} and a target of shape {given}; "
+            f"give class numbers of shape {without}, or probabilities of shape {shape}"
+        )
+    whole = target.dtype.kind in "iu"
+    if whole != (given == without):
+        kind = "whole numbers" if whole else "floats"
+        raise TypeError(
+            f"cross_entropy got a target of {kind} of shape {given}; class numbers are whole and of shape {without}, "
+            f"probabilities are floats of shape {shape}"
+        )
+    if not whole:
+        return _soft_cross_entropy(logits, target, weight, axis, label_smoothing, reduction)
+    if len(shape) != 2:  # one row for each place
+        logits = np.reshape(np.moveaxis(logits, axis, -1), (-1, shape[axis]))
+        target = np.reshape(target, -1)
+    if weight is None and not label_smoothing:
+        losses = softmax_cross_entropy(logits, target, reduction=reduction, ignore_index=ignore_index)
+    else:
+        losses = _weighted_cross_entropy(logits, target, weight, ignore_index, label_smoothing, reduction)
+    return np.reshape(losses, without) if reduction == "none" and len(shape) != 2 else losses
+
+
+def _soft_cross_entropy(
+    logits: Any, target: Any, weight: Any, axis: int, label_smoothing: float, reduction: str
+) -> Any:
+    """−Σⱼ wⱼ·tᵢⱼ·log softmax(xᵢ)ⱼ for targets that are probabilities."""
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / logits.shape[axis]
+    if weight is not None:
+        target = target * np.reshape(weight, (-1,) + (1,) * (logits.ndim - axis - 1))
+    return _reduced(-np.sum(target * log_softmax(logits, axis=axis), axis=axis), reduction)
+
+
+def _weighted_cross_entropy(
+    logits: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float, reduction: str
+) -> Any:
+    """Cross-entropy of rows and class numbers, with weights for the classes and smoothed targets."""
+    kept = target != ignore_index
+    log_probabilities = log_softmax(np.where(kept[:, None], logits, 0))
+    chosen = nll_loss(log_probabilities, target, weight, ignore_index=ignore_index, reduction="none")
+    classes = logits.shape[1]
+    weights = np.ones(classes, logits.dtype) if weight is None else weight
+    spread = np.where(kept, -np.sum(log_probabilities * weights, axis=1), 0)
+    losses = (1 - label_smoothing) * chosen + label_smoothing / classes * spread
+    if reduction == "mean":
+        return np.sum(losses) / np.sum(np.where(kept, np.take(weights, np.where(kept, target, 0)), 0))
+    return _reduced(losses, reduction)
+
+
+def nll_loss(
+    log_probabilities: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
+) -> Any:
+    """L = mean of −log p[target]: the negative log-likelihood, for `log_softmax` outputs.
+
+    log_probabilities: (N, classes). target: (N,) class numbers; those equal to `ignore_index` are left out.
+    weight: (classes,), how much each class counts; the mean is then the weighted one.
+
+    Raises IndexError for a class number out of range.
+    """
+    log_probabilities, target = _array(log_probabilities), _array(target)
+    shape = log_probabilities.shape
+    _check_reduction(reduction)
+    if len(shape) != 2 or target.shape != shape[:1]:
+        raise ValueError(f"nll_loss takes (N, classes) and class numbers (N,), but got {shape} and {target.shape}")
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"nll_loss takes class numbers, which are whole, but got {target.dtype}")
+    kept = target != ignore_index
+    check_classes(numbers(target), numbers(kept), shape[1])
+    classes = np.where(kept, target, 0)
+    picked = -np.take_along_axis(log_probabilities, classes[:, None], 1)[:, 0]
+    if weight is not None:
+        picked = picked * np.take(weight, classes)
+    losses = np.where(kept, picked, 0)
+    if reduction == "mean":
+        return np.sum(losses) / np.sum(kept if weight is None else np.where(kept, np.take(weight, classes), 0))
+    return _reduced(losses, reduction)
+
+
+def binary_cross_entropy(probability: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """L = mean of −t·log p − (1 − t)·log(1 − p), each logarithm at least −100. The shapes must be equal.
+
+    For logits, `binary_cross_entropy_with_logits` is exact where p rounds to 0 or 1.
+    """
+    _same_shape("binary_cross_entropy", probability, target)
+    return _reduced(probability_cross_entropy(probability, target), reduction)
+
+
+def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """L = mean of −t·log σ(x) − (1 − t)·log(1 − σ(x)), finite for every x, with the gradient (σ(x) − t)/N.
+
+    >>> float(binary_cross_entropy_with_logits(np.array([1e4, 0.0]), np.array([1.0, 0.0])))
+    0.34657359027997264
+    """
+    _same_shape("binary_cross_entropy_with_logits", logits, target)
+    return _reduced(sigmoid_cross_entropy(logits, target), reduction)
+
+
+# ---------------------------------------------------------------------------------------------------
+# What the losses share
+
+
+def _array(x: Any) -> Any:
+    """An array or a tensor as it is; numbers and lists as an array."""
+    return x if hasattr(x, "dtype") else np.asarray(x)
+
+
+def _same_shape(what: str, prediction: Any, target: Any) -> None:
+    """(N,) against (N, 1) would broadcast to (N, N), and train on nonsense."""
+    if np.shape(prediction) != np.shape(target):
+        raise ValueError(
+            f"{what} got a prediction of shape {np.shape(prediction)} and a target of shape {np.shape(target)}; "
+            "they must be equal: reshape or squeeze one of them"
+        )
+
+
+def _positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{name} must be positive, but got {value}")
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none', but got {reduction!r}")
+
+
+def _reduced(losses: Any, reduction: str) -> Any:
+    _check_reduction(reduction)
+    if reduction == "none":
+        return losses
+    return np.mean(losses) if reduction == "mean" else np.sum(losses)

@@ -1,0 +1,358 @@
+"""Module: parameters, sub-modules and a `forward`, found by looking at what an object holds.
+
+    class Net(nn.Module):
+        def __init__(self):
+            self.hidden = nn.Linear(64, 50)
+            self.output = nn.Linear(50, 10)
+
+        def forward(self, x):
+            return self.output(F.relu(self.hidden(x)))
+
+Nothing is registered: a module's members are what `vars(self)` holds, also in lists, tuples and dicts, in the order of
+definition, each shared thing once. A `Parameter` is learnt, a `Buffer` is state that is not learnt (running
+statistics), and any other tensor is an attribute like any other.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from tinygrad_edu.graph import RECORDING, Recording
+from tinygrad_edu.tensor import Tensor
+
+
+class _Named(Tensor):
+    """A tensor that is called by its place in a module (`layers.0.weight`) as long as it has no name of its own."""
+
+    __slots__ = ("_path",)
+
+    _path: str | None
+
+    def _place(self, path: str) -> None:
+        if self.name is None or self.name is getattr(self, "_path", None):
+            self.name = self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        make, (kind, data, requires_grad, name, grad) = super().__reduce__()
+        return make, (kind, data, requires_grad, None if name is getattr(self, "_path", None) else name, grad)
+
+
+class Parameter(_Named):
+    """A leaf that a module learns: it requires a gradient unless told not to.
+
+    >>> w = Parameter([1.0, 2.0])
+    >>> w.requires_grad
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True, *, dtype: Any = None, name: str | None = None) -> None:
+        super().__init__(data, requires_grad, dtype=dtype, name=name)
+
+
+class Buffer(_Named):
+    """A leaf that belongs to a module's state but is not learnt: a running mean, a mask."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, *, dtype: Any = None, name: str | None = None) -> None:
+        super().__init__(data, dtype=dtype, name=name)
+
+    def requires_grad_(self, value: bool = True) -> Self:
+        """A buffer is not learnt: raises TypeError if asked to be."""
+        if value:
+            raise TypeError(f"{self._describe()} is a buffer, which is not learnt; make it a Parameter")
+        return self
+
+
+class Scope:
+    """One call of a module: nodes recorded during it carry it, and figures draw them as one box.
+
+    parent: the call of the module that this one was called by, or None. module: the module, or None once it is gone.
+    Equal calls are different scopes: a cell that is called ten times makes ten.
+    """
+
+    __slots__ = ("_module", "kind", "parent")
+
+    def __init__(self, module: Module, parent: Scope | None) -> None:
+        self._module = weakref.ref(module)  # a tensor that the module keeps must not keep the module
+        self.kind = type(module).__name__
+        self.parent = parent
+
+    @property
+    def module(self) -> Module | None:
+        """The module that was called."""
+        return self._module()
+
+    @property
+    def path(self) -> str:
+        """The module's name in the outermost module that was called: `layers.0`; '' for that module itself."""
+        root = self._outermost().module
+        inside = root.named_modules() if root is not None else ()
+        return next((path for path, module in inside if module is self.module), "")
+
+    def _outermost(self) -> Scope:
+        scope = self
+        while scope.parent is not None:
+            scope = scope.parent
+        return scope
+
+    def __repr__(self) -> str:
+        return ".".join([self._outermost().kind, self.path]).rstrip(".")
+
+
+class Module:
+    """The base of layers and networks: write `forward`, and keep parameters and sub-modules as attributes.
+
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope, self.height = Parameter(2.0), Parameter(1.0)
+    ...     def forward(self, x):
+    ...         return x * self.slope + self.height
+    >>> line = Line()
+    >>> line(3.0).item(), [name for name, _ in line.named_parameters()]
+    (7.0, ['slope', 'height'])
+    """
+
+    training: bool = True
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; called as `module(x)`."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward(self, x): write what it computes there")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`forward`, with what it records marked as this module's."""
+        now = RECORDING.get()
+        scope = Scope(self, now.scope)
+        token = RECORDING.set(Recording(now.enabled, now.everything, now.anomaly, now.differentiating, scope))
+        try:
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            if not hasattr(error, "__notes__"):  # the innermost module says where it is
+                error.add_note(f"raised in {scope}: {self._line()}")
+            raise
+        finally:
+            RECORDING.reset(token)
+
+    def _named_members(self) -> list[tuple[str, Any]]:
+        """What the module holds, by name; parameters and modules are looked for in it."""
+        return list(vars(self).items())
+
+    # -- what it holds ------------------------------------------------------------------------------
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """This module, named '', and all modules inside it, each once, before those inside it."""
+        yield "", self
+        for path, member in _members(self):
+            if isinstance(member, Module):
+                yield path, member
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all modules inside it."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules that this one holds itself, also in lists, tuples and dicts."""
+        for path, member in _members(self, deep=False):
+            if isinstance(member, Module):
+                yield path, member
+
+    def children(self) -> Iterator[Module]:
+        """The modules that this one holds itself."""
+        return (module for _, module in self.named_children())
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """The parameters, frozen ones too, with their paths (`layers.0.weight`); each once, by its first path.
+
+        A parameter without a name is called by its path from then on, in errors and figures.
+        """
+        for path, member in _members(self):
+            if isinstance(member, Parameter):
+                member._place(path)
+                yield path, member
+
+    def parameters(self) -> Iterator[Parameter]:
+        """The parameters, in the order of definition."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+        """The buffers with their paths."""
+        for path, member in _members(self):
+            if isinstance(member, Buffer):
+                member._place(path)
+                yield path, member
+
+    def buffers(self) -> Iterator[Buffer]:
+        """The buffers, in the order of definition."""
+        return (buffer for _, buffer in self.named_buffers())
+
+    # -- what it is told ----------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Self:
+        """Put this module and all inside it in training mode, or with `mode=False` in evaluation mode."""
+        for module in self.modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Put this module and all inside it in evaluation mode."""
+        return self.train(False)
+
+    def apply(self, function: Callable[[Module], Any]) -> Self:
+        """Call `function` on this module and all inside it, in the order of definition."""
+        for module in list(self.modules()):
+            function(module)
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget the gradient of every parameter."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    def requires_grad_(self, value: bool = True) -> Self:
+        """Learn every parameter, or with `False` freeze them all."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(value)
+        return self
+
+    # -- state --------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of all parameters and buffers, as arrays by path; what is shared is there once.
+
+        >>> from tinygrad_edu import nn
+        >>> {name: array.shape for name, array in nn.Linear(3, 2).state_dict().items()}
+        {'weight': (3, 2), 'bias': (2,)}
+        """
+        return {path: member._data.copy() for path, member in self._state().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Write the arrays of `state` into the parameters and buffers of the same paths.
+
+        Raises ValueError, naming every path that is missing, not expected, or of another shape or kind; nothing is then
+        changed. Values are copied, so what is tied stays tied, and `state` stays its owner's.
+        """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"load_state_dict() takes a mapping of names to arrays, but got {type(state).__name__}")
+        own = self._state()
+        given = {path: np.asarray(getattr(value, "_data", value)) for path, value in state.items()}
+        faults = [f"missing: {path} {member.shape}" for path, member in own.items() if path not in given]
+        faults += [f"not expected: {path} {array.shape}" for path, array in given.items() if path not in own]
+        for path, array in given.items():
+            if path in own:
+                mine = own[path]
+                if array.shape != mine.shape:
+                    faults.append(f"{path}: expected shape {mine.shape}, but got {array.shape}")
+                elif not np.can_cast(array.dtype, mine.dtype, "same_kind"):
+                    faults.append(f"{path}: expected {mine.dtype}, but got {array.dtype}")
+        if faults:
+            lines = "\n  ".join(faults)
+            raise ValueError(f"the state does not fit {type(self).__name__}, which is unchanged:\n  {lines}")
+        for path, member in own.items():
+            member._data[...] = given[path]
+            member._written()
+
+    def _state(self) -> dict[str, Parameter | Buffer]:
+        """All parameters and buffers by path."""
+        state: dict[str, Parameter | Buffer] = {}
+        for path, member in _members(self):
+            if isinstance(member, Parameter | Buffer):
+                if path in state:
+                    raise ValueError(f"two members of {type(self).__name__} are both called {path!r}; rename one")
+                member._place(path)
+                state[path] = member
+        return state
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copying and pickling keep: a result that a layer cached from its last call leaves its graph."""
+        return {
+            key: value.detach() if isinstance(value, Tensor) and value.op is not None else value
+            for key, value in vars(self).items()
+        }
+
+    # -- how it looks -------------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """The arguments that `repr` shows between the parentheses."""
+        return ""
+
+    def _line(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"
+
+    def __repr__(self) -> str:
+        inside = [f"({name}): {child!r}" for name, child in self.named_children()]
+        if not inside:
+            return self._line()
+        text = "\n".join([self.extra_repr(), *inside] if self.extra_repr() else inside)
+        return f"{type(self).__name__}(\n  " + text.replace("\n", "\n  ") + "\n)"
+
+    if not TYPE_CHECKING:  # a type checker shall still see an unknown attribute
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Refuses to lose a parameter or buffer to a plain tensor, as in `self.w = self.w - 0.1 * g`."""
+            if isinstance(value, Tensor) and not isinstance(value, Parameter | Buffer):
+                old = vars(self).get(name)
+                if isinstance(old, Parameter | Buffer):
+                    raise TypeError(
+                        f"{type(self).__name__}.{name} is a {type(old).__name__}, and a plain Tensor in its place would drop "
+                        f"out of the module's state; write into it, `with no_grad(): module.{name}[...] = value`, "
+                        f"or assign a {type(old).__name__}"
+                    )
+            object.__setattr__(self, name, value)
+
+        def __getattr__(self, name: str) -> Any:
+            """Only reached for what is not there: says what is."""
+            message = f"{type(self).__name__} has no attribute {name!r}"
+            if not name.startswith("__"):
+                from difflib import get_close_matches
+
+                close = get_close_matches(name, [*vars(self), *dir(type(self))])
+                if close:
+                    message += f"; did you mean {' or '.join(close)}?"
+            raise AttributeError(message, name=name, obj=self)
+
+
+def _members(module: Module, deep: bool = True) -> Iterator[tuple[str, Module | Parameter | Buffer]]:
+    """The modules, parameters and buffers inside a module, each once, in the order of definition, with their paths.
+
+    With `deep=False`, what is inside those modules is left out.
+    """
+    seen: set[int] = {id(module)}
+    stack: list[Iterator[tuple[str, Any]]] = [_items(module, "")]
+    while stack:
+        found = next(stack[-1], None)
+        if found is None:
+            stack.pop()
+            continue
+        path, value = found
+        member = isinstance(value, Module | Parameter | Buffer)
+        if not member and not isinstance(value, list | tuple | dict | set | frozenset):
+            continue
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Module | Parameter | Buffer):
+            yield path, value
+            if deep and isinstance(value, Module):
+                stack.append(_items(value, path + "."))
+        elif isinstance(value, set | frozenset):
+            if any(isinstance(x, Module | Parameter | Buffer) for x in value):
+                raise TypeError(f"{path} is a set, which has no order to name its members by; use a list")
+        else:
+            stack.append(_items(value, path + "."))
+
+
+def _items(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """What a module, dict, list or tuple holds, with names that begin with `prefix`."""
+    if isinstance(value, Module):
+        items: Any = value._named_members()
+    elif isinstance(value, dict):
+        items = value.items()
+    else:
+        items = enumerate(value)
+    return ((f"{prefix}{key}", item) for key, item in items)

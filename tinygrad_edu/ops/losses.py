@@ -1,0 +1,122 @@
+"""Losses, as ops where the rule of the whole is stabler and simpler than that of the parts: it reads y − t."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.op import Drawn, Fixed, example, interval, op, real
+from tinygrad_edu.ops.elementwise import PAIRS, gate
+from tinygrad_edu.ops.neural import sigmoid
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def check_classes(target: Any, kept: Any, classes: int) -> None:
+    """Raise IndexError, naming the first, if a target that is kept is no class number."""
+    wrong = kept & ((target < 0) | (target >= classes))
+    if wrong.any():
+        place = tuple([int(i[0]) for i in np.nonzero(wrong)])
+        raise IndexError(
+            f"target[{', '.join(map(str, place))}] is {target[place]}, but there are {classes} classes, 0 to {classes - 1}"
+        )
+
+
+def _by_logits(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
+    """(softmax(x) − onehot(t)) · ∂L/∂ℓ, where ∂L/∂ℓ = g/n for the mean; and nothing for the rows left out."""
+    (g_loss, g_lse, _), (_, lse, n) = g, y
+    g_row = g_loss[:, None] if reduction == "none" else g_loss / n
+    chosen = np.equal(t[:, None], np.arange(x.shape[1]))
+    kept = np.not_equal(t[:, None], ignore_index)
+    return gate(np.exp(x - lse) * (g_row + g_lse) - gate(g_row, chosen), kept)
+
+
+@op(
+    symbol="cross-entropy",
+    vjp=(_by_logits, None),
+    outputs=1,
+    formulas=["∂L/∂logits = ∂L/∂y·(softmax(logits) − onehot(target))/N", ""],
+    examples=[
+        example((4, 3), Fixed(np.array([0, 2, 1, 2]))),
+        example((4, 3), Fixed(np.array([0, 2, 1, 2])), reduction="sum"),
+        example((4, 3), Fixed(np.array([0, -100, 1, -100])), reduction="none"),
+        example((3, 2), Fixed(np.array([5, 0, 1])), ignore_index=5),
+        example((1, 1), Fixed(np.array([0]))),
+    ],
+)
+def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ignore_index: int = -100) -> Any:
+    """ℓᵢ = −log softmax(logitsᵢ)[targetᵢ] = log Σⱼ exp logitsᵢⱼ − logitsᵢ[targetᵢ]; then the mean or sum of ℓ, or ℓ.
+
+    logits: (N, classes). target: (N,) class numbers; rows whose target is `ignore_index` are left out.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor([[0.0, 0.0], [1e4, -1e4]], requires_grad=True)
+    >>> loss = softmax_cross_entropy(x, np.array([0, 0]))
+    >>> round(loss.item(), 4)
+    0.3466
+    >>> loss.backward()
+    >>> x.grad.tolist()
+    [[-0.25, 0.25], [0.0, 0.0]]
+    """
+    if logits.ndim != 2 or target.shape != logits.shape[:1]:
+        raise ValueError(f"logits are (N, classes) and targets (N,), but got {logits.shape} and {target.shape}")
+    kept = target != ignore_index
+    count = n = np.count_nonzero(kept)
+    check_classes(target, kept, logits.shape[1])
+    top = np.maximum.reduce(logits, axis=1, keepdims=True) if logits.size else logits.sum(axis=1, keepdims=True)
+    lse = top + np.log(np.add.reduce(np.exp(logits - top), axis=1, keepdims=True))
+    losses = lse[:, 0] - logits[np.arange(len(target)), target if n == len(target) else np.where(kept, target, 0)]
+    if n < len(target):
+        losses = gate(losses, kept)
+    if reduction != "none":
+        losses = np.add.reduce(losses)
+    if reduction == "mean":
+        losses = losses / n if n else losses * np.nan
+    else:
+        count = 1
+    return np.asarray(losses), lse, np.asarray(count, logits.dtype)
+
+
+@op(
+    symbol="cross-entropy",
+    vjp=(lambda g, y, x, t: g * (sigmoid(x) - t), lambda g, y, x, t: -g * x),
+    broadcasts=True,
+    analytic=False,
+    domain=(real, interval(0.0, 1.0)),
+    examples=PAIRS,
+)
+def sigmoid_cross_entropy(logits: Any, target: Any) -> Any:
+    """ℓ = −t·log σ(x) − (1 − t)·log(1 − σ(x)) = max(x, 0) − x·t + log(1 + e^−|x|), elementwise.
+
+    The first form, as written, is −∞ or NaN where σ(x) rounds to 0 or 1; the last is finite for every x.
+
+    >>> float(sigmoid_cross_entropy(np.array(1e4), np.array(0.0)))
+    10000.0
+    """
+    return np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
+
+
+@op(
+    symbol="cross-entropy",
+    vjp=(
+        lambda g, y, p, t: g * (p - t) / np.maximum(p * (1 - p), 1e-12),
+        lambda g, y, p, t: g * (np.maximum(np.log1p(-p), -100) - np.maximum(np.log(p), -100)),
+    ),
+    broadcasts=True,
+    domain=(interval(0.1, 0.9), interval(0.0, 1.0)),
+    formulas=["∂L/∂p = ∂L/∂y·(p − t)/(p·(1 − p))", "∂L/∂t = ∂L/∂y·(log(1 − p) − log p)"],
+    examples=[*PAIRS[:3], example(Drawn((2,), interval(0.2, 0.8)), 1.0)],
+)
+def probability_cross_entropy(probability: Any, target: Any) -> Any:
+    """ℓ = −t·log p − (1 − t)·log(1 − p), elementwise, each logarithm at least −100 so that p = 0 and 1 are finite.
+
+    >>> float(probability_cross_entropy(np.array(0.0), np.array(1.0)))
+    100.0
+    """
+    if ((probability < 0) | (probability > 1)).any():
+        raise ValueError("probabilities lie between 0 and 1; for logits, use binary_cross_entropy_with_logits")
+    with np.errstate(divide="ignore"):
+        return -(
+            target * np.maximum(np.log(probability), -100) + (1 - target) * np.maximum(np.log1p(-probability), -100)
+        )
