@@ -93,15 +93,17 @@ class _Case:
             raise
 
     def _check(self, order: int) -> Report:
+        self.inputs_are_not_written()
         self.values_are_numpys()
         self.arrays_give_arrays()
         self.nothing_is_recorded_in_no_grad()
-        self.memory_is_left_alone()
+        self.results_have_memory_of_their_own()
         self.can_be_evaluated_again()
         self.writes_where_out_says()
         report = Report(0, 0.0)
         if self.floating and self.differentiable():
             self.rules_keep_shape_dtype_and_memory()
+            self.gradients_have_memory_of_their_own()
             report = self.derivatives(order)
             self.gradients_can_be_evaluated_again()
             self.one_tensor_may_be_used_twice()
@@ -142,15 +144,15 @@ class _Case:
 
     def nothing_is_recorded_in_no_grad(self) -> None:
         with no_grad():
-            for y in _flatten(self.call(self.op, self.leaves())):
-                if isinstance(y, Tensor) and (y.op is not None or y.inputs):
+            for y in _tensors(self.call(self.op, self.leaves())):
+                if y.op is not None or y.inputs:
                     self.fail("inside no_grad() it leaves a record")
 
     def floats_out(self) -> bool:
-        return any(isinstance(y, Tensor) and y.dtype.kind == "f" for y in _flatten(self.call(self.op, self.leaves())))
+        return any(y.dtype.kind == "f" for y in _tensors(self.call(self.op, self.leaves())))
 
     def differentiable(self) -> bool:
-        return any(isinstance(y, Tensor) and y._requires_grad for y in _flatten(self.call(self.op, self.leaves())))
+        return any(y._requires_grad for y in _tensors(self.call(self.op, self.leaves())))
 
     # -- what its rules compute ---------------------------------------------------------------------
 
@@ -194,11 +196,12 @@ class _Case:
                 if dtype == "float32":
                     raise
                 continue  # LAPACK has no float16
+            numpys = [] if (made := self.by_numpy(arrays)) is None else [y.dtype for y in _flatten(made)]
             for value in _flatten(expected):
-                if value.dtype.kind == "f" and value.dtype != dtype:
+                if value.dtype.kind == "f" and value.dtype != dtype and value.dtype not in numpys:
                     self.fail(f"it makes {value.dtype} of {dtype}; use Python's own numbers, or pass dtype=")
             leaves = self.leaves(arrays)
-            ys = [y for y in _flatten(self.call(self.op, leaves)) if isinstance(y, Tensor) and y._requires_grad]
+            ys = [y for y in _tensors(self.call(self.op, leaves)) if y._requires_grad]
             vs = [_frozen(self.rng.standard_normal(y.shape).astype(y.dtype)) for y in ys]
             for node, i, g, result in _rule_results(ys, vs):
                 self.check_rule_result(node, i, g, result)
@@ -234,54 +237,55 @@ class _Case:
 
     # -- what it does to memory ---------------------------------------------------------------------
 
-    def memory_is_left_alone(self) -> None:
-        arrays = [_frozen(a) for a in self.arrays]
-        leaves = self.leaves(arrays)
+    def inputs_are_not_written(self) -> None:
         try:
-            ys = _flatten(self.call(self.op, leaves))
+            self.call(self.op, self.leaves([_frozen(a) for a in self.arrays]))
         except ValueError as error:
             if "read-only" not in str(error):
                 raise
             self.fail("it writes into an input")
-        tensors = [y for y in ys if isinstance(y, Tensor)]
-        if hasattr(self.op, "forward"):  # an op, not a composite
-            for y in tensors:
-                node = _node(y)
-                if node.op is not self.op:
-                    continue
-                for part in node._data if isinstance(node._data, tuple) else [node._data]:
-                    for k, x in enumerate(node.inputs):
-                        if _share(part, x._data):
-                            if not (self.op.view and k == 0):
-                                self.fail(f"its result shares the memory of input {k}; copy, or declare view=True")
-                            self.shares = True
-        floating = [y for y in tensors if y._requires_grad]
-        if floating:
-            vs = [_frozen(self.rng.standard_normal(y.shape)) for y in floating]
-            for y, v in zip(floating, vs, strict=True):
-                y.backward(v)
-            found: list[Any] = [x for x in leaves if isinstance(x, Tensor) and x.grad is not None]
-            held = [(f"the data of {x.name}", x._data) for x in found] + [("the gradient passed in", v) for v in vs]
-            for x in found:
-                gradient = x.grad._data
-                if gradient.shape != x.shape or gradient.dtype != x.dtype:
-                    self.fail(
-                        f"{x.name}.grad is {gradient.dtype} {gradient.shape}, but {x.name} is {x.dtype} {x.shape}"
-                    )
-                for what, memory in held:
-                    if _share(gradient, memory):
-                        self.fail(f"{x.name}.grad shares memory with {what}")
-                held.append((f"{x.name}.grad", gradient))
+
+    def results_have_memory_of_their_own(self) -> None:
+        """Unless it is declared a view of its first input."""
+        if not hasattr(self.op, "forward"):
+            return  # a composite: its ops are checked themselves
+        for y in _tensors(self.call(self.op, self.leaves())):
+            node = _node(y)
+            if node.op is not self.op:
+                continue
+            for part in _flatten(node._data):
+                for k, x in enumerate(node.inputs):
+                    if _share(part, x._data):
+                        if not (self.op.view and k == 0):
+                            self.fail(f"its result shares the memory of input {k}; copy, or declare view=True")
+                        self.shares = True
+
+    def gradients_have_memory_of_their_own(self) -> None:
+        leaves = self.leaves()
+        ys = [y for y in _tensors(self.call(self.op, leaves)) if y._requires_grad]
+        vs = [self.rng.standard_normal(y.shape) for y in ys]
+        for y, v in zip(ys, vs, strict=True):
+            y.backward(v)
+        found: list[Any] = [x for x in _tensors(leaves) if x.grad is not None]
+        held = [(f"the data of {x.name}", x._data) for x in found] + [("the gradient passed in", v) for v in vs]
+        for x in found:
+            gradient = x.grad._data
+            if gradient.shape != x.shape or gradient.dtype != x.dtype:
+                self.fail(f"{x.name}.grad is {gradient.dtype} {gradient.shape}, but {x.name} is {x.dtype} {x.shape}")
+            for what, memory in held:
+                if _share(gradient, memory):
+                    self.fail(f"{x.name}.grad shares memory with {what}")
+            held.append((f"{x.name}.grad", gradient))
 
     def writes_where_out_says(self) -> None:
         if not getattr(self.op, "takes_out", False):
             return
         with tracing():
-            ys = _flatten(self.call(self.op, [Tensor(a) for a in self.arrays]))
+            ys = _tensors(self.call(self.op, [Tensor(a) for a in self.arrays]))
         for y in ys:
-            if isinstance(y, Tensor) and y.op is self.op:
+            if y.op is self.op:
                 out = np.empty_like(y._data)
-                result = self.op.forward(*[x._data for x in y.inputs], **y.settings, out=out)
+                result = self.op.forward(*[x._data for x in y.inputs], **{**y.settings, "out": out})
                 if result is not out:
                     self.fail("it is declared takes_out=True, but forward(..., out=array) returned another array")
                 self.same([out], [y._data], "with out= it", "without it")
@@ -290,7 +294,7 @@ class _Case:
 
     def can_be_evaluated_again(self) -> None:
         leaves = self.leaves()
-        ys = [y for y in _flatten(self.call(self.op, leaves)) if isinstance(y, Tensor)]
+        ys = _tensors(self.call(self.op, leaves))
         if hasattr(self.op, "forward") and self.floating:
             for y in ys:
                 if y.op is None:
@@ -299,10 +303,14 @@ class _Case:
         ys = [y for y in ys if y.op is not None]
         if ys:
             again = evaluate(ys, self.by_leaf(ys, leaves, new))
-            fresh = [
-                y for y in _flatten(self.call(self.op, self.leaves(new))) if isinstance(y, Tensor) and y.op is not None
-            ]
-            self.same(list(again), fresh, "evaluated again on new values it", "computed on them it")
+            fresh = [y for y in _tensors(self.call(self.op, self.leaves(new))) if y.op is not None]
+            self.same(
+                list(again),
+                fresh,
+                "evaluated again on new values it",
+                "computed on them it",
+                hint="; what leaves the graph on the way (.numpy(), .data, float()) is frozen",
+            )
 
     def gradients_can_be_evaluated_again(self) -> None:
         leaves, new = self.leaves(), self.redrawn()
@@ -311,7 +319,7 @@ class _Case:
         gs = grad(ys, xs, vs, create_graph=True, allow_unused=True)
         us = [Tensor(self.rng.standard_normal(v.shape)) for v in vs]
         fresh_leaves = self.leaves(new)
-        fresh_ys = [y for y in _flatten(self.call(self.op, fresh_leaves)) if isinstance(y, Tensor) and y._requires_grad]
+        fresh_ys = [y for y in _tensors(self.call(self.op, fresh_leaves)) if y._requires_grad]
         fresh = grad(fresh_ys, [fresh_leaves[i] for i in self.floating], us, allow_unused=True)
         pairs = [(g, f) for g, f in zip(gs, fresh, strict=True) if g is not None and f is not None]
         if not pairs:
@@ -368,9 +376,11 @@ class _Case:
             for small in _smaller(full[i]):
                 arrays = [small if k == i else a for k, a in enumerate(full)]
                 expanded = [np.broadcast_to(small, shape).copy() if k == i else a for k, a in enumerate(full)]
+                try:
+                    self.call(self.op, arrays)
+                except ValueError:  # what is written into is not broadcast
+                    continue
                 ys, v = self.outputs_and_cotangents(self.leaves(expanded))
-                if any(y.shape != shape for y in ys):
-                    continue  # the others were smaller still
                 vs = [part._data for part in v]
                 n = len(ys)
                 got = self.values_and_gradients(arrays, vs)[n:]
@@ -402,7 +412,7 @@ class _Case:
             try:
                 got = self.call(self.op, leaves)
                 self.same(got, expected, f"on shapes {shapes} it", "NumPy", types=True)
-                ys = [y for y in _flatten(got) if isinstance(y, Tensor) and y._requires_grad]
+                ys = [y for y in _tensors(got) if y._requires_grad]
                 if ys:
                     xs = [leaves[i] for i in self.floating]
                     gs = grad(ys, xs, [np.ones(y.shape) for y in ys], create_graph=True, allow_unused=True)
@@ -453,15 +463,15 @@ class _Case:
         """The op as a function of its floating inputs alone, giving its floating results."""
         given = dict(zip(self.floating, xs, strict=True))
         result = self.call(self.op, [given.get(i, a) for i, a in enumerate(self.arrays)])
-        return tuple(y for y in _flatten(result) if isinstance(y, Tensor) and y.dtype.kind in "fc")
+        return tuple(y for y in _tensors(result) if y.dtype.kind in "fc")
 
     def outputs_and_cotangents(self, leaves: Sequence[Any]) -> tuple[list[Any], list[Tensor]]:
-        ys = [y for y in _flatten(self.call(self.op, leaves)) if isinstance(y, Tensor) and y._requires_grad]
+        ys = [y for y in _tensors(self.call(self.op, leaves)) if y._requires_grad]
         return ys, [Tensor(self.rng.standard_normal(y.shape), requires_grad=True) for y in ys]
 
     def values_and_gradients(self, arrays: Sequence[Any], vs: Sequence[Any]) -> list[Any]:
         leaves = self.leaves(arrays)
-        ys = [y for y in _flatten(self.call(self.op, leaves)) if isinstance(y, Tensor) and y._requires_grad]
+        ys = [y for y in _tensors(self.call(self.op, leaves)) if y._requires_grad]
         return [*ys, *grad(ys, [leaves[i] for i in self.floating], list(vs), allow_unused=True)]
 
     def redrawn(self) -> list[Any]:
@@ -580,6 +590,10 @@ def _flatten(result: Any) -> list[Any]:
     if isinstance(result, list | tuple):
         return [part for value in result for part in _flatten(value)]
     return [result]
+
+
+def _tensors(result: Any) -> list[Any]:
+    return [y for y in _flatten(result) if isinstance(y, Tensor)]
 
 
 def _frozen(a: Any) -> Any:

@@ -78,14 +78,14 @@ def indices(draw: Any, shape: Shape) -> Any:
         return draw(hnp.integer_array_indices(shape, result_shape=shapes(2, 3, min_side=1)))
     if form == "mask":
         return draw(hnp.arrays(bool, shape[: draw(st.integers(1, len(shape)))]))
-    parts: list[Any] = []
     result = draw(shapes(1, 3, min_dims=1, min_side=1))
-    for n in shape[: draw(st.integers(1, len(shape)))]:
+    head = draw(st.integers(0, len(shape)))  # axes indexed from the front; with `...`, others from the back
+    tail = draw(st.integers(0, len(shape) - head))
+    parts: list[Any] = []
+    for n in (*shape[:head], *shape[len(shape) - tail :]):
         array = hnp.arrays(np.int64, result, elements=st.integers(-n, n - 1))
         parts.append(draw(st.one_of(array, st.slices(n), st.integers(-n, n - 1))))
-    if len(parts) < len(shape) and draw(st.booleans()):
-        parts.insert(draw(st.integers(0, len(parts))), Ellipsis)
-    return tuple(parts)
+    return (*parts[:head], *([Ellipsis] if tail else []), *parts[head:])
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -178,6 +178,10 @@ class Program:
         lines = [f"v{i} = array({x.tolist()})  # {x.shape}" for i, x in enumerate(self.inputs)]
         lines += [f"v{len(self.inputs) + k} = {step}" for k, step in enumerate(self.steps)]
         return "\n".join(["", *lines, "return " + ", ".join(f"v{i}" for i in self.outputs)])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """How hypothesis shows an example that fails: as code, not as a dataclass."""
+        printer.text(repr(self))
 
 
 def numpys(name: str) -> Any:

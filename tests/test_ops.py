@@ -1,0 +1,69 @@
+"""Every op and composite of the table, by the checks that follow from its declaration."""
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from tinygrad_edu.op import COMPOSITES, OPS
+from tinygrad_edu.protocols import ANSWERS
+from tinygrad_edu.testing import check_op
+
+TABLE = {**COMPOSITES, **{name: op for name, op in OPS.items() if name != "item"}}
+"""`item` takes one of several results, not a tensor: it is checked with each op that has several."""
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_op(name):
+    report = check_op(TABLE[name])
+    assert not report.kinks, "draw its examples from a domain away from its kinks"
+
+
+def test_enough_ops_are_checked():
+    assert sum(1 for op in TABLE.values() if op.examples) >= 120
+    derivatives = [op for op in OPS.values() if op.vjp is not None and op.examples]
+    assert len(derivatives) >= 60
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_docstring(name):
+    doc = TABLE[name].__doc__ or ""
+    assert len(doc.strip()) > 10
+    assert ">>>" in doc or len(doc.splitlines()) <= 40
+
+
+def test_every_floating_result_has_a_rule_or_is_constant():
+    """An op that bypassed the record would leave grad = None: what has no rule is constant wherever it is smooth
+    (`check_op` compares with difference quotients), and is one of these."""
+    undifferentiated = {name for name, op in OPS.items() if op.vjp is None and op.examples and _gives_floats(op)}
+    assert undifferentiated <= {
+        "ceil", "floor", "floor_divide", "heaviside", "rint", "round", "sign", "spacing", "trunc",
+        "isclose", "one_hot", "zero",
+    }  # fmt: skip
+
+
+def _gives_floats(op):
+    args, settings = op.examples[0].draw(np.random.default_rng(0), op.domains)
+    with np.errstate(all="ignore"):
+        result = op(*args, **settings)
+    return any(np.asarray(y).dtype.kind == "f" for y in (result if isinstance(result, tuple) else (result,)))
+
+
+@pytest.mark.parametrize("name", [name for name, op in OPS.items() if isinstance(op.vjp, tuple)])
+def test_a_rule_for_each_input(name):
+    op = OPS[name]
+    assert op.arity == len(op.vjp)
+
+
+def test_functions_answer_for_themselves():
+    """What the table enters for a NumPy function is declared by that op, and by no other."""
+    declared = {}
+    for name, op in TABLE.items():
+        for key in op.answers:
+            assert declared.setdefault(key, name) == name, f"{key} is declared by {declared[key]} and {name}"
+            assert ANSWERS[key] is op
+
+
+@pytest.mark.parametrize("name", [name for name, op in TABLE.items() if op.answers])
+def test_named_as_in_numpy(name):
+    """Each op is reachable from the top of the package under its NumPy name."""
+    assert hasattr(tg, name) or not hasattr(np, name)
