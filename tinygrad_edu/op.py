@@ -166,6 +166,7 @@ class Op:
     bind: the arguments as the caller writes them, to `(inputs, settings)`. Left out: the first `arity`
         arguments of `forward` are inputs, the others settings.
     outputs: how many results a tuple-valued forward shows; what it returns beyond them is for the rules.
+    results: what makes them into what the caller gets: a tuple, or a named one (`EighResult._make`).
     answers: the NumPy functions, ufuncs and (ufunc, method) pairs that this op stands for on tensors.
     broadcasts: the inputs are broadcast together, so gradients are summed back by the engine.
     view: the result may share memory with the first input.
@@ -185,6 +186,7 @@ class Op:
         arity: int | None = None,
         bind: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]] | None = None,
         outputs: int | None = None,
+        results: Callable[[Any], Any] = tuple,
         answers: Sequence[Any] = (),
         broadcasts: bool = False,
         view: bool = False,
@@ -202,6 +204,7 @@ class Op:
         self._symbol = symbol if symbol is not None else self.name
         self.vjp = vjp
         self.outputs = outputs
+        self.results = results
         self.answers = tuple(answers)
         self.broadcasts = broadcasts
         self.view = view
@@ -219,6 +222,7 @@ class Op:
         self._smooth = vjp is not None and not self._partial and isinstance(forward, np.ufunc)  # floats give floats
         if bind is None:
             names = list(inspect.signature(forward).parameters.values()) if not isinstance(forward, np.ufunc) else []
+            names = [p for p in names if p.name != "out"]  # where to write is no setting
             if self.arity is None:
                 self.arity = forward.nin if isinstance(forward, np.ufunc) else 1
             self._input_names = [p.name for p in names[: self.arity]]
@@ -331,8 +335,8 @@ class Op:
             self.selects or self.outputs is not None or np.may_share_memory(data, arrays[0])
         ):
             y._cell = inputs[0]._shared_cell()
-        if recording.enabled and (requires or recorded or recording.everything):
-            y._requires_grad = requires and (self._smooth or self._differentiable(data, inputs))
+        if (recording.enabled and (requires or recorded or recording.everything)) or recording.tape is not None:
+            y._requires_grad = requires and recording.enabled and (self._smooth or self._differentiable(data, inputs))
             y.op = self
             if others:
                 inputs = tuple(
@@ -379,7 +383,7 @@ class Op:
         data = self.forward(*[np.asarray(x) if isinstance(x, list | tuple) else x for x in inputs], **settings)
         if self.outputs is None:
             return data
-        return data[0] if self.outputs == 1 else data[: self.outputs]
+        return data[0] if self.outputs == 1 else self.results(data[: self.outputs])
 
     def _results(self, y: Any) -> Any:
         """The visible results of a tuple-valued node."""
@@ -389,7 +393,7 @@ class Op:
                 part._cell = y._cell
         else:
             parts = [item(y, i) for i in range(len(y._data[: self.outputs]))]
-        return parts[0] if self.outputs == 1 else tuple(parts)
+        return parts[0] if self.outputs == 1 else self.results(parts)
 
     def _watch(self, y: Any) -> None:
         y._more().line = here()
@@ -410,7 +414,10 @@ class Op:
             raised = type(error)(message)
         except Exception:
             raise error from None
-        raise raised from error
+        try:
+            raise raised from error
+        finally:
+            del raised, error  # a frame that holds its own exception is a cycle, and would keep the inputs alive
 
 
 class _Positions:
@@ -486,7 +493,7 @@ COMPOSITES: dict[str, Any] = {}
 
 def composite(
     *, answers: Sequence[Any] = (), examples: Sequence[Example] = (), domain: Any = real, analytic: bool = False
-) -> Any:
+) -> Callable[[Callable[..., Any]], Any]:
     """Declare a function written in other ops as the answer for NumPy functions, with examples to test it by."""
 
     def decorate(function: Any) -> Any:

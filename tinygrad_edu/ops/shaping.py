@@ -6,7 +6,6 @@ backwards: what was copied to several places is added up, what was dropped gets 
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from operator import index
@@ -21,6 +20,11 @@ from tinygrad_edu.protocols import numbers
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
+def array(x: Any) -> Any:
+    """x itself, if it is a tensor or an array; a number or a list as an array."""
+    return x if hasattr(x, "ndim") else np.asarray(x)
+
+
 # ---------------------------------------------------------------------------------------------------
 # Another shape
 
@@ -28,7 +32,9 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 def _bind_reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> tuple[Any, ...]:
     _rows_first("reshape", order)
     if copy is not None:
-        raise TypeError("reshape of a Tensor takes no copy=: where it can, it shares memory; for a copy write x.clone()")
+        raise TypeError(
+            "reshape of a Tensor takes no copy=: where it can, it shares memory; for a copy write x.clone()"
+        )
     return (x,), {"shape": tuple([index(n) for n in shape]) if np.iterable(shape) else index(shape)}
 
 
@@ -136,7 +142,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 
 def _atleast(ndim: int, x: Any) -> Any:
     if np.ndim(x) >= ndim:
-        return x if hasattr(x, "ndim") else np.asarray(x)
+        return array(x)
     front = ndim - np.ndim(x) - (ndim == 3 and np.ndim(x) > 0)  # NumPy has a vector's third axis behind it
     shape = (1,) * front + np.shape(x)
     return np.reshape(x, shape + (1,) * (ndim - len(shape)))
@@ -448,7 +454,7 @@ def broadcast_arrays(*xs: Any) -> tuple[Any, ...]:
     [(2, 3), (2, 3)]
     """
     shape = np.broadcast_shapes(*[np.shape(x) for x in xs])
-    return tuple([x if hasattr(x, "ndim") and x.shape == shape else np.broadcast_to(x, shape) for x in xs])
+    return tuple([array(x) if np.shape(x) == shape else np.broadcast_to(x, shape) for x in xs])
 
 
 @composite(
@@ -636,9 +642,7 @@ def column_stack(xs: Any) -> Any:
     return concatenate([x if np.ndim(x) > 1 else np.reshape(x, (-1, 1)) for x in xs], 1)
 
 
-@composite(
-    answers=(np.append,), analytic=True, examples=[example((2, 3), (2,)), example((2, 3), (1, 3), axis=0)]
-)
+@composite(answers=(np.append,), analytic=True, examples=[example((2, 3), (2,)), example((2, 3), (1, 3), axis=0)])
 def append(x: Any, values: Any, axis: int | None = None) -> Any:
     """y is x with `values` behind it along an axis; without an axis, both as one row.
 
@@ -698,7 +702,9 @@ def _cuts(x: Any, indices: Any, axis: int, *, equal: bool) -> tuple[int, ...]:
     if parts < 1:
         raise ValueError(f"split takes one part or more, but was asked for {parts}")
     if equal and n % parts:
-        raise ValueError(f"split: an axis of {n} does not divide into {parts} equal parts; np.array_split allows for it")
+        raise ValueError(
+            f"split: an axis of {n} does not divide into {parts} equal parts; np.array_split allows for it"
+        )
     return tuple([i * (n // parts) + min(i, n % parts) for i in range(1, parts)])
 
 
