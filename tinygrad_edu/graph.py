@@ -43,6 +43,7 @@ class Recording:
     anomaly: bool = False
     differentiating: bool = False  # inside a function that jacobian() or its like differentiates
     scope: Any = None  # the nn.Module being called, for figures
+    tape: Any = None  # of the function being recorded for replay: every op is recorded, writes go over it
 
 
 RECORDING: ContextVar[Recording] = ContextVar("RECORDING", default=Recording())  # noqa: B039 (frozen)
@@ -184,8 +185,11 @@ def check_intact(node: Node) -> None:
         )
     for x in (node, *node.inputs):
         if x._cell is not None and x._cell.written > node._made:
+            verb = "made" if x is node else "used"
+            while x.inputs and x.inputs[0]._cell is x._cell:  # of a view, name what it is a view of
+                x = x.inputs[0]
             raise RuntimeError(
-                f"{x._describe()} was written after {node.op.name} had {'made' if x is node else 'used'} it, so the recorded graph "
+                f"{x._describe()} was written after {node.op.name} had {verb} it, so the recorded graph "
                 "no longer matches its values; compute the output again after writing, or write into a copy (x.clone())"
             )
 
