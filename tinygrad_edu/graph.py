@@ -45,6 +45,10 @@ class Recording:
     scope: Any = None  # the nn.Module being called, for figures
     tape: Any = None  # of the function being recorded for replay: every op is recorded, writes go over it
 
+    def within(self, scope: Any) -> Recording:
+        """The same, inside a module's call: written out, as every layer calls it."""
+        return Recording(self.enabled, self.everything, self.anomaly, self.differentiating, scope, self.tape)
+
 
 RECORDING: ContextVar[Recording] = ContextVar("RECORDING", default=Recording())  # noqa: B039 (frozen)
 

@@ -51,7 +51,12 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Any:
         """x·W + b."""
-        return F.linear(x, self.weight, self.bias)
+        try:
+            return F.linear(x, self.weight, self.bias)
+        except ValueError as error:
+            raise ValueError(
+                f"{self!r} takes x of shape (…, {self.in_features}), but got {np.shape(x)}; nn.Flatten() makes rows of images"
+            ) from error
 
     def extra_repr(self) -> str:
         """The arguments that `repr` shows."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from tinygrad_edu.graph import RECORDING, Recording
+from tinygrad_edu.graph import RECORDING
 from tinygrad_edu.tensor import Tensor
 
 
@@ -129,7 +129,7 @@ class Module:
         """`forward`, with what it records marked as this module's."""
         now = RECORDING.get()
         scope = Scope(self, now.scope)
-        token = RECORDING.set(Recording(now.enabled, now.everything, now.anomaly, now.differentiating, scope))
+        token = RECORDING.set(now.within(scope))
         try:
             return self.forward(*args, **kwargs)
         except Exception as error:

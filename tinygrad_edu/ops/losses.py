@@ -62,7 +62,7 @@ def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ign
     if logits.ndim != 2 or target.shape != logits.shape[:1]:
         raise ValueError(f"logits are (N, classes) and targets (N,), but got {logits.shape} and {target.shape}")
     kept = target != ignore_index
-    count = n = np.count_nonzero(kept)
+    count = n = int(np.count_nonzero(kept))
     check_classes(target, kept, logits.shape[1])
     top = np.maximum.reduce(logits, axis=1, keepdims=True) if logits.size else logits.sum(axis=1, keepdims=True)
     lse = top + np.log(np.add.reduce(np.exp(logits - top), axis=1, keepdims=True))

@@ -1,0 +1,755 @@
+"""Modules, layers, losses and initial weights."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import math
+import pickle
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from tinygrad_edu import nn
+from tinygrad_edu.graph import RECORDING, Recording, recording
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.nn import init
+from tinygrad_edu.testing import gradcheck, gradgradcheck
+
+
+class Net(nn.Module):
+    def __init__(self, rng=None):
+        self.hidden = nn.Linear(4, 3, generator=rng)
+        self.output = nn.Linear(3, 2, generator=rng)
+
+    def forward(self, x):
+        self.x = x
+        self.out = self.output(F.relu(self.hidden(x)))
+        return self.out
+
+
+# -- what a module finds -----------------------------------------------------------------------------
+
+
+class Everything(nn.Module):
+    """Members in every place that is looked at, some twice."""
+
+    def __init__(self):
+        self.first = nn.Linear(2, 2)
+        self.scale = nn.Parameter(1.0)
+        self.layers = [nn.Linear(2, 2, bias=False), (nn.ReLU(), {"deep": nn.Parameter([2.0, 3.0])})]
+        self.shared = self.first
+        self.again = self.scale
+        self.mean = nn.Buffer([0.0])
+        self.plain = tg.Tensor(1.0, requires_grad=True)
+        self.number, self.text, self.strings = 3, "x", {"a", "b"}
+
+
+def test_members_are_found_in_the_order_of_definition_each_once():
+    module = Everything()
+    assert [name for name, _ in module.named_parameters()] == [
+        "first.weight", "first.bias", "scale", "layers.0.weight", "layers.1.1.deep",
+    ]  # fmt: skip
+    assert [name for name, _ in module.named_buffers()] == ["mean"]
+    assert [name for name, _ in module.named_modules()] == ["", "first", "layers.0", "layers.1.0"]
+    assert [name for name, _ in module.named_children()] == ["first", "layers.0", "layers.1.0"]
+    assert list(module.children()) == [module.first, module.layers[0], module.layers[1][0]]
+    assert list(module.modules())[0] is module
+    assert list(module.parameters())[2] is module.scale
+    assert list(module.buffers()) == [module.mean]
+
+
+def test_children_are_direct():
+    model = nn.Sequential(Net(), nn.ReLU())
+    assert [name for name, _ in model.named_children()] == ["0", "1"]
+    assert [name for name, _ in model.named_modules()] == ["", "0", "0.hidden", "0.output", "1"]
+
+
+def test_a_member_that_holds_its_parent_or_itself_ends():
+    net = Net()
+    net.hidden.parent = net
+    net.list = [net.hidden]
+    net.list.append(net.list)
+    assert len(list(net.parameters())) == 4
+
+
+def test_a_set_of_modules_has_no_order():
+    module = Net()
+    module.layers = {nn.ReLU()}
+    with pytest.raises(TypeError, match="layers is a set, which has no order"):
+        list(module.parameters())
+
+
+def test_parameters_are_called_by_their_path():
+    net = Net()
+    assert net.hidden.weight.name is None
+    list(net.parameters())
+    assert net.hidden.weight.name == "hidden.weight"
+    model = nn.Sequential(net)
+    list(model.parameters())
+    assert net.hidden.weight.name == "0.hidden.weight"
+    own = nn.Parameter([1.0], name="W")
+    net.own = own
+    list(model.parameters())
+    assert own.name == "W"
+    assert copy.deepcopy(net.hidden.weight).name is None  # a copy has another place
+    assert copy.deepcopy(own).name == "W"
+
+
+def test_errors_name_the_parameter_and_the_module():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(2, 2))
+    list(model.parameters())
+    with pytest.raises(ValueError, match=r"Linear\(2, 2\) takes x of shape \(…, 2\), but got \(5, 3\)") as caught:
+        model(np.ones((5, 4)))
+    assert caught.value.__notes__ == ["raised in Sequential.2: Linear(2, 2)"]
+    assert "2.weight" in str(caught.value.__cause__)
+    loss = model[0](np.ones((5, 4))).sum()
+    with tg.no_grad():
+        model[0].weight *= 2
+    with pytest.raises(RuntimeError, match=r"'0\.weight' was written"):
+        loss.backward()
+
+
+def test_parameter_and_buffer():
+    assert nn.Parameter([1.0]).requires_grad
+    assert not nn.Parameter([1.0], requires_grad=False).requires_grad
+    assert not nn.Buffer([1.0]).requires_grad
+    assert not nn.Buffer([1.0]).requires_grad_(False).requires_grad
+    with pytest.raises(TypeError, match="buffer, which is not learnt"):
+        nn.Buffer([1.0]).requires_grad_()
+    with pytest.raises(TypeError, match="only floating numbers"):
+        nn.Parameter([1, 2])
+    recorded = nn.Parameter([1.0]) * 2
+    assert type(recorded) is tg.Tensor
+    with pytest.raises(RuntimeError, match="part of a graph"):
+        nn.Parameter(recorded)
+
+
+def test_a_parameter_is_not_lost_to_a_plain_tensor():
+    layer = nn.Linear(2, 2)
+    with pytest.raises(TypeError, match=r"Linear.weight is a Parameter, and a plain Tensor"):
+        layer.weight = layer.weight - 0.1
+    layer.weight = nn.Parameter(np.zeros((2, 2)))
+    layer.bias = None
+    assert [name for name, _ in layer.named_parameters()] == ["weight"]
+
+
+def test_an_unknown_attribute_names_the_near_ones():
+    with pytest.raises(AttributeError, match=r"Linear has no attribute 'wieght'; did you mean weight\?"):
+        nn.Linear(2, 2).wieght
+    with pytest.raises(AttributeError, match="no attribute 'qqqqq'$"):
+        nn.Linear(2, 2).qqqqq
+    assert not hasattr(nn.Linear(2, 2), "__nothing__")
+
+
+def test_forward_must_be_written():
+    class Empty(nn.Module):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Empty has no forward"):
+        Empty()(1.0)
+
+
+def test_modes_gradients_and_apply():
+    net = nn.Sequential(Net(), nn.ReLU())
+    assert net.training
+    assert net.eval() is net
+    assert not any(module.training for module in net.modules())
+    assert net.train() is net
+    assert all(module.training for module in net.modules())
+    net(np.ones((1, 4))).sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
+    net.zero_grad()
+    assert all(p.grad is None for p in net.parameters())
+    assert net.requires_grad_(False) is net
+    assert not net(np.ones((1, 4))).requires_grad
+    met = []
+    net.apply(met.append)
+    assert met == list(net.modules())
+
+
+def test_repr_is_a_tree():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Sequential(nn.Linear(3, 2, bias=False), nn.Softmax()))
+    assert repr(model) == (
+        "Sequential(\n"
+        "  (0): Linear(4, 3)\n"
+        "  (1): ReLU()\n"
+        "  (2): Sequential(\n"
+        "    (0): Linear(3, 2, bias=False)\n"
+        "    (1): Softmax(axis=-1)\n"
+        "  )\n"
+        ")"
+    )
+
+    class Named(nn.Module):
+        def __init__(self):
+            self.inner = nn.ReLU()
+
+        def extra_repr(self):
+            return "width=3"
+
+    assert repr(Named()) == "Named(\n  width=3\n  (inner): ReLU()\n)"
+
+
+# -- state -------------------------------------------------------------------------------------------
+
+
+def test_state_is_copied_both_ways():
+    a, b = Net(), Net()
+    state = a.state_dict()
+    before = state["hidden.weight"].copy()
+    a.hidden.weight.data[...] = 7
+    assert np.array_equal(state["hidden.weight"], before)
+    b.load_state_dict(state)
+    state["hidden.weight"][...] = 9
+    assert np.array_equal(b.hidden.weight.numpy(), before)
+
+
+def test_tied_weights_stay_tied():
+    class Tied(nn.Module):
+        def __init__(self):
+            self.a = nn.Linear(2, 2)
+            self.b = nn.Linear(2, 2)
+            self.b.weight = self.a.weight
+
+    model, other = Tied(), Tied()
+    assert list(model.state_dict()) == ["a.weight", "a.bias", "b.bias"]
+    model.load_state_dict(other.state_dict())
+    assert model.b.weight is model.a.weight
+    assert np.array_equal(model.b.weight.numpy(), other.a.weight.numpy())
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model.b))):
+        assert all(isinstance(p, nn.Parameter) for p in copied.parameters())
+    copied = copy.deepcopy(model)
+    assert copied.b.weight is copied.a.weight
+    assert copied.a.weight is not model.a.weight
+
+
+def test_a_state_that_does_not_fit_changes_nothing_and_names_every_fault():
+    net = Net()
+    before = net.state_dict()
+    state = net.state_dict()
+    del state["output.bias"]
+    state["hidden.weight"] = np.ones((9, 9))
+    state["hidden.bias"] = np.ones(3, complex)
+    state["extra"] = np.ones(1)
+    with pytest.raises(ValueError, match="does not fit Net, which is unchanged") as caught:
+        net.load_state_dict(state)
+    for fault in (
+        r"missing: output.bias (2,)",
+        r"not expected: extra (1,)",
+        r"hidden.weight: expected shape (4, 3), but got (9, 9)",
+        r"hidden.bias: expected float32, but got complex128",
+    ):
+        assert fault in str(caught.value)
+    assert all(np.array_equal(array, before[name]) for name, array in net.state_dict().items())
+    with pytest.raises(TypeError, match="takes a mapping"):
+        net.load_state_dict("model.npz")
+    with pytest.raises(ValueError, match="but got object"):
+        net.load_state_dict({**before, "output.bias": np.array([None, None])})
+
+
+def test_loading_is_a_write_that_graphs_notice():
+    net = Net()
+    loss = net(np.ones((1, 4))).sum()
+    net.load_state_dict(net.state_dict())
+    with pytest.raises(RuntimeError, match="was written after"):
+        loss.backward()
+
+
+def test_members_of_one_name_are_refused():
+    module = Net()
+    module.tables = {"a.b": nn.Parameter([1.0]), "a": {"b": nn.Parameter([2.0])}}
+    with pytest.raises(ValueError, match=r"both called 'tables\.a\.b'"):
+        module.state_dict()
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_copying_after_a_call_leaves_the_graph_behind(duplicate):
+    net = Net()
+    y = net(tg.Tensor(np.ones((2, 4), np.float32)))
+    y.sum().backward()
+    copied = duplicate(net)
+    assert copied.out.op is None
+    assert net.out.op is not None
+    assert np.array_equal(copied.out.numpy(), y.numpy())
+    assert np.array_equal(copied(np.ones((2, 4), np.float32)).numpy(), y.numpy())
+    assert not np.shares_memory(copied.hidden.weight.data, net.hidden.weight.data)
+    assert np.array_equal(copied.hidden.bias.grad.numpy(), net.hidden.bias.grad.numpy())
+
+
+# -- calls -------------------------------------------------------------------------------------------
+
+
+def test_nodes_know_the_call_they_were_made_in():
+    net = Net()
+    model = nn.Sequential(net, nn.ReLU())
+    x = np.ones((2, 4), np.float32)
+    y = model(x)
+    assert (y.scope.kind, y.scope.path, repr(y.scope)) == ("ReLU", "1", "Sequential.1")
+    add = y.inputs[0]
+    assert (add.scope.kind, add.scope.path, add.scope.module) == ("Linear", "0.output", net.output)
+    assert add.scope.parent.module is net
+    assert add.scope.parent.parent.module is model
+    assert add.scope.parent.parent.parent is None
+    assert repr(add.scope.parent.parent) == "Sequential"
+    assert add.inputs[0].scope is add.scope  # both ops of one call
+    assert net(x).scope.parent.parent is None
+    assert net.hidden(x).scope is not net.hidden(x).scope  # two calls are two boxes
+    assert (tg.Tensor(1.0, requires_grad=True) * 2).scope is None
+
+
+def test_a_call_keeps_how_ops_are_recorded():
+    seen = []
+
+    class Look(nn.Module):
+        def forward(self):
+            seen.append(RECORDING.get())
+
+    with recording(**{field: True for field in Recording.__dataclass_fields__ if field != "scope"}):
+        outside = RECORDING.get()
+        Look()()
+    (inside,) = seen
+    assert inside.scope.kind == "Look"
+    for field in Recording.__dataclass_fields__:
+        assert field == "scope" or getattr(inside, field) is getattr(outside, field)
+    with tg.no_grad():
+        assert not Net()(np.ones((1, 4))).requires_grad
+
+
+def test_a_call_that_raises_ends_its_scope():
+    with pytest.raises(ValueError, match="takes x of shape"):
+        Net()(np.ones((1, 5)))
+    assert RECORDING.get().scope is None
+
+
+def test_scopes_are_of_a_thread():
+    seen = []
+
+    class Wait(nn.Module):
+        def forward(self):
+            thread = threading.Thread(target=lambda: seen.append(RECORDING.get().scope))
+            thread.start()
+            thread.join()
+
+    Wait()()
+    assert seen == [None]
+
+
+def test_a_model_that_keeps_its_results_is_no_cycle():
+    gc.collect()
+    gc.disable()
+    try:
+        net = Net()
+        y = net(np.ones((1, 4)))
+        gone = weakref.ref(net)
+        del net
+        assert gone() is None
+        assert y.scope.module is None
+        assert y.scope.path == ""
+    finally:
+        gc.enable()
+
+
+# -- layers ------------------------------------------------------------------------------------------
+
+
+def test_linear():
+    rng = np.random.default_rng(0)
+    layer = nn.Linear(3, 2, generator=rng, dtype="float64")
+    x = rng.standard_normal((4, 5, 3))
+    y = layer(tg.Tensor(x))
+    np.testing.assert_allclose(y.numpy(), x @ layer.weight.numpy() + layer.bias.numpy())
+    assert nn.Linear(3, 2, bias=False)(x).shape == (4, 5, 2)
+    assert nn.Linear(3, 2)(x[0, 0]).shape == (2,)
+    assert [op.name for op in (y.op, y.inputs[0].op)] == ["add", "matmul"]
+
+
+def test_linear_begins_within_one_over_root_n():
+    layer = nn.Linear(100, 300, generator=np.random.default_rng(0))
+    assert layer.weight.dtype == np.float32
+    for p in layer.parameters():
+        assert 0.09 < np.abs(p.numpy()).max() <= 0.1
+    same = nn.Linear(100, 300, generator=np.random.default_rng(0))
+    assert np.array_equal(layer.weight.numpy(), same.weight.numpy())
+    assert [tg.manual_seed(3), nn.Linear(2, 2).weight.tolist()][1] == [
+        tg.manual_seed(3),
+        nn.Linear(2, 2).weight.tolist(),
+    ][1]
+
+
+def test_linear_refuses_sizes_that_are_none():
+    with pytest.raises(ValueError, match="at least one input and one output, but got 0 and 2"):
+        nn.Linear(0, 2)
+    with pytest.raises(TypeError):
+        nn.Linear(2.5, 2)
+
+
+def test_sequential():
+    first, second = nn.Linear(3, 4), nn.Linear(4, 2)
+    model = nn.Sequential(first, np.tanh, second)
+    x = np.ones((5, 3), np.float32)
+    np.testing.assert_array_equal(model(x).numpy(), second(np.tanh(first(x))).numpy())
+    assert (len(model), model[0], model[-1], list(model)[2]) == (3, first, second, second)
+    assert len(model[1:]) == 2
+    assert model.append(nn.ReLU()) is model
+    assert len(model) == 4
+    assert nn.Sequential()(x) is x
+    named = nn.Sequential({"in": first, "out": second})
+    assert [name for name, _ in named.named_parameters()] == ["in.weight", "in.bias", "out.weight", "out.bias"]
+    same = nn.ReLU()
+    assert len(nn.Sequential(same, same)) == 2
+    for make in (lambda: nn.Sequential(3), lambda: model.append(3)):
+        with pytest.raises(TypeError, match="modules and functions"):
+            make()
+
+
+def test_a_sequential_may_have_further_members():
+    class More(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.Linear(2, 2))
+            self.scale = nn.Parameter(2.0)
+
+    assert [name for name, _ in More().named_parameters()] == ["0.weight", "0.bias", "scale"]
+
+
+ACTIVATIONS = [
+    (nn.ReLU(), lambda x: np.maximum(x, 0)),
+    (nn.LeakyReLU(0.1), lambda x: np.where(x > 0, x, 0.1 * x)),
+    (nn.ELU(0.5), lambda x: np.where(x > 0, x, 0.5 * np.expm1(x))),
+    (nn.GELU(), lambda x: np.array([t * (1 + math.erf(t / math.sqrt(2))) / 2 for t in x])),
+    (nn.GELU("tanh"), lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2),
+    (nn.SiLU(), lambda x: x / (1 + np.exp(-x))),
+    (nn.Softplus(), lambda x: np.log1p(np.exp(x))),
+    (nn.Sigmoid(), lambda x: 1 / (1 + np.exp(-x))),
+    (nn.LogSigmoid(), lambda x: -np.log1p(np.exp(-x))),
+    (nn.Tanh(), np.tanh),
+    (nn.Softmax(0), lambda x: np.exp(x) / np.exp(x).sum()),
+    (nn.LogSoftmax(0), lambda x: x - np.log(np.exp(x).sum())),
+    (nn.Identity(), lambda x: x),
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "formula"), ACTIVATIONS, ids=lambda value: repr(value) if isinstance(value, nn.Module) else ""
+)
+def test_activations(module, formula):
+    x = np.array([-2.0, -0.5, 0.3, 1.5])
+    np.testing.assert_allclose(module(x), formula(x), rtol=1e-12)
+    t = tg.Tensor(x, requires_grad=True)
+    np.testing.assert_allclose(module(t).numpy(), formula(x), rtol=1e-12)
+    gradcheck(module, [t])
+
+
+def test_flatten():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    assert nn.Flatten()(x).shape == (2, 12)
+    assert nn.Flatten(0, 1)(tg.Tensor(x)).shape == (6, 4)
+    assert nn.Flatten()(np.zeros((0, 3, 4))).shape == (0, 12)
+    with pytest.raises(ValueError, match="earlier to a later axis"):
+        F.flatten(x, 2, 1)
+
+
+# -- initial weights ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "std"),
+    [
+        (init.xavier_uniform, math.sqrt(2 / 500)),
+        (init.xavier_normal, math.sqrt(2 / 500)),
+        (init.kaiming_uniform, math.sqrt(2 / 400)),
+        (init.kaiming_normal, math.sqrt(2 / 400)),
+        (lambda shape, **how: init.normal(shape, 0.0, 0.01, **how), 0.01),
+        (lambda shape, **how: init.uniform(shape, -1, 1, **how), 1 / math.sqrt(3)),
+    ],
+)
+def test_spread_of_initial_weights(make, std):
+    w = make((400, 100), generator=np.random.default_rng(0))
+    assert w.dtype == np.float32
+    assert abs(w.mean()) < 0.02 * std
+    assert abs(w.std() / std - 1) < 0.02
+    assert make((2, 2), dtype="float64").dtype == np.float64
+    assert np.array_equal(w, make((400, 100), generator=np.random.default_rng(0)))
+
+
+def test_constant_weights_and_fans():
+    assert init.zeros((2,)).tolist() == [0, 0]
+    assert init.constant((2,), 0.5).tolist() == [0.5, 0.5]
+    assert init.fans((16, 3, 5, 5)) == (75, 400)
+    with pytest.raises(ValueError, match="two axes or more"):
+        init.xavier_normal((3,))
+    with pytest.raises(TypeError, match="Generator"):
+        init.normal((3,), generator=3)
+
+
+@pytest.mark.parametrize(
+    ("activation", "std", "low", "high"),
+    [
+        (lambda x: 1 / (1 + np.exp(-x)), 1.0, 0.35, 0.5),  # saturated at 0 and 1
+        (lambda x: 1 / (1 + np.exp(-x)), 0.01, 0.0, 0.02),  # all alike
+        (np.tanh, math.sqrt(1 / 100), 0.3, 0.7),  # Xavier: kept
+        (F.relu, math.sqrt(2 / 100), 0.5, 1.2),  # He: kept
+        (F.relu, 0.01, 0.0, 1e-3),  # died out
+    ],
+)
+def test_hidden_activations_by_initialization(activation, std, low, high):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1000, 100))
+    for _ in range(5):
+        x = activation(x @ init.normal((100, 100), 0, std, generator=rng, dtype=float))
+    assert low <= x.std() <= high
+
+
+# -- losses of numbers -------------------------------------------------------------------------------
+
+NUMBERS = [
+    (F.mse_loss, nn.MSELoss, {}, lambda d: d**2),
+    (F.l1_loss, nn.L1Loss, {}, np.abs),
+    (F.huber_loss, nn.HuberLoss, {"delta": 0.5}, lambda d: np.where(abs(d) <= 0.5, d * d / 2, 0.5 * (abs(d) - 0.25))),
+    (F.smooth_l1_loss, nn.SmoothL1Loss, {"beta": 0.5}, lambda d: np.where(abs(d) < 0.5, d * d, abs(d) - 0.25)),
+]
+
+
+@pytest.mark.parametrize(("function", "module", "options", "formula"), NUMBERS)
+def test_losses_of_numbers(function, module, options, formula):
+    rng = np.random.default_rng(0)
+    y, t = rng.standard_normal((2, 4, 3))
+    for reduction, reduce in (("mean", np.mean), ("sum", np.sum), ("none", lambda x: x)):
+        loss = function(y, t, reduction=reduction, **options)
+        np.testing.assert_allclose(loss, reduce(formula(y - t)))
+        assert np.array_equal(module(reduction=reduction, **options)(y, t), loss)
+    gradcheck(
+        lambda a, b: function(a, b, **options), [tg.Tensor(y, requires_grad=True), tg.Tensor(t, requires_grad=True)]
+    )
+    with pytest.raises(ValueError, match=r"prediction of shape \(4, 3\) and a target of shape \(4,\)"):
+        function(y, t[:, 0])
+    with pytest.raises(ValueError, match=r"reduction is 'mean', 'sum' or 'none', but got 'max'"):
+        function(y, t, reduction="max")
+    for name in options:
+        with pytest.raises(ValueError, match=f"{name} must be positive"):
+            function(y, t, **{name: 0.0})
+    assert function(y.astype("f"), t.astype("f"), **options).dtype == np.float32
+
+
+def test_mse_of_a_column_against_a_row_raises():
+    with pytest.raises(ValueError, match="reshape or squeeze"):
+        F.mse_loss(tg.zeros(5, 1), tg.zeros(5))
+
+
+# -- losses of probabilities -------------------------------------------------------------------------
+
+
+def naive_cross_entropy(x, t):
+    p = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    return -np.log(p[np.arange(len(t)), t])
+
+
+@pytest.fixture
+def logits():
+    return np.random.default_rng(0).standard_normal((5, 3))
+
+
+T = np.array([0, 2, 1, 1, 0])
+
+
+def test_cross_entropy_by_its_definition(logits):
+    for reduction, reduce in (("mean", np.mean), ("sum", np.sum), ("none", lambda x: x)):
+        np.testing.assert_allclose(
+            F.cross_entropy(logits, T, reduction=reduction), reduce(naive_cross_entropy(logits, T))
+        )
+        x = tg.Tensor(logits, requires_grad=True)
+        gradcheck(lambda x, how=reduction: F.cross_entropy(x, T, reduction=how), [x])
+        gradgradcheck(lambda x, how=reduction: F.cross_entropy(x, T, reduction=how), [x])
+
+
+def test_cross_entropy_s_gradient_is_softmax_minus_target(logits):
+    x = tg.Tensor(logits, requires_grad=True)
+    F.cross_entropy(x, T).backward()
+    np.testing.assert_allclose(x.grad.numpy(), (F.softmax(logits) - np.eye(3)[T]) / 5, rtol=1e-12)
+
+
+def test_class_numbers_one_hot_and_soft_targets_agree(logits):
+    one_hot = np.eye(3)[T]
+    for options in ({}, {"label_smoothing": 0.2}, {"reduction": "sum"}, {"reduction": "none"}):
+        by_number, by_row = (tg.Tensor(logits, requires_grad=True) for _ in range(2))
+        a, b = F.cross_entropy(by_number, T, **options), F.cross_entropy(by_row, one_hot, **options)
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
+        a.sum().backward()
+        b.sum().backward()
+        np.testing.assert_allclose(by_number.grad.numpy(), by_row.grad.numpy(), rtol=1e-9, atol=1e-15)
+    soft = F.softmax(np.random.default_rng(1).standard_normal((5, 3)))
+    np.testing.assert_allclose(F.cross_entropy(logits, soft), -(soft * F.log_softmax(logits)).sum(1).mean())
+    gradcheck(F.cross_entropy, [tg.Tensor(logits, requires_grad=True), tg.Tensor(soft, requires_grad=True)])
+
+
+def test_cross_entropy_of_weighted_classes(logits):
+    w = np.array([1.0, 2.0, 0.5])
+    losses = naive_cross_entropy(logits, T)
+    np.testing.assert_allclose(F.cross_entropy(logits, T, w), (w[T] * losses).sum() / w[T].sum())
+    np.testing.assert_allclose(F.cross_entropy(logits, T, w, reduction="none"), w[T] * losses)
+    np.testing.assert_allclose(F.cross_entropy(logits, np.eye(3)[T], w), (w[T] * losses).mean())
+    smooth = {"label_smoothing": 0.3, "reduction": "sum"}
+    np.testing.assert_allclose(
+        F.cross_entropy(logits, T, w, **smooth), F.cross_entropy(logits, np.eye(3)[T], w, **smooth)
+    )
+    gradcheck(lambda x: F.cross_entropy(x, T, w, label_smoothing=0.1), [tg.Tensor(logits, requires_grad=True)])
+    loss = nn.CrossEntropyLoss(w, label_smoothing=0.1)
+    assert np.array_equal(loss(logits, T).numpy(), F.cross_entropy(logits, T, w, label_smoothing=0.1))
+    assert list(loss.state_dict()) == ["weight"]
+
+
+def test_cross_entropy_of_images_and_of_one_row(logits):
+    images = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    target = np.random.default_rng(1).integers(3, size=(2, 4, 5))
+    losses = F.cross_entropy(images, target, reduction="none")
+    assert losses.shape == (2, 4, 5)
+    rows = np.moveaxis(images, 1, -1).reshape(-1, 3)
+    np.testing.assert_allclose(losses.ravel(), naive_cross_entropy(rows, target.ravel()))
+    np.testing.assert_allclose(F.cross_entropy(images, np.moveaxis(np.eye(3)[target], -1, 1)), losses.mean())
+    w = np.array([1.0, 2.0, 0.5])
+    soft = F.cross_entropy(images, np.moveaxis(np.eye(3)[target], -1, 1), w, reduction="none")
+    np.testing.assert_allclose(soft, losses * w[target])
+    np.testing.assert_allclose(F.cross_entropy(logits[0], 2), naive_cross_entropy(logits[:1], T[1:2])[0])
+    np.testing.assert_allclose(F.cross_entropy(logits[0], [0.0, 0.0, 1.0]), naive_cross_entropy(logits[:1], T[1:2])[0])
+    assert F.cross_entropy(logits[0], 2, reduction="none").shape == ()
+
+
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.2}, {"reduction": "sum"}, {"reduction": "none"}])
+@pytest.mark.parametrize("ignore_index", [-100, 1, 7])
+def test_rows_left_out_leak_nothing(logits, options, ignore_index):
+    target = np.where([False, True, False, True, False], ignore_index, [0, 0, 2, 0, 0])
+    poisoned = logits.copy()
+    poisoned[1], poisoned[3] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):
+        x, clean = tg.Tensor(poisoned, requires_grad=True), tg.Tensor(logits[::2], requires_grad=True)
+        loss = F.cross_entropy(x, target, ignore_index=ignore_index, **options)
+        kept = F.cross_entropy(clean, target[::2], **options)
+        np.testing.assert_allclose(loss.numpy()[::2] if loss.ndim else loss.numpy(), kept.numpy(), rtol=1e-12)
+        if loss.ndim:
+            assert (loss.numpy()[1::2] == 0).all()
+        loss.sum().backward()
+        kept.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy()[::2], clean.grad.numpy(), rtol=1e-9, atol=1e-15)
+    assert (x.grad.numpy()[1::2] == 0).all()
+
+
+def test_a_mean_over_no_rows_is_nan(logits):
+    x = tg.Tensor(logits, requires_grad=True)
+    loss = F.cross_entropy(x, np.full(5, -100))
+    assert np.isnan(loss.item())
+    loss.backward()
+    assert (x.grad.numpy() == 0).all()
+    assert np.isnan(F.cross_entropy(np.zeros((0, 3)), np.zeros(0, int)))
+    assert F.cross_entropy(np.zeros((0, 3)), np.zeros(0, int), reduction="sum") == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "names"), [([0, 3, 1, 1, 0], r"target\[1\] is 3"), ([0, 1, -1, 1, 0], r"target\[2\] is -1")]
+)
+def test_class_numbers_out_of_range_raise(logits, target, names):
+    for f in (F.cross_entropy, F.nll_loss, lambda x, t: F.cross_entropy(x, t, label_smoothing=0.1)):
+        with pytest.raises(IndexError, match=f"{names}.* there are 3 classes, 0 to 2"):
+            f(tg.Tensor(logits, requires_grad=True), np.array(target))
+
+
+def test_cross_entropy_refuses_what_it_cannot_mean(logits):
+    with pytest.raises(ValueError, match=r"logits of shape \(5, 3\) and a target of shape \(4,\)"):
+        F.cross_entropy(logits, T[:4])
+    with pytest.raises(TypeError, match=r"target of floats of shape \(5,\)"):
+        F.cross_entropy(logits, T.astype(float))
+    with pytest.raises(TypeError, match=r"target of whole numbers of shape \(5, 3\)"):
+        F.cross_entropy(logits, np.eye(3, dtype=int)[T])
+    with pytest.raises(ValueError, match="label_smoothing lies between 0 and 1"):
+        F.cross_entropy(logits, T, label_smoothing=2)
+    with pytest.raises(ValueError, match="reduction is"):
+        F.cross_entropy(logits, T, reduction="avg")
+    with pytest.raises(ValueError, match="takes \\(N, classes\\)"):
+        F.nll_loss(logits, T[:2])
+    with pytest.raises(TypeError, match="class numbers, which are whole"):
+        F.nll_loss(logits, T.astype(float))
+
+
+def test_nll_loss(logits):
+    log_p = F.log_softmax(logits)
+    w = np.array([1.0, 2.0, 0.5])
+    for options in ({}, {"reduction": "sum"}, {"reduction": "none"}, {"ignore_index": 1}):
+        for weight in (None, w):
+            np.testing.assert_allclose(
+                F.nll_loss(log_p, T, weight, **options), F.cross_entropy(logits, T, weight, **options)
+            )
+            np.testing.assert_allclose(
+                np.asarray(nn.NLLLoss(weight, **options)(log_p, T)), F.nll_loss(log_p, T, weight, **options)
+            )
+    gradcheck(lambda x: F.nll_loss(x, T, w, ignore_index=0), [tg.Tensor(log_p, requires_grad=True)])
+
+
+@pytest.mark.parametrize("size", [1e4, -1e4])
+def test_losses_are_finite_far_out(size):
+    x = tg.Tensor(np.array([[size, 0, -size]], np.float32), requires_grad=True)
+    for target in (np.array([0]), np.array([2]), np.array([[0.2, 0.3, 0.5]], np.float32)):
+        loss = F.cross_entropy(x, target)
+        assert loss.dtype == np.float32
+        assert np.isfinite(loss.item())
+        gradient = tg.grad(loss, x).numpy()
+        assert gradient.dtype == np.float32
+        assert np.isfinite(gradient).all()
+        assert abs(gradient.sum()) < 1e-6
+    t = np.array([[1, 0, 0]], np.float32)
+    loss = F.binary_cross_entropy_with_logits(x, t)
+    assert np.isfinite(loss.item())
+    np.testing.assert_allclose(tg.grad(loss, x).numpy(), (F.sigmoid(x.numpy()) - t) / 3)
+
+
+def test_binary_cross_entropy():
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((4, 3)), rng.uniform(size=(4, 3))
+    p = F.sigmoid(x)
+    expected = -(t * np.log(p) + (1 - t) * np.log(1 - p))
+    for reduction, reduce in (("mean", np.mean), ("sum", np.sum), ("none", lambda x: x)):
+        np.testing.assert_allclose(F.binary_cross_entropy_with_logits(x, t, reduction=reduction), reduce(expected))
+        np.testing.assert_allclose(F.binary_cross_entropy(p, t, reduction=reduction), reduce(expected))
+        np.testing.assert_allclose(nn.BCELoss(reduction=reduction)(p, t), reduce(expected))
+        np.testing.assert_allclose(nn.BCEWithLogitsLoss(reduction=reduction)(x, t), reduce(expected))
+    certain = tg.Tensor([0.0, 1.0, 0.0, 1.0], requires_grad=True)
+    loss = F.binary_cross_entropy(certain, np.array([0.0, 1.0, 1.0, 0.0]), reduction="none")
+    assert loss.tolist() == [0, 0, 100, 100]
+    loss.sum().backward()
+    assert np.isfinite(certain.grad.numpy()).all()
+    with pytest.raises(ValueError, match="probabilities lie between 0 and 1"):
+        F.binary_cross_entropy(np.array([1.5]), np.array([1.0]))
+    with pytest.raises(ValueError, match="must be equal"):
+        F.binary_cross_entropy(p, t[0])
+    # exact where the probability rounds to 1
+    assert F.binary_cross_entropy_with_logits(np.float32([20.0]), np.float32([1.0])) == pytest.approx(2.0611537e-9)
+
+
+def test_the_chapter_s_numbers():
+    y = np.array(
+        [[0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0], [0.1, 0.05, 0.1, 0.0, 0.05, 0.1, 0.0, 0.6, 0.0, 0.0]]
+    )
+    t = np.eye(10)[[2, 2]]
+    np.testing.assert_allclose(F.mse_loss(y, t, reduction="none").sum(1) / 2, [0.0975, 0.5975])
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(F.nll_loss(np.log(y), [2, 2], reduction="none"), [0.510825, 2.302585], rtol=2e-6)
+    np.testing.assert_allclose(F.softmax(np.array([0.3, 2.9, 4.0])), [0.01821127, 0.24519181, 0.73659691], rtol=1e-6)
+    np.testing.assert_allclose(
+        F.softmax(np.array([1010.0, 1000.0, 990.0])), [9.9995e-01, 4.5398e-05, 2.0611e-09], rtol=1e-4
+    )
+
+
+def test_the_chapter_s_three_layers():
+    weights = [
+        ([[0.1, 0.3, 0.5], [0.2, 0.4, 0.6]], [0.1, 0.2, 0.3]),
+        ([[0.1, 0.4], [0.2, 0.5], [0.3, 0.6]], [0.1, 0.2]),
+        ([[0.1, 0.3], [0.2, 0.4]], [0.1, 0.2]),
+    ]
+    layers = []
+    for w, b in weights:
+        layer = nn.Linear(*np.shape(w), dtype=float)
+        layer.load_state_dict({"weight": np.array(w), "bias": np.array(b)})
+        layers += [layer, nn.Sigmoid()]
+    y = nn.Sequential(*layers[:-1])(np.array([1.0, 0.5]))
+    np.testing.assert_allclose(y.numpy(), [0.31682708, 0.69627909], rtol=1e-7)

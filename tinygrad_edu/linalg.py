@@ -1,0 +1,65 @@
+"""Linear algebra, as `numpy.linalg` names it: `tg.linalg.solve(A, b)` is `np.linalg.solve(A, b)`."""
+
+from tinygrad_edu.ops.linalg import (
+    cholesky,
+    cond,
+    cross,
+    det,
+    eigh,
+    eigvalsh,
+    inv,
+    lstsq,
+    matmul,
+    matrix_power,
+    multi_dot,
+    outer,
+    pinv,
+    qr,
+    slogdet,
+    solve,
+    svd,
+    svdvals,
+    tensordot,
+    tensorinv,
+    tensorsolve,
+    vecdot,
+)
+from tinygrad_edu.ops.linalg import (
+    matrix_diagonal as diagonal,
+)
+from tinygrad_edu.ops.linalg import (
+    matrix_trace as trace,
+)
+from tinygrad_edu.ops.reductions import matrix_norm, norm, vector_norm
+from tinygrad_edu.ops.shaping import matrix_transpose
+
+__all__ = [
+    "cholesky",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "eigh",
+    "eigvalsh",
+    "inv",
+    "lstsq",
+    "matmul",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_transpose",
+    "multi_dot",
+    "norm",
+    "outer",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "svd",
+    "svdvals",
+    "tensordot",
+    "tensorinv",
+    "tensorsolve",
+    "trace",
+    "vecdot",
+    "vector_norm",
+]
