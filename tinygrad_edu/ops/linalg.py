@@ -1,15 +1,60 @@
-"""Linear algebra: products, factorizations, solutions."""
+"""Linear algebra: products, factorizations, solutions; all for stacks of matrices too, as in NumPy.
+
+The rules are those of Giles, *Collected matrix derivative results for forward and reverse mode algorithmic
+differentiation* (2008), of Murray, *Differentiation of the Cholesky decomposition* (2016), and of Townsend,
+*Differentiating the singular value decomposition* (2016). They are made of products and inverses, so that
+derivatives of any order exist.
+
+As `tg.linalg` this page has the functions of `numpy.linalg`, but for `eig` and `eigvals`, whose results are complex.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any
+import string
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy
+from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_edu.op import example, ufunc
+from tinygrad_edu.op import Fixed, composite, example, op, real, ufunc
+from tinygrad_edu.protocols import numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+# ---------------------------------------------------------------------------------------------------
+# Matrices to draw examples from
+
+
+def regular(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Square matrices far from singular."""
+    return 0.5 * rng.standard_normal(shape) + 2 * np.eye(shape[-1])
+
+
+def definite(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Symmetric matrices with positive eigenvalues."""
+    root = rng.standard_normal(shape)
+    return root @ root.mT + np.eye(shape[-1])
+
+
+def gapped(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Symmetric matrices whose eigenvalues are near 1, 2, 3, …"""
+    n = shape[-1]
+    basis, _ = np.linalg.qr(rng.standard_normal(shape))
+    x = basis * (np.arange(1, n + 1) + rng.uniform(-0.2, 0.2, n)) @ basis.mT
+    return (x + x.mT) / 2
+
+
+def graded(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Matrices whose singular values are near 1, 2, 3, …"""
+    *stack, rows, columns = shape
+    k = min(rows, columns)
+    left, _ = np.linalg.qr(rng.standard_normal((*stack, rows, k)))
+    right, _ = np.linalg.qr(rng.standard_normal((*stack, columns, k)))
+    return left * (np.arange(k, 0, -1) + rng.uniform(-0.2, 0.2, k)) @ right.mT
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -76,3 +121,854 @@ matmul = ufunc(
     [[1.0, 10.0], [1.0, 10.0]]
     """,
 )
+
+
+@op(
+    symbol="dot",
+    vjp=(lambda g, y, a, b: g[..., None] * b, lambda g, y, a, b: g[..., None] * a),
+    bind=lambda a, b, axis=-1: ((a, b) if axis == -1 else (np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)), {}),
+    answers=(np.vecdot, np.linalg.vecdot),
+    broadcasts=True,
+    examples=[example((3,), (3,)), example((2, 3), (3,)), example((2, 1, 3), (4, 3)), example((3, 2), (3, 2), axis=0)],
+)
+def vecdot(a: Any, b: Any) -> Any:
+    """y = Σₖ aₖ·bₖ along one axis, the last unless told otherwise; the others are broadcast together."""
+    return np.vecdot(a, b)
+
+
+@composite(
+    answers=(np.dot,),
+    examples=[
+        example((2, 3), (3, 4)),
+        example((3,), (3,)),
+        example((2, 3), (3,)),
+        example((), (2, 3)),
+        example((2, 2, 3), (2, 3, 2)),
+        example((3,), (2, 3, 2)),
+    ],
+    analytic=True,
+)
+def dot(a: Any, b: Any) -> Any:
+    """y = a·b: the matrix product for vectors and matrices, the product for numbers.
+
+    Stacks are not matched but multiplied each with each: y[i, j, k, l] = Σₘ a[i, j, m]·b[k, m, l]; see `matmul`.
+    """
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    if np.ndim(b) == 1 or (np.ndim(a) <= 2 and np.ndim(b) == 2):
+        return np.matmul(a, b)
+    return np.tensordot(a, b, (-1, -2))
+
+
+@composite(
+    answers=(np.inner,),
+    examples=[example((3,), (3,)), example((2, 3), (4, 3)), example((3,), (2, 3)), example((), (2,))],
+    analytic=True,
+)
+def inner(a: Any, b: Any) -> Any:
+    """y[i, j] = Σₖ a[i, k]·b[j, k]: products along the last axes."""
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    return np.matmul(a, b) if np.ndim(b) == 1 else np.tensordot(a, b, (-1, -1))
+
+
+@composite(answers=(np.vdot,), examples=[example((3,), (3,)), example((2, 3), (6,)), example((), ())])
+def vdot(a: Any, b: Any) -> Any:
+    """y = Σₖ aₖ·bₖ over all elements, whatever the shapes."""
+    return np.vecdot(np.ravel(a), np.ravel(b))
+
+
+@composite(
+    answers=(np.outer, np.linalg.outer),
+    examples=[example((3,), (2,)), example((2, 2), (3,)), example((), (2,))],
+    analytic=True,
+)
+def outer(a: Any, b: Any) -> Any:
+    """yᵢⱼ = aᵢ·bⱼ, of the ravelled a and b."""
+    return np.multiply(np.reshape(a, (-1, 1)), np.ravel(b))
+
+
+@composite(
+    answers=(np.kron,),
+    examples=[example((2, 3), (3, 2)), example((2,), (3, 2)), example((2, 1, 2), (2,)), example((), (2,))],
+    analytic=True,
+)
+def kron(a: Any, b: Any) -> Any:
+    """The Kronecker product: each aᵢⱼ replaced by the block aᵢⱼ·b."""
+    ndim = max(np.ndim(a), np.ndim(b))
+    rows, columns = (1,) * (ndim - np.ndim(a)) + np.shape(a), (1,) * (ndim - np.ndim(b)) + np.shape(b)
+    blocks = np.reshape(a, [n for row in rows for n in (row, 1)]) * np.reshape(b, [n for m in columns for n in (1, m)])
+    return np.reshape(blocks, [n * m for n, m in zip(rows, columns, strict=True)])
+
+
+def _bind_cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    axes = (axisa, axisb, axisc) if axis is None else (axis,) * 3
+    ndims = np.ndim(a), np.ndim(b), max(np.ndim(a), np.ndim(b))
+    # counted from the end, the axes mean the same after broadcasting
+    settings = {
+        name: normalize_axis_tuple(i, n)[0] - n
+        for name, i, n in zip(("axisa", "axisb", "axisc"), axes, ndims, strict=True)
+    }
+    for x, i in ((a, settings["axisa"]), (b, settings["axisb"])):
+        if np.shape(x)[i] != 3:
+            raise ValueError(f"cross() takes vectors of three components, but got shape {np.shape(x)} along axis {i}")
+    return (a, b), settings
+
+
+@op(
+    symbol="×",
+    vjp=(
+        lambda g, y, a, b, *, axisa, axisb, axisc: np.cross(b, g, axisb, axisc, axisa),
+        lambda g, y, a, b, *, axisa, axisb, axisc: np.cross(g, a, axisc, axisa, axisb),
+    ),
+    bind=_bind_cross,
+    answers=(np.cross, np.linalg.cross),
+    broadcasts=True,
+    analytic=True,
+    examples=[
+        example((3,), (3,)),
+        example((2, 3), (3,)),
+        example((3,), (4, 1, 3)),
+        example((3, 2), (3, 2), axis=0),
+        example((3, 2), (4, 2, 3), axisa=0, axisc=1),
+    ],
+)
+def cross(a: Any, b: Any, *, axisa: int, axisb: int, axisc: int) -> Any:
+    """y = a × b, at right angles to both: for vectors of three components, along the last axis."""
+    return np.cross(a, b, axisa, axisb, axisc)
+
+
+def _bind_tensordot(a: Any, b: Any, axes: Any = 2) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if np.ndim(axes) == 0:
+        of_a, of_b = tuple(range(-int(axes), 0)), tuple(range(int(axes)))
+    else:
+        of_a, of_b = axes
+    return (a, b), {"axes": (normalize_axis_tuple(of_a, np.ndim(a)), normalize_axis_tuple(of_b, np.ndim(b)))}
+
+
+def _free(ndim: int, axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes that are not summed over."""
+    return tuple([i for i in range(ndim) if i not in axes])
+
+
+def _tensordot_by_a(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
+    of_a, of_b = axes
+    free_a, free_b = _free(a.ndim, of_a), _free(b.ndim, of_b)
+    x = np.tensordot(g, b, (range(len(free_a), y.ndim), free_b))
+    order = (*free_a, *[i for _, i in sorted(zip(of_b, of_a, strict=True))])  # which axis of a each axis of x is
+    return np.transpose(x, [order.index(i) for i in range(a.ndim)])
+
+
+def _tensordot_by_b(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
+    of_a, of_b = axes
+    free_a, free_b = _free(a.ndim, of_a), _free(b.ndim, of_b)
+    x = np.tensordot(a, g, (free_a, range(len(free_a))))
+    order = (*[i for _, i in sorted(zip(of_a, of_b, strict=True))], *free_b)
+    return np.transpose(x, [order.index(i) for i in range(b.ndim)])
+
+
+@op(
+    symbol="tensordot",
+    vjp=(_tensordot_by_a, _tensordot_by_b),
+    bind=_bind_tensordot,
+    answers=(np.tensordot, np.linalg.tensordot),
+    analytic=True,
+    examples=[
+        example((2, 3, 4), (3, 4, 2)),
+        example((2, 3), (3, 4), axes=1),
+        example((2,), (3,), axes=0),
+        example((2, 3, 4), (4, 2, 5), axes=((2, 0), (0, 1))),
+        example((2, 3, 4), (4, 2, 2), axes=((0, 2), (1, 0))),
+        example((3, 3), (3, 2), axes=(0, -2)),
+        example((2, 3), (2, 3), axes=2),
+    ],
+)
+def tensordot(a: Any, b: Any, *, axes: Any) -> Any:
+    """y = Σ a·b over pairs of axes: the last `axes` of a with the first of b, or the pairs `(axes of a, axes of b)`.
+
+    What is left of a's axes comes first in y, then what is left of b's.
+    """
+    return np.tensordot(a, b, axes)
+
+
+@composite(
+    answers=(np.linalg.multi_dot,),
+    examples=[example([(2, 3), (3, 4), (4, 2)]), example([(3,), (3, 4), (4, 2), (2,)]), example([(2, 3), (3, 1)])],
+    analytic=True,
+)
+def multi_dot(arrays: Sequence[Any]) -> Any:
+    """y = A₀·A₁·A₂·…, multiplied in the order that takes the fewest multiplications; vectors may stand at the ends."""
+    if len(arrays) < 2:
+        raise ValueError(f"multi_dot() takes at least two arrays, but got {len(arrays)}")
+    if len(arrays) == 2:
+        return np.dot(*arrays)
+    n = [1, *[np.shape(x)[-1] for x in arrays[:-1]], 1]
+    n[0] = np.shape(arrays[0])[0] if np.ndim(arrays[0]) == 2 else 1
+    n[-1] = np.shape(arrays[-1])[1] if np.ndim(arrays[-1]) == 2 else 1
+
+    @functools.cache
+    def best(first: int, last: int) -> tuple[int, int]:
+        """The fewest multiplications for A_first·…·A_last, and after which factor they split it."""
+        if first == last:
+            return 0, first
+        return min(
+            (best(first, k)[0] + best(k + 1, last)[0] + n[first] * n[k + 1] * n[last + 1], k)
+            for k in range(first, last)
+        )
+
+    def product(first: int, last: int) -> Any:
+        if first == last:
+            return arrays[first]
+        k = best(first, last)[1]
+        return np.matmul(product(first, k), product(k + 1, last))
+
+    return product(0, len(arrays) - 1)
+
+
+@composite(
+    answers=(np.linalg.matrix_power,),
+    examples=[
+        example((3, 3), 3),
+        example((2, 2, 2), 5),
+        example((3, 3), 1),
+        example((2, 2), 0),
+        example((3, 3), -2),
+    ],
+    domain=regular,
+    analytic=True,
+)
+def matrix_power(x: Any, n: int) -> Any:
+    """y = x·x·…·x, n times, by repeated squaring; for negative n, of the inverse."""
+    if np.ndim(x) < 2 or np.shape(x)[-1] != np.shape(x)[-2]:
+        raise np.linalg.LinAlgError(f"matrix_power() takes square matrices, but got shape {np.shape(x)}")
+    if n == 0:  # an empty product: x to the power 0 is recorded, and its derivative is zero
+        return np.eye(np.shape(x)[-1], dtype=x.dtype) + np.matmul(x[..., :0], x[..., :0, :])
+    if n < 0:
+        return matrix_power(np.linalg.inv(x), -n)
+    if n == 1:
+        return np.copy(x)
+    half = matrix_power(x, n // 2) if n > 3 else x
+    return half @ half if n % 2 == 0 else half @ half @ x
+
+
+if hasattr(np, "matvec"):  # NumPy 2.2
+
+    @composite(answers=(np.matvec,), examples=[example((2, 3), (3,)), example((2, 1, 2, 3), (4, 3))], analytic=True)
+    def matvec(a: Any, x: Any) -> Any:
+        """y = a·x for stacks of matrices a and of vectors x, broadcast together."""
+        return np.squeeze(np.matmul(a, np.expand_dims(x, -1)), -1)
+
+    @composite(answers=(np.vecmat,), examples=[example((3,), (3, 2)), example((4, 3), (2, 1, 3, 2))])
+    def vecmat(x: Any, a: Any) -> Any:
+        """y = xᵀ·a for stacks of vectors x and of matrices a, broadcast together."""
+        return np.squeeze(np.matmul(np.expand_dims(x, -2), a), -2)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Einstein's summation
+
+
+LETTERS = string.ascii_uppercase + string.ascii_lowercase  # in the order in which an implicit output sorts them
+
+
+def explicit(operands: Sequence[Any]) -> tuple[str, list[Any]]:
+    """einsum's arguments as an equation with an output and without an ellipsis, and the arrays.
+
+    >>> explicit(["...ij,jk", np.ones((5, 2, 3)), np.ones((3, 4))])[0]
+    'Aij,jk->Aik'
+    """
+    if isinstance(operands[0], str):
+        left, arrow, output = operands[0].replace(" ", "").partition("->")
+        inputs, arrays = left.split(","), list(operands[1:])
+    else:  # einsum(a, [0, 1], b, [1, 2], [0, 2])
+        pairs = len(operands) // 2
+        arrays = [operands[2 * i] for i in range(pairs)]
+        inputs = [_letters(operands[2 * i + 1]) for i in range(pairs)]
+        arrow, output = ("->", _letters(operands[-1])) if len(operands) % 2 else ("", "")
+    if len(inputs) != len(arrays):
+        raise ValueError(f"einsum() needs an array for each part of {','.join(inputs)!r}, but got {len(arrays)}")
+    spare = [letter for letter in LETTERS if letter not in "".join([*inputs, output])]
+    longest = 0
+    for i, (labels, x) in enumerate(zip(inputs, arrays, strict=True)):
+        named = labels.replace("...", "")
+        hidden = np.ndim(x) - len(named)
+        if hidden < 0 or (hidden and named == labels):
+            raise ValueError(f"einsum() got {labels!r} for an array of {np.ndim(x)} axes, of shape {np.shape(x)}")
+        inputs[i] = labels.replace("...", "".join(spare[:hidden][::-1]))
+        longest = max(longest, hidden)
+    ellipsis = "".join(spare[:longest][::-1])  # counted from the last, as broadcasting does
+    if not arrow:
+        used = "".join(inputs)
+        output = "..." + "".join(sorted(s for s in set(used) - set(ellipsis) if used.count(s) == 1))
+    elif longest and "..." not in output:
+        raise ValueError(f"einsum() got an ellipsis in the inputs, but none in the output {output!r}")
+    return ",".join(inputs) + "->" + output.replace("...", ellipsis), arrays
+
+
+def _letters(labels: Sequence[Any]) -> str:
+    return "".join(["..." if label is Ellipsis else LETTERS[label] for label in labels])
+
+
+def _einsum_rule(i: int, g: Any, y: Any, *xs: Any, equation: str) -> Any:
+    """∂L/∂xᵢ: the same sum, with ∂L/∂y in the place of xᵢ, and the output's labels exchanged with xᵢ's.
+
+    A label of xᵢ alone was summed away (or the others were broadcast along it), so every place along it has the
+    same gradient: a factor 1. A label that xᵢ repeats was a diagonal, so there is no gradient beside it: a factor δ.
+    """
+    left, output = equation.split("->")
+    inputs = left.split(",")
+    labels, x = inputs[i], xs[i]
+    factors = [(output, g)] + [(inputs[k], xs[k]) for k in range(len(xs)) if k != i]
+    lengths: dict[str, int] = {}
+    for part, factor in factors:
+        lengths.update({s: n for s, n in zip(part, factor.shape, strict=True) if n != 1 or s not in lengths})
+    spare = [letter for letter in LETTERS if letter not in equation]
+    result = ""
+    for label, n in zip(labels, x.shape, strict=True):
+        if label in result:
+            twin = spare.pop()
+            factors.append((label + twin, np.eye(n, dtype=g.dtype)))
+            label = twin
+        elif label not in lengths or lengths[label] == 1 != n:
+            factors.append((label, np.ones(n, dtype=g.dtype)))
+        result += label
+    return np.einsum(",".join([part for part, _ in factors]) + "->" + result, *[factor for _, factor in factors])
+
+
+@functools.cache
+def _multiplications(equation: str, shapes: tuple[tuple[int, ...], ...]) -> int:
+    """How many products the sum has if it is taken at once."""
+    sizes: dict[str, int] = {}
+    for labels, shape in zip(equation.split("->")[0].split(","), shapes, strict=False):
+        for label, n in zip(labels, shape, strict=False):
+            sizes[label] = max(n, sizes.get(label, 1))
+    return math.prod(sizes.values())
+
+
+def _bind_einsum(*operands: Any, optimize: Any = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    equation, arrays = explicit(operands)
+    return tuple(arrays), {"equation": equation}
+
+
+@op(
+    symbol=lambda *, equation: equation,
+    vjp=_einsum_rule,
+    bind=_bind_einsum,
+    answers=(np.einsum,),
+    broadcasts=True,
+    view=True,
+    analytic=True,
+    examples=[
+        example("ij->ji", (2, 3)),
+        example("ii->i", (3, 3)),
+        example("ii", (3, 3)),
+        example("iij->j", (2, 2, 3)),
+        example("iii->i", (2, 2, 2)),
+        example("ij->", (2, 3)),
+        example("ij->i", (2, 3)),
+        example("ij,jk", (2, 3), (3, 4)),
+        example("ij,kl->il", (2, 3), (2, 2)),
+        example("ij,ij->i", (2, 3), (1, 3)),
+        example("i,i->", (3,), (3,)),
+        example("...ij,...jk->...ik", (2, 2, 3), (3, 2)),
+        example("b...,b...->...", (2, 3), (2, 1)),
+        example("...,...", (2, 3), (3,)),
+        example("ij,jk,kl->il", (2, 3), (3, 2), (2, 3)),
+        example("ii,ij,k->jk", (2, 2), (2, 3), (2,)),
+        example((2, 3), Fixed([0, 1]), (3, 2), Fixed([1, 2]), Fixed([0, 2])),
+        example((2, 3), Fixed([..., 0]), (3,), Fixed([0])),
+        example("bhqd,bhkd->bhqk", (2, 2, 3, 2), (2, 2, 3, 2)),
+        example(",i->i", (), (3,)),
+    ],
+)
+def einsum(*xs: Any, equation: str) -> Any:
+    """y = Σ of products over the labels that the equation's output leaves out: `einsum("ij,jk->ik", a, b)` is a @ b.
+
+    Every form that NumPy has: an implicit output ("ij,jk"), an ellipsis ("...ij,...jk->...ik"), labels repeated in
+    an input ("ii->i", a diagonal), labels as lists of integers. `optimize=` may be passed, and is decided here: by
+    the size of the sum.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> np.einsum("ii", x).backward()
+    >>> x.grad.tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    large = len(xs) > 1 and _multiplications(equation, tuple([x.shape for x in xs])) > 20_000
+    return np.einsum(equation, *xs, optimize=large)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Determinants
+
+
+def _det_rule(g: Any, y: Any, x: Any) -> Any:
+    return g[..., None, None] * cofactor(x)
+
+
+@op(
+    symbol="det",
+    vjp=(_det_rule,),
+    answers=(np.linalg.det,),
+    analytic=True,
+    domain=regular,
+    examples=[example((3, 3)), example((2, 2, 2)), example((1, 1)), example((2, 1, 3, 3))],
+)
+def det(x: Any) -> Any:
+    """y = det x; ∂y/∂xᵢⱼ is the cofactor of xᵢⱼ, also where x is singular.
+
+    Derivatives of second and higher order are made of the inverse, and so need a regular x.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor([[1.0, 2.0], [2.0, 4.0]], requires_grad=True)
+    >>> np.linalg.det(x).backward()
+    >>> np.round(x.grad.numpy(), 12).tolist()
+    [[4.0, -2.0], [-2.0, 1.0]]
+    """
+    return np.linalg.det(x)
+
+
+def _cofactor_rule(g: Any, y: Any, x: Any) -> Any:
+    """With y = det(x)·x⁻ᵀ: (⟨g, y⟩ − y·gᵀ)·x⁻ᵀ."""
+    inner = np.sum(g * y, axis=(-2, -1), keepdims=True)
+    return (inner * np.eye(x.shape[-1], dtype=g.dtype) - y @ g.mT) @ np.linalg.inv(x).mT
+
+
+@op(symbol="cofactor", vjp=(_cofactor_rule,), domain=regular, examples=[example((3, 3)), example((2, 2, 2))])
+def cofactor(x: Any) -> Any:
+    """y = det(x)·x⁻ᵀ, the matrix of cofactors, without dividing: right for singular matrices too.
+
+    With x = u·diag(s)·v, y = det(u)·det(v)·u·diag(Π of the other s)·v.
+    """
+    u, s, v = np.linalg.svd(x)
+    ones = np.ones_like(s[..., :1])
+    before = np.cumprod(np.concatenate([ones, s[..., :-1]], axis=-1), axis=-1)
+    after = np.cumprod(np.concatenate([ones, s[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
+    sign = np.linalg.det(u) * np.linalg.det(v)
+    return (sign[..., None, None] * u * (before * after)[..., None, :]) @ v
+
+
+class SlogdetResult(NamedTuple):
+    """What `slogdet` returns."""
+
+    sign: Any
+    logabsdet: Any
+
+
+@op(
+    symbol="slogdet",
+    vjp=(lambda g, y, x: g[1][..., None, None] * np.linalg.inv(x).mT,),
+    outputs=2,
+    results=SlogdetResult._make,
+    answers=(np.linalg.slogdet,),
+    domain=regular,
+    examples=[example((3, 3)), example((2, 2, 2))],
+)
+def slogdet(x: Any) -> Any:
+    """(sign, log|det x|): the determinant of a matrix so large that it would overflow."""
+    return tuple(np.linalg.slogdet(x))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Inverses and solutions
+
+
+@op(
+    symbol="inv",
+    vjp=(lambda g, y, x: -(y.mT @ g @ y.mT),),
+    answers=(np.linalg.inv,),
+    analytic=True,
+    domain=regular,
+    examples=[example((3, 3)), example((2, 2, 2)), example((1, 1))],
+)
+def inv(x: Any) -> Any:
+    """y = x⁻¹. Raises LinAlgError if x is singular; to solve x·y = b, `solve` is faster and more exact."""
+    return np.linalg.inv(x)
+
+
+def _bind_pinv(x: Any, rcond: Any = None, *, rtol: Any = np._NoValue) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if rtol is None:
+        rcond = max(x.shape[-2:]) * float(np.finfo(x.dtype).eps)
+    elif rtol is not np._NoValue:
+        rcond = rtol
+    return (x,), {"rcond": None if rcond is None else float(rcond)}
+
+
+@op(
+    symbol="pinv",
+    vjp=(
+        lambda g, y, x, *, rcond: (
+            (g.mT - x @ (y @ g.mT)) @ y @ y.mT + y.mT @ y @ (g.mT - (g.mT @ y) @ x) - y.mT @ g @ y.mT
+        ),
+    ),
+    bind=_bind_pinv,
+    answers=(np.linalg.pinv,),
+    domain=graded,
+    examples=[example((3, 3)), example((4, 2)), example((2, 2, 3)), example((3, 2), rtol=1e-10)],
+)
+def pinv(x: Any, *, rcond: float | None) -> Any:
+    """y = x⁺, the pseudo-inverse: the solution of least squares, and of these the smallest.
+
+    Singular values below `rcond` (or rtol) times the largest count as zero. The derivative holds where the rank
+    does not change (Golub and Pereyra, 1973).
+    """
+    return np.linalg.pinv(x, rcond)
+
+
+def _solve_by_b(g: Any, a: Any, b: Any) -> Any:
+    """∂L/∂b of y = a⁻¹·b: a⁻ᵀ·g."""
+    return np.linalg.solve(a.mT, g[..., None])[..., 0] if b.ndim == 1 else np.linalg.solve(a.mT, g)
+
+
+@op(
+    symbol="solve",
+    vjp=(
+        lambda g, y, a, b: (
+            -_solve_by_b(g, a, b)[..., None] * y[..., None, :] if b.ndim == 1 else -_solve_by_b(g, a, b) @ y.mT
+        ),
+        lambda g, y, a, b: _solve_by_b(g, a, b),
+    ),
+    answers=(np.linalg.solve,),
+    broadcasts=True,
+    analytic=True,
+    domain=(regular, real),
+    examples=[
+        example((3, 3), (3,)),
+        example((3, 3), (3, 2)),
+        example((2, 3, 3), (3,)),
+        example((2, 3, 3), (3, 2)),
+        example((3, 3), (2, 3, 1)),
+        example((2, 1, 2, 2), (3, 2, 2)),
+    ],
+)
+def solve(a: Any, b: Any) -> Any:
+    """y = a⁻¹·b, so that a·y = b, for a vector b (of one axis) or a stack of matrices. Raises LinAlgError if a is singular."""
+    return np.linalg.solve(a, b)
+
+
+@composite(
+    answers=(np.linalg.lstsq,),
+    domain=(graded, real),
+    examples=[example((4, 2), (4,)), example((4, 2), (4, 3)), example((2, 3), (2,)), example((3, 3), (3, 1))],
+)
+def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, Any]:
+    """(x, residuals, rank, s): the smallest x that makes |a·x − b|² least.
+
+    residuals: the least |a·x − b|² of each column of b, empty if a has not full rank or not more rows than columns.
+    rank, s: the rank of a, and its singular values; those below `rcond` times the largest count as zero.
+    """
+    if np.ndim(a) != 2 or np.ndim(b) not in (1, 2):
+        raise np.linalg.LinAlgError(
+            f"lstsq() takes a matrix and a vector or matrix, but got {np.shape(a)} and {np.shape(b)}"
+        )
+    m, n = np.shape(a)
+    rcond = max(m, n) * float(np.finfo(a.dtype).eps) if rcond is None else float(rcond)
+    x = np.matmul(np.linalg.pinv(a, rcond), b)
+    s = np.linalg.svdvals(a)
+    rank = np.sum(numbers(s) > rcond * numbers(s).max(initial=0), dtype=np.intc)
+    squares = (np.matmul(a, x) - b) ** 2
+    squares = np.sum(squares if np.ndim(b) == 2 else squares[:, None], axis=0)
+    return x, squares if rank == n < m else squares[:0], rank, s
+
+
+@composite(
+    answers=(np.linalg.tensorsolve,),
+    domain=(lambda rng, shape: regular(rng, (6, 6)).reshape(shape), real),
+    examples=[example((2, 3, 6), (2, 3)), example((2, 6, 3), (2, 3), axes=(1,))],
+    analytic=True,
+)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    """y such that Σ a·y = b, summed over all of y's axes, which are a's last; `axes` of a are moved to the end before."""
+    if axes is not None:
+        a = np.moveaxis(a, axes, range(-len(axes), 0))
+    shape = np.shape(a)[np.ndim(b) :]
+    if math.prod(shape) != np.size(b) or np.size(a) != np.size(b) ** 2:
+        raise np.linalg.LinAlgError(
+            f"tensorsolve() needs as many equations as unknowns, but got {np.shape(a)} and {np.shape(b)}"
+        )
+    return np.reshape(np.linalg.solve(np.reshape(a, (-1, math.prod(shape))), np.ravel(b)), shape)
+
+
+@composite(
+    answers=(np.linalg.tensorinv,),
+    domain=lambda rng, shape: regular(rng, (6, 6)).reshape(shape),
+    examples=[example((2, 3, 6)), example((6, 3, 2), ind=1)],
+    analytic=True,
+)
+def tensorinv(x: Any, ind: int = 2) -> Any:
+    """The inverse of the map that `np.tensordot(x, ·, …)` is, where the first `ind` axes of x are its output's."""
+    shape = np.shape(x)
+    rows = math.prod(shape[:ind])
+    if ind <= 0 or rows * rows != np.size(x):
+        raise np.linalg.LinAlgError(f"tensorinv() needs as many rows as columns, but got {shape} with ind={ind}")
+    return np.reshape(np.linalg.inv(np.reshape(x, (rows, -1))), shape[ind:] + shape[:ind])
+
+
+# ---------------------------------------------------------------------------------------------------
+# Factorizations
+
+
+def _half(x: Any) -> Any:
+    """The lower triangle, with half of the diagonal: what x is the sum of, with its transpose, if it is symmetric."""
+    return np.tril(x) - x * (np.eye(x.shape[-1], dtype=x.dtype) / 2)
+
+
+def _cholesky_rule(g: Any, y: Any, x: Any, *, upper: bool) -> Any:
+    """L⁻ᵀ·half(Lᵀ·g)·L⁻¹, made symmetric."""
+    factor, g = (y.mT, g.mT) if upper else (y, g)
+    inverse = np.linalg.inv(factor)
+    s = inverse.mT @ _half(factor.mT @ g) @ inverse
+    return (s + s.mT) / 2
+
+
+@op(
+    symbol="cholesky",
+    vjp=(_cholesky_rule,),
+    answers=(np.linalg.cholesky,),
+    domain=definite,
+    examples=[example((3, 3)), example((2, 2, 2)), example((3, 3), upper=True), example((1, 1))],
+)
+def cholesky(x: Any, *, upper: bool = False) -> Any:
+    """y, lower triangular with y·yᵀ = x (upper: yᵀ·y = x), for a symmetric x with positive eigenvalues.
+
+    x stands for its symmetric part (x + xᵀ)/2, so the gradient is symmetric, as PyTorch's (NumPy reads one triangle,
+    and never looks at the other; for a symmetric x that is the same). Raises LinAlgError if x is not positive definite.
+    """
+    return np.linalg.cholesky((x + x.mT) / 2, upper=upper)
+
+
+class EighResult(NamedTuple):
+    """What `eigh` returns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+def _over_gaps(x: Any) -> Any:
+    """fᵢⱼ = 1/(xⱼ − xᵢ), and 0 where they are equal up to rounding."""
+    gaps = x[..., None, :] - x[..., :, None]
+    rounding = float(np.finfo(x.dtype).eps) * np.sum(np.abs(x), axis=-1, keepdims=True)[..., None]
+    equal = np.abs(gaps) <= rounding
+    return np.where(equal, 0, 1 / np.where(equal, 1, gaps))
+
+
+def _eigh_rule(g: Any, y: Any, x: Any) -> Any:
+    """V·(diag(∂L/∂w) + f ∘ Vᵀ·∂L/∂V)·Vᵀ with fᵢⱼ = 1/(wⱼ − wᵢ), made symmetric."""
+    (gw, gv), (w, v) = g, y
+    s = (v * gw[..., None, :] + v @ (_over_gaps(w) * (v.mT @ gv))) @ v.mT
+    return (s + s.mT) / 2
+
+
+@op(
+    symbol="eigh",
+    vjp=(_eigh_rule,),
+    outputs=2,
+    results=EighResult._make,
+    answers=(np.linalg.eigh,),
+    domain=gapped,
+    examples=[example((3, 3)), example((2, 2, 2)), example((1, 1))],
+)
+def eigh(x: Any) -> Any:
+    """(w, V) with x = V·diag(w)·Vᵀ: eigenvalues, rising, and orthonormal eigenvectors of a symmetric x.
+
+    x stands for its symmetric part (x + xᵀ)/2, so the gradient is symmetric, as PyTorch's. Where eigenvalues are
+    equal, their eigenvectors are any basis of their space, and have no derivative; the gradient is then that of
+    functions that don't depend on the basis (such as the eigenvalues' sum, or the projection onto the space).
+    """
+    return tuple(np.linalg.eigh((x + x.mT) / 2))
+
+
+@composite(answers=(np.linalg.eigvalsh,), domain=gapped, examples=[example((3, 3)), example((2, 2, 2))])
+def eigvalsh(x: Any) -> Any:
+    """The eigenvalues of a symmetric x, rising."""
+    return eigh(x)[0]
+
+
+class SVDResult(NamedTuple):
+    """What `svd` returns."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+def _svd_rule(g: Any, y: Any, x: Any) -> Any:
+    """U·(diag(∂L/∂s) + (J + Jᵀ)·S + S·(K + Kᵀ))·Vᵀ, and what ∂L/∂U and ∂L/∂V have beside the spaces of U and V.
+
+    J = f ∘ Uᵀ·∂L/∂U and K = f ∘ Vᵀ·∂L/∂V, with fᵢⱼ = 1/(sⱼ² − sᵢ²).
+    """
+    (gu, gs, gvh), (u, s, vh) = g, y
+    f = _over_gaps(s**2)
+    j, k = f * (u.mT @ gu), f * (vh @ gvh.mT)
+    row, column = s[..., None, :], s[..., :, None]
+    inside = gs[..., None, :] * np.eye(s.shape[-1], dtype=s.dtype) + (j + j.mT) * row + column * (k + k.mT)
+    result = u @ inside @ vh
+    zero = s == 0
+    inverse = np.where(zero, 0, 1 / np.where(zero, 1, s))
+    if u.shape[-2] > s.shape[-1]:
+        result = result + ((gu - u @ (u.mT @ gu)) * inverse[..., None, :]) @ vh
+    if vh.shape[-1] > s.shape[-1]:
+        result = result + u @ (inverse[..., :, None] * (gvh - (gvh @ vh.mT) @ vh))
+    return result
+
+
+@op(
+    symbol="svd",
+    vjp=(_svd_rule,),
+    outputs=3,
+    results=SVDResult._make,
+    domain=graded,
+    examples=[example((3, 3)), example((4, 2)), example((2, 2, 3)), example((1, 1))],
+)
+def reduced_svd(x: Any) -> Any:
+    """(U, s, Vᵀ) with x = U·diag(s)·Vᵀ, of the rank that x can have; the op that `svd` records."""
+    return tuple(np.linalg.svd(x, full_matrices=False))
+
+
+@composite(
+    answers=(np.linalg.svd,),
+    domain=graded,
+    examples=[
+        example((3, 3)),
+        example((4, 2), full_matrices=False),
+        example((2, 2, 3), full_matrices=False),
+        example((3, 2), compute_uv=False),
+    ],
+)
+def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """(U, s, Vᵀ) with x = U·diag(s)·Vᵀ: singular values s, falling, and orthonormal vectors U and V; or s alone.
+
+    Pass full_matrices=False unless x is square: the further columns that NumPy then adds to U or V are arbitrary, and
+    have no derivative. Where singular values are equal the gradient is as that of `eigh`; where one is 0, the
+    vectors' part of it is left out.
+    """
+    if not compute_uv:
+        return np.linalg.svdvals(x)
+    if full_matrices and np.shape(x)[-1] != np.shape(x)[-2]:
+        raise ValueError(
+            f"svd() of shape {np.shape(x)} has a derivative only for the vectors that x determines; pass full_matrices=False"
+        )
+    return reduced_svd(x)
+
+
+@composite(answers=(np.linalg.svdvals,), domain=graded, examples=[example((3, 2)), example((2, 3, 3))])
+def svdvals(x: Any) -> Any:
+    """The singular values of x, falling."""
+    return reduced_svd(x)[1]
+
+
+class QRResult(NamedTuple):
+    """What `qr` returns."""
+
+    Q: Any
+    R: Any
+
+
+def _qr_rule(g: Any, y: Any, x: Any) -> Any:
+    """(∂L/∂Q + Q·copy of the lower triangle of M)·R⁻ᵀ with M = R·∂L/∂Rᵀ − ∂L/∂Qᵀ·Q; for a wide x = [x₁ x₂], by parts."""
+    (gq, gr), (q, r) = g, y
+    n = q.shape[-1]
+    if x.shape[-1] > n:  # Q and R₁ are of x₁ alone, and R₂ = Qᵀ·x₂
+        gq = gq + x[..., n:] @ gr[..., n:].mT
+    m = r[..., :n] @ gr[..., :n].mT - gq.mT @ q
+    symmetric = np.tril(m) + np.tril(m, -1).mT
+    first = np.linalg.solve(r[..., :n], (gq + q @ symmetric).mT).mT
+    return np.concatenate([first, q @ gr[..., n:]], axis=-1) if x.shape[-1] > n else first
+
+
+@op(
+    symbol="qr",
+    vjp=(_qr_rule,),
+    outputs=2,
+    results=QRResult._make,
+    domain=graded,
+    examples=[example((3, 3)), example((4, 2)), example((2, 4)), example((2, 3, 2))],
+)
+def reduced_qr(x: Any) -> Any:
+    """(Q, R) with x = Q·R, of the rank that x can have; the op that `qr` records."""
+    return tuple(np.linalg.qr(x))
+
+
+@composite(
+    answers=(np.linalg.qr,),
+    domain=graded,
+    examples=[example((3, 3)), example((4, 2)), example((2, 4)), example((2, 3, 2)), example((3, 2), mode="r")],
+)
+def qr(x: Any, mode: str = "reduced") -> Any:
+    """(Q, R) with x = Q·R: orthonormal columns and an upper triangle; with mode="r", R alone.
+
+    The derivative needs a matrix whose first columns, as many as Q has, are independent; otherwise its backward
+    pass raises LinAlgError. mode="complete" adds arbitrary columns to Q, which have no derivative.
+    """
+    if mode not in ("reduced", "r"):
+        raise ValueError(f"qr() has a derivative for mode='reduced' and mode='r', but got {mode!r}; leave mode out")
+    return reduced_qr(x) if mode == "reduced" else reduced_qr(x)[1]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Numbers of a matrix
+
+
+@composite(
+    answers=(np.linalg.trace,),
+    examples=[example((3, 3)), example((2, 3, 4), offset=1)],
+    analytic=True,
+)
+def matrix_trace(x: Any, *, offset: int = 0, dtype: Any = None) -> Any:
+    """y = Σᵢ xᵢᵢ, of each matrix."""
+    return np.trace(x, offset, -2, -1, dtype)
+
+
+@composite(answers=(np.linalg.diagonal,), examples=[example((3, 3)), example((2, 3, 4), offset=-1)], analytic=True)
+def matrix_diagonal(x: Any, *, offset: int = 0) -> Any:
+    """yᵢ = xᵢᵢ, of each matrix."""
+    return np.diagonal(x, offset, -2, -1)
+
+
+@composite(
+    answers=(np.linalg.matrix_norm,),
+    domain=graded,
+    examples=[
+        example((3, 2)),
+        example((2, 2, 3), keepdims=True),
+        *[example((3, 2), ord=order) for order in ("nuc", 1, -1, 2, -2, math.inf, -math.inf)],
+        example((2, 2, 3), ord=2, keepdims=True),
+    ],
+)
+def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    """The norm of each matrix: √Σx² ("fro"), Σs ("nuc"), the greatest s (2) or column sum of |x| (1) or row sum (inf).
+
+    s are the singular values. −2, −1 and −inf take the least instead of the greatest.
+    """
+    if ord == "fro":
+        return np.linalg.norm(x, axis=(-2, -1), keepdims=keepdims)
+    if ord in (1, 2, math.inf) and 0 in np.shape(x)[-2:]:
+        y = np.sum(x, axis=(-2, -1))  # of an empty matrix, 0
+    elif ord == "nuc":
+        y = np.sum(np.linalg.svdvals(x), axis=-1)
+    elif ord in (2, -2):
+        y = np.linalg.svdvals(x)[..., 0 if ord > 0 else -1]
+    elif ord in (1, -1, math.inf, -math.inf):
+        sums = np.sum(np.abs(x), axis=-2 if abs(ord) == 1 else -1)
+        y = np.max(sums, axis=-1) if ord > 0 else np.min(sums, axis=-1)
+    else:
+        raise ValueError(f"matrix_norm() takes ord 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, but got {ord!r}")
+    return y[..., None, None] if keepdims else y
+
+
+@composite(
+    answers=(np.linalg.cond,),
+    domain=graded,
+    examples=[example((3, 2)), example((2, 3, 3), -2), example((3, 3), "fro"), example((3, 3), 1)],
+)
+def cond(x: Any, p: Any = None) -> Any:
+    """How much solving with x may magnify errors: ‖x‖·‖x⁻¹‖, in the norm p; in the 2-norm (None, 2) that is s₀/sₙ."""
+    if p is None or p in (2, -2):
+        s = np.linalg.svdvals(x)
+        return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
+    return np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(x), ord=p)
+
+
+trace, diagonal = matrix_trace, matrix_diagonal  # what numpy.linalg calls them
