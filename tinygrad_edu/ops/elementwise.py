@@ -83,20 +83,26 @@ _BITS = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
     symbol="gate",
     vjp=(lambda g, y, a, x: gate(g, x), None),
     broadcasts=True,
+    takes_out=True,
     domain=(real, nonzero),
     examples=[example((3,), (3,)), example((2, 3), (3,)), example((), (2,)), example((3,), (2, 1)), example((), ())],
 )
-def gate(a: Any, x: Any) -> Any:
+def gate(a: Any, x: Any, *, out: Any = None) -> Any:
     """y = a where x > 0, else 0: what ReLU lets through of a gradient. x may be a mask of booleans.
 
     >>> gate(numpy.array([numpy.inf, 2.0, 3.0]), numpy.array([-1.0, 0.0, 1.0]))
     array([0., 0., 3.])
     """
+    mask = x > ZERO[x.dtype]
     bits = _BITS.get(a.dtype)
     if bits is None:
-        return np.where(x > 0, a, ZERO[a.dtype])
-    # the bits of a, read as an integer, times 0 or 1: it selects as np.where does, in a sixth of the time
-    return (a.view(bits) * (x > ZERO[x.dtype])).view(a.dtype)
+        y = np.where(mask, a, ZERO[a.dtype])
+        return y if out is None else np.positive(y, out=out)
+    if out is None:
+        # the bits of a, read as an integer, times 0 or 1: it selects as np.where does, in a sixth of the time
+        return (a.view(bits) * mask).view(a.dtype)
+    np.multiply(a.view(bits), mask, out=out.view(bits))
+    return out
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -153,34 +159,30 @@ def _power_rule(g: Any, y: Any, x: Any, *, exponent: Any) -> Any:
 @op(
     symbol=lambda exponent: f"^{exponent}".replace("-", "−"),
     vjp=(_power_rule,),
+    takes_out=True,
     analytic=True,
     domain=above_zero,
     examples=[*[example((3,), n) for n in (2, 3, 5, 1, 0, -1, -2, 0.5, 2.5)], example((2, 3), 2), example((), 3)],
     special=[at(0.0, gradient=0.0, exponent=0), at(0.0, gradient=0.0, exponent=2), at(-2.0, gradient=12.0, exponent=3)],
 )
-def constant_power(x: Any, exponent: Any) -> Any:
-    """y = xⁿ, where n is a number.
+def constant_power(x: Any, exponent: Any, *, out: Any = None) -> Any:
+    """y = xⁿ, where n is a number. Integer powers are multiplied out, in a hundredth of the time of `np.power`.
 
     >>> constant_power(numpy.array([-2.0, 3.0]), 3)
     array([-8., 27.])
     """
-    if isinstance(exponent, int) and x.dtype.char in "fdFD" and -16 <= exponent <= 16 and not -1 <= exponent <= 2:
-        return _multiplied(x, exponent)
-    return x**exponent
-
-
-def _multiplied(x: Any, n: int) -> Any:
-    """xⁿ by squaring and multiplying, which takes a hundredth of the time of `np.power`."""
-    if n < 0:
-        x, n = np.reciprocal(x), -n
-    y = None
-    while True:
-        if n & 1:
-            y = x if y is None else y * x
-        n >>= 1
-        if not n:
-            return y
-        x = x * x
+    if not (isinstance(exponent, int) and 2 <= abs(exponent) <= 16 and x.dtype.char in "fdFD"):
+        return x**exponent if out is None else np.power(x, exponent, out=out)
+    base = x if exponent > 0 else np.reciprocal(x)
+    y = np.multiply(base, base, out=out)
+    for i, bit in enumerate(
+        bin(abs(exponent))[3:]
+    ):  # square for each further bit of n, and multiply by x where it is 1
+        if i:
+            y *= y
+        if bit == "1":
+            y *= base
+    return y
 
 
 general_power = ufunc(
@@ -201,15 +203,18 @@ general_power = ufunc(
 )
 
 
+_NUMBERS = (int, float, complex)
+
+
 def _power(inputs: tuple[Any, ...]) -> Any:
     """The op for an exponent: a number is part of it, anything else is an input."""
     base, exponent = inputs
     if isinstance(exponent, np.generic):
         exponent = exponent.item()
-    if isinstance(exponent, int | float | complex) and hasattr(base, "dtype"):
-        if base.dtype.kind == "f" and isinstance(exponent, float) and exponent.is_integer():
+    if isinstance(exponent, _NUMBERS) and hasattr(base, "dtype"):
+        if exponent.__class__ is float and exponent.is_integer() and base.dtype.kind == "f":
             exponent = int(exponent)
-        return constant_power(base, exponent)
+        return constant_power.apply((base,), {"exponent": exponent})
     return general_power.apply(inputs)
 
 
@@ -251,10 +256,11 @@ log1p = unary(np.log1p, "log1p", lambda g, y, x: g / (1 + x), "y = ln(1 + x), ex
 @op(
     symbol="sigmoid",
     vjp=(lambda g, y, x: g * y * (1 - y),),
+    takes_out=True,
     analytic=True,
     examples=SHAPES,
 )
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: Any, *, out: Any = None) -> Any:
     """y = 1 / (1 + e⁻ˣ), the logistic function.
 
     >>> sigmoid(numpy.array([-1e4, 0.0, 1e4]))
@@ -262,7 +268,7 @@ def sigmoid(x: Any) -> Any:
     """
     x = np.asarray(x)
     with np.errstate(over="ignore"):  # e⁻ˣ = ∞ gives the right limit, 0
-        return np.reciprocal(ONE[x.dtype] + np.exp(-x))
+        return np.reciprocal(ONE[x.dtype] + np.exp(-x), out=out)
 
 
 def _gap(a: Any, b: Any) -> Any:
@@ -545,6 +551,9 @@ fmin = binary(
 )
 
 
+_BOOL = np.dtype(bool)
+
+
 @op(
     symbol="where",
     vjp=(None, lambda g, y, c, a, b: gate(g, c), lambda g, y, c, a, b: gate(g, np.logical_not(c))),
@@ -555,16 +564,16 @@ fmin = binary(
         example(Fixed(np.array(True)), (), (2,)),
     ],
 )
-def select(c: Any, a: Any, b: Any) -> Any:
+def either(c: Any, a: Any, b: Any) -> Any:
     """y = a where the booleans c are true, else b.
 
-    >>> select(numpy.array([True, False]), numpy.array([1.0, 2.0]), 0.0)
+    >>> either(numpy.array([True, False]), numpy.array([1.0, 2.0]), 0.0)
     array([1., 0.])
     """
     return np.where(c, a, b)
 
 
-@composite(answers=(np.where,), examples=[*select.examples, example(Fixed(np.array([-1, 0, 2])), (3,), (3,))])
+@composite(answers=(np.where,), examples=[*either.examples, example(Fixed(np.array([-1, 0, 2])), (3,), (3,))])
 def where(condition: Any, *branches: Any) -> Any:
     """y = a where the condition holds, else b, for branches a, b. With none, the indices where it holds: np.nonzero.
 
@@ -579,8 +588,9 @@ def where(condition: Any, *branches: Any) -> Any:
         return np.nonzero(condition)
     if len(branches) != 2:
         raise TypeError(f"where() takes a condition and two branches, or none, but got {len(branches)}")
-    booleans = getattr(condition, "dtype", None) == np.bool_
-    return select(condition if booleans else np.not_equal(condition, 0), *branches)
+    if getattr(condition, "dtype", None) is not _BOOL:
+        condition = np.not_equal(condition, 0)
+    return either.apply((condition, *branches))
 
 
 def _bounds(

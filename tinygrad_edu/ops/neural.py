@@ -28,14 +28,21 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 # Rectifiers
 
 
-@op(symbol="ReLU", vjp=(lambda g, y, x: gate(g, x),), domain=nonzero, examples=SHAPES, special=[at(0.0, gradient=0.0)])
-def relu(x: Any) -> Any:
+@op(
+    symbol="ReLU",
+    vjp=(lambda g, y, x: gate(g, x),),
+    takes_out=True,
+    domain=nonzero,
+    examples=SHAPES,
+    special=[at(0.0, gradient=0.0)],
+)
+def relu(x: Any, *, out: Any = None) -> Any:
     """y = max(x, 0). Its derivative is 1 for x > 0, else 0.
 
     >>> relu(numpy.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
-    return np.maximum(x, ZERO[x.dtype] if hasattr(x, "dtype") else 0)
+    return np.maximum(x, ZERO[x.dtype] if hasattr(x, "dtype") else 0, out=out)
 
 
 @op(
@@ -134,8 +141,9 @@ def normal_cdf(x: Any) -> Any:
     coefficients = _tail_polynomial(18 if t.dtype.itemsize > 4 else 9)
     tail = t * coefficients[-1]
     for c in coefficients[-2::-1]:
-        tail = (tail + c) * t
-    tail = tail * np.exp(z * z * -0.5)
+        tail += c
+        tail *= t
+    tail *= np.exp(z * z * -0.5)
     return np.where(x > 0, 1 - tail, tail)
 
 
