@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tinygrad_edu.graph import RECORDING, no_grad
 from tinygrad_edu.tensor import Tensor
 
 State = dict[str, Any]
@@ -132,19 +133,47 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradient of every parameter."""
-        for group in self.param_groups:
-            for member in group.members:
-                member.param()._grad = None
-
-    def step(self) -> None:
-        """Update every parameter that has a gradient, in place. Graphs that used it are stale from then on."""
+        tape = RECORDING.get().tape
         for group in self.param_groups:
             for member in group.members:
                 p = member.param()
-                if p._grad is not None:
+                if tape is not None:
+                    tape.reset(p)
+                p._grad = None
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient, in place. Graphs that used it are stale from then on."""
+        tape = RECORDING.get().tape
+        for group in self.param_groups:
+            for member in group.members:
+                p = member.param()
+                if p._grad is None:
+                    continue
+                if tape is not None:
+                    self._record(tape, p, member, group)
+                else:
                     state = member.state or self.start(p._data, group)
                     member.state = self._write(p._data, p._grad._data, state, group)
                     p._written()
+
+    def _record(self, tape: Any, p: Tensor, member: Member, group: Group) -> None:
+        """`step()` of a parameter, as part of what is recorded for replay: the rule runs on tensors."""
+        fixed = {key: value for key, value in group.items() if key != "lr"}
+        known = {key: Tensor(value) if np.ndim(value) else value for key, value in member.state.items()}
+        state = known or self.start(p, group)
+        arrays = dict(member.state)
+        tape.guard(lambda: all(group[key] == value for key, value in fixed.items()))
+        tape.guard(lambda: member.state.keys() == arrays.keys() and all(member.state[k] is a for k, a in arrays.items()))
+        lr = tape.feed(np.empty((), p.dtype), lambda array: array.fill(group["lr"]))
+        with no_grad():
+            new, result = type(self).update(p, p._grad, state, **fixed, lr=lr)
+        for key, value in result.items():
+            leaf = known.get(key)
+            if leaf is None:
+                leaf = Tensor(value._data.copy())
+            tape.write(leaf, value)
+            member.state = {**member.state, key: leaf._data}
+        tape.write(p, new)
 
     def _write(self, param: Any, grad: Any, state: State, settings: Mapping[str, Any]) -> State:
         """Run the rule over `param` in blocks, and write its results into it and into the arrays of the state."""

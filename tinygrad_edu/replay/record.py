@@ -1,0 +1,121 @@
+"""The first step: run a function once, and keep what it did.
+
+While a `Tape` is in `RECORDING`, every op on tensors is recorded, also inside `no_grad`; `backward()` runs the gradient
+rules on tensors, so that they are recorded too; and what is written to a tensor goes over the tape (`write`).
+What is read from outside the graph at each run (a learning rate, random numbers) is a `feed`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.graph import here, tick
+from tinygrad_edu.tensor import Tensor
+
+
+def _grad_of(leaf: Tensor | None) -> Tensor | None:
+    return None if leaf is None else leaf._grad
+
+
+@dataclass(frozen=True)
+class Write:
+    """At `time`, the array of `target` became `value`."""
+
+    target: Tensor
+    value: Tensor
+    time: int
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A leaf whose array `fill(array)` sets before each run."""
+
+    leaf: Tensor
+    fill: Callable[[Any], None]
+
+
+class Tape:
+    """What one run of a function did besides recording a graph; and how to undo it, should the run fail."""
+
+    def __init__(self) -> None:
+        self.writes: list[Write] = []
+        self.feeds: list[Feed] = []
+        self.placeholders: list[Tensor] = []
+        self.guards: list[Callable[[], bool]] = []
+        self.slopes: dict[Tensor, Tensor | None] = {}
+        self.generators: list[np.random.Generator] = []
+        self._undo: list[Callable[[], None]] = []
+        self._written: set[Tensor] = set()
+
+    def write(self, target: Tensor, value: Tensor) -> None:
+        """Set the numbers of a leaf, now and in every run."""
+        if value.shape != target.shape or not np.can_cast(value.dtype, target.dtype, "same_kind"):
+            raise ValueError(
+                f"{target._describe()} is {target.dtype} of shape {target.shape}, and cannot be written with "
+                f"{value.dtype} of shape {value.shape}"
+            )
+        if target not in self._written:
+            self._written.add(target)
+            before = target._data.copy()
+            self._undo.append(lambda: (np.copyto(target._data, before), target._written())[0])
+        self.writes.append(Write(target, value, tick()))
+        np.copyto(target._data, value._data, casting="same_kind")
+        target._written()
+
+    def feed(self, like: Any, fill: Callable[[Any], None]) -> Tensor:
+        """A leaf of the shape and dtype of `like`, set by `fill(array)` now and before each run."""
+        leaf = Tensor(np.empty_like(like))
+        fill(leaf._data)
+        self.feeds.append(Feed(leaf, fill))
+        return leaf
+
+    def guard(self, holds: Callable[[], bool]) -> None:
+        """The record serves as long as `holds()`; else the function is recorded anew."""
+        self.guards.append(holds)
+
+    def follow(self, generator: np.random.Generator) -> None:
+        """Random numbers are drawn from `generator`: put it back if the run fails."""
+        if not any(generator is known for known in self.generators):
+            self.generators.append(generator)
+            state = generator.bit_generator.state
+            self._undo.append(lambda: setattr(generator.bit_generator, "state", state))
+
+    def reset(self, leaf: Tensor) -> None:
+        """The gradient of `leaf` is being forgotten: what it was before the run does not matter."""
+        self._first_slope(leaf)
+
+    def slope(self, leaf: Tensor) -> None:
+        """`backward()` is about to add to the gradient of `leaf`, which it is then a record of."""
+        if self._first_slope(leaf):
+            before = None if leaf._grad is None else weakref.ref(leaf._grad)
+            owner = weakref.ref(leaf)
+            self.guard(lambda: _grad_of(owner()) is (before and before()))
+
+    def _first_slope(self, leaf: Tensor) -> bool:
+        if leaf in self.slopes:
+            return False
+        self.slopes[leaf] = leaf._grad
+        return True
+
+    def owns(self, x: Tensor) -> bool:
+        """Whether the numbers of `x` may differ in the next run."""
+        return x.op is not None or any(x is known for known in self.placeholders)
+
+    def refuse(self, what: str) -> None:
+        """Raise: Python that looks at a value would be frozen to what it is now."""
+        raise RuntimeError(
+            f"{what} inside a function that is being recorded for replay, at {here()}: what Python does with the number would "
+            "be the same in every run; return the tensor and look at it outside, or choose with np.where(condition, a, b)"
+        )
+
+    def undo(self) -> None:
+        """All as before the run."""
+        for action in reversed(self._undo):
+            action()
+        for leaf, before in self.slopes.items():
+            leaf._grad = before
