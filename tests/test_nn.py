@@ -57,7 +57,7 @@ def test_members_are_found_in_the_order_of_definition_each_once():
     assert [name for name, _ in module.named_modules()] == ["", "first", "layers.0", "layers.1.0"]
     assert [name for name, _ in module.named_children()] == ["first", "layers.0", "layers.1.0"]
     assert list(module.children()) == [module.first, module.layers[0], module.layers[1][0]]
-    assert list(module.modules())[0] is module
+    assert next(module.modules()) is module
     assert list(module.parameters())[2] is module.scale
     assert list(module.buffers()) == [module.mean]
 
@@ -139,9 +139,9 @@ def test_a_parameter_is_not_lost_to_a_plain_tensor():
 
 def test_an_unknown_attribute_names_the_near_ones():
     with pytest.raises(AttributeError, match=r"Linear has no attribute 'wieght'; did you mean weight\?"):
-        nn.Linear(2, 2).wieght
-    with pytest.raises(AttributeError, match="no attribute 'qqqqq'$"):
-        nn.Linear(2, 2).qqqqq
+        nn.Linear(2, 2).wieght  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'qqqqq'$"):
+        nn.Linear(2, 2).qqqqq  # noqa: B018
     assert not hasattr(nn.Linear(2, 2), "__nothing__")
 
 
