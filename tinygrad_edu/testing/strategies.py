@@ -262,7 +262,7 @@ def programs(draw: Any, max_inputs: int = 3, max_steps: int = 10, max_size: int 
     for _ in range(draw(st.integers(1, max_steps))):
         step = draw(_steps(values))
         y = _computed(step, values)
-        if y is None or y.size > max_size:
+        if y is None or not 0 < y.size <= max_size:
             step = Step("sin", step.args[:1])
             y = _computed(step, values)
         steps.append(step)
