@@ -164,7 +164,7 @@ class Optimizer:
         arrays = dict(member.state)
         tape.guard(lambda: all(group[key] == value for key, value in fixed.items()))
         tape.guard(lambda: member.state.keys() == arrays.keys() and all(member.state[k] is a for k, a in arrays.items()))
-        lr = tape.feed(np.empty((), p.dtype), lambda array: array.fill(group["lr"]))
+        lr = tape.feed(lambda array: array.fill(group["lr"]), (), p.dtype, name="lr", once=(id(group), p.dtype))
         with no_grad():
             new, result = type(self).update(p, p._grad, state, **fixed, lr=lr)
         for key, value in result.items():

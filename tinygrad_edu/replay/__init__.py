@@ -62,13 +62,17 @@ class Replay:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result; its tensors are the caller's own."""
         if RECORDING.get().tape is not None:
-            raise RuntimeError(f"{self._name} is replayed, and cannot be called inside a function that is being recorded; call {self._name}.__wrapped__")
+            raise RuntimeError(
+                f"{self._name} is replayed, and cannot be called inside a function that is being recorded; call {self._name}.__wrapped__"
+            )
         given = [*args, *kwargs.values()]
         key = (tuple([_kind(x) for x in given]), tuple(kwargs), is_grad_enabled())
         record = self._records.get(key)
         if record is not None and record.serves():
             self._last = record
-            return record.run([x._data if isinstance(x, Tensor) else x for x in given if isinstance(x, Tensor | np.ndarray)])
+            return record.run(
+                [x._data if isinstance(x, Tensor) else x for x in given if isinstance(x, Tensor | np.ndarray)]
+            )
         record, result = Record.make(self._f, args, kwargs)
         self._records.pop(key, None)
         self._records[key] = record
@@ -99,7 +103,11 @@ class Replay:
     def profile(self, *args: Any, runs: int = 20, **kwargs: Any) -> str:
         """The program with the microseconds each line takes, the mean of `runs`. It runs, and so writes, as calls do."""
         self(*args, **kwargs)
-        arrays = [x._data if isinstance(x, Tensor) else x for x in (*args, *kwargs.values()) if isinstance(x, Tensor | np.ndarray)]
+        arrays = [
+            x._data if isinstance(x, Tensor) else x
+            for x in (*args, *kwargs.values())
+            if isinstance(x, Tensor | np.ndarray)
+        ]
         return self._record().profile(arrays, runs)
 
     def forget(self) -> None:
@@ -276,6 +284,7 @@ def _keep_slopes(tape: Tape, placeholders: list[Tensor]) -> list[Any]:
             kept.append((weakref.ref(leaf), slope))
             continue
         holder = before if before is not None and before.op is None else new_leaf(slope._data.copy())
+        holder.name = f"grad of {leaf.name}" if leaf.name else holder.name
         tape.write(holder, slope)
         leaf._grad = holder
         kept.append((weakref.ref(leaf), holder))

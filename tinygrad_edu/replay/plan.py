@@ -8,6 +8,8 @@ takes no `out` is computed into a fresh array at each run.
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,11 +40,6 @@ class Value:
     storage: Storage
     array: Any = None
     note: str = ""
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is all of its buffer, element by element."""
-        return self.storage.kind == "buffer" and self.array.base is not None and self.array.flags.c_contiguous
 
 
 @dataclass(eq=False)
@@ -140,14 +137,11 @@ class _Planner:
     # -- names and lifetimes ------------------------------------------------------------------------
 
     def _leaf(self, x: Tensor, kind: str) -> Value:
-        if kind == "argument":
-            name = x.name or f"x{len(self.values)}"
-        elif x.name:
-            name = "".join(c if c.isalnum() else "_" for c in x.name)
-        else:
-            name = f"c{len(self.values)}"
-        if not name.isidentifier() or any(name == other.name for other in self.values.values()):
-            name = f"{name}_{len(self.values)}" if name.isidentifier() else f"v_{len(self.values)}"
+        name = re.sub(r"\W+", "_", x.name or f"c{len(self.values)}")
+        if not name.isidentifier() or keyword.iskeyword(name):  # 0.weight
+            name = f"p{name}"
+        if any(name == other.name for other in self.values.values()):
+            name = f"{name}{len(self.values)}"
         if kind == "argument":
             storage = Storage(kind)
         else:  # leaves that share memory share a storage
@@ -268,19 +262,21 @@ class _Planner:
             if not isinstance(event, Write) or times[event.target] > 1:
                 continue
             node, target = event.value, self.values[event.target]
-            if node.op is None or node in found or not elementwise(node.op):
+            if node.op is None or node in found or not node.op.takes_out or node.op.outputs is not None:
                 continue
             if node.dtype != event.target.dtype or self._storage_of(node) is not node:
                 continue
             made, written = position[node], position[event]
             if all(
-                self._reads(self.events[k], target.storage, only=event.target if k == made else None)
+                self._spares(
+                    self.events[k], target.storage, event.target if k == made and elementwise(node.op) else None
+                )
                 for k in range(made, written + 1)
             ):
                 found[node] = event, target
         return found
 
-    def _reads(self, event: Tensor | Write, storage: Storage, only: Tensor | None) -> bool:
+    def _spares(self, event: Tensor | Write, storage: Storage, only: Tensor | None) -> bool:
         """Whether the event leaves `storage` alone, but for reading `only`, all of it, element by element."""
         if isinstance(event, Write):
             return True

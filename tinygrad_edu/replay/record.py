@@ -39,6 +39,11 @@ class Feed:
     fill: Callable[[Any], None]
 
 
+def _put_back(target: Tensor, numbers: Any) -> None:
+    np.copyto(target._data, numbers)
+    target._written()
+
+
 class Tape:
     """What one run of a function did besides recording a graph; and how to undo it, should the run fail."""
 
@@ -49,6 +54,7 @@ class Tape:
         self.guards: list[Callable[[], bool]] = []
         self.slopes: dict[Tensor, Tensor | None] = {}
         self.generators: list[np.random.Generator] = []
+        self._shared: dict[Any, Tensor] = {}
         self._undo: list[Callable[[], None]] = []
         self._written: set[Tensor] = set()
 
@@ -62,16 +68,23 @@ class Tape:
         if target not in self._written:
             self._written.add(target)
             before = target._data.copy()
-            self._undo.append(lambda: (np.copyto(target._data, before), target._written())[0])
+            self._undo.append(lambda: _put_back(target, before))
         self.writes.append(Write(target, value, tick()))
         np.copyto(target._data, value._data, casting="same_kind")
         target._written()
 
-    def feed(self, like: Any, fill: Callable[[Any], None]) -> Tensor:
-        """A leaf of the shape and dtype of `like`, set by `fill(array)` now and before each run."""
-        leaf = Tensor(np.empty_like(like))
+    def feed(
+        self, fill: Callable[[Any], None], shape: tuple[int, ...], dtype: Any, *, name: str, once: Any = None
+    ) -> Tensor:
+        """A leaf that `fill(array)` sets now and before each run; the same one for the same `once`, if that is given."""
+        known = self._shared.get(once) if once is not None else None
+        if known is not None:
+            return known
+        leaf = Tensor(np.empty(shape, dtype), name=name)
         fill(leaf._data)
         self.feeds.append(Feed(leaf, fill))
+        if once is not None:
+            self._shared[once] = leaf
         return leaf
 
     def guard(self, holds: Callable[[], bool]) -> None:
