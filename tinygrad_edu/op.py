@@ -44,7 +44,7 @@ from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, UFUNCS
 from tinygrad_edu.tensor import Tensor, new_leaf
 
 Rule = Callable[..., Any]
-Domain = Callable[[np.random.Generator, tuple[int, ...]], Any]
+Domain = Callable[["np.random.Generator", tuple[int, ...]], Any]
 
 OPS: dict[str, Op] = {}
 """Every declared op of the package, by name."""

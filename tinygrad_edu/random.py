@@ -6,13 +6,17 @@ state is never read or written.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-_generator = np.random.default_rng()
+
+@functools.cache  # made when first used: importing numpy.random takes as long as the rest of the package
+def _generator() -> np.random.Generator:
+    return np.random.default_rng()
 
 
 def manual_seed(seed: int) -> np.random.Generator:
@@ -24,14 +28,15 @@ def manual_seed(seed: int) -> np.random.Generator:
     >>> bool((a == b).all())
     True
     """
-    _generator.bit_generator.state = type(_generator.bit_generator)(seed).state
-    return _generator
+    own = _generator()
+    own.bit_generator.state = type(own.bit_generator)(seed).state
+    return own
 
 
 def generator(given: np.random.Generator | None = None) -> np.random.Generator:
     """The generator that was given, or else the package's own."""
     if given is None:
-        return _generator
+        return _generator()
     if not isinstance(given, np.random.Generator):
         raise TypeError(
             f"generator= takes a numpy.random.Generator, but got {type(given).__name__}; write np.random.default_rng(seed)"
@@ -41,12 +46,12 @@ def generator(given: np.random.Generator | None = None) -> np.random.Generator:
 
 def get_state() -> dict[str, Any]:
     """The state of the package's generator, to be given to `set_state` later."""
-    return dict(_generator.bit_generator.state)
+    return dict(_generator().bit_generator.state)
 
 
 def set_state(state: dict[str, Any]) -> None:
     """Put the package's generator back into a state that `get_state` returned."""
-    _generator.bit_generator.state = state
+    _generator().bit_generator.state = state
 
 
 @contextmanager

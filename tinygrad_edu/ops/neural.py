@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import functools
 import math
-from fractions import Fraction
 from typing import Any
 
 import numpy
-from numpy.polynomial import Chebyshev, Polynomial
 
 from tinygrad_edu.op import at, example, nonzero, op
 from tinygrad_edu.ops.elementwise import SHAPES, ZERO, gate, sigmoid
@@ -109,6 +107,9 @@ _K = 4.0
 @functools.cache
 def _tail_polynomial(degree: int) -> list[float]:
     """q(t) / t for q = exp(z²/2)·Φ(−z) and t = K / (K + z), as powers of t: its interpolation where erfc is above 0."""
+    from fractions import Fraction
+
+    from numpy.polynomial import Chebyshev, Polynomial
 
     def q_over_t(t: float) -> float:
         w = max(0.0, _K / t - _K) / math.sqrt(2)
