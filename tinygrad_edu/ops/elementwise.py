@@ -15,9 +15,24 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.op import Domain, Fixed, Op, Rule, at, composite, example, interval, nonzero, op, real, ufunc, unit
+from tinygrad_edu.op import (
+    Domain,
+    Fixed,
+    Op,
+    Rule,
+    at,
+    composite,
+    declare,
+    example,
+    interval,
+    nonzero,
+    op,
+    real,
+    ufunc,
+    unit,
+)
 from tinygrad_edu.op import positive as above_zero
-from tinygrad_edu.protocols import UFUNCS
+from tinygrad_edu.protocols import NO_SETTINGS, UFUNCS
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -185,50 +200,57 @@ def constant_power(x: Any, exponent: Any, *, out: Any = None) -> Any:
     return y
 
 
-general_power = ufunc(
-    np.power,
-    "^",
-    (
-        lambda g, y, a, b: g * (b * np.power(np.where((a == 0) & (b == 0), 1, a), b - 1)),
-        lambda g, y, a, b: g * (y * np.log(np.where((a == 0) & (b >= 0), 1, a))),
-    ),
-    "y = aᵇ, where b is an array. At a = 0 the derivative by b ≥ 0 is 0, and that of a⁰ by a is 0.",
-    name="general_power",
-    answers=(),
-    analytic=True,
-    formulas=("∂L/∂a = ∂L/∂y·b·a^(b − 1)", "∂L/∂b = ∂L/∂y·y·log(a)"),
-    domain=(above_zero, real),
-    examples=PAIRS[:4],
-    special=[at(0.0, 0.0, gradient=(0.0, 0.0)), at(0.0, 2.0, gradient=(0.0, 0.0)), at(0.0, 1.0, gradient=(1.0, 0.0))],
+class _Power(Op):
+    """aᵇ, which for a number b is another op: an exponent that is part of it, and needs no derivative."""
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        inputs, _ = self.bind(*args, **settings)
+        return self.apply(inputs)
+
+    def apply(self, inputs: tuple[Any, ...], settings: Any = NO_SETTINGS) -> Any:
+        """Compute and record `constant_power` for a number b, else this op."""
+        a, b = inputs
+        if isinstance(b, _NUMBERS) and hasattr(a, "dtype"):
+            if isinstance(b, np.generic):
+                b = b.item()
+            if isinstance(b, float) and b.is_integer() and a.dtype.kind == "f":
+                b = int(b)
+            return constant_power.apply((a,), {"exponent": b})
+        return super().apply(inputs)
+
+
+_NUMBERS = (int, float, complex, np.generic)
+
+power = declare(
+    _Power(
+        np.power,
+        symbol="^",
+        vjp=(
+            lambda g, y, a, b: g * (b * np.power(np.where((a == 0) & (b == 0), 1, a), b - 1)),
+            lambda g, y, a, b: g * (y * np.log(np.where((a == 0) & (b >= 0), 1, a))),
+        ),
+        answers=(np.power,),
+        broadcasts=True,
+        takes_out=True,
+        analytic=True,
+        formulas=("∂L/∂a = ∂L/∂y·b·a^(b − 1)", "∂L/∂b = ∂L/∂y·y·log(a)"),
+        domain=(above_zero, real),
+        examples=PAIRS,
+        special=[
+            at(0.0, 0.0, gradient=(0.0, 0.0)),
+            at(0.0, 2.0, gradient=(0.0, 0.0)),
+            at(0.0, 1.0, gradient=(1.0, 0.0)),
+        ],
+        doc="""y = aᵇ. At a = 0 the derivative by b ≥ 0 is 0, and that of a⁰ by a is 0.
+
+        An array b is an input; a number b is part of the op, which is then recorded as `constant_power`.
+
+        >>> power(numpy.array([1.0, 2.0, 3.0]), 2)
+        array([1., 4., 9.])
+        """,
+    )
 )
-
-
-_NUMBERS = (int, float, complex)
-
-
-def _power(inputs: tuple[Any, ...]) -> Any:
-    """The op for an exponent: a number is part of it, anything else is an input."""
-    base, exponent = inputs
-    if isinstance(exponent, np.generic):
-        exponent = exponent.item()
-    if isinstance(exponent, _NUMBERS) and hasattr(base, "dtype"):
-        if exponent.__class__ is float and exponent.is_integer() and base.dtype.kind == "f":
-            exponent = int(exponent)
-        return constant_power.apply((base,), {"exponent": exponent})
-    return general_power.apply(inputs)
-
-
-@composite(answers=(np.power,), examples=PAIRS, domain=above_zero, analytic=True)
-def power(a: Any, b: Any) -> Any:
-    """y = aᵇ. A number b is part of the op (`constant_power`); an array or a tensor is an input (`general_power`).
-
-    >>> power(numpy.array([1.0, 2.0, 3.0]), 2)
-    array([1., 4., 9.])
-    """
-    return _power((a, b))
-
-
-UFUNCS[np.power] = _power
+UFUNCS[np.power] = power.apply
 
 
 @composite(answers=(np.float_power,), examples=PAIRS, domain=above_zero, analytic=True)
@@ -554,43 +576,44 @@ fmin = binary(
 _BOOL = np.dtype(bool)
 
 
-@op(
-    symbol="where",
-    vjp=(None, lambda g, y, c, a, b: gate(g, c), lambda g, y, c, a, b: gate(g, np.logical_not(c))),
-    broadcasts=True,
-    examples=[
-        example(Fixed(np.array([True, False, True])), (3,), (2, 3)),
-        example(Fixed(np.array([[True], [False]])), (3,), 2.0),
-        example(Fixed(np.array(True)), (), (2,)),
-    ],
+class _Where(Op):
+    """A choice: its condition may be any numbers, of which 0 is false, and the branches may be left out."""
+
+    def __call__(self, condition: Any, *branches: Any) -> Any:
+        if not branches:
+            return np.nonzero(condition)
+        if len(branches) != 2:
+            raise TypeError(f"where() takes a condition and two branches, or none, but got {len(branches)}")
+        if getattr(condition, "dtype", None) is not _BOOL:
+            condition = np.not_equal(condition, 0)
+        return self.apply((condition, *branches))
+
+
+where = declare(
+    _Where(
+        lambda condition, a, b: np.where(condition, a, b),
+        name="where",
+        symbol="where",
+        vjp=(None, lambda g, y, c, a, b: gate(g, c), lambda g, y, c, a, b: gate(g, np.logical_not(c))),
+        answers=(np.where,),
+        broadcasts=True,
+        examples=[
+            example(Fixed(np.array([True, False, True])), (3,), (2, 3)),
+            example(Fixed(np.array([[True], [False]])), (3,), 2.0),
+            example(Fixed(np.array(True)), (), (2,)),
+            example(Fixed(np.array([-1, 0, 2])), (3,), (3,)),
+        ],
+        doc="""y = a where the condition holds, else b. Without a and b, the indices at which it holds: np.nonzero.
+
+        The gradient goes to the branch taken, nothing at all to the other. A NaN made *inside* the other stays there,
+        though: at x = 0 the rule of √x turns the 0 that it is sent into 0 / 0. Make the argument safe as well:
+        `np.where(x > 0, np.sqrt(np.where(x > 0, x, 1)), 0)`.
+
+        >>> where(numpy.array([True, False]), numpy.array([1.0, 2.0]), 0.0)
+        array([1., 0.])
+        """,
+    )
 )
-def either(c: Any, a: Any, b: Any) -> Any:
-    """y = a where the booleans c are true, else b.
-
-    >>> either(numpy.array([True, False]), numpy.array([1.0, 2.0]), 0.0)
-    array([1., 0.])
-    """
-    return np.where(c, a, b)
-
-
-@composite(answers=(np.where,), examples=[*either.examples, example(Fixed(np.array([-1, 0, 2])), (3,), (3,))])
-def where(condition: Any, *branches: Any) -> Any:
-    """y = a where the condition holds, else b, for branches a, b. With none, the indices where it holds: np.nonzero.
-
-    The gradient goes to the branch taken, nothing at all to the other. A NaN made *inside* the other stays there,
-    though: at x = 0 the rule of √x turns the 0 that it is sent into 0 / 0. Make the argument safe as well:
-    `np.where(x > 0, np.sqrt(np.where(x > 0, x, 1)), 0)`.
-
-    >>> where(numpy.array([True, False]), numpy.array([1.0, 2.0]), 0.0)
-    array([1., 0.])
-    """
-    if not branches:
-        return np.nonzero(condition)
-    if len(branches) != 2:
-        raise TypeError(f"where() takes a condition and two branches, or none, but got {len(branches)}")
-    if getattr(condition, "dtype", None) is not _BOOL:
-        condition = np.not_equal(condition, 0)
-    return either.apply((condition, *branches))
 
 
 def _bounds(
