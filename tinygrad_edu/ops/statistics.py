@@ -1,0 +1,426 @@
+"""Statistics: weighted means, order statistics, and all of these without regard to NaN."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from tinygrad_edu.op import Fixed, composite, example, op, positive, spread
+from tinygrad_edu.ops.reductions import (
+    AXES,
+    EMPTY,
+    ONE_AXIS,
+    SPREADS,
+    answer_as_numpy,
+    back_in_place,
+    correction_of,
+    count,
+    in_a_row,
+    kept,
+    share_evenly,
+    without_options,
+)
+from tinygrad_edu.ops.running import RUNNING
+from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.protocols import numbers
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+# ---------------------------------------------------------------------------------------------------
+# Weighted means
+
+
+@composite(
+    answers=(np.average,),
+    analytic=True,
+    domain=positive,
+    examples=[
+        example((2, 3)),
+        example((2, 3), axis=0, keepdims=True),
+        example((2, 3), None, (2, 3)),
+        example((2, 3), 0, (2,), returned=True),
+        example((2, 3), -1, (3,)),
+        example((2, 3, 2), Fixed((0, 2)), (2, 2)),
+    ],
+)
+def average(x: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+    """y = Σ wx / Σ w: the mean, weighted. The weights have x's shape, or the lengths of the axes averaged over.
+
+    With `returned`, also Σ w. Raises ZeroDivisionError if the weights add up to 0.
+
+    >>> import tinygrad_edu as tg
+    >>> average(tg.Tensor([1.0, 4.0]), weights=[1, 2]).item()
+    3.0
+    """
+    x = array(x)
+    if weights is None:
+        y = np.mean(x, axis=axis, keepdims=keepdims)
+        total: Any = np.full(y.shape, count(x, y), y.dtype)
+    else:
+        w = array(weights)
+        if w.shape != x.shape:
+            if axis is None:
+                raise TypeError(f"average got weights of shape {w.shape} for {x.shape}; say along which axis they run")
+            axes = normalize_axis_tuple(axis, x.ndim)
+            if w.shape != tuple([x.shape[i] for i in axes]):
+                raise ValueError(
+                    f"average got weights of shape {w.shape} for axis {axis} of {x.shape}; one for each place"
+                )
+            w = np.reshape(np.transpose(w, np.argsort(axes)), [n if i in axes else 1 for i, n in enumerate(x.shape)])
+            w = np.broadcast_to(w, x.shape)
+        total = np.sum(w, axis=axis, keepdims=keepdims)
+        if (numbers(total) == 0).any():
+            raise ZeroDivisionError("average got weights that add up to 0")
+        y = np.sum(x * w, axis=axis, keepdims=keepdims) / total
+    return (y, total) if returned else y
+
+
+# ---------------------------------------------------------------------------------------------------
+# Medians and quantiles: order statistics
+
+
+_POSITIONS: dict[str, Any] = {
+    "linear": lambda q, n: q * (n - 1),
+    "lower": lambda q, n: np.floor(q * (n - 1)),
+    "higher": lambda q, n: np.ceil(q * (n - 1)),
+    "nearest": lambda q, n: np.rint(q * (n - 1)),
+    "midpoint": lambda q, n: (np.floor(q * (n - 1)) + np.ceil(q * (n - 1))) / 2,
+    "hazen": lambda q, n: q * n - 1 / 2,
+    "weibull": lambda q, n: q * (n + 1) - 1,
+    "median_unbiased": lambda q, n: q * (n + 1 / 3) - 2 / 3,
+    "normal_unbiased": lambda q, n: q * (n + 1 / 4) - 5 / 8,
+    "interpolated_inverted_cdf": lambda q, n: q * n - 1,
+    "inverted_cdf": lambda q, n: np.ceil(q * n) - 1,
+    "averaged_inverted_cdf": lambda q, n: (np.ceil(q * n) - 1 + np.floor(q * n)) / 2,
+    "closest_observation": lambda q, n: np.rint(q * n) - 1,
+}
+"""Where the quantile q of n numbers lies among them in order, between 0 and n − 1, by method.
+
+Source: Hyndman and Fan, *Sample quantiles in statistical packages*, The American Statistician 50 (1996).
+"""
+
+
+def rank_weights(x: Any, axis: Any, q: float, method: str = "linear") -> Any:
+    """w with y = Σ wx: w = max(0, 1 − |rank − h|), where h is the quantile's position among the ordered numbers.
+
+    So a quantile that is one of the numbers has weight 1 there, and one between two numbers divides it between
+    them. NaN has the last ranks, and is not among the n numbers.
+    """
+    row = in_a_row(x, axis)
+    n = np.sum(row == row, axis=-1, keepdims=True)
+    h = np.maximum(np.minimum(_POSITIONS[method](q, n), n - 1), 0)
+    ranks = np.argsort(np.argsort(row, axis=-1), axis=-1)
+    return back_in_place(np.astype(np.maximum(1 - np.abs(ranks - h), 0), x.dtype), x, axis)
+
+
+RANKED = (*AXES, example((4,)), example((3, 4), axis=1))
+
+
+@op(
+    symbol="median",
+    vjp=(lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * rank_weights(x, axis, 0.5),),
+    answers=(np.median,),
+    domain=spread,
+    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|)"],
+    examples=RANKED,
+)
+def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """y is the middle of x in order; of an even number of elements, the mean of the two in the middle.
+
+    The gradient goes to the elements that y was taken from.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor([5.0, 1.0, 9.0, 2.0], requires_grad=True)
+    >>> y = median(x)
+    >>> y.backward()
+    >>> y.item(), x.grad.tolist()
+    (3.5, [0.5, 0.0, 0.0, 0.5])
+    """
+    return np.median(x, axis=axis, keepdims=keepdims)
+
+
+@op(
+    symbol="median",
+    vjp=(lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * rank_weights(x, axis, 0.5),),
+    answers=(np.nanmedian,),
+    domain=spread,
+    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|)"],
+    examples=RANKED,
+)
+def nanmedian(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """y is the median of the elements that are not NaN.
+
+    >>> import tinygrad_edu as tg
+    >>> nanmedian(tg.Tensor([5.0, math.nan, 9.0])).item()
+    7.0
+    """
+    return np.nanmedian(x, axis=axis, keepdims=keepdims)
+
+
+@op(
+    symbol=lambda *, q, **_: f"quantile {q:g}",
+    vjp=(lambda g, y, x, *, q, axis, method, keepdims, skip_nan: kept(g, x, axis) * rank_weights(x, axis, q, method),),
+    domain=spread,
+    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|)"],
+    examples=[
+        *[example(e.args[0], 0.3, **e.settings) for e in AXES],
+        *[example((2, 5), q, axis=1) for q in (0.0, 0.5, 0.9, 1.0)],
+        *[example((2, 6), 0.41, axis=-1, method=method) for method in _POSITIONS],
+        example((2, 3), 0.2, axis=0, skip_nan=True),
+    ],
+)
+def quantile_at(
+    x: Any, q: float, axis: Any = None, *, method: str = "linear", keepdims: bool = False, skip_nan: bool = False
+) -> Any:
+    """y is the number that the share q of x lies below: `quantile` for a single q, with or without regard to NaN.
+
+    >>> import numpy as np
+    >>> float(quantile_at(np.array([1.0, 2.0, 4.0]), 0.75))
+    3.0
+    """
+    quantile = np.nanquantile if skip_nan else np.quantile
+    y = quantile(x, np.asarray(q), axis=axis, method=method, keepdims=keepdims)
+    return y.astype(x.dtype) if x.dtype.kind == "f" else y
+
+
+def _quantiles(x: Any, q: Any, axis: Any, method: str, keepdims: bool, weights: Any, skip_nan: bool) -> Any:
+    if weights is not None:
+        raise TypeError(
+            "a quantile of a Tensor takes no weights=; for whole numbers of times write np.repeat(x, times)"
+        )
+    if method not in _POSITIONS:
+        raise ValueError(f"a quantile takes one of the methods {', '.join(_POSITIONS)}, but got {method!r}")
+    x, q = array(x), np.asarray(numbers(q))
+    options: Any = {"axis": axis, "method": method, "keepdims": keepdims, "skip_nan": skip_nan}
+    if not q.ndim:
+        return quantile_at(x, q.item(), **options)
+    each = np.stack([quantile_at(x, share, **options) for share in q.ravel().tolist()])
+    return np.reshape(each, q.shape + each.shape[1:])
+
+
+QUANTILES = (
+    example((5,), 0.3),
+    example((2, 4), 0.25, 1),
+    example((2, 4), q=[0.0, 0.4, 1.0], axis=-1, keepdims=True),
+    example((2, 3, 2), q=[[0.1], [0.9]], axis=(0, 2)),
+    example((2, 4), 0.6, axis=1, method="hazen"),
+)
+
+
+@composite(answers=(np.quantile,), domain=spread, examples=QUANTILES)
+def quantile(
+    x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
+    weights: Any = None, overwrite_input: bool = False,
+) -> Any:  # fmt: skip
+    """y is the number that the share q of x lies below, 0 ≤ q ≤ 1; between two elements, by the method.
+
+    For several q, y begins with their axes. The gradient goes to the elements that y was taken from.
+    Raises ValueError for q outside [0, 1], and for methods that are not NumPy's.
+
+    >>> import tinygrad_edu as tg
+    >>> quantile(tg.Tensor([1.0, 2.0, 3.0, 5.0]), [0, 0.5, 1]).tolist()
+    [1.0, 2.5, 5.0]
+    """
+    return _quantiles(x, q, axis, method, keepdims, weights, False)
+
+
+@composite(answers=(np.nanquantile,), domain=spread, examples=[e for e in QUANTILES if "q" not in e.settings])
+def nanquantile(
+    x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
+    weights: Any = None, overwrite_input: bool = False,
+) -> Any:  # fmt: skip
+    """y is the quantile of the elements that are not NaN.
+
+    >>> import tinygrad_edu as tg
+    >>> nanquantile(tg.Tensor([1.0, math.nan, 3.0]), 0.5).item()
+    2.0
+    """
+    return _quantiles(x, q, axis, method, keepdims, weights, True)
+
+
+PERCENTILES = (example((5,), 30), example((2, 4), 25.0, 1), example((2, 4), q=[0, 40, 100], axis=-1, keepdims=True))
+
+
+@composite(answers=(np.percentile,), domain=spread, examples=PERCENTILES)
+def percentile(
+    x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
+    weights: Any = None, overwrite_input: bool = False,
+) -> Any:  # fmt: skip
+    """y is the number that q percent of x lie below: `quantile` of q / 100.
+
+    >>> import tinygrad_edu as tg
+    >>> percentile(tg.Tensor([1.0, 2.0, 3.0]), 75).item()
+    2.5
+    """
+    return _quantiles(x, np.asarray(numbers(q)) / 100, axis, method, keepdims, weights, False)
+
+
+@composite(answers=(np.nanpercentile,), domain=spread, examples=PERCENTILES[:2])
+def nanpercentile(
+    x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
+    weights: Any = None, overwrite_input: bool = False,
+) -> Any:  # fmt: skip
+    """y is the percentile of the elements that are not NaN.
+
+    >>> import tinygrad_edu as tg
+    >>> nanpercentile(tg.Tensor([1.0, math.nan, 3.0]), 75).item()
+    2.5
+    """
+    return _quantiles(x, np.asarray(numbers(q)) / 100, axis, method, keepdims, weights, True)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Without regard to NaN: a missing number counts as the one that changes nothing, and gets the gradient 0
+
+
+@op(symbol="nanmax", vjp=(share_evenly,), answers=(np.nanmax, (np.fmax, "reduce")), domain=spread, examples=AXES)
+def nanmax(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """y = max x of the elements that are not NaN; NaN if there are none.
+
+    >>> import tinygrad_edu as tg
+    >>> nanmax(tg.Tensor([1.0, math.nan, 3.0])).item()
+    3.0
+    """
+    return np.fmax.reduce(x, axis=axis, keepdims=keepdims)
+
+
+@op(symbol="nanmin", vjp=(share_evenly,), answers=(np.nanmin, (np.fmin, "reduce")), domain=spread, examples=AXES)
+def nanmin(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """y = min x of the elements that are not NaN; NaN if there are none.
+
+    >>> import tinygrad_edu as tg
+    >>> nanmin(tg.Tensor([1.0, math.nan, 3.0])).item()
+    1.0
+    """
+    return np.fmin.reduce(x, axis=axis, keepdims=keepdims)
+
+
+@op(symbol="nanargmax", vjp=None, answers=(np.nanargmax,), domain=spread, examples=ONE_AXIS)
+def nanargmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+    """y is the place of the largest element that is not NaN: see `argmax`. Raises ValueError if there is none.
+
+    >>> import tinygrad_edu as tg
+    >>> nanargmax(tg.Tensor([1.0, math.nan, 3.0])).item()
+    2
+    """
+    return np.nanargmax(x, axis=axis, keepdims=keepdims)
+
+
+@op(symbol="nanargmin", vjp=None, answers=(np.nanargmin,), domain=spread, examples=ONE_AXIS)
+def nanargmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+    """y is the place of the smallest element that is not NaN: see `argmin`. Raises ValueError if there is none.
+
+    >>> import tinygrad_edu as tg
+    >>> nanargmin(tg.Tensor([1.0, math.nan, 3.0])).item()
+    0
+    """
+    return np.nanargmin(x, axis=axis, keepdims=keepdims)
+
+
+def _filled(x: Any, value: float, options: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """x with `value` for NaN, the mask of what is not NaN, and the options that are left."""
+    x, options = without_options("a reduction", array(x), options)
+    if x.dtype.kind not in "fc":
+        return x, np.ones(x.shape, bool), options
+    present = np.logical_not(np.isnan(x))
+    return np.where(present, x, value), present, options
+
+
+@composite(answers=(np.nansum,), analytic=True, examples=[*AXES, *EMPTY])
+def nansum(x: Any, axis: Any = None, **options: Any) -> Any:
+    """y = Σ x of the elements that are not NaN.
+
+    >>> import tinygrad_edu as tg
+    >>> nansum(tg.Tensor([1.0, math.nan, 3.0])).item()
+    4.0
+    """
+    x, _, options = _filled(x, 0, options)
+    return np.sum(x, axis=axis, **options)
+
+
+@composite(answers=(np.nanprod,), analytic=True, examples=[*AXES, *EMPTY])
+def nanprod(x: Any, axis: Any = None, **options: Any) -> Any:
+    """y = ∏ x of the elements that are not NaN.
+
+    >>> import tinygrad_edu as tg
+    >>> nanprod(tg.Tensor([2.0, math.nan, 3.0])).item()
+    6.0
+    """
+    x, _, options = _filled(x, 1, options)
+    return np.prod(x, axis=axis, **options)
+
+
+@composite(answers=(np.nancumsum,), analytic=True, examples=RUNNING)
+def nancumsum(x: Any, axis: int | None = None, **options: Any) -> Any:
+    """yₜ = x₀ + … + xₜ, where NaN adds nothing.
+
+    >>> import tinygrad_edu as tg
+    >>> nancumsum(tg.Tensor([1.0, math.nan, 3.0])).tolist()
+    [1.0, 1.0, 4.0]
+    """
+    x, _, options = _filled(x, 0, options)
+    return np.cumsum(x, axis=axis, **options)
+
+
+@composite(answers=(np.nancumprod,), analytic=True, examples=RUNNING)
+def nancumprod(x: Any, axis: int | None = None, **options: Any) -> Any:
+    """yₜ = x₀·…·xₜ, where NaN changes nothing.
+
+    >>> import tinygrad_edu as tg
+    >>> nancumprod(tg.Tensor([2.0, math.nan, 3.0])).tolist()
+    [2.0, 2.0, 6.0]
+    """
+    x, _, options = _filled(x, 1, options)
+    return np.cumprod(x, axis=axis, **options)
+
+
+@composite(answers=(np.nanmean,), analytic=True, examples=AXES)
+def nanmean(x: Any, axis: Any = None, **options: Any) -> Any:
+    """y = Σ x / n of the n elements that are not NaN; NaN if there are none.
+
+    >>> import tinygrad_edu as tg
+    >>> nanmean(tg.Tensor([1.0, math.nan, 3.0])).item()
+    2.0
+    """
+    x, present, options = _filled(x, 0, options)
+    y = np.sum(x if x.dtype.kind in "fc" else np.astype(x, float), axis=axis, **options)
+    return y / np.sum(present, axis=axis, dtype=y.dtype, **options)
+
+
+@composite(answers=(np.nanvar,), analytic=True, examples=SPREADS)
+def nanvar(
+    x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False, **options: Any
+) -> Any:
+    """y is the variance of the elements that are not NaN: see `var`. NaN if no more of them than the correction.
+
+    >>> import tinygrad_edu as tg
+    >>> nanvar(tg.Tensor([1.0, math.nan, 3.0])).item()
+    1.0
+    """
+    c = correction_of(correction, ddof)
+    x, present, options = _filled(x, 0, options)
+    x = x if x.dtype.kind in "fc" else np.astype(x, float)
+    n = np.sum(present, axis=axis, keepdims=True, dtype=x.dtype)
+    d = np.where(present, x - np.sum(x, axis=axis, keepdims=True) / n, 0)
+    d = np.where(present, d - np.sum(d, axis=axis, keepdims=True) / n, 0)  # see `deviation`
+    n = np.sum(present, axis=axis, keepdims=keepdims, dtype=x.dtype)
+    return np.sum(d * d, axis=axis, keepdims=keepdims, **options) / np.where(n > c, n - c, math.nan)
+
+
+@composite(answers=(np.nanstd,), analytic=True, examples=[e for e in SPREADS if e.settings.get("axis") != ()])
+def nanstd(x: Any, axis: Any = None, **options: Any) -> Any:
+    """y is the standard deviation of the elements that are not NaN: see `std`.
+
+    >>> import tinygrad_edu as tg
+    >>> nanstd(tg.Tensor([1.0, math.nan, 3.0])).item()
+    1.0
+    """
+    v = nanvar(x, axis, **options)
+    return np.where(v == 0, 0, np.sqrt(np.where(v == 0, 1, v)))  # the inner one keeps √′(0) = ∞ out of the gradient
+
+
+answer_as_numpy(nanmax, nanmin)
