@@ -1,0 +1,1171 @@
+"""The printed reading: a gradient rule, run on symbols, prints its formula.
+
+A `Symbol` is an expression and a sample value. NumPy's functions work on both: on the value, so that shapes,
+dtypes and the branches of a rule are those of a real call, and on the expression, which is what gets printed.
+
+    Expression     what there is to print: sums, products, powers, calls
+    normal         its normal form: signs, ones and zeros, numbers, repeated factors and terms; nothing else
+    Text, LaTeX    the two ways to write one
+    Symbol         an expression that NumPy computes with
+    rule_formula   one rule:       ∂L/∂a = ∂L/∂y·b
+    chain, formula a whole record: ∂z/∂x = ∂z/∂z·2t·1 = 2t = 10
+
+How it is written: ∂L/∂y·2x, a number after the gradients and before everything else, without a dot before a
+one-letter name; a @ b (in LaTeX a b) for the matrix product, · for the elementwise one; Wᵀ; √x; |x|; x²; a^b;
+[x > 0] for 1 where it holds and 0 elsewhere; Σ₀ for a sum over axis 0, Σ for one over all axes. Broadcasting,
+adding axes of length 1 and changing the dtype print nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+import re
+import sys
+import types
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from tinygrad_edu.graph import no_grad, topological, unbroadcast, walk
+from tinygrad_edu.protocols import ANSWERS, ASKS, UFUNCS
+from tinygrad_edu.tensor import Tensor
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
+
+
+# ---------------------------------------------------------------------------------------------------
+# Expressions
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """Something to print: its kind, its parts, and what else it needs (a number, a name, axes)."""
+
+    kind: str
+    parts: tuple[Expression, ...] = ()
+    data: Any = None
+    size: int = field(init=False, compare=False)  # how many expressions it is made of
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", 1 + sum([part.size for part in self.parts]))
+
+
+def make(kind: str, *parts: Expression, data: Any = None) -> Expression:
+    """An expression; arithmetic of nothing but numbers is done at once."""
+    if kind in _ARITHMETIC and all(part.kind == "number" for part in parts):
+        result = _ARITHMETIC[kind](*[part.data for part in parts])
+        if kind != "quotient" or float(result).is_integer():
+            return number(result)
+    if kind == "power" and parts[1] == ONE:
+        return parts[0]
+    return Expression(kind, parts, data)
+
+
+_ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "sum": lambda a, b: a + b,
+    "product": lambda a, b: a * b,
+    "quotient": lambda a, b: a / b if b else math.nan,
+    "negative": lambda a: -a,
+    "power": lambda a, b: np.power(float(a), b).item(),
+}
+
+
+def name(text: str) -> Expression:
+    """A variable."""
+    return Expression("name", (), text)
+
+
+def gradient(of: str, by: str) -> Expression:
+    """∂of/∂by, as one thing."""
+    return Expression("gradient", (), (of, by))
+
+
+def call(function: str, *parts: Expression, axes: str = "", options: tuple[str, ...] = ()) -> Expression:
+    """A function applied to its arguments; axes as a subscript, other settings as written."""
+    return make("call", *parts, data=(function, axes, options))
+
+
+def number(value: Any) -> Expression:
+    """A number; where a float is exactly π, ln 2 or a simple fraction, that."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, complex):
+        return name(f"({value:.4g})") if value.imag else number(value.real)
+    if not math.isfinite(value):
+        return name("NaN") if value != value else name("∞") if value > 0 else make("negative", name("∞"))
+    if float(value).is_integer():
+        return Expression("number", (), int(value))
+    if abs(value) in _CONSTANTS:
+        constant = _CONSTANTS[abs(value)]
+        return constant if value > 0 else make("negative", constant)
+    if len(repr(value)) > 8:
+        fraction = Fraction(value).limit_denominator(36)
+        if fraction.numerator / fraction.denominator == value:
+            return make("quotient", number(fraction.numerator), number(fraction.denominator))
+    return Expression("number", (), value)
+
+
+ONE, ZERO = number(1), number(0)
+
+
+def _quotient(a: Expression, b: Expression) -> Expression:
+    return make("quotient", a, b)
+
+
+def _root(x: Expression) -> Expression:
+    return make("sqrt", x)
+
+
+_PI, _LN2, _LN10 = name("π"), name("ln 2"), name("ln 10")
+_CONSTANTS: dict[float, Expression] = {
+    0.5: _quotient(ONE, number(2)),
+    math.pi: _PI,
+    math.pi / 2: _quotient(_PI, number(2)),
+    math.pi / 180: _quotient(_PI, number(180)),
+    180 / math.pi: _quotient(number(180), _PI),
+    math.log(2): _LN2,
+    math.log(10): _LN10,
+    1 / math.log(2): _quotient(ONE, _LN2),
+    1 / math.log(10): _quotient(ONE, _LN10),
+    math.sqrt(2): _root(number(2)),
+    math.sqrt(0.5): _quotient(ONE, _root(number(2))),
+    1 / math.sqrt(2): _quotient(ONE, _root(number(2))),
+    math.sqrt(math.pi): _root(_PI),
+    2 / math.sqrt(math.pi): _quotient(number(2), _root(_PI)),
+    math.sqrt(2 * math.pi): _root(make("product", number(2), _PI)),
+    1 / math.sqrt(2 * math.pi): _quotient(ONE, _root(make("product", number(2), _PI))),
+    math.sqrt(2 / math.pi): _root(_quotient(number(2), _PI)),
+}
+
+
+# ---------------------------------------------------------------------------------------------------
+# The normal form
+
+
+LINEAR = {"matmul", "transpose", "over"}  # a sign inside them may stand outside
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A fraction of factors, with a number above and one below: (2·x·x)/(3·y)."""
+
+    above: Any
+    below: Any
+    factors: tuple[Expression, ...] = ()
+    divisors: tuple[Expression, ...] = ()
+
+
+def normal(e: Expression) -> Expression:
+    """The expression with signs, ones, zeros, numbers and repeated factors and terms put in order.
+
+    The factors and terms stay where they first stood. Nothing is expanded, cancelled or factored out.
+    """
+    return _expression(_term(e))
+
+
+def _term(e: Expression) -> Term:
+    """The normal form of `e`, as a fraction of factors."""
+    match e.kind:
+        case "number":
+            return Term(e.data, 1)
+        case "gradient":
+            return Term(1, 1) if e.data[0] == e.data[1] else Term(1, 1, (e,))  # ∂z/∂z = 1
+        case "negative":
+            t = _term(e.parts[0])
+            return Term(-t.above, t.below, t.factors, t.divisors)
+        case "product" | "quotient":
+            a, b = _term(e.parts[0]), _term(e.parts[1])
+            if e.kind == "quotient":
+                b = Term(b.below, b.above, b.divisors, b.factors)
+            return Term(a.above * b.above, a.below * b.below, a.factors + b.factors, a.divisors + b.divisors)
+        case "sum":
+            return _sum(e)
+    parts = [normal(part) for part in e.parts]
+    sign = 1
+    if e.kind in LINEAR:
+        for i, part in enumerate(parts):
+            if part.kind == "negative":
+                sign, parts[i] = -sign, part.parts[0]
+    if e.kind == "power" and parts[0].kind == "negative" and isinstance(parts[1].data, int):
+        sign, parts[0] = (-1) ** parts[1].data, parts[0].parts[0]
+    if e.kind in LINEAR and ZERO in parts:
+        return Term(0, 1)
+    rebuilt = make(e.kind, *parts, data=e.data)
+    return Term(sign * rebuilt.data, 1) if rebuilt.kind == "number" else Term(sign, 1, (rebuilt,))
+
+
+def _sum(e: Expression) -> Term:
+    """A sum, with equal terms added up."""
+    found: dict[tuple[Any, ...], Term] = {}
+    for part in _flat("sum", e):
+        t = _tidy(_term(part))
+        key = (t.factors, t.divisors)
+        if key in found:
+            other = found[key]
+            above = t.above + other.above if t.below == other.below else t.above * other.below + other.above * t.below
+            t = _tidy(Term(above, t.below if t.below == other.below else t.below * other.below, *key))
+        found[key] = t
+    terms = [t for t in found.values() if t.above != 0]
+    if not terms:
+        return Term(0, 1)
+    if len(terms) == 1:
+        return terms[0]
+    return Term(1, 1, (Expression("sum", tuple([_expression(t) for t in terms])),))
+
+
+def _flat(kind: str, e: Expression) -> Iterator[Expression]:
+    """The parts of nested sums, or products, in a row."""
+    stack = [e]
+    while stack:
+        e = stack.pop()
+        if e.kind == kind:
+            stack.extend(reversed(e.parts))
+        else:
+            yield e
+
+
+def _tidy(t: Term) -> Term:
+    """Repeated factors as powers, the two numbers without a common divisor."""
+    above, below = t.above, t.below
+    if below < 0:
+        above, below = -above, -below
+    if isinstance(above, int) and isinstance(below, int) and below:
+        common = math.gcd(above, below)
+        above, below = above // common, below // common
+    return Term(above, below, _powers(t.factors), _powers(t.divisors))
+
+
+def _powers(factors: Sequence[Expression]) -> tuple[Expression, ...]:
+    exponents: dict[Expression, Any] = {}
+    for f in factors:
+        base, exponent = (f.parts[0], f.parts[1].data) if _is_numeric_power(f) else (f, 1)
+        exponents[base] = exponents.get(base, 0) + exponent
+    return tuple([make("power", base, number(n)) for base, n in exponents.items() if n != 0])
+
+
+def _is_numeric_power(e: Expression) -> bool:
+    return e.kind == "power" and e.parts[1].kind == "number"
+
+
+def _expression(t: Term) -> Expression:
+    """A term as an expression again: the sign before all, the number after the gradients."""
+    t = _tidy(t)
+    if t.above == 0:
+        return ZERO
+    below = _product(t.below, t.divisors)
+    above = _product(abs(t.above), t.factors, below != ONE)
+    e = above if below == ONE else Expression("quotient", (above, below))
+    return e if t.above > 0 else make("negative", e)
+
+
+def _product(n: Any, factors: tuple[Expression, ...], divided: bool = False) -> Expression:
+    parts = list(factors)
+    if n != 1 or not parts:
+        first = next((i for i, f in enumerate(parts) if f.kind != "gradient"), len(parts) if divided else 0)
+        parts.insert(first, number(n))
+    return parts[0] if len(parts) == 1 else Expression("product", tuple(parts))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Writing
+
+
+# How tightly an expression holds together: a looser one is put in parentheses inside a tighter one.
+SUM, MATMUL, PRODUCT, FACTOR, ATOM = range(5)
+TIGHTNESS = {
+    "sum": SUM, "negative": SUM, "matmul": MATMUL, "over": MATMUL, "product": PRODUCT, "quotient": PRODUCT,
+    "gradient": FACTOR, "power": FACTOR, "transpose": FACTOR, "sqrt": FACTOR,
+}  # fmt: skip
+
+_JOINING = ("∧", "∨", "⊕", "¬")
+SUBSCRIPTS = str.maketrans("-0123456789", "₋₀₁₂₃₄₅₆₇₈₉")
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Text:
+    """Writes an expression as a line of Unicode text. `matmul` is the sign of the matrix product."""
+
+    minus, times, fused = "−", "·", ""
+
+    def __init__(self, matmul: str = " @ ") -> None:
+        self.at = matmul
+
+    def write(self, e: Expression, level: int = SUM) -> str:
+        """The expression, in parentheses if it holds together less tightly than `level`."""
+        written: str = getattr(self, "_" + e.kind)(e, *e.parts)
+        return written if self._tightness(e) >= level else self._parentheses(written)
+
+    def _tightness(self, e: Expression) -> int:
+        return SUM if e.kind == "number" and e.data < 0 else TIGHTNESS.get(e.kind, ATOM)
+
+    def sentence(self, text: str) -> str:
+        """A formula that is stated in words and signs."""
+        return text
+
+    def _parentheses(self, inside: str) -> str:
+        tight = inside.replace(" + ", "+").replace(" − ", "−")
+        return f"({tight if len(tight) <= 6 else inside})"  # (1−y), but (∂L/∂a + ∂L/∂b)
+
+    def _name(self, e: Expression) -> str:
+        return self._variable(e.data)
+
+    def _variable(self, text: str) -> str:
+        return " ".join(text.split())
+
+    def _gradient(self, e: Expression) -> str:
+        of, by = e.data
+        return f"∂{self._variable(of)}/∂{self._variable(by)}"
+
+    def _number(self, e: Expression) -> str:
+        exact = str(e.data)
+        return (exact if isinstance(e.data, int) or len(exact) <= 8 else f"{e.data:.4g}").replace("-", self.minus)
+
+    def _negative(self, e: Expression, x: Expression) -> str:
+        return self.minus + self.write(x, MATMUL)
+
+    def _sum(self, e: Expression, *_: Expression) -> str:
+        first, *rest = _flat("sum", e)
+        written = self.write(first)
+        for term in rest:
+            if term.kind == "negative":
+                written += f" {self.minus} {self.write(term.parts[0], MATMUL)}"
+            elif term.kind == "number" and term.data < 0:
+                written += f" {self.minus} {self.write(number(-term.data))}"
+            else:
+                written += f" + {self.write(term, MATMUL)}"
+        return written
+
+    def _product(self, e: Expression, *_: Expression) -> str:
+        factors = list(_flat("product", e))
+        written = self.write(factors[0], FACTOR)
+        for before, factor in itertools.pairwise(factors):
+            fused = before.kind == "number" and before.data >= 0 and _is_letter(factor)
+            written += (self.fused if fused else self.times) + self.write(factor, FACTOR)
+        return written
+
+    def _quotient(self, e: Expression, above: Expression, below: Expression) -> str:
+        last = above.parts[-1] if above.kind == "product" else above
+        slash = " / " if last.kind == "gradient" else "/"  # the slash of ∂L/∂y / b is not read as another one's
+        return self.write(above, PRODUCT) + slash + self.write(below, ATOM if below.kind == "gradient" else FACTOR)
+
+    def _base(self, e: Expression) -> str:
+        """What an exponent stands on."""
+        return self.write(e, ATOM)
+
+    def _power(self, e: Expression, base: Expression, exponent: Expression) -> str:
+        if isinstance(exponent.data, int):
+            return self._base(base) + str(exponent.data).translate(SUPERSCRIPTS)
+        return f"{self._base(base)}^{self.write(exponent, ATOM)}"
+
+    def _transpose(self, e: Expression, x: Expression) -> str:
+        return self._base(x) + "ᵀ"
+
+    def _matmul(self, e: Expression, a: Expression, b: Expression) -> str:
+        return self.write(a, MATMUL if a.kind == "matmul" else FACTOR) + self.at + self.write(b, FACTOR)
+
+    def _sqrt(self, e: Expression, x: Expression) -> str:
+        return "√" + self.write(x, ATOM)
+
+    def _absolute(self, e: Expression, x: Expression) -> str:
+        return f"|{self.write(x)}|"
+
+    def _over(self, e: Expression, x: Expression) -> str:
+        sign, axes = e.data
+        return f"{sign}{axes.replace(',', '').translate(SUBSCRIPTS)} {self.write(x, PRODUCT)}"
+
+    def _call(self, e: Expression, *arguments: Expression) -> str:
+        function, axes, options = e.data
+        inside = ", ".join([*[self._condition(x) for x in arguments], *options])
+        if len(arguments) == 1 and not options:
+            return function + axes.replace(",", "").translate(SUBSCRIPTS) + self._parentheses(inside)
+        return f"{function}{axes.replace(',', '').translate(SUBSCRIPTS)}({inside})"
+
+    def _index(self, e: Expression, x: Expression, *keys: Expression) -> str:
+        return self.write(x, ATOM) + f"[{e.data.format(*[self._condition(key) for key in keys])}]"
+
+    def _holds(self, e: Expression, *_: Expression) -> str:
+        return f"[{self._condition(e)}]"
+
+    def _condition(self, e: Expression, within: str = "") -> str:
+        """What holds, without the brackets that make it 1 or 0."""
+        if e.kind != "holds":
+            return self.write(e)
+        sign, a, *rest = e.data, *e.parts
+        nested = sign in _JOINING
+        written = [self._condition(part, sign) if nested else self.write(part) for part in (a, *rest)]
+        inside = f"{sign}{written[0]}" if not rest else f"{written[0]} {sign} {written[1]}"
+        return f"({inside})" if nested and rest and within not in ("", sign) else inside
+
+
+def _leading_gradients(e: Expression) -> int:
+    """How many factors of a product are gradients before the first that is not."""
+    return len(list(itertools.takewhile(lambda factor: factor.kind == "gradient", _flat("product", e))))
+
+
+def _is_letter(e: Expression) -> bool:
+    """A one-letter name, perhaps with an index and an exponent: what a number stands before without a dot."""
+    base = e.parts[0] if _is_numeric_power(e) else e
+    return base.kind == "name" and re.fullmatch(r"[^\W\d_][₀-₉]*", base.data) is not None
+
+
+class LaTeX(Text):
+    """Writes an expression as LaTeX, without the dollars: what `amsmath` and matplotlib's mathtext both read."""
+
+    minus, times, fused = "-", r" \cdot ", " "
+
+    def __init__(self, matmul: str = r" \, ") -> None:
+        self.at = matmul
+
+    def sentence(self, text: str) -> str:
+        """The same formula in LaTeX: gradients as fractions, indices and exponents set, words upright."""
+        written = "".join([self._token(token) for token in _TOKENS.finditer(text.replace(" @ ", self.at))])
+        return written.replace("(", r"\left(").replace(")", r"\right)").replace(")ᵀ", r")^\top")
+
+    def _token(self, token: re.Match[str]) -> str:
+        of, by, word, marks, sign = token.groups()
+        if of:
+            return rf"\frac{{\partial {self.sentence(of)}}}{{\partial {self.sentence(by)}}}"
+        if word:
+            low = "".join([c for c in marks if c in _LOWERED])
+            high = "".join([c for c in marks if c in _RAISED])
+            index = f"_{{{_plain(low)}}}" if low else ""
+            exponent = "" if not high else r"^\top" if high == "ᵀ" else f"^{{{_plain(high)}}}"
+            if word.strip() in _LATEX_FUNCTIONS:
+                return f" \\{word.strip()}{index}{exponent} "
+            return (self._variable(word) if len(word) == 1 else _upright(word, trim=False)) + index + exponent
+        return _LATEX_SIGNS.get(sign, sign if sign == " " else _ESCAPES.get(sign, sign))
+
+    def _parentheses(self, inside: str) -> str:
+        return rf"\left({inside}\right)"
+
+    def _variable(self, text: str) -> str:
+        """W stays W; x1 and x₁ become x_{1}, θ becomes \theta; a longer name stands upright."""
+        if text in _LATEX_NAMES:
+            return _LATEX_NAMES[text]
+        letter = re.fullmatch(r"([^\W\d_])_?([0-9]*|[A-Za-z])", text.translate(_DIGITS))
+        if letter is None or not (_greek(letter[1]) or letter[1].isascii()):
+            return _upright(text)
+        return (_greek(letter[1]) or letter[1]) + (f"_{{{letter[2]}}}" if letter[2] else "")
+
+    def _gradient(self, e: Expression) -> str:
+        of, by = e.data
+        return rf"\frac{{\partial {self._variable(of)}}}{{\partial {self._variable(by)}}}"
+
+    def _number(self, e: Expression) -> str:
+        mantissa, power, exponent = super()._number(e).replace("−", "-").partition("e")
+        return rf"{mantissa} \times 10^{{{int(exponent)}}}" if power else mantissa
+
+    def _tightness(self, e: Expression) -> int:
+        fraction = e.kind == "quotient" and _leading_gradients(e.parts[0]) == 0
+        return FACTOR if fraction else super()._tightness(e)
+
+    def _quotient(self, e: Expression, above: Expression, below: Expression) -> str:
+        """A fraction; what comes back, itself a fraction, stands before it."""
+        factors = list(_flat("product", above))
+        n = _leading_gradients(above)
+        written = [self.write(factor) for factor in factors[:n]]
+        rest = factors[n:] or [ONE]
+        inside = self.write(rest[0] if len(rest) == 1 else Expression("product", tuple(rest)))
+        return self.times.join([*written, rf"\frac{{{inside}}}{{{self.write(below)}}}"])
+
+    def _base(self, e: Expression) -> str:
+        raised = e.kind == "call" and e.data[0] == "exp"
+        return self._parentheses(self.write(e)) if raised else self.write(e, ATOM)
+
+    def _power(self, e: Expression, base: Expression, exponent: Expression) -> str:
+        return f"{self._base(base)}^{{{self.write(exponent)}}}"
+
+    def _transpose(self, e: Expression, x: Expression) -> str:
+        return self._base(x) + r"^\top"
+
+    def _sqrt(self, e: Expression, x: Expression) -> str:
+        return rf"\sqrt{{{self.write(x)}}}"
+
+    def _absolute(self, e: Expression, x: Expression) -> str:
+        return rf"\left|{self.write(x)}\right|"
+
+    def _over(self, e: Expression, x: Expression) -> str:
+        sign, axes = e.data
+        return _LATEX_SIGNS[sign] + (f"_{{{axes}}}" if axes else "") + " " + self.write(x, PRODUCT)
+
+    def _call(self, e: Expression, *arguments: Expression) -> str:
+        function, axes, options = e.data
+        if function == "exp":
+            return f"e^{{{self.write(arguments[0])}}}"
+        written = "\\" + function if function in _LATEX_FUNCTIONS else _upright(function)
+        inside = ", ".join([*[self._condition(x) for x in arguments], *[_upright(option) for option in options]])
+        return written + (f"_{{{axes}}}" if axes else "") + self._parentheses(inside)
+
+    def _condition(self, e: Expression, within: str = "") -> str:
+        written = super()._condition(e, within)
+        for sign, latex in _LATEX_SIGNS.items():
+            written = written.replace(sign, latex + " " * (sign == "¬"))
+        return written
+
+
+_LOWERED = "₀₁₂₃₄₅₆₇₈₉₋₊ᵢⱼₖₘₙᵣₛₜ"
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁱⁿᵀ"
+_LETTER, _MARKS = rf"[^\W\dΣ_{_LOWERED}{_RAISED}]", f"[{_LOWERED}{_RAISED}]"
+_TOKENS = re.compile(  # a gradient, a letter or words with an index and an exponent, or a sign
+    rf"∂({_LETTER}{_MARKS}*)/∂({_LETTER}+{_MARKS}*)|((?: ?\b{_LETTER}{{2,}}(?:{_MARKS}*\b ?))+|{_LETTER})({_MARKS}*)|(.)"
+)
+_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_LATEX_FUNCTIONS = {
+    "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "log", "ln", "max", "min", "det",
+}  # fmt: skip
+_LATEX_NAMES = {"ln 2": r"\ln 2", "ln 10": r"\ln 10", "∞": r"\infty", "…": r"\ldots"}
+_LATEX_SIGNS = {
+    "Σ": r"\sum", "∏": r"\prod", "≤": r"\leq", "≥": r"\geq", "≠": r"\neq",
+    "·": r" \cdot ", "×": r"\times ", "∂": r"\partial ", "−": "-", "…": r"\ldots ", "‖": r"\|", "∈": r"\in",
+    "∧": r"\wedge", "∨": r"\vee", "⊕": r"\oplus", "¬": r"\neg",
+}  # fmt: skip
+_ESCAPES = {
+    " ": r"\ ", "→": r"\to ", "−": "-", "\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge ", "&": r"\wedge ", '"': "''", "`": "'",
+    **{c: "\\" + c for c in "{}$%#_"},
+}  # fmt: skip
+
+
+def _upright(text: str, trim: bool = True) -> str:
+    """Any text, upright, with nothing in it that LaTeX would read as a command."""
+    printable = "".join([_ESCAPES.get(c, c) for c in (" ".join(text.split()) if trim else text) if c.isprintable()])
+    return rf"\mathrm{{{printable or chr(92) + ' '}}}"
+
+
+def _plain(text: str) -> str:
+    """Indices and exponents as ordinary characters: ₜ₊₁ as t+1."""
+    return unicodedata.normalize("NFKC", text).replace("−", "-")
+
+
+def _greek(letter: str) -> str:
+    """The command for a Greek letter: \theta for θ; nothing for another one."""
+    words = unicodedata.name(letter, "").split()
+    if words[:1] != ["GREEK"] or len(words) != 4:
+        return ""
+    command = words[3].lower().replace("lamda", "lambda")
+    return "\\" + (command if words[1] == "SMALL" else command.capitalize())
+
+
+# ---------------------------------------------------------------------------------------------------
+# How each operation is spelled: one that is not named here is a function call
+
+SPELLINGS: dict[str, Callable[..., Expression]] = {
+    "add": lambda a, b: make("sum", a, b),
+    "subtract": lambda a, b: make("sum", a, make("negative", b)),
+    "multiply": lambda a, b: make("product", a, b),
+    "divide": lambda a, b: make("quotient", a, b),
+    "negative": lambda x: make("negative", x),
+    "reciprocal": lambda x: make("quotient", ONE, x),
+    "square": lambda x: make("power", x, number(2)),
+    "power": lambda a, b: make("power", a, b),
+    "sqrt": lambda x: make("sqrt", x),
+    "absolute": lambda x: make("absolute", x),
+    "matmul": lambda a, b: make("matmul", a, b),
+    "matrix_transpose": lambda x: make("transpose", x),
+    "zero": lambda x: ZERO,
+    **{silent: lambda x: x for silent in ("positive", "copy", "astype", "broadcast_to", "expand", "expand_dims", "squeeze")},
+    **{op: partial(lambda sign, *xs: make("holds", *xs, data=sign), sign) for op, sign in {
+        "equal": "=", "not_equal": "≠", "less": "<", "less_equal": "≤", "greater": ">", "greater_equal": "≥",
+        "logical_and": "∧", "logical_or": "∨", "logical_xor": "⊕", "logical_not": "¬",
+        "bitwise_and": "∧", "bitwise_or": "∨", "bitwise_xor": "⊕", "invert": "¬",
+    }.items()},
+}  # fmt: skip
+
+
+def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) -> Expression:
+    """The op applied to `xs`, as an expression; `y` is the value of the result."""
+    parts = [x.expression for x in xs]
+    if op.name in SPELLINGS:
+        return SPELLINGS[op.name](*parts)
+    first = np.shape(xs[0].value)
+    axes = _axes(settings.get("axis"), len(first))
+    match op.name:
+        case "sum":
+            return parts[0] if y.size == math.prod(first) else make("over", *parts, data=("Σ", axes))
+        case "prod":
+            return parts[0] if y.size == math.prod(first) else make("over", *parts, data=("∏", axes))
+        case "gate":
+            return make("product", parts[0], truth(xs[1]))
+        case "either":  # np.where
+            if parts[2] == ZERO:
+                return make("product", parts[1], truth(xs[0]))
+            return call("where", *parts)
+        case "einsum":
+            return call("einsum", name(settings["equation"].replace("->", "→")), *parts)
+        case "constant_power":
+            return make("power", *parts, number(settings["exponent"]))
+        case "reshape":
+            longer = [n for n in first if n != 1], [n for n in y.shape if n != 1]
+            return parts[0] if longer[0] == longer[1] else call("reshape", *parts)
+        case "transpose":
+            order = tuple(settings["axes"] or reversed(range(len(first))))
+            if order == tuple(range(len(first))):
+                return parts[0]
+            if order == (*range(len(first) - 2), len(first) - 1, len(first) - 2):
+                return make("transpose", *parts)
+            return call("transpose", *parts, options=(_option(settings["axes"]),) if settings["axes"] else ())
+        case "swapaxes" if {settings["axis1"] % len(first), settings["axis2"] % len(first)} == {
+            len(first) - 2,
+            len(first) - 1,
+        }:
+            return make("transpose", *parts)
+        case "getitem":
+            key = op.symbol(**settings)[1:-1]  # with # for an array
+            added = all(part in (":", "...", "None") for part in key.split(", "))
+            return parts[0] if added else make("index", *parts, data=key.replace("#", "{}"))
+    left_out = {p.name: p.default for p in inspect.signature(op.forward).parameters.values()} if settings else {}
+    options = [
+        _option(value)
+        for key, value in settings.items()
+        if key not in _UNSAID and value is not None and value != left_out[key]
+    ]
+    return call(op.name, *parts, axes=axes, options=tuple(options))
+
+
+_UNSAID = {"axis", "keepdims", "shape", "key", "dtype", "axisa", "axisb", "axisc"}
+
+
+def truth(x: Symbol) -> Expression:
+    """1 where `x` is true, or else a number greater than 0."""
+    if x.expression.kind == "holds":
+        return x.expression
+    return make("holds", x.expression, data="") if x.dtype == bool else make("holds", x.expression, ZERO, data=">")
+
+
+def _option(value: Any) -> str:
+    return str(value).replace("-", "−")
+
+
+def _axes(axis: Any, ndim: int) -> str:
+    """The axes to write: none where it is all of them."""
+    if axis is None:
+        return ""
+    chosen = sorted({a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))}) if ndim else []
+    return "" if len(chosen) == ndim else ",".join([str(a) for a in chosen])
+
+
+def constant(array: Any) -> Expression:
+    """An array that has no name: its number if it holds only one, I for the identity."""
+    a = np.asarray(array)
+    if a.size and (a == a.flat[0]).all():
+        return number(a.flat[0])
+    if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and (a == np.eye(a.shape[-1])).all():
+        return name("I")
+    written = np.array2string(a, separator=", ", precision=4, threshold=8)
+    return name(" ".join(written.split()).replace("[", "(").replace("]", ")") if a.size <= 8 else "…")
+
+
+# ---------------------------------------------------------------------------------------------------
+# Symbols
+
+
+LONGEST = 200
+"""So many parts may a formula have that is to be read."""
+
+
+class Symbol(NDArrayOperatorsMixin):
+    """An expression and a sample value: NumPy's functions compute with both.
+
+    Of an array's attributes it has those that a gradient rule may use: `shape ndim dtype size T mT`.
+
+    >>> x, y = Symbol("x", [1.0, 2.0]), Symbol("y", [3.0, 4.0])
+    >>> np.exp(-x) * y * 2 * y
+    2·exp(−x)·y²
+    >>> (np.exp(-x) * y).latex()
+    'e^{-x} \\\\cdot y'
+    """
+
+    __slots__ = ("expression", "value")
+
+    __hash__ = object.__hash__  # the mixin's elementwise == takes it away
+
+    def __init__(self, expression: Expression | str, value: Any) -> None:
+        self.expression = name(expression) if isinstance(expression, str) else expression
+        self.value: Any = value if isinstance(value, tuple) else np.asarray(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis of the value."""
+        return self.value.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes of the value."""
+        return self.value.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements of the value."""
+        return self.value.size
+
+    @property
+    def dtype(self) -> Any:
+        """The type of each element of the value."""
+        return self.value.dtype
+
+    @property
+    def T(self) -> Any:
+        """The axes in reverse order."""
+        return np.transpose(self)
+
+    @property
+    def mT(self) -> Any:
+        """The last two axes exchanged."""
+        return np.matrix_transpose(self)
+
+    def text(self, *, simplify: bool = True, matmul: str = " @ ") -> str:
+        """The expression as a line of text. Raises ValueError for one of more than `LONGEST` parts."""
+        return Text(matmul).write(self._to_write(simplify))
+
+    def latex(self, *, simplify: bool = True, matmul: str = r" \, ") -> str:
+        """The expression as LaTeX, without the dollars. Raises ValueError for one of more than `LONGEST` parts."""
+        return LaTeX(matmul).write(self._to_write(simplify))
+
+    def _to_write(self, simplify: bool) -> Expression:
+        if self.expression.size > LONGEST:
+            raise ValueError(
+                f"a formula of {self.expression.size:,} parts is too long to read (the limit is {LONGEST}); "
+                "print it in steps: chain(output, local=True)"
+            )
+        return normal(self.expression) if simplify else self.expression
+
+    def __repr__(self) -> str:
+        return self.text() if self.expression.size <= LONGEST else f"<a formula of {self.expression.size:,} parts>"
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __getitem__(self, key: Any) -> Any:
+        return ANSWERS["getitem"](self, key)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        if method == "__call__" and not settings and ufunc in UFUNCS:
+            return UFUNCS[ufunc](inputs)
+        answer = ANSWERS.get(ufunc if method == "__call__" else (ufunc, method))
+        if answer is None or "out" in settings:
+            raise TypeError(f"np.{ufunc.__name__} {method} is no operation on symbols that prints")
+        return answer(*inputs, **settings)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in ANSWERS:
+            return ANSWERS[function](*args, **kwargs)
+        if function in ASKS:
+            return function(*_values(args), **_values(kwargs))
+        raise TypeError(f"{function.__module__}.{function.__name__} is no operation on symbols that prints")
+
+    def __apply_op__(self, op: Any, inputs: Sequence[Any], settings: Mapping[str, Any]) -> Any:
+        """What `Op.apply` gives for symbols: one that prints the op, with the value that it computes."""
+        xs = [_symbol(x) for x in inputs]
+        with np.errstate(all="ignore"):
+            y = op.compute([_values(x) for x in inputs], settings)
+        if op.outputs is None:
+            return Symbol(spell(op, xs, y, settings), y)
+        whole = call(op.name, *[x.expression for x in xs])
+        parts = [Symbol(make("index", whole, data=str(i)), part) for i, part in enumerate(y[: op.outputs])]
+        return parts[0] if op.outputs == 1 else tuple(parts)
+
+
+def _symbol(x: Any) -> Symbol:
+    """Any operand as a symbol: a tensor by its name, an array by its numbers."""
+    if isinstance(x, Symbol):
+        return x
+    value = _values(x)
+    named = isinstance(x, Tensor) and x.name is not None
+    return Symbol(name(x.name) if named else constant(value), value)
+
+
+def _values(x: Any) -> Any:
+    """The numbers in place of symbols and tensors, also inside lists, tuples and dicts."""
+    if isinstance(x, Symbol):
+        return x.value
+    if isinstance(x, Tensor):
+        return x._data
+    if isinstance(x, list | tuple):
+        return type(x)([_values(part) for part in x])
+    return {key: _values(part) for key, part in x.items()} if isinstance(x, dict) else x
+
+
+# ---------------------------------------------------------------------------------------------------
+# One rule
+
+
+def run_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Symbol:
+    """The gradient rule of input `i` run on symbols: ∂L/∂xᵢ, with its value.
+
+    Where the op states its formula because its rule is an algorithm, the expression is the stated one; the value
+    is the rule's all the same. A rule that returns `g` itself is ∂L/∂y·1.
+    """
+    stated = stated_formula(op, i)
+    if callable(stated):
+        with np.errstate(all="ignore"):
+            value = op.rules[i](_values(g), _values(y), *[_values(x) for x in xs], **settings)
+            result = Symbol(_symbol(stated(g, y, *xs, **settings)).expression, value)
+    else:
+        result = _symbol(op.rules[i](g, y, *xs, **settings))
+    if not isinstance(g, tuple) and result.expression is g.expression:
+        return Symbol(Expression("product", (g.expression, ONE)), result.value)
+    return result
+
+
+def rule_formula(op: Any, i: int = 0, *, latex: bool = False, simplify: bool = True) -> str:
+    """The gradient rule of input `i` of an op, printed; what `Op.formula` returns.
+
+    Raises IndexError for an input that the op does not have, ValueError for an op without examples to draw a
+    sample from.
+
+    >>> import tinygrad_edu as tg
+    >>> rule_formula(tg.multiply, 0), rule_formula(tg.sigmoid)
+    ('∂L/∂a = ∂L/∂y·b', '∂L/∂x = ∂L/∂y·y·(1−y)')
+    >>> rule_formula(tg.square), rule_formula(tg.add, simplify=False)
+    ('∂L/∂x = ∂L/∂y·2x', '∂L/∂a = ∂L/∂y·1')
+    """
+    writer = LaTeX() if latex else Text()
+    stated = stated_formula(op, i)
+    if isinstance(stated, str):
+        return writer.sentence(stated)
+    samples = sorted(_samples(op), key=lambda sample: callable(op.vjp) and len(sample[0]) != 2)
+    if not samples:
+        raise ValueError(f"{op.name} has no example to draw a sample from; declare examples=[example((2, 3)), …]")
+    if not 0 <= i < len(samples[0][0]):
+        raise IndexError(f"{op.name} has {len(samples[0][0])} inputs, numbered from 0, so no input {i}")
+    left = writer.write(gradient("L", samples[0][0][i].expression.data))
+    if op.rules is None or op.rules[i] is None:
+        return writer.sentence(f"{left}: none") if not latex else rf"{left}: \mathrm{{none}}"
+    for xs, settings in samples:
+        result = _rule(op, i, xs, settings)
+        if result.shape == xs[i].shape or len(xs) == 1:
+            break  # the first one in which nothing is broadcast, except by the op itself
+    else:
+        xs, settings = samples[0]
+        result = _rule(op, i, xs, settings)
+    if result.shape != xs[i].shape:
+        result = unbroadcast(result, xs[i].shape)
+    return f"{left} = {result.latex(simplify=simplify) if latex else result.text(simplify=simplify)}"
+
+
+def stated_formula(op: Any, i: int) -> str | Callable[..., Any] | None:
+    """What the op states of the gradient of its input `i`, if it does: a sentence, or the rule in its plainest form."""
+    if not op.formulas or op.rules is None or op.rules[i] is None:
+        return None
+    return op.formulas[i if i < len(op.formulas) else -1]
+
+
+def _rule(op: Any, i: int, xs: Sequence[Symbol], settings: Mapping[str, Any]) -> Symbol:
+    """∂L/∂xᵢ for inputs that are symbols."""
+    with np.errstate(all="ignore"):
+        data = op.compute([x.value for x in xs], settings)
+    if op.outputs is None:
+        y: Any = Symbol("y", data)
+        g: Any = Symbol(gradient("L", "y"), _random(data, 1))
+    else:  # what it returns beyond its outputs is for the rules; L does not depend on it
+        names = ["y"] if op.outputs == 1 else []
+        names += [_indexed("y", k) for k in range(len(names), len(data))]
+        y = tuple([Symbol(text, part) for text, part in zip(names, data, strict=True)])
+        shown = [
+            Symbol(gradient("L", text), _random(part, k))
+            for k, (text, part) in enumerate(zip(names, data, strict=True))
+        ]
+        g = (*shown[: op.outputs], *[np.zeros_like(part) for part in data[op.outputs :]])
+    return run_rule(op, i, g, y, *xs, **settings)
+
+
+def _samples(op: Any) -> Iterator[tuple[list[Symbol], dict[str, Any]]]:
+    """Inputs to print the rules of an op with: those of its examples that are not empty, named as in its rules."""
+    for example in op.examples:
+        args, kwargs = example.draw(np.random.default_rng(0), op.domains)
+        inputs, settings = op.bind(*args, **kwargs)
+        values = [np.asarray(x) for x in inputs]
+        if all(value.size for value in values):
+            yield (
+                [Symbol(text, value) for text, value in zip(_input_names(op, len(values)), values, strict=True)],
+                settings,
+            )
+
+
+def _input_names(op: Any, count: int) -> list[str]:
+    """What the op's rules, or else its forward function, call the inputs."""
+    rule = op.vjp if callable(op.vjp) else next(filter(None, op.vjp or ()), None)
+    skipped = (3 if callable(op.vjp) else 2) if rule else 0
+    if rule is None:
+        if isinstance(op.forward, np.ufunc):
+            return ["x"] if count == 1 else ["a", "b", "c"][:count]
+        rule = op.forward
+    found = [p for p in inspect.signature(rule).parameters.values() if p.kind is not p.KEYWORD_ONLY][skipped:]
+    names = [p.name.strip("_") for p in found if p.kind is not p.VAR_POSITIONAL][:count]
+    return names if len(names) == count else [_indexed("x", k) for k in range(count)]
+
+
+def _indexed(text: str, k: int) -> str:
+    return text + str(k).translate(SUBSCRIPTS)
+
+
+def _random(a: Any, seed: int) -> Any:
+    """Random numbers to stand for the gradient of `a`."""
+    return np.random.default_rng(seed).standard_normal(np.shape(a))
+
+
+# ---------------------------------------------------------------------------------------------------
+# A whole record
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A record, read as formulas. Every symbol carries the value that the formula has in the record.
+
+    names: what each tensor is called. definitions: each computed tensor, in the order of computing, as its op
+    applied to its inputs' names. contributions: what each use of a tensor, `(node, position)`, adds to its
+    gradient. gradients: their sums, ∂L/∂node, for the output, everything between, and the leaves.
+    """
+
+    output: Tensor
+    of: str
+    names: dict[Tensor, str]
+    definitions: dict[Tensor, Symbol]
+    contributions: dict[tuple[Tensor, int], Symbol]
+    gradients: dict[Tensor, Symbol]
+
+    def left(self, tensor: Tensor, latex: bool = False) -> str:
+        """∂L/∂tensor, as it is written."""
+        return (LaTeX() if latex else Text()).write(gradient(self.of, self.names[tensor]))
+
+
+class _Node(Symbol):
+    """A tensor of a record as a symbol: `graph.walk` reads it as it reads the tensor."""
+
+    __slots__ = ("_data", "_extra", "_requires_grad", "inputs", "op", "parts", "settings", "tensor")
+
+    def __init__(self, tensor: Tensor, expression: Expression, inputs: tuple[_Node, ...], notes: Any) -> None:
+        super().__init__(expression, tensor._data)
+        self.tensor = tensor
+        self.inputs = inputs
+        self.op = None if tensor.op is None else _PrintedOp(tensor.op)
+        self.settings = tensor.settings
+        self.parts: dict[int, Symbol] = {}  # of a node with several outputs: those that were used
+        self._data = tensor._data
+        self._requires_grad = tensor._requires_grad
+        self._extra = notes
+
+    def _value(self) -> Any:
+        if not isinstance(self._data, tuple):
+            return self
+        whole = self.expression
+        return tuple(
+            [self.parts.get(k, Symbol(make("index", whole, data=str(k)), a)) for k, a in enumerate(self._data)]
+        )
+
+    def _describe(self) -> str:
+        return self.tensor._describe()
+
+
+class _PrintedOp:
+    """An op whose rules print."""
+
+    def __init__(self, op: Any) -> None:
+        self.name, self.outputs, self.broadcasts, self.selects = op.name, op.outputs, op.broadcasts, op.selects
+        self.op = op
+
+    @property
+    def rules(self) -> _PrintedOp:
+        return self
+
+    def __getitem__(self, i: int) -> Any:
+        return None if self.op.rules is None or self.op.rules[i] is None else partial(run_rule, self.op, i)
+
+
+class _Notes:
+    """What the walk leaves at each node it reaches: the gradient; with `local`, a name goes on in its place."""
+
+    retains = False
+
+    def __init__(self, of: str, names: Mapping[Tensor, str], local: bool) -> None:
+        self.of, self.names, self.local = of, names, local
+        self.gradients: dict[Tensor, Symbol] = {}
+
+    def run_hooks(self, g: Any, node: _Node, create_graph: bool) -> Any:
+        if isinstance(node._data, tuple):
+            return g
+        self.gradients[node.tensor] = g
+        return Symbol(gradient(self.of, self.names[node.tensor]), g.value) if self.local else g
+
+
+def chain(
+    output: Tensor,
+    names: Mapping[str, Tensor] | None = None,
+    *,
+    loss: str | None = None,
+    local: bool = False,
+    inline: bool = False,
+) -> Chain:
+    """Read the record of `output` as formulas: the chain rule, walked on symbols.
+
+    names: what to call the tensors; else their own `name`; else x, t, y, with an index where there are several.
+    loss: the name of a quantity L beyond the output, so that the walk starts from ∂L/∂output, with the value 1.
+    Left out, the output itself is differentiated, if it is a single number (∂z/∂z = 1), or else an L.
+    local: each contribution in terms of the gradient of the op's result, ∂L/∂t·cos(x), instead of in full.
+    inline: what was computed on the way and has no name of its own is written out, exp(−x), instead of as t.
+
+    Raises RuntimeError if `output` depends on nothing that requires a gradient, or if its record is freed or stale.
+
+    >>> import tinygrad_edu as tg
+    >>> x, y = tg.Tensor(2.0, requires_grad=True, name="x"), tg.Tensor(3.0, requires_grad=True, name="y")
+    >>> t = x + y
+    >>> z = t ** 2
+    >>> read = chain(z, {"t": t, "z": z})
+    >>> read.contributions[z, 0].text(simplify=False), read.contributions[t, 1].text(simplify=False)
+    ('∂z/∂z·2t', '∂z/∂z·2t·1')
+    >>> read.gradients[x], read.gradients[x].value.item()
+    (2t, 10.0)
+    """
+    if not output._requires_grad:
+        raise RuntimeError(
+            f"{output._describe()} depends on no tensor that requires a gradient: there is no chain to print"
+        )
+    order = topological([output], through_constants=True)
+    given = {} if names is None else {tensor: text for text, tensor in names.items()}
+    called = _names(order, output, given)
+    of = loss or (called[output] if output.size == 1 else "L")
+    notes = _Notes(of, called, local)
+    nodes: dict[Tensor, _Node] = {}
+    definitions: dict[Tensor, Symbol] = {}
+    for tensor in order:
+        inputs = tuple([nodes[x] for x in tensor.inputs])
+        expression = name(called[tensor]) if tensor in called else constant(tensor._data)
+        if tensor.op is not None:
+            if tensor.op.selects:
+                spelled = make("index", inputs[0].expression, data=str(tensor.settings["index"]))
+            else:
+                spelled = spell(tensor.op, inputs, tensor._data, tensor.settings)
+            definitions[tensor] = Symbol(spelled, tensor._data)
+            if inline and tensor is not output and tensor.name is None and tensor not in given:
+                expression = spelled
+        node = nodes[tensor] = _Node(tensor, expression, inputs, notes)
+        if tensor.op is not None and tensor.op.selects:
+            inputs[0].parts[tensor.settings["index"]] = node
+    contributions: dict[tuple[Tensor, int], Symbol] = {}
+
+    def note(node: _Node, i: int, contribution: Symbol) -> None:
+        contributions[node.tensor, i] = contribution
+
+    start = Symbol(gradient(of, called[output]), np.ones_like(output._data))
+    with no_grad(), np.errstate(all="ignore"):
+        walk([nodes[x] for x in topological([output])], {nodes[output]: start}, note, create_graph=True)
+    return Chain(output, of, called, definitions, contributions, notes.gradients)
+
+
+def _names(order: Sequence[Tensor], output: Tensor, given: Mapping[Tensor, str]) -> dict[Tensor, str]:
+    """What each tensor is called; a constant that is a single number is not called anything."""
+    called: dict[Tensor, str] = {}
+    taken: set[str] = set()
+
+    def take(tensor: Tensor, text: str) -> None:
+        wanted, k = text, 2
+        while text in taken:
+            text, k = _indexed(wanted, k), k + 1
+        taken.add(text)
+        called[tensor] = text
+
+    for tensor in sorted(order, key=lambda tensor: tensor not in given):  # what is given comes first
+        if given.get(tensor) or tensor.name:
+            take(tensor, given.get(tensor) or str(tensor.name))
+    rest = [tensor for tensor in order if tensor not in called]
+    kinds = {
+        "x": [x for x in rest if x.op is None and x._requires_grad],
+        "c": [x for x in rest if x.op is None and not x._requires_grad and constant(x._data).kind == "name"],
+        "t": [x for x in rest if x.op is not None and x is not output],
+        "y": [output] if output in rest else [],
+    }
+    for letter, tensors in kinds.items():
+        for k, tensor in enumerate(tensors, 1):
+            take(tensor, letter if len(tensors) == 1 and letter not in taken else _indexed(letter, k))
+    return called
+
+
+def formula(
+    output: Tensor,
+    leaf: Tensor,
+    names: Mapping[str, Tensor] | None = None,
+    *,
+    loss: str | None = None,
+    latex: bool = False,
+) -> str:
+    """The chain rule from `output` back to `leaf`, a line a step: in symbols, simplified, and evaluated.
+
+    First what was computed, then the gradients of what lies between, then that of the leaf: in terms of them, in
+    full, and in numbers. A formula of more than `LONGEST` parts is not written in full. For an output that is not
+    a single number, or with `loss`, the lines start from ∂L/∂output, and nothing is evaluated.
+    With `latex` each line is a formula to be put between dollars. Arguments and errors as those of `chain`.
+
+    >>> import tinygrad_edu as tg
+    >>> x, y = tg.Tensor(2.0, requires_grad=True, name="x"), tg.Tensor(3.0, requires_grad=True, name="y")
+    >>> t = x + y
+    >>> z = t ** 2
+    >>> print(formula(z, x, {"t": t, "z": z}))
+    t = x + y = 5
+    z = t² = 25
+    ∂z/∂t = ∂z/∂z·2t = 2t = 10
+    ∂z/∂x = ∂z/∂t·1 = ∂z/∂z·2t·1 = 2t = 10
+    """
+    read = chain(output, names, loss=loss, local=True)
+    full = chain(output, names, loss=loss)
+    if leaf not in read.gradients:
+        raise RuntimeError(
+            f"formula() found no path from {output._describe()} to {leaf._describe()} that requires a gradient"
+        )
+    writer = LaTeX() if latex else Text()
+    evaluated = loss is None and output.size == 1
+    lines = []
+
+    def add(left: str, symbols: Sequence[tuple[Symbol, bool]], numbers: bool) -> None:
+        written = [
+            s.latex(simplify=simplify) if latex else s.text(simplify=simplify)
+            for s, simplify in symbols
+            if s.expression.size <= LONGEST
+        ]
+        if numbers:
+            written += _evaluated(symbols[0][0].value, writer)
+        lines.append(" = ".join(dict.fromkeys([left, *written])))
+
+    for tensor, symbol in read.definitions.items():
+        add(writer.write(name(read.names[tensor])), [(symbol, True)], True)
+    between = _descendants(leaf, list(read.definitions))
+    for tensor, local in read.gradients.items():
+        if tensor is leaf or (tensor in between and tensor is not output):
+            whole = full.gradients[tensor]
+            steps = (
+                [(local, False), (whole, False), (whole, True)] if tensor is leaf else [(local, False), (local, True)]
+            )
+            add(read.left(tensor, latex), steps, evaluated)
+    return "\n".join(lines)
+
+
+def _descendants(leaf: Tensor, order: Sequence[Tensor]) -> set[Tensor]:
+    """What was computed from `leaf`."""
+    found = {leaf}
+    for tensor in order:
+        if not found.isdisjoint(tensor.inputs):
+            found.add(tensor)
+    return found
+
+
+def _evaluated(value: Any, writer: Text) -> list[str]:
+    """A value to stand at the end of a line: a number, or a few of them."""
+    if isinstance(value, tuple) or value.size > 6:
+        return []
+    if value.size == 1:
+        return [writer.write(number(value.item()))]
+    return [writer.write(name(" ".join(np.array2string(value, separator=", ", precision=4).split())))]
+
+
+class _CallableModule(types.ModuleType):
+    """`tinygrad_edu.formula` is both this module and the function that it is named after."""
+
+    __call__ = staticmethod(formula)
+
+
+sys.modules[__name__].__class__ = _CallableModule
