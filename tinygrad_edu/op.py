@@ -26,7 +26,7 @@ A new op of one's own:
 >>> x.grad.tolist()
 [3.0, 12.0]
 >>> cube.formula(0)
-'∂L/∂x = 3·∂L/∂y·x^2'
+'∂L/∂x = ∂L/∂y·3x²'
 """
 
 from __future__ import annotations
@@ -172,7 +172,8 @@ class Op:
     view: the result may share memory with the first input.
     takes_out: forward(..., out=array) writes its result there.
     analytic: the forward is complex-differentiable, so tests may judge it by a complex step.
-    formulas: the printed rule of each input, where the rule is an algorithm rather than a formula.
+    formulas: what `formula` prints for each input (the last for all further ones) where the rule is an algorithm rather
+        than a formula: a sentence, "∂L/∂x = …", or the rule in its plainest form, a function like the rule itself.
     examples, domain, special: what the tests draw from; domain is one for all inputs or a tuple of them.
     """
 
@@ -192,7 +193,7 @@ class Op:
         view: bool = False,
         takes_out: bool = False,
         analytic: bool = False,
-        formulas: Sequence[str] | None = None,
+        formulas: Sequence[str | Rule | None] | None = None,
         examples: Sequence[Example] = (),
         domain: Domain | tuple[Domain, ...] = real,
         special: Sequence[At] = (),
@@ -229,6 +230,8 @@ class Op:
             self._defaults = {p.name: p.default for p in names[self.arity :]}
             self._positional = len([p for p in names if p.kind is not p.KEYWORD_ONLY])
             bind = self._bind
+        else:
+            bind.__qualname__ = self.name  # for Python's own errors about arguments
         self.bind = bind
         own = bind != self._bind
         self._direct = -1 if own else self.arity  # so many arguments are the inputs, and need no binding
@@ -248,7 +251,7 @@ class Op:
         >>> tg.multiply.formula(0)
         '∂L/∂a = ∂L/∂y·b'
         """
-        from tinygrad_edu.formula import rule_formula
+        from tinygrad_edu.formula import rule_formula  # here, since few programs print formulas
 
         return rule_formula(self, i, latex=latex, simplify=simplify)
 

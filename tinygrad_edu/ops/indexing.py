@@ -7,6 +7,7 @@ other's rule, and derivatives of any order exist.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.op import Fixed, composite, example, op, spread
+from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import ANSWERS, ASKS, numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -61,8 +63,15 @@ def _as_indices(part: Any) -> Any:
 
 def index_of(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     """What stood between the brackets: the inverse of `key_and_arrays`."""
+    if not arrays:
+        return _with_slices(key)
     parts = iter(arrays)
-    return tuple([next(parts) if k == ARRAY else slice(*k) if k.__class__ is tuple else k for k in key])
+    return tuple([next(parts) if k.__class__ is str else k for k in _with_slices(key)])
+
+
+@functools.lru_cache
+def _with_slices(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([slice(*k) if k.__class__ is tuple else k for k in key])
 
 
 def key_text(key: tuple[Any, ...]) -> str:
@@ -105,7 +114,7 @@ _INDICES = [
     answers=(operator.getitem,),
     view=True,
     analytic=True,
-    formulas=["∂L/∂x = 0 but ∂L/∂x[index] += ∂L/∂y"],
+    formulas=["∂L/∂x = 0 but ∂L/∂x[index] += ∂L/∂y", "∂L/∂index: none"],
     examples=[
         *[example((3, 4), Fixed(index)) for index in _INDICES],
         example((3,), 1),
@@ -159,7 +168,7 @@ def _add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) 
     vjp=lambda i, g, y, values, *arrays, key, shape: g[index_of(key, arrays)],
     bind=lambda values, *arrays, key, shape: ((values, *arrays), {"key": key, "shape": shape}),
     analytic=True,
-    formulas=["∂L/∂values = ∂L/∂y[index]"],
+    formulas=["∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=[
         example((2, 4), np.array([1, 1]), key=(ARRAY,), shape=(3, 4)),
         example((2, 4), np.array([-1, 2], np.int8), key=(ARRAY,), shape=(3, 4)),
@@ -207,7 +216,7 @@ _WRITES = [
     vjp=lambda i, g, y, x, values, *arrays, key: g if i == 0 else getitem(g, index_of(key, arrays)),
     bind=_bind_writing,
     broadcasts=True,
-    formulas=["∂L/∂x = ∂L/∂y", "∂L/∂values = ∂L/∂y[index]"],
+    formulas=["∂L/∂x = ∂L/∂y", "∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=_WRITES[1:],
 )
 def scatter_add(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
@@ -239,7 +248,7 @@ def _index_update_rule(i: int, g: Any, y: Any, x: Any, values: Any, *arrays: Any
     vjp=_index_update_rule,
     bind=_bind_writing,
     broadcasts=True,
-    formulas=["∂L/∂x = ∂L/∂y but ∂L/∂x[index] = 0", "∂L/∂values = ∂L/∂y[index]"],
+    formulas=["∂L/∂x = ∂L/∂y but ∂L/∂x[index] = 0", "∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=_WRITES,
 )
 def index_update(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
@@ -420,8 +429,9 @@ def piecewise(x: Any, conditions: Any, functions: Any, *args: Any, **kwargs: Any
 
     One function more than conditions is for where none holds; without it y is 0 there.
     """
-    conditions = [conditions] if np.ndim(conditions[0]) == 0 and np.ndim(x) != 0 else list(conditions)
-    conditions = [np.astype(np.asarray(c) if isinstance(c, list | bool) else c, bool) for c in conditions]
+    x = array(x)
+    conditions = [conditions] if np.ndim(conditions[0]) == 0 and x.ndim else list(conditions)
+    conditions = [np.astype(array(condition), bool) for condition in conditions]
     if len(functions) == len(conditions) + 1:
         conditions.append(~np.any(np.stack(conditions), axis=0))
     elif len(functions) != len(conditions):

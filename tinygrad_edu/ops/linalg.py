@@ -4,14 +4,13 @@ The rules are those of Giles, *Collected matrix derivative results for forward a
 differentiation* (2008), of Murray, *Differentiation of the Cholesky decomposition* (2016), and of Townsend,
 *Differentiating the singular value decomposition* (2016). They are made of products and inverses, so that
 derivatives of any order exist.
-
-As `tg.linalg` this page has the functions of `numpy.linalg`, but for `eig` and `eigvals`, whose results are complex.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+import operator
 import string
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_edu.op import Fixed, composite, example, op, real, ufunc
+from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -69,6 +69,8 @@ def _matmul_by_a(g: Any, a: Any, b: Any) -> Any:
         return g[..., None] * b
     if a.ndim == 1:
         return (b @ g[..., None])[..., 0]
+    if b.ndim == 2:  # one product of a tall matrix, instead of a stack of small ones
+        return np.reshape(_tall(g) @ b.T, a.shape)
     return g @ b.mT
 
 
@@ -80,10 +82,14 @@ def _matmul_by_b(g: Any, a: Any, b: Any) -> Any:
         return a[:, None] * g[..., None, :]
     if b.ndim == 1:
         return (a.mT @ g[..., None])[..., 0]
-    if b.ndim == 2:  # one product of two tall matrices, instead of a stack of products to be summed
-        rows = math.prod(a.shape[:-1])
-        return np.reshape(a, (rows, a.shape[-1])).T @ np.reshape(g, (rows, g.shape[-1]))
+    if b.ndim == 2:  # one product of tall matrices, instead of a stack of products to be summed
+        return _tall(a).T @ _tall(g)
     return a.mT @ g
+
+
+def _tall(x: Any) -> Any:
+    """A stack of matrices as one, their rows below each other."""
+    return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 matmul = ufunc(
@@ -224,6 +230,7 @@ def _bind_cross(
         lambda g, y, a, b, *, axisa, axisb, axisc: np.cross(g, a, axisc, axisa, axisb),
     ),
     bind=_bind_cross,
+    formulas=["∂L/∂a = b × ∂L/∂y", "∂L/∂b = ∂L/∂y × a"],
     answers=(np.cross, np.linalg.cross),
     broadcasts=True,
     analytic=True,
@@ -341,10 +348,11 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
 )
 def matrix_power(x: Any, n: int) -> Any:
     """y = x·x·…·x, n times, by repeated squaring; for negative n, of the inverse."""
-    if np.ndim(x) < 2 or np.shape(x)[-1] != np.shape(x)[-2]:
-        raise np.linalg.LinAlgError(f"matrix_power() takes square matrices, but got shape {np.shape(x)}")
-    if n == 0:  # an empty product: x to the power 0 is recorded, and its derivative is zero
-        return np.eye(np.shape(x)[-1], dtype=x.dtype) + np.matmul(x[..., :0], x[..., :0, :])
+    x, n = array(x), operator.index(n)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise np.linalg.LinAlgError(f"matrix_power() takes square matrices, but got shape {x.shape}")
+    if n == 0:  # 1 and an empty product: x⁰ is recorded, and its derivative is zero
+        return np.eye(x.shape[-1], dtype=x.dtype) + x[..., :0] @ x[..., :0, :]
     if n < 0:
         return matrix_power(np.linalg.inv(x), -n)
     if n == 1:
@@ -353,17 +361,23 @@ def matrix_power(x: Any, n: int) -> Any:
     return half @ half if n % 2 == 0 else half @ half @ x
 
 
-if hasattr(np, "matvec"):  # NumPy 2.2
+@composite(
+    answers=(np.matvec,) if hasattr(np, "matvec") else (),  # since NumPy 2.2
+    examples=[example((2, 3), (3,)), example((2, 1, 2, 3), (4, 3))],
+    analytic=True,
+)
+def matvec(a: Any, x: Any) -> Any:
+    """y = a·x for stacks of matrices a and of vectors x, broadcast together."""
+    return np.squeeze(np.matmul(a, np.expand_dims(x, -1)), -1)
 
-    @composite(answers=(np.matvec,), examples=[example((2, 3), (3,)), example((2, 1, 2, 3), (4, 3))], analytic=True)
-    def matvec(a: Any, x: Any) -> Any:
-        """y = a·x for stacks of matrices a and of vectors x, broadcast together."""
-        return np.squeeze(np.matmul(a, np.expand_dims(x, -1)), -1)
 
-    @composite(answers=(np.vecmat,), examples=[example((3,), (3, 2)), example((4, 3), (2, 1, 3, 2))])
-    def vecmat(x: Any, a: Any) -> Any:
-        """y = xᵀ·a for stacks of vectors x and of matrices a, broadcast together."""
-        return np.squeeze(np.matmul(np.expand_dims(x, -2), a), -2)
+@composite(
+    answers=(np.vecmat,) if hasattr(np, "vecmat") else (),
+    examples=[example((3,), (3, 2)), example((4, 3), (2, 1, 3, 2))],
+)
+def vecmat(x: Any, a: Any) -> Any:
+    """y = xᵀ·a for stacks of vectors x and of matrices a, broadcast together."""
+    return np.squeeze(np.matmul(np.expand_dims(x, -2), a), -2)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -373,42 +387,46 @@ if hasattr(np, "matvec"):  # NumPy 2.2
 LETTERS = string.ascii_uppercase + string.ascii_lowercase  # in the order in which an implicit output sorts them
 
 
-def explicit(operands: Sequence[Any]) -> tuple[str, list[Any]]:
-    """einsum's arguments as an equation with an output and without an ellipsis, and the arrays.
+@functools.lru_cache
+def explicit(equation: str, *ndims: int) -> str:
+    """The equation with its output written out and without an ellipsis, for arrays of so many axes.
 
-    >>> explicit(["...ij,jk", np.ones((5, 2, 3)), np.ones((3, 4))])[0]
+    >>> explicit("...ij,jk", 3, 2)
     'Aij,jk->Aik'
     """
-    if isinstance(operands[0], str):
-        left, arrow, output = operands[0].replace(" ", "").partition("->")
-        inputs, arrays = left.split(","), list(operands[1:])
-    else:  # einsum(a, [0, 1], b, [1, 2], [0, 2])
-        pairs = len(operands) // 2
-        arrays = [operands[2 * i] for i in range(pairs)]
-        inputs = [_letters(operands[2 * i + 1]) for i in range(pairs)]
-        arrow, output = ("->", _letters(operands[-1])) if len(operands) % 2 else ("", "")
-    if len(inputs) != len(arrays):
-        raise ValueError(f"einsum() needs an array for each part of {','.join(inputs)!r}, but got {len(arrays)}")
-    spare = [letter for letter in LETTERS if letter not in "".join([*inputs, output])]
-    longest = 0
-    for i, (labels, x) in enumerate(zip(inputs, arrays, strict=True)):
-        named = labels.replace("...", "")
-        hidden = np.ndim(x) - len(named)
-        if hidden < 0 or (hidden and named == labels):
-            raise ValueError(f"einsum() got {labels!r} for an array of {np.ndim(x)} axes, of shape {np.shape(x)}")
-        inputs[i] = labels.replace("...", "".join(spare[:hidden][::-1]))
-        longest = max(longest, hidden)
-    ellipsis = "".join(spare[:longest][::-1])  # counted from the last, as broadcasting does
+    left, arrow, output = equation.replace(" ", "").partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(ndims):
+        raise ValueError(f"einsum() needs {len(inputs)} arrays for {equation!r}, but got {len(ndims)}")
+    spare = [letter for letter in LETTERS if letter not in equation]
+    longest = ""  # what the ellipsis stands for; its last label is the first spare one, as broadcasting counts
+    for i, (labels, ndim) in enumerate(zip(inputs, ndims, strict=True)):
+        hidden = ndim - len(labels.replace("...", ""))
+        if hidden < 0 or (hidden and "..." not in labels):
+            raise ValueError(
+                f"einsum() got an array of {ndim} axes for {labels!r} in {equation!r}; give each axis a letter, or write ..."
+            )
+        ellipsis = "".join(spare[:hidden][::-1])
+        inputs[i] = labels.replace("...", ellipsis)
+        longest = max(longest, ellipsis, key=len)
     if not arrow:
         used = "".join(inputs)
-        output = "..." + "".join(sorted(s for s in set(used) - set(ellipsis) if used.count(s) == 1))
+        output = "..." + "".join(sorted(s for s in set(used) - set(longest) if used.count(s) == 1))
     elif longest and "..." not in output:
-        raise ValueError(f"einsum() got an ellipsis in the inputs, but none in the output {output!r}")
-    return ",".join(inputs) + "->" + output.replace("...", ellipsis), arrays
+        raise ValueError(f"einsum() got an ellipsis in the inputs of {equation!r}, but none in its output")
+    return ",".join(inputs) + "->" + output.replace("...", longest)
 
 
-def _letters(labels: Sequence[Any]) -> str:
-    return "".join(["..." if label is Ellipsis else LETTERS[label] for label in labels])
+def _bind_einsum(*operands: Any, optimize: Any = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if isinstance(operands[0], str):
+        equation, *arrays = operands
+    else:  # einsum(a, [0, 1], b, [1, 2], [0, 2])
+        labels = ["".join(["..." if s is Ellipsis else LETTERS[s] for s in part]) for part in operands[1::2]]
+        arrays = list(operands[0 : len(operands) // 2 * 2 : 2])
+        equation = ",".join(labels)
+        if len(operands) % 2:
+            equation += "->" + "".join(["..." if s is Ellipsis else LETTERS[s] for s in operands[-1]])
+    return tuple(arrays), {"equation": explicit(equation, *map(np.ndim, arrays))}
 
 
 def _einsum_rule(i: int, g: Any, y: Any, *xs: Any, equation: str) -> Any:
@@ -445,11 +463,6 @@ def _multiplications(equation: str, shapes: tuple[tuple[int, ...], ...]) -> int:
         for label, n in zip(labels, shape, strict=False):
             sizes[label] = max(n, sizes.get(label, 1))
     return math.prod(sizes.values())
-
-
-def _bind_einsum(*operands: Any, optimize: Any = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    equation, arrays = explicit(operands)
-    return tuple(arrays), {"equation": equation}
 
 
 @op(
@@ -631,6 +644,7 @@ def _solve_by_b(g: Any, a: Any, b: Any) -> Any:
         lambda g, y, a, b: _solve_by_b(g, a, b),
     ),
     answers=(np.linalg.solve,),
+    formulas=["∂L/∂a = −∂L/∂b @ yᵀ", "∂L/∂b = solve(aᵀ, ∂L/∂y)"],
     broadcasts=True,
     analytic=True,
     domain=(regular, real),
@@ -664,9 +678,9 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
             f"lstsq() takes a matrix and a vector or matrix, but got {np.shape(a)} and {np.shape(b)}"
         )
     m, n = np.shape(a)
-    rcond = max(m, n) * float(np.finfo(a.dtype).eps) if rcond is None else float(rcond)
-    x = np.matmul(np.linalg.pinv(a, rcond), b)
     s = np.linalg.svdvals(a)
+    rcond = max(m, n) * float(np.finfo(s.dtype).eps) if rcond is None else float(rcond)
+    x = np.matmul(np.linalg.pinv(a, rcond), b)
     rank = np.sum(numbers(s) > rcond * numbers(s).max(initial=0), dtype=np.intc)
     squares = (np.matmul(a, x) - b) ** 2
     squares = np.sum(squares if np.ndim(b) == 2 else squares[:, None], axis=0)
@@ -727,6 +741,7 @@ def _cholesky_rule(g: Any, y: Any, x: Any, *, upper: bool) -> Any:
     symbol="cholesky",
     vjp=(_cholesky_rule,),
     answers=(np.linalg.cholesky,),
+    formulas=["∂L/∂x = sym(y⁻ᵀ @ half(yᵀ @ ∂L/∂y) @ y⁻¹)"],
     domain=definite,
     examples=[example((3, 3)), example((2, 2, 2)), example((3, 3), upper=True), example((1, 1))],
 )
@@ -767,6 +782,7 @@ def _eigh_rule(g: Any, y: Any, x: Any) -> Any:
     outputs=2,
     results=EighResult._make,
     answers=(np.linalg.eigh,),
+    formulas=["∂L/∂x = sym(V @ (diag(∂L/∂w) + F·(Vᵀ @ ∂L/∂V)) @ Vᵀ), Fᵢⱼ = 1/(wⱼ − wᵢ)"],
     domain=gapped,
     examples=[example((3, 3)), example((2, 2, 2)), example((1, 1))],
 )
@@ -819,6 +835,10 @@ def _svd_rule(g: Any, y: Any, x: Any) -> Any:
     vjp=(_svd_rule,),
     outputs=3,
     results=SVDResult._make,
+    formulas=[
+        "∂L/∂x = U @ (diag(∂L/∂s) + (J + Jᵀ) @ S + S @ (K + Kᵀ)) @ Vᵀ, "
+        "J = F·(Uᵀ @ ∂L/∂U), K = F·(Vᵀ @ ∂L/∂V), Fᵢⱼ = 1/(sⱼ² − sᵢ²)"
+    ],
     domain=graded,
     examples=[example((3, 3)), example((4, 2)), example((2, 2, 3)), example((1, 1))],
 )
@@ -883,6 +903,7 @@ def _qr_rule(g: Any, y: Any, x: Any) -> Any:
     vjp=(_qr_rule,),
     outputs=2,
     results=QRResult._make,
+    formulas=["∂L/∂x = (∂L/∂Q + Q @ (tril(M) + tril(M, −1)ᵀ)) @ R⁻ᵀ, M = R @ (∂L/∂R)ᵀ − (∂L/∂Q)ᵀ @ Q"],
     domain=graded,
     examples=[example((3, 3)), example((4, 2)), example((2, 4)), example((2, 3, 2))],
 )
@@ -928,37 +949,6 @@ def matrix_diagonal(x: Any, *, offset: int = 0) -> Any:
 
 
 @composite(
-    answers=(np.linalg.matrix_norm,),
-    domain=graded,
-    examples=[
-        example((3, 2)),
-        example((2, 2, 3), keepdims=True),
-        *[example((3, 2), ord=order) for order in ("nuc", 1, -1, 2, -2, math.inf, -math.inf)],
-        example((2, 2, 3), ord=2, keepdims=True),
-    ],
-)
-def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    """The norm of each matrix: √Σx² ("fro"), Σs ("nuc"), the greatest s (2) or column sum of |x| (1) or row sum (inf).
-
-    s are the singular values. −2, −1 and −inf take the least instead of the greatest.
-    """
-    if ord == "fro":
-        return np.linalg.norm(x, axis=(-2, -1), keepdims=keepdims)
-    if ord in (1, 2, math.inf) and 0 in np.shape(x)[-2:]:
-        y = np.sum(x, axis=(-2, -1))  # of an empty matrix, 0
-    elif ord == "nuc":
-        y = np.sum(np.linalg.svdvals(x), axis=-1)
-    elif ord in (2, -2):
-        y = np.linalg.svdvals(x)[..., 0 if ord > 0 else -1]
-    elif ord in (1, -1, math.inf, -math.inf):
-        sums = np.sum(np.abs(x), axis=-2 if abs(ord) == 1 else -1)
-        y = np.max(sums, axis=-1) if ord > 0 else np.min(sums, axis=-1)
-    else:
-        raise ValueError(f"matrix_norm() takes ord 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, but got {ord!r}")
-    return y[..., None, None] if keepdims else y
-
-
-@composite(
     answers=(np.linalg.cond,),
     domain=graded,
     examples=[example((3, 2)), example((2, 3, 3), -2), example((3, 3), "fro"), example((3, 3), 1)],
@@ -969,6 +959,3 @@ def cond(x: Any, p: Any = None) -> Any:
         s = np.linalg.svdvals(x)
         return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
     return np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(x), ord=p)
-
-
-trace, diagonal = matrix_trace, matrix_diagonal  # what numpy.linalg calls them
