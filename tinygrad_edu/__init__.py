@@ -56,7 +56,8 @@ from tinygrad_edu.random import manual_seed
 from tinygrad_edu.tensor import Tensor
 
 if TYPE_CHECKING:
-    from tinygrad_edu import data, formula, linalg, nn, optim, testing
+    from tinygrad_edu import data, linalg, nn, optim, testing
+    from tinygrad_edu.formula import formula  # the module of this name can be called, as the function in it
 
 # what NumPy calls by a second name
 abs, amax, amin, around, concat, conj, fix = absolute, max, min, round, concatenate, conjugate, trunc
