@@ -4,7 +4,8 @@ from viz import draw
 draw(price).save("price.svg")
 """
 
-from viz.drawing import Drawing, draw
-from viz.graph import trace
+from viz.drawing import Drawing
+from viz.figure import draw, draw_backward
+from viz.graph import Graph, trace
 
-__all__ = ["Drawing", "draw", "trace"]
+__all__ = ["Drawing", "Graph", "draw", "draw_backward", "trace"]

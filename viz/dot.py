@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import graphviz
 
@@ -135,7 +136,7 @@ def _line(line: Line, theme: Theme) -> dict[str, str]:
         back = min(10.0 * size, length * 0.9)
         points[-1] = (x1 - (x1 - x0) / length * back, y1 - (y1 - y0) / length * back)
     curve = [points[0]]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         curve += [(x0 + (x1 - x0) / 3, y0 + (y1 - y0) / 3), (x0 + (x1 - x0) * 2 / 3, y0 + (y1 - y0) * 2 / 3), (x1, y1)]
     end = f"e,{tip[0]:.2f},{tip[1]:.2f} " if line.tip else ""
     return {
@@ -148,7 +149,14 @@ def _line(line: Line, theme: Theme) -> dict[str, str]:
 
 
 def _text(text: Text, theme: Theme) -> dict[str, str]:
-    colour = theme.grad if text.role == "grad" else theme.parameter if "parameter" in text.classes else theme.ink
+    if text.role == "blank":  # room for an answer
+        return {
+            "id": text.id, "class": f"text {text.classes}", "label": "", "shape": "box", "style": "rounded",
+            "color": theme.outline, "pos": f"{text.x:.2f},{text.y:.2f}",
+            "width": _inches(max(text.width, 34.0)), "height": _inches(text.height),
+        }  # fmt: skip
+    colour = {"grad": theme.grad, "formula": theme.outline, "path": theme.outline, "note": theme.outline}.get(text.role)
+    colour = colour or (theme.parameter if "parameter" in text.classes else theme.ink)
     return {
         "id": text.id, "class": f"text {text.classes}", "label": graphviz.escape(text.text), "shape": "plaintext",
         "pos": f"{text.x:.2f},{text.y:.2f}", "width": _inches(text.width), "height": _inches(text.height),

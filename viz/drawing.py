@@ -1,40 +1,233 @@
-"""`draw`: a figure of a tensor's computational graph."""
+"""Drawing: a figure, which shows itself and saves itself; Frames: the same figure, step by step."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from viz import mermaid, styles, text, tikz
 from viz.dot import THEMES, drawing, placement, read_heights
-from viz.geometry import columns, draw_lines
-from viz.graph import Graph, Record
-from viz.labels import NumberLabels
-from viz.plan import make_plan
+from viz.fonts import has_wide_font
+from viz.geometry import columns, draw_lines, side_by_side
+from viz.graph import Graph
+from viz.labels import FigureLabels
+from viz.metrics import is_wide
+from viz.plan import Plan, make_plan
 from viz.render import graphviz
-from viz.scene import Scene
+from viz.scene import Line, Scene, Shape, Text
+from viz.svg import animated, tidy
+from viz.words import words
+
+STYLES = ("book", "record", "plain")
+DIRECTIONS = ("both", "forward", "backward", "side-by-side")
+FORMATS = ("svg", "pdf", "png", "dot", "html", "json", "md", "tex", "txt")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a figure looks: everything about it that is not in the graph."""
+
+    style: str = "book"
+    theme: str = "default"
+    direction: str = "both"
+    lang: str = "en"
+    timeout: float = 20.0
+
+    def __post_init__(self) -> None:
+        choose("style", self.style, STYLES)
+        choose("theme", self.theme, THEMES)
+        choose("direction", self.direction, DIRECTIONS)
+        words(self.lang)
+
+
+def choose(what: str, given: Any, choices: Iterable[str]) -> None:
+    """Raise ValueError for a choice that there is not."""
+    if given not in choices:
+        raise ValueError(f"{what}={given!r} is not known; choose one of {', '.join(map(repr, choices))}")
 
 
 class Drawing:
-    """A figure: it shows itself in a notebook, and saves itself in many formats."""
+    """A figure. It shows itself in a notebook, and saves itself as `.svg .pdf .png .dot .html .json .md .tex .txt`.
 
-    def __init__(self, graph: Graph, theme: str = "default", timeout: float = 20.0) -> None:
-        self.graph, self.theme, self.timeout = graph, THEMES[theme], timeout
+    graph: what is drawn, as plain data. scene: where everything on it is.
+    """
 
+    def __init__(self, graph: Graph, labels: FigureLabels, look: Look) -> None:
+        self.graph, self.labels, self.look = graph, labels, look
+
+    # -- what is where ------------------------------------------------------------------------------
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What is to be placed."""
+        return make_plan(self.graph, self.labels)
+
+    @cached_property
     def scene(self) -> Scene:
-        plan = make_plan(self.graph, NumberLabels())
-        column = columns(plan)
-        heights = read_heights(graphviz(placement(plan, column), "dot", "json0", self.timeout))
-        return draw_lines(plan, column, heights)
+        """Every shape, line and text in its place (of the style "book")."""
+        column = columns(self.plan)
+        heights = read_heights(graphviz(placement(self.plan, column), "dot", "json0", self.look.timeout))
+        scene = draw_lines(self.plan, column, heights, self.graph.notes)
+        if self.look.direction == "side-by-side":
+            said = words(self.look.lang)
+            scene = side_by_side(scene, said["forward"], said["backward"])
+        elif self.look.direction == "backward":
+            scene = scene.without(lambda classes: "forward" in classes)
+        return scene
 
-    def dot(self) -> str:
-        return drawing(self.scene(), self.theme)
+    @property
+    def steps(self) -> dict[str, int]:
+        """The frame in which each element appears, by its id."""
+        if self.look.style == "book":
+            things: list[Shape | Line | Text] = [*self.scene.shapes, *self.scene.lines, *self.scene.texts]
+            return {thing.id: thing.step for thing in things}
+        return styles.steps(self.graph, self.look.style)
+
+    # -- in each format -----------------------------------------------------------------------------
+
+    def dot(self, hidden: Iterable[str] = ()) -> str:
+        """DOT text. In the style "book" it states every position, for Graphviz's engine nop2, which it names."""
+        if self.look.style == "book":
+            return drawing(self.scene, THEMES[self.look.theme], hidden)
+        return styles.sheet(self.graph, self.labels, self.look.style, THEMES[self.look.theme], hidden)
+
+    def render(self, format: str, hidden: Iterable[str] = ()) -> bytes:
+        """The picture in a format that Graphviz writes: svg, png, pdf."""
+        engine = "nop2" if self.look.style == "book" else "dot"
+        return graphviz(self.dot(hidden), engine, format, self.look.timeout)
+
+    def svg(self, hidden: Iterable[str] = ()) -> str:
+        """The picture as SVG. Each element has an id and a class of its own, the same in every frame."""
+        titles = {op.id: op.name for op in self.graph.ops}
+        return tidy(self.render("svg", hidden).decode(), titles, self.text())
+
+    def html(self) -> str:
+        """A page of its own, to step through the computation: needs no network."""
+        from viz.html import page
+
+        return page(self)
+
+    def json(self) -> str:
+        """The graph as JSON; `Graph.from_json` reads it."""
+        return self.graph.to_json(indent=1)
+
+    def mermaid(self) -> str:
+        """A Mermaid flowchart, for Markdown pages."""
+        return mermaid.flowchart(self.graph, self.labels)
+
+    def tikz(self) -> str:
+        """A TikZ picture, for LaTeX."""
+        return tikz.picture(self.scene, THEMES[self.look.theme])
+
+    def text(self) -> str:
+        """The figure in words: a sentence for each value that is given, each operation, each output."""
+        return text.sentences(self.graph, self.look.lang)
 
     def save(self, path: str | Path) -> Path:
+        """Write the figure in the format that the name ends in; folders are made. Returns the path."""
         path = Path(path)
+        format = path.suffix[1:].lower()
+        choose("the format", format, FORMATS)
+        content = self._content(format)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(graphviz(self.dot(), "nop2", path.suffix[1:], self.timeout))
+        path.write_bytes(content)
+        return path
+
+    def _content(self, format: str) -> bytes:
+        if format in ("png", "pdf"):
+            _warn_of_missing_font(self)
+            return self.render(format)
+        write: dict[str, Callable[[], str]] = {
+            "svg": self.svg, "dot": self.dot, "html": self.html, "json": self.json,
+            "md": lambda: f"```mermaid\n{self.mermaid()}```\n", "tex": self.tikz, "txt": self.text,
+        }  # fmt: skip
+        return write[format]().encode()
+
+    # -- frames -------------------------------------------------------------------------------------
+
+    def frames(self) -> Frames:
+        """The figure step by step: forward an operation at a time, then backward. Nothing moves in between."""
+        return Frames(self)
+
+    # -- notebooks ----------------------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        try:
+            described = self.text()
+        except Exception as error:
+            described = f"a figure that cannot be described: {error}"
+        try:
+            return {"image/svg+xml": self.svg(), "text/plain": described}
+        except Exception as error:
+            return {"text/plain": f"{described}\n\n(no picture: {error})"}
+
+    def __repr__(self) -> str:
+        return f"<figure of {len(self.graph.ops)} operations>"
+
+
+class Frames(Sequence[Drawing]):
+    """A figure's frames: the same picture, of which each shows a little more."""
+
+    def __init__(self, figure: Drawing) -> None:
+        self.figure = figure
+        self._steps = sorted(set(figure.steps.values()))
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __getitem__(self, k: Any) -> Any:
+        if isinstance(k, slice):
+            return [self[i] for i in range(*k.indices(len(self)))]
+        return Frame(self.figure, self._steps[k])
+
+    def save_all(self, folder: str | Path, format: str = "svg") -> list[Path]:
+        """Write each frame into a folder, as `01.svg`, `02.svg`, …"""
+        digits = max(2, len(str(len(self))))
+        return [frame.save(Path(folder) / f"{k:0{digits}}.{format}") for k, frame in enumerate(self, 1)]
+
+    def svg(self, seconds: float = 1.0) -> str:
+        """All frames as one animated SVG, a frame for so many seconds."""
+        order = {step: k for k, step in enumerate(self._steps)}
+        steps = [(id, order[step]) for id, step in self.figure.steps.items()]
+        return animated(self.figure.svg(), steps, len(self), seconds)
+
+    def save(self, path: str | Path, seconds: float = 1.0) -> Path:
+        """Write the animated SVG."""
+        path = Path(path)
+        choose("the format of an animation", path.suffix[1:].lower(), ("svg",))
+        content = self.svg(seconds)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
         return path
 
 
-def draw(output: Any, **options: Any) -> Drawing:
-    return Drawing(Record(output).graph)
+class Frame(Drawing):
+    """A figure of which only the first steps are to be seen."""
+
+    def __init__(self, figure: Drawing, step: int) -> None:
+        super().__init__(figure.graph, figure.labels, figure.look)
+        self._figure, self._step = figure, step
+        self._hidden = [id for id, at in figure.steps.items() if at > step]
+
+    @cached_property
+    def scene(self) -> Scene:
+        """That of the whole figure."""
+        return self._figure.scene
+
+    def dot(self, hidden: Iterable[str] = ()) -> str:
+        """DOT text, with what comes later hidden in its place."""
+        return super().dot([*self._hidden, *hidden])
+
+
+def _warn_of_missing_font(figure: Drawing) -> None:
+    written = "".join(line.text for thing in figure.plan.places for line in thing.lines)
+    if any(is_wide(c) for c in written) and not has_wide_font():
+        warnings.warn(
+            "no font on this machine has the Hangul of this figure, so PNG and PDF will show boxes in its place; "
+            "install one (Debian: apt install fonts-noto-cjk), or save SVG, whose reader supplies the font",
+            stacklevel=3,
+        )

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from viz.plan import Place, Plan, Wire, Words
+from viz.plan import SMALL_FONT, Place, Plan, Wire, Words
 from viz.scene import Line, Point, Scene, Shape, Text
 
 GAP = 10.0  # between a wire's two arrows
@@ -22,6 +23,8 @@ BESIDE = 2.0  # between an arrow and its text
 PAD = 16.0  # on either side of a text along a stub
 DIAGONAL = 30.0  # the width in which a wire leaves its stub for its target
 COLUMN = 4.0  # between columns
+PANELS = 60.0  # between two panels
+DROP = 16.0  # at the left of a column with forks, where branches leave for their heights
 HEAD = 20.0  # the least distance of two arrow pairs along the edge of a circle
 
 
@@ -92,18 +95,22 @@ def box_size(wire: Wire) -> tuple[float, float]:
 
 
 def grid(plan: Plan, column: Mapping[str, int]) -> Grid:
-    """Where each column begins and ends."""
+    """Where each column begins and ends; the part of a column where branches leave a fork is before its beginning."""
     widths = [0.0] * (max(column.values(), default=0) + 1)
+    drops = [0.0] * len(widths)
     for place in plan.places:
-        widths[column[place.id]] = max(widths[column[place.id]], place.width + (12.0 if place.shape == "fork" else 0.0))
+        k = column[place.id]
+        widths[k] = max(widths[k], place.width)
+        if place.shape == "fork":
+            drops[k] = DROP
     for wire in plan.wires:
         k = column[wire.source] + 1
         widths[k] = max(widths[k], box_size(wire)[0])
     left, right, x = [], [], 0.0
-    for width in widths:
-        left.append(x)
-        right.append(x + width)
-        x += width + COLUMN
+    for width, drop in zip(widths, drops, strict=True):
+        left.append(x + drop)
+        right.append(x + drop + width)
+        x += drop + width + COLUMN
     return Grid(dict(column), left, right)
 
 
@@ -118,18 +125,48 @@ class Heights:
         self._found = found
 
     def place(self, place: str) -> float:
+        """Of a circle or a box."""
         return self._found[place]
 
     def wire(self, wire: Wire) -> float:
+        """Of a wire's stub."""
         return self._found[f"{wire.id}-box"]
 
     def waypoint(self, wire: Wire, column: int) -> float:
+        """Where a long wire passes a column."""
         return self._found[f"{wire.id}-{column}"]
 
 
-def draw_lines(plan: Plan, column: Mapping[str, int], heights: Heights) -> Scene:
-    """The scene of a plan: every shape, line and text in its place."""
-    return _Draughtsman(plan, column, heights).scene()
+def draw_lines(plan: Plan, column: Mapping[str, int], heights: Heights, notes: Sequence[str] = ()) -> Scene:
+    """The scene of a plan: every shape, line and text in its place, and the notes below them."""
+    scene = _Draughtsman(plan, column, heights).scene()
+    left, bottom, _, _ = scene.bounds()
+    texts = list(scene.texts)
+    for k, note in enumerate(notes):
+        line = Words(note, "note", size=SMALL_FONT)
+        y = bottom - 20.0 - k * line.height
+        texts.append(_text(f"note{k}", "note", line, left + line.width / 2, y, 0))
+    return replace(scene, texts=tuple(texts))
+
+
+def side_by_side(scene: Scene, forward: str, backward: str) -> Scene:
+    """Two panels of one geometry: what goes forward, and beside it what comes back."""
+    left, _, right, top = scene.bounds()
+    away = right - left + PANELS
+    one = scene.without(lambda classes: "backward" in classes)
+    other = scene.without(lambda classes: "forward" in classes).moved(away, "back-")
+    titles = [
+        _text(f"title{k}", "title", Words(words, "title", bold=True), (left + right) / 2 + k * away, top + 24.0, 0)
+        for k, words in enumerate((forward, backward))
+    ]
+    return Scene(one.shapes + other.shapes, one.lines + other.lines, (*one.texts, *other.texts, *titles), scene.steps)
+
+
+def _text(id: str, classes: str, line: Words, x: float, y: float, step: int) -> Text:
+    """A line of text in its place."""
+    return Text(
+        id, f"{classes} {line.role}", line.text, x, y, line.width, line.height, line.role, line.bold, line.size, step
+    )
 
 
 class _Draughtsman:
@@ -177,7 +214,7 @@ class _Draughtsman:
             return self.grid.right[last] + place.width / 2 + 8.0, height
         if place.shape == "fork":
             (wire,) = self.incoming[place.id]
-            return self.grid.centre(k), self.heights.wire(wire)
+            return self.grid.left[k] - DROP, self.heights.wire(wire)
         return self.grid.centre(k), self.heights.place(place.id)
 
     # -- wires --------------------------------------------------------------------------------------
@@ -202,12 +239,12 @@ class _Draughtsman:
         way = [left, right]
         place, (x, y) = self.places[wire.source], self.centre[wire.source]
         if place.shape == "fork":
+            way[0] = (x + DROP, left[1])
             way.insert(0, (x, y))
         elif place.shape not in ("source", "fork") and left[0] == self.grid.left[self.column[wire.source] + 1]:
             angle = math.atan2(left[1] - y, left[0] - x)
             way.insert(0, (x + place.width / 2 * math.cos(angle), y + place.height / 2 * math.sin(angle)))
-        for k in waypoints(wire, self.column):
-            way.append((self.grid.centre(k), self.heights.waypoint(wire, k)))
+        way += [(self.grid.centre(k), self.heights.waypoint(wire, k)) for k in waypoints(wire, self.column)]
         return straightened(way)
 
     def _heads(self, place: Place, wires: Sequence[Wire]) -> dict[str, Point]:
@@ -293,10 +330,7 @@ class _Draughtsman:
         """Lines of text under each other, from `top` down."""
         texts, (x, y) = [], top
         for k, line in enumerate(lines):
-            texts.append(
-                Text(f"{id}-text{k}", f"{classes} {line.role}", line.text, x, y - line.height / 2, line.width,
-                     line.height, line.role, line.bold, line.size, step)
-            )  # fmt: skip
+            texts.append(_text(f"{id}-text{k}", classes, line, x, y - line.height / 2, step))
             y -= line.height
         return texts
 
@@ -331,7 +365,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 def straightened(way: Sequence[Point]) -> list[Point]:
     """A way without the points that lie on it anyway."""
     kept = [way[0]]
-    for a, b in zip(way[1:], way[2:], strict=False):
+    for a, b in pairwise(way[1:]):
         (x0, y0), (x1, y1), (x2, y2) = kept[-1], a, b
         off = abs((x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)) / (math.hypot(x2 - x0, y2 - y0) or 1.0)
         if off > 0.5:
@@ -342,7 +376,7 @@ def straightened(way: Sequence[Point]) -> list[Point]:
 def offset(way: Sequence[Point], distance: float) -> list[Point]:
     """The line that runs beside a way, on its left for a positive distance, mitred at the corners."""
     normals = []
-    for (x0, y0), (x1, y1) in zip(way, way[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(way):
         length = math.hypot(x1 - x0, y1 - y0) or 1.0
         normals.append(((y0 - y1) / length, (x1 - x0) / length))
     points = []

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.graph import check_intact, recording, topological, walk
+from tinygrad_edu.nn.module import Parameter
 
 Data = Any  # a number, or nested tuples of numbers
 Tensor = Any
@@ -39,6 +40,9 @@ class Value:
     grad: Data = None  # ∂L/∂value, the sum over its uses
     flows: bool = False  # whether a derivative arrives here
     op: str | None = None  # the operation that made it
+    symbol: str | None = None  # the value as an expression
+    grad_symbol: str | None = None  # ∂L/∂value as an expression
+    verdict: str | None = None  # of a numerical check of grad: "agrees", "differs" or "kink"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Operation:
     settings: tuple[tuple[str, str], ...] = ()
     scope: tuple[Part, ...] = ()
     parts: int = 1
+    shape: str = "circle"  # circle, box (a layer) or cloud (some computation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,10 @@ class Use:
     position: int
     grad: Data = None  # what this use contributes to ∂L/∂value
     flows: bool = False  # whether a derivative comes back along it
+    local: Data = None  # ∂y/∂value of this use alone, where both are single numbers
+    symbol: str | None = None  # the contribution as an expression
+    rule: str | None = None  # the gradient rule of this use, as in `∂L/∂a = ∂L/∂y·b`
+    verdict: str | None = None  # of a numerical check of grad
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,44 +180,62 @@ def trace(
 
 
 class Record:
-    """A trace together with the tensors it was read from: `graph`, and `tensors` by the ids of its values."""
+    """A trace together with the tensors it was read from.
+
+    graph: the plain data. tensors: the tensor of each value, by its id. nodes: the node of each operation, by its
+    id. modules: the call of a module that each part stands for, by its id. Tensors are called by `names`, else by
+    their own name, else by `variables`.
+    """
 
     def __init__(
-        self, output: Tensor | Sequence[Tensor], *, gradient: Any = None, names: Mapping[str, Tensor] | None = None
+        self,
+        output: Tensor | Sequence[Tensor],
+        *,
+        gradient: Any = None,
+        names: Mapping[str, Tensor] | None = None,
+        variables: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.outputs: list[Tensor] = [output] if hasattr(output, "_data") else list(output)
         for y in self.outputs:
             if not hasattr(y, "_data"):
                 raise TypeError(f"a figure is drawn of a Tensor, but got {type(y).__name__} {y!r:.60}")
-        self._names = {tensor: name for name, tensor in (names or {}).items()}
         order = topological(self.outputs, through_constants=True)
         for node in order:
             check_intact(node)
+        _name_parameters(order)
+        self._names: dict[Tensor, str] = {tensor: name for name, tensor in (variables or {}).items()}
+        self._names |= {node: node.name for node in order if node.name}
+        self._names |= {tensor: name for name, tensor in (names or {}).items()}
+        self.gradient = gradient
         self._contributions, self._totals = differentiate(self.outputs, gradient)
-        self.ids: dict[Tensor, str] = {}
         self.tensors: dict[str, Tensor] = {}
+        self.nodes: dict[str, Tensor] = {}
+        self.modules: dict[str, Any] = {}
+        self._ids: dict[Tensor, str] = {}
         self._values: list[Value] = []
         self._ops: list[Operation] = []
         self._uses: list[Use] = []
         self._parts: dict[Any, Part] = {}
-        made: dict[tuple[Tensor, int], str] = {}  # results of ops with several outputs, each known once
+        self._results: dict[str, list[str]] = {}  # the values that each operation makes
+        items: dict[tuple[Tensor, int], str] = {}  # results of ops with several outputs, each known once
         for node in order:
             if node.op is None:
                 continue
-            if node.op.selects:
-                key = node.inputs[0], node.settings["index"]
-                if key in made:
-                    self.ids[node] = made[key]
-                else:
-                    made[key] = self._add_value(node, self.ids[node.inputs[0]])
-            else:
+            if not node.op.selects:
                 self._add_op(node)
+                continue
+            key = node.inputs[0], node.settings["index"]
+            if key not in items:
+                items[key] = self._add_value(node, self._ids[node.inputs[0]])
+            self._ids[node] = items[key]
         for k, y in enumerate(self.outputs):
             self._add_use(y, None, k, (None, k))
-        self.graph = Graph(tuple(self._values), self._with_outputs(), tuple(self._uses))
+        ops = [replace(op, outputs=tuple(self._results.get(op.id, ()))) for op in self._ops]
+        self.graph = Graph(tuple(self._values), tuple(ops), tuple(self._uses))
 
     def _add_op(self, node: Tensor) -> None:
         op_id = f"o{len(self._ops)}"
+        self.nodes[op_id] = node
         uses = [self._add_use(x, op_id, i, (node, i)) for i, x in enumerate(node.inputs)]
         settings = tuple((key, repr(value)) for key, value in node.settings.items() if value is not None)
         symbol = node.op.symbol(**node.settings)
@@ -216,58 +243,69 @@ class Record:
         if node.op.outputs is None:
             self._add_value(node, op_id)
         else:
-            self.ids[node] = op_id  # a tuple is no value itself; its items are
+            self._ids[node] = op_id  # a tuple is no value itself; its items are
 
     def _add_use(self, x: Tensor, op: str | None, position: int, key: Any) -> str:
-        value = self.ids[x] if x in self.ids else self._add_value(x, None)
+        value = self._ids[x] if x in self._ids else self._add_value(x, None)
         contribution = self._contributions.get(key, ABSENT)
-        use_id = f"u{len(self._uses)}"
         flows = contribution is not ABSENT
-        self._uses.append(Use(use_id, value, op, position, plain(contribution) if flows else None, flows))
-        return use_id
+        use = Use(f"u{len(self._uses)}", value, op, position, plain(contribution) if flows else None, flows)
+        self._uses.append(use)
+        return use.id
 
     def _add_value(self, node: Tensor, op: str | None) -> str:
         value_id = f"v{len(self._values)}"
-        self.ids[node] = value_id
+        self._ids[node] = value_id
         self.tensors[value_id] = node
+        if op is not None:
+            self._results.setdefault(op, []).append(value_id)
         total = self._totals.get(node, ABSENT)
         flows = total is not ABSENT
-        name = self._names.get(node, node.name)
+        grad = plain(total) if flows else None
+        name = self._names.get(node)
+        kind = self._kind(node)
         self._values.append(
-            Value(
-                value_id, self._kind(node), name, node.shape, str(node.dtype),
-                plain(node._data), plain(total) if flows else None, flows, op,
-            )
-        )  # fmt: skip
+            Value(value_id, kind, name, node.shape, str(node.dtype), plain(node._data), grad, flows, op)
+        )
         return value_id
 
     def _kind(self, node: Tensor) -> str:
         if node.op is not None:
             return "result"
-        if type(node).__name__ == "Parameter":
+        if isinstance(node, Parameter):
             return "parameter"
-        return "input" if node._requires_grad or node in self._names or node.name else "constant"
-
-    def _with_outputs(self) -> tuple[Operation, ...]:
-        made: dict[str, list[str]] = {}
-        for value in self._values:
-            if value.op is not None:
-                made.setdefault(value.op, []).append(value.id)
-        return tuple(
-            Operation(op.id, op.name, op.symbol, op.inputs, tuple(made.get(op.id, ())), op.settings, op.scope)
-            for op in self._ops
-        )
+        return "input" if node._requires_grad or node in self._names else "constant"
 
     def _scope(self, node: Tensor) -> tuple[Part, ...]:
         """The module calls that the node was recorded in, the outermost first."""
         path: list[Part] = []
         scope = node.scope
         while scope is not None:
-            if scope not in self._parts:
-                self._parts[scope] = Part(f"m{len(self._parts)}", scope.name, scope.kind)
-            path.append(self._parts[scope])
+            part = self._parts.get(scope)
+            if part is None:
+                part = self._parts[scope] = Part(f"m{len(self._parts)}", scope.path, scope.kind)
+                self.modules[part.id] = scope
+            path.append(part)
             scope = scope.parent
         return tuple(reversed(path))
+
+    def value_of(self, tensor: Tensor) -> str | None:
+        """The id of a tensor's value, or None if it is not in the graph."""
+        return self._ids.get(tensor)
+
+
+def _name_parameters(order: Sequence[Tensor]) -> None:
+    """Have the modules that were called name their parameters by their paths."""
+    roots: dict[Any, None] = {}
+    for node in order:
+        scope = node.scope
+        while scope is not None and scope.parent is not None:
+            scope = scope.parent
+        if scope is not None:
+            roots[scope.module] = None
+    for module in roots:
+        for _ in module.named_parameters() if module is not None else ():
+            pass
 
 
 ABSENT: Any = object()  # no derivative, which is not the same as one without numbers (None)
@@ -276,32 +314,37 @@ ABSENT: Any = object()  # no derivative, which is not the same as one without nu
 def differentiate(outputs: Sequence[Tensor], gradient: Any) -> tuple[dict[Any, Any], dict[Tensor, Any]]:
     """Each use's contribution, by `(node, position)` and `(None, k)` for the outputs; each tensor's total.
 
-    They are None where the derivative exists but has no numbers, as that of an array without `gradient`.
+    They are None where the derivative exists but has no numbers to show: that of an array without `gradient`.
     """
-    ys = [y for y in outputs if y._requires_grad]
-    if not ys:
+    start = seeds(outputs, gradient)
+    if not start:
         return {}, {}
-    if len({*ys}) < len(ys):
-        raise ValueError("a figure takes each output once, but got the same tensor twice")
     known = gradient is not None or all(y.size == 1 for y in outputs)
-    given = [gradient] if len(outputs) == 1 or gradient is None else list(gradient)
-    if gradient is None:
-        given = [None] * len(outputs)
-    if len(given) != len(outputs):
-        raise ValueError(f"there are {len(outputs)} outputs, but {len(given)} gradients; give one for each")
-    seeds = {y: _seed(y, g) for y, g in zip(outputs, given, strict=True) if y._requires_grad}
-    contributions: dict[Any, Any] = {
-        (None, k): seeds[y] if known else None for k, y in enumerate(outputs) if y in seeds
-    }
-    order = topological(list(seeds))
-    totals: dict[Tensor, Any] = dict(seeds)
+    contributions: dict[Any, Any] = {(None, k): _small(start[y]) for k, y in enumerate(outputs) if y in start}
+    order = topological(list(start))
+    reached = dict.fromkeys(start)
+    totals: dict[Tensor, Any] = dict(start)
+    few = frozenset(x for x in order if x.op is not None and x.op.outputs is None and x.size <= SMALL)
 
-    def see(node: Tensor, i: int, contribution: Any) -> None:
-        contributions[node, i] = _small(contribution) if known else None
+    def note(node: Tensor, i: int, contribution: Any) -> None:
+        contributions[node, i] = _small(contribution)
+        reached[node.inputs[i]] = None
 
     with np.errstate(all="ignore"), recording(enabled=False):
-        walk(list(order), totals, see, keep=frozenset(order))
-    return contributions, {x: total if known else None for x, total in totals.items()}
+        walk(order, totals, note, keep=few)
+    if not known:
+        return dict.fromkeys(contributions), reached
+    return contributions, {x: totals.get(x) for x in reached}
+
+
+def seeds(outputs: Sequence[Tensor], gradient: Any) -> dict[Tensor, Any]:
+    """∂L/∂y of each output that has a derivative: ones, or what was given."""
+    if len({*outputs}) < len(outputs):
+        raise ValueError("a figure takes each output once, but got the same tensor twice")
+    given = [gradient] * len(outputs) if gradient is None or len(outputs) == 1 else list(gradient)
+    if len(given) != len(outputs):
+        raise ValueError(f"there are {len(outputs)} outputs, but {len(given)} gradients; give one for each")
+    return {y: _seed(y, g) for y, g in zip(outputs, given, strict=True) if y._requires_grad}
 
 
 def _small(array: Any) -> Any:
@@ -325,9 +368,3 @@ def users(graph: Graph) -> dict[str, list[Use]]:
     for use in graph.uses:
         found[use.value].append(use)
     return found
-
-
-def uses_of(graph: Graph, op: Operation) -> Iterator[Use]:
-    """The uses that an operation makes of its inputs."""
-    by_id = {use.id: use for use in graph.uses}
-    return (by_id[i] for i in op.inputs)

@@ -1,14 +1,23 @@
-"""What is written on a figure: numbers, names, shapes and derivatives."""
+"""What is written on a figure: numbers, names, shapes, derivatives, formulas."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from viz.graph import Operation, Use, Value
-from viz.numbers import data_text, shape_text
-from viz.plan import Words
+from viz.graph import Graph, Operation, Use, Value
+from viz.numbers import data_text, number_text, shape_text
+from viz.plan import SMALL_FONT, Words
 
-LONG = 40
+LONGEST = 40  # characters of a label
+FEW = 4  # so many numbers of an array are written out where it has no name
+
+SHOW = ("value", "grad", "shape", "formula")
+GRAD = ("number", "symbol", "blank")
+MARKS = {"agrees": " ✓", "differs": " ✗", "kink": " ∧", None: ""}
+SYMBOLS = {"matmul": "dot"}  # as in the book
 
 
 def clean(text: str) -> str:
@@ -18,36 +27,131 @@ def clean(text: str) -> str:
     'two lines�'
     """
     text = " ".join(text.split())
-    text = "".join("�" if unicodedata.category(c) in ("Cc", "Cs", "Cn", "Co") else c for c in text[: LONG + 1])
-    return text if len(text) <= LONG else text[: LONG - 1] + "…"
+    text = "".join("�" if unicodedata.category(c) in ("Cc", "Cs", "Cn", "Co") else c for c in text[: LONGEST + 1])
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-class NumberLabels:
-    """Values above their wires, derivatives below, as numbers; arrays by name and shape."""
+def value_name(value: Value) -> str | None:
+    """What a value is called: its own name, else the expression that it is, if that is short."""
+    return value.name or value.symbol
+
+
+def value_text(value: Value, symbolic: bool = False) -> str:
+    """A value in a few characters: its number, its name, or its shape."""
+    if symbolic and value_name(value):
+        return clean(value_name(value) or "")
+    if value.data is not None and (not value.shape or len(_flat(value.data)) <= FEW):
+        return data_text(value.data)
+    return shape_text(value.shape)
+
+
+def _flat(data: Any) -> list[Any]:
+    return [x for part in data for x in _flat(part)] if isinstance(data, tuple) else [data]
+
+
+def differentiated(graph: Graph) -> str:
+    """What the derivatives are of: the output's name if it is a single number with a name, else L."""
+    outputs = [value for use in graph.uses if use.op is None for value in graph.values if value.id == use.value]
+    if len(outputs) == 1 and not outputs[0].shape and outputs[0].name:
+        return clean(outputs[0].name)
+    return "L"
+
+
+def derivative(of: str, value: Value) -> str:
+    """∂L/∂x, as it is written; with nothing to call x, ∂L."""
+    name = value_name(value)
+    if name is None:
+        return f"∂{of}"
+    name = clean(name)
+    return f"∂{of}/∂{name}" if name.isalnum() or "_" in name or len(name) < 3 else f"∂{of}/∂({name})"
+
+
+@dataclass(frozen=True)
+class FigureLabels:
+    """Values above, derivatives below; arrays by name and shape.
+
+    above_text and below_text: annotations, by the id of a value (for its only use, or its trunk) or of a use.
+    """
+
+    of: str = "L"
+    show: frozenset[str] = frozenset(SHOW[:3])
+    grad: str = "number"
+    above_text: Mapping[str, str] = field(default_factory=dict)
+    below_text: Mapping[str, str] = field(default_factory=dict)
 
     def above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
-        """The value, or the shape and name of an array."""
+        """The value; of an array, the shape and the name."""
+        written = self._annotation(self.above_text, value, use)
+        lines = []
+        if "formula" in self.show and value.symbol and value.symbol != value.name and written is None:
+            lines.append(Words(clean(value.symbol), "formula"))
         if not value.shape:
-            return (Words(data_text(value.data)),)
-        shape = Words(shape_text(value.shape), "shape")
-        return (shape, Words(clean(value.name), "name", bold=True)) if value.name else (shape,)
+            if "value" in self.show:
+                lines.append(Words(written or value_text(value, self.grad == "symbol")))
+            return tuple(lines)
+        if "shape" in self.show:
+            lines.insert(0, Words(shape_text(value.shape), "shape"))
+        name = written or value_name(value)
+        if name:
+            lines = [line for line in lines if line.text != clean(name)] + [Words(clean(name), "value", bold=True)]
+        elif "value" in self.show and len(value_text(value)) and value_text(value) != shape_text(value.shape):
+            lines.append(Words(value_text(value)))
+        return tuple(lines)
 
     def below(self, value: Value, use: Use | None) -> tuple[Words, ...]:
-        """The derivative: what one use contributes, or the sum."""
-        grad, flows = (value.grad, value.flows) if use is None else (use.grad, use.flows)
-        if not flows:
+        """The derivative: what one use contributes, or their sum."""
+        thing = use or value
+        if not thing.flows or "grad" not in self.show:
             return ()
-        if not value.shape and grad is not None:
-            return (Words(data_text(grad), "grad", bold=True),)
-        name = Words(f"∂L/∂{clean(value.name)}" if value.name else "∂L", "grad", bold=True)
-        return (name, Words(shape_text(value.shape), "shape"))
+        answer = self._answer(value, use) + MARKS[thing.verdict]
+        if self.grad == "blank" and not (use is not None and use.op is None):
+            return (Words(answer, "blank", bold=True),)
+        lines = [Words(answer, "grad", bold=True)]
+        symbol = use.symbol if use else value.grad_symbol
+        if "formula" in self.show and symbol and clean(symbol) != answer:
+            lines.append(Words(clean(symbol), "formula"))
+        if value.shape and "shape" in self.show:
+            lines.append(Words(shape_text(value.shape), "shape"))
+        return tuple(lines)
+
+    def _answer(self, value: Value, use: Use | None) -> str:
+        written = self._annotation(self.below_text, value, use)
+        if written is not None:
+            return written
+        symbol = use.symbol if use else value.grad_symbol
+        if self.grad == "symbol":
+            return clean(symbol) if symbol else "Σ" if use is None else derivative(self.of, value)
+        grad = use.grad if use else value.grad
+        if grad is not None and (not value.shape or (value_name(value) is None and len(_flat(grad)) <= FEW)):
+            return data_text(grad)
+        return derivative(self.of, value)
+
+    @staticmethod
+    def _annotation(written: Mapping[str, str], value: Value, use: Use | None) -> str | None:
+        if use is not None and use.id in written:
+            return clean(written[use.id])
+        return clean(written[value.id]) if value.id in written else None
 
     def circle(self, op: Operation) -> tuple[Words, ...]:
-        """The symbol."""
-        return (Words(clean(op.symbol), "symbol"),)
+        """The symbol; of a layer, what it is and where."""
+        if op.shape != "box":
+            return (Words(clean(SYMBOLS.get(op.name, op.symbol)), "symbol"),)
+        kind = Words(clean(op.symbol), "symbol")
+        return (kind, Words(clean(op.name), "path", size=SMALL_FONT)) if op.name != op.symbol else (kind,)
 
     def name(self, value: Value, result: bool) -> tuple[Words, ...]:
         """A name; without one, the value."""
-        if value.name:
-            return (Words(clean(value.name), "name"),)
-        return (Words(data_text(value.data) if value.data is not None else shape_text(value.shape), "name"),)
+        return (Words(clean(value.name) if value.name else value_text(value), "name"),)
+
+
+def equal_to(written: str, traced: Any) -> bool:
+    """Whether an annotation that is a number says what was traced; any other text may be said.
+
+    >>> equal_to("2.2", 2.2), equal_to("2.3", 2.2), equal_to("2t·1", 10.0)
+    (True, False, True)
+    """
+    try:
+        number = float(written.replace("−", "-").replace(",", ""))
+    except ValueError:
+        return True
+    return isinstance(traced, int | float) and number_text(number) == number_text(traced)

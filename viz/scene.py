@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 Point = tuple[float, float]
 
@@ -67,3 +68,37 @@ class Scene:
     lines: tuple[Line, ...]
     texts: tuple[Text, ...]
     steps: int
+
+    def without(self, unwanted: Callable[[str], bool]) -> Scene:
+        """The scene without the lines and texts whose classes are unwanted."""
+        lines = tuple(line for line in self.lines if not unwanted(line.classes))
+        texts = tuple(text for text in self.texts if not unwanted(text.classes))
+        return replace(self, lines=lines, texts=texts)
+
+    def moved(self, dx: float, prefix: str = "") -> Scene:
+        """The scene further to the right, its ids with a prefix."""
+        shapes = [replace(shape, id=prefix + shape.id, x=shape.x + dx) for shape in self.shapes]
+        lines = [
+            replace(
+                line, id=prefix + line.id, tail=prefix + line.tail, head=prefix + line.head,
+                points=tuple((x + dx, y) for x, y in line.points),
+            )
+            for line in self.lines
+        ]  # fmt: skip
+        texts = [replace(text, id=prefix + text.id, x=text.x + dx) for text in self.texts]
+        return replace(self, shapes=tuple(shapes), lines=tuple(lines), texts=tuple(texts))
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right, top of everything."""
+        xs, ys = [0.0], [0.0]
+        for shape in self.shapes:
+            xs += [shape.x - shape.width / 2, shape.x + shape.width / 2]
+            ys += [shape.y - shape.height / 2, shape.y + shape.height / 2]
+        for line in self.lines:
+            xs += [x for x, _ in line.points]
+            ys += [y for _, y in line.points]
+        for text in self.texts:
+            left, bottom, right, top = text.box
+            xs += [left, right]
+            ys += [bottom, top]
+        return min(xs), min(ys), max(xs), max(ys)

@@ -1,0 +1,97 @@
+"""Each derivative of a figure against a numerical one: is the figure right?
+
+What comes after a value is run again, by the ops' forward functions in float64, with the value, or one use of
+it, moved a little along a random direction v; the central difference must equal ⟨∂L/∂value, v⟩.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.graph import recording, topological, walk
+from viz.graph import Graph, Record, Tensor, seeds
+
+STEP = 1e-5
+TOLERANCE = 1e-3
+
+
+def checked(record: Record, graph: Graph) -> Graph:
+    """The graph with a verdict on each derivative: "agrees", "differs", or "kink" where the slopes on the two sides differ."""
+    found = verdicts(record)
+    uses = [replace(u, verdict=found.get((record.nodes.get(u.op or ""), u.position))) for u in graph.uses]
+    values = [replace(v, verdict=found.get(record.tensors[v.id])) if v.flows else v for v in graph.values]
+    return replace(graph, values=tuple(values), uses=tuple(uses))
+
+
+def verdicts(record: Record) -> dict[Any, str]:
+    """A verdict for each use, `(node, position)`, and each tensor whose derivative is the sum of several."""
+    gradient = record.gradient
+    if gradient is None and any(y.size != 1 for y in record.outputs):  # ones would hide what cancels in a sum
+        rng = np.random.default_rng(1)
+        given = [rng.standard_normal(y.shape) for y in record.outputs]
+        gradient = given[0] if len(given) == 1 else given
+    start = seeds(record.outputs, gradient)
+    if not start:
+        return {}
+    run = _Run(start)
+    order = topological(list(start))
+    found: dict[Any, str] = {}
+
+    def judge(node: Tensor, i: int, contribution: Any) -> None:
+        found[node, i] = run.verdict(node.inputs[i], contribution, (node, i))
+
+    totals: dict[Tensor, Any] = dict(start)
+    with np.errstate(all="ignore"), recording(enabled=False):
+        walk(list(order), totals, judge, keep=frozenset(order))
+        for x, total in totals.items():
+            if not isinstance(total, tuple | list):
+                found[x] = run.verdict(x, total, None)
+    return found
+
+
+class _Run:
+    """Outputs that can be computed again with something moved."""
+
+    def __init__(self, start: dict[Tensor, Any]) -> None:
+        self.start = start
+        self.order = topological(list(start), through_constants=True)
+        self.base: dict[Tensor, Any] = {}
+        for node in self.order:
+            if node.op is None:
+                wide = node._data.dtype.kind == "f"
+                self.base[node] = node._data.astype(float) if wide else node._data
+            else:
+                self.base[node] = node.op.compute([self.base[x] for x in node.inputs], node.settings)
+        self.rng = np.random.default_rng(0)
+
+    def verdict(self, x: Tensor, derivative: Any, use: tuple[Tensor, int] | None) -> str:
+        """Whether the derivative of L by x, or by one use of x, is what differences say."""
+        base = self.base[x]
+        v = self.rng.standard_normal(base.shape)
+        h = STEP * max(1e-3, float(np.abs(base).max(initial=0.0)))
+        low, middle, high = (self._loss(x, base + t * v, use) for t in (-h, 0.0, h))
+        said = float(np.sum(derivative * v))
+        left, right, central = (middle - low) / h, (high - middle) / h, (high - low) / (2 * h)
+        scale = max(abs(said), abs(central), 1e-7 * (1 + abs(middle)) / max(h, 1e-300) * STEP)
+        if math.isfinite(central) and abs(said - central) <= TOLERANCE * scale:
+            return "agrees"
+        kinked = abs(right - left) > 10 * TOLERANCE * max(abs(left), abs(right))
+        return "kink" if kinked and math.isfinite(central) else "differs"
+
+    def _loss(self, x: Tensor, moved: Any, use: tuple[Tensor, int] | None) -> float:
+        """The outputs, weighted by ∂L/∂output, with x (or one use of it) being `moved`."""
+        changed: dict[Tensor, Any] = {} if use else {x: moved}
+        for node in self.order:
+            if node.op is None or (use is None and node is x):
+                continue
+            here = use is not None and node is use[0]
+            if here or any(y in changed for y in node.inputs):
+                inputs = [changed.get(y, self.base[y]) for y in node.inputs]
+                if here and use is not None:
+                    inputs[use[1]] = moved
+                changed[node] = node.op.compute(inputs, node.settings)
+        return sum(float(np.sum(g * changed.get(y, self.base[y]))) for y, g in self.start.items())

@@ -1,0 +1,229 @@
+"""`draw`: a figure of a computation; `draw_backward`: one of the computation of its derivatives."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from tinygrad_edu import autograd
+from tinygrad_edu.graph import recording, topological
+from tinygrad_edu.nn.module import Module
+from tinygrad_edu.tensor import Tensor
+from viz import passes
+from viz.check import checked
+from viz.drawing import Drawing, Look, choose
+from viz.graph import Graph, Record, Use, Value, users
+from viz.labels import GRAD, SHOW, FigureLabels, differentiated, equal_to
+from viz.names import variable_names
+from viz.symbols import name_values, with_derivatives
+
+
+def draw(
+    output: Any,
+    *numbers: Any,
+    wrt: Any = None,
+    show: str | Sequence[str] = ("value", "grad", "shape"),
+    grad: str = "number",
+    collapse: Any = "auto",
+    style: str = "book",
+    theme: str = "default",
+    direction: str = "both",
+    names: Mapping[str, Tensor] | None = None,
+    gradient: Any = None,
+    loss: str | None = None,
+    check: bool = False,
+    annotate: Mapping[Any, Any] | None = None,
+    values: Mapping[Any, Any] | None = None,
+    simplify: bool = True,
+    lang: str = "en",
+    max_nodes: int = 400,
+    timeout: float = 20.0,
+) -> Drawing:
+    """A figure of the computation of `output`: values forward, derivatives backward, as a textbook draws them.
+
+    output: a tensor, several, a `Graph`, or a function, which is called with `numbers` and named by its arguments.
+    wrt: a tensor, or its name, or several: only derivatives on the way to these are drawn.
+    show: some of "value", "grad", "shape", "formula". grad: "number", "symbol" (formulas) or "blank" (an exercise).
+    collapse: 1, 2, … (modules so deep become boxes), "all" (every layer), modules, a function of a `Part`, None.
+        "auto": nothing, unless there are more than `max_nodes` operations and values; the figure then says so.
+    style: "book", "record", "plain". theme: "default", "print", "dark". lang: "en", "ko".
+    direction: "both", "forward", "backward", "side-by-side".
+    names: what to call tensors; otherwise by their own `name`, or by the variables of the caller that hold them.
+    gradient: ∂L/∂output to start from; for a single number it is 1. loss: what L is called in formulas, so that
+        they start from ∂L/∂output; left out, the output itself is differentiated.
+    check: marks each derivative ✓ or ✗ by comparing it with a numerical one, or ∧ at a kink.
+    annotate, values: what to write instead of a derivative or a value, by tensor, by name, or by (tensor, k) for
+        its k-th use. A number must be the traced one, to the digits shown.
+    simplify: False leaves formulas as the chain rule makes them: ∂z/∂z·2t·1. timeout: seconds that Graphviz may take.
+
+    Raises ValueError for a choice that there is not, RuntimeError for a graph that was freed or is stale; and when
+    it is shown or saved, RuntimeError if there is no Graphviz, TimeoutError if the layout takes too long.
+
+    >>> import tinygrad_edu as tg
+    >>> apple, count, tax = [tg.Tensor(x, requires_grad=True) for x in (100.0, 2.0, 1.1)]
+    >>> price = apple * count * tax
+    >>> print(draw(price).text())
+    apple is 100; ∂price/∂apple is 2.2.
+    count is 2; ∂price/∂count is 110.
+    tax is 1.1; ∂price/∂tax is 200.
+    multiply takes apple (100) and count (2) and gives 200. Going back, 1.1 arrives; 2.2 goes to apple and 110 goes to count.
+    multiply takes 200 and tax (1.1) and gives price (220). Going back, 1 arrives; 1.1 goes to 200 and 200 goes to tax.
+    """
+    look = Look(style, theme, direction, lang, timeout)
+    shown = frozenset([show] if isinstance(show, str) else show)
+    for part in shown:
+        choose("show", part, SHOW)
+    choose("grad", grad, GRAD)
+    if isinstance(output, Graph):
+        record, graph = None, output
+    else:
+        if callable(output) and not isinstance(output, Tensor):
+            output, arguments = call(output, numbers)
+            names = {**arguments, **(names or {})}
+        elif numbers:
+            raise TypeError("draw() takes numbers only after a function, as in draw(lambda x: x * x, 3)")
+        record = Record(output, gradient=gradient, names=names, variables=variable_names(sys._getframe(1)))
+        graph = record.graph
+        if passes.size(graph) <= max_nodes:
+            graph = name_values(record)
+            if grad == "symbol" or "formula" in shown:
+                graph = with_derivatives(record, graph, loss, simplify)
+        if check:
+            graph = checked(record, graph)
+    if wrt is not None:
+        graph = passes.only_path(graph, [_find(graph, record, x) for x in _several(wrt)])
+    if direction == "forward":
+        graph = passes.only_path(graph, ())
+    labels = FigureLabels(
+        loss or differentiated(graph),
+        shown,
+        grad,
+        _annotations(graph, record, values, "data"),
+        _annotations(graph, record, annotate, "grad"),
+    )
+    return Drawing(_collapsed(graph, record, collapse, max_nodes, lang), labels, look)
+
+
+def draw_backward(output: Tensor, **options: Any) -> Drawing:
+    """A figure of the backward pass itself: the computation of ∂output/∂x for each leaf x, drawn like any other.
+
+    The options are those of `draw`; the direction is "forward" unless said otherwise.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor(3.0, requires_grad=True, name="x")
+    >>> print(draw_backward(x * x).text().splitlines()[-1])
+    add takes 3 and 3 and gives ∂y/∂x (6).
+    """
+    variables = variable_names(sys._getframe(1))
+    called = {tensor: name for name, tensor in variables.items()}
+    of = output.name or called.get(output) or "y"
+    leaves = [x for x in topological([output]) if x.op is None and x.requires_grad]
+    found: dict[Tensor, str] = {}
+    for leaf, slope in zip(leaves, autograd.grad(output, leaves, create_graph=True), strict=True):
+        name = f"∂{of}/∂{leaf.name or called.get(leaf) or 'x'}"
+        found[slope] = f"{found[slope]} = {name}" if slope in found else name
+    names = {**variables, **{name: slope for slope, name in found.items()}, **(options.pop("names", None) or {})}
+    return draw(list(found), names=names, **{"direction": "forward", **options})
+
+
+def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Tensor, dict[str, Tensor]]:
+    """The result of a function of numbers, recorded, and its arguments as leaves, by their names."""
+    bound = inspect.signature(function).bind(*numbers)
+    leaves: dict[str, Tensor] = {}
+
+    def leaf(name: str, x: Any) -> Any:
+        if isinstance(x, Tensor):
+            leaves[name] = x
+            return x
+        try:
+            leaves[name] = Tensor(x, requires_grad=True, dtype=float)
+        except (TypeError, ValueError):
+            return x  # a word, a function: a setting, which is not drawn
+        return leaves[name]
+
+    parameters = inspect.signature(function).parameters
+    arguments: list[Any] = []
+    for name, value in bound.arguments.items():
+        if parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+            arguments += [leaf(f"{name}[{k}]", x) for k, x in enumerate(value)]
+        else:
+            arguments.append(leaf(name, value))
+    with recording(enabled=True, everything=True):
+        result = function(*arguments)
+    if not isinstance(result, Tensor):
+        raise TypeError(
+            f"{getattr(function, '__name__', 'the function')}() returned {type(result).__name__} {result!r:.40}, "
+            "which nothing was recorded for; write it with operators and NumPy's functions"
+        )
+    name = getattr(function, "__name__", "")
+    return result, leaves if name in ("", "<lambda>") or name in leaves else {**leaves, name: result}
+
+
+def _several(thing: Any) -> list[Any]:
+    return list(thing) if isinstance(thing, list | tuple | set) else [thing]
+
+
+def _find(graph: Graph, record: Record | None, thing: Any) -> str:
+    """The id of a value, given as a tensor or by its name."""
+    if isinstance(thing, str):
+        found = [value.id for value in graph.values if value.name == thing or value.symbol == thing]
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(value.name for value in graph.values if value.name)
+        several = "several values are" if found else "no value is"
+        raise ValueError(f"{several} called {thing!r} in this figure; the names are: {known}")
+    found_id = record.value_of(thing) if record is not None and isinstance(thing, Tensor) else None
+    if found_id is None:
+        raise ValueError(
+            f"{thing!r:.60} is not in this figure; give a tensor that the output was computed from, or a name"
+        )
+    return found_id
+
+
+def _annotations(graph: Graph, record: Record | None, written: Mapping[Any, Any] | None, what: str) -> dict[str, str]:
+    """Annotations by the ids of values and uses. Raises ValueError for a number that is not the traced one."""
+    found: dict[str, str] = {}
+    things: list[Value | Use] = [*graph.values, *graph.uses]
+    traced = {thing.id: thing for thing in things}
+    uses = users(graph)
+    for key, said in (written or {}).items():
+        thing, k = key if isinstance(key, tuple) else (key, None)
+        id = _find(graph, record, thing)
+        number = getattr(traced[id], what)
+        if k is not None:
+            if not 0 <= k < len(uses[id]):
+                raise ValueError(f"{thing!r:.60} is used {len(uses[id])} times in this figure, so it has no use {k}")
+            if what == "grad":
+                id = uses[id][k].id
+                number = getattr(traced[id], what)
+        text = str(said)
+        if not equal_to(text, number):
+            raise ValueError(f"the annotation {text!r} is not what was traced: {number!r}")
+        found[id] = text
+    return found
+
+
+def _collapsed(graph: Graph, record: Record | None, collapse: Any, max_nodes: int, lang: str) -> Graph:
+    """The graph with the parts collapsed that `collapse` asks for."""
+    if collapse is None:
+        return graph
+    if isinstance(collapse, str):
+        choose("collapse", collapse, ("auto", "all"))
+        if collapse == "all":
+            return passes.collapse(graph, passes.innermost(graph))
+        return passes.fold(graph, lang) if passes.size(graph) > max_nodes else graph
+    if isinstance(collapse, int):
+        if collapse < 1:
+            raise ValueError(f"collapse={collapse} is not a depth; 1 is the outermost modules")
+        return passes.collapse(graph, passes.depth(graph, collapse))
+    if isinstance(collapse, Module | Iterable):
+        modules = [collapse] if isinstance(collapse, Module) else list(collapse)
+        chosen = {id for id, scope in (record.modules if record else {}).items() if scope.module in modules}
+        if record is None or len(modules) > len({record.modules[id].module for id in chosen}):
+            raise ValueError("collapse= names a module that was not called in this figure")
+        return passes.collapse(graph, lambda part: part.id in chosen)
+    if callable(collapse):
+        return passes.collapse(graph, collapse)
+    raise TypeError(f"collapse={collapse!r} is not a depth, 'all', 'auto', a list of modules, a function or None")

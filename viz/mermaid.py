@@ -1,0 +1,42 @@
+"""Mermaid: a flowchart that Markdown pages (of GitHub, of notebooks) draw by themselves."""
+
+from __future__ import annotations
+
+from viz.graph import Graph, Use, Value
+from viz.labels import FigureLabels
+from viz.plan import Words
+
+
+def flowchart(graph: Graph, labels: FigureLabels) -> str:
+    """The graph as a Mermaid flowchart: an edge a use, its value and its derivative on it."""
+    lines = ["flowchart LR"]
+    used = {use.value for use in graph.uses}
+    leaves = [value for value in graph.values if value.op is None and value.id in used]
+    lines += [f'  {value.id}["{_text(labels.name(value, False))}"]:::leaf' for value in leaves]
+    for op in graph.ops:
+        left, right = ("((", "))") if op.shape == "circle" else ("(", ")")
+        lines.append(f'  {op.id}{left}"{_text(labels.circle(op))}"{right}')
+    values = {value.id: value for value in graph.values}
+    for use in graph.uses:
+        value = values[use.value]
+        target = use.op or f"{use.id}-result"
+        if use.op is None:
+            lines.append(f'  {target}["{_text(labels.name(value, True))}"]:::leaf')
+        lines.append(f'  {value.op or value.id} -- "{_edge(labels, use, value)}" --> {target}')
+    lines.append("  classDef leaf fill:none,stroke:none")
+    return "\n".join(lines) + "\n"
+
+
+def _edge(labels: FigureLabels, use: Use, value: Value) -> str:
+    above, below = labels.above(value, use), labels.below(value, use)
+    parts = [_text(above)] + ([f"∂ {_text(below)}"] if below and below[0].role != "blank" else [])
+    return "<br/>".join(part for part in parts if part) or " "
+
+
+def _text(lines: tuple[Words, ...]) -> str:
+    """Text in which nothing is markup: every character that Mermaid could read as such is an entity."""
+    return " ".join("".join(_character(c) for c in line.text) for line in lines)
+
+
+def _character(c: str) -> str:
+    return c if c.isalnum() or c in " .,()[]+−×·/∂ΣᵀL_^" else f"#{ord(c)};"

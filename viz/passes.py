@@ -1,0 +1,276 @@
+"""From one graph to another: one path only, layers as boxes, repeats folded.
+
+Each pass takes plain data and gives plain data; none knows tensors. Operations are merged by *spans*, runs of
+neighbours in the order of computing: whatever else a span touches comes before it or after it, so merging
+never makes a cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from viz.graph import Data, Graph, Operation, Part, Use
+from viz.words import words
+
+READABLE = 40  # operations that a person takes in at once
+MANY = 6  # more inputs than this of one part are not drawn one by one
+PERIOD = 64  # the longest pattern that is looked for
+
+
+# ---------------------------------------------------------------------------------------------------
+# One path
+
+
+def only_path(graph: Graph, wanted: Iterable[str]) -> Graph:
+    """The graph with derivatives only on the way from the outputs to the values `wanted`."""
+    leads = set(wanted)
+    inputs = {use.id: use.value for use in graph.uses}
+    for op in graph.ops:
+        if any(inputs[use] in leads for use in op.inputs):
+            leads.update(op.outputs)
+    without: dict[str, Any] = {"grad": None, "flows": False, "verdict": None}
+    values = [v if v.id in leads else replace(v, **without, grad_symbol=None) for v in graph.values]
+    uses = [u if u.value in leads else replace(u, **without, local=None, symbol=None, rule=None) for u in graph.uses]
+    return replace(graph, values=tuple(values), uses=tuple(uses))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Merging
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The operations from `start` up to `stop`, to be drawn as one."""
+
+    start: int
+    stop: int
+    id: str
+    name: str
+    symbol: str
+    shape: str  # box or cloud
+
+
+def merge(graph: Graph, spans: Sequence[Span]) -> Graph:
+    """The graph with each span as one operation.
+
+    A value that a span uses several times is used by it once, with the contributions added up. Parameters and
+    constants that only spans use are left out, and so are other leaves of a span with many inputs.
+    """
+    spans = sorted(spans, key=lambda span: span.start)
+    owner = {op.id: span.id for span in spans for op in graph.ops[span.start : span.stop]}
+    maker = {value.id: owner.get(value.op or "", value.op) for value in graph.values}
+    kept: dict[Any, Use] = {}
+    for use in graph.uses:
+        span = owner.get(use.op or "")
+        if span is None:
+            kept[use.id] = use
+        elif maker[use.value] != span:
+            key = span, use.value
+            kept[key] = _added(kept[key], use) if key in kept else replace(use, op=span, rule=None)
+    merged = {span.id for span in spans}
+    hidden = _hidden(graph, list(kept.values()), merged)
+    uses, inputs = _renumbered([use for use in kept.values() if use.value not in hidden], merged)
+    used = {use.value for use in uses}
+    values = tuple(
+        v for v in graph.values if v.id in used or (maker[v.id] is not None and maker[v.id] == v.op)
+    )  # of a span's values, those that are used outside
+    outputs: dict[str, list[str]] = {}
+    for value in values:
+        outputs.setdefault(maker[value.id] or "", []).append(value.id)
+    starts = {span.start: span for span in spans}
+    ops = []
+    for k, op in enumerate(graph.ops):
+        if k in starts:
+            ops.append(_one(starts[k], graph.ops[k : starts[k].stop], inputs, outputs))
+        elif op.id not in owner:
+            ops.append(replace(op, inputs=tuple(inputs[op.id])))
+    values = tuple(replace(v, op=maker[v.id]) for v in values)
+    return replace(graph, values=values, ops=tuple(ops), uses=tuple(uses))
+
+
+def _one(
+    span: Span, ops: Sequence[Operation], inputs: dict[str, list[str]], outputs: dict[str, list[str]]
+) -> Operation:
+    """The operation that stands for a span."""
+    scope = tuple(part for part in ops[0].scope if part.id != span.id and all(part in op.scope for op in ops))
+    return Operation(
+        span.id, span.name, span.symbol, tuple(inputs.get(span.id, ())), tuple(outputs.get(span.id, ())),
+        (), scope, sum(op.parts for op in ops), span.shape,
+    )  # fmt: skip
+
+
+def _hidden(graph: Graph, uses: Sequence[Use], merged: set[str]) -> set[str]:
+    """The leaves that are left out: all that uses them is merged, and they are many or not of interest."""
+    crowded = {op for op, own in _by(uses, lambda use: use.op).items() if op in merged and len(own) > MANY}
+    users = _by(uses, lambda use: use.value)
+    hidden = set()
+    for value in graph.values:
+        own = users.get(value.id, ())
+        if value.op is None and own and all(use.op in merged for use in own):
+            dull = value.kind in ("parameter", "constant")
+            if dull or all(use.op in crowded for use in own):
+                hidden.add(value.id)
+    return hidden
+
+
+def _by(uses: Iterable[Use], key: Callable[[Use], Any]) -> dict[Any, list[Use]]:
+    found: dict[Any, list[Use]] = {}
+    for use in uses:
+        found.setdefault(key(use), []).append(use)
+    return found
+
+
+def _renumbered(uses: Sequence[Use], merged: set[str]) -> tuple[list[Use], dict[str, list[str]]]:
+    """The uses with positions without gaps for merged operations, and the uses of each operation."""
+    inputs: dict[str, list[str]] = {}
+    placed = []
+    for use in uses:
+        own = inputs.setdefault(use.op or "", [])
+        placed.append(replace(use, position=len(own)) if use.op in merged else use)
+        own.append(use.id)
+    return placed, inputs
+
+
+def _added(a: Use, b: Use) -> Use:
+    """Two uses of a value as one: their contributions add up."""
+    if not (a.flows and b.flows):
+        return a if a.flows else replace(b, id=a.id, op=a.op, position=a.position, rule=None)
+    symbol = f"{a.symbol} + {b.symbol}" if a.symbol and b.symbol else None
+    verdict = a.verdict if a.verdict == b.verdict else "differs" if "differs" in (a.verdict, b.verdict) else None
+    return replace(a, grad=add(a.grad, b.grad), local=None, symbol=symbol, rule=None, verdict=verdict)
+
+
+def add(a: Data, b: Data) -> Data:
+    """The sum of two numbers, or of nested tuples of numbers.
+
+    >>> add((1.0, (2.0,)), (0.5, (1.0,)))
+    (1.5, (3.0,))
+    """
+    if a is None or b is None:
+        return None
+    if isinstance(a, tuple):
+        return tuple(add(x, y) for x, y in zip(a, b, strict=True))
+    return a + b
+
+
+# ---------------------------------------------------------------------------------------------------
+# Layers as boxes
+
+
+def collapse(graph: Graph, chosen: Callable[[Part], bool]) -> Graph:
+    """The graph with each call of a module that `chosen` picks as one box; the outermost, where several are."""
+    spans: list[Span] = []
+    taken: dict[str, int] = {}
+    picks = [next((part for part in op.scope if chosen(part)), None) for op in graph.ops]
+    for part, run in groupby(enumerate(picks), key=lambda pick: pick[1]):
+        places = [k for k, _ in run]
+        if part is not None:
+            taken[part.id] = taken.get(part.id, 0) + 1
+            id = part.id if taken[part.id] == 1 else f"{part.id}-{taken[part.id]}"
+            spans.append(Span(places[0], places[-1] + 1, id, part.name or part.kind, part.kind, "box"))
+    return merge(graph, spans)
+
+
+def depth(graph: Graph, level: int) -> Callable[[Part], bool]:
+    """Picks modules `level` deep, the outermost being 1; and what is not so deep but contains no other module."""
+    picked = {op.scope[level - 1] for op in graph.ops if len(op.scope) >= level} | _innermost(graph)
+    return lambda part: part in picked
+
+
+def innermost(graph: Graph) -> Callable[[Part], bool]:
+    """Picks the modules that contain no other: layers."""
+    layers = _innermost(graph)
+    return lambda part: part in layers
+
+
+def _innermost(graph: Graph) -> set[Part]:
+    inside = {part for op in graph.ops for part in op.scope}
+    return inside - {part for op in graph.ops for part in op.scope[:-1]}
+
+
+# ---------------------------------------------------------------------------------------------------
+# Large graphs
+
+
+def size(graph: Graph) -> int:
+    """How much there is to draw: operations and values."""
+    return len(graph.ops) + len(graph.values)
+
+
+def fold(graph: Graph, lang: str = "en") -> Graph:
+    """A large graph as one that can be read: its modules as boxes, repeats folded, the middle as a cloud.
+
+    The deepest modules that leave few enough boxes are chosen; the figure says what is missing.
+    """
+    whole = graph
+    levels = max((len(op.scope) for op in graph.ops), default=0)
+    for level in range(levels, -1, -1):
+        graph = fold_repeats(collapse(whole, depth(whole, level)) if level else whole, lang)
+        if len(graph.ops) <= READABLE:
+            break
+    else:
+        graph = fold_middle(collapse(whole, depth(whole, 1)) if levels else graph, lang)
+    shown = sum(op.parts == 1 for op in graph.ops)
+    note = words(lang)["collapsed"].format(shown=shown, all=sum(op.parts for op in graph.ops))
+    return replace(graph, notes=(*graph.notes, note))
+
+
+def fold_repeats(graph: Graph, lang: str = "en") -> Graph:
+    """Of a pattern that repeats, the first and the last are kept, and a cloud stands for those between."""
+    kinds: dict[Any, int] = {}
+    outputs = {value.id: value.shape for value in graph.values}
+    sequence = np.array(
+        [
+            kinds.setdefault((op.symbol, len(op.inputs), *[outputs[v] for v in op.outputs]), len(kinds))
+            for op in graph.ops
+        ]
+    )
+    spans: list[Span] = []
+    stretches = [(0, len(sequence))]
+    for start, stop in stretches:  # the list grows as it is read
+        first, period, times = longest_repeat(sequence[start:stop])
+        if times < 4 or len(sequence) <= READABLE:
+            continue
+        first += start
+        last = first + (times - 1) * period
+        said = words(lang)["repeats"].format(n=times - 2)
+        spans.append(Span(first + period, last, f"r{first}", said, said, "cloud"))
+        if period > READABLE // 3:
+            for k in (first, last):
+                several = words(lang)["operations"].format(n=period)
+                spans.append(Span(k, k + period, f"r{first}-{k}", several, several, "cloud"))
+        stretches += [(start, first), (last + period, stop)]
+    return merge(graph, spans) if spans else graph
+
+
+def longest_repeat(sequence: Any) -> tuple[int, int, int]:
+    """Where a pattern repeats itself most: its first place, its length, how many times.
+
+    >>> longest_repeat(np.array([9, 1, 2, 1, 2, 1, 2, 7]))
+    (1, 2, 3)
+    """
+    best, answer = 0, (0, 1, 1)
+    for period in range(1, min(PERIOD, len(sequence) // 2) + 1):
+        same = np.concatenate([[False], sequence[:-period] == sequence[period:], [False]])
+        turns = np.flatnonzero(same[1:] != same[:-1])
+        starts, lengths = turns[::2], turns[1::2] - turns[::2]
+        if len(starts):
+            k = int(lengths.argmax())
+            times = int(lengths[k]) // period + 1
+            if times > 1 and times * period > best:
+                best, answer = times * period, (int(starts[k]), period, times)
+    return answer
+
+
+def fold_middle(graph: Graph, lang: str = "en") -> Graph:
+    """The first and the last operations, and a cloud for those between."""
+    start, stop = READABLE // 4, len(graph.ops) - READABLE // 4
+    if stop <= start:
+        return graph
+    several = words(lang)["operations"].format(n=sum(op.parts for op in graph.ops[start:stop]))
+    return merge(graph, [Span(start, stop, "middle", several, several, "cloud")])

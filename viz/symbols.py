@@ -1,0 +1,110 @@
+"""The symbolic reading of a graph: what each value is, and each derivative, as an expression.
+
+The expressions come from running the gradient rules on symbols (`tinygrad_edu.formula`), so no formula is
+written twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tinygrad_edu.formula import LONGEST, Symbol, chain, constant, spell
+from viz.graph import Graph, Record, Tensor
+
+SHORT = 16  # characters of an expression that stands for a value
+WIDE = 40  # characters of a derivative that is written in full
+
+
+def name_values(record: Record) -> Graph:
+    """The graph with an expression for each value that is short enough: x + y, X·W, exp(−x)."""
+    named = _names(record)
+    values = tuple(
+        replace(value, symbol=_bare(named[record.tensors[value.id]])) if record.tensors[value.id] in named else value
+        for value in record.graph.values
+    )
+    return replace(record.graph, values=values)
+
+
+def with_derivatives(record: Record, graph: Graph, loss: str | None, simplify: bool) -> Graph:
+    """The graph with an expression for each derivative, in full where that is short, and each use's rule."""
+    if len(record.outputs) != 1 or not record.outputs[0].requires_grad:
+        return graph
+    (output,) = record.outputs
+    names = {text: tensor for tensor, text in _names(record).items()}
+    full = chain(output, names, loss=loss)
+    local = chain(output, names, loss=loss, local=True)
+
+    def written(symbol: Any) -> str | None:
+        if symbol is None or symbol.expression.size > LONGEST:
+            return None
+        text = symbol.text(simplify=simplify, matmul=" · ")
+        return text if len(text) <= WIDE else None
+
+    def contribution(key: Any) -> str | None:
+        return written(full.contributions.get(key)) or written(local.contributions.get(key))
+
+    uses = []
+    for use in graph.uses:
+        tensor = record.tensors[use.value]
+        if use.op is None:
+            uses.append(replace(use, symbol=written(full.gradients.get(tensor))))
+            continue
+        key = record.nodes[use.op], use.position
+        rule = written(local.contributions.get(key))
+        uses.append(replace(use, symbol=contribution(key), rule=rule) if use.flows else use)
+    values = [
+        replace(
+            value,
+            grad_symbol=written(full.gradients.get(record.tensors[value.id])),
+            symbol=_bare(full.names[record.tensors[value.id]])
+            if record.tensors[value.id] in full.names
+            else value.symbol,
+        )
+        for value in graph.values
+    ]
+    return replace(graph, values=tuple(values), uses=tuple(uses))
+
+
+def _names(record: Record) -> dict[Tensor, str]:
+    """What each tensor is called: its name, or the expression that it is; in parentheses where it is a sum."""
+    called: dict[Tensor, str] = {}
+    taken: set[str] = set()
+    for value in record.graph.values:
+        tensor = record.tensors[value.id]
+        text = value.name or _expression(tensor, called)
+        if text is not None and text not in taken:
+            called[tensor] = text
+            taken.add(text)
+    return called
+
+
+def _expression(tensor: Tensor, called: Mapping[Tensor, str]) -> str | None:
+    """A computed tensor as an expression of what it was computed from, if that is short."""
+    if tensor.op is None or tensor.op.selects or tensor.op.outputs is not None:
+        return None
+    symbols = []
+    for x in tensor.inputs:
+        if x in called:
+            symbols.append(Symbol(called[x], x._data))
+        elif x.op is None and x.size == 1:
+            symbols.append(Symbol(constant(x._data), x._data))
+        else:
+            return None
+    spelled = Symbol(spell(tensor.op, symbols, tensor._data, tensor.settings), tensor._data)
+    text = _tight(spelled.text(matmul=" · "))
+    if len(text) > SHORT:
+        return None
+    return text if re.fullmatch(r"\w+|\w+\(.*\)", text) else f"({text})"
+
+
+def _tight(text: str) -> str:
+    """A short sum without spaces."""
+    return text.replace(" + ", "+").replace(" − ", "−").replace(" · ", "·")
+
+
+def _bare(text: str) -> str:
+    """A name without the parentheses that it stands in."""
+    return text[1:-1] if text.startswith("(") and text.endswith(")") else text

@@ -1,0 +1,84 @@
+"""A figure in words: for screen readers, for logs, for those who cannot open a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from viz.graph import Graph, Use, Value
+from viz.labels import clean, derivative, differentiated
+from viz.numbers import data_text, shape_text
+from viz.words import words
+
+LIMIT = 400  # so many sentences
+
+
+def sentences(graph: Graph, lang: str = "en") -> str:
+    """A sentence for each value that is given and each operation, in the order of computing."""
+    return "\n".join(_Teller(graph, lang).lines())
+
+
+class _Teller:
+    def __init__(self, graph: Graph, lang: str) -> None:
+        self.graph, self.say = graph, words(lang)
+        self.values = {value.id: value for value in graph.values}
+        self.uses = {use.id: use for use in graph.uses}
+        self.of = differentiated(graph)
+
+    def lines(self) -> list[str]:
+        used = {use.value for use in self.graph.uses}
+        lines = [self._given(v) for v in self.graph.values if v.op is None and v.id in used and v.kind != "constant"]
+        lines += [self._operation(op.id) for op in self.graph.ops]
+        lines += [note + "." for note in self.graph.notes]
+        if len(lines) > LIMIT:
+            lines[LIMIT:] = ["…"]
+        return lines
+
+    def _given(self, value: Value) -> str:
+        line = self.say["given"].format(name=self._name(value), value=self._amount(value))
+        if value.flows and (value.grad is not None or value.grad_symbol):
+            d = derivative(self.of, value)
+            line += self.say["gradient"].format(d=d, grad=self._grad(value))
+        return line + "."
+
+    def _operation(self, op_id: str) -> str:
+        op = next(op for op in self.graph.ops if op.id == op_id)
+        inputs = [self.uses[use] for use in op.inputs]
+        line = self.say["operation"].format(
+            op=clean(op.name),
+            inputs=self._list([self._named(self.values[use.value]) for use in inputs]),
+            outputs=self._list([self._result(self.values[v]) for v in op.outputs]),
+        )
+        backs = [self._back(use) for use in inputs if use.flows]
+        arriving = [self._grad(self.values[v]) for v in op.outputs if self.values[v].flows]
+        if backs and arriving:
+            line += " " + self.say["back"].format(arriving=self._list(arriving), backs=self._list(backs))
+        return line
+
+    def _back(self, use: Use) -> str:
+        value = self.values[use.value]
+        amount = data_text(use.grad) if use.grad is not None else use.symbol or derivative(self.of, value)
+        return self.say["sends"].format(grad=amount, name=self._name(value))
+
+    def _list(self, parts: Sequence[str]) -> str:
+        if not parts:
+            return self.say["nothing"]
+        return parts[0] if len(parts) == 1 else self.say["comma"].join(parts[:-1]) + self.say["and"] + parts[-1]
+
+    def _name(self, value: Value) -> str:
+        return clean(value.name) if value.name else self._amount(value)
+
+    def _named(self, value: Value) -> str:
+        return f"{clean(value.name)} ({self._amount(value)})" if value.name else self._amount(value)
+
+    def _result(self, value: Value) -> str:
+        return self._named(value)
+
+    def _amount(self, value: Value) -> str:
+        if value.data is not None and len(text := data_text(value.data)) <= 60:
+            return text
+        return self.say["array"].format(shape=shape_text(value.shape))
+
+    def _grad(self, value: Value) -> str:
+        if value.grad is not None and len(text := data_text(value.grad)) <= 60:
+            return text
+        return value.grad_symbol or derivative(self.of, value)
