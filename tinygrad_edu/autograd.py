@@ -16,6 +16,7 @@ from tinygrad_edu import random
 from tinygrad_edu.graph import (
     RECORDING,
     Node,
+    Results,
     detect_anomaly,
     enable_grad,
     evaluate,
@@ -49,6 +50,9 @@ __all__ = [
 @np.errstate(all="ignore")  # an infinite slope is an answer, not a mishap; entered once a walk
 def backward(output: Node, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
     """Add ∂output/∂leaf to the `.grad` of each leaf that `output` was computed from. See `Tensor.backward`."""
+    tape = RECORDING.get().tape
+    if tape is not None:  # the backward pass is part of what is recorded for replay
+        create_graph = retain_graph = True
     g = _cotangent(output, gradient, create_graph, "backward()")
     totals = {output: g}
     order = topological((output,), leaves=False)
@@ -62,6 +66,8 @@ def backward(output: Node, gradient: Any = None, retain_graph: bool = True, crea
         # all sums before any write, so that an exception leaves every .grad as it was
         written = [(x, x._plain(_own(g, held) if x._grad is None else x._grad._data + g)) for x, g in totals.items()]
     for x, total in written:
+        if tape is not None:
+            tape.slope(x)
         x._grad = total
 
 
@@ -383,18 +389,19 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
     def run(leaves: Sequence[Node]) -> Node:
         """`f`, with `leaves` in place of its tensor arguments."""
         given = iter(leaves)
-        y = f(*[next(given) if hasattr(x, "_data") else x for x in args])
-        if not hasattr(y, "_data"):
-            raise TypeError(
-                f"checkpoint() takes a function that returns one tensor, but it returned {type(y).__name__}"
-            )
-        return y
+        return f(*[next(given) if hasattr(x, "_data") else x for x in args])
 
     def stand_ins() -> list[Node]:
         return [x._alias(requires_grad=x._requires_grad) for x in tensors]
 
     leaves = stand_ins()
     first = run(leaves)
+    if isinstance(first, np.ndarray | np.generic):
+        return first
+    if not hasattr(first, "_data"):
+        raise TypeError(
+            f"checkpoint() takes a function that returns one tensor, but this one returned {type(first).__name__}"
+        )
     if first.op is None or not first._requires_grad:  # nothing to keep for a backward pass
         with random.replaying(drawn):
             return run(tensors)
@@ -402,41 +409,34 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
     results, make = [first._data], type(first.op)
     del first, leaves  # and with them the record
 
-    def forward(*arrays: Any) -> Any:
+    def forward(values: Any) -> Any:
         if results:
             return results.pop()
         leaves = stand_ins()
         with random.replaying(drawn), tracing():
             y = run(leaves)
         used = set(topological([y], through_constants=True))
-        return evaluate(y, {x: a for x, a in zip((*leaves, *captured), arrays, strict=True) if x in used})
+        return evaluate(y, {x: a for x, a in zip((*leaves, *captured), values, strict=True) if x in used})
 
-    came: list[Any] = [None]  # the incoming gradient, and the gradients that it gave and that were not asked for yet
-    pending: dict[int, Any] = {}
+    def rule(g: Any, y: Any, values: Any) -> Any:
+        recorded = hasattr(values, "_data")
+        xs = [*([np.copy(x) for x in values.inputs[: len(tensors)]] if recorded else stand_ins()), *captured]
+        with random.replaying(drawn), enable_grad():
+            y = run(xs[: len(tensors)])
+        return _pull(y, xs, g, recorded)
 
-    def rule(i: int, g: Any, y: Any, *values: Any) -> Any:
-        if came[0] is not g or i not in pending:
-            recorded = any(hasattr(x, "_data") for x in values)
-            xs = [*([np.copy(x) for x in values[: len(tensors)]] if recorded else stand_ins()), *captured]
-            with random.replaying(drawn), enable_grad():
-                y = run(xs[: len(tensors)])
-            came[0] = g
-            pending.clear()
-            pending.update({j: part for j, part in enumerate(_pull(y, xs, g, recorded)) if xs[j]._requires_grad})
-        contribution = pending.pop(i)
-        if not pending:
-            came[0] = None
-        return contribution
-
-    op = make(forward, name="checkpoint", vjp=rule, bind=lambda *inputs: (inputs, {}))
-    return op.apply((*tensors, *captured))
+    # All inputs are gathered into one tuple-valued node, so that one run of the rule serves them all.
+    bind = lambda *inputs: (inputs, {})
+    gather = make(lambda *arrays: arrays, name="checkpoint", vjp=lambda i, g, y, *xs: g[i], bind=bind, outputs=1)
+    gathered = gather.apply((*tensors, *captured)).inputs[0]
+    return make(forward, name="checkpoint", vjp=(rule,), bind=bind).apply((gathered,))
 
 
-def _pull(y: Node, xs: Sequence[Node], g: Any, create_graph: bool) -> list[Any]:
+def _pull(y: Node, xs: Sequence[Node], g: Any, create_graph: bool) -> Results:
     """The totals that `g` for `y` gives at `xs`. The walk ends there, whatever they themselves were computed from."""
     totals = {y: g}
     stops = set(xs)
     order = [node for node in topological([y], leaves=False) if node not in stops]
     with recording(enabled=create_graph):
         walk(order, totals, create_graph=create_graph)
-    return [np.zeros_like(x._data) if totals.get(x) is None else totals[x] for x in xs]
+    return Results([totals.get(x) for x in xs])

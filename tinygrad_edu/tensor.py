@@ -101,6 +101,8 @@ class Tensor(NumPyProtocols):
             raise TypeError(
                 f"a Tensor holds numbers, but got an array of {array.dtype} from {type(data).__name__} {data!r:.60}"
             )
+        if not array.dtype.isnative:  # as read from a file: NumPy's results, and so gradients, are native
+            array = array.astype(array.dtype.newbyteorder("="))
         self._data = array
         self._cell = None
         if isinstance(data, Tensor) and np.may_share_memory(array, data._data):
@@ -292,10 +294,12 @@ class Tensor(NumPyProtocols):
 
     def numpy(self) -> Any:
         """The numbers as a read-only view. It works for every tensor; to write, use `.data` or a copy."""
+        self._refuse_taped("numpy()")
         return _read_only(self._data)
 
     def item(self) -> Any:
         """The single number, as a Python number."""
+        self._refuse_taped("item()")
         if self.size != 1:
             raise ValueError(
                 f"item() takes a tensor of one number, but {self._describe()} has shape {self.shape}; use .tolist() or .numpy()"
@@ -304,9 +308,11 @@ class Tensor(NumPyProtocols):
 
     def tolist(self) -> Any:
         """The numbers as nested Python lists."""
+        self._refuse_taped("tolist()")
         return self._data.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        self._refuse_taped("the array")
         if self._requires_grad or self.op is not None:
             raise RuntimeError(
                 f"{self._describe()} is part of a graph, and turning it into an array here would cut it silently; "
@@ -336,6 +342,7 @@ class Tensor(NumPyProtocols):
             )
 
     def __bool__(self) -> bool:
+        self._refuse_taped("the truth")
         if self.size != 1:
             raise ValueError(
                 f"the truth of {self._describe()} of shape {self.shape} is ambiguous; write .any() or .all(), or np.where to choose by element"
@@ -343,6 +350,7 @@ class Tensor(NumPyProtocols):
         return bool(self._data.item())
 
     def __index__(self) -> int:
+        self._refuse_taped("the integer value")
         return self._data.__index__()
 
     def __len__(self) -> int:
@@ -365,10 +373,14 @@ class Tensor(NumPyProtocols):
             raise TypeError(
                 f"the format {spec!r} takes one number, but {self._describe()} has shape {self.shape}; format .item() or .mean()"
             )
-        return format(self._data.item(), spec)
+        return format(self.item(), spec)
 
     def __round__(self, ndigits: int = 0) -> Tensor:
         return np.round(self, ndigits)
+
+    def __str__(self) -> str:
+        self._refuse_taped("printing")
+        return repr(self)
 
     def __repr__(self) -> str:
         parts = []
@@ -449,6 +461,12 @@ class Tensor(NumPyProtocols):
         """Stamp the storage: graphs that used it are stale from now on."""
         self._shared_cell().write()
 
+    def _refuse_taped(self, what: str) -> None:
+        """Raise if the tensor is part of what is being recorded for replay, where Python must not look at its numbers."""
+        tape = RECORDING.get().tape
+        if tape is not None and tape.owns(self):
+            tape.refuse(f"{what} of {self._describe()}")
+
     def _refuse_recorded(self, what: str) -> None:
         if self.op is not None:
             raise RuntimeError(
@@ -496,7 +514,11 @@ class Tensor(NumPyProtocols):
 
     def _in_place(self, ufunc: Any, other: Any) -> Tensor:
         """`self ∘= other`: a leaf under no_grad is written; a leaf that requires a gradient refuses; else a new value."""
-        if self.op is None and not RECORDING.get().enabled:
+        recording = RECORDING.get()
+        if self.op is None and not recording.enabled and recording.tape is not None:
+            recording.tape.write(self, ufunc(self, other))
+            return self
+        if self.op is None and not recording.enabled:
             ufunc(self._data, numbers(other), out=self._data, casting="same_kind")
             self._written()
             return self
