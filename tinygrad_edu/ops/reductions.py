@@ -118,7 +118,7 @@ def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     >>> x.grad.tolist()
     [0.25, 0.25, 0.25, 0.25]
     """
-    if x.dtype.char not in "fd":
+    if x.dtype.char not in "fd" or not x.size:
         return x.mean(axis, keepdims=keepdims)  # NumPy adds up float16 in float32, whole numbers in float64
     y = np.add.reduce(x, axis=axis, keepdims=keepdims)
     return y / count(x, y)

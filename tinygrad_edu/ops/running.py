@@ -108,10 +108,11 @@ def recurrence(a: Any, b: Any) -> Any:
     >>> recurrence(0.5, np.array([8.0, 0.0, 0.0, 1.0])).tolist()
     [8.0, 4.0, 2.0, 2.0]
     """
-    a, b = np.broadcast_arrays(a, b)
-    if not a.ndim:
+    y = np.empty(np.broadcast_shapes(np.shape(a), np.shape(b)), np.result_type(a, b))
+    if not y.ndim:
         raise ValueError("a recurrence runs along an axis, but both inputs are single numbers")
-    y = np.array(b)
+    y[...] = b
+    a = np.broadcast_to(a, y.shape)
     for t in range(1, y.shape[-1]):
         y[..., t] += a[..., t] * y[..., t - 1]
     return y

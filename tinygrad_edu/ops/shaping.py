@@ -25,6 +25,11 @@ def array(x: Any) -> Any:
     return x if hasattr(x, "ndim") else np.asarray(x)
 
 
+def called(x: Any) -> str:
+    """What an error calls x: its name, if it has one, and its shape."""
+    return f"{getattr(x, 'name', None) or ''} {np.shape(x)}".lstrip()
+
+
 # ---------------------------------------------------------------------------------------------------
 # Another shape
 
@@ -336,7 +341,7 @@ def fliplr(x: Any) -> Any:
     [[2, 1], [4, 3]]
     """
     if np.ndim(x) < 2:
-        raise ValueError(f"fliplr reverses columns, so it takes two axes or more, but got shape {np.shape(x)}")
+        raise ValueError(f"fliplr reverses columns, so it takes two axes or more, but got {called(x)}")
     return np.flip(x, 1)
 
 
@@ -349,7 +354,7 @@ def flipud(x: Any) -> Any:
     [[3, 4], [1, 2]]
     """
     if np.ndim(x) < 1:
-        raise ValueError("flipud reverses rows, but got a single number")
+        raise ValueError(f"flipud reverses rows, so it takes one axis or more, but got {called(x)}")
     return np.flip(x, 0)
 
 
@@ -509,9 +514,14 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = np.ravel(x), 0
     shape = np.shape(x)
-    axis = normalize_axis_index(axis, len(shape))
+    axis = normalize_axis_index(axis, len(shape), f"repeat of {called(x)}")
     times = np.asarray(numbers(repeats))
-    if times.ndim or times < 0:
+    if (times < 0).any() or times.shape not in ((), (1,), shape[axis : axis + 1]):
+        raise ValueError(
+            f"repeat of {called(x)} takes one number that is not negative, or {shape[axis]} of them for axis {axis}, "
+            f"but got {repeats!r}"
+        )
+    if times.ndim:
         return np.take(x, np.repeat(np.arange(shape[axis]), times), axis=axis)
     r = index(times)
     before, after = shape[: axis + 1], shape[axis + 1 :]
@@ -692,18 +702,18 @@ def _join_blocks(blocks: Any, depth: int, ndim: int) -> Any:
 
 def _cuts(x: Any, indices: Any, axis: int, *, equal: bool) -> tuple[int, ...]:
     """Where to cut, from a number of parts or from the places as NumPy allows them."""
-    n = np.shape(x)[normalize_axis_index(axis, np.ndim(x))]
+    n = np.shape(x)[normalize_axis_index(axis, np.ndim(x), f"split of {called(x)}")]
     if np.iterable(indices):
         cuts = tuple([slice(index(i)).indices(n)[1] for i in indices])
         if list(cuts) != sorted(cuts):
-            raise ValueError(f"split takes places in ascending order, but got {tuple(indices)} along an axis of {n}")
+            raise ValueError(f"split of {called(x)}: the places {tuple(indices)} along axis {axis} are not in order")
         return cuts
     parts = index(indices)
     if parts < 1:
-        raise ValueError(f"split takes one part or more, but was asked for {parts}")
+        raise ValueError(f"split of {called(x)} gives one part or more, but was asked for {parts}")
     if equal and n % parts:
         raise ValueError(
-            f"split: an axis of {n} does not divide into {parts} equal parts; np.array_split allows for it"
+            f"split of {called(x)}: axis {axis} does not divide into {parts} equal parts; np.array_split allows for it"
         )
     return tuple([i * (n // parts) + min(i, n % parts) for i in range(1, parts)])
 
@@ -776,7 +786,7 @@ def vsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     [[[1, 2]], [[3, 4]]]
     """
     if np.ndim(x) < 2:
-        raise ValueError(f"vsplit cuts between rows, so it takes two axes or more, but got shape {np.shape(x)}")
+        raise ValueError(f"vsplit cuts between rows, so it takes two axes or more, but got {called(x)}")
     return split(x, indices_or_sections, 0)
 
 
@@ -789,7 +799,7 @@ def dsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     [[[[1]]], [[[2]]]]
     """
     if np.ndim(x) < 3:
-        raise ValueError(f"dsplit cuts the third axis, but got shape {np.shape(x)}")
+        raise ValueError(f"dsplit cuts along the third axis, but got {called(x)}")
     return split(x, indices_or_sections, 2)
 
 
@@ -842,10 +852,23 @@ def _widths(x: Any, pad_width: Any) -> tuple[tuple[int, int], ...]:
         for axis, width in pad_width.items():
             pairs[axis] = width if np.iterable(width) else (width, width)
         pad_width = pairs
-    widths = np.broadcast_to(np.asarray(pad_width), (np.ndim(x), 2))
-    if widths.dtype.kind not in "iu" or (widths < 0).any():
-        raise ValueError(f"pad takes whole numbers that are not negative, but got pad_width={pad_width!r}")
-    return tuple([(before, after) for before, after in widths.tolist()])
+    widths = np.asarray(pad_width)
+    if widths.dtype.kind not in "iu" or (widths < 0).any() or widths.shape not in (*_WIDTHS, (np.ndim(x), 2)):
+        raise ValueError(
+            f"pad of {called(x)} takes whole numbers that are not negative, (before, after) for each axis, "
+            f"but got pad_width={pad_width!r}"
+        )
+    return tuple([(before, after) for before, after in np.broadcast_to(widths, (np.ndim(x), 2)).tolist()])
+
+
+_WIDTHS = ((), (1,), (2,), (1, 2))  # one width for all, or (before, after) for all
+
+
+def _bind_pad(x: Any, pad_width: Any, constant_values: Any = 0) -> tuple[Any, ...]:
+    constant = np.asarray(numbers(constant_values))
+    if constant.size != 1:
+        raise ValueError(f"pad of {called(x)} takes one constant, but got {constant.tolist()}; pad each side by itself")
+    return (array(x),), {"pad_width": _widths(x, pad_width), "constant_values": constant.item()}
 
 
 def _inside(x: Any, pad_width: Any) -> tuple[slice, ...]:
@@ -857,10 +880,7 @@ def _inside(x: Any, pad_width: Any) -> tuple[slice, ...]:
     symbol="pad",
     vjp=(lambda g, y, x, *, pad_width, constant_values: g[_inside(x, pad_width)],),
     analytic=True,
-    bind=lambda x, pad_width, constant_values=0: (
-        (x,),
-        {"pad_width": _widths(x, pad_width), "constant_values": constant_values},
-    ),
+    bind=_bind_pad,
     formulas=["∂L/∂x = ∂L/∂y[inside]"],
     examples=[
         example((3,), 1),
@@ -896,7 +916,7 @@ def pad_constant(x: Any, pad_width: Any, constant_values: Any) -> Any:
         example((3,), pad_width=(0, 2), mode="edge"),
     ],
 )
-def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
+def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0, **options: Any) -> Any:
     """y is x with a border, `pad_width` = (before, after) elements wide along each axis.
 
     The border holds a constant; or x continued: "edge" repeats the last element, "reflect" and "symmetric"
@@ -909,12 +929,14 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
     >>> pad(x, 2).tolist(), pad(x, 2, mode="reflect").tolist(), pad(x, 2, mode="wrap").tolist()
     ([0, 0, 1, 2, 3, 0, 0], [3, 2, 1, 2, 3, 2, 1], [2, 3, 1, 2, 3, 1, 2])
     """
+    if options:
+        raise TypeError(f"pad of {called(x)} takes constant_values, but no {'=, '.join(options)}=")
     if mode == "constant":
         return pad_constant(x, pad_width, constant_values)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise ValueError(
-            f"pad of a Tensor takes mode 'constant', 'edge', 'reflect', 'symmetric' or 'wrap', but got {mode!r}; "
-            "for another, join what you computed with np.concatenate"
+            f"pad of {called(x)} takes the mode 'constant', 'edge', 'reflect', 'symmetric' or 'wrap', but got {mode!r}; "
+            "for another, join a border that you compute with np.concatenate"
         )
     for axis, width in enumerate(_widths(x, pad_width)):
         if width != (0, 0):

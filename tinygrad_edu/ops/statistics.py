@@ -194,6 +194,8 @@ def _quantiles(x: Any, q: Any, axis: Any, method: str, keepdims: bool, weights: 
         )
     if method not in _POSITIONS:
         raise ValueError(f"a quantile takes one of the methods {', '.join(_POSITIONS)}, but got {method!r}")
+    if getattr(q, "requires_grad", False):
+        raise TypeError("a quantile is differentiated by x alone; pass q as numbers: q.numpy()")
     x, q = array(x), np.asarray(numbers(q))
     options: Any = {"axis": axis, "method": method, "keepdims": keepdims, "skip_nan": skip_nan}
     if not q.ndim:
@@ -256,7 +258,7 @@ def percentile(
     >>> percentile(tg.Tensor([1.0, 2.0, 3.0]), 75).item()
     2.5
     """
-    return _quantiles(x, np.asarray(numbers(q)) / 100, axis, method, keepdims, weights, False)
+    return _quantiles(x, array(q) / 100, axis, method, keepdims, weights, False)
 
 
 @composite(answers=(np.nanpercentile,), domain=spread, examples=PERCENTILES[:2])
@@ -270,7 +272,7 @@ def nanpercentile(
     >>> nanpercentile(tg.Tensor([1.0, math.nan, 3.0]), 75).item()
     2.5
     """
-    return _quantiles(x, np.asarray(numbers(q)) / 100, axis, method, keepdims, weights, True)
+    return _quantiles(x, array(q) / 100, axis, method, keepdims, weights, True)
 
 
 # ---------------------------------------------------------------------------------------------------
