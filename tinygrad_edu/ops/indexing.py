@@ -214,7 +214,7 @@ _WRITES = [
 @op(
     symbol=lambda *, key: key_text(key) + "+=",
     vjp=lambda i, g, y, x, values, *arrays, key: g if i == 0 else getitem(g, index_of(key, arrays)),
-    bind=_bind_writing,
+    bind=lambda x, index, values: _bind_writing(x, index, values),
     broadcasts=True,
     formulas=["∂L/∂x = ∂L/∂y", "∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=_WRITES[1:],
@@ -309,6 +309,7 @@ for _function in (np.put, np.place, np.putmask, np.put_along_axis, np.copyto, np
     answers=(np.take,),
     examples=[
         example((3, 4), np.array([0, 0, 11])),
+        example((3, 4), np.array([True, False]), axis=0),
         example((3, 4), np.array([[2, 0], [-1, 2]]), axis=0),
         example((3, 4), 1, axis=1),
         example((3, 4), np.array([-5, 7]), axis=-1, mode="wrap"),
@@ -321,6 +322,9 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
 
     mode: what becomes of indices out of range, "raise", "wrap" or "clip" (where negative ones are 0, as in NumPy).
     """
+    indices = array(indices)
+    if indices.dtype == bool:
+        indices = np.astype(indices, int)
     if axis is None:
         x, axis = np.ravel(x), 0
     ndim, axis = np.ndim(x), operator.index(axis)
@@ -332,8 +336,6 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
         indices = np.clip(indices, 0, np.shape(x)[axis] - 1)
     elif mode != "raise":
         raise ValueError(f"take() got mode={mode!r}; it takes 'raise', 'wrap' or 'clip'")
-    if np.result_type(indices).kind == "b":
-        raise TypeError("take() takes integer indices, but got booleans; write x[mask], or np.compress(mask, x)")
     return getitem(x, (slice(None),) * (axis % ndim) + (indices,))
 
 
@@ -352,10 +354,11 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     if axis is None:
         x, axis = np.ravel(x), 0
     shape, ndim = np.shape(x), np.ndim(x)
-    if np.ndim(indices) != ndim:
-        raise ValueError(f"take_along_axis() needs indices of {ndim} axes, as many as x, but got {np.ndim(indices)}")
-    if np.result_type(indices).kind not in "iu":
-        raise IndexError(f"take_along_axis() takes integer indices, but got {np.result_type(indices)}")
+    indices = array(indices)
+    if indices.ndim != ndim:
+        raise ValueError(f"take_along_axis() needs indices of {ndim} axes, as many as x, but got {indices.ndim}")
+    if indices.dtype.kind not in "iu":
+        raise IndexError(f"take_along_axis() takes integer indices, but got {indices.dtype}")
     if not -ndim <= axis < ndim:
         raise np.exceptions.AxisError(axis, ndim)
     places = [np.arange(n).reshape((-1,) + (1,) * (ndim - 1 - i)) for i, n in enumerate(shape)]
