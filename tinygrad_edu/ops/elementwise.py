@@ -62,6 +62,11 @@ def question(function: Any, symbol: str, doc: str, examples: Any = PAIRS) -> Op:
     return ufunc(function, symbol, None, doc, examples=examples)
 
 
+def as_array(x: Any) -> Any:
+    """A number as an array of no dimension; what has a dtype, as it is."""
+    return x if hasattr(x, "dtype") else np.asarray(x)
+
+
 class _Constants(dict[Any, Any]):
     """A number as an array of no dimension, by dtype: beside an array it costs half of what a Python number does."""
 
@@ -81,7 +86,11 @@ ONE = _Constants(1)
 # Two functions that rules are made of
 
 
-@op(symbol="0", vjp=(lambda g, y, x: zero(g),), examples=SHAPES)
+@op(
+    symbol="0",
+    vjp=(lambda g, y, x: zero(g),),  # type: ignore[has-type]  # it follows
+    examples=SHAPES,
+)
 def zero(x: Any) -> Any:
     """y = 0, whatever x, also for ∞ and NaN: what a step makes of a gradient.
 
@@ -96,7 +105,7 @@ _BITS = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
 
 @op(
     symbol="gate",
-    vjp=(lambda g, y, a, x: gate(g, x), None),
+    vjp=(lambda g, y, a, x: gate(g, x), None),  # type: ignore[has-type]  # it follows
     broadcasts=True,
     takes_out=True,
     domain=(real, nonzero),
@@ -127,35 +136,21 @@ add = binary(np.add, "+", lambda g, y, a, b: g, lambda g, y, a, b: g, "y = a + b
 subtract = binary(np.subtract, "−", lambda g, y, a, b: g, lambda g, y, a, b: -g, "y = a − b.", analytic=True)
 multiply = binary(np.multiply, "×", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, "y = a·b.", analytic=True)
 divide = binary(
-    np.divide,
-    "/",
-    lambda g, y, a, b: g / b,
-    lambda g, y, a, b: -g * y / b,
-    "y = a / b.",
-    analytic=True,
-    domain=(real, nonzero),
-)
+    np.divide, "/", lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b, "y = a / b.",
+    analytic=True, domain=(real, nonzero),
+)  # fmt: skip
 negative = unary(np.negative, "−", lambda g, y, x: -g, "y = −x.")
 positive = unary(np.positive, "+", lambda g, y, x: g, "y = +x, a copy.")
 reciprocal = unary(np.reciprocal, "/", lambda g, y, x: -g * y * y, "y = 1 / x.", domain=nonzero)
 square = unary(np.square, "^2", lambda g, y, x: g * 2 * x, "y = x².")
 sqrt = unary(
-    np.sqrt,
-    "√",
-    lambda g, y, x: g / (2 * y),
-    "y = √x. Its derivative at 0 is ∞.",
-    domain=above_zero,
-    special=[at(0.0, gradient=math.inf)],
-)
+    np.sqrt, "√", lambda g, y, x: g / (2 * y), "y = √x. Its derivative at 0 is ∞.",
+    domain=above_zero, special=[at(0.0, gradient=math.inf)],
+)  # fmt: skip
 cbrt = unary(
-    np.cbrt,
-    "∛",
-    lambda g, y, x: g / (3 * y * y),
-    "y = ∛x, of negative numbers too. Its derivative at 0 is ∞.",
-    analytic=False,
-    domain=nonzero,
-    special=[at(0.0, gradient=math.inf)],
-)
+    np.cbrt, "∛", lambda g, y, x: g / (3 * y * y), "y = ∛x, of negative numbers too. Its derivative at 0 is ∞.",
+    domain=nonzero, analytic=False, special=[at(0.0, gradient=math.inf)],
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -189,10 +184,11 @@ def constant_power(x: Any, exponent: Any, *, out: Any = None) -> Any:
     if not (isinstance(exponent, int) and 2 <= abs(exponent) <= 16 and x.dtype.char in "fdFD"):
         return x**exponent if out is None else np.power(x, exponent, out=out)
     base = x if exponent > 0 else np.reciprocal(x)
+    if out is not None and np.may_share_memory(base, out):
+        base = np.copy(base)
     y = np.multiply(base, base, out=out)
-    for i, bit in enumerate(
-        bin(abs(exponent))[3:]
-    ):  # square for each further bit of n, and multiply by x where it is 1
+    further = f"{abs(exponent):b}"[1:]  # the bits of n after its first: square for each, and multiply by x if it is 1
+    for i, bit in enumerate(further):
         if i:
             y *= y
         if bit == "1":
@@ -288,7 +284,7 @@ def sigmoid(x: Any, *, out: Any = None) -> Any:
     >>> sigmoid(numpy.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
-    x = np.asarray(x)
+    x = as_array(x)
     with np.errstate(over="ignore"):  # e⁻ˣ = ∞ gives the right limit, 0
         return np.reciprocal(ONE[x.dtype] + np.exp(-x), out=out)
 
@@ -298,24 +294,19 @@ def _gap(a: Any, b: Any) -> Any:
     return np.where(np.isinf(a) & (a == b), 0, a - b)
 
 
+_INFINITE = [at(-math.inf, 1.0, gradient=(0.0, 1.0)), at(-math.inf, -math.inf, gradient=(0.5, 0.5))]
+
 logaddexp = binary(
-    np.logaddexp,
-    "logaddexp",
-    lambda g, y, a, b: g * sigmoid(_gap(a, b)),
-    lambda g, y, a, b: g * sigmoid(_gap(b, a)),
-    "y = ln(eᵃ + eᵇ), without overflow. Equal infinities share the gradient evenly.",
+    np.logaddexp, "logaddexp", lambda g, y, a, b: g * sigmoid(_gap(a, b)), lambda g, y, a, b: g * sigmoid(_gap(b, a)),
+    "y = ln(eᵃ + eᵇ), without overflow. Equal infinities share the gradient evenly.", special=_INFINITE,
     formulas=("∂L/∂a = ∂L/∂y·sigmoid(a − b)", "∂L/∂b = ∂L/∂y·sigmoid(b − a)"),
-    special=[at(-math.inf, 1.0, gradient=(0.0, 1.0)), at(-math.inf, -math.inf, gradient=(0.5, 0.5))],
-)
+)  # fmt: skip
 logaddexp2 = binary(
-    np.logaddexp2,
-    "logaddexp2",
-    lambda g, y, a, b: g * sigmoid(_gap(a, b) * LN2),
-    lambda g, y, a, b: g * sigmoid(_gap(b, a) * LN2),
-    "y = log₂(2ᵃ + 2ᵇ), without overflow. Equal infinities share the gradient evenly.",
+    np.logaddexp2, "logaddexp2",
+    lambda g, y, a, b: g * sigmoid(_gap(a, b) * LN2), lambda g, y, a, b: g * sigmoid(_gap(b, a) * LN2),
+    "y = log₂(2ᵃ + 2ᵇ), without overflow. Equal infinities share the gradient evenly.", special=_INFINITE,
     formulas=("∂L/∂a = ∂L/∂y·sigmoid((a − b)·ln 2)", "∂L/∂b = ∂L/∂y·sigmoid((b − a)·ln 2)"),
-    special=[at(-math.inf, 1.0, gradient=(0.0, 1.0)), at(-math.inf, -math.inf, gradient=(0.5, 0.5))],
-)
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -336,21 +327,13 @@ arccosh = unary(
 )
 arctanh = unary(np.arctanh, "arctanh", lambda g, y, x: g / (1 - x * x), "tanh y = x.", domain=unit)
 deg2rad = unary(
-    np.deg2rad,
-    "deg2rad",
-    lambda g, y, x: g * (math.pi / 180),
-    "y = π x / 180: degrees to radians.",
-    analytic=False,
-    answers=(np.deg2rad, np.radians),
-)
+    np.deg2rad, "deg2rad", lambda g, y, x: g * (math.pi / 180), "y = π x / 180: degrees to radians.",
+    analytic=False, answers=(np.deg2rad, np.radians),
+)  # fmt: skip
 rad2deg = unary(
-    np.rad2deg,
-    "rad2deg",
-    lambda g, y, x: g * (180 / math.pi),
-    "y = 180 x / π: radians to degrees.",
-    analytic=False,
-    answers=(np.rad2deg, np.degrees),
-)
+    np.rad2deg, "rad2deg", lambda g, y, x: g * (180 / math.pi), "y = 180 x / π: radians to degrees.",
+    analytic=False, answers=(np.rad2deg, np.degrees),
+)  # fmt: skip
 
 
 def _or_one(x: Any) -> Any:
@@ -359,30 +342,24 @@ def _or_one(x: Any) -> Any:
 
 
 hypot = binary(
-    np.hypot,
-    "hypot",
-    lambda g, y, a, b: g * (a / _or_one(y)),
-    lambda g, y, a, b: g * (b / _or_one(y)),
+    np.hypot, "hypot", lambda g, y, a, b: g * (a / _or_one(y)), lambda g, y, a, b: g * (b / _or_one(y)),
     "y = √(a² + b²), without overflow. Its derivatives at (0, 0) are 0.",
     formulas=("∂L/∂a = ∂L/∂y·a / y", "∂L/∂b = ∂L/∂y·b / y"),
-    domain=nonzero,
-    special=[at(0.0, 0.0, gradient=(0.0, 0.0))],
-)
+    domain=nonzero, special=[at(0.0, 0.0, gradient=(0.0, 0.0))],
+)  # fmt: skip
 arctan2 = binary(
-    np.arctan2,
-    "arctan2",
+    np.arctan2, "arctan2",
     lambda g, y, a, b: g * (b / (r := _or_one(np.hypot(a, b))) / r),
     lambda g, y, a, b: -g * (a / (r := _or_one(np.hypot(a, b))) / r),
     "y = the angle of the point (b, a), −π ≤ y ≤ π: tan y = a / b. Its derivatives at (0, 0) are 0.",
     formulas=("∂L/∂a = ∂L/∂y·b / (a² + b²)", "∂L/∂b = −∂L/∂y·a / (a² + b²)"),
-    domain=nonzero,
-    special=[at(0.0, 0.0, gradient=(0.0, 0.0))],
-)
+    domain=nonzero, special=[at(0.0, 0.0, gradient=(0.0, 0.0))],
+)  # fmt: skip
 
 
 @op(
     symbol="sinc",
-    vjp=(lambda g, y, x: g * sinc_derivative(x, 1),),
+    vjp=(lambda g, y, x: g * sinc_derivative(x, 1),),  # type: ignore[has-type]  # it follows
     answers=(np.sinc,),
     examples=SHAPES,
     special=[at(0.0, gradient=0.0)],
@@ -398,7 +375,7 @@ def sinc(x: Any) -> Any:
 
 @op(
     symbol=lambda order: f"sinc⁽{order}⁾",
-    vjp=(lambda g, y, x, *, order: g * sinc_derivative(x, order + 1),),
+    vjp=(lambda g, y, x, *, order: g * sinc_derivative(x, order + 1),),  # type: ignore[has-type]  # it follows
     examples=[example((3,), 1), example((2, 3), 2), example((), 3)],
     special=[at(0.0, gradient=math.pi**2 * -(1 / 3), order=1), at(0.0, gradient=0.0, order=2)],
 )
@@ -413,12 +390,11 @@ def sinc_derivative(x: Any, order: int) -> Any:
     """
     z = x * math.pi
     near = np.abs(z) < order + 1
-    far = np.where(near, 1, z)
+    far, close = np.where(near, 1, z), np.where(near, z, 0)
     sines = (np.sin(far), np.cos(far), -np.sin(far), -np.cos(far))
     away = sines[0] / far
     for n in range(1, order + 1):
         away = (sines[n % 4] - n * away) / far
-    series = close = np.where(near, z, 0)
     series = zero(close)
     for m in reversed(range(order % 2, 3 * order + 24, 2)):
         series = series * close * close + (-1) ** ((m + order) // 2) / ((m + order + 1) * math.factorial(m))
@@ -451,41 +427,21 @@ def round(x: Any, decimals: int = 0) -> Any:
 
 
 absolute = unary(
-    np.absolute,
-    "abs",
-    lambda g, y, x: g * np.sign(x),
-    "y = |x|. Its derivative at 0 is 0.",
-    analytic=False,
-    domain=nonzero,
-    special=[at(0.0, gradient=0.0)],
-)
+    np.absolute, "abs", lambda g, y, x: g * np.sign(x), "y = |x|. Its derivative at 0 is 0.",
+    domain=nonzero, analytic=False, special=[at(0.0, gradient=0.0)],
+)  # fmt: skip
 fabs = unary(
-    np.fabs,
-    "abs",
-    lambda g, y, x: g * np.sign(x),
-    "y = |x|, always floating. Its derivative at 0 is 0.",
-    analytic=False,
-    domain=nonzero,
-    special=[at(0.0, gradient=0.0)],
-)
+    np.fabs, "abs", lambda g, y, x: g * np.sign(x), "y = |x|, always floating. Its derivative at 0 is 0.",
+    domain=nonzero, analytic=False, special=[at(0.0, gradient=0.0)],
+)  # fmt: skip
 copysign = binary(
-    np.copysign,
-    "copysign",
-    lambda g, y, a, b: g * np.sign(a) * np.copysign(1, b),
-    lambda g, y, a, b: zero(g),
-    "y = |a| with the sign of b.",
-    domain=nonzero,
-    special=[at(0.0, -1.0, gradient=(0.0, 0.0))],
-)
+    np.copysign, "copysign", lambda g, y, a, b: g * np.sign(a) * np.copysign(1, b), lambda g, y, a, b: zero(g),
+    "y = |a| with the sign of b.", domain=nonzero, special=[at(0.0, -1.0, gradient=(0.0, 0.0))],
+)  # fmt: skip
 heaviside = binary(
-    np.heaviside,
-    "heaviside",
-    lambda g, y, a, b: zero(g),
-    lambda g, y, a, b: gate(g, a == 0),
-    "y = 0 for a < 0, b for a = 0, 1 for a > 0.",
-    domain=nonzero,
-    special=[at(0.0, 0.5, gradient=(0.0, 1.0))],
-)
+    np.heaviside, "heaviside", lambda g, y, a, b: zero(g), lambda g, y, a, b: gate(g, a == 0),
+    "y = 0 for a < 0, b for a = 0, 1 for a > 0.", domain=nonzero, special=[at(0.0, 0.5, gradient=(0.0, 1.0))],
+)  # fmt: skip
 
 
 def _near(size: float) -> Domain:
@@ -496,29 +452,16 @@ def _near(size: float) -> Domain:
 _QUOTIENTS = (_near(2.5), _near(1.0))  # a / b is not near an integer, where the remainder jumps
 
 floor_divide = binary(
-    np.floor_divide,
-    "//",
-    lambda g, y, a, b: zero(g),
-    lambda g, y, a, b: zero(g),
-    "y = ⌊a / b⌋.",
-    domain=_QUOTIENTS,
+    np.floor_divide, "//", lambda g, y, a, b: zero(g), lambda g, y, a, b: zero(g), "y = ⌊a / b⌋.", domain=_QUOTIENTS
 )
 remainder = binary(
-    np.remainder,
-    "mod",
-    lambda g, y, a, b: g,
-    lambda g, y, a, b: -g * np.floor_divide(a, b),
-    "y = a − b ⌊a / b⌋, which has the sign of b.",
-    domain=_QUOTIENTS,
-)
+    np.remainder, "mod", lambda g, y, a, b: g, lambda g, y, a, b: -g * np.floor_divide(a, b),
+    "y = a − b ⌊a / b⌋, which has the sign of b.", domain=_QUOTIENTS,
+)  # fmt: skip
 fmod = binary(
-    np.fmod,
-    "fmod",
-    lambda g, y, a, b: g,
-    lambda g, y, a, b: -g * np.trunc(a / b),
-    "y = a − b trunc(a / b), which has the sign of a.",
-    domain=_QUOTIENTS,
-)
+    np.fmod, "fmod", lambda g, y, a, b: g, lambda g, y, a, b: -g * np.trunc(a / b),
+    "y = a − b trunc(a / b), which has the sign of a.", domain=_QUOTIENTS,
+)  # fmt: skip
 
 
 @composite(answers=(np.divmod,), examples=PAIRS, domain=_QUOTIENTS)
@@ -536,7 +479,7 @@ def divmod(a: Any, b: Any) -> Any:
 
 
 def _by_a(g: Any, y: Any, a: Any, b: Any) -> Any:
-    """All of the gradient where y is a, half of it where y is also b."""
+    """All of the gradient where y is a, half of it where y is b as well."""
     return gate(g / 2, a == y) + gate(g / 2, b != y)
 
 
@@ -544,33 +487,13 @@ def _by_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return _by_a(g, y, b, a)
 
 
-_TIES = [at(1.0, 1.0, gradient=(0.5, 0.5)), at(2.0, 1.0, gradient=(1.0, 0.0))]
+_TIE = at(1.0, 1.0, gradient=(0.5, 0.5))
+_NAN = at(math.nan, 1.0, gradient=(0.0, 1.0))
 
-maximum = binary(np.maximum, "max", _by_a, _by_b, "y = max(a, b). Ties share the gradient evenly.", special=_TIES)
-minimum = binary(
-    np.minimum,
-    "min",
-    _by_a,
-    _by_b,
-    "y = min(a, b). Ties share the gradient evenly.",
-    special=[at(1.0, 1.0, gradient=(0.5, 0.5)), at(2.0, 1.0, gradient=(0.0, 1.0))],
-)
-fmax = binary(
-    np.fmax,
-    "fmax",
-    _by_a,
-    _by_b,
-    "y = max(a, b), of which NaN is no candidate. Ties share the gradient evenly.",
-    special=[*_TIES, at(math.nan, 1.0, gradient=(0.0, 1.0))],
-)
-fmin = binary(
-    np.fmin,
-    "fmin",
-    _by_a,
-    _by_b,
-    "y = min(a, b), of which NaN is no candidate. Ties share the gradient evenly.",
-    special=[at(1.0, 1.0, gradient=(0.5, 0.5)), at(math.nan, 1.0, gradient=(0.0, 1.0))],
-)
+maximum = binary(np.maximum, "max", _by_a, _by_b, "y = max(a, b). Ties share the gradient evenly.", special=[_TIE])
+minimum = binary(np.minimum, "min", _by_a, _by_b, "y = min(a, b). Ties share the gradient evenly.", special=[_TIE])
+fmax = binary(np.fmax, "fmax", _by_a, _by_b, "y = max(a, b), but NaN only if both are.", special=[_TIE, _NAN])
+fmin = binary(np.fmin, "fmin", _by_a, _by_b, "y = min(a, b), but NaN only if both are.", special=[_TIE, _NAN])
 
 
 _BOOL = np.dtype(bool)
@@ -716,7 +639,7 @@ def astype(x: Any, dtype: Any) -> Any:
     >>> astype(numpy.array([1.5, 2.5]), int)
     array([1, 2])
     """
-    return np.astype(np.asarray(x), dtype)
+    return np.astype(as_array(x), dtype)
 
 
 conjugate = unary(

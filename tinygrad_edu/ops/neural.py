@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.op import at, example, nonzero, op
-from tinygrad_edu.ops.elementwise import SHAPES, ZERO, gate, sigmoid
+from tinygrad_edu.ops.elementwise import SHAPES, ZERO, as_array, gate, sigmoid
 
 __all__ = [
     "elu", "gelu", "leaky_relu", "log_softmax", "logsigmoid", "normal_cdf", "relu", "sigmoid", "silu", "softmax", "softplus",
@@ -133,7 +133,7 @@ def normal_cdf(x: Any) -> Any:
 
     Source: Schonfelder, *Chebyshev expansions for the error and related functions*, Math. Comp. 32 (1978).
     """
-    x = np.asarray(x)
+    x = as_array(x)
     z = np.minimum(np.abs(x), 40)  # Φ(−40) is 0 already
     s = z / (z + 4)
     coefficients = _tail_polynomial(18 if s.dtype.itemsize > 4 else 9)
@@ -213,7 +213,7 @@ def logsigmoid(x: Any) -> Any:
 
 def _centred(x: Any, axis: Any) -> Any:
     """x − max x, so that no exponential overflows."""
-    x = np.asarray(x)
+    x = as_array(x)
     return x - np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else x
 
 
