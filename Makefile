@@ -1,0 +1,54 @@
+# Everything sets itself up: Python (3.11 or later), make and a network are enough.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# one thread a process: the test runner starts one for each core
+TEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test lint peers bench figures clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed ## differentiate a price, train on handwritten digits, draw both into out/
+	$(BIN)/python examples/quickstart.py
+
+test: $(VENV)/installed ## all tests but those against PyTorch, with coverage
+	$(TEST) -n 2 --dist worksteal --cov=tinygrad_edu --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
+
+lint: $(VENV)/installed ## style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+peers: $(VENV)/torch ## the tests against PyTorch
+	$(TEST) -n 2 tests/peers
+
+bench: $(VENV)/peers ## speed and memory beside PyTorch, JAX and five others
+	$(BIN)/python -m compileall -q tinygrad_edu
+	$(BIN)/python -m tests.benchmarks
+
+figures: $(VENV)/installed ## every figure of the chapter, into out/figures
+	$(BIN)/python -m examples.figures
+
+clean: ## remove what was made, the environment too
+	rm -rf $(VENV) out dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m compileall -q tinygrad_edu viz
+	@touch $@
+
+$(VENV)/torch: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	@touch $@
+
+$(VENV)/peers: $(VENV)/torch
+	$(BIN)/python -m pip install --quiet jax==0.10.2 autograd==1.9.1 dezero==0.0.13 mygrad==2.5.0 micrograd==0.1.0
+	@touch $@
