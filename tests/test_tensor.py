@@ -1,0 +1,1293 @@
+"""A Tensor as a student meets it: made, asked, converted, printed, copied, written, and given to NumPy and Python."""
+
+import collections
+import copy
+import io
+import math
+import operator
+import pickle
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from tinygrad_edu import Tensor, no_grad
+from tinygrad_edu.autograd import tracing
+from tinygrad_edu.protocols import ANSWERS, ASKS
+
+
+def leaf(*values, name=None, dtype=float):
+    return Tensor(np.array(values, dtype=dtype), requires_grad=True, name=name)
+
+
+@pytest.fixture
+def x():
+    return leaf(1.0, -2.0, 3.0, name="x")
+
+
+# ---------------------------------------------------------------------------------------------------
+# Making one
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype"),
+    [
+        (1.5, "float64"),
+        (2, "int64"),
+        (True, "bool"),
+        ([1, 2], "int64"),
+        ([[1.0, 2], [3, 4]], "float64"),
+        ((), "float64"),
+        (np.float32(1.5), "float32"),
+        (np.ones(2, "float16"), "float16"),
+        (np.arange(3, dtype="uint8"), "uint8"),
+        (range(3), "int64"),
+        (1j, "complex128"),
+        ([np.float32(1), np.float32(2)], "float32"),
+    ],
+)
+def test_numbers_keep_numpys_type(data, dtype):
+    t = Tensor(data)
+    assert t.dtype == dtype
+    assert np.array_equal(t.numpy(), np.array(data))
+    assert type(t.data) is np.ndarray
+    assert t.is_leaf
+    assert not t.requires_grad
+    assert t.grad is None
+    assert t.name is None
+
+
+def test_the_signature():
+    t = Tensor([1, 2], True, dtype="float32", name="weight")
+    assert t.requires_grad
+    assert t.dtype == "float32"
+    assert t.name == "weight"
+    with pytest.raises(TypeError):
+        Tensor([1.0], False, "float32")
+    t.name = "bias"
+    assert t.name == "bias"
+
+
+def test_an_array_is_shared_and_a_list_is_not():
+    a = np.zeros(3)
+    t = Tensor(a)
+    assert t.data is a
+    with no_grad():
+        t += 1
+    assert a.tolist() == [1.0, 1.0, 1.0]
+    assert tg.tensor(a).data is not a
+    assert Tensor(a, dtype="float32").data.base is None
+
+
+def test_a_matrix_or_another_kind_of_array_becomes_a_plain_array():
+    class Kind(np.ndarray):
+        pass
+
+    t = Tensor(np.eye(2).view(Kind))
+    assert type(t.data) is np.ndarray
+    assert (t * t).tolist() == np.eye(2).tolist()
+
+
+def test_byte_swapped_numbers_from_a_file_become_native():
+    t = Tensor(np.array([1.0, 2.0], ">f4"), requires_grad=True)
+    assert t.dtype.isnative
+    assert t.dtype == "float32"
+    (t * t).sum().backward()
+    assert t.grad.dtype == t.dtype
+
+
+def test_a_tensor_of_a_tensor_shares_its_numbers():
+    a = Tensor([1.0, 2.0])
+    b = Tensor(a, requires_grad=True)
+    assert np.shares_memory(a.numpy(), b.numpy())
+    assert b.requires_grad
+    assert not a.requires_grad
+
+
+def test_a_tensor_has_no_other_attributes(x):
+    for name in ("typo", "requires_gard", "grads"):
+        with pytest.raises(AttributeError):
+            setattr(x, name, 1)
+        with pytest.raises(AttributeError):
+            getattr(x, name)
+    for name in ("shape", "dtype", "is_leaf", "T"):
+        with pytest.raises(AttributeError):
+            setattr(x, name, 1)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Asking it
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 0, 4)])
+def test_attributes_are_those_of_its_array(shape):
+    a = np.ones(shape, "float32")
+    t = Tensor(a)
+    for name in ("shape", "ndim", "size", "dtype", "nbytes", "itemsize"):
+        assert getattr(t, name) == getattr(a, name)
+    assert np.array_equal(t.T.numpy(), a.T)
+    if t.ndim > 1:
+        assert np.array_equal(t.mT.numpy(), a.mT)
+    if t.ndim:
+        assert len(t) == len(a)
+    assert list(t.flat) == list(a.flat)
+
+
+def test_transposes_are_recorded():
+    m = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    weights = np.arange(6.0).reshape(3, 2)
+    (m.T * weights).sum().backward()
+    assert np.array_equal(m.grad.numpy(), weights.T)
+    m.zero_grad()
+    (m.mT * weights).sum().backward()
+    assert np.array_equal(m.grad.numpy(), weights.T)
+
+
+def test_leaves_and_results(x):
+    y = x * 2
+    assert x.is_leaf
+    assert not y.is_leaf
+    assert y.requires_grad
+    assert y.detach().is_leaf
+    assert (Tensor([1.0]) * 2).is_leaf
+
+
+def test_requires_grad_can_be_set_and_unset_on_a_leaf():
+    t = Tensor([1.0])
+    assert t.requires_grad_() is t
+    assert t.requires_grad
+    t.requires_grad = False
+    assert not t.requires_grad
+    t.requires_grad = True
+    assert (t * 2).requires_grad
+    assert t.requires_grad_(False) is t
+    assert (t * 2).is_leaf
+
+
+def test_a_gradient_can_be_set_and_is_checked():
+    x = leaf(1.0, 2.0, dtype="float32")
+    x.grad = np.array([3.0, 4.0], "float32")
+    assert isinstance(x.grad, Tensor)
+    x.grad = Tensor(np.ones(2, "float32"))
+    with pytest.raises(ValueError, match=r"shape \(2,\) and dtype float32, but got \(3,\) and float32"):
+        x.grad = np.ones(3, "float32")
+    with pytest.raises(ValueError, match="float64"):
+        x.grad = np.ones(2)
+    assert x.grad.tolist() == [1.0, 1.0]
+    x.grad = None
+    assert x.grad is None
+
+
+# ---------------------------------------------------------------------------------------------------
+# Leaving the graph
+
+
+def test_numpy_is_a_read_only_view_of_every_tensor(x):
+    for t in (x, x * 2, x.detach(), x > 0):
+        view = t.numpy()
+        assert type(view) is np.ndarray
+        assert np.shares_memory(view, t._data)
+        with pytest.raises(ValueError, match="read-only"):
+            view[0] = 1
+    assert x.data.flags.writeable
+
+
+def test_the_data_of_a_recorded_tensor_cannot_be_written(x):
+    y = x * 2
+    with pytest.raises(ValueError, match="read-only"):
+        y.data[0] = 5.0
+    with pytest.raises(ValueError, match="read-only"):
+        y.data *= 2
+    assert y.tolist() == [2.0, -4.0, 6.0]
+
+
+def test_single_numbers():
+    for t in (Tensor(2.5), Tensor([2.5]), Tensor([[2.5]]), Tensor(2.5, requires_grad=True) * 1):
+        assert t.item() == 2.5
+        assert type(t.item()) is float
+        assert float(t) == 2.5
+        assert int(t) == 2
+        assert complex(t) == 2.5 + 0j
+        assert bool(t)
+        assert math.exp(t) == math.exp(2.5)
+        assert f"{t:.4f}" == "2.5000"
+    assert not Tensor(0.0)
+    assert type(Tensor(2).item()) is int
+    assert type(Tensor(True).item()) is bool
+    assert Tensor(1j).item() == 1j
+
+
+def test_only_single_numbers_are_numbers(x):
+    with pytest.raises(ValueError, match=r"item\(\).*'x' has shape \(3,\)"):
+        x.item()
+    for convert in (float, int, complex):
+        with pytest.raises(ValueError, match="one number"):
+            convert(x)
+    for empty in (Tensor([]), Tensor(np.zeros((2, 0)))):
+        with pytest.raises(ValueError, match="one number"):
+            empty.item()
+
+
+def test_the_truth_of_several_numbers_is_refused(x):
+    with pytest.raises(ValueError, match=r"truth.*\(3,\).*\.any\(\) or \.all\(\)"):
+        bool(x > 0)
+    with pytest.raises(ValueError, match="truth"):
+        _ = 1 if Tensor([]) else 0
+    assert (x > -5).all()
+    assert not (x > 5).any()
+
+
+def test_integers_can_index():
+    i = Tensor(2)
+    assert [10, 20, 30][i] == 30
+    assert operator.index(i) == 2
+    assert list(range(i)) == [0, 1]
+    assert np.arange(5.0)[i] == 2.0
+    for wrong in (Tensor(2.0), Tensor([1, 2]), leaf(1.0)):
+        with pytest.raises(TypeError):
+            operator.index(wrong)
+
+
+def test_tolist():
+    assert Tensor([[1.0, 2.0], [3.0, 4.0]]).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert Tensor(3.0).tolist() == 3.0
+    assert Tensor([True, False]).tolist() == [True, False]
+
+
+def test_plain_tensors_become_arrays_and_tensors_in_a_graph_do_not(x):
+    plain = Tensor([1.0, 2.0])
+    assert np.asarray(plain) is plain.data
+    assert np.array(plain).tolist() == [1.0, 2.0]
+    assert not np.shares_memory(np.array(plain), plain.data)
+    assert np.asarray(plain, dtype="float32").dtype == "float32"
+    assert np.array([plain, plain]).tolist() == [[1.0, 2.0], [1.0, 2.0]]
+    assert np.stack([plain, plain]).shape == (2, 2)
+    with pytest.raises(ValueError, match="copy"):
+        np.asarray(plain, dtype="float32", copy=False)
+    with no_grad():
+        assert np.asarray(x * 2).tolist() == [2.0, -4.0, 6.0]
+    for t in (x, x * 2, x > 0, x.argmax()):
+        with pytest.raises(RuntimeError, match=r"write \.numpy\(\) to leave the graph, or np\.stack"):
+            np.asarray(t)
+    with tracing():
+        y = plain * 2
+    with pytest.raises(RuntimeError, match="the result of multiply is part of a graph"):
+        np.asarray(y)
+
+
+def test_detach_shares_numbers_and_clone_copies_them(x):
+    d, c = (x * 2).detach(), x.clone()
+    assert d.is_leaf
+    assert not d.requires_grad
+    assert np.shares_memory(x.detach().numpy(), x.numpy())
+    assert x.detach().name == "x"
+    assert not np.shares_memory(c.numpy(), x.numpy())
+    (c * 3).sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0, 3.0]
+    assert x.copy().requires_grad
+
+
+def test_astype_is_recorded_and_gives_the_gradient_its_own_dtype_back():
+    x = leaf(1.0, 2.0, dtype="float32")
+    y = x.astype("float64")
+    assert y.dtype == "float64"
+    (y * y).sum().backward()
+    assert x.grad.dtype == "float32"
+    assert x.grad.tolist() == [2.0, 4.0]
+    n = x.astype(int)
+    assert n.dtype == int
+    assert not n.requires_grad
+    assert x.astype(np.float32).requires_grad
+    assert Tensor([1, 2]).astype(float).dtype == float
+
+
+def test_astype_to_its_own_dtype_does_not_share_what_can_be_written():
+    x = Tensor([1.0, 2.0])
+    y = x.astype(float)
+    with no_grad():
+        y += 1
+    assert (x.tolist() == [1.0, 2.0]) or y.data is x.data  # a copy, or the same numbers seen as one storage
+    w = leaf(1.0, 1.0)
+    z = (w * x).sum()
+    y[0] = 50.0
+    if x[0].item() == 50.0:
+        with pytest.raises(RuntimeError, match="written"):
+            z.backward()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Printing
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Tensor(1.5), "Tensor(1.5)"),
+        (lambda: Tensor([1, 2]), "Tensor([1, 2])"),
+        (lambda: Tensor([True]), "Tensor([ True])"),
+        (lambda: Tensor([1.0], dtype="float32"), "Tensor([1.], dtype=float32)"),
+        (lambda: Tensor([]), "Tensor([])"),
+        (lambda: leaf(1.0, 2.0), "Tensor([1., 2.], requires_grad=True)"),
+        (lambda: leaf(1.0, name="w"), "Tensor([1.], requires_grad=True, name='w')"),
+        (lambda: leaf(1.0, name="w") * 2, "Tensor([2.], op=multiply)"),
+        (lambda: Tensor([1.0], name="c"), "Tensor([1.], name='c')"),
+        (lambda: Tensor([[1.0, 2.0], [3.0, 4.0]]), "Tensor([[1., 2.],\n        [3., 4.]])"),
+        (lambda: Tensor(np.float32(0.5)), "Tensor(0.5, dtype=float32)"),
+    ],
+)
+def test_a_tensor_shows_its_values_type_name_and_operation(make, text):
+    assert repr(make()) == text
+    assert str(make()) == text
+    assert f"{make()}" == text
+
+
+def test_printing_many_numbers_is_short():
+    assert len(repr(Tensor(np.zeros((1000, 1000))))) < 2000
+    assert len(repr(tg.Tensor(np.zeros((100, 100)), requires_grad=True) @ np.zeros((100, 1)))) < 5000
+
+
+def test_a_result_can_be_given_a_name(x):
+    y = x * 2
+    y.name = "twice"
+    assert repr(y) == "Tensor([ 2., -4.,  6.], op=multiply, name='twice')"
+
+
+def test_formatting_takes_one_number(x):
+    loss = (x * x).mean()
+    assert f"{loss:.3f}" == "4.667"
+    assert f"{loss:8.2e}" == "4.67e+00"
+    assert f"{Tensor(7):03d}" == "007"
+    assert f"{Tensor([0.25]):.0%}" == "25%"
+    with pytest.raises(TypeError, match=r"format '\.3f' takes one number, but 'x' has shape \(3,\)"):
+        f"{x:.3f}"
+
+
+def test_rounding(x):
+    assert round(Tensor(2.567), 1).item() == 2.6
+    assert round(Tensor(2.567)).item() == 3.0
+    assert math.floor(Tensor(2.567)) == 2
+    assert isinstance(round(x, 1), Tensor)
+
+
+# ---------------------------------------------------------------------------------------------------
+# In Python's own hands
+
+
+def test_tensors_are_told_apart_by_identity_in_sets_and_dictionaries():
+    a, b = leaf(1.0, 2.0), leaf(1.0, 2.0)
+    assert len({a, b, a}) == 2
+    table = {a: "a", b: "b"}
+    assert table[a] == "a"
+    assert table[b] == "b"
+    assert a in table
+    assert a.detach() not in table
+    assert hash(a) == hash(a)
+    assert collections.Counter([a, b, a])[a] == 2
+    assert dict.fromkeys([b, a, b]) == {b: None, a: None}
+
+
+def test_equality_is_elementwise_and_identity_is_is():
+    a = Tensor([1.0, 2.0])
+    assert (a == a).tolist() == [True, True]
+    assert (a == np.array([1.0, 3.0])).tolist() == [True, False]
+    assert (a != 1).tolist() == [False, True]
+    assert (a == [1.0, 3.0]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("other", [None, "a", object(), {}, print])
+def test_a_tensor_equals_nothing_but_numbers(other):
+    t = Tensor(1.0)
+    assert (t == other) is False
+    assert (other == t) is False
+    assert (t != other) is True
+    assert t in [other, t]
+    assert [other, t].index(t) == 1
+
+
+def test_membership():
+    t = Tensor([1.0, 2.0])
+    assert 2.0 in t
+    assert 3.0 not in t
+    assert Tensor(1.0) in t
+    scalars = [Tensor(1.0), Tensor(2.0)]
+    assert Tensor(2.0) in scalars  # by value, as Python's floats
+    with pytest.raises(ValueError, match="truth"):
+        _ = Tensor([1.0, 2.0]) in [t]
+
+
+def test_python_functions(x):
+    a, b = Tensor(2.0, requires_grad=True), Tensor(5.0, requires_grad=True)
+    total = sum([a, b, a])
+    assert total.item() == 9.0
+    total.backward()
+    assert a.grad.item() == 2.0
+    assert max(a, b) is b
+    assert min([a, b]) is a
+    assert sorted([b, a]) == [a, b]
+    assert max(x).item() == 3.0
+    assert abs(x).tolist() == [1.0, 2.0, 3.0]
+    assert pow(a, 3).item() == 8.0
+    assert [t.item() for t in divmod(b, a)] == [2.0, 1.0]
+    assert math.prod([a, b]).item() == 10.0
+    assert any(x > 2)
+    assert not all(x > 2)
+    assert [t.item() for t in reversed(x)] == [3.0, -2.0, 1.0]
+    assert [(i, t.item()) for i, t in enumerate(x)] == [(0, 1.0), (1, -2.0), (2, 3.0)]
+
+
+def test_iterating_and_unpacking_is_recorded(x):
+    a, b, c = x
+    (a * 2 + b * 3 + c * 5).backward()
+    assert x.grad.tolist() == [2.0, 3.0, 5.0]
+    m = Tensor(np.arange(6.0).reshape(3, 2), requires_grad=True)
+    assert [row.tolist() for row in m] == [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
+    sum(row * k for k, row in enumerate(m)).sum().backward()
+    assert m.grad.tolist() == [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]
+    assert list(Tensor(np.zeros((0, 2)))) == []
+    (first, *rest) = m
+    assert len(rest) == 2
+    assert first.shape == (2,)
+
+
+def test_a_single_number_has_no_length_and_no_parts():
+    t = Tensor(3.0, name="loss")
+    with pytest.raises(TypeError, match="'loss' is a single number, and has no length"):
+        len(t)
+    with pytest.raises(TypeError, match="'loss' is a single number, and cannot be iterated"):
+        iter(t)
+    assert not np.iterable(t)
+    assert np.iterable(Tensor([1.0]))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Operators, with a tensor on either side
+
+BINARY = [
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.floordiv, operator.mod,
+    operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", BINARY, ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "other", [np.array([3.0, 1.0, 2.0]), [3.0, 1.0, 2.0], 2, 2.5, np.float64(2.5), np.int64(2), np.array(2.0), True]
+)
+def test_binary_operators_take_arrays_lists_and_numbers_on_both_sides(f, other):
+    a = np.array([1.0, 2.0, 4.0])
+    t = leaf(*a)
+    y, z = f(t, other), f(other, t)
+    assert type(y) is type(z) is Tensor
+    np.testing.assert_allclose(y.numpy(), f(a, np.asarray(other)))
+    np.testing.assert_allclose(z.numpy(), f(np.asarray(other), a))
+    assert y.dtype == f(a, 1.0).dtype
+    assert not y.is_leaf
+    assert not z.is_leaf
+
+
+def test_an_array_on_the_left_gives_a_recorded_tensor():
+    a, t = np.array([[1.0, 2.0], [3.0, 4.0]]), leaf(1.0, 2.0)
+    for y in (a * t, a @ t, a + t, a - t, a / t, a**t):
+        assert type(y) is Tensor
+        assert y.requires_grad
+        assert y.numpy().dtype == float
+    (a @ t).sum().backward()
+    assert t.grad.tolist() == [4.0, 6.0]
+    b = np.ones(2)
+    b = b * t
+    assert isinstance(b, Tensor)
+
+
+def test_unary_operators(x):
+    assert (-x).tolist() == [-1.0, 2.0, -3.0]
+    assert (+x).tolist() == x.tolist()
+    assert abs(x).tolist() == [1.0, 2.0, 3.0]
+    assert (~(x > 0)).tolist() == [False, True, False]
+
+
+def test_masks_combine(x):
+    a, b = x > 0, x < 2
+    assert (a & b).tolist() == [True, False, False]
+    assert (a | b).tolist() == [True, True, True]
+    assert (a ^ b).tolist() == [False, True, True]
+    assert (True & a).tolist() == a.tolist()
+    assert not (a & b).is_leaf
+    assert not (a & b).requires_grad
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("scalar", [np.float64(2), np.float64(2).astype("float32"), np.int64(2), 2, 2.0, np.sqrt(3)])
+def test_numpys_scalars_are_as_weak_as_pythons(dtype, scalar):
+    h = Tensor(np.ones(3, dtype), requires_grad=True)
+    for y in (
+        h * scalar,
+        scalar * h,
+        h / scalar,
+        scalar / h,
+        h - scalar,
+        h**scalar,
+        scalar + h,
+        np.multiply(scalar, h),
+    ):
+        assert y.dtype == dtype
+        assert type(y) is Tensor
+    with no_grad():
+        h /= scalar
+    assert h.dtype == dtype
+
+
+def test_arrays_promote_as_in_numpy():
+    h = Tensor(np.ones(3, "float32"), requires_grad=True)
+    assert (h * np.ones(3)).dtype == "float64"
+    assert (h * np.array(2.0)).dtype == "float64"
+    assert (h * Tensor(2.0)).dtype == "float64"
+    assert (h * np.arange(3)).dtype == "float64"
+    assert (h * np.arange(3, dtype="int8")).dtype == "float32"
+    assert (Tensor([1, 2]) * 2).dtype == "int64"
+    assert (Tensor([1, 2]) / 2).dtype == "float64"
+    assert (Tensor([1, 2]) * 2.5).dtype == "float64"
+
+
+def test_one_tensor_with_a_list_of_tensors_raises_and_says_stack(x):
+    with pytest.raises(RuntimeError, match=r"'x' is part of a graph.*np\.stack"):
+        np.add(Tensor([1.0, 2.0]), [x, x])
+
+
+# ---------------------------------------------------------------------------------------------------
+# Methods
+
+
+METHODS = {
+    "sum": ("sum", {}), "sum of rows": ("sum", {"axis": 1}), "sum kept": ("sum", {"axis": (0, 1), "keepdims": True}),
+    "prod": ("prod", {"axis": 0}), "mean": ("mean", {"axis": -1}), "max": ("max", {"axis": 0}), "min": ("min", {}),
+    "var": ("var", {"axis": 0}), "std": ("std", {}), "argmax": ("argmax", {"axis": 1}), "argmin": ("argmin", {}),
+    "cumsum": ("cumsum", {"axis": 0}), "cumprod": ("cumprod", {}), "ravel": ("ravel", {}), "flatten": ("flatten", {}),
+    "trace": ("trace", {}), "diagonal": ("diagonal", {}), "round": ("round", {"decimals": 1}),
+    "clip": ("clip", {"min": -0.5, "max": 0.5}), "repeat": ("repeat", {"repeats": 2, "axis": 1}),
+    "take": ("take", {"indices": [0, 2], "axis": 1}), "any": ("any", {"axis": 0}), "all": ("all", {}),
+    "argsort": ("argsort", {"axis": 0}), "copy": ("copy", {}), "squeeze": ("squeeze", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "settings"), METHODS.values(), ids=METHODS.keys())
+def test_methods_are_those_of_an_array(name, settings, rng):
+    a = rng.standard_normal((3, 3))
+    t = Tensor(a, requires_grad=True)
+    y, expected = getattr(t, name)(**settings), getattr(a, name)(**settings)
+    assert type(y) is Tensor
+    assert np.array_equal(y.numpy(), expected)
+    assert y.dtype == expected.dtype
+    assert not y.is_leaf
+
+
+def test_methods_that_move_axes(rng):
+    a = rng.standard_normal((2, 3, 4))
+    t = Tensor(a, requires_grad=True)
+    for y, expected in (
+        (t.reshape(6, 4), a.reshape(6, 4)),
+        (t.reshape((6, -1)), a.reshape(6, 4)),
+        (t.reshape(-1), a.reshape(-1)),
+        (t.transpose(), a.transpose()),
+        (t.transpose(1, 0, 2), a.transpose(1, 0, 2)),
+        (t.transpose((2, 0, 1)), a.transpose(2, 0, 1)),
+        (t.permute(2, 0, 1), a.transpose(2, 0, 1)),
+        (t.swapaxes(0, -1), a.swapaxes(0, -1)),
+        (t.unsqueeze(1), a[:, None]),
+        (t[:1].squeeze(0), a[0]),
+        (t.sort(axis=0), np.sort(a, axis=0)),
+    ):
+        assert np.array_equal(y.numpy(), expected)
+        assert y.requires_grad
+
+
+def test_methods_of_networks_and_numbers(rng):
+    a = np.abs(rng.standard_normal((2, 3))) + 0.5
+    t = Tensor(a, requires_grad=True)
+    for y, expected in (
+        (t.exp(), np.exp(a)),
+        (t.log(), np.log(a)),
+        (t.sqrt(), np.sqrt(a)),
+        (t.sin(), np.sin(a)),
+        (t.cos(), np.cos(a)),
+        (t.tanh(), np.tanh(a)),
+        ((-t).abs(), a),
+        (t.pow(2), a**2),
+        (t.relu(), a),
+        (t.sigmoid(), 1 / (1 + np.exp(-a))),
+        (t.softmax(), np.exp(a) / np.exp(a).sum(axis=-1, keepdims=True)),
+        (t.softmax(axis=0), np.exp(a) / np.exp(a).sum(axis=0)),
+        (t.log_softmax(), a - np.log(np.exp(a).sum(axis=-1, keepdims=True))),
+        (t.logsumexp(axis=1), np.log(np.exp(a).sum(axis=1))),
+        (t.dot(a.T), a @ a.T),
+        (t.matmul(a.T), a @ a.T),
+    ):
+        np.testing.assert_allclose(y.numpy(), expected, rtol=1e-12)
+        assert y.requires_grad
+    assert [i.tolist() for i in Tensor([0, 3, 4]).nonzero()] == [[1, 2]]
+
+
+# ---------------------------------------------------------------------------------------------------
+# NumPy's protocols
+
+
+def test_numpy_code_that_was_already_written_records_and_differentiates():
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    x = leaf(0.0, 1.0)
+    y = sigmoid(x)
+    assert isinstance(y, Tensor)
+    y.sum().backward()
+    s = sigmoid(x.numpy())
+    np.testing.assert_allclose(x.grad.numpy(), s * (1 - s))
+    assert isinstance(sigmoid(np.zeros(2)), np.ndarray)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t: np.sum(t), lambda t: np.add.reduce(t), lambda t: np.add.reduce(t, axis=0, keepdims=True),
+        lambda t: np.max(t), lambda t: np.amax(t), lambda t: np.maximum.reduce(t), lambda t: np.min(t), lambda t: np.amin(t),
+        lambda t: np.minimum.reduce(t), lambda t: np.prod(t), lambda t: np.multiply.reduce(t), lambda t: np.cumsum(t),
+        lambda t: np.add.accumulate(t), lambda t: np.abs(t), lambda t: np.absolute(t), lambda t: np.fabs(t),
+        lambda t: np.mod(t, 2), lambda t: np.remainder(t, 2), lambda t: np.divide(t, 2), lambda t: np.true_divide(t, 2),
+        lambda t: np.concatenate([t, t]), lambda t: np.concat([t, t]), lambda t: np.transpose(t[None]),
+        lambda t: np.permute_dims(t[None]), lambda t: np.pow(t, 2), lambda t: np.power(t, 2), lambda t: np.acos(t * 0.1),
+        lambda t: np.arccos(t * 0.1), lambda t: np.round(t), lambda t: np.around(t), lambda t: np.logical_or.reduce(t > 0),
+        lambda t: np.matmul(t, t), lambda t: np.linalg.matmul(t[None], t[:, None]), lambda t: np.degrees(t),
+        lambda t: np.stack([t, t.numpy()]), lambda t: np.where(t > 0, t, 0.0), lambda t: np.clip(t, 0, 1),
+    ],
+)  # fmt: skip
+def test_functions_are_found_by_each_of_their_names(f, x):
+    a = x.numpy()
+
+    y = f(x)
+    assert isinstance(y, Tensor)
+    assert not y.is_leaf
+    expected = f(_WithNumpy(a))
+    np.testing.assert_allclose(y.numpy(), np.asarray(expected))
+
+
+class _WithNumpy(np.ndarray):
+    """An array with the one method that the examples use of a tensor."""
+
+    def __new__(cls, a):
+        return np.asarray(a).view(cls)
+
+    def numpy(self):
+        return np.asarray(self)
+
+
+UNSUPPORTED = {
+    "np.cov": lambda t: np.cov(t),
+    "np.fft.fft": lambda t: np.fft.fft(t),
+    "np.frexp": lambda t: np.frexp(t),
+    "np.linalg.eig": lambda t: np.linalg.eig(t[None] * t[:, None]),
+    "np.apply_along_axis": lambda t: np.apply_along_axis(sum, 0, t),
+    "np.spacing": lambda t: np.spacing(t),
+    "np.packbits": lambda t: np.packbits(t > 0),
+    "np.polyfit": lambda t: np.polyfit(t, t, 1),
+    "np.add.reduceat": lambda t: np.add.reduceat(t, [0, 1]),
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+@pytest.mark.parametrize("make", [lambda: leaf(1.0, 2.0, 3.0), lambda: Tensor([1.0, 2.0, 3.0])])
+def test_an_unsupported_function_raises_and_says_numpy(name, make):
+    with pytest.raises(TypeError, match=rf"{name.replace('.', '[.]')}\b.*not an operation.*\.numpy\(\)"):
+        UNSUPPORTED[name](make())
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda t: np.add.at(t, [0], 1.0),
+        lambda t: np.copyto(t, 1.0),
+        lambda t: np.put(t, [0], 1.0),
+        lambda t: np.fill_diagonal(t[None], 0.0),
+        lambda t: np.put_along_axis(t, np.array([0]), 1.0, 0),
+        lambda t: np.place(t, [True, False, False], [1.0]),
+        lambda t: np.putmask(t, [True, False, False], [1.0]),
+    ],
+)
+def test_functions_that_write_into_their_argument_raise(write):
+    for t in (leaf(1.0, 2.0, 3.0), Tensor([1.0, 2.0, 3.0])):
+        with pytest.raises(TypeError, match=r"writes|not an operation"):
+            write(t)
+        assert t.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_options_that_an_operation_does_not_take_raise(x):
+    for call in (
+        lambda: np.add(x, 1, where=np.array([True, False, True])),
+        lambda: np.add(x, 1, dtype="float32"),
+        lambda: np.sum(x, dtype="float32", where=np.array([True, False, True])),
+        lambda: np.exp(x, casting="unsafe"),
+    ):
+        with pytest.raises(TypeError, match=r"where|dtype|casting"):
+            call()
+
+
+def test_out_writes_into_an_array_where_nothing_is_recorded(x):
+    out = np.zeros(3)
+    with no_grad():
+        assert np.add(x, 1.0, out=out) is out
+        assert out.tolist() == [2.0, -1.0, 4.0]
+        assert np.multiply(np.ones(3), x, out) is out
+        assert np.sum(x, axis=0, out=np.zeros(())) == 2.0
+        out += x
+        assert out.tolist() == [2.0, -4.0, 6.0]
+        assert np.exp(Tensor([0.0] * 3), out=out) is out
+    plain = Tensor([1.0, 2.0, 3.0])
+    assert np.add(plain, 1.0, out=out) is out
+    out -= plain
+    assert out.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_out_refuses_to_lose_a_record(x):
+    out = np.zeros(3)
+    for write in (
+        lambda: np.add(x, 1.0, out=out),
+        lambda: np.cumsum(x, out=out),
+        lambda: operator.iadd(out, x),
+        lambda: operator.imul(out, x),
+    ):
+        with pytest.raises(RuntimeError, match=r"out=.*(leave out out=|no_grad)"):
+            write()
+        assert out.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_out_onto_a_tensor_raises(x):
+    for target in (leaf(0.0, 0.0, 0.0, name="t"), Tensor([0.0] * 3, name="t"), x * 0):
+        for write in (
+            lambda target=target: np.add(np.ones(3), 1.0, out=target),
+            lambda target=target: np.add(x, 1.0, out=target),
+            lambda target=target: np.cumsum(np.ones(3), out=target),
+        ):
+            with pytest.raises(TypeError, match=r"out=.*a tensor is not written.*write t = np\.(add|cumsum)\("):
+                write()
+            with no_grad(), pytest.raises(TypeError, match="a tensor is not written"):
+                write()
+        assert target.tolist() == [0.0, 0.0, 0.0]
+    with pytest.raises(TypeError, match="no out="):
+        np.divmod(x, 2.0, out=(np.zeros(3), np.zeros(3)))
+
+
+QUESTIONS = {
+    "shape": lambda t, a: np.shape(t), "ndim": lambda t, a: np.ndim(t), "size": lambda t, a: np.size(t),
+    "result_type": lambda t, a: np.result_type(t, np.float32(1)), "can_cast": lambda t, a: np.can_cast(t, "float64"),
+    "min_scalar_type": lambda t, a: np.min_scalar_type(t), "common_type": lambda t, a: np.common_type(t),
+    "iscomplexobj": lambda t, a: np.iscomplexobj(t), "isrealobj": lambda t, a: np.isrealobj(t),
+    "isreal": lambda t, a: np.isreal(t), "iscomplex": lambda t, a: np.iscomplex(t),
+    "allclose": lambda t, a: np.allclose(t, a), "allclose on the left": lambda t, a: np.allclose(a, t),
+    "array_equal": lambda t, a: np.array_equal(t, a), "array_equiv": lambda t, a: np.array_equiv(t, a),
+    "zeros_like": lambda t, a: np.zeros_like(t), "ones_like": lambda t, a: np.ones_like(t),
+    "full_like": lambda t, a: np.full_like(t, 7), "empty_like": lambda t, a: np.empty_like(t).shape,
+    "shares_memory": lambda t, a: np.shares_memory(t, a), "may_share_memory": lambda t, a: np.may_share_memory(a, t),
+    "unique": lambda t, a: np.unique(t), "unique with counts": lambda t, a: np.unique(t, return_counts=True),
+    "unique_values": lambda t, a: np.unique_values(t), "unique_counts": lambda t, a: np.unique_counts(t),
+    "isin": lambda t, a: np.isin(t, [1.0]), "intersect1d": lambda t, a: np.intersect1d(t, a),
+    "union1d": lambda t, a: np.union1d(t, a), "setdiff1d": lambda t, a: np.setdiff1d(t, a), "setxor1d": lambda t, a: np.setxor1d(t, a),
+    "histogram": lambda t, a: np.histogram(t, bins=3), "histogram2d": lambda t, a: np.histogram2d(t, a, bins=2),
+    "histogram_bin_edges": lambda t, a: np.histogram_bin_edges(t, bins=3), "digitize": lambda t, a: np.digitize(t, [0.0, 2.0]),
+    "searchsorted": lambda t, a: np.searchsorted(np.sort(a), t), "array2string": lambda t, a: np.array2string(t),
+    "array_repr": lambda t, a: np.array_repr(t), "array_str": lambda t, a: np.array_str(t),
+    "lexsort": lambda t, a: np.lexsort((t, a)), "argpartition": lambda t, a: np.argpartition(t, 1),
+    "isneginf": lambda t, a: np.isneginf(t), "isposinf": lambda t, a: np.isposinf(t),
+    "matrix_rank": lambda t, a: np.linalg.matrix_rank(t[None].detach() if isinstance(t, Tensor) else t[None]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS.keys())
+@pytest.mark.parametrize("make", ["a leaf", "a result", "a plain tensor"])
+def test_functions_that_only_ask_are_answered_on_the_numbers(ask, make):
+    a = np.array([1.0, -2.0, 3.0])
+    t = {"a leaf": leaf(*a), "a result": leaf(*a) * 1.0, "a plain tensor": Tensor(a)}[make]
+    answer, expected = ask(t, t.numpy()), ask(t.numpy(), t.numpy())
+    assert not isinstance(answer, Tensor)
+    assert type(answer) is type(expected)
+    if isinstance(expected, tuple):
+        assert all(np.array_equal(p, q) for p, q in zip(answer, expected, strict=True))
+    else:
+        assert np.all(answer == expected)
+
+
+def test_every_function_that_only_asks_is_tested():
+    tested = {name.split()[0] for name in QUESTIONS}
+    written = {"save", "savez", "savez_compressed", "savetxt"}
+    below = {
+        "bincount", "histogramdd", "unique_all", "unique_inverse", "ix_", "unravel_index", "ravel_multi_index",
+        "diag_indices_from", "tril_indices_from", "triu_indices_from",
+    }  # fmt: skip
+    assert {f.__name__ for f in ASKS if f not in ANSWERS} - tested - written == below
+    n, square = Tensor([1, 2, 2]), Tensor(np.arange(9.0).reshape(3, 3), requires_grad=True)
+    assert [i.tolist() for i in np.unravel_index(n, (2, 2))] == [[0, 1, 1], [1, 0, 0]]
+    assert np.ravel_multi_index((n, n), (3, 3)).tolist() == [4, 8, 8]
+    assert square[np.ix_(n, Tensor([0]))].tolist() == [[3.0], [6.0], [6.0]]
+    assert square[np.diag_indices_from(square)].tolist() == [0.0, 4.0, 8.0]
+    assert square[np.tril_indices_from(square, -1)].tolist() == [3.0, 6.0, 7.0]
+    assert square[np.triu_indices_from(square, 1)].tolist() == [1.0, 2.0, 5.0]
+    assert np.bincount(n).tolist() == [0, 1, 2]
+    assert np.histogramdd(Tensor(np.ones((4, 2))), bins=2)[0].sum() == 4
+    assert np.unique_all(n).values.tolist() == np.unique_inverse(n).values.tolist() == [1, 2]
+
+
+def test_saving_writes_the_numbers(x, tmp_path):
+    buffer = io.BytesIO()
+    np.save(buffer, x)
+    buffer.seek(0)
+    assert np.load(buffer, allow_pickle=False).tolist() == x.tolist()
+    np.savez(tmp_path / "a.npz", w=x, y=x * 2)
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
+        assert file["y"].tolist() == (x * 2).tolist()
+    np.savez_compressed(tmp_path / "b.npz", x)
+    np.savetxt(tmp_path / "c.txt", x)
+    assert np.loadtxt(tmp_path / "c.txt").tolist() == x.tolist()
+
+
+# Code that turns tensors into arrays unseen
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda x, a: np.array([x, x]),
+        lambda x, a: np.array([x[0], x[1]]),
+        lambda x, a: np.sum([x, x]),
+        lambda x, a: np.mean([x[0], x[1]]),
+        lambda x, a: np.random.default_rng(0).normal(x),
+        lambda x, a: np.full(3, x[0]),
+        lambda x, a: np.asarray([[x[0]], [x[1]]]),
+        lambda x, a: a.__setitem__(slice(None), x),
+        lambda x, a: a.__setitem__([0, 1, 2], x),
+        lambda x, a: np.arange(5)[x > 0],
+        lambda x, a: np.frompyfunc(math.exp, 1, 1)(np.array(x)),
+        lambda x, a: Tensor(x),
+        lambda x, a: Tensor([x, x]),
+        lambda x, a: tg.tensor(x),
+    ],
+)
+def test_turning_a_recorded_tensor_into_an_array_unseen_raises_with_the_cure(cut, x):
+    a = np.zeros(3)
+    with pytest.raises(RuntimeError, match=r"is part of a graph.*\.numpy\(\) to leave the graph, or np\.stack"):
+        cut(x, a)
+    assert a.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "complex128"])
+def test_storing_a_recorded_tensor_in_an_array_raises_with_the_cure(x, dtype):
+    losses = np.zeros(3, dtype)
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        losses[0] = (x * x).sum()
+    ours = str(caught.value.__cause__ or caught.value)  # under some dtypes NumPy lays words of its own over ours
+    assert "the result of sum, which is part of a graph" in ours
+    assert "write .item()" in ours
+    with pytest.raises((RuntimeError, ValueError)):
+        losses[1] += x[0]
+    assert losses.tolist() == [0, 0, 0]
+    losses[0] = (x * x).sum().item()
+    losses[1] = float(x[2])
+    losses[2] = (x * x).sum().detach()
+    assert losses.tolist() == [14, 3, 14]
+    kept = [0.0]
+    kept[0] = x[0]
+    assert kept[0].requires_grad
+
+
+# ---------------------------------------------------------------------------------------------------
+# Indexing, in every form
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        0, -1, slice(None), slice(1, None), slice(None, None, -1), slice(None, None, 2), None, ..., (), (0, 1),
+        (slice(None), 0), (..., 0), (0, ...), (None, 0), (slice(None), None, 1), [0, 2], [0, 0, -1], np.array([1, 0]),
+        (slice(None), [0, 1]), ([0, 1], [1, 2]), ([[0], [1]], [0, 2]), (0, [0, 0]), ([0, 1], slice(None), [0, 1]),
+        np.array([True, False, True]), [True, True, False], np.ones((3, 4), bool), (slice(None), np.array([True, False, True, True])),
+        True, False, np.int64(1), np.array(1), (slice(-1, 0, -1), slice(2, 0, -1)), [], (np.array([], int),), slice(5, 9),
+        (1, 2, 0), (1, 2, [0, 1]),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_indexing_is_numpys(key):
+    a = np.arange(24.0).reshape(3, 4, 2)
+    t = Tensor(a.copy(), requires_grad=True)
+    y = t[key]
+    assert type(y) is Tensor
+    assert np.array_equal(y.numpy(), a[key])
+    assert y.shape == a[key].shape
+    weights = np.arange(1.0, y.size + 1).reshape(y.shape)
+    (y * weights).sum().backward()
+    expected = np.zeros_like(a)
+    np.add.at(expected, key, weights)
+    assert np.array_equal(t.grad.numpy(), expected)
+
+
+@pytest.mark.parametrize("key", [5, (0, 0, 0, 0), [7], np.ones(2, bool), 1.5, "a", (slice(None), 9)], ids=repr)
+def test_a_wrong_index_raises_numpys_error_naming_the_tensor(key):
+    t = Tensor(np.zeros((3, 4, 2)), requires_grad=True, name="image")
+    with pytest.raises(IndexError) as caught:
+        t[key]
+    assert "image" in str(caught.value) or "getitem" in str(caught.value)
+
+
+def test_indexing_by_tensors_is_recorded():
+    x, i = leaf(1.0, 2.0, 3.0), Tensor([2, 0, 2])
+    y = x[i]
+    assert any(part is i for part in y.inputs)
+    y.sum().backward()
+    assert x.grad.tolist() == [1.0, 0.0, 2.0]
+    assert x[x > 1.5].tolist() == [2.0, 3.0]
+    assert x[Tensor(1)].item() == 2.0
+    assert x[x.argmax()].item() == 3.0
+
+
+def test_empty_and_0d_tensors_are_indexed():
+    t = Tensor(3.0, requires_grad=True)
+    assert t[()].item() == 3.0
+    assert t[...].shape == ()
+    assert t[None].shape == (1,)
+    assert Tensor(np.zeros((0, 3)))[:, 1].shape == (0,)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Writing
+
+IN_PLACE = {
+    "+=": operator.iadd, "-=": operator.isub, "*=": operator.imul, "/=": operator.itruediv, "//=": operator.ifloordiv,
+    "%=": operator.imod, "**=": operator.ipow,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("f", IN_PLACE.values(), ids=IN_PLACE.keys())
+@pytest.mark.parametrize("other", [2.0, np.array([2.0, 3.0, 4.0]), [1.0, 2.0, 3.0], Tensor([2.0, 1.0, 1.0])])
+class TestInPlaceOperators:
+    def test_write_a_leaf_under_no_grad(self, f, other):
+        w = leaf(5.0, 7.0, 9.0)
+        memory = w.data
+        expected = f(w.data.copy(), np.asarray(other))
+        with no_grad():
+            v = f(w, other)
+        assert v is w
+        assert w.data is memory
+        assert np.array_equal(w.numpy(), expected)
+        assert w.requires_grad
+
+    def test_refuse_a_leaf_that_requires_a_gradient(self, f, other):
+        w = leaf(5.0, 7.0, 9.0, name="w")
+        with pytest.raises(RuntimeError, match=r"in-place \w+ on 'w'.*no_grad\(\)"):
+            f(w, other)
+        assert w.tolist() == [5.0, 7.0, 9.0]
+
+    def test_rebind_a_result(self, f, other):
+        w = leaf(5.0, 7.0, 9.0)
+        h = w * 1
+        before = h
+        h = f(h, other)
+        assert h is not before
+        assert before.tolist() == [5.0, 7.0, 9.0]
+        assert np.array_equal(h.numpy(), f(np.array([5.0, 7.0, 9.0]), np.asarray(other)))
+        assert not h.is_leaf
+
+    def test_rebind_a_plain_tensor(self, f, other):
+        t = u = Tensor([5.0, 7.0, 9.0])
+        t = f(t, other)
+        assert u.tolist() == [5.0, 7.0, 9.0]
+        assert t is not u
+        assert type(t) is Tensor
+
+
+def test_in_place_matrix_product_and_bits():
+    m = Tensor(np.eye(2) * 2)
+    with no_grad():
+        m @= np.array([[0.0, 1.0], [1.0, 0.0]])
+    assert m.tolist() == [[0.0, 2.0], [2.0, 0.0]]
+    mask = Tensor([True, False])
+    with no_grad():
+        mask &= np.array([True, True])
+        mask |= np.array([False, True])
+        mask ^= np.array([True, False])
+    assert mask.tolist() == [False, True]
+
+
+def test_in_place_keeps_shape_and_dtype_or_raises():
+    w, n = leaf(1.0, 2.0, dtype="float32"), Tensor([1, 2])
+    with no_grad():
+        w += np.ones(2)
+        assert w.dtype == "float32"
+        w *= np.float64(2)
+        assert w.dtype == "float32"
+        with pytest.raises(ValueError, match="broadcast"):
+            w += np.ones((3, 2))
+        with pytest.raises(TypeError):
+            n += 0.5
+        with pytest.raises(TypeError):
+            w += 1j
+    assert w.tolist() == [4.0, 6.0]
+    assert n.tolist() == [1, 2]
+
+
+def test_the_two_ways_to_take_a_step():
+    a, b = leaf(1.0, 2.0), leaf(1.0, 2.0)
+    for w in (a, b):
+        (w * w).sum().backward()
+    with no_grad():
+        a -= 0.5 * a.grad
+    b.data -= 0.5 * b.grad
+    assert a.tolist() == b.tolist() == [0.0, 0.0]
+    assert a.requires_grad
+    assert b.requires_grad
+    assert a.is_leaf
+    assert b.is_leaf
+
+
+def test_a_running_total_of_results_is_recorded():
+    w = leaf(2.0)
+    total = 0.0
+    for k in range(3):
+        total += (w * k).sum()
+    total.backward()
+    assert w.grad.item() == 3.0
+
+
+def test_assigning_into_a_tensor():
+    t = Tensor(np.zeros((2, 3)))
+    t[0] = 1.0
+    t[:, 1] = [5.0, 6.0]
+    t[t > 5.5] = -1.0
+    t[Tensor(1), Tensor([0])] = Tensor([9.0])
+    assert t.tolist() == [[1.0, 5.0, 1.0], [9.0, -1.0, 0.0]]
+    t[1] += 1.0
+    assert t[1].tolist() == [10.0, 0.0, 1.0]
+    t[...] = np.ones((2, 3), "float32")
+    assert t.dtype == float
+    with pytest.raises(ValueError, match="broadcast"):
+        t[0] = np.ones(5)
+    with pytest.raises(IndexError):
+        t[7] = 1.0
+    w = leaf(1.0, 2.0)
+    with no_grad():
+        w[0] = 5.0
+        w[0] += 1.0
+    assert w.tolist() == [6.0, 2.0]
+    assert w.requires_grad
+
+
+def test_assigning_into_what_is_recorded_or_live_raises_with_the_cure(x):
+    h = x * 2
+    with pytest.raises(RuntimeError, match=r"the result of multiply.*np\.where.*index_update"):
+        h[0] = 1.0
+    with no_grad(), pytest.raises(RuntimeError, match="index_update"):
+        h[0] = 1.0
+    with pytest.raises(RuntimeError, match=r"assigning into 'x'.*no_grad\(\)"):
+        x[0] = 1.0
+    t = Tensor([0.0, 0.0])
+    with pytest.raises(RuntimeError, match=r"the result of sum.*cut it from its graph.*index_update.*\.numpy\(\)"):
+        t[0] = x.sum()
+    with pytest.raises(RuntimeError, match=r"assigning \.data to the result of multiply"):
+        h.data = np.zeros(3)
+    assert t.tolist() == [0.0, 0.0]
+    assert h.tolist() == [2.0, -4.0, 6.0]
+    with no_grad():
+        t[0] = x.sum()
+    assert t.tolist() == [2.0, 0.0]
+
+
+def test_the_cure_for_assignment_works(x):
+    y = tg.index_update(x * 2, 0, 10.0)
+    assert y.tolist() == [10.0, -4.0, 6.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [0.0, 2.0, 2.0]
+
+
+def test_assigning_data():
+    w = leaf(1.0, 2.0, name="w")
+    w.data = [3, 4.5]
+    assert w.tolist() == [3.0, 4.5]
+    w.data = Tensor([5.0, 6.0, 7.0])
+    assert w.shape == (3,)
+    with pytest.raises(TypeError, match=r"'w' requires a gradient.*int64.*numbers with a point"):
+        w.data = [1, 2]
+    with pytest.raises(TypeError, match="holds numbers"):
+        w.data = "abc"
+    with pytest.raises(TypeError, match="holds numbers"):
+        Tensor([1.0]).data = None
+    assert w.tolist() == [5.0, 6.0, 7.0]
+    w.sum().backward()
+    for wrong in (np.ones(2), np.ones(3, "float32")):
+        with pytest.raises(ValueError, match=r"'w' has a gradient of shape \(3,\) and dtype float64.*zero_grad"):
+            w.data = wrong
+    w.zero_grad()
+    w.data = np.ones(2)
+    assert w.shape == (2,)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Copying and saving
+
+
+def make_leaf():
+    t = leaf(1.0, 2.0, name="w", dtype="float32")
+    (t * t).sum().backward()
+    return t
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t)), lambda t: pickle.loads(pickle.dumps(t, 2))],
+    ids=["copy", "deepcopy", "pickle", "pickle 2"],
+)
+class TestCopies:
+    def test_have_the_same_everything_in_memory_of_their_own(self, duplicate):
+        t = make_leaf()
+        c = duplicate(t)
+        assert type(c) is Tensor
+        assert c is not t
+        assert c.tolist() == t.tolist()
+        assert c.dtype == t.dtype
+        assert c.name == "w"
+        assert c.requires_grad
+        assert c.is_leaf
+        assert c.grad.tolist() == [2.0, 4.0]
+        assert not np.shares_memory(c.numpy(), t.numpy())
+        assert not np.shares_memory(c.grad.numpy(), t.grad.numpy())
+        with no_grad():
+            c += 1
+            c.grad += 1
+        assert t.tolist() == [1.0, 2.0]
+        assert t.grad.tolist() == [2.0, 4.0]
+        assert hash(c) != hash(t)
+
+    def test_of_plain_integers_and_numbers(self, duplicate):
+        for t in (Tensor([1, 2]), Tensor(3.5), Tensor(True), Tensor(np.zeros((0, 2)))):
+            c = duplicate(t)
+            assert c.tolist() == t.tolist()
+            assert c.dtype == t.dtype
+            assert c.shape == t.shape
+            assert not c.requires_grad
+
+    def test_of_results_raise(self, duplicate):
+        h = make_leaf() * 2
+        with pytest.raises(RuntimeError, match=r"the result of multiply was computed.*\.detach\(\).*\.clone\(\)"):
+            duplicate(h)
+        assert duplicate(h.detach()).tolist() == [2.0, 4.0]
+
+    def test_of_a_gradient_that_was_recorded_keep_its_numbers(self, duplicate):
+        t = leaf(2.0)
+        (t**3).sum().backward(create_graph=True)
+        c = duplicate(t)
+        assert c.grad.tolist() == [12.0]
+        assert c.grad.is_leaf
+
+    def test_of_tied_tensors_stay_tied(self, duplicate):
+        if duplicate is copy.copy:
+            return
+        t = make_leaf()
+        pair = duplicate({"a": t, "b": [t]})
+        assert pair["a"] is pair["b"][0]
+
+
+def test_copies_do_not_recurse():
+    x = leaf(1.0)
+    y = x
+    for _ in range(5000):
+        y = y + 1.0
+    assert copy.deepcopy(y.detach()).tolist() == [5001.0]
+    assert "5001" in repr(y)
+    with pytest.raises(RuntimeError, match="only leaves"):
+        copy.deepcopy(y)
+    with pytest.raises(RuntimeError, match="only leaves"):
+        pickle.dumps({"model": [y]})
+
+
+def test_a_subclass_is_copied_as_one():
+    class Special(Tensor):
+        __slots__ = ()
+
+    globals()["Special"] = Special
+    Special.__qualname__ = "Special"
+    try:
+        t = Special([1.0], requires_grad=True, name="s")
+        for c in (copy.deepcopy(t), pickle.loads(pickle.dumps(t))):
+            assert type(c) is Special
+            assert c.requires_grad
+        assert repr(t).startswith("Special(")
+        assert type(t * 2) is Tensor
+        with no_grad():
+            t += 1
+        assert type(t) is Special
+    finally:
+        del globals()["Special"]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Public names
+
+
+def test_the_public_names():
+    for name in [
+        "Tensor",
+        "tensor",
+        "zeros",
+        "ones",
+        "full",
+        "arange",
+        "linspace",
+        "eye",
+        "rand",
+        "randn",
+        "manual_seed",
+        "no_grad",
+        "grad",
+        "value_and_grad",
+        "jacobian",
+        "hessian",
+        "jvp",
+        "vjp",
+        "set_default_dtype",
+    ]:
+        assert hasattr(tg, name), name
+    for name in [
+        "no_grad",
+        "enable_grad",
+        "is_grad_enabled",
+        "grad",
+        "value_and_grad",
+        "vjp",
+        "jvp",
+        "jacobian",
+        "hessian",
+        "hvp",
+        "detect_anomaly",
+        "checkpoint",
+        "evaluate",
+    ]:
+        assert hasattr(tg.autograd, name), name
+    assert [name for name in tg.__all__ if not hasattr(tg, name)] == []
+
+
+def test_random_numbers_come_from_the_packages_generator():
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002 (the legacy state must not be touched)
+    generator = tg.manual_seed(3)
+    a = tg.rand(4).tolist()
+    tg.manual_seed(3)
+    assert tg.rand(4).tolist() == a
+    assert isinstance(generator, np.random.Generator)
+    tg.manual_seed(4)
+    assert tg.rand(4).tolist() != a
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+    with pytest.raises(TypeError, match=r"default_rng\(seed\)"):
+        tg.rand(2, generator=7)
+    from tinygrad_edu import random
+
+    tg.manual_seed(5)
+    state = random.get_state()
+    first = tg.randn(3).tolist()
+    with random.replaying(state):
+        assert tg.randn(3).tolist() == first
+    second = tg.randn(3).tolist()
+    random.set_state(state)
+    assert [tg.randn(3).tolist(), tg.randn(3).tolist()] == [first, second]
+    with pytest.raises(ZeroDivisionError), random.replaying(state):
+        _ = 1 / 0
+    assert random.get_state() != state
