@@ -176,6 +176,7 @@ def grad(
             raise RuntimeError(
                 f"grad() was asked for the gradient by {x._describe()}, which does not require one; write requires_grad=True"
             )
+    create_graph |= RECORDING.get().tape is not None
     totals: dict[Node, Any] = {}
     for y, gradient in zip(ys, gs, strict=True):
         g = _cotangent(y, gradient, create_graph, "grad()")

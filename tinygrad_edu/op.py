@@ -173,7 +173,8 @@ class Op:
     takes_out: forward(..., out=array) writes its result there.
     analytic: the forward is complex-differentiable, so tests may judge it by a complex step.
     formulas: what `formula` prints for each input (the last for all further ones) where the rule is an algorithm rather
-        than a formula: a sentence, "∂L/∂x = …", or the rule in its plainest form, a function like the rule itself.
+        than a formula: a sentence, "∂L/∂x = …", or the rule in its plainest form, a function like the rule itself, or
+        a pair of both: the sentence for `formula`, the plain rule for the formulas of a whole record.
     examples, domain, special: what the tests draw from; domain is one for all inputs or a tuple of them.
     """
 
@@ -193,7 +194,7 @@ class Op:
         view: bool = False,
         takes_out: bool = False,
         analytic: bool = False,
-        formulas: Sequence[str | Rule | None] | None = None,
+        formulas: Sequence[str | Rule | tuple[str, Rule] | None] | None = None,
         examples: Sequence[Example] = (),
         domain: Domain | tuple[Domain, ...] = real,
         special: Sequence[At] = (),
@@ -267,7 +268,11 @@ class Op:
         ):
             return self.forward(*args, **settings)  # arrays in, array out: a rule that computes
         if self._direct == len(args) and self._defaults.keys() == settings.keys():
-            return self.apply(args, settings or NO_SETTINGS)
+            for value in settings.values():
+                if value.__class__ is list:
+                    break
+            else:
+                return self.apply(args, settings or NO_SETTINGS)
         return self.apply(*self.bind(*args, **settings))
 
     def _bind(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -521,3 +526,9 @@ def item(x: Any, index: int) -> Any:
 
 
 item.selects = True
+
+
+@op(symbol="=", vjp=(None,), view=True)
+def alias(x: Any) -> Any:
+    """y = x in the same memory, without a derivative: what `detach()` is where all must be recorded."""
+    return x[...]

@@ -125,11 +125,14 @@ class Tensor(NumPyProtocols):
     def data(self) -> Any:
         """The array itself, read-only for a recorded tensor. Assigning, or `t.data -= …`, writes the value of a leaf:
         graphs that used it are then known to be stale."""
+        self._refuse_taped("data")
         return self._data if self.op is None else self.numpy()
 
     @data.setter
     def data(self, value: Any) -> None:
         self._refuse_recorded("assigning .data to")
+        if RECORDING.get().tape is not None:
+            RECORDING.get().tape.refuse(f"assigning .data to {self._describe()}")
         array = Tensor(numbers(value))._data
         if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(
@@ -426,8 +429,9 @@ class Tensor(NumPyProtocols):
         return new_leaf(np.asarray(array) if isinstance(array, np.generic) else array)
 
     def _alias(self, requires_grad: bool = False) -> Tensor:
-        """A leaf in the same memory."""
-        alias = new_leaf(self._data)
+        """A leaf in the same memory; while a function is recorded for replay, a node, so that every run sees it."""
+        tape = RECORDING.get().tape
+        alias = new_leaf(self._data) if tape is None or not tape.owns(self) else ANSWERS["alias"](self)
         alias.name = self.name
         alias._cell = self._shared_cell()
         alias._requires_grad = requires_grad
@@ -504,6 +508,8 @@ class Tensor(NumPyProtocols):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._refuse_live("assigning into")
+        if RECORDING.get().tape is not None:
+            RECORDING.get().tape.refuse(f"assigning into {self._describe()}")
         if isinstance(value, Tensor) and (value._requires_grad or value.op is not None) and RECORDING.get().enabled:
             raise RuntimeError(
                 f"assigning {value._describe()} into {self._describe()} would cut it from its graph; "

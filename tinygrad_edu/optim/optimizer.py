@@ -161,9 +161,12 @@ class Optimizer:
         fixed = {key: value for key, value in group.items() if key != "lr"}
         known = {key: Tensor(value) if np.ndim(value) else value for key, value in member.state.items()}
         state = known or self.start(p, group)
-        arrays = dict(member.state)
+        arrays = member.state
+        tape.on_failure(lambda: setattr(member, "state", arrays))
         tape.guard(lambda: all(group[key] == value for key, value in fixed.items()))
-        tape.guard(lambda: member.state.keys() == arrays.keys() and all(member.state[k] is a for k, a in arrays.items()))
+        tape.guard(
+            lambda: member.state.keys() == arrays.keys() and all(member.state[k] is a for k, a in arrays.items())
+        )
         lr = tape.feed(lambda array: array.fill(group["lr"]), (), p.dtype, name="lr", once=(id(group), p.dtype))
         with no_grad():
             new, result = type(self).update(p, p._grad, state, **fixed, lr=lr)

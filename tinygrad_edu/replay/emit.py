@@ -58,7 +58,7 @@ def _line(instruction: Instruction, names: dict[str, Any]) -> str:
     settings = [f"{key}={_literal(setting, names)}" for key, setting in instruction.settings.items()]
     if instruction.how == "out":
         names[value.name] = value.array
-        if isinstance(op.forward, np.ufunc):
+        if isinstance(op.forward, np.ufunc) and op.forward not in (np.maximum, np.minimum):
             return f"{function}({', '.join([*inputs, value.name])})"
         return f"{function}({', '.join([*inputs, *settings, f'out={value.name}'])})"
     call = f"{function}({', '.join([*inputs, *settings])})"

@@ -207,7 +207,7 @@ class _Planner:
         name = f"v{len(self.values)}"
         scope = repr(node.scope) if node.scope is not None else ""
         shape, dtype = node._data.shape, node._data.dtype
-        if op.view and not op.selects and inputs[0].array is not None:
+        if op.view and shape is not None and all(v.array is not None for v in inputs):
             array = op.forward(*[v.array for v in inputs], **settings)
             if np.may_share_memory(array, inputs[0].array):
                 value = Value(name, shape, dtype, inputs[0].storage, array, f"{op.name} of {inputs[0].name}")
@@ -301,5 +301,6 @@ def _root(array: Any) -> int:
 
 def _shares(node: Tensor) -> bool:
     """Whether the result of a view op does share memory with its input (it may have had to copy)."""
-    source = node.inputs[0]._data
-    return isinstance(source, np.ndarray) and np.may_share_memory(node._data, source)
+    source, results = node.inputs[0]._data, node._data
+    parts = results if isinstance(results, tuple) else (results,)
+    return isinstance(source, np.ndarray) and any(np.may_share_memory(part, source) for part in parts)

@@ -87,6 +87,10 @@ class Tape:
             self._shared[once] = leaf
         return leaf
 
+    def on_failure(self, action: Callable[[], None]) -> None:
+        """Should the run fail, `action()` puts something back."""
+        self._undo.append(action)
+
     def guard(self, holds: Callable[[], bool]) -> None:
         """The record serves as long as `holds()`; else the function is recorded anew."""
         self.guards.append(holds)
@@ -122,8 +126,9 @@ class Tape:
     def refuse(self, what: str) -> None:
         """Raise: Python that looks at a value would be frozen to what it is now."""
         raise RuntimeError(
-            f"{what} inside a function that is being recorded for replay, at {here()}: what Python does with the number would "
-            "be the same in every run; return the tensor and look at it outside, or choose with np.where(condition, a, b)"
+            f"{what} inside a function that is being recorded for replay, at {here()}: what Python does with numbers is not "
+            "run again; return the tensor and look at it outside, choose with np.where(condition, a, b), and write to leaves "
+            "with -= and its like inside no_grad()"
         )
 
     def undo(self) -> None:

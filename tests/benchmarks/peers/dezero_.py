@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import dezero
-import dezero.functions as F
-from dezero import optimizers
-from dezero.models import MLP
+import numpy as np
+
+np.int = int  # DeZero 0.0.13 names it, and NumPy dropped it in 1.24
+
+import dezero  # noqa: E402
+import dezero.functions as F  # noqa: E402
+from dezero import optimizers  # noqa: E402
+from dezero.models import MLP  # noqa: E402
 
 from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, problem, three_vectors
 
