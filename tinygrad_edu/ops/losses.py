@@ -8,7 +8,8 @@ import numpy
 
 from tinygrad_edu.op import Drawn, Fixed, example, interval, op, real
 from tinygrad_edu.ops.elementwise import PAIRS, gate
-from tinygrad_edu.ops.neural import sigmoid
+from tinygrad_edu.ops.indexing import one_hot
+from tinygrad_edu.ops.neural import sigmoid, softmax
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -25,18 +26,26 @@ def check_classes(target: Any, kept: Any, classes: int) -> None:
 
 def _by_logits(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
     """(softmax(x) − onehot(t)) · ∂L/∂ℓ, where ∂L/∂ℓ = g/n for the mean; and nothing for the rows left out."""
-    (g_loss, g_lse, _), (_, lse, n) = g, y
+    (g_loss, g_log_sum, _, _), (_, log_sum, top, n) = g, y  # top only shifts: nothing depends on it
     g_row = g_loss[:, None] if reduction == "none" else g_loss / n
     chosen = np.equal(t[:, None], np.arange(x.shape[1]))
     kept = np.not_equal(t[:, None], ignore_index)
-    return gate(np.exp(x - lse) * (g_row + g_lse) - gate(g_row, chosen), kept)
+    return gate(np.exp(x - top - log_sum) * (g_row + g_log_sum) - gate(g_row, chosen), kept)
+
+
+def _plainly_by_logits(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
+    """The same as it is printed, where no row is left out."""
+    if np.any(np.equal(t, ignore_index)):
+        return _by_logits(g, y, x, t, reduction=reduction, ignore_index=ignore_index)
+    g_row = g[0][:, None] if reduction == "none" else g[0]
+    return g_row * (softmax(x) - one_hot(t, x.shape[1])) / (x.shape[0] if reduction == "mean" else 1)
 
 
 @op(
     symbol="cross-entropy",
     vjp=(_by_logits, None),
     outputs=1,
-    formulas=["∂L/∂logits = ∂L/∂y·(softmax(logits) − onehot(target))/N", ""],
+    formulas=[("∂L/∂x = ∂L/∂y·(softmax(x) − one_hot(t))/n", _plainly_by_logits), None],
     examples=[
         example((4, 3), Fixed(np.array([0, 2, 1, 2]))),
         example((4, 3), Fixed(np.array([0, 2, 1, 2])), reduction="sum"),
@@ -65,8 +74,11 @@ def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ign
     count = n = int(np.count_nonzero(kept))
     check_classes(target, kept, logits.shape[1])
     top = np.maximum.reduce(logits, axis=1, keepdims=True) if logits.size else logits.sum(axis=1, keepdims=True)
-    lse = top + np.log(np.add.reduce(np.exp(logits - top), axis=1, keepdims=True))
-    losses = lse[:, 0] - logits[np.arange(len(target)), target if n == len(target) else np.where(kept, target, 0)]
+    shifted = (
+        logits - top
+    )  # log Σ exp x = top + log Σ exp (x − top); kept apart, for top may swallow the digits of the log
+    log_sum = np.log(np.add.reduce(np.exp(shifted), axis=1, keepdims=True))
+    losses = log_sum[:, 0] - shifted[np.arange(len(target)), target if n == len(target) else np.where(kept, target, 0)]
     if n < len(target):
         losses = gate(losses, kept)
     if reduction != "none":
@@ -75,7 +87,7 @@ def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ign
         losses = losses / n if n else losses * np.nan
     else:
         count = 1
-    return np.asarray(losses), lse, np.asarray(count, logits.dtype)
+    return np.asarray(losses), log_sum, top, np.asarray(count, logits.dtype)
 
 
 @op(
@@ -105,7 +117,7 @@ def sigmoid_cross_entropy(logits: Any, target: Any) -> Any:
     ),
     broadcasts=True,
     domain=(interval(0.1, 0.9), interval(0.0, 1.0)),
-    formulas=["∂L/∂p = ∂L/∂y·(p − t)/(p·(1 − p))", "∂L/∂t = ∂L/∂y·(log(1 − p) − log p)"],
+    formulas=[lambda g, y, p, t: g * (p - t) / (p * (1 - p)), lambda g, y, p, t: g * (np.log(1 - p) - np.log(p))],
     examples=[*PAIRS[:3], example(Drawn((2,), interval(0.2, 0.8)), 1.0)],
 )
 def probability_cross_entropy(probability: Any, target: Any) -> Any:
