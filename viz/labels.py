@@ -89,6 +89,8 @@ class FigureLabels:
             if "value" in self.show:
                 lines.append(Words(written or value_text(value, self.grad == "symbol")))
             return tuple(lines)
+        if value.op is None and not value_name(value) and written is None:
+            return ()  # the leaf says its shape itself
         if "shape" in self.show:
             lines.insert(0, Words(shape_text(value.shape), "shape"))
         name = written or value_name(value)
@@ -103,11 +105,13 @@ class FigureLabels:
         thing = use or value
         if not thing.flows or "grad" not in self.show:
             return ()
-        answer = self._answer(value, use) + MARKS[thing.verdict]
+        answer = self._answer(value, use)
         if self.grad == "blank" and not (use is not None and use.op is None):
             return (Words(answer, "blank", bold=True),)
-        lines = [Words(answer, "grad", bold=True)]
         symbol = use.symbol if use else value.grad_symbol
+        if value.shape and not value_name(value) and answer == derivative(self.of, value):
+            return (Words(shape_text(value.shape) + MARKS[thing.verdict], "grad", bold=True),)
+        lines = [Words(answer + MARKS[thing.verdict], "grad", bold=True)]
         if "formula" in self.show and symbol and clean(symbol) != answer:
             lines.append(Words(clean(symbol), "formula"))
         if value.shape and "shape" in self.show:

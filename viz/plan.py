@@ -15,6 +15,7 @@ from viz.metrics import text_width
 FONT = 14.0
 SMALL_FONT = 11.0
 LINE = 1.2  # the height of a line of text, in font sizes
+WIDEST = 80.0  # a circle; a longer symbol stands in a box
 TAGS = 4  # a leaf used so often is drawn as tags
 
 
@@ -129,12 +130,13 @@ class _Planner:
 
     def _circle(self, op: Operation) -> Place:
         lines = self.labels.circle(op)
-        width = max(line.width for line in lines) + 20.0
-        if op.parts > 1 or len(lines) > 1:
+        width = max((line.width for line in lines), default=0.0) + 20.0
+        if op.shape != "circle" or width > WIDEST:
             height = max(46.0, 26.0 * len(op.inputs), sum(line.height for line in lines) + 20.0)
-            return Place(op.id, "box", lines, max(64.0, width), height, op.id, "op layer", self.steps[op.id])
+            shape = "cloud" if op.shape == "cloud" else "box"
+            return Place(op.id, shape, lines, max(64.0, width), height, op.id, f"op {shape}", self.steps[op.id])
         diameter = max(54.0, width, 18.0 * len(op.inputs))
-        return Place(op.id, "circle", lines, diameter, diameter, op.id, "op", self.steps[op.id])
+        return Place(op.id, "circle", lines, diameter, diameter, op.id, "op circle", self.steps[op.id])
 
     def _leaf(self, value: Value) -> None:
         used = self.uses[value.id]

@@ -70,34 +70,32 @@ def with_derivatives(record: Record, graph: Graph, loss: str | None, simplify: b
 
 def _names(record: Record) -> dict[Tensor, str]:
     """What each tensor is called: its name, or the expression that it is; in parentheses where it is a sum."""
+    known: dict[Tensor, Symbol] = {}
     called: dict[Tensor, str] = {}
     taken: set[str] = set()
     for value in record.graph.values:
         tensor = record.tensors[value.id]
-        text = value.name or _expression(tensor, called)
-        if text is not None and text not in taken:
-            called[tensor] = text
-            taken.add(text)
+        symbol, text = (Symbol(value.name, tensor._data), value.name) if value.name else _expression(tensor, known)
+        if symbol is not None and (text is None or text not in taken):
+            known[tensor] = symbol
+            if text is not None:
+                called[tensor] = text
+                taken.add(text)
     return called
 
 
-def _expression(tensor: Tensor, called: Mapping[Tensor, str]) -> str | None:
-    """A computed tensor as an expression of what it was computed from, if that is short."""
-    if tensor.op is None or tensor.op.selects or tensor.op.outputs is not None:
-        return None
-    symbols = []
-    for x in tensor.inputs:
-        if x in called:
-            symbols.append(Symbol(called[x], x._data))
-        elif x.op is None and x.size == 1:
-            symbols.append(Symbol(constant(x._data), x._data))
-        else:
-            return None
-    spelled = Symbol(spell(tensor.op, symbols, tensor._data, tensor.settings), tensor._data)
-    text = _tight(spelled.text(matmul=" · "))
-    if len(text) > SHORT:
-        return None
-    return text if re.fullmatch(r"\w+|\w+\(.*\)", text) else f"({text})"
+def _expression(tensor: Tensor, known: Mapping[Tensor, Symbol]) -> tuple[Symbol | None, str | None]:
+    """A tensor without a name as an expression of what it was computed from, if that is short; and its text."""
+    if tensor.op is None:
+        return (Symbol(constant(tensor._data), tensor._data), None) if tensor.size == 1 else (None, None)
+    if tensor.op.selects or tensor.op.outputs is not None or any(x not in known for x in tensor.inputs):
+        return None, None
+    symbols = [known[x] for x in tensor.inputs]
+    symbol = Symbol(spell(tensor.op, symbols, tensor._data, tensor.settings), tensor._data)
+    text = _tight(symbol.text(matmul=" · ")) if symbol.expression.size <= LONGEST else ""
+    if not text or len(text) > SHORT:
+        return None, None
+    return symbol, text if re.fullmatch(r"\w+|\w+\([^()]*\)", text) else f"({text})"
 
 
 def _tight(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from viz.graph import Graph, Use, Value
+from viz.graph import Graph, Operation, Use, Value
 from viz.labels import clean, derivative, differentiated
 from viz.numbers import data_text, shape_text
 from viz.words import words
@@ -27,7 +27,7 @@ class _Teller:
     def lines(self) -> list[str]:
         used = {use.value for use in self.graph.uses}
         lines = [self._given(v) for v in self.graph.values if v.op is None and v.id in used and v.kind != "constant"]
-        lines += [self._operation(op.id) for op in self.graph.ops]
+        lines += [self._operation(op) for op in self.graph.ops[:LIMIT]]
         lines += [note + "." for note in self.graph.notes]
         if len(lines) > LIMIT:
             lines[LIMIT:] = ["…"]
@@ -37,27 +37,27 @@ class _Teller:
         line = self.say["given"].format(name=self._name(value), value=self._amount(value))
         if value.flows and (value.grad is not None or value.grad_symbol):
             d = derivative(self.of, value)
-            line += self.say["gradient"].format(d=d, grad=self._grad(value))
+            line += self.say["gradient"].format(d=d, grad=self._grad(value, value))
         return line + "."
 
-    def _operation(self, op_id: str) -> str:
-        op = next(op for op in self.graph.ops if op.id == op_id)
+    def _operation(self, op: Operation) -> str:
         inputs = [self.uses[use] for use in op.inputs]
         line = self.say["operation"].format(
-            op=clean(op.name),
+            op=clean(
+                op.name if op.shape == "circle" else f"{op.symbol} {op.name}" if op.symbol != op.name else op.name
+            ),
             inputs=self._list([self._named(self.values[use.value]) for use in inputs]),
-            outputs=self._list([self._result(self.values[v]) for v in op.outputs]),
+            outputs=self._list([self._named(self.values[v]) for v in op.outputs]),
         )
         backs = [self._back(use) for use in inputs if use.flows]
-        arriving = [self._grad(self.values[v]) for v in op.outputs if self.values[v].flows]
+        arriving = [self._grad(self.values[v], self.values[v]) for v in op.outputs if self.values[v].flows]
         if backs and arriving:
             line += " " + self.say["back"].format(arriving=self._list(arriving), backs=self._list(backs))
         return line
 
     def _back(self, use: Use) -> str:
         value = self.values[use.value]
-        amount = data_text(use.grad) if use.grad is not None else use.symbol or derivative(self.of, value)
-        return self.say["sends"].format(grad=amount, name=self._name(value))
+        return self.say["sends"].format(grad=self._grad(use, value), name=self._name(value))
 
     def _list(self, parts: Sequence[str]) -> str:
         if not parts:
@@ -70,15 +70,13 @@ class _Teller:
     def _named(self, value: Value) -> str:
         return f"{clean(value.name)} ({self._amount(value)})" if value.name else self._amount(value)
 
-    def _result(self, value: Value) -> str:
-        return self._named(value)
-
     def _amount(self, value: Value) -> str:
         if value.data is not None and len(text := data_text(value.data)) <= 60:
             return text
         return self.say["array"].format(shape=shape_text(value.shape))
 
-    def _grad(self, value: Value) -> str:
-        if value.grad is not None and len(text := data_text(value.grad)) <= 60:
+    def _grad(self, thing: Value | Use, value: Value) -> str:
+        if thing.grad is not None and len(text := data_text(thing.grad)) <= 60:
             return text
-        return value.grad_symbol or derivative(self.of, value)
+        symbol = thing.symbol if isinstance(thing, Use) else thing.grad_symbol
+        return symbol or self.say["array"].format(shape=shape_text(value.shape))
