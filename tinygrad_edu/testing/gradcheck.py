@@ -73,7 +73,7 @@ def gradcheck(
     order: int = 1,
     rng: int | np.random.Generator = 0,
     rtol: float = 1e-6,
-    atol: float = 0.0,
+    atol: float = 1e-14,
     directions: int | None = None,
     analytic: bool = False,
     name: str | None = None,
@@ -86,7 +86,8 @@ def gradcheck(
 
     order: 2 checks the gradient's own derivatives too (also by the incoming gradient), and so on.
     rng: where the random cotangents and directions come from, a seed or a Generator.
-    rtol, atol: what a recorded gradient may be off by, beyond the error bound of the quotients.
+    rtol, atol: what a recorded gradient may be off by, beyond the error bound of the quotients: its own rounding, which
+    counts where terms cancel. Functions of a size of 1e-14 need a smaller atol.
     directions: compare along so many random directions for each argument, instead of by each element; left out,
     arguments of more than 64 elements are compared along 8.
     analytic: judge the first derivative by a complex step as well.
@@ -125,10 +126,12 @@ def gradcheck(
         return f(*given)
 
     function, labels = of_chosen, [names[i] for i in chosen]
-    reports = []
+    reports: list[Report] = []
+    weight = 0.0
     for k in range(1, order + 1):
         what = name if k == 1 else f"{name} (order {k})"
-        check = _Check(function, at, labels, what, k, rng, rtol, atol, directions)
+        check = _Check(function, at, labels, what, k, rng, rtol, atol, directions, weight)
+        weight = check.weight
         reports.append(check.run(analytic and k == 1))
         if not any(x.size for x in at):
             break  # no elements, and so nothing to differentiate again
@@ -177,6 +180,7 @@ class _Check:
         rtol: float,
         atol: float,
         directions: int | None,
+        weight: float,
     ) -> None:
         self.f, self.at, self.names, self.what, self.order = f, at, names, what, order
         self.rng, self.rtol, self.atol, self.directions = rng, rtol, atol, directions
@@ -186,7 +190,8 @@ class _Check:
         self.cotangents = [rng.standard_normal(y.shape) for y in self.outputs]
         self.v = _flat(self.cotangents)
         self.y = _flat([y._data for y in self.outputs])
-        self.weight = float(np.abs(self.v[np.isfinite(self.y)]) @ np.abs(self.y[np.isfinite(self.y)]))
+        finite = np.isfinite(self.y)  # a derivative may vanish; its terms are as large as what it is the derivative of
+        self.weight = max(weight, float(np.abs(self.v[finite]) @ np.abs(self.y[finite])))
 
     def run(self, analytic: bool) -> Report:
         again = self.values(self.at)

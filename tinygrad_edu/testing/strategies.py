@@ -151,9 +151,16 @@ class Step:
 
     def __str__(self) -> str:
         names = ", ".join(f"v{i}" for i in self.args)
-        parts = [f"[{names}]" if self.joined else names, *[repr(e) for e in self.extra]]
+        parts = [f"[{names}]" if self.joined else names, *[_code(e) for e in self.extra]]
         parts += [f"{key}={value!r}" for key, value in self.settings.items()]
         return f"{self.function}({', '.join(parts)})"
+
+
+def _code(value: Any) -> str:
+    """A value on one line."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_code, value))}{',' * (len(value) == 1)})"
+    return f"array({value.tolist()})" if isinstance(value, np.ndarray) else repr(value)
 
 
 @dataclass(frozen=True)
@@ -175,7 +182,7 @@ class Program:
         return tuple(values[i] for i in self.outputs)
 
     def __repr__(self) -> str:
-        lines = [f"v{i} = array({x.tolist()})  # {x.shape}" for i, x in enumerate(self.inputs)]
+        lines = [f"v{i} = {_code(x)}  # {x.shape}" for i, x in enumerate(self.inputs)]
         lines += [f"v{len(self.inputs) + k} = {step}" for k, step in enumerate(self.steps)]
         return "\n".join(["", *lines, "return " + ", ".join(f"v{i}" for i in self.outputs)])
 
@@ -247,12 +254,23 @@ REDUCTIONS: dict[str, Callable[[Any], bool]] = {
 """Reductions over some axes."""
 
 
+MOVES = ("reshape", "expand_dims", "broadcast_to", "ravel", "transpose", "flip", "roll", "repeat", "squeeze", "pad")
+"""Functions that move elements."""
+
+ALONG = ("sort", "cumsum", "softmax", "log_softmax")
+"""Functions along one axis, of numbers that do not tie."""
+
+FUNCTIONS = (*ONE, *REDUCTIONS, *MOVES, *ALONG, *(*TWO, "stack", "concatenate", "matmul", "getitem") * 3)
+"""What programs are made of: rather of what joins values."""
+
+
 @st.composite
 def programs(draw: Any, max_inputs: int = 3, max_steps: int = 10, max_size: int = 24) -> Any:
     """Random whole programs: DAGs of ops with shared nodes and several outputs, and inputs for them.
 
     Each step is chosen so that its numbers lie inside its domain and away from its kinks, and its result is
-    neither large nor of more than `max_size` elements; so at its inputs the program is smooth.
+    neither large, nor empty, nor of more than `max_size` elements; so at its inputs the program is smooth. It
+    returns every value that no step uses, so that no step is in vain.
     """
     values: list[Any] = [
         draw(arrays(shapes(max_dims=3, max_side=3, min_side=1))) for _ in range(draw(st.integers(1, max_inputs)))
@@ -260,16 +278,17 @@ def programs(draw: Any, max_inputs: int = 3, max_steps: int = 10, max_size: int 
     inputs = tuple(values)
     steps: list[Step] = []
     for _ in range(draw(st.integers(1, max_steps))):
-        step = draw(_steps(values))
-        y = _computed(step, values)
+        step = draw(_steps(draw(st.sampled_from(FUNCTIONS)), values))
+        y = None if step is None else _computed(step, values)
         if y is None or not 0 < y.size <= max_size:
-            step = Step("sin", step.args[:1])
+            step = Step(draw(st.sampled_from(["sin", "tanh"])), (draw(st.integers(0, len(values) - 1)),))
             y = _computed(step, values)
         steps.append(step)
         values.append(y)
+    used = {i for step in steps for i in step.args}
     made = range(len(inputs), len(values))
-    others = draw(st.lists(st.sampled_from(made), max_size=2, unique=True))
-    return Program(inputs, tuple(steps), tuple(dict.fromkeys([made[-1], *others])))
+    also = draw(st.lists(st.sampled_from(made), max_size=1))
+    return Program(inputs, tuple(steps), tuple(dict.fromkeys([*(i for i in made if i not in used), *also])))
 
 
 def _computed(step: Step, values: Sequence[Any]) -> Any:
@@ -280,56 +299,46 @@ def _computed(step: Step, values: Sequence[Any]) -> Any:
 
 
 @st.composite
-def _steps(draw: Any, values: Sequence[Any]) -> Any:
-    """One more step on the values so far."""
-    kind = draw(st.sampled_from(["one", "two", "two", "reduce", "move", "join", "product", "choose", "order"]))
-    i = draw(st.integers(0, len(values) - 1))
+def _steps(draw: Any, name: str, values: Sequence[Any]) -> Any:
+    """A step that calls this function on some of the values so far; None if it can take none of them."""
+
+    def choose(takes: Callable[[Any], bool]) -> Any:
+        """One of the values that it takes; rather the newest, so that programs grow deep."""
+        fitting = [i for i, x in enumerate(values) if takes(x)][::-1]
+        return draw(st.sampled_from([*fitting[:1] * 2, *fitting])) if fitting else None
+
+    if name in TWO:
+        i = choose(_any)
+        j = choose(lambda z: _broadcast(values[i].shape, z.shape) and TWO[name](values[i], z))
+        return None if j is None else Step(name, (i, j))
+    if name == "matmul":
+        i = choose(lambda x: x.ndim > 0)
+        j = None if i is None else choose(lambda z: z.ndim > 0 and _multiplies(values[i].shape, z.shape))
+        return None if j is None else Step(name, (i, j))
+    if name in ("stack", "concatenate"):
+        i = choose(lambda x: x.ndim > 0 or name == "stack")
+        if i is None:
+            return None
+        alike = [j for j, z in enumerate(values) if z.shape == values[i].shape]
+        others = draw(st.lists(st.sampled_from(alike), max_size=2))
+        axis = draw(st.integers(0, values[i].ndim - (name == "concatenate")))
+        return Step(name, (i, *others), settings={"axis": axis}, joined=True)
+    takes = ONE.get(name) or REDUCTIONS.get(name) or (_distinct if name in ALONG else _any)
+    i = choose(lambda x: takes(x) and (x.ndim > 0 or name in (*ONE, *REDUCTIONS, *MOVES[:4])))
+    if i is None or name in ONE:
+        return None if i is None else Step(name, (i,))
     x = values[i]
-    if kind == "one":
-        return Step(draw(st.sampled_from([name for name, takes in ONE.items() if takes(x)])), (i,))
-    if kind == "two":
-        j = draw(st.sampled_from([j for j, z in enumerate(values) if _broadcast(x.shape, z.shape)]))
-        return Step(draw(st.sampled_from([name for name, takes in TWO.items() if takes(x, values[j])])), (i, j))
-    if kind == "reduce":
-        name = draw(st.sampled_from([name for name, takes in REDUCTIONS.items() if takes(x)]))
-        axis = draw(axes(x.ndim))
-        return Step(name, (i,), settings={"axis": axis, "keepdims": draw(st.booleans())})
-    if kind == "move":
-        return draw(_moves(i, x))
-    if kind == "join":
-        alike = [j for j, z in enumerate(values) if z.shape == x.shape]
-        chosen = tuple(draw(st.lists(st.sampled_from(alike), min_size=1, max_size=3)))
-        name = draw(st.sampled_from(["stack", "concatenate"] if x.ndim else ["stack"]))
-        axis = draw(st.integers(0, x.ndim - (name == "concatenate")))
-        return Step(name, chosen, settings={"axis": axis}, joined=True)
-    if kind == "product":
-        fitting = [j for j, z in enumerate(values) if x.ndim and z.ndim and _multiplies(x.shape, z.shape)]
-        if fitting:
-            return Step("matmul", (i, draw(st.sampled_from(fitting))))
-        return Step("multiply", (i, i))
-    if kind == "choose" and x.ndim:
-        return Step("getitem", (i,), (draw(indices(x.shape)),))
-    if kind == "order" and x.ndim and _distinct(x):
-        axis = draw(st.integers(-x.ndim, x.ndim - 1))
-        return Step(draw(st.sampled_from(["sort", "cumsum", "softmax", "log_softmax"])), (i,), settings={"axis": axis})
-    return Step("tanh", (i,))
+    if name in REDUCTIONS:
+        return Step(name, (i,), settings={"axis": draw(axes(x.ndim)), "keepdims": draw(st.booleans())})
+    if name in ALONG:
+        return Step(name, (i,), settings={"axis": draw(st.integers(-x.ndim, x.ndim - 1))})
+    return Step(name, (i,), (draw(indices(x.shape)),)) if name == "getitem" else draw(_moves(name, i, x))
 
 
 @st.composite
-def _moves(draw: Any, i: int, x: Any) -> Any:
+def _moves(draw: Any, name: str, i: int, x: Any) -> Any:
     """A step that moves elements."""
     n = x.ndim
-    name = draw(
-        st.sampled_from(
-            [
-                "reshape",
-                "expand_dims",
-                "broadcast_to",
-                "ravel",
-                *["transpose", "flip", "roll", "repeat", "squeeze", "pad"] * (n > 0),
-            ]
-        )
-    )
     axis = draw(st.integers(-n, n - 1)) if n else 0
     if name == "reshape":
         shape = draw(st.sampled_from([s for s in [(-1,), (1, -1), (-1, 1), x.shape[::-1], (2, -1)] if _reshapes(x, s)]))
