@@ -213,8 +213,8 @@ def test_of_repeated_writes_the_last_stays_and_has_the_gradient():
 @pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
 @pytest.mark.parametrize("layout", ["C", "F"])
 def test_the_last_write_does_not_depend_on_the_layout_of_the_index(order, layout):
-    rows = np.asarray(np.zeros((2, 2), int)[order, order], order=layout)
-    values = tg.Tensor(np.asarray([[1.0, 2.0], [3.0, 4.0]], order=layout)[order, order], requires_grad=True)
+    rows = np.zeros((2, 2), int, order=layout)[order, order]
+    values = tg.Tensor(np.array([[1.0, 2.0], [3.0, 4.0]], order=layout)[order, order], requires_grad=True)
     last = values.numpy()[-1, -1]
     y = tg.index_update(tg.Tensor([0.0]), rows, values)
     assert y.item() == last

@@ -157,7 +157,7 @@ def _add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) 
     elif key == (ARRAY,) and y.ndim > 1:  # whole rows, as in an embedding: np.add.at is fastest in one dimension
         rows, width = arrays[0].astype(np.intp), math.prod(y.shape[1:])
         values = np.broadcast_to(values, rows.shape + y.shape[1:])
-        places = np.where(rows < 0, rows + len(y), rows).reshape(-1, 1) * width + np.arange(width)
+        places = rows.reshape(-1, 1) * width + np.arange(width)
         np.add.at(y.reshape(-1), places.reshape(-1), values.reshape(-1))
     else:
         np.add.at(y, index_of(key, arrays), values)
