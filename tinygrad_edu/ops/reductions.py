@@ -107,6 +107,7 @@ def expand(x: Any, shape: tuple[int, ...], axis: Any = None, *, keepdims: bool =
     vjp=(lambda g, y, x, *, axis, keepdims: expand(g / count(x, y), shape=x.shape, axis=axis, keepdims=keepdims),),
     answers=(np.mean,),
     analytic=True,
+    formulas=["∂L/∂x = ∂L/∂y / n"],
     examples=[*AXES, example((0, 3), axis=1)],
 )
 def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
@@ -349,7 +350,14 @@ SPREADS = (
     answers=(np.var,),
     bind=_bind_spread,
     analytic=True,
-    formulas=["∂L/∂x = 2·∂L/∂y·(x − mean(x)) / (n − c)"],
+    formulas=[
+        (
+            "∂L/∂x = ∂L/∂y·2(x − mean(x))/(n − c)",
+            lambda g, y, x, *, axis, correction, keepdims: (
+                kept(g, x, axis) * 2 * (x - np.mean(x, axis, keepdims=True)) / _degrees(x, y, correction)
+            ),
+        )
+    ],
     examples=SPREADS,
 )
 def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False) -> Any:
@@ -378,7 +386,16 @@ def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = Fal
     answers=(np.std,),
     bind=_bind_spread,
     analytic=True,
-    formulas=["∂L/∂x = ∂L/∂y·(x − mean(x)) / (y·(n − c)), 0 where y = 0"],
+    formulas=[
+        (
+            "∂L/∂x = ∂L/∂y·(x − mean(x))/(y·(n − c)), and 0 where y = 0",
+            lambda g, y, x, *, axis, correction, keepdims: (
+                kept(g, x, axis)
+                * (x - np.mean(x, axis, keepdims=True))
+                / (kept(y, x, axis) * _degrees(x, y, correction))
+            ),
+        )
+    ],
     examples=[e for e in SPREADS if "axis" not in e.settings or e.settings["axis"] != ()],
     special=[at(3.0, gradient=0.0)],
 )
@@ -398,15 +415,18 @@ def std(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = Fal
 # Log-sum-exp
 
 
+def _by_logsumexp(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
+    """∂L/∂y·exp(x − y), made to add up to ∂L/∂y though y was rounded; of −∞ alone it is 0, not NaN."""
+    p = np.exp(x - kept(np.where(y == -math.inf, 0, y), x, axis))
+    total = np.sum(p, axis=axis, keepdims=True)
+    return kept(g, x, axis) * (p / np.where(total == 0, 1, total))
+
+
 @op(
     symbol="logsumexp",
-    vjp=(
-        lambda g, y, x, *, axis, keepdims: (
-            kept(g, x, axis) * np.exp(x - kept(np.where(y == -math.inf, 0, y), x, axis))  # of −∞ alone: 0, not NaN
-        ),
-    ),
+    vjp=(_by_logsumexp,),
     analytic=True,
-    formulas=["∂L/∂x = ∂L/∂y·exp(x − y)"],
+    formulas=[lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * np.exp(x - kept(y, x, axis))],
     examples=[*AXES, *EMPTY],
 )
 def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
@@ -436,7 +456,7 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     symbol="‖·‖",
     vjp=(lambda g, y, x, *, axis, keepdims: kept(g / np.where(y == 0, 1, y), x, axis) * x,),
     analytic=True,
-    formulas=["∂L/∂x = ∂L/∂y·x / y, 0 where y = 0"],
+    formulas=[lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * x / kept(y, x, axis)],
     examples=[*[e for e in AXES if e.settings.get("axis") != () and e.args != ((),)], *EMPTY],
     special=[at(0.0, gradient=0.0)],
 )
