@@ -34,7 +34,7 @@ from typing import Any
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tinygrad_edu.graph import no_grad, topological, unbroadcast, walk
+from tinygrad_edu.graph import no_grad, topological, tracing, unbroadcast, walk
 from tinygrad_edu.protocols import ANSWERS, ASKS, UFUNCS
 from tinygrad_edu.tensor import Tensor
 
@@ -425,7 +425,7 @@ class LaTeX(Text):
 
     def sentence(self, text: str) -> str:
         """The same formula in LaTeX: gradients as fractions, indices and exponents set, words upright."""
-        written = "".join([self._token(token) for token in _TOKENS.finditer(text.replace(" @ ", self.at))])
+        written = "".join([self._token(token) for token in _TOKENS.finditer(text.replace(" @ ", "@"))])
         return written.replace("(", r"\left(").replace(")", r"\right)").replace(")ᵀ", r")^\top")
 
     def _token(self, token: re.Match[str]) -> str:
@@ -436,10 +436,17 @@ class LaTeX(Text):
             low = "".join([c for c in marks if c in _LOWERED])
             high = "".join([c for c in marks if c in _RAISED])
             index = f"_{{{_plain(low)}}}" if low else ""
-            exponent = "" if not high else r"^\top" if high == "ᵀ" else f"^{{{_plain(high)}}}"
+            exponent = "" if not high else r"^\top" if high == "ᵀ" else f"^{{{_plain(high)}}}".replace("T", r"\top")
+            if len(word) == 1:
+                return self._variable(word) + index + exponent
             if word.strip() in _LATEX_FUNCTIONS:
                 return f" \\{word.strip()}{index}{exponent} "
-            return (self._variable(word) if len(word) == 1 else _upright(word, trim=False)) + index + exponent
+            before, after = token.string[: token.start(3)], token.string[token.end(3) :]
+            word = word if re.search(r"[\w\]),:]$", before) else word.lstrip()
+            word = word if re.match(r"[\w\[(∂]", after) else word.rstrip()
+            return _upright(word, trim=False) + index + exponent
+        if sign == "@":
+            return self.at
         return _LATEX_SIGNS.get(sign, sign if sign == " " else _ESCAPES.get(sign, sign))
 
     def _parentheses(self, inside: str) -> str:
@@ -514,7 +521,7 @@ _LOWERED = "₀₁₂₃₄₅₆₇₈₉₋₊ᵢⱼₖₘₙᵣₛₜ"
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁱⁿᵀ"
 _LETTER, _MARKS = rf"[^\W\dΣ_{_LOWERED}{_RAISED}]", f"[{_LOWERED}{_RAISED}]"
 _TOKENS = re.compile(  # a gradient, a letter or words with an index and an exponent, or a sign
-    rf"∂({_LETTER}{_MARKS}*)/∂({_LETTER}+{_MARKS}*)|((?: ?\b{_LETTER}{{2,}}(?:{_MARKS}*\b ?))+|{_LETTER})({_MARKS}*)|(.)"
+    rf"∂({_LETTER}{_MARKS}*)/∂({_LETTER}+{_MARKS}*)|((?: ?\b{_LETTER}(?:{_LETTER}|_)+(?:{_MARKS}*\b ?))+|{_LETTER})({_MARKS}*)|(.)"
 )
 _DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _LATEX_FUNCTIONS = {
@@ -628,7 +635,7 @@ def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) ->
     return call(op.name, *parts, axes=axes, options=tuple(options))
 
 
-_UNSAID = {"axis", "keepdims", "shape", "key", "dtype", "axisa", "axisb", "axisc"}
+_UNSAID = {"axis", "keepdims", "shape", "key", "dtype", "num_classes", "axisa", "axisb", "axisc"}
 
 
 def truth(x: Symbol) -> Expression:
@@ -798,14 +805,14 @@ def _values(x: Any) -> Any:
 def run_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Symbol:
     """The gradient rule of input `i` run on symbols: ∂L/∂xᵢ, with its value.
 
-    Where the op states its formula because its rule is an algorithm, the expression is the stated one; the value
-    is the rule's all the same. A rule that returns `g` itself is ∂L/∂y·1.
+    Where the op states a plainer rule, the expression is that rule's; the value is the op's own all the same.
+    A rule that returns `g` itself is ∂L/∂y·1.
     """
-    stated = stated_formula(op, i)
-    if callable(stated):
+    plain = stated(op, i)[1]
+    if plain is not None:
         with np.errstate(all="ignore"):
             value = op.rules[i](_values(g), _values(y), *[_values(x) for x in xs], **settings)
-            result = Symbol(_symbol(stated(g, y, *xs, **settings)).expression, value)
+            result = Symbol(_symbol(plain(g, y, *xs, **settings)).expression, value)
     else:
         result = _symbol(op.rules[i](g, y, *xs, **settings))
     if not isinstance(g, tuple) and result.expression is g.expression:
@@ -826,66 +833,92 @@ def rule_formula(op: Any, i: int = 0, *, latex: bool = False, simplify: bool = T
     ('∂L/∂x = ∂L/∂y·2x', '∂L/∂a = ∂L/∂y·1')
     """
     writer = LaTeX() if latex else Text()
-    stated = stated_formula(op, i)
-    if isinstance(stated, str):
-        return writer.sentence(stated)
-    samples = sorted(_samples(op), key=lambda sample: callable(op.vjp) and len(sample[0]) != 2)
-    if not samples:
-        raise ValueError(f"{op.name} has no example to draw a sample from; declare examples=[example((2, 3)), …]")
-    if not 0 <= i < len(samples[0][0]):
-        raise IndexError(f"{op.name} has {len(samples[0][0])} inputs, numbered from 0, so no input {i}")
-    left = writer.write(gradient("L", samples[0][0][i].expression.data))
+    sentence = stated(op, i)[0]
+    if sentence is not None:
+        return writer.sentence(sentence)
+    sample = draw_sample(op, i)
+    left = writer.write(gradient("L", sample.xs[i].expression.data))
     if op.rules is None or op.rules[i] is None:
-        return writer.sentence(f"{left}: none") if not latex else rf"{left}: \mathrm{{none}}"
-    for xs, settings in samples:
-        result = _rule(op, i, xs, settings)
-        if result.shape == xs[i].shape or len(xs) == 1:
-            break  # the first one in which nothing is broadcast, except by the op itself
-    else:
-        xs, settings = samples[0]
-        result = _rule(op, i, xs, settings)
-    if result.shape != xs[i].shape:
-        result = unbroadcast(result, xs[i].shape)
+        return left + writer.sentence(": none")
+    result = sample.run(i)
     return f"{left} = {result.latex(simplify=simplify) if latex else result.text(simplify=simplify)}"
 
 
-def stated_formula(op: Any, i: int) -> str | Callable[..., Any] | None:
-    """What the op states of the gradient of its input `i`, if it does: a sentence, or the rule in its plainest form."""
+def stated(op: Any, i: int) -> tuple[str | None, Callable[..., Any] | None]:
+    """What the op states of the gradient of its input `i`: a sentence, and the rule in its plainest form, or None."""
     if not op.formulas or op.rules is None or op.rules[i] is None:
-        return None
-    return op.formulas[i if i < len(op.formulas) else -1]
+        return None, None
+    said = op.formulas[i if i < len(op.formulas) else -1]
+    if isinstance(said, tuple):
+        return said
+    return (None, said) if callable(said) else (said, None)
 
 
-def _rule(op: Any, i: int, xs: Sequence[Symbol], settings: Mapping[str, Any]) -> Symbol:
-    """∂L/∂xᵢ for inputs that are symbols."""
-    with np.errstate(all="ignore"):
-        data = op.compute([x.value for x in xs], settings)
-    if op.outputs is None:
-        y: Any = Symbol("y", data)
-        g: Any = Symbol(gradient("L", "y"), _random(data, 1))
-    else:  # what it returns beyond its outputs is for the rules; L does not depend on it
-        names = ["y"] if op.outputs == 1 else []
-        names += [_indexed("y", k) for k in range(len(names), len(data))]
-        y = tuple([Symbol(text, part) for text, part in zip(names, data, strict=True)])
-        shown = [
-            Symbol(gradient("L", text), _random(part, k))
-            for k, (text, part) in enumerate(zip(names, data, strict=True))
-        ]
-        g = (*shown[: op.outputs], *[np.zeros_like(part) for part in data[op.outputs :]])
-    return run_rule(op, i, g, y, *xs, **settings)
+@dataclass(frozen=True)
+class Sample:
+    """A call of an op to print its rules by: inputs, output and incoming gradient as symbols, and the settings."""
+
+    op: Any
+    xs: list[Symbol]
+    settings: dict[str, Any]
+    y: Any
+    g: Any
+
+    def run(self, i: int) -> Symbol:
+        """The rule of input `i` on the symbols, summed over the axes along which the input is broadcast."""
+        result = run_rule(self.op, i, self.g, self.y, *self.xs, **self.settings)
+        return result if result.shape == self.xs[i].shape else unbroadcast(result, self.xs[i].shape)
 
 
-def _samples(op: Any) -> Iterator[tuple[list[Symbol], dict[str, Any]]]:
-    """Inputs to print the rules of an op with: those of its examples that are not empty, named as in its rules."""
+def draw_sample(op: Any, i: int) -> Sample:
+    """A call of the op out of its examples: the first that is not empty, and does not broadcast input `i`."""
+    samples = sorted(_samples(op), key=lambda sample: callable(op.vjp) and len(sample.xs) != 2)  # two say more than one
+    if not samples:
+        raise ValueError(f"{op.name} has no example to draw a sample from; declare examples=[example((2, 3)), …]")
+    if not 0 <= i < len(samples[0].xs):
+        raise IndexError(f"{op.name} has {len(samples[0].xs)} inputs, numbered from 0, so no input {i}")
+    if op.broadcasts and not callable(op.vjp) and len(samples[0].xs) > 1:
+        samples.sort(key=lambda sample: sample.xs[i].shape != sample.y.shape)
+    return samples[0]
+
+
+def _samples(op: Any) -> Iterator[Sample]:
+    """The calls that the op's examples describe, as they are recorded."""
     for example in op.examples:
         args, kwargs = example.draw(np.random.default_rng(0), op.domains)
-        inputs, settings = op.bind(*args, **kwargs)
-        values = [np.asarray(x) for x in inputs]
-        if all(value.size for value in values):
-            yield (
-                [Symbol(text, value) for text, value in zip(_input_names(op, len(values)), values, strict=True)],
-                settings,
-            )
+        with tracing(), np.errstate(all="ignore"):
+            result = op(*_tensors(args), **kwargs)
+            if not isinstance(result, Tensor | tuple | list):  # of arrays of indices alone
+                result = op(*_tensors(args, "biu"), **kwargs)
+        node = result[0] if isinstance(result, tuple | list) else result
+        node = node.inputs[0] if node.op.selects else node
+        values = [x._data for x in node.inputs]
+        if node.op is not op or not all(value.size for value in values):
+            continue
+        xs = [Symbol(text, value) for text, value in zip(_input_names(op, len(values)), values, strict=True)]
+        y, g = _outputs(op, node._data, getattr(result, "_fields", ()))
+        yield Sample(op, xs, dict(node.settings), y, g)
+
+
+def _tensors(args: Any, kinds: str = "fc") -> Any:
+    """The arguments with tensors for arrays of numbers, so that the call is recorded."""
+    if isinstance(args, list):
+        return [_tensors(arg, kinds) for arg in args]
+    return Tensor(args) if isinstance(args, numpy.ndarray) and args.dtype.kind in kinds else args
+
+
+def _outputs(op: Any, data: Any, fields: Sequence[str]) -> tuple[Any, Any]:
+    """The output y and the gradient ∂L/∂y of an op, as symbols; tuples of them for several outputs, which `fields` name."""
+    if op.outputs is None:
+        return Symbol("y", data), Symbol(gradient("L", "y"), _random(data, 0))
+    shown = list(fields) or (["y"] if op.outputs == 1 else [])
+    names = shown + [_indexed("y", k) for k in range(len(shown), len(data))]
+    y = tuple([Symbol(text, part) for text, part in zip(names, data, strict=True)])
+    g = [
+        Symbol(gradient("L", text), _random(part, k)) if k < op.outputs else np.zeros_like(part)  # a hidden one
+        for k, (text, part) in enumerate(zip(names, data, strict=True))
+    ]
+    return y, tuple(g)
 
 
 def _input_names(op: Any, count: int) -> list[str]:

@@ -169,6 +169,7 @@ def _power_rule(g: Any, y: Any, x: Any, *, exponent: Any) -> Any:
 @op(
     symbol=lambda exponent: f"^{exponent}".replace("-", "−"),
     vjp=(_power_rule,),
+    formulas=["∂L/∂x = ∂L/∂y·n·xⁿ⁻¹"],
     takes_out=True,
     analytic=True,
     domain=above_zero,
@@ -229,7 +230,7 @@ power = declare(
         broadcasts=True,
         takes_out=True,
         analytic=True,
-        formulas=("∂L/∂a = ∂L/∂y·b·a^(b − 1)", "∂L/∂b = ∂L/∂y·y·log(a)"),
+        formulas=(lambda g, y, a, b: g * b * a ** (b - 1), lambda g, y, a, b: g * y * np.log(a)),
         domain=(above_zero, real),
         examples=PAIRS,
         special=[
@@ -299,13 +300,13 @@ _INFINITE = [at(-math.inf, 1.0, gradient=(0.0, 1.0)), at(-math.inf, -math.inf, g
 logaddexp = binary(
     np.logaddexp, "logaddexp", lambda g, y, a, b: g * sigmoid(_gap(a, b)), lambda g, y, a, b: g * sigmoid(_gap(b, a)),
     "y = ln(eᵃ + eᵇ), without overflow. Equal infinities share the gradient evenly.", special=_INFINITE,
-    formulas=("∂L/∂a = ∂L/∂y·sigmoid(a − b)", "∂L/∂b = ∂L/∂y·sigmoid(b − a)"),
+    formulas=(lambda g, y, a, b: g * sigmoid(a - b), lambda g, y, a, b: g * sigmoid(b - a)),
 )  # fmt: skip
 logaddexp2 = binary(
     np.logaddexp2, "logaddexp2",
     lambda g, y, a, b: g * sigmoid(_gap(a, b) * LN2), lambda g, y, a, b: g * sigmoid(_gap(b, a) * LN2),
     "y = log₂(2ᵃ + 2ᵇ), without overflow. Equal infinities share the gradient evenly.", special=_INFINITE,
-    formulas=("∂L/∂a = ∂L/∂y·sigmoid((a − b)·ln 2)", "∂L/∂b = ∂L/∂y·sigmoid((b − a)·ln 2)"),
+    formulas=(lambda g, y, a, b: g * sigmoid((a - b) * LN2), lambda g, y, a, b: g * sigmoid((b - a) * LN2)),
 )  # fmt: skip
 
 
@@ -344,7 +345,7 @@ def _or_one(x: Any) -> Any:
 hypot = binary(
     np.hypot, "hypot", lambda g, y, a, b: g * (a / _or_one(y)), lambda g, y, a, b: g * (b / _or_one(y)),
     "y = √(a² + b²), without overflow. Its derivatives at (0, 0) are 0.",
-    formulas=("∂L/∂a = ∂L/∂y·a / y", "∂L/∂b = ∂L/∂y·b / y"),
+    formulas=(lambda g, y, a, b: g * a / y, lambda g, y, a, b: g * b / y),
     domain=nonzero, special=[at(0.0, 0.0, gradient=(0.0, 0.0))],
 )  # fmt: skip
 arctan2 = binary(
@@ -352,7 +353,7 @@ arctan2 = binary(
     lambda g, y, a, b: g * (b / (r := _or_one(np.hypot(a, b))) / r),
     lambda g, y, a, b: -g * (a / (r := _or_one(np.hypot(a, b))) / r),
     "y = the angle of the point (b, a), −π ≤ y ≤ π: tan y = a / b. Its derivatives at (0, 0) are 0.",
-    formulas=("∂L/∂a = ∂L/∂y·b / (a² + b²)", "∂L/∂b = −∂L/∂y·a / (a² + b²)"),
+    formulas=(lambda g, y, a, b: g * b / (a**2 + b**2), lambda g, y, a, b: -g * a / (a**2 + b**2)),
     domain=nonzero, special=[at(0.0, 0.0, gradient=(0.0, 0.0))],
 )  # fmt: skip
 
@@ -361,6 +362,7 @@ arctan2 = binary(
     symbol="sinc",
     vjp=(lambda g, y, x: g * sinc_derivative(x, 1),),  # type: ignore[has-type]  # it follows
     answers=(np.sinc,),
+    formulas=[lambda g, y, x: g * (np.cos(math.pi * x) - y) / x],
     examples=SHAPES,
     special=[at(0.0, gradient=0.0)],
 )
@@ -639,6 +641,8 @@ def astype(x: Any, dtype: Any) -> Any:
     >>> astype(numpy.array([1.5, 2.5]), int)
     array([1, 2])
     """
+    if dtype.kind not in "biufc":
+        raise TypeError(f"a tensor holds numbers, which {dtype} is not")
     return np.astype(as_array(x), dtype)
 
 

@@ -279,6 +279,10 @@ def _tensordot_by_b(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
 @op(
     symbol="tensordot",
     vjp=(_tensordot_by_a, _tensordot_by_b),
+    formulas=[
+        "∂L/∂a = Σ ∂L/∂y·b, over the axes of y that are b's",
+        "∂L/∂b = Σ ∂L/∂y·a, over the axes of y that are a's",
+    ],
     bind=_bind_tensordot,
     answers=(np.tensordot, np.linalg.tensordot),
     analytic=True,
@@ -782,7 +786,7 @@ def _eigh_rule(g: Any, y: Any, x: Any) -> Any:
     outputs=2,
     results=EighResult._make,
     answers=(np.linalg.eigh,),
-    formulas=["∂L/∂x = sym(V @ (diag(∂L/∂w) + F·(Vᵀ @ ∂L/∂V)) @ Vᵀ), Fᵢⱼ = 1/(wⱼ − wᵢ)"],
+    formulas=["∂L/∂x = sym(V @ (diag(∂L/∂w) + F·(Vᵀ @ ∂L/∂V)) @ Vᵀ), Fᵢⱼ = 1/(wⱼ − wᵢ), Fᵢᵢ = 0"],
     domain=gapped,
     examples=[example((3, 3)), example((2, 2, 2)), example((1, 1))],
 )
@@ -837,7 +841,7 @@ def _svd_rule(g: Any, y: Any, x: Any) -> Any:
     results=SVDResult._make,
     formulas=[
         "∂L/∂x = U @ (diag(∂L/∂s) + (J + Jᵀ) @ S + S @ (K + Kᵀ)) @ Vᵀ, "
-        "J = F·(Uᵀ @ ∂L/∂U), K = F·(Vᵀ @ ∂L/∂V), Fᵢⱼ = 1/(sⱼ² − sᵢ²)"
+        "J = F·(Uᵀ @ ∂L/∂U), K = F·(Vᵀ @ ∂L/∂V), Fᵢⱼ = 1/(sⱼ² − sᵢ²), Fᵢᵢ = 0"
     ],
     domain=graded,
     examples=[example((3, 3)), example((4, 2)), example((2, 2, 3)), example((1, 1))],
