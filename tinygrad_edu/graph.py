@@ -309,12 +309,13 @@ def fit(contribution: Any, node: Node, i: int) -> Any:
                 f"rule {i} of {op.name} returned shape {contribution.shape} for an input of shape {x.shape}; "
                 "a rule returns the shape of its input (declare broadcasts=True if the op broadcasts its inputs)"
             )
-        if contribution.ndim < x.ndim:
+        summed = unbroadcast(contribution, x.shape) if contribution.ndim >= x.ndim else contribution
+        if summed.shape != x.shape:
             raise RuntimeError(
                 f"rule {i} of {op.name} returned shape {contribution.shape} for an input of shape {x.shape}; "
                 "a rule returns the shape of the output or of its input"
             )
-        contribution = unbroadcast(contribution, x.shape)
+        contribution = summed
     if contribution.dtype != x.dtype:
         if contribution.dtype.kind == "c":
             raise TypeError(
