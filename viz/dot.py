@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,6 +19,7 @@ from viz.scene import Line, Scene, Shape, Text
 
 FONT = "Helvetica"
 BOLD = "Helvetica-Bold"
+TITLE = 12.0  # the font size of a layer's title
 LARGE = 200  # wires, from which on the layout must hurry
 
 
@@ -92,10 +93,11 @@ def placement(plan: Plan, column: Mapping[str, int]) -> str:
             "mclimit": "0.1",
             "searchsize": "10",
         }
-    lines = [
-        node(place.id, width=_inches(max(place.width, 4.0)), height=_inches(max(place.height, 4.0)))
-        for place in plan.places
-    ]
+    lines = []
+    members: dict[tuple[str, ...], list[str]] = {}
+    for place in plan.places:
+        lines.append(node(place.id, width=_inches(max(place.width, 4.0)), height=_inches(max(place.height, 4.0))))
+        members.setdefault(place.scope, []).append(place.id)
     for wire in sorted(plan.wires, key=lambda wire: wire.position):  # so ordering=in finds the inputs in order
         width, height = box_size(wire)
         last = f"{wire.id}-box"
@@ -104,17 +106,40 @@ def placement(plan: Plan, column: Mapping[str, int]) -> str:
             name = f"{wire.id}-{k}"
             lines += [node(name, width="0.05", height=_inches(24.0)), edge(last, name, weight="8")]
             last = name
+            members.setdefault(wire.scope, []).append(last)
+        members.setdefault(wire.scope, []).append(f"{wire.id}-box")
         lines.append(edge(last, wire.target, weight="20" if wire.kind == "trunk" else "2"))
+    lines += clusters(plan, members)
     sheet = graphviz.Digraph(
         graph_attr=settings, node_attr={"shape": "box", "fixedsize": "true", "label": ""}, body=lines
     )
     return str(sheet.source)
 
 
+def clusters(plan: Plan, members: Mapping[tuple[str, ...], Sequence[str]]) -> list[str]:
+    """The groups, nested, each with room for its title."""
+    inside: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for scope in members:
+        for k in range(len(scope)):
+            inside.setdefault(scope[:k], [])
+            if scope[: k + 1] not in inside[scope[:k]]:
+                inside[scope[:k]].append(scope[: k + 1])
+
+    def cluster(scope: tuple[str, ...]) -> list[str]:
+        own = [f"\t{quote(member)}\n" for member in members.get(scope, ())]
+        nested = [line for child in inside.get(scope, ()) for line in cluster(child)]
+        if not scope:
+            return nested
+        opening = f'\tsubgraph {quote("cluster-" + scope[-1])} {{ label="title" fontsize="{TITLE:g}" margin="8"\n'
+        return [opening, *own, *nested, "\t}\n"]
+
+    return cluster(()) if plan.groups else []
+
+
 def read_heights(placed: bytes) -> Heights:
     """The heights in what Graphviz answered (json0)."""
     objects = json.loads(placed)["objects"]
-    return Heights({entry["name"]: float(entry["pos"].split(",")[1]) for entry in objects})
+    return Heights({entry["name"]: float(entry["pos"].split(",")[1]) for entry in objects if "pos" in entry})
 
 
 def _inches(points: float) -> str:
@@ -160,6 +185,8 @@ def _shape(shape: Shape, theme: Theme) -> dict[str, str]:
     }  # fmt: skip
     if shape.shape == "box":
         attributes["style"] = "filled,rounded"
+    if shape.shape == "group":
+        attributes |= {"shape": "box", "style": "rounded,dashed"}
     if shape.shape == "fork":
         attributes |= {"shape": "circle", "fillcolor": theme.outline}
     return attributes

@@ -14,6 +14,7 @@ from viz.dot import THEMES, drawing, placement, read_heights
 from viz.fonts import has_wide_font
 from viz.geometry import columns, draw_lines, side_by_side
 from viz.graph import Graph
+from viz.groups import grouped
 from viz.labels import FigureLabels
 from viz.metrics import is_wide
 from viz.plan import Plan, make_plan
@@ -70,8 +71,9 @@ class Drawing:
     def scene(self) -> Scene:
         """Every shape, line and text in its place (of the style "book")."""
         column = columns(self.plan)
-        heights = read_heights(graphviz(placement(self.plan, column), "dot", "json0", self.look.timeout))
-        scene = draw_lines(self.plan, column, heights, self.graph.notes)
+        plan = grouped(self.plan, self.graph, column)
+        heights = read_heights(graphviz(placement(plan, column), "dot", "json0", self.look.timeout))
+        scene = draw_lines(plan, column, heights, self.graph.notes)
         if self.look.direction == "side-by-side":
             said = words(self.look.lang)
             scene = side_by_side(scene, said["forward"], said["backward"])

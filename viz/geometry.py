@@ -195,6 +195,8 @@ class _Draughtsman:
         for wire in self.plan.wires:
             lines += self._arrows(wire)
             texts += self._labels(wire)
+        frames, titles = self._groups(Scene(tuple(shapes), tuple(lines), tuple(texts), 0))
+        shapes, texts = frames + shapes, texts + titles
         return Scene(tuple(shapes), tuple(lines), tuple(texts), self.plan.steps)
 
     # -- places -------------------------------------------------------------------------------------
@@ -302,6 +304,63 @@ class _Draughtsman:
         if place.shape == "fork":
             return lambda a, b: (x, b[1])
         return lambda a, b: b
+
+    # -- groups -------------------------------------------------------------------------------------
+
+    def _groups(self, scene: Scene) -> tuple[list[Shape], list[Text]]:
+        """A titled box around what is drawn of each layer; the outermost come first."""
+        inside: dict[str, set[str]] = {group.id: set() for group in self.plan.groups}
+        things: list[Place | Wire] = [*self.plan.places, *self.plan.wires]
+        for thing in things:
+            for name in thing.scope:
+                inside[name].add(thing.id)
+        depth = {place.scope[k]: k for place in self.plan.places for k in range(len(place.scope))}
+        shapes, titles = [], []
+        for group in sorted(self.plan.groups, key=lambda group: depth[group.id]):
+            own = inside[group.id]
+            part = Scene(
+                tuple(shape for shape in scene.shapes if shape.id in own),
+                tuple(line for line in scene.lines if line.id.rsplit("-", 1)[0] in own),
+                tuple(
+                    text
+                    for text in scene.texts
+                    if text.id.rsplit("-text", 1)[0].removesuffix("-above").removesuffix("-below") in own
+                ),
+                0,
+            )
+            left, bottom, right, top = part.bounds()
+            deepest = max(len(thing.scope) for thing in things if group.id in thing.scope)
+            pad = 6.0 + 4.0 * (deepest - depth[group.id] - 1)
+            title = Words(group.title, "title", size=SMALL_FONT)
+            left, bottom, right, top = (
+                left - pad,
+                bottom - pad,
+                right + pad,
+                top + pad + title.height * (deepest - depth[group.id]),
+            )
+            shapes.append(
+                Shape(
+                    group.id,
+                    "layer group",
+                    "group",
+                    (left + right) / 2,
+                    (bottom + top) / 2,
+                    right - left,
+                    top - bottom,
+                    group.step,
+                )
+            )
+            titles.append(
+                _text(
+                    f"{group.id}-title",
+                    "layer",
+                    title,
+                    left + title.width / 2 + 6.0,
+                    top - title.height / 2 - 2.0,
+                    group.step,
+                )
+            )
+        return shapes, titles
 
     # -- texts --------------------------------------------------------------------------------------
 

@@ -67,6 +67,16 @@ class Place:
     ref: str
     classes: str
     step: int
+    scope: tuple[str, ...] = ()  # the groups that it is in, the outermost first
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A layer whose operations are drawn: a titled box around them."""
+
+    id: str
+    title: str
+    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,7 @@ class Wire:
     flows: bool  # whether a derivative comes back
     step: int  # the frame in which it appears
     back_step: int  # the frame in which its derivative appears
+    scope: tuple[str, ...] = ()  # the groups that it does not leave
 
     @property
     def width(self) -> float:
@@ -93,10 +104,11 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Places and wires, each after those that it depends on; `steps` is the last frame."""
+    """Places and wires, each after those that it depends on, and groups; `steps` is the last frame."""
 
     places: tuple[Place, ...]
     wires: tuple[Wire, ...]
+    groups: tuple[Group, ...]
     steps: int
 
 
@@ -126,7 +138,7 @@ class _Planner:
         for use in self.graph.uses:
             if use.op is None:
                 self.places.append(self._name(self._target(use), "result", self.values[use.value], self.last))
-        return Plan(tuple(self.places), tuple(self.wires), 2 * self.last + 2)
+        return Plan(tuple(self.places), tuple(self.wires), (), 2 * self.last + 2)
 
     def _circle(self, op: Operation) -> Place:
         lines = self.labels.circle(op)

@@ -90,7 +90,8 @@ class Scene:
 
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, bottom, right, top of everything."""
-        xs, ys = [0.0], [0.0]
+        xs: list[float] = []
+        ys: list[float] = []
         for shape in self.shapes:
             xs += [shape.x - shape.width / 2, shape.x + shape.width / 2]
             ys += [shape.y - shape.height / 2, shape.y + shape.height / 2]
@@ -101,4 +102,4 @@ class Scene:
             left, bottom, right, top = text.box
             xs += [left, right]
             ys += [bottom, top]
-        return min(xs), min(ys), max(xs), max(ys)
+        return min(xs, default=0.0), min(ys, default=0.0), max(xs, default=0.0), max(ys, default=0.0)
