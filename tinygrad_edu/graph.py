@@ -242,7 +242,7 @@ def walk(
         else:
             y, xs = node._data, [x._data for x in inputs]
         if op.outputs is not None:
-            g = tuple([np.zeros_like(part) if gi is None else gi for gi, part in zip(g, node._data, strict=True)])
+            g = tuple([np.zeros(a.shape, a.dtype) if gi is None else gi for gi, a in zip(g, node._data, strict=True)])
         for i, x in enumerate(inputs):
             if x._requires_grad and (leads is None or x in leads):
                 rule = rules[i]

@@ -70,16 +70,19 @@ def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ign
     """
     if logits.ndim != 2 or target.shape != logits.shape[:1]:
         raise ValueError(f"logits are (N, classes) and targets (N,), but got {logits.shape} and {target.shape}")
-    kept = target != ignore_index
-    count = n = int(np.count_nonzero(kept))
-    check_classes(target, kept, logits.shape[1])
+    kept = None  # the rows that count, where not all do
+    count = n = len(target)
+    if n and not (0 <= target.min() and target.max() < logits.shape[1] and not 0 <= ignore_index < logits.shape[1]):
+        kept = target != ignore_index
+        count = n = int(np.count_nonzero(kept))
+        check_classes(target, kept, logits.shape[1])
     top = np.maximum.reduce(logits, axis=1, keepdims=True) if logits.size else logits.sum(axis=1, keepdims=True)
     shifted = (
         logits - top
     )  # log Σ exp x = top + log Σ exp (x − top); kept apart, for top may swallow the digits of the log
     log_sum = np.log(np.add.reduce(np.exp(shifted), axis=1, keepdims=True))
-    losses = log_sum[:, 0] - shifted[np.arange(len(target)), target if n == len(target) else np.where(kept, target, 0)]
-    if n < len(target):
+    losses = log_sum[:, 0] - shifted[np.arange(len(target)), target if kept is None else np.where(kept, target, 0)]
+    if kept is not None:
         losses = gate(losses, kept)
     if reduction != "none":
         losses = np.add.reduce(losses)
