@@ -321,6 +321,9 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     """y = x[…, indices, …]: elements of x along `axis`, or of the ravelled x.
 
     mode: what becomes of indices out of range, "raise", "wrap" or "clip" (where negative ones are 0, as in NumPy).
+
+    >>> take(np.array([10, 20, 30]), [2, 0, 0])
+    array([30, 10, 10])
     """
     indices = array(indices)
     if indices.dtype == bool:
@@ -350,7 +353,13 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     analytic=True,
 )
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
-    """yᵢⱼ = x[indicesᵢⱼ, j] (for axis 0): elements chosen along `axis`, for each place on the other axes."""
+    """yᵢⱼ = x[indicesᵢⱼ, j] (for axis 0): elements chosen along `axis`, for each place on the other axes.
+
+    >>> x = np.array([[3, 1, 2], [4, 6, 5]])
+    >>> take_along_axis(x, np.argmax(x, axis=1, keepdims=True), axis=1)
+    array([[3],
+           [6]])
+    """
     if axis is None:
         x, axis = np.ravel(x), 0
     shape, ndim = np.shape(x), np.ndim(x)
@@ -376,7 +385,11 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     analytic=True,
 )
 def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
-    """The slices of x along `axis` (or elements of the ravelled x) where the one-dimensional condition is true."""
+    """The slices of x along `axis` (or elements of the ravelled x) where the one-dimensional condition is true.
+
+    >>> compress([True, False, True], np.array([10, 20, 30]))
+    array([10, 30])
+    """
     if np.ndim(condition) != 1:
         raise ValueError(
             f"compress() takes a condition of one axis, but got shape {np.shape(condition)}; write x[mask]"
@@ -386,7 +399,12 @@ def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
 
 @composite(answers=(np.extract,), examples=[example(np.eye(3, 4) > 0, (3, 4))], analytic=True)
 def extract(condition: Any, x: Any) -> Any:
-    """The elements of x where the condition is true, in C order."""
+    """The elements of x where the condition is true, in C order.
+
+    >>> x = np.array([[1, 2], [3, 4]])
+    >>> extract(x > 2, x)
+    array([3, 4])
+    """
     return take(np.ravel(x), np.flatnonzero(condition))
 
 
@@ -396,9 +414,13 @@ def extract(condition: Any, x: Any) -> Any:
     analytic=True,
 )
 def choose(which: Any, choices: Any) -> Any:
-    """yᵢ = choices[whichᵢ]ᵢ: from several arrays, broadcast together, the element of the one that `which` names."""
-    n = len(choices)
-    if np.size(which) and not ((numbers(which) >= 0) & (numbers(which) < n)).all():
+    """yᵢ = choices[whichᵢ]ᵢ: from several arrays, broadcast together, the element of the one that `which` names.
+
+    >>> choose([0, 1, 0], [np.array([1, 2, 3]), np.array([10, 20, 30])])
+    array([ 1, 20,  3])
+    """
+    which, n = array(which), len(choices)
+    if which.size and not ((numbers(which) >= 0) & (numbers(which) < n)).all():
         raise ValueError(f"choose() picks among {n} arrays by the integers 0 to {n - 1}, but got others")
     first, *arrays = np.broadcast_arrays(which, *choices)
     return take_along_axis(np.stack(arrays), np.expand_dims(first, 0), axis=0)[0]
@@ -410,7 +432,12 @@ def choose(which: Any, choices: Any) -> Any:
     analytic=True,
 )
 def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
-    """y = the element of the first choice whose condition is true, or else the default; all broadcast together."""
+    """y = the element of the first choice whose condition is true, or else the default; all broadcast together.
+
+    >>> x = np.array([-2, 1, 5])
+    >>> select([x < 0, x > 3], [-x, 3])
+    array([2, 0, 3])
+    """
     if len(conditions) != len(choices) or not len(conditions):
         raise ValueError(f"select() needs a choice for each condition, but got {len(choices)} for {len(conditions)}")
     y = default
@@ -431,6 +458,10 @@ def piecewise(x: Any, conditions: Any, functions: Any, *args: Any, **kwargs: Any
     """y = fₖ(x) where conditionₖ holds; each function sees only its own elements, and may also be a number.
 
     One function more than conditions is for where none holds; without it y is 0 there.
+
+    >>> x = np.array([-2.0, 1.0])
+    >>> piecewise(x, [x < 0], [lambda t: -t, np.sqrt])
+    array([2., 1.])
     """
     x = array(x)
     conditions = [conditions] if np.ndim(conditions[0]) == 0 and x.ndim else list(conditions)
@@ -471,7 +502,11 @@ def _diagonal_rule(g: Any, y: Any, x: Any, *, offset: int, axis1: int, axis2: in
     ],
 )
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """yᵢ = xᵢᵢ (or xᵢ,ᵢ₊ₒ, for an offset o) in the two axes, which are replaced by one, the last."""
+    """yᵢ = xᵢᵢ (or xᵢ,ᵢ₊ₒ, for an offset o) in the two axes, which are replaced by one, the last.
+
+    >>> diagonal(np.array([[1, 2], [3, 4]]))
+    array([1, 4])
+    """
     return np.diagonal(x, offset, axis1, axis2)
 
 
@@ -487,7 +522,12 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     ],
 )
 def from_diagonal(x: Any, shape: tuple[int, ...], offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """y = 0 of the given shape, but yᵢᵢ = xᵢ: the adjoint of `diagonal`."""
+    """y = 0 of the given shape, but yᵢᵢ = xᵢ: the adjoint of `diagonal`.
+
+    >>> from_diagonal(np.array([1, 2]), shape=(2, 3), offset=1)
+    array([[0, 1, 0],
+           [0, 0, 2]])
+    """
     y = np.zeros(shape, x.dtype)
     place = np.diagonal(y, offset, axis1, axis2)
     if place.shape != x.shape:
@@ -503,7 +543,12 @@ def from_diagonal(x: Any, shape: tuple[int, ...], offset: int = 0, axis1: int = 
     analytic=True,
 )
 def diag(x: Any, k: int = 0) -> Any:
-    """The k-th diagonal of a matrix, or the matrix that has a vector as its k-th diagonal and zeros elsewhere."""
+    """The k-th diagonal of a matrix, or the matrix that has a vector as its k-th diagonal and zeros elsewhere.
+
+    >>> diag(np.array([1, 2]))
+    array([[1, 0],
+           [0, 2]])
+    """
     if np.ndim(x) == 2:
         return np.diagonal(x, k)
     if np.ndim(x) != 1:
@@ -524,7 +569,11 @@ def diagflat(x: Any, k: int = 0) -> Any:
     analytic=True,
 )
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
-    """y = Σᵢ xᵢᵢ: the sum along the diagonal of two axes."""
+    """y = Σᵢ xᵢᵢ: the sum along the diagonal of two axes.
+
+    >>> trace(np.array([[1, 2], [3, 4]])).item()
+    5
+    """
     y = np.sum(np.diagonal(x, offset, axis1, axis2), axis=-1)
     return y if dtype is None else np.astype(y, dtype)
 
@@ -538,7 +587,12 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
     examples=[example((3, 3)), example((2, 3, 4), k=-1), example((3, 2), k=1), example((3,))],
 )
 def tril(x: Any, k: int = 0) -> Any:
-    """yᵢⱼ = xᵢⱼ where j ≤ i + k, else 0: the lower triangle."""
+    """yᵢⱼ = xᵢⱼ where j ≤ i + k, else 0: the lower triangle.
+
+    >>> tril(np.array([[1, 2], [3, 4]]))
+    array([[1, 0],
+           [3, 4]])
+    """
     return np.tril(x, k)
 
 
@@ -551,7 +605,12 @@ def tril(x: Any, k: int = 0) -> Any:
     examples=[example((3, 3)), example((2, 3, 4), k=-1), example((3, 2), k=1), example((3,))],
 )
 def triu(x: Any, k: int = 0) -> Any:
-    """yᵢⱼ = xᵢⱼ where j ≥ i + k, else 0: the upper triangle."""
+    """yᵢⱼ = xᵢⱼ where j ≥ i + k, else 0: the upper triangle.
+
+    >>> triu(np.array([[1, 2], [3, 4]]))
+    array([[1, 2],
+           [0, 4]])
+    """
     return np.triu(x, k)
 
 
@@ -620,7 +679,11 @@ def argsort(x: Any, axis: int, kind: Any, stable: Any) -> Any:
     examples=[example((5,), 2), example((3, 4), [0, 2], axis=0), example((2, 3), 1, axis=None)],
 )
 def partition(x: Any, kth: Any, axis: int) -> Any:
-    """x along `axis`, with its kth smallest element where sorting would put it, and none before it greater."""
+    """x along `axis`, with its kth smallest element where sorting would put it, and none before it greater.
+
+    >>> partition(np.array([5, 1, 4, 2]), 0)[0].item()
+    1
+    """
     order = np.argpartition(x, kth, axis=axis)
     return np.take_along_axis(x, order, axis), order
 
@@ -646,7 +709,11 @@ def argwhere(x: Any) -> Any:
     examples=[example((3, 4)), example((5,))],
 )
 def nonzero(x: Any) -> tuple[Any, ...]:
-    """The indices of the elements that are not zero, an array of them for each axis: x[nonzero(x)] are these elements."""
+    """The indices of the elements that are not zero, an array of them for each axis: x[nonzero(x)] are these elements.
+
+    >>> nonzero(np.array([[0, 7], [8, 0]]))
+    (array([0, 1]), array([1, 0]))
+    """
     if not np.ndim(x):
         raise ValueError("nonzero() of a single number is not defined; write np.atleast_1d(x), or x != 0")
     places = argwhere(x)
@@ -698,6 +765,10 @@ def meshgrid(*xs: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     """Coordinates as grids: each xᵢ repeated along the axes of the others.
 
     indexing: "xy" makes the first two axes rows (of x₁) and columns (of x₀), as figures want; "ij" keeps the order.
+
+    >>> meshgrid(np.array([1, 2, 3]), np.array([10, 20]))[0]
+    array([[1, 2, 3],
+           [1, 2, 3]])
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid() got indexing={indexing!r}; it takes 'xy' or 'ij'")

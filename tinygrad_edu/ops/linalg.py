@@ -138,7 +138,11 @@ matmul = ufunc(
     examples=[example((3,), (3,)), example((2, 3), (3,)), example((2, 1, 3), (4, 3)), example((3, 2), (3, 2), axis=0)],
 )
 def vecdot(a: Any, b: Any) -> Any:
-    """y = Σₖ aₖ·bₖ along one axis, the last unless told otherwise; the others are broadcast together."""
+    """y = Σₖ aₖ·bₖ along one axis, the last unless told otherwise; the others are broadcast together.
+
+    >>> vecdot(np.array([[1, 2], [3, 4]]), np.array([10, 1]))
+    array([12, 34])
+    """
     return np.vecdot(a, b)
 
 
@@ -158,6 +162,9 @@ def dot(a: Any, b: Any) -> Any:
     """y = a·b: the matrix product for vectors and matrices, the product for numbers.
 
     Stacks are not matched but multiplied each with each: y[i, j, k, l] = Σₘ a[i, j, m]·b[k, m, l]; see `matmul`.
+
+    >>> dot(np.array([1, 2]), np.array([[1, 10], [100, 1000]]))
+    array([ 201, 2010])
     """
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
@@ -172,7 +179,12 @@ def dot(a: Any, b: Any) -> Any:
     analytic=True,
 )
 def inner(a: Any, b: Any) -> Any:
-    """y[i, j] = Σₖ a[i, k]·b[j, k]: products along the last axes."""
+    """y[i, j] = Σₖ a[i, k]·b[j, k]: products along the last axes.
+
+    >>> inner(np.array([[1, 2], [3, 4]]), np.array([[10, 1]]))
+    array([[12],
+           [34]])
+    """
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
     return np.matmul(a, b) if np.ndim(b) == 1 else np.tensordot(a, b, (-1, -1))
@@ -180,7 +192,11 @@ def inner(a: Any, b: Any) -> Any:
 
 @composite(answers=(np.vdot,), examples=[example((3,), (3,)), example((2, 3), (6,)), example((), ())])
 def vdot(a: Any, b: Any) -> Any:
-    """y = Σₖ aₖ·bₖ over all elements, whatever the shapes."""
+    """y = Σₖ aₖ·bₖ over all elements, whatever the shapes.
+
+    >>> vdot(np.array([[1, 2], [3, 4]]), np.array([1, 10, 100, 1000])).item()
+    4321
+    """
     return np.vecdot(np.ravel(a), np.ravel(b))
 
 
@@ -190,7 +206,12 @@ def vdot(a: Any, b: Any) -> Any:
     analytic=True,
 )
 def outer(a: Any, b: Any) -> Any:
-    """yᵢⱼ = aᵢ·bⱼ, of the ravelled a and b."""
+    """yᵢⱼ = aᵢ·bⱼ, of the ravelled a and b.
+
+    >>> outer(np.array([1, 2]), np.array([10, 20]))
+    array([[10, 20],
+           [20, 40]])
+    """
     return np.multiply(np.reshape(a, (-1, 1)), np.ravel(b))
 
 
@@ -200,7 +221,11 @@ def outer(a: Any, b: Any) -> Any:
     analytic=True,
 )
 def kron(a: Any, b: Any) -> Any:
-    """The Kronecker product: each aᵢⱼ replaced by the block aᵢⱼ·b."""
+    """The Kronecker product: each aᵢⱼ replaced by the block aᵢⱼ·b.
+
+    >>> kron(np.array([1, 10]), np.array([[1, 2]]))
+    array([[ 1,  2, 10, 20]])
+    """
     ndim = max(np.ndim(a), np.ndim(b))
     rows, columns = (1,) * (ndim - np.ndim(a)) + np.shape(a), (1,) * (ndim - np.ndim(b)) + np.shape(b)
     blocks = np.reshape(a, [n for row in rows for n in (row, 1)]) * np.reshape(b, [n for m in columns for n in (1, m)])
@@ -243,7 +268,11 @@ def _bind_cross(
     ],
 )
 def cross(a: Any, b: Any, *, axisa: int, axisb: int, axisc: int) -> Any:
-    """y = a × b, at right angles to both: for vectors of three components, along the last axis."""
+    """y = a × b, at right angles to both: for vectors of three components, along the last axis.
+
+    >>> cross(np.array([1, 0, 0]), np.array([0, 1, 0]))
+    array([0, 0, 1])
+    """
     return np.cross(a, b, axisa, axisb, axisc)
 
 
@@ -279,10 +308,7 @@ def _tensordot_by_b(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
 @op(
     symbol="tensordot",
     vjp=(_tensordot_by_a, _tensordot_by_b),
-    formulas=[
-        "∂L/∂a = Σ ∂L/∂y·b, over the axes of y that are b's",
-        "∂L/∂b = Σ ∂L/∂y·a, over the axes of y that are a's",
-    ],
+    formulas=["∂L/∂a = Σ ∂L/∂y·b over the axes that y has from b", "∂L/∂b = Σ ∂L/∂y·a over the axes that y has from a"],
     bind=_bind_tensordot,
     answers=(np.tensordot, np.linalg.tensordot),
     analytic=True,
@@ -300,6 +326,9 @@ def tensordot(a: Any, b: Any, *, axes: Any) -> Any:
     """y = Σ a·b over pairs of axes: the last `axes` of a with the first of b, or the pairs `(axes of a, axes of b)`.
 
     What is left of a's axes comes first in y, then what is left of b's.
+
+    >>> tensordot(np.ones((2, 3, 4)), np.ones((4, 3, 5)), axes=([1, 2], [1, 0])).shape
+    (2, 5)
     """
     return np.tensordot(a, b, axes)
 
@@ -310,7 +339,11 @@ def tensordot(a: Any, b: Any, *, axes: Any) -> Any:
     analytic=True,
 )
 def multi_dot(arrays: Sequence[Any]) -> Any:
-    """y = A₀·A₁·A₂·…, multiplied in the order that takes the fewest multiplications; vectors may stand at the ends."""
+    """y = A₀·A₁·A₂·…, multiplied in the order that takes the fewest multiplications; vectors may stand at the ends.
+
+    >>> multi_dot([np.ones((2, 50)), np.ones((50, 50)), np.ones(50)])
+    array([2500., 2500.])
+    """
     if len(arrays) < 2:
         raise ValueError(f"multi_dot() takes at least two arrays, but got {len(arrays)}")
     if len(arrays) == 2:
@@ -351,7 +384,12 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
     analytic=True,
 )
 def matrix_power(x: Any, n: int) -> Any:
-    """y = x·x·…·x, n times, by repeated squaring; for negative n, of the inverse."""
+    """y = x·x·…·x, n times, by repeated squaring; for negative n, of the inverse.
+
+    >>> matrix_power(np.array([[1, 1], [1, 0]]), 10)  # the numbers of Fibonacci
+    array([[89, 55],
+           [55, 34]])
+    """
     x, n = array(x), operator.index(n)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise np.linalg.LinAlgError(f"matrix_power() takes square matrices, but got shape {x.shape}")
@@ -558,6 +596,10 @@ def cofactor(x: Any) -> Any:
     """y = det(x)·x⁻ᵀ, the matrix of cofactors, without dividing: right for singular matrices too.
 
     With x = u·diag(s)·v, y = det(u)·det(v)·u·diag(Π of the other s)·v.
+
+    >>> np.round(cofactor(np.array([[1.0, 2.0], [2.0, 4.0]])), 12)
+    array([[ 4., -2.],
+           [-2.,  1.]])
     """
     u, s, v = np.linalg.svd(x)
     ones = np.ones_like(s[..., :1])
@@ -584,7 +626,12 @@ class SlogdetResult(NamedTuple):
     examples=[example((3, 3)), example((2, 2, 2))],
 )
 def slogdet(x: Any) -> Any:
-    """(sign, log|det x|): the determinant of a matrix so large that it would overflow."""
+    """(sign, log|det x|): the determinant of a matrix so large that it would overflow.
+
+    >>> sign, logabsdet = slogdet(-1000.0 * np.eye(201))
+    >>> sign.item(), round(logabsdet.item() / math.log(10), 6)
+    (-1.0, 603.0)
+    """
     return tuple(np.linalg.slogdet(x))
 
 
@@ -601,7 +648,12 @@ def slogdet(x: Any) -> Any:
     examples=[example((3, 3)), example((2, 2, 2)), example((1, 1))],
 )
 def inv(x: Any) -> Any:
-    """y = x⁻¹. Raises LinAlgError if x is singular; to solve x·y = b, `solve` is faster and more exact."""
+    """y = x⁻¹. Raises LinAlgError if x is singular; to solve x·y = b, `solve` is faster and more exact.
+
+    >>> inv(np.array([[2.0, 0.0], [0.0, 4.0]]))
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]])
+    """
     return np.linalg.inv(x)
 
 
@@ -630,6 +682,9 @@ def pinv(x: Any, *, rcond: float | None) -> Any:
 
     Singular values below `rcond` (or rtol) times the largest count as zero. The derivative holds where the rank
     does not change (Golub and Pereyra, 1973).
+
+    >>> pinv(np.array([[2.0], [0.0]]))
+    array([[0.5, 0. ]])
     """
     return np.linalg.pinv(x, rcond)
 
@@ -662,7 +717,11 @@ def _solve_by_b(g: Any, a: Any, b: Any) -> Any:
     ],
 )
 def solve(a: Any, b: Any) -> Any:
-    """y = a⁻¹·b, so that a·y = b, for a vector b (of one axis) or a stack of matrices. Raises LinAlgError if a is singular."""
+    """y = a⁻¹·b, so that a·y = b, for a vector b (of one axis) or a stack of matrices. Raises LinAlgError if a is singular.
+
+    >>> solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([2.0, 2.0]))
+    array([1. , 0.5])
+    """
     return np.linalg.solve(a, b)
 
 
@@ -676,6 +735,11 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
 
     residuals: the least |a·x − b|² of each column of b, empty if a has not full rank or not more rows than columns.
     rank, s: the rank of a, and its singular values; those below `rcond` times the largest count as zero.
+
+    >>> line = np.stack([np.array([0.0, 1.0, 2.0]), np.ones(3)], axis=1)
+    >>> (slope, intercept), *_ = lstsq(line, np.array([1.0, 3.0, 5.0]))
+    >>> round(slope.item(), 6), round(intercept.item(), 6)
+    (2.0, 1.0)
     """
     if np.ndim(a) != 2 or np.ndim(b) not in (1, 2):
         raise np.linalg.LinAlgError(
@@ -698,7 +762,11 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     analytic=True,
 )
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
-    """y such that Σ a·y = b, summed over all of y's axes, which are a's last; `axes` of a are moved to the end before."""
+    """y such that Σ a·y = b, summed over all of y's axes, which are a's last; `axes` of a are moved to the end before.
+
+    >>> tensorsolve(2 * np.eye(4).reshape(2, 2, 4), np.ones((2, 2)))
+    array([0.5, 0.5, 0.5, 0.5])
+    """
     if axes is not None:
         a = np.moveaxis(a, axes, range(-len(axes), 0))
     shape = np.shape(a)[np.ndim(b) :]
@@ -754,6 +822,10 @@ def cholesky(x: Any, *, upper: bool = False) -> Any:
 
     x stands for its symmetric part (x + xᵀ)/2, so the gradient is symmetric, as PyTorch's (NumPy reads one triangle,
     and never looks at the other; for a symmetric x that is the same). Raises LinAlgError if x is not positive definite.
+
+    >>> cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
+    array([[2., 0.],
+           [1., 2.]])
     """
     return np.linalg.cholesky((x + x.mT) / 2, upper=upper)
 
@@ -796,13 +868,23 @@ def eigh(x: Any) -> Any:
     x stands for its symmetric part (x + xᵀ)/2, so the gradient is symmetric, as PyTorch's. Where eigenvalues are
     equal, their eigenvectors are any basis of their space, and have no derivative; the gradient is then that of
     functions that don't depend on the basis (such as the eigenvalues' sum, or the projection onto the space).
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor([[2.0, 0.0], [0.0, 5.0]], requires_grad=True)
+    >>> largest = np.linalg.eigh(x).eigenvalues[-1]
+    >>> tg.grad(largest, x).tolist()
+    [[0.0, 0.0], [0.0, 1.0]]
     """
     return tuple(np.linalg.eigh((x + x.mT) / 2))
 
 
 @composite(answers=(np.linalg.eigvalsh,), domain=gapped, examples=[example((3, 3)), example((2, 2, 2))])
 def eigvalsh(x: Any) -> Any:
-    """The eigenvalues of a symmetric x, rising."""
+    """The eigenvalues of a symmetric x, rising.
+
+    >>> eigvalsh(np.array([[5.0, 0.0], [0.0, 2.0]]))
+    array([2., 5.])
+    """
     return eigh(x)[0]
 
 
@@ -867,6 +949,10 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     Pass full_matrices=False unless x is square: the further columns that NumPy then adds to U or V are arbitrary, and
     have no derivative. Where singular values are equal the gradient is as that of `eigh`; where one is 0, the
     vectors' part of it is left out.
+
+    >>> u, s, vh = svd(np.array([[0.0, 2.0], [3.0, 0.0], [0.0, 0.0]]), full_matrices=False)
+    >>> s, u.shape
+    (array([3., 2.]), (3, 2))
     """
     if not compute_uv:
         return np.linalg.svdvals(x)
@@ -879,7 +965,11 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
 
 @composite(answers=(np.linalg.svdvals,), domain=graded, examples=[example((3, 2)), example((2, 3, 3))])
 def svdvals(x: Any) -> Any:
-    """The singular values of x, falling."""
+    """The singular values of x, falling.
+
+    >>> svdvals(np.array([[0.0, 2.0], [3.0, 0.0]]))
+    array([3., 2.])
+    """
     return reduced_svd(x)[1]
 
 
@@ -926,6 +1016,11 @@ def qr(x: Any, mode: str = "reduced") -> Any:
 
     The derivative needs a matrix whose first columns, as many as Q has, are independent; otherwise its backward
     pass raises LinAlgError. mode="complete" adds arbitrary columns to Q, which have no derivative.
+
+    >>> q, r = qr(np.array([[3.0, 1.0], [4.0, 2.0]]))
+    >>> np.round(np.abs(r), 12)
+    array([[5. , 2.2],
+           [0. , 0.4]])
     """
     if mode not in ("reduced", "r"):
         raise ValueError(f"qr() has a derivative for mode='reduced' and mode='r', but got {mode!r}; leave mode out")
@@ -958,7 +1053,11 @@ def matrix_diagonal(x: Any, *, offset: int = 0) -> Any:
     examples=[example((3, 2)), example((2, 3, 3), -2), example((3, 3), "fro"), example((3, 3), 1)],
 )
 def cond(x: Any, p: Any = None) -> Any:
-    """How much solving with x may magnify errors: ‖x‖·‖x⁻¹‖, in the norm p; in the 2-norm (None, 2) that is s₀/sₙ."""
+    """How much solving with x may magnify errors: ‖x‖·‖x⁻¹‖, in the norm p; in the 2-norm (None, 2) that is s₀/sₙ.
+
+    >>> cond(np.diag([4.0, 2.0])).item()
+    2.0
+    """
     if p is None or p in (2, -2):
         s = np.linalg.svdvals(x)
         return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
