@@ -94,7 +94,7 @@ def call(function: str, *parts: Expression, axes: str = "", options: tuple[str, 
 
 
 def number(value: Any) -> Expression:
-    """A number; where a float is exactly π, ln 2 or a simple fraction, that."""
+    """A number; where a float is exactly π, log(2) or a simple fraction, that."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, complex):
         return name(f"({value:.4g})") if value.imag else number(value.real)
@@ -123,7 +123,7 @@ def _root(x: Expression) -> Expression:
     return make("sqrt", x)
 
 
-_PI, _LN2, _LN10 = name("π"), name("ln 2"), name("ln 10")
+_PI, _LN2, _LN10 = name("π"), call("log", number(2)), call("log", number(10))
 _CONSTANTS: dict[float, Expression] = {
     0.5: _quotient(ONE, number(2)),
     math.pi: _PI,
@@ -376,6 +376,9 @@ class Text:
     def _absolute(self, e: Expression, x: Expression) -> str:
         return f"|{self.write(x)}|"
 
+    def _rounded(self, e: Expression, x: Expression) -> str:
+        return e.data[0] + self.write(x) + e.data[1]
+
     def _over(self, e: Expression, x: Expression) -> str:
         sign, axes = e.data
         return f"{sign}{axes.replace(',', '').translate(SUBSCRIPTS)} {self.write(x, PRODUCT)}"
@@ -439,15 +442,13 @@ class LaTeX(Text):
             exponent = "" if not high else r"^\top" if high == "ᵀ" else f"^{{{_plain(high)}}}".replace("T", r"\top")
             if len(word) == 1:
                 return self._variable(word) + index + exponent
-            if word.strip() in _LATEX_FUNCTIONS:
-                return f" \\{word.strip()}{index}{exponent} "
-            before, after = token.string[: token.start(3)], token.string[token.end(3) :]
-            word = word if re.search(r"[\w\]),:]$", before) else word.lstrip()
-            word = word if re.match(r"[\w\[(∂]", after) else word.rstrip()
-            return _upright(word, trim=False) + index + exponent
+            return ("\\" + word if word in _LATEX_FUNCTIONS else _upright(word)) + index + exponent
         if sign == "@":
             return self.at
-        return _LATEX_SIGNS.get(sign, sign if sign == " " else _ESCAPES.get(sign, sign))
+        if sign == " ":  # one between words is seen
+            apart = re.search(r"[^\WΣ]$|[\])]$", token.string[: token.start()])
+            return "\\ " if apart and re.match(r"[\w\[(∂]", token.string[token.end() :]) else " "
+        return _LATEX_SIGNS.get(sign, _ESCAPES.get(sign, sign))
 
     def _parentheses(self, inside: str) -> str:
         return rf"\left({inside}\right)"
@@ -498,6 +499,10 @@ class LaTeX(Text):
     def _absolute(self, e: Expression, x: Expression) -> str:
         return rf"\left|{self.write(x)}\right|"
 
+    def _rounded(self, e: Expression, x: Expression) -> str:
+        left, right = [_LATEX_SIGNS[sign] for sign in e.data]
+        return f"{left} {self.write(x)} {right}"
+
     def _over(self, e: Expression, x: Expression) -> str:
         sign, axes = e.data
         return _LATEX_SIGNS[sign] + (f"_{{{axes}}}" if axes else "") + " " + self.write(x, PRODUCT)
@@ -521,16 +526,17 @@ _LOWERED = "₀₁₂₃₄₅₆₇₈₉₋₊ᵢⱼₖₘₙᵣₛₜ"
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁱⁿᵀ"
 _LETTER, _MARKS = rf"[^\W\dΣ_{_LOWERED}{_RAISED}]", f"[{_LOWERED}{_RAISED}]"
 _TOKENS = re.compile(  # a gradient, a letter or words with an index and an exponent, or a sign
-    rf"∂({_LETTER}{_MARKS}*)/∂({_LETTER}+{_MARKS}*)|((?: ?\b{_LETTER}(?:{_LETTER}|_)+(?:{_MARKS}*\b ?))+|{_LETTER})({_MARKS}*)|(.)"
+    rf"∂({_LETTER}{_MARKS}*)/∂({_LETTER}+{_MARKS}*)|({_LETTER}(?:{_LETTER}|_)+|{_LETTER})({_MARKS}*)|(.)"
 )
 _DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _LATEX_FUNCTIONS = {
-    "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "log", "ln", "max", "min", "det",
+    "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "log", "max", "min", "det",
 }  # fmt: skip
-_LATEX_NAMES = {"ln 2": r"\ln 2", "ln 10": r"\ln 10", "∞": r"\infty", "…": r"\ldots"}
+_LATEX_NAMES = {"∞": r"\infty", "…": r"\ldots"}
 _LATEX_SIGNS = {
+    "⌊": r"\lfloor", "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil",
     "Σ": r"\sum", "∏": r"\prod", "≤": r"\leq", "≥": r"\geq", "≠": r"\neq",
-    "·": r" \cdot ", "×": r"\times ", "∂": r"\partial ", "−": "-", "…": r"\ldots ", "‖": r"\|", "∈": r"\in",
+    "·": r" \cdot ", "×": r"\times", "∂": r"\partial ", "−": "-", "…": r"\ldots ", "‖": r"\|", "∈": r"\in",
     "∧": r"\wedge", "∨": r"\vee", "⊕": r"\oplus", "¬": r"\neg",
 }  # fmt: skip
 _ESCAPES = {
@@ -539,9 +545,9 @@ _ESCAPES = {
 }  # fmt: skip
 
 
-def _upright(text: str, trim: bool = True) -> str:
+def _upright(text: str) -> str:
     """Any text, upright, with nothing in it that LaTeX would read as a command."""
-    printable = "".join([_ESCAPES.get(c, c) for c in (" ".join(text.split()) if trim else text) if c.isprintable()])
+    printable = "".join([_ESCAPES.get(c, c) for c in " ".join(text.split()) if c.isprintable()])
     return rf"\mathrm{{{printable or chr(92) + ' '}}}"
 
 
@@ -572,6 +578,9 @@ SPELLINGS: dict[str, Callable[..., Expression]] = {
     "square": lambda x: make("power", x, number(2)),
     "power": lambda a, b: make("power", a, b),
     "sqrt": lambda x: make("sqrt", x),
+    "floor": lambda x: make("rounded", x, data="⌊⌋"),
+    "ceil": lambda x: make("rounded", x, data="⌈⌉"),
+    "floor_divide": lambda a, b: make("rounded", make("quotient", a, b), data="⌊⌋"),
     "absolute": lambda x: make("absolute", x),
     "matmul": lambda a, b: make("matmul", a, b),
     "matrix_transpose": lambda x: make("transpose", x),
@@ -599,10 +608,8 @@ def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) ->
             return parts[0] if y.size == math.prod(first) else make("over", *parts, data=("∏", axes))
         case "gate":
             return make("product", parts[0], truth(xs[1]))
-        case "either":  # np.where
-            if parts[2] == ZERO:
-                return make("product", parts[1], truth(xs[0]))
-            return call("where", *parts)
+        case "where" if parts[2] == ZERO:
+            return make("product", parts[1], truth(xs[0]))
         case "einsum":
             return call("einsum", name(settings["equation"].replace("->", "→")), *parts)
         case "constant_power":

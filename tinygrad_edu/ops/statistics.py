@@ -125,7 +125,7 @@ RANKED = (*AXES, example((4,)), example((3, 4), axis=1))
     vjp=(lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * rank_weights(x, axis, 0.5),),
     answers=(np.median,),
     domain=spread,
-    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|)"],
+    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = (n − 1)/2"],
     examples=RANKED,
 )
 def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
@@ -148,7 +148,7 @@ def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     vjp=(lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * rank_weights(x, axis, 0.5),),
     answers=(np.nanmedian,),
     domain=spread,
-    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|)"],
+    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = (n − 1)/2"],
     examples=RANKED,
 )
 def nanmedian(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
@@ -165,7 +165,7 @@ def nanmedian(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     symbol=lambda *, q, **_: f"quantile {q:g}",
     vjp=(lambda g, y, x, *, q, axis, method, keepdims, skip_nan: kept(g, x, axis) * rank_weights(x, axis, q, method),),
     domain=spread,
-    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|)"],
+    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h the rank asked for"],
     examples=[
         *[example(e.args[0], 0.3, **e.settings) for e in AXES],
         *[example((2, 5), q, axis=1) for q in (0.0, 0.5, 0.9, 1.0)],
