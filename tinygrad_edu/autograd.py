@@ -101,6 +101,10 @@ def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> An
     else:
         is_tensor = hasattr(gradient, "_data")
         g = gradient if is_tensor and create_graph else gradient._data if is_tensor else np.asarray(gradient)
+        if g.dtype.kind not in "biuf":
+            raise TypeError(
+                f"the gradient passed to {what} holds {g.dtype}, but {output._describe()} holds {data.dtype}; pass real numbers"
+            )
         if g.shape != data.shape:
             raise ValueError(
                 f"the gradient passed to {what} has shape {g.shape}, but {output._describe()} has shape {data.shape}"
@@ -111,7 +115,8 @@ def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> An
 
 
 def _listed(tensors: Any) -> list[Node]:
-    return [tensors] if hasattr(tensors, "_data") or not np.iterable(tensors) else list(tensors)
+    single = hasattr(tensors, "_data") or isinstance(tensors, np.ndarray) or not np.iterable(tensors)
+    return [tensors] if single else list(tensors)
 
 
 def _not_one_number(output: Node, what: str) -> str:

@@ -376,7 +376,14 @@ class Op:
 
     def _differentiable(self, data: Any, inputs: tuple[Any, ...]) -> bool:
         """Whether the result has a derivative by an input that requires one."""
-        if self.vjp is None or (self.outputs is None and data.dtype.kind not in "fc"):
+        if self.vjp is None:
+            return False
+        if self.outputs is None and data.dtype.kind != "f":
+            if data.dtype.kind == "c":
+                raise TypeError(
+                    f"{self.name} makes complex numbers, which are not differentiated, of a tensor that requires a gradient; "
+                    "compute with real and imaginary parts, or on t.detach()"
+                )
             return False
         if not self._partial:
             return True

@@ -252,10 +252,10 @@ class Tensor(NumPyProtocols):
                 "compute with real and imaginary parts"
             )
         if value and self._data.dtype.kind != "f":
-            example = f"{self.item()}." if self.size == 1 else "[1., 2.]"
+            written = f"{self.item()}. with a point" if self.size == 1 and self.dtype.kind != "b" else "numbers with a point"
             raise TypeError(
                 f"only floating numbers have a derivative, but {self._describe()} is {self.dtype}; "
-                f"write {example} with a point, or dtype=float"
+                f"write {written}, or dtype=float"
             )
         if self.op is not None and bool(value) != self._requires_grad:
             raise RuntimeError(

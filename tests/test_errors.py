@@ -1,0 +1,301 @@
+"""Bad input: each error has the type that NumPy and PyTorch users expect, names the operation, the tensors by name,
+their shapes, and says what to type; and it changes nothing."""
+
+import numpy as np
+import pytest
+from numpy.exceptions import AxisError
+from numpy.linalg import LinAlgError
+
+import tinygrad_edu as tg
+from tinygrad_edu import Tensor, no_grad
+from tinygrad_edu.autograd import evaluate, grad, is_grad_enabled
+from tinygrad_edu.op import op
+from tinygrad_edu.ops import neural
+
+
+@pytest.fixture
+def tensors():
+    """Named tensors with gradients already there, which every error must leave as they are."""
+    made = {
+        "x": Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True, name="x"),
+        "w": Tensor(np.ones((4, 5)), requires_grad=True, name="w"),
+        "v": Tensor([1.0, 2.0, 3.0], requires_grad=True, name="v"),
+        "n": Tensor([1, 2], name="n"),
+    }
+    for t in made.values():
+        if t.requires_grad:
+            t.grad = np.full(t.shape, 7.0)
+    before = {name: t.tolist() for name, t in made.items()}
+    yield type("Tensors", (), made)
+    for name, t in made.items():
+        assert t.tolist() == before[name]
+        assert t.grad is None or np.all(t.grad.numpy() == 7.0)
+    assert is_grad_enabled()
+
+
+# (what is written, the exception, what its message holds)
+FORWARD = {
+    "shapes that do not broadcast": (lambda s: s.x + s.w, ValueError, ["add", "x (2, 3)", "w (4, 5)", "broadcast"]),
+    "an array that does not broadcast": (lambda s: s.x * np.ones(4), ValueError, ["multiply", "x (2, 3)", "(4,)"]),
+    "an array on the left": (lambda s: np.ones(4) - s.x, ValueError, ["subtract", "(4,)", "x (2, 3)"]),
+    "powers that do not broadcast": (lambda s: s.x**s.w, ValueError, ["power", "x (2, 3)", "w (4, 5)"]),
+    "matrices that do not fit": (lambda s: s.x @ s.w, ValueError, ["matmul", "x (2, 3)", "w (4, 5)"]),
+    "a matrix times a number": (lambda s: s.x @ 2.0, ValueError, ["matmul", "x (2, 3)"]),
+    "dot": (lambda s: np.dot(s.x, s.w), ValueError, ["x (2, 3)", "w (4, 5)"]),
+    "einsum": (lambda s: np.einsum("ij,jk", s.x, s.w), ValueError, ["einsum", "x (2, 3)", "w (4, 5)", "ij,jk"]),
+    "tensordot": (lambda s: np.tensordot(s.x, s.w), ValueError, ["tensordot", "x (2, 3)", "w (4, 5)"]),
+    "an axis that is not there": (lambda s: np.sum(s.x, axis=5), AxisError, ["sum", "x (2, 3)", "axis=5"]),
+    "an axis of a mean": (lambda s: s.x.mean(axis=-3), AxisError, ["mean", "x (2, 3)", "axis=-3"]),
+    "an axis twice": (lambda s: np.sum(s.x, axis=(0, 0)), ValueError, ["sum", "x (2, 3)", "duplicate"]),
+    "an axis of a maximum": (lambda s: s.x.max(axis=7), AxisError, ["max", "x (2, 3)", "axis=7"]),
+    "an axis of a variance": (lambda s: np.var(s.x, axis=4), AxisError, ["var", "x (2, 3)", "axis=4"]),
+    "an axis of a product": (lambda s: np.prod(s.x, axis=4), AxisError, ["prod", "x (2, 3)", "axis=4"]),
+    "an axis of a running sum": (lambda s: np.cumsum(s.x, axis=3), AxisError, ["cumsum", "x (2, 3)", "axis=3"]),
+    "an axis of a sort": (lambda s: np.sort(s.x, axis=3), AxisError, ["sort", "x (2, 3)", "axis=3"]),
+    "an axis of a softmax": (lambda s: neural.softmax(s.x, axis=4), AxisError, ["softmax", "x (2, 3)", "axis=4"]),
+    "the maximum of nothing": (lambda s: np.max(s.v[:0]), ValueError, ["max", "(0,)", "zero-size"]),
+    "a shape of another size": (lambda s: s.x.reshape(7), ValueError, ["reshape", "x (2, 3)", "size 6"]),
+    "two unknown lengths": (lambda s: s.x.reshape(-1, -1), ValueError, ["reshape", "x (2, 3)", "unknown"]),
+    "axes for another rank": (lambda s: np.transpose(s.x, (0,)), ValueError, ["transpose", "x (2, 3)", "axes"]),
+    "concatenated shapes": (lambda s: np.concatenate([s.x, s.w]), ValueError, ["concatenate", "x (2, 3)", "w (4, 5)"]),
+    "stacked shapes": (lambda s: np.stack([s.x, s.w]), ValueError, ["stack", "x (2, 3)", "w (4, 5)"]),
+    "an unequal split": (lambda s: np.split(s.x, 5), ValueError, ["split", "x (2, 3)", "equal"]),
+    "squeezing a long axis": (lambda s: np.squeeze(s.x, 0), ValueError, ["squeeze", "x (2, 3)"]),
+    "broadcasting to another shape": (lambda s: np.broadcast_to(s.x, (5,)), ValueError, ["broadcast_to", "x (2, 3)", "(5,)"]),
+    "an index out of bounds": (lambda s: s.x[5], IndexError, ["getitem", "x (2, 3)", "5"]),
+    "too many indices": (lambda s: s.x[0, 0, 0], IndexError, ["getitem", "x (2, 3)", "too many indices"]),
+    "an array of indices out of bounds": (lambda s: s.v[[0, 9]], IndexError, ["getitem", "v (3,)", "9"]),
+    "a mask of another shape": (lambda s: s.v[np.array([True, False])], IndexError, ["getitem", "v (3,)"]),
+    "where": (lambda s: np.where(s.x > 0, s.x, s.w), ValueError, ["where", "x (2, 3)", "w (4, 5)"]),
+    "bits of floating numbers": (lambda s: s.x & s.x, TypeError, ["bitwise_and", "x (2, 3)"]),
+    "not of floating numbers": (lambda s: ~s.x, TypeError, ["invert", "x (2, 3)"]),
+    "a matrix that is not square": (lambda s: np.linalg.inv(s.x), LinAlgError, ["inv", "x (2, 3)", "square"]),
+    "a singular matrix": (lambda s: np.linalg.inv(s.w[:2, :2] * 0), LinAlgError, ["inv", "(2, 2)", "ingular"]),
+    "a string": (lambda s: s.v + "a", TypeError, ["add", "str 'a'"]),
+    "None": (lambda s: s.v * None, TypeError, ["multiply", "NoneType"]),
+    "a set": (lambda s: s.v * {1, 2}, TypeError, ["multiply", "set {1, 2}"]),
+    "no inputs": (lambda s: tg.exp(), TypeError, ["exp", "1 input", "0"]),
+    "too few inputs": (lambda s: tg.multiply(s.x), TypeError, ["multiply", "2 inputs", "1"]),
+    "too many inputs": (lambda s: tg.multiply(s.x, s.x, s.x), TypeError, ["multiply", "2 arguments", "3"]),
+    "an unknown option": (lambda s: tg.sum(s.x, axes=1), TypeError, ["sum", "axis, keepdims", "axes=", ".numpy()"]),
+    "no such method": (lambda s: s.x.relu6(), AttributeError, ["relu6"]),
+    "a type that is none": (lambda s: s.x.astype("float33"), TypeError, ["float33"]),
+    "a type of no numbers": (lambda s: s.x.astype(str), TypeError, ["astype", "x (2, 3)", "numbers"]),
+    "a complex type": (lambda s: s.x.astype(complex), TypeError, ["astype", "complex"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "exception", "words"), FORWARD.values(), ids=FORWARD.keys())
+def test_an_error_going_forward_names_the_operation_the_tensors_and_their_shapes(f, exception, words, tensors):
+    with pytest.raises(exception) as caught:
+        f(tensors)
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize("f", [f for f, _, _ in FORWARD.values()], ids=FORWARD.keys())
+def test_plain_tensors_raise_the_same_types(f, tensors):
+    recorded, plain = _exception(f, tensors), type("Plain", (), {})
+    for name in "xwvn":
+        setattr(plain, name, getattr(tensors, name).detach())
+    if "complex" not in str(recorded):
+        assert type(_exception(f, plain)) is type(recorded)
+
+
+def _exception(f, tensors):
+    try:
+        f(tensors)
+    except Exception as error:
+        return error
+    raise AssertionError("no error")
+
+
+BACKWARD = {
+    "several numbers": (
+        lambda s: (s.x * 2).backward(),
+        RuntimeError,
+        r"backward\(\) starts from a single number, but the result of multiply has shape \(2, 3\); write \.mean\(\) or \.sum\(\) first, or pass a gradient",
+    ),
+    "several numbers by name": (lambda s: s.x.backward(), RuntimeError, r"but 'x' has shape \(2, 3\)"),
+    "no numbers": (lambda s: s.v[:0].backward(), RuntimeError, r"single number.*\(0,\)"),
+    "several numbers in grad": (lambda s: grad(s.x * 2, s.x), RuntimeError, r"grad\(\) starts from a single number.*\(2, 3\)"),
+    "a gradient of another shape": (
+        lambda s: (s.v * 2).backward(np.ones(2)),
+        ValueError,
+        r"gradient passed to backward\(\) has shape \(2,\), but the result of multiply has shape \(3,\)",
+    ),
+    "a gradient that would broadcast": (lambda s: s.v.backward(1.0), ValueError, r"shape \(\), but 'v' has shape \(3,\)"),
+    "a complex gradient": (lambda s: s.v.backward(np.ones(3) * 1j), TypeError, r"gradient passed to backward\(\) holds complex128, but 'v' holds float64"),
+    "a gradient of words": (lambda s: s.v.sum().backward("one"), TypeError, r"gradient passed to backward\(\) holds <U3"),
+    "a gradient of another shape in grad": (lambda s: grad(s.v * 2, s.v, np.ones(2)), ValueError, r"passed to grad\(\) has shape \(2,\)"),
+    "a plain tensor": (lambda s: s.n.sum().backward(), RuntimeError, r"plain tensor: make the leaves with requires_grad=True"),
+    "a plain tensor by name": (lambda s: s.n.backward(), RuntimeError, r"backward\(\) got 'n', which does not depend"),
+    "a detached tensor": (lambda s: s.v.detach().sum().backward(), RuntimeError, r"requires_grad=True, and compute it outside no_grad\(\)"),
+    "a mask": (lambda s: (s.v > 1).any().backward(), RuntimeError, r"result of any, which does not depend.*any has no derivative"),
+    "an index": (lambda s: s.v.argmax().backward(), RuntimeError, r"argmax has no derivative"),
+    "an order": (lambda s: s.v.argsort()[0].backward(), RuntimeError, r"does not depend on a tensor that requires a gradient"),
+    "whole numbers": (lambda s: s.v.astype(int).sum().backward(), RuntimeError, r"does not depend on a tensor that requires a gradient"),
+    "complex numbers": (lambda s: np.abs(s.v * 1j).sum().backward(), TypeError, r"multiply made complex numbers of 'v'.*real and imaginary parts"),
+    "a gradient by a plain tensor": (lambda s: grad(s.v.sum(), s.n), RuntimeError, r"'n', which does not require one; write requires_grad=True"),
+    "a gradient by an array": (lambda s: grad(s.v.sum(), np.ones(3)), TypeError, r"by tensors, but got ndarray.*requires_grad=True"),
+    "a gradient by a number": (lambda s: grad(s.v.sum(), 3.0), TypeError, r"by tensors, but got float"),
+    "a gradient of a number": (lambda s: grad(3.0, s.v), TypeError, r"differentiates tensors, but got float"),
+    "a gradient of an array": (lambda s: grad([s.v.sum(), np.ones(1)], s.v), TypeError, r"differentiates tensors, but got ndarray"),
+    "an unused tensor": (lambda s: grad(s.v.sum(), s.x), RuntimeError, r"no path from the outputs to 'x'; pass allow_unused=True"),
+    "grad_outputs of another number": (lambda s: grad([s.v.sum()], s.v, [1.0, 2.0]), ValueError, r"1 outputs and 2 grad_outputs"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "exception", "pattern"), BACKWARD.values(), ids=BACKWARD.keys())
+def test_an_error_going_backward_says_what_was_seen_and_what_to_type(f, exception, pattern, tensors):
+    with pytest.raises(exception, match=pattern):
+        f(tensors)
+
+
+def test_backward_inside_no_grad_on_what_was_not_recorded(tensors):
+    with no_grad():
+        loss = (tensors.x * 2).sum()
+        with pytest.raises(RuntimeError, match=r"outside no_grad\(\)"):
+            loss.backward()
+
+
+LEAVES = {
+    "a whole number": (lambda: Tensor(100, requires_grad=True), TypeError, r"int64; write 100\. with a point, or dtype=float"),
+    "whole numbers by name": (lambda: Tensor([1, 2], requires_grad=True, name="k"), TypeError, r"'k' is int64; write numbers with a point"),
+    "a truth": (lambda: Tensor(True, requires_grad=True), TypeError, r"only floating numbers.*bool; write numbers with a point"),
+    "a truth asked later": (lambda: Tensor([True]).requires_grad_(), TypeError, r"only floating numbers.*bool"),
+    "whole numbers asked later": (lambda: setattr(Tensor([1], name="k"), "requires_grad", True), TypeError, r"'k' is int64"),
+    "complex numbers": (lambda: Tensor(1j, requires_grad=True), TypeError, r"complex numbers are not differentiated.*complex128.*real and imaginary"),
+    "words": (lambda: Tensor("abc"), TypeError, r"a Tensor holds numbers, but got an array of <U3 from str 'abc'"),
+    "nothing": (lambda: Tensor(None), TypeError, r"holds numbers.*object from NoneType"),
+    "objects": (lambda: Tensor([None, 1.0]), TypeError, r"holds numbers.*object from list"),
+    "a dictionary": (lambda: Tensor({}), TypeError, r"holds numbers.*dict"),
+    "a date": (lambda: Tensor(np.array(["2020-01-01"], "M8[D]")), TypeError, r"holds numbers.*datetime64"),
+    "a record": (lambda: Tensor(np.zeros(2, [("a", float)])), TypeError, r"holds numbers"),
+    "rows of different lengths": (lambda: Tensor([[1.0], [1.0, 2.0]]), ValueError, r"inhomogeneous"),
+    "no data": (lambda: Tensor(), TypeError, r"data"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "exception", "pattern"), LEAVES.values(), ids=LEAVES.keys())
+def test_what_cannot_be_a_leaf_raises_and_says_why(make, exception, pattern):
+    with pytest.raises(exception, match=pattern):
+        make()
+
+
+def test_only_leaves_are_told_whether_to_require_a_gradient(tensors):
+    h = tensors.v * 2
+    assert h.requires_grad_() is h
+    with pytest.raises(RuntimeError, match=r"the result of multiply was computed.*only a leaf.*\.detach\(\)"):
+        h.requires_grad_(False)
+    with pytest.raises(RuntimeError, match="only a leaf"):
+        (tensors.v.argmax() * 1.0).requires_grad_()
+
+
+def test_errors_keep_numpys_own_as_their_cause(tensors):
+    with pytest.raises(ValueError, match="add") as caught:
+        _ = tensors.x + tensors.w
+    assert type(caught.value.__cause__) is ValueError
+    assert "could not be broadcast" in str(caught.value.__cause__)
+
+
+def test_an_error_whose_type_takes_no_message_is_raised_as_it_is():
+    class Picky(Exception):
+        def __init__(self, a, b):
+            super().__init__(a, b)
+
+    @op(symbol="f", vjp=(lambda g, y, x: g,))
+    def picky(x):
+        raise Picky(1, 2)
+
+    with pytest.raises(Picky):
+        picky(Tensor([1.0]))
+
+
+def test_a_leaf_without_a_name_is_called_by_its_shape():
+    with pytest.raises(RuntimeError, match=r"no path from the outputs to a Tensor of shape \(2, 2\)"):
+        grad(Tensor(1.0, requires_grad=True) * 1, Tensor(np.ones((2, 2)), requires_grad=True))
+
+
+# -- rules at fault: an op of one's own
+
+
+def faulty(rule, **declaration):
+    @op(symbol="f", vjp=(rule,), **declaration)
+    def f(x):
+        return x * 2
+
+    return f
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_rule_of_the_wrong_shape_raises_and_names_the_op(create_graph):
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    for f, words in (
+        (
+            faulty(lambda g, y, x: np.sum(g)),
+            r"rule 0 of f returned shape \(\) for an input of shape \(2, 3\).*broadcasts=True",
+        ),
+        (faulty(lambda g, y, x: g.T), r"rule 0 of f returned shape \(3, 2\)"),
+        (
+            faulty(lambda g, y, x: np.sum(g), broadcasts=True),
+            r"rule 0 of f returned shape \(\) for an input of shape \(2, 3\)",
+        ),
+    ):
+        with pytest.raises(RuntimeError, match=words):
+            f(x).sum().backward(create_graph=create_graph)
+        assert x.grad is None
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_rule_of_the_wrong_dtype_raises_instead_of_being_cast(create_graph):
+    x = Tensor(np.ones(2, "float32"), requires_grad=True)
+    wide = faulty(lambda g, y, x: g * np.array([2.0, 2.0]))
+    with pytest.raises(RuntimeError, match="rule 0 of f returned float64 for an input of float32"):
+        wide(x).sum().backward(create_graph=create_graph)
+    assert x.grad is None
+
+
+def test_a_forward_that_fails_leaves_nothing_behind(tensors):
+    @op(symbol="f", vjp=(lambda g, y, x: g,))
+    def fails(x):
+        raise ArithmeticError("too hard")
+
+    with pytest.raises(ArithmeticError, match=r"fails\(v \(3,\)\): too hard"):
+        fails(tensors.v)
+
+
+# -- freed and stale graphs, and evaluating, by name
+
+
+def test_a_freed_graph_is_named(tensors):
+    loss = (tensors.v * tensors.v).sum()
+    loss.name = "loss"
+    kept, tensors.v.grad = tensors.v.grad, None
+    loss.backward(retain_graph=False)
+    tensors.v.grad = kept
+    for again in (loss.backward, lambda: grad(loss, tensors.v), lambda: evaluate(loss)):
+        with pytest.raises(
+            RuntimeError, match=r"graph of 'loss' was freed.*compute it again, or leave out retain_graph=False"
+        ):
+            again()  # fmt: skip
+
+
+def test_a_stale_graph_is_named_before_anything_is_freed_or_written():
+    w, x = Tensor([2.0], requires_grad=True, name="w"), Tensor([3.0], requires_grad=True, name="x")
+    y = (w * x).sum()
+    with no_grad():
+        w += 1.0
+    for retain in (False, True):
+        with pytest.raises(RuntimeError, match="'w' was written after multiply had used it"):
+            y.backward(retain_graph=retain)
+        assert y.inputs
+        assert w.grad is None
+        assert x.grad is None
+
+
+@pytest.mark.parametrize("call", [
+    lambda t: t.numpy().__setitem__(0, 1.0), lambda t: (t * 1).data.__setitem__(0, 1.0),
+])  # fmt: skip
+def test_what_is_read_only_stays_as_it_was(call, tensors):
+    with pytest.raises(ValueError, match="read-only"):
+        call(tensors.v)
