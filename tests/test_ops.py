@@ -1,12 +1,14 @@
 """Every op and composite of the table, by the checks that follow from its declaration."""
 
+import copy
+
 import numpy as np
 import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu.op import COMPOSITES, OPS
 from tinygrad_edu.protocols import ANSWERS
-from tinygrad_edu.testing import check_op
+from tinygrad_edu.testing import CheckError, check_op
 
 TABLE = {**COMPOSITES, **{name: op for name, op in OPS.items() if name not in ("item", "alias")}}
 """`item` takes one of several results, and is checked with each op that has several; `alias` is `detach()` as an op,
@@ -17,6 +19,34 @@ whose gradient is cut on purpose."""
 def test_op(name):
     report = check_op(TABLE[name])
     assert not report.kinks, "draw its examples from a domain away from its kinks"
+
+
+def _rules():
+    """Each rule of the table: of an op with any number of inputs, that of its first two."""
+    for name, op in OPS.items():
+        if name in TABLE and op.vjp is not None:
+            if isinstance(op.vjp, tuple):
+                yield from ((name, i) for i, rule in enumerate(op.vjp) if rule is not None)
+            else:
+                yield from (
+                    (name, i) for i in ((0,) if name in ("getitem", "scatter") else (0, 1))
+                )  # then come indices
+
+
+def _off(rule, by):
+    return rule and (lambda *args, **settings: rule(*args, **settings) + by)
+
+
+@pytest.mark.parametrize(("name", "i"), list(_rules()))
+def test_a_wrong_rule_is_caught(name, i):
+    """Each rule, wrong by a little at every element, fails the checks: so the examples reach every rule."""
+    op = OPS[name]
+    wrong = copy.copy(op)
+    count = len(op.vjp) if isinstance(op.vjp, tuple) else 9
+    wrong.rules = [_off(op.rules[k], 0.01 * (k == i)) for k in range(count)]
+    wrong.special = ()
+    with pytest.raises(CheckError, match="is wrong"):
+        check_op(wrong, order=1)
 
 
 def test_enough_ops_are_checked():
