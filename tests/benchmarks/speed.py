@@ -14,6 +14,7 @@ from typing import Any
 PEERS = {
     "handwritten": "numpy",
     "ours": "tinygrad_edu",
+    "replayed": "tinygrad_edu",
     "pytorch": "torch",
     "jax_jit": "jax",
     "dezero_": "dezero",
@@ -25,6 +26,7 @@ STEPS = {
     "expression": "record + backward of relu(a*b+c).sum(), 10 float32",
     "small_net": "SGD step, 784-50-10, batch 100",
     "seven_layers": "SGD step, 784-100x6-10, batch 100",
+    "wide_net": "SGD step, 784-1024-1024-10, batch 100",
 }
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

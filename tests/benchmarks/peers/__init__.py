@@ -1,6 +1,6 @@
 """The same steps in each system: a module a peer, a function a step.
 
-A module holds functions `expression`, `small_net` and `seven_layers`. Each returns a callable that runs one step
+A module holds functions `expression`, `small_net`, `seven_layers` and `wide_net`, as many as the system can run. Each returns a callable that runs one step
 and returns its loss as a float when called with `value=True`. Parameters and data come from `problem`, so all
 start from the same numbers.
 """
@@ -15,6 +15,7 @@ import numpy as np
 
 SMALL_NET = (784, 50, 10)
 SEVEN_LAYERS = (784, 100, 100, 100, 100, 100, 100, 10)
+WIDE_NET = (784, 1024, 1024, 10)
 LR = 0.1
 
 

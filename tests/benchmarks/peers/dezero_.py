@@ -1,17 +1,18 @@
 """DeZero: its Variables, functions, MLP and SGD."""
 
+# ruff: noqa: E402
 from __future__ import annotations
 
-import numpy as np
+import numpy
 
-np.int = int  # DeZero 0.0.13 names it, and NumPy dropped it in 1.24
+vars(numpy)["int"] = int  # DeZero 0.0.13 names it; NumPy dropped it in 1.24
 
-import dezero  # noqa: E402
-import dezero.functions as F  # noqa: E402
-from dezero import optimizers  # noqa: E402
-from dezero.models import MLP  # noqa: E402
+import dezero
+import dezero.functions as F
+from dezero import optimizers
+from dezero.models import MLP
 
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
 
 
 def expression():
@@ -52,3 +53,7 @@ def small_net():
 
 def seven_layers():
     return _net(SEVEN_LAYERS)
+
+
+def wide_net():
+    return _net(WIDE_NET)

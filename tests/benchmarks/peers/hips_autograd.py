@@ -5,7 +5,7 @@ from __future__ import annotations
 import autograd
 import autograd.numpy as anp
 
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
 
 
 def expression():
@@ -51,3 +51,7 @@ def small_net():
 
 def seven_layers():
     return _net(SEVEN_LAYERS)
+
+
+def wide_net():
+    return _net(WIDE_NET)

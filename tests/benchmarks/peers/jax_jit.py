@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
 
 
 def expression():
@@ -52,3 +52,7 @@ def small_net():
 
 def seven_layers():
     return _net(SEVEN_LAYERS)
+
+
+def wide_net():
+    return _net(WIDE_NET)

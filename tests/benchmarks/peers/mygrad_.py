@@ -6,7 +6,7 @@ import mygrad as mg
 from mygrad.nnet.activations import relu
 from mygrad.nnet.losses import softmax_crossentropy
 
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
 
 
 def expression():
@@ -45,3 +45,7 @@ def small_net():
 
 def seven_layers():
     return _net(SEVEN_LAYERS)
+
+
+def wide_net():
+    return _net(WIDE_NET)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tinygrad_edu.nn import functional as F
-
 import tinygrad_edu as tg
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
 from tinygrad_edu import nn, optim
+from tinygrad_edu.nn import functional as F
 
 
 def expression():
@@ -21,7 +20,8 @@ def expression():
     return step
 
 
-def _net(widths):
+def training_step(widths):
+    """One step of learning as a function of a batch, and the batch."""
     p = problem(widths)
     layers = []
     for w, b in zip(p.weights, p.biases, strict=True):
@@ -32,11 +32,21 @@ def _net(widths):
     optimizer = optim.SGD(model.parameters(), lr=LR)
     x, labels = tg.Tensor(p.x), tg.Tensor(p.labels)
 
-    def step(value=False):
+    def learn(x, labels):
         loss = F.cross_entropy(model(x), labels)
         optimizer.zero_grad()
         loss.backward(retain_graph=False)
         optimizer.step()
+        return loss
+
+    return learn, x, labels
+
+
+def _net(widths):
+    learn, x, labels = training_step(widths)
+
+    def step(value=False):
+        loss = learn(x, labels)
         return loss.item() if value else None
 
     return step
@@ -48,3 +58,7 @@ def small_net():
 
 def seven_layers():
     return _net(SEVEN_LAYERS)
+
+
+def wide_net():
+    return _net(WIDE_NET)

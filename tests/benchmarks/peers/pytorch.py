@@ -7,7 +7,7 @@ import os
 import torch
 from torch import nn
 
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
@@ -53,3 +53,7 @@ def small_net():
 
 def seven_layers():
     return _net(SEVEN_LAYERS)
+
+
+def wide_net():
+    return _net(WIDE_NET)
