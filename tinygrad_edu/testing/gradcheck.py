@@ -180,9 +180,11 @@ class _Check:
         atol: float,
         directions: int | None,
         weight: float,
+        alone: bool = False,
     ) -> None:
         self.f, self.at, self.names, self.what, self.order = f, at, names, what, order
         self.rng, self.rtol, self.atol, self.directions = rng, rtol, atol, directions
+        self.alone = alone  # one op on its own: nothing smaller to lay the fault at
         self.leaves = [Tensor(x.copy(), requires_grad=True, name=n) for x, n in zip(at, names, strict=True)]
         with enable_grad():
             self.outputs = _outputs(f(*self.leaves), what)
@@ -192,7 +194,7 @@ class _Check:
         finite = np.isfinite(self.y)  # a derivative may vanish; its terms are as large as what it is the derivative of
         self.weight = max(weight, float(np.abs(self.v[finite]) @ np.abs(self.y[finite])))
 
-    def run(self, analytic: bool) -> Report:
+    def run(self, analytic: bool = False) -> Report:
         again = self.values(self.at)
         if not np.allclose(again, self.y, rtol=1e-9, atol=1e-12, equal_nan=True):
             raise CheckError(
@@ -366,17 +368,19 @@ class _Check:
     def culprit(self) -> str:
         """The op of the record whose own rule is wrong, where the record has several."""
         nodes = [node for node in topological([y for y in self.outputs if y._requires_grad]) if node.op is not None]
-        if len({node.op for node in nodes}) < 2 or self.order > 1:
+        if self.alone or self.order > 1 or len({node.op for node in nodes}) < 2:
             return ""
         for node in nodes:
-            if any(isinstance(x._data, tuple) for x in node.inputs):
-                continue  # one of several results: the op that made them is looked at itself
+            varied = [k for k, x in enumerate(node.inputs) if x._requires_grad and not isinstance(x._data, tuple)]
+
+            def apply(*xs: Any, node: Any = node, varied: Any = varied) -> Any:
+                given = dict(zip(varied, xs, strict=True))
+                return node.op.apply(tuple(given.get(k, x) for k, x in enumerate(node.inputs)), node.settings)
+
+            at = [node.inputs[k]._data.astype(float) for k in varied]
+            names = [f"input {k}" for k in varied]
             try:
-                gradcheck(
-                    lambda *xs, node=node: node.op.apply(xs, node.settings),
-                    [x._data if x._requires_grad else x.detach() for x in node.inputs],
-                    name=node.op.name,
-                )
+                _Check(apply, at, names, node.op.name, 1, self.rng, self.rtol, self.atol, None, 0.0, alone=True).run()
             except GradientError as error:
                 return f"The rule at fault is that of {node.op.name}: {error}"
             except Exception:  # not to be judged on its own; the error being told about comes first

@@ -1,0 +1,48 @@
+"""tinygrad_edu, the same steps under `replay`."""
+
+from __future__ import annotations
+
+import tinygrad_edu as tg
+from tests.benchmarks.peers import SEVEN_LAYERS, SMALL_NET, WIDE_NET, three_vectors
+from tests.benchmarks.peers.ours import training_step
+from tinygrad_edu.replay import replay
+
+
+def expression():
+    a, b, c = (tg.Tensor(v, requires_grad=True) for v in three_vectors())
+
+    @replay
+    def run():
+        a.grad = b.grad = c.grad = None
+        y = tg.relu(a * b + c).sum()
+        y.backward()
+        return y
+
+    def step(value=False):
+        y = run()
+        return y.item() if value else None
+
+    return step
+
+
+def _net(widths):
+    learn, x, labels = training_step(widths)
+    learn = replay(learn)
+
+    def step(value=False):
+        loss = learn(x, labels)
+        return loss.item() if value else None
+
+    return step
+
+
+def small_net():
+    return _net(SMALL_NET)
+
+
+def seven_layers():
+    return _net(SEVEN_LAYERS)
+
+
+def wide_net():
+    return _net(WIDE_NET)
