@@ -80,12 +80,12 @@ def _attributes(attributes: Mapping[str, str]) -> str:
 # What to place
 
 
-def placement(plan: Plan, column: Mapping[str, int]) -> str:
-    """DOT for the layout: columns are given, heights are asked for."""
+def placement(plan: Plan, column: Mapping[str, int], ordered: bool = True) -> str:
+    """DOT for the layout: columns are given, heights are asked for; with `ordered`, inputs stand in their order."""
     settings = {"rankdir": "LR", "nodesep": "0.12", "ranksep": f"{COLUMN / 72:.3f}", "splines": "false"}
     wires = len(plan.wires)
     if wires < LARGE:
-        settings["ordering"] = "in"
+        settings |= {"ordering": "in"} if ordered else {}
     else:  # good enough, and soon
         settings |= {
             "nslimit": "0.5" if wires < 3 * LARGE else "0.1",
@@ -185,6 +185,11 @@ def _shape(shape: Shape, theme: Theme) -> dict[str, str]:
     }  # fmt: skip
     if shape.shape == "box":
         attributes["style"] = "filled,rounded"
+    if shape.shape == "cloud":  # its outline is a line
+        attributes |= {
+            "shape": "ellipse", "color": theme.fill,
+            "width": _inches(0.9 * shape.width), "height": _inches(0.9 * shape.height),
+        }  # fmt: skip
     if shape.shape == "group":
         attributes |= {"shape": "box", "style": "rounded,dashed"}
     if shape.shape == "fork":

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from viz import mermaid, styles, text, tikz
-from viz.dot import THEMES, drawing, placement, read_heights
+from viz.clearance import struck
+from viz.dot import LARGE, THEMES, drawing, placement, read_heights
 from viz.fonts import has_wide_font
 from viz.geometry import columns, draw_lines, side_by_side
 from viz.graph import Graph
@@ -72,8 +73,14 @@ class Drawing:
         """Every shape, line and text in its place (of the style "book")."""
         column = columns(self.plan)
         plan = grouped(self.plan, self.graph, column)
-        heights = read_heights(graphviz(placement(plan, column), "dot", "json0", self.look.timeout))
-        scene = draw_lines(plan, column, heights, self.graph.notes)
+
+        def laid_out(ordered: bool) -> Scene:
+            placed = graphviz(placement(plan, column, ordered), "dot", "json0", self.look.timeout)
+            return draw_lines(plan, column, read_heights(placed), self.graph.notes)
+
+        scene = laid_out(True)
+        if len(plan.wires) < LARGE and struck(scene):  # inputs in their order can stand in each other's way
+            scene = min(scene, laid_out(False), key=lambda scene: len(struck(scene)))
         if self.look.direction == "side-by-side":
             said = words(self.look.lang)
             scene = side_by_side(scene, said["forward"], said["backward"])

@@ -13,8 +13,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
+from viz.clearance import cleared
+from viz.curves import at_x, cloud, offset, on_ellipse, spread, straightened
 from viz.plan import SMALL_FONT, Place, Plan, Wire, Words
 from viz.scene import Line, Point, Scene, Shape, Text
 
@@ -180,6 +181,7 @@ class _Draughtsman:
         for wire in plan.wires:
             self.outgoing.setdefault(wire.source, []).append(wire)
             self.incoming.setdefault(wire.target, []).append(wire)
+        self.room: dict[str, tuple[float, float]] = {}  # between which abscissas each text on a wire may lie
         self.centre = {place.id: self._centre(place) for place in plan.places}
 
     def scene(self) -> Scene:
@@ -188,16 +190,20 @@ class _Draughtsman:
             x, y = self.centre[place.id]
             if place.shape not in ("source", "result"):
                 shapes.append(Shape(place.id, place.classes, place.shape, x, y, place.width, place.height, place.step))
-            texts += self._stack(
-                place.id, place.lines, (x, y + sum(w.height for w in place.lines) / 2), place.classes, place.step
-            )
+            if place.shape == "cloud":
+                outline = tuple(cloud(x, y, place.width, place.height))
+                lines.append(
+                    Line(f"{place.id}-outline", "outline", outline, place.id, place.id, False, False, place.step)
+                )
+            top = y + sum(line.height for line in place.lines) / 2
+            texts += self._stack(place.id, place.lines, (x, top), place.classes, place.step)
         self.heads = {place: self._heads(self.places[place], wires) for place, wires in self.incoming.items()}
         for wire in self.plan.wires:
             lines += self._arrows(wire)
             texts += self._labels(wire)
-        frames, titles = self._groups(Scene(tuple(shapes), tuple(lines), tuple(texts), 0))
-        shapes, texts = frames + shapes, texts + titles
-        return Scene(tuple(shapes), tuple(lines), tuple(texts), self.plan.steps)
+        scene = cleared(Scene(tuple(shapes), tuple(lines), tuple(texts), self.plan.steps), self.room)
+        frames, titles = self._groups(scene)
+        return replace(scene, shapes=(*frames, *scene.shapes), texts=(*scene.texts, *titles))
 
     # -- places -------------------------------------------------------------------------------------
 
@@ -229,11 +235,17 @@ class _Draughtsman:
         x, cy = self.centre[wire.source]
         left = self.grid.left[k]
         if place.shape in ("circle", "box", "cloud") and abs(y - cy) < place.height / 2 - GAP / 2 - 2:
-            left = x + edge(place, y - cy)
+            left = x + self._edge(place, y - cy)
         right = self.grid.right[k] - (0.0 if wire.kind == "trunk" else DIAGONAL)
         if self.places[wire.target].shape == "result" and self.column[wire.target] == k + 1:
             right = self.grid.right[k]
         return (left, y), (right, y)
+
+    def _edge(self, place: Place, dy: float) -> float:
+        """How far the edge of a place is from its middle, at a height `dy` above it."""
+        if place.shape == "box":
+            return place.width / 2
+        return place.width / 2 * math.sqrt(max(0.0, 1.0 - (2 * dy / place.height) ** 2))
 
     def _way(self, wire: Wire) -> list[Point]:
         """The centre line up to the target, which is still to be reached."""
@@ -257,7 +269,7 @@ class _Draughtsman:
         came = {wire.id: self._way(wire)[-1] for wire in wires}
         order = sorted(came, key=lambda w: -came[w][1])
         if place.shape != "circle":
-            room = place.height / 2 - GAP
+            room = place.height / 2 * (0.7 if place.shape == "cloud" else 1.0) - GAP
             ys = spread([min(max(came[w][1] - y, -room), room) for w in reversed(order)], HEAD, -room, room)
             return {w: (x - place.width / 2, y + dy) for w, dy in zip(reversed(order), ys, strict=True)}
         r = place.width / 2
@@ -272,11 +284,15 @@ class _Draughtsman:
             return math.asin(dy / r)  # level
         return max(-1.3, min(1.3, math.atan2(dy, max(dx, 1e-6))))
 
+    def _aside(self, wire: Wire) -> float:
+        """How far from the middle the forward arrow runs: not at all where nothing comes back."""
+        return GAP / 2 if wire.flows else 0.0
+
     def _arrows(self, wire: Wire) -> list[Line]:
         target = self.places[wire.target]
         way = [*self._way(wire), self.heads[wire.target][wire.id]]
         way = straightened(way)
-        forward, backward = offset(way, GAP / 2), offset(way, -GAP / 2)
+        forward, backward = offset(way, self._aside(wire)), offset(way, -GAP / 2)
         if self.places[wire.source].shape == "fork":
             x, y = way[0]
             forward[0], backward[0] = (x, y + GAP / 2), (x, y - GAP / 2)
@@ -297,9 +313,9 @@ class _Draughtsman:
     def _clip(self, place: Place) -> Callable[[Point, Point], Point]:
         """Where a line from one point to another meets the edge of a place."""
         x, y = self.centre[place.id]
-        if place.shape == "circle":
-            return lambda a, b: on_circle(a, b, (x, y), place.width / 2)
-        if place.shape in ("box", "cloud"):
+        if place.shape in ("circle", "cloud"):
+            return lambda a, b: on_ellipse(a, b, (x, y), place.width, place.height)
+        if place.shape == "box":
             return lambda a, b: at_x(a, b, x - place.width / 2)
         if place.shape == "fork":
             return lambda a, b: (x, b[1])
@@ -366,23 +382,16 @@ class _Draughtsman:
 
     def _labels(self, wire: Wire) -> list[Text]:
         (x0, y), (x1, _) = self._stub(wire)
-        x = (x0 + x1) / 2
+        level = [x for x, height in self._way(wire) if abs(height - y) < 0.5]
         up = sum(line.height for line in wire.above)
-        texts = self._stack(
-            f"{wire.id}-above",
-            wire.above,
-            (x, y + GAP / 2 + BESIDE + up),
-            f"forward {wire.kind} {wire.value}",
-            wire.step,
-        )
+        forward, backward = (f"{way} {wire.kind} {wire.value}" for way in ("forward", "backward"))
+        top = (x0 + x1) / 2, y + self._aside(wire) + BESIDE + up
+        texts = self._stack(f"{wire.id}-above", wire.above, top, forward, wire.step)
         if wire.flows:
-            texts += self._stack(
-                f"{wire.id}-below",
-                wire.below,
-                (x, y - GAP / 2 - BESIDE),
-                f"backward {wire.kind} {wire.value}",
-                wire.back_step,
-            )
+            top = (x0 + x1) / 2, y - GAP / 2 - BESIDE
+            texts += self._stack(f"{wire.id}-below", wire.below, top, backward, wire.back_step)
+        for text in texts:
+            self.room[text.id] = x0, max(x1, *level)
         return texts
 
     def _stack(self, id: str, lines: Sequence[Words], top: Point, classes: str, step: int) -> list[Text]:
@@ -392,74 +401,3 @@ class _Draughtsman:
             texts.append(_text(f"{id}-text{k}", classes, line, x, y - line.height / 2, step))
             y -= line.height
         return texts
-
-
-def edge(place: Place, dy: float) -> float:
-    """How far the edge of a place is from its middle, at a height `dy` above it."""
-    if place.shape != "circle":
-        return place.width / 2
-    return math.sqrt(max(0.0, (place.width / 2) ** 2 - dy * dy))
-
-
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """The places nearest to `wanted` (ascending) that are `gap` apart and within [low, high].
-
-    >>> spread([0.0, 0.1, 5.0], 1.0, -10.0, 10.0)
-    [-0.45, 0.55, 5.0]
-    """
-    if len(wanted) > 1:
-        gap = min(gap, (high - low) / (len(wanted) - 1))
-    blocks: list[list[float]] = []  # [sum of wanted places less their offsets, count]: neighbours that touch
-    for k, place in enumerate(wanted):
-        blocks.append([place - k * gap, 1])
-        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
-            total, count = blocks.pop()
-            blocks[-1][0] += total
-            blocks[-1][1] += count
-    starts = [total / count for total, count in blocks for _ in range(int(count))]
-    n = len(wanted)
-    return [min(max(s, low), high - (n - 1) * gap) + k * gap for k, s in enumerate(starts)]
-
-
-def straightened(way: Sequence[Point]) -> list[Point]:
-    """A way without the points that lie on it anyway."""
-    kept = [way[0]]
-    for a, b in pairwise(way[1:]):
-        (x0, y0), (x1, y1), (x2, y2) = kept[-1], a, b
-        off = abs((x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)) / (math.hypot(x2 - x0, y2 - y0) or 1.0)
-        if off > 0.5:
-            kept.append(a)
-    return [*kept, way[-1]]
-
-
-def offset(way: Sequence[Point], distance: float) -> list[Point]:
-    """The line that runs beside a way, on its left for a positive distance, mitred at the corners."""
-    normals = []
-    for (x0, y0), (x1, y1) in pairwise(way):
-        length = math.hypot(x1 - x0, y1 - y0) or 1.0
-        normals.append(((y0 - y1) / length, (x1 - x0) / length))
-    points = []
-    for k, (x, y) in enumerate(way):
-        (ax, ay), (bx, by) = normals[max(k - 1, 0)], normals[min(k, len(normals) - 1)]
-        scale = distance / max(0.3, 1.0 + ax * bx + ay * by)
-        points.append((x + (ax + bx) * scale, y + (ay + by) * scale))
-    return points
-
-
-def on_circle(a: Point, b: Point, centre: Point, r: float) -> Point:
-    """The first point on a circle of the line from `a` through `b`; the nearest to it if it passes by."""
-    dx, dy = b[0] - a[0], b[1] - a[1]
-    length = math.hypot(dx, dy) or 1.0
-    dx, dy = dx / length, dy / length
-    along = (centre[0] - a[0]) * dx + (centre[1] - a[1]) * dy
-    away = (centre[0] - a[0]) ** 2 + (centre[1] - a[1]) ** 2 - along * along
-    if away < r * r:
-        along -= math.sqrt(r * r - away)
-    return a[0] + along * dx, a[1] + along * dy
-
-
-def at_x(a: Point, b: Point, x: float) -> Point:
-    """Where the line from `a` through `b` reaches the abscissa `x`."""
-    if b[0] == a[0]:
-        return b
-    return x, a[1] + (b[1] - a[1]) * (x - a[0]) / (b[0] - a[0])

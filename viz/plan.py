@@ -146,6 +146,8 @@ class _Planner:
         if op.shape != "circle" or width > WIDEST:
             height = max(46.0, 26.0 * len(op.inputs), sum(line.height for line in lines) + 20.0)
             shape = "cloud" if op.shape == "cloud" else "box"
+            if shape == "cloud":
+                width, height = 1.3 * width, 1.3 * height + 10.0
             return Place(op.id, shape, lines, max(64.0, width), height, op.id, f"op {shape}", self.steps[op.id])
         diameter = max(54.0, width, 18.0 * len(op.inputs))
         return Place(op.id, "circle", lines, diameter, diameter, op.id, "op circle", self.steps[op.id])
