@@ -241,6 +241,8 @@ def test_a_wrong_equation_is_named(equation, message):
 
 
 def test_einsum_refuses_other_options():
+    with pytest.raises(ValueError, match="labels from 0 to 51, but got"):
+        np.einsum(leaf((2, 3)), [0, -1])
     with pytest.raises(TypeError, match=r"einsum\(\) got an unexpected keyword argument 'dtype'"):
         np.einsum("ij", leaf((2, 3)), dtype=float)
 

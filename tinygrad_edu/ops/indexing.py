@@ -57,8 +57,8 @@ def key_and_arrays(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
 def _as_indices(part: Any) -> Any:
     """A list of indices as an array; an empty one is of integers."""
-    array = np.asarray(part)
-    return array if array.size else array.astype(int)
+    indices = np.asarray(part)
+    return indices if indices.size else indices.astype(int)
 
 
 def index_of(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -270,8 +270,11 @@ def _in_order(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     return index_of(key, tuple([np.ascontiguousarray(array) for array in arrays]))
 
 
-@op(symbol="last", bind=lambda *arrays, key, shape: (arrays, {"key": key, "shape": shape}),
-    examples=[example(np.array([0, 0, 2]), key=(ARRAY,), shape=(3,))])  # fmt: skip
+@op(
+    symbol="last",
+    bind=lambda *arrays, key, shape: (arrays, {"key": key, "shape": shape}),
+    examples=[example(np.array([0, 0, 2]), key=(ARRAY,), shape=(3,))],
+)
 def last_written(*arrays: Any, key: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     """Which of the values assigned to y[index] are still there afterwards: of repeated elements, the last.
 

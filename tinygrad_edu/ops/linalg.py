@@ -459,15 +459,21 @@ def explicit(equation: str, *ndims: int) -> str:
     return ",".join(inputs) + "->" + output.replace("...", longest)
 
 
+def _letters(labels: Sequence[Any]) -> str:
+    """Labels that are integers, as letters in the same order."""
+    if any(label is not Ellipsis and not 0 <= label < len(LETTERS) for label in labels):
+        raise ValueError(f"einsum() takes labels from 0 to {len(LETTERS) - 1}, but got {list(labels)}")
+    return "".join(["..." if label is Ellipsis else LETTERS[label] for label in labels])
+
+
 def _bind_einsum(*operands: Any, optimize: Any = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(operands[0], str):
         equation, *arrays = operands
     else:  # einsum(a, [0, 1], b, [1, 2], [0, 2])
-        labels = ["".join(["..." if s is Ellipsis else LETTERS[s] for s in part]) for part in operands[1::2]]
         arrays = list(operands[0 : len(operands) // 2 * 2 : 2])
-        equation = ",".join(labels)
+        equation = ",".join([_letters(labels) for labels in operands[1::2]])
         if len(operands) % 2:
-            equation += "->" + "".join(["..." if s is Ellipsis else LETTERS[s] for s in operands[-1]])
+            equation += "->" + _letters(operands[-1])
     return tuple(arrays), {"equation": explicit(equation, *map(np.ndim, arrays))}
 
 
@@ -497,7 +503,7 @@ def _einsum_rule(i: int, g: Any, y: Any, *xs: Any, equation: str) -> Any:
     return np.einsum(",".join([part for part, _ in factors]) + "->" + result, *[factor for _, factor in factors])
 
 
-@functools.cache
+@functools.lru_cache
 def _multiplications(equation: str, shapes: tuple[tuple[int, ...], ...]) -> int:
     """How many products the sum has if it is taken at once."""
     sizes: dict[str, int] = {}
