@@ -297,3 +297,19 @@ def test_a_run_keeps_nothing_but_what_it_returns():
         assert tracemalloc.get_traced_memory()[0] - before < 2000
     finally:
         tracemalloc.stop()
+
+
+def test_a_gradient_set_to_none_inside_is_forgotten_in_every_run():
+    w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+
+    @replay
+    def slope(x):
+        w.grad = None
+        (w * x).sum().backward()
+
+    slope(np.ones(2))
+    record = slope._last
+    for _ in range(3):
+        slope(np.full(2, 3.0))
+        assert w.grad.tolist() == [3, 3]
+    assert slope._last is record

@@ -454,7 +454,11 @@ def _as_arrays(data: Any) -> Any:
 
 def _constant(a: Any, arrays: list[Any]) -> Tensor:
     """An input that is not a tensor, as a leaf. A number is kept in the dtype that the op computed in."""
-    return new_leaf(a if hasattr(a, "dtype") else np.asarray(a, dtype=np.result_type(*arrays)))
+    if hasattr(a, "dtype"):
+        return new_leaf(a)
+    other = arrays[1 if arrays[0] is a else 0]
+    floats = len(arrays) == 2 and a.__class__ is not complex and other.dtype.kind == "f"
+    return new_leaf(np.asarray(a, dtype=other.dtype if floats else np.result_type(*arrays)))
 
 
 # ---------------------------------------------------------------------------------------------------

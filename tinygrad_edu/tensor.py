@@ -163,6 +163,9 @@ class Tensor(NumPyProtocols):
                 raise ValueError(
                     f"the gradient of {self._describe()} has shape {self.shape} and dtype {self.dtype}, but got {value.shape} and {value.dtype}"
                 )
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.reset(self)
         self._grad = value
 
     @property
@@ -266,7 +269,7 @@ class Tensor(NumPyProtocols):
 
     def zero_grad(self) -> None:
         """Forget the gradient: `.grad` is None again."""
-        self._grad = None
+        self.grad = None
 
     def retain_grad(self) -> Tensor:
         """Have `backward()` keep the gradient of this computed tensor too; returns the tensor itself."""
