@@ -193,6 +193,20 @@ def test_second_derivatives_through_several_outputs():
     assert grad(dx.sum(), x).tolist() == [-72.0 * 4]
 
 
+@op(symbol="e, x", outputs=2, vjp=(lambda g, y, x: g[0] * y[0] + g[1],))
+def exponential_and_itself(x):
+    """y₀ = eˣ, y₁ = x."""
+    return np.exp(x), x + 0
+
+
+def test_an_output_that_its_own_rule_reads_gets_the_gradients_of_both_uses():
+    x = leaf(0.5)
+    a, b = exponential_and_itself(x)
+    dx = grad((a * a * b).sum(), x, create_graph=True)  # (2x + 1) e²ˣ
+    assert dx.item() == pytest.approx(2 * np.e)
+    assert grad(dx.sum(), x).item() == pytest.approx(6 * np.e)  # (4x + 4) e²ˣ
+
+
 # ---------------------------------------------------------------------------------------------------
 # Whether to record
 
@@ -919,6 +933,15 @@ def test_a_result_written_through_its_detached_view_raises():
     h.detach()[0] = 0.0
     with pytest.raises(RuntimeError, match="the result of exp was written after"):
         y.backward()
+    assert x.grad is None
+
+
+def test_an_output_written_through_its_detached_view_raises():
+    x = leaf(1.0, 2.0)
+    y = np.exp(x)  # its rule reads y
+    y.detach()[0] = 0.0
+    with pytest.raises(RuntimeError, match="the result of exp was written after exp had made it"):
+        y.backward(np.ones(2))
     assert x.grad is None
 
 

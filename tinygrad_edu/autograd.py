@@ -16,7 +16,6 @@ from tinygrad_edu import random
 from tinygrad_edu.graph import (
     RECORDING,
     Node,
-    Results,
     detect_anomaly,
     enable_grad,
     evaluate,
@@ -412,37 +411,38 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
         with random.replaying(drawn):
             return run(tensors)
     captured = [node for node in topological([first]) if node.op is None and all(node is not x for x in leaves)]
-    results, make = [first._data], type(first.op)
+    results = [first._data]
     del first, leaves  # and with them the record
 
-    def forward(values: Any) -> Any:
+    def forward(*arrays: Any) -> Any:
         if results:
             return results.pop()
         leaves = stand_ins()
         with random.replaying(drawn), tracing():
             y = run(leaves)
         used = set(topological([y], through_constants=True))
-        return evaluate(y, {x: a for x, a in zip((*leaves, *captured), values, strict=True) if x in used})
+        return evaluate(y, {x: a for x, a in zip((*leaves, *captured), arrays, strict=True) if x in used})
 
-    def rule(g: Any, y: Any, values: Any) -> Any:
-        recorded = hasattr(values, "_data")
-        xs = [*([np.copy(x) for x in values.inputs[: len(tensors)]] if recorded else stand_ins()), *captured]
+    def rules(g: Any, y: Any, *values: Any) -> list[Any]:
+        recorded = any(hasattr(x, "_data") for x in values)
+        xs = [*([np.copy(x) for x in values[: len(tensors)]] if recorded else stand_ins()), *captured]
         with random.replaying(drawn), enable_grad():
             y = run(xs[: len(tensors)])
         return _pull(y, xs, g, recorded)
 
-    # All inputs are gathered into one tuple-valued node, so that one run of the rule serves them all.
-    bind = lambda *inputs: (inputs, {})
-    gather = make(lambda *arrays: arrays, name="checkpoint", vjp=lambda i, g, y, *xs: g[i], bind=bind, outputs=1)
-    gathered = gather.apply((*tensors, *captured)).inputs[0]
-    return make(forward, name="checkpoint", vjp=(rule,), bind=bind).apply((gathered,))
+    op = joint_op(forward, rules, name="checkpoint", bind=lambda *inputs: (inputs, {}))
+    return op.apply((*tensors, *captured))
 
 
-def _pull(y: Node, xs: Sequence[Node], g: Any, create_graph: bool) -> Results:
+joint_op: Any = None
+"""How to make an op whose gradients are computed together; `op.py` says how."""
+
+
+def _pull(y: Node, xs: Sequence[Node], g: Any, create_graph: bool) -> list[Any]:
     """The totals that `g` for `y` gives at `xs`. The walk ends there, whatever they themselves were computed from."""
     totals = {y: g}
     stops = set(xs)
     order = [node for node in topological([y], leaves=False) if node not in stops]
     with recording(enabled=create_graph):
         walk(order, totals, create_graph=create_graph)
-    return Results([totals.get(x) for x in xs])
+    return [np.zeros_like(x._data) if totals.get(x) is None else totals[x] for x in xs]

@@ -39,6 +39,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from tinygrad_edu import autograd
 from tinygrad_edu.graph import RECORDING, Results, has_nan, here, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, UFUNCS
 from tinygrad_edu.tensor import Tensor, new_leaf
@@ -443,6 +444,37 @@ class _Positions:
 
     def __getitem__(self, i: int) -> Rule:
         return partial(self._rule, i)
+
+
+class JointOp(Op):
+    """An op whose gradients are computed together: `together(g, y, *xs)` returns a list, one for each input.
+
+    A walk reads `rules` once for each node, so what is computed for the first input serves the others, and is
+    then forgotten.
+    """
+
+    def __init__(self, forward: Callable[..., Any], together: Callable[..., Sequence[Any]], **declaration: Any) -> None:
+        self._together = together
+        super().__init__(forward, vjp=lambda i, g, y, *xs: together(g, y, *xs)[i], **declaration)
+
+    @property
+    def rules(self) -> Any:
+        """The rules of one visit."""
+        known: list[Any] = []
+
+        def rule(i: int, g: Any, y: Any, *xs: Any) -> Any:
+            if not known:
+                known.extend(self._together(g, y, *xs))
+            return known[i]
+
+        return _Positions(rule)
+
+    @rules.setter
+    def rules(self, value: Any) -> None:
+        pass  # what Op makes of `vjp` is not used
+
+
+autograd.joint_op = JointOp
 
 
 def _as_arrays(data: Any) -> Any:
