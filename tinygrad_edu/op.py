@@ -260,6 +260,7 @@ class Op:
     # -- calling ------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
+        """The op on these arguments: arrays give arrays; a tensor among them makes the result a tensor."""
         if (
             self._raw
             and args
@@ -340,8 +341,10 @@ class Op:
         y: Any = _new(Tensor)
         y._data = data
         y._grad = y.name = y._cell = y._extra = None
-        if self.view and isinstance(inputs[0], Tensor) and (
-            self.selects or self.outputs is not None or np.may_share_memory(data, arrays[0])
+        if (
+            self.view
+            and isinstance(inputs[0], Tensor)
+            and (self.selects or self.outputs is not None or np.may_share_memory(data, arrays[0]))
         ):
             y._cell = inputs[0]._shared_cell()
         if (recording.enabled and (requires or recorded or recording.everything)) or recording.tape is not None:
