@@ -284,6 +284,20 @@ def test_no_grad_decorates_functions_and_methods():
     assert is_grad_enabled()
 
 
+def test_a_generator_that_yields_outside_its_block_leaves_its_consumer_recording():
+    def prepared(x):
+        for k in range(2):
+            with no_grad():
+                plain = x * k
+            yield plain
+
+    x = leaf(1.0)
+    for plain in prepared(x):
+        assert plain.is_leaf
+        assert (x * 2).requires_grad
+    assert is_grad_enabled()
+
+
 def test_no_grad_holds_in_its_own_thread_alone():
     x = leaf(1.0)
     inside, outside, seen = threading.Event(), threading.Event(), {}

@@ -255,7 +255,9 @@ class Tensor(NumPyProtocols):
                 "compute with real and imaginary parts"
             )
         if value and self._data.dtype.kind != "f":
-            written = f"{self.item()}. with a point" if self.size == 1 and self.dtype.kind != "b" else "numbers with a point"
+            written = (
+                f"{self.item()}. with a point" if self.size == 1 and self.dtype.kind != "b" else "numbers with a point"
+            )
             raise TypeError(
                 f"only floating numbers have a derivative, but {self._describe()} is {self.dtype}; "
                 f"write {written}, or dtype=float"
@@ -304,7 +306,7 @@ class Tensor(NumPyProtocols):
         return _read_only(self._data)
 
     def item(self) -> Any:
-        """The single number, as a Python number."""
+        """The single number, as a Python number. Add up `loss.item()` rather than `loss`, which keeps its graph alive."""
         self._refuse_taped("item()")
         if self.size != 1:
             raise ValueError(
