@@ -315,7 +315,7 @@ def test_an_optimizer_of_one_s_own():
             super().__init__(params, lr=lr)
 
         @staticmethod
-        def update(param, grad, state, *, lr):
+        def update(param, grad, state, out=None, *, lr):
             return param - lr * np.sign(grad), state
 
     w = leaf()

@@ -158,6 +158,9 @@ def cross_entropy(
     _check_reduction(reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing lies between 0 and 1, but got {label_smoothing}")
+    whole = target.dtype.kind in "iu"
+    if whole and weight is None and not label_smoothing and len(shape) == 2 and given == shape[:1]:
+        return softmax_cross_entropy(logits, target, reduction=reduction, ignore_index=ignore_index)
     axis = 0 if len(shape) == 1 else 1
     without = shape[:axis] + shape[axis + 1 :]
     if not shape or given not in (shape, without):
@@ -165,7 +168,6 @@ def cross_entropy(
             f"cross_entropy got logits of shape {shape} and a target of shape {given}; "
             f"give class numbers of shape {without}, or probabilities of shape {shape}"
         )
-    whole = target.dtype.kind in "iu"
     if whole != (given == without):
         kind = "whole numbers" if whole else "floats"
         raise TypeError(

@@ -77,9 +77,8 @@ def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ign
         count = n = int(np.count_nonzero(kept))
         check_classes(target, kept, logits.shape[1])
     top = np.maximum.reduce(logits, axis=1, keepdims=True) if logits.size else logits.sum(axis=1, keepdims=True)
-    shifted = (
-        logits - top
-    )  # log Σ exp x = top + log Σ exp (x − top); kept apart, for top may swallow the digits of the log
+    # log Σ exp x = top + log Σ exp (x − top), kept apart: a large top would swallow the digits of the log
+    shifted = logits - top
     log_sum = np.log(np.add.reduce(np.exp(shifted), axis=1, keepdims=True))
     losses = log_sum[:, 0] - shifted[np.arange(len(target)), target if kept is None else np.where(kept, target, 0)]
     if kept is not None:

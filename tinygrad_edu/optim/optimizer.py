@@ -1,8 +1,8 @@
 """Optimizer: what all rules of learning share.
 
-A rule is a pure function in plain NumPy, `update(param, grad, state, **settings) -> new param, new state`: it reads as
-its formula, and run on tensors it records. The optimizer runs it over blocks of each parameter that fit the
-processor's cache, and writes the results in place.
+A rule is a pure function in plain NumPy, `update(param, grad, state, out=None, **settings) -> new param, new state`: it
+reads as its formula, and run on tensors it records. The optimizer runs it over blocks of each parameter that fit the
+processor's cache; `out` is the block itself, where the last operation may write, and what it did not write is copied.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tinygrad_edu.tensor import Tensor
 State = dict[str, Any]
 """What a rule keeps for a parameter: arrays of its shape, and numbers."""
 
-BLOCK = 1 << 16
+BLOCK = 1 << 17
 """The bytes of a block: a parameter's, its gradient's and the rule's results together stay in the cache."""
 
 
@@ -79,7 +79,7 @@ class Optimizer:
     __slots__ = ("__weakref__", "param_groups")
 
     update: ClassVar[Callable[..., tuple[Any, State]]]
-    """The rule: `update(param, grad, state, **settings) -> new param, new state`."""
+    """The rule: `update(param, grad, state, out=None, **settings) -> new param, new state`."""
 
     param_groups: list[Group]
 
@@ -180,10 +180,11 @@ class Optimizer:
 
     def _write(self, param: Any, grad: Any, state: State, settings: Mapping[str, Any]) -> State:
         """Run the rule over `param` in blocks, and write its results into it and into the arrays of the state."""
-        result = state
-        for w, g, s in _blocks(param, grad, state):
-            new, result = type(self).update(w, g, s, **settings)
-            w[...] = new
+        update, result = type(self).update, state
+        for w, g, s in _blocks(param, grad, state) if param.nbytes > BLOCK else ((param, grad, state),):
+            new, result = update(w, g, s, w, **settings)
+            if new is not w:
+                w[...] = new
             for key, value in s.items():
                 if np.ndim(value):
                     value[...] = result[key]
@@ -241,7 +242,7 @@ def _blocks(param: Any, grad: Any, state: State) -> Iterator[tuple[Any, Any, Sta
     """Views of the same part of a parameter, its gradient and its state, one part after another."""
     length = BLOCK // param.itemsize
     arrays = {key: value for key, value in state.items() if np.ndim(value)}
-    if param.size <= length or not all(a.flags.c_contiguous for a in (param, grad, *arrays.values())):
+    if not all(a.flags.c_contiguous for a in (param, grad, *arrays.values())):
         yield param, grad, state
         return
     param, grad = param.reshape(-1), grad.reshape(-1)

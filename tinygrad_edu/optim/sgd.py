@@ -57,7 +57,15 @@ class SGD(Optimizer):
 
     @staticmethod
     def update(
-        param: Any, grad: Any, state: State, *, lr: float, momentum: float, weight_decay: float, nesterov: bool
+        param: Any,
+        grad: Any,
+        state: State,
+        out: Any = None,
+        *,
+        lr: float,
+        momentum: float,
+        weight_decay: float,
+        nesterov: bool,
     ) -> tuple[Any, State]:
         """One step: the new parameter and the new state."""
         if weight_decay:
@@ -66,4 +74,4 @@ class SGD(Optimizer):
             velocity = momentum * state["velocity"] + grad
             grad = grad + momentum * velocity if nesterov else velocity
             state = {"velocity": velocity}
-        return param - lr * grad, state
+        return np.subtract(param, lr * grad, out=out), state
