@@ -72,7 +72,7 @@ def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ign
         raise ValueError(f"logits are (N, classes) and targets (N,), but got {logits.shape} and {target.shape}")
     kept = None  # the rows that count, where not all do
     count = n = len(target)
-    if n and not (0 <= target.min() and target.max() < logits.shape[1] and not 0 <= ignore_index < logits.shape[1]):
+    if n and not (target.min() >= 0 and target.max() < logits.shape[1] and not 0 <= ignore_index < logits.shape[1]):
         kept = target != ignore_index
         count = n = int(np.count_nonzero(kept))
         check_classes(target, kept, logits.shape[1])
