@@ -11,10 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import graphviz
-
 from viz.geometry import COLUMN, Heights, box_size, waypoints
 from viz.plan import Plan
+from viz.render import INSTALL
 from viz.scene import Line, Scene, Shape, Text
 
 FONT = "Helvetica"
@@ -48,6 +47,18 @@ THEMES = {
 # Statements: written here, since `Digraph.node` takes 0.2 ms for each
 
 
+def sheet(
+    lines: Iterable[str], graph: Mapping[str, str], node: Mapping[str, str], edge: Mapping[str, str] | None = None
+) -> str:
+    """A directed graph of these statements, with attributes for all of it, all nodes and all edges."""
+    try:
+        import graphviz
+    except ImportError:
+        raise RuntimeError(INSTALL) from None
+    made = graphviz.Digraph("figure", graph_attr=graph, node_attr=node, edge_attr=edge or {}, body=lines)
+    return str(made.source)
+
+
 def quote(text: str) -> str:
     r"""A string of DOT.
 
@@ -62,9 +73,10 @@ def literal(text: str) -> str:
     return text.replace("&", "&amp;").replace("\\", "\\\\")
 
 
-def node(name: str, /, **attributes: str) -> str:
-    """The statement of a node."""
-    return f"\t{quote(name)} [{_attributes(attributes)}]\n"
+def node(name: str, /, html: str = "", **attributes: str) -> str:
+    """The statement of a node; `html` is an HTML-like label."""
+    label = f"label=<{html}> " if html else ""
+    return f"\t{quote(name)} [{label}{_attributes(attributes)}]\n"
 
 
 def edge(tail: str, head: str, /, **attributes: str) -> str:
@@ -110,10 +122,7 @@ def placement(plan: Plan, column: Mapping[str, int], ordered: bool = True) -> st
         members.setdefault(wire.scope, []).append(f"{wire.id}-box")
         lines.append(edge(last, wire.target, weight="20" if wire.kind == "trunk" else "2"))
     lines += clusters(plan, members)
-    sheet = graphviz.Digraph(
-        graph_attr=settings, node_attr={"shape": "box", "fixedsize": "true", "label": ""}, body=lines
-    )
-    return str(sheet.source)
+    return sheet(lines, settings, {"shape": "box", "fixedsize": "true", "label": ""})
 
 
 def clusters(plan: Plan, members: Mapping[tuple[str, ...], Sequence[str]]) -> list[str]:
@@ -163,14 +172,8 @@ def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = ()) -> str:
                 lines.append(node(end, label="", shape="point", style="invis", width="0.01", pos=f"{x:.2f},{y:.2f}"))
         lines.append(edge(line.tail, line.head, **(_line(line, theme) | _seen(line.id, unseen))))
     lines += [node(text.id, **(_text(text, theme) | _seen(text.id, unseen))) for text in scene.texts]
-    sheet = graphviz.Digraph(
-        "figure",
-        graph_attr={"layout": "nop2", "bgcolor": theme.paper, "outputorder": "edgesfirst", "pad": "0.1"},
-        node_attr={"fixedsize": "true", "fontname": FONT},
-        edge_attr={"fontname": FONT},
-        body=lines,
-    )
-    return str(sheet.source)
+    paper = {"layout": "nop2", "bgcolor": theme.paper, "outputorder": "edgesfirst", "pad": "0.1"}
+    return sheet(lines, paper, {"fixedsize": "true", "fontname": FONT})
 
 
 def _seen(id: str, unseen: frozenset[str]) -> dict[str, str]:

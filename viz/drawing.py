@@ -43,6 +43,8 @@ class Look:
         choose("style", self.style, STYLES)
         choose("theme", self.theme, THEMES)
         choose("direction", self.direction, DIRECTIONS)
+        if self.style != "book":
+            choose(f"direction in the style {self.style!r}", self.direction, DIRECTIONS[:2])
         words(self.lang)
 
 
@@ -91,10 +93,8 @@ class Drawing:
     @property
     def steps(self) -> dict[str, int]:
         """The frame in which each element appears, by its id."""
-        if self.look.style == "book":
-            things: list[Shape | Line | Text] = [*self.scene.shapes, *self.scene.lines, *self.scene.texts]
-            return {thing.id: thing.step for thing in things}
-        return styles.steps(self.graph, self.look.style)
+        things: list[Shape | Line | Text] = [*self.scene.shapes, *self.scene.lines, *self.scene.texts]
+        return {thing.id: thing.step for thing in things}
 
     # -- in each format -----------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ class Drawing:
         """DOT text. In the style "book" it states every position, for Graphviz's engine nop2, which it names."""
         if self.look.style == "book":
             return drawing(self.scene, THEMES[self.look.theme], hidden)
-        return styles.sheet(self.graph, self.labels, self.look.style, THEMES[self.look.theme], hidden)
+        return styles.styled(self.graph, self.labels, self.look.style, THEMES[self.look.theme])
 
     def render(self, format: str, hidden: Iterable[str] = ()) -> bytes:
         """The picture in a format that Graphviz writes: svg, png, pdf."""
@@ -154,12 +154,14 @@ class Drawing:
             "svg": self.svg, "dot": self.dot, "html": self.html, "json": self.json,
             "md": lambda: f"```mermaid\n{self.mermaid()}```\n", "tex": self.tikz, "txt": self.text,
         }  # fmt: skip
-        return write[format]().encode()
+        return write[format]().encode(errors="replace")
 
     # -- frames -------------------------------------------------------------------------------------
 
     def frames(self) -> Frames:
         """The figure step by step: forward an operation at a time, then backward. Nothing moves in between."""
+        if self.look.style != "book":
+            raise ValueError(f"frames are drawn in the style 'book', not {self.look.style!r}")
         return Frames(self)
 
     # -- notebooks ----------------------------------------------------------------------------------

@@ -27,8 +27,13 @@ def clean(text: str) -> str:
     'two lines�'
     """
     text = " ".join(text.split())
-    text = "".join("�" if unicodedata.category(c) in ("Cc", "Cs", "Cn", "Co") else c for c in text[: LONGEST + 1])
+    text = "".join("�" if _unprintable(c) else c for c in text[: LONGEST + 1])
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _unprintable(c: str) -> bool:
+    """Control characters, halves of characters, and what turns the direction of writing."""
+    return unicodedata.category(c) in ("Cc", "Cs", "Cn", "Co") or "\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069"
 
 
 def value_name(value: Value) -> str | None:

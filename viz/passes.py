@@ -268,9 +268,25 @@ def longest_repeat(sequence: Any) -> tuple[int, int, int]:
 
 
 def fold_middle(graph: Graph, lang: str = "en") -> Graph:
-    """The first and the last operations, and a cloud for those between."""
-    start, stop = READABLE // 4, len(graph.ops) - READABLE // 4
-    if stop <= start:
+    """The first and the last operations, and a cloud for those between, cut where the fewest values pass."""
+    n, least, most = len(graph.ops), READABLE // 8, READABLE // 2
+    if n <= 2 * most:
         return graph
+    passing = live(graph)
+    start = least + int(np.argmin(passing[least:most]))
+    stop = n - most + 1 + int(np.argmin(passing[n - most + 1 : n - least + 1]))
     several = words(lang)["operations"].format(n=sum(op.parts for op in graph.ops[start:stop]))
     return merge(graph, [Span(start, stop, "middle", several, several, "cloud")])
+
+
+def live(graph: Graph) -> Any:
+    """How many values pass from before to after each place between operations."""
+    place = {op.id: k for k, op in enumerate(graph.ops)}
+    made = {value.id: place[value.op] + 1 if value.op else 0 for value in graph.values}
+    last = dict(made)
+    for use in graph.uses:
+        last[use.value] = max(last[use.value], place[use.op] if use.op else len(graph.ops))
+    change = np.zeros(len(graph.ops) + 2, dtype=int)
+    np.add.at(change, list(made.values()), 1)
+    np.add.at(change, [k + 1 for k in last.values()], -1)
+    return np.cumsum(change)[:-1]

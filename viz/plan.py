@@ -144,7 +144,7 @@ class _Planner:
         lines = self.labels.circle(op)
         width = max((line.width for line in lines), default=0.0) + 20.0
         if op.shape != "circle" or width > WIDEST:
-            height = max(46.0, 26.0 * len(op.inputs), sum(line.height for line in lines) + 20.0)
+            height = max(46.0, 26.0 * max(len(op.inputs), len(op.outputs)), sum(line.height for line in lines) + 20.0)
             shape = "cloud" if op.shape == "cloud" else "box"
             if shape == "cloud":
                 width, height = 1.3 * width, 1.3 * height + 10.0

@@ -20,6 +20,9 @@ sys.stdout.buffer.write(graph.draw(format=format, prog=engine))
 """
 
 
+INSTALL = "drawing needs Graphviz, which is not installed here: pip install tinygrad-edu[viz]"
+
+
 class LayoutTimeout(TimeoutError):
     """Graphviz took longer than it was given."""
 
@@ -31,7 +34,7 @@ def engine() -> list[str]:
         return [dot]
     if importlib.util.find_spec("pygraphviz"):
         return [sys.executable, "-c", _WHEEL]
-    raise RuntimeError("drawing needs Graphviz, and there is none here: pip install tinygrad-edu[viz]")
+    raise RuntimeError(INSTALL)
 
 
 def graphviz(dot: str, layout: str, format: str, timeout: float | None = 20.0) -> bytes:

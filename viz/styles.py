@@ -2,101 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from html import escape
 
-import graphviz
-
-from viz.dot import FONT, Theme
+from viz.dot import FONT, Theme, edge, literal, node, sheet
 from viz.graph import Graph, Use, Value
 from viz.labels import FigureLabels
+from viz.metrics import text_width
 from viz.plan import Words
 
 
-def sheet(graph: Graph, labels: FigureLabels, style: str, theme: Theme, hidden: Iterable[str] = ()) -> str:
-    """DOT for a style; the elements in `hidden` keep their place and are not drawn."""
-    sheet = graphviz.Digraph(
-        "figure",
-        graph_attr={"rankdir": "LR", "bgcolor": theme.paper, "nodesep": "0.2", "ranksep": "0.35"},
-        node_attr={"fontname": FONT, "color": theme.outline, "fontcolor": theme.ink},
-        edge_attr={"fontname": FONT, "color": theme.forward, "fontcolor": theme.ink, "arrowsize": "0.7"},
+def styled(graph: Graph, labels: FigureLabels, style: str, theme: Theme) -> str:
+    """DOT for a style."""
+    return sheet(
+        (_records if style == "record" else _edges)(graph, labels, theme),
+        {"rankdir": "LR", "bgcolor": theme.paper, "nodesep": "0.2", "ranksep": "0.35"},
+        {"fontname": FONT, "color": theme.outline, "fontcolor": theme.ink},
+        {"fontname": FONT, "color": theme.forward, "fontcolor": theme.ink, "arrowsize": "0.7", "class": "forward"},
     )
-    unseen = frozenset(hidden)
-    draw = _record if style == "record" else _plain
-    draw(sheet, graph, labels, theme, unseen)
-    return str(sheet.source)
 
 
-def steps(graph: Graph, style: str) -> dict[str, int]:
-    """The frame in which each element appears, by its id."""
-    step = {op.id: k for k, op in enumerate(graph.ops, 1)}
-    found = dict(step)
-    first: dict[str, int] = {}
-    for use in graph.uses:
-        first[use.value] = min(first.get(use.value, len(step)), step.get(use.op or "", len(step)))
-    for value in graph.values:
-        found[value.id] = step[value.op] if value.op else first.get(value.id, 0)
-    for use in graph.uses:
-        found[use.id] = found[use.value] if style == "plain" else step.get(use.op or "", len(step))
-        if use.op is None:
-            found[f"{use.id}-result"] = found[use.value]
-    return found
-
-
-def _seen(id: str, unseen: frozenset[str]) -> dict[str, str]:
-    return {"style": "invis"} if id in unseen else {}
-
-
-def _record(sheet: graphviz.Digraph, graph: Graph, labels: FigureLabels, theme: Theme, unseen: frozenset[str]) -> None:
-    """Each value a record: its name | its value | its derivative; each operation a circle before it."""
+def _records(graph: Graph, labels: FigureLabels, theme: Theme) -> Iterator[str]:
+    """Each value a table: its name | its value | its derivative; each operation a circle before it."""
     used = {use.value for use in graph.uses}
     for value in graph.values:
         if value.id in used or value.op is not None:
-            name = _line(labels.name(value, False)) if value.name else ""
-            fields = [name, _line(labels.above(value, None)), _line(labels.below(value, None))]
-            label = " | ".join(_field(text) for text in fields if text)
-            sheet.node(value.id, label=f"{{ {label} }}", shape="record", id=value.id, **_class(value.kind),
-                       **_seen(value.id, unseen))  # fmt: skip
+            yield node(value.id, html=_table(value, labels, theme), shape="plain", **_known(value.id, value.kind))
     for op in graph.ops:
         shape = "circle" if op.shape == "circle" else "box"
-        sheet.node(op.id, label=graphviz.escape(_line(labels.circle(op))), shape=shape, id=op.id, **_class("op"),
-                   **_seen(op.id, unseen))  # fmt: skip
+        yield node(op.id, label=literal(_line(labels.circle(op))), shape=shape, **_known(op.id, "op"))
         for value_id in op.outputs:
-            sheet.edge(op.id, value_id, id=f"{value_id}-made", **_class("forward"), **_seen(value_id, unseen))
+            yield edge(op.id, value_id, id=f"{value_id}-made")
     for use in graph.uses:
         if use.op is not None:
-            sheet.edge(use.value, use.op, id=use.id, **_class("forward"), **_seen(use.id, unseen))
+            yield edge(use.value, use.op, id=use.id)
 
 
-def _plain(sheet: graphviz.Digraph, graph: Graph, labels: FigureLabels, theme: Theme, unseen: frozenset[str]) -> None:
+def _edges(graph: Graph, labels: FigureLabels, theme: Theme) -> Iterator[str]:
     """Each operation an ellipse, each use an edge with the value and the derivative on it."""
     values = {value.id: value for value in graph.values}
     used = {use.value for use in graph.uses}
     for value in graph.values:
         if value.op is None and value.id in used:
-            sheet.node(value.id, label=graphviz.escape(_line(labels.name(value, False))), shape="plaintext", id=value.id,
-                       **_class(f"name {value.kind}"), **_seen(value.id, unseen))  # fmt: skip
+            yield _name(value.id, labels.name(value, False), value.kind)
     for op in graph.ops:
         shape = "ellipse" if op.shape == "circle" else "box"
-        sheet.node(op.id, label=graphviz.escape(_line(labels.circle(op))), shape=shape, id=op.id, **_class("op"),
-                   **_seen(op.id, unseen))  # fmt: skip
+        yield node(op.id, label=literal(_line(labels.circle(op))), shape=shape, **_known(op.id, "op"))
     for use in graph.uses:
         value = values[use.value]
         target = use.op or f"{use.id}-result"
         if use.op is None:
-            sheet.node(target, label=graphviz.escape(_line(labels.name(value, True))), shape="plaintext", id=target,
-                       **_class("name result"), **_seen(target, unseen))  # fmt: skip
-        sheet.edge(value.op or value.id, target, id=use.id, label=_both(labels, value, use), fontsize="12",
-                   **_class("forward"), **_seen(use.id, unseen))  # fmt: skip
+            yield _name(target, labels.name(value, True), "result")
+        yield edge(value.op or value.id, target, id=use.id, label=_both(labels, value, use), fontsize="12")
 
 
-def _class(name: str) -> dict[str, str]:
-    return {"class": name}
+def _name(id: str, words: tuple[Words, ...], kind: str) -> str:
+    return node(id, label=literal(_line(words)), shape="plaintext", **_known(id, f"name {kind}"))
+
+
+def _known(id: str, classes: str) -> dict[str, str]:
+    """How a page finds a node."""
+    return {"id": id, "class": classes}
 
 
 def _both(labels: FigureLabels, value: Value, use: Use) -> str:
     above, below = _line(labels.above(value, use)), _line(labels.below(value, use))
     lines = [above] + ([f"∂ {below}"] if below else [])
-    return "\\n".join(graphviz.escape(line) for line in lines if line)
+    return "\\n".join(literal(line) for line in lines if line)
 
 
 def _line(lines: tuple[Words, ...]) -> str:
@@ -104,7 +76,23 @@ def _line(lines: tuple[Words, ...]) -> str:
     return " ".join("____" if line.role == "blank" else line.text for line in lines)
 
 
-def _field(text: str) -> str:
-    """Text in a record, where braces, bars and angle brackets would be structure."""
-    escaped = str(graphviz.escape(text))
-    return "".join("\\" + c if c in "{}|<> " else c for c in escaped)
+def _table(value: Value, labels: FigureLabels, theme: Theme) -> str:
+    """A value's name, number and derivative in three cells, each as wide as its text; as an HTML-like label."""
+    name = labels.name(value, False) if value.name else ()
+    cells = [
+        _cell(_line(words), colour, bold)
+        for words, colour, bold in (
+            (name, theme.parameter if value.kind == "parameter" else theme.ink, False),
+            (labels.above(value, None), theme.ink, False),
+            (labels.below(value, None), theme.grad, True),
+        )
+        if words
+    ]
+    table = f'<table border="0" cellborder="1" cellspacing="0" cellpadding="5" color="{theme.outline}">'
+    return f"{table}<tr>{''.join(cells) or '<td></td>'}</tr></table>"
+
+
+def _cell(text: str, colour: str, bold: bool) -> str:
+    written = escape(text).replace("\\", "&#92;")
+    written = f"<b>{written}</b>" if bold else written
+    return f'<td width="{text_width(text) + 10:.0f}"><font color="{colour}">{written}</font></td>'

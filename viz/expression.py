@@ -1,0 +1,143 @@
+"""Expressions of the command line: parsed, checked node by node, and computed on tensors; never run as code.
+
+What there is: + − * / ** @, signs, parentheses, numbers, names, array literals, and calls of the package's
+operations, with numbers as settings: `relu(x @ W + b)`, `sum(x, axis=0)`.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import tinygrad_edu.ops  # noqa: F401 (declares the operations)
+from tinygrad_edu.op import COMPOSITES, OPS
+
+LONGEST = 10_000  # characters
+
+_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.Pow: operator.pow, ast.MatMult: operator.matmul, ast.USub: operator.neg, ast.UAdd: operator.pos,
+}  # fmt: skip
+
+
+class ExpressionError(ValueError):
+    """What is wrong with an expression, and in which column (from 1)."""
+
+    def __init__(self, message: str, column: int) -> None:
+        super().__init__(f"column {column}: {message}")
+        self.column = column
+
+
+class Expression:
+    """An expression that has been found to be nothing but arithmetic. Raises ExpressionError for any other.
+
+    >>> Expression("(apple * count) * tax").compute({"apple": 100.0, "count": 2.0, "tax": 1.5})
+    300.0
+    >>> Expression("2 * x.real")
+    Traceback (most recent call last):
+    viz.expression.ExpressionError: column 5: an attribute is not arithmetic
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        if len(text) > LONGEST:
+            raise ExpressionError(f"the expression has more than {LONGEST:,} characters", LONGEST + 1)
+        try:
+            self.root: ast.AST = ast.parse(text, mode="eval").body
+        except SyntaxError as error:
+            raise ExpressionError(error.msg, error.offset or 1) from None
+        except (ValueError, MemoryError, RecursionError) as error:
+            raise ExpressionError(f"it cannot be read: {error}", 1) from None
+        self._nodes: list[ast.AST] = [self.root]
+        for node in self._nodes:  # the list grows as it is read
+            self._nodes += self._parts(node)
+
+    @property
+    def names(self) -> list[str]:
+        """The names that values are needed for, in the order in which they stand."""
+        found = [node for node in self._nodes if isinstance(node, ast.Name)]
+        return list(dict.fromkeys(node.id for node in sorted(found, key=lambda node: node.col_offset)))
+
+    def compute(self, values: Mapping[str, Any]) -> Any:
+        """The value of the expression. Raises ExpressionError where an operation refuses what it is given."""
+        known: dict[ast.AST, Any] = {}
+        for node in reversed(self._nodes):  # what is inside comes first
+            try:
+                known[node] = self._value(node, known, values)
+            except OverflowError as error:
+                raise ExpressionError("the number is too large", self._column(node)) from error
+            except Exception as error:
+                raise ExpressionError(str(error), self._column(node)) from error
+        return known[self.root]
+
+    def _parts(self, node: ast.AST) -> Sequence[ast.AST]:
+        """What is computed before a node; raises for one that is not arithmetic."""
+        match node:
+            case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
+                return []
+            case ast.Name():
+                return []
+            case ast.BinOp() if type(node.op) in _OPERATORS:
+                return [node.left, node.right]
+            case ast.UnaryOp() if type(node.op) in _OPERATORS:
+                return [node.operand]
+            case ast.List():
+                return node.elts
+            case ast.Call(func=ast.Name(id=name)):
+                if name not in OPS and name not in COMPOSITES:
+                    raise ExpressionError(f"{name} is not an operation of this package", self._column(node))
+                for keyword in node.keywords:
+                    if keyword.arg is None:
+                        raise ExpressionError("** is not arithmetic here", self._column(keyword.value))
+                    self._setting(keyword.value)
+                return node.args
+        what = _NAMES.get(type(node), type(getattr(node, "op", node)).__name__)
+        raise ExpressionError(f"{what} is not arithmetic", self._column(node))
+
+    def _setting(self, node: ast.AST) -> Any:
+        """A setting of an operation: a number, a truth, None, a tuple of numbers."""
+        match node:
+            case ast.Constant(value=bool() | int() | float() | None as value):
+                return value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+                return -value
+            case ast.Tuple():
+                return tuple(self._setting(part) for part in node.elts)
+        raise ExpressionError("a setting is a number, as in axis=0", self._column(node))
+
+    def _value(self, node: ast.AST, known: Mapping[ast.AST, Any], values: Mapping[str, Any]) -> Any:
+        match node:
+            case ast.Constant(value=int() | float() as number):
+                return float(number)
+            case ast.Name():
+                if node.id not in values:
+                    raise ValueError(f"{node.id} has no value; give it one: {node.id}=2")
+                return values[node.id]
+            case ast.BinOp():
+                return _OPERATORS[type(node.op)](known[node.left], known[node.right])
+            case ast.UnaryOp():
+                return _OPERATORS[type(node.op)](known[node.operand])
+            case ast.List():
+                return np.array([known[part] for part in node.elts], dtype=float)
+            case ast.Call(func=ast.Name(id=name)):
+                settings = {keyword.arg or "": self._setting(keyword.value) for keyword in node.keywords}
+                return {**OPS, **COMPOSITES}[name](*[known[part] for part in node.args], **settings)
+        raise AssertionError(f"{type(node).__name__} has passed as arithmetic")
+
+    def _column(self, node: ast.AST) -> int:
+        """The column of a node, in characters."""
+        line = self.text.splitlines()[getattr(node, "lineno", 1) - 1]
+        return len(line.encode()[: getattr(node, "col_offset", 0)].decode()) + 1
+
+
+_NAMES: dict[type[ast.AST], str] = {
+    ast.Attribute: "an attribute", ast.Subscript: "an index", ast.Call: "calling anything but an operation by its name",
+    ast.Compare: "a comparison", ast.Lambda: "a function", ast.Constant: "text", ast.ListComp: "a loop",
+    ast.GeneratorExp: "a loop", ast.IfExp: "a choice", ast.BoolOp: "and/or", ast.NamedExpr: "an assignment",
+    ast.Starred: "a star", ast.Dict: "a dictionary", ast.Set: "a set", ast.Tuple: "a tuple",
+    ast.JoinedStr: "text", ast.Await: "await", ast.Yield: "yield",
+}  # fmt: skip
