@@ -9,7 +9,7 @@ import numpy
 from tinygrad_edu.op import Drawn, Fixed, example, interval, op, real
 from tinygrad_edu.ops.elementwise import PAIRS, gate
 from tinygrad_edu.ops.indexing import one_hot
-from tinygrad_edu.ops.neural import sigmoid, softmax
+from tinygrad_edu.ops.neural import columns, sigmoid, softmax
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -30,7 +30,7 @@ def _by_logits(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: 
     g_row = g_loss[:, None] if reduction == "none" else g_loss / n
     chosen = np.equal(t[:, None], np.arange(x.shape[1]))
     kept = np.not_equal(t[:, None], ignore_index)
-    return gate(np.exp(x - top - log_sum) * (g_row + g_log_sum) - gate(g_row, chosen), kept)
+    return gate(np.exp(x - top - log_sum) * (g_row + g_log_sum) - g_row * chosen, kept)
 
 
 def _plainly_by_logits(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
@@ -76,11 +76,12 @@ def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ign
         kept = target != ignore_index
         count = n = int(np.count_nonzero(kept))
         check_classes(target, kept, logits.shape[1])
-    top = np.maximum.reduce(logits, axis=1, keepdims=True) if logits.size else logits.sum(axis=1, keepdims=True)
     # log Σ exp x = top + log Σ exp (x − top), kept apart: a large top would swallow the digits of the log
-    shifted = logits - top
-    log_sum = np.log(np.add.reduce(np.exp(shifted), axis=1, keepdims=True))
-    losses = log_sum[:, 0] - shifted[np.arange(len(target)), target if kept is None else np.where(kept, target, 0)]
+    x = columns(logits)
+    top = np.maximum.reduce(x, axis=0) if x.size else np.add.reduce(x, axis=0)
+    shifted = x - top
+    log_sum = np.log(np.add.reduce(np.exp(shifted), axis=0))
+    losses = log_sum - shifted[target if kept is None else np.where(kept, target, 0), np.arange(len(target))]
     if kept is not None:
         losses = gate(losses, kept)
     if reduction != "none":
@@ -89,7 +90,7 @@ def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ign
         losses = losses / n if n else losses * np.nan
     else:
         count = 1
-    return np.asarray(losses), log_sum, top, np.asarray(count, logits.dtype)
+    return np.asarray(losses), log_sum[:, None], top[:, None], np.asarray(count, logits.dtype)
 
 
 @op(

@@ -211,10 +211,19 @@ def logsigmoid(x: Any) -> Any:
     return -np.logaddexp(-x, 0)
 
 
+def columns(x: Any) -> Any:
+    """xᵀ of a matrix; in memory too where its rows are short, which NumPy would reduce one by one, ten times slower."""
+    return np.ascontiguousarray(x.T) if x.shape[1] <= 64 else x.T
+
+
 def _centred(x: Any, axis: Any) -> Any:
     """x − max x, so that no exponential overflows."""
     x = as_array(x)
-    return x - np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else x
+    if not x.size:
+        return x
+    if x.ndim == 2 and axis == -1:
+        return x - np.maximum.reduce(columns(x), axis=0)[:, None]
+    return x - np.maximum.reduce(x, axis=axis, keepdims=True)
 
 
 _AXES = [
