@@ -56,9 +56,10 @@ def count(x: Any, y: Any) -> int:
     vjp=(lambda g, y, x, **axes: expand(g, shape=x.shape, **axes),),  # type: ignore[has-type]  # it follows
     answers=(np.sum, (np.add, "reduce")),
     analytic=True,
+    takes_out=True,
     examples=[*AXES, *EMPTY],
 )
-def sum(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def sum(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y = Σ x, over all axes or some.
 
     >>> import tinygrad_edu as tg
@@ -66,7 +67,7 @@ def sum(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     >>> x.sum(axis=0)
     Tensor([4., 6.], op=sum)
     """
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims, out=out)
 
 
 @op(
