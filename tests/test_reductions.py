@@ -72,7 +72,7 @@ def arrays_and_axes(draw):
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(arrays_and_axes())
 def test_values_dtypes_and_gradient_shapes_over_any_axes(name, drawn):
     x, axes = drawn
@@ -97,7 +97,7 @@ RUNNING = {
 
 
 @pytest.mark.parametrize("name", RUNNING)
-@settings(max_examples=20)
+@settings(max_examples=settings.default.max_examples // 3)
 @given(hnp.array_shapes(min_dims=1, max_dims=3, max_side=4), st.data())
 def test_values_along_one_axis(name, shape, data):
     x = np.random.default_rng(0).standard_normal(shape)
@@ -278,8 +278,9 @@ def test_differences_of_any_order(shape, data):
 
 def test_differences_of_truths_and_with_ends_of_other_kinds():
     assert np.diff(Tensor([True, False, False])).tolist() == [True, False]
+    assert np.diff(Tensor([1, 2]), prepend=0.5).tolist() == [0.5, 1.0]
     x = leaf([1.0, 4.0], dtype=np.float32)
-    y = np.diff(x, prepend=0, append=9.0)
+    y = np.diff(x, prepend=0, append=np.float64(9))
     assert (y.tolist(), y.dtype) == ([1.0, 3.0, 5.0], np.float32)
     z = np.ediff1d(x, to_begin=-1.0, to_end=[7.0, 8.0])
     assert (z.tolist(), z.dtype) == ([-1.0, 3.0, 7.0, 8.0], np.float32)
@@ -385,8 +386,9 @@ def test_correction_by_either_name():
 
 
 def test_no_degrees_of_freedom_left():
-    with pytest.warns(RuntimeWarning):
-        assert math.isinf(np.var(leaf([1.0, 2.0]), ddof=2).item())
+    for ddof in (2, 5):
+        with pytest.warns(RuntimeWarning):
+            assert np.var(leaf([1.0, 2.0]), ddof=ddof).item() == INF  # never of the other sign
     assert math.isnan(np.nanvar(leaf([1.0, NAN]), ddof=1).item())
 
 
@@ -408,7 +410,7 @@ def test_minus_infinity_counts_as_absent():
     y = x.logsumexp(axis=1, keepdims=True)
     assert y.tolist() == [[1 + math.log(2)], [-INF]]
     np.testing.assert_allclose(gradient(lambda x: x.logsumexp(axis=1), x), [[0.0, 0.5, 0.5], [0.0, 0.0, 0.0]])
-    assert tg.logsumexp(leaf([1.0, INF])).item() == INF
+    assert tg.logsumexp(leaf([1000.0, INF])).item() == INF
     assert math.isnan(tg.logsumexp(leaf([1.0, NAN])).item())
 
 
@@ -420,8 +422,8 @@ def test_logsumexp_of_whole_numbers():
 # Order statistics
 
 
-@pytest.mark.parametrize("method", statistics._POSITIONS)
-@settings(max_examples=40)
+@pytest.mark.parametrize("method", statistics.POSITIONS)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(
     st.lists(st.integers(-3, 3), min_size=1, max_size=12),
     st.sampled_from([0, 0.25, 1 / 3, 0.5, 0.7, 1]) | st.floats(0, 1),

@@ -2,8 +2,8 @@
 
 A reduction takes y from x along `axis`: None stands for all axes; a number, or several, count from the end where
 negative. `keepdims` leaves these axes in y, of length 1. Going back, each rule spreads ∂L/∂y over the axes that were
-reduced, and says how much of it each element gets: all of it (sum), an equal part (mean), what only the largest
-gets (max), what its rank deserves (median).
+reduced, and says how much of it each element gets: all of it (sum), an equal part (mean), the product of the others
+(prod), nothing unless it is the largest (max), as much as it deviates (var).
 
 Source: Higham, *Accuracy and Stability of Numerical Algorithms* (2002), chapters 1 and 4.
 """
@@ -444,7 +444,7 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
         x = x.astype(float)
     m = np.maximum.reduce(x.real, axis=axis, keepdims=True, initial=-math.inf)
     m = np.where(np.isfinite(m), m, 0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):  # log 0 = −∞ is the answer, and so is e^1000 beside +∞
         y = np.log(np.add.reduce(np.exp(x - m), axis=axis, keepdims=True)) + m
     return y if keepdims else y.squeeze(axis)
 
@@ -537,15 +537,12 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     (5.0, 7.0, 4.0)
     """
     x = array(x)
-    if ord is None and (axis is None or np.iterable(axis)):
-        ord = 2 if axis is None or len(axis) == 1 else "fro"
-        if axis is None:
-            return euclidean_norm(x, axis=tuple(range(x.ndim)), keepdims=keepdims)
-    if axis is None:
-        axis = tuple(range(x.ndim))
-    axes = tuple(axis) if np.iterable(axis) else (axis,)
+    every = tuple(range(x.ndim))
+    if ord is None and axis is None:
+        return euclidean_norm(x, axis=every, keepdims=keepdims)
+    axes = every if axis is None else tuple(axis) if np.iterable(axis) else (axis,)
     if len(axes) == 2:
-        return _matrix_norm(x, ord, axes, keepdims)
+        return _matrix_norm(x, "fro" if ord is None else ord, axes, keepdims)
     if len(axes) != 1:
         raise ValueError(f"a norm with ord={ord!r} is of a vector or a matrix, one axis or two, but got axes {axes}")
     if isinstance(ord, str):

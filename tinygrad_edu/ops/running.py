@@ -197,6 +197,12 @@ def cumulative_prod(x: Any, *, axis: int | None = None, dtype: Any = None, inclu
 # Differences
 
 
+def _weak(number: Any, x: Any) -> Any:
+    """A number beside x, in the dtype that the two have in common: 0.0 is float32 beside float32."""
+    number = number.item() if isinstance(number, np.generic) else number
+    return np.astype(array(number), np.result_type(x, number))
+
+
 @composite(
     answers=(np.diff,),
     analytic=True,
@@ -226,7 +232,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
         raise ValueError("diff takes one axis or more, but got a single number")
     edge = tuple([1 if i == axis % x.ndim else length for i, length in enumerate(x.shape)])
     parts = [part for part in (prepend, x, append) if part is not None and part is not np._NoValue]
-    parts = [part if np.ndim(part) else np.broadcast_to(np.astype(array(part), x.dtype), edge) for part in parts]
+    parts = [part if np.ndim(part) else np.broadcast_to(_weak(part, x), edge) for part in parts]
     y = np.concatenate(parts, axis) if len(parts) > 1 else x
     every = (slice(None),) * (axis % x.ndim)
     for _ in range(n):

@@ -83,7 +83,7 @@ def average(x: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 # Medians and quantiles: order statistics
 
 
-_POSITIONS: dict[str, Any] = {
+POSITIONS: dict[str, Any] = {
     "linear": lambda q, n: q * (n - 1),
     "lower": lambda q, n: np.floor(q * (n - 1)),
     "higher": lambda q, n: np.ceil(q * (n - 1)),
@@ -112,7 +112,7 @@ def rank_weights(x: Any, axis: Any, q: float, method: str = "linear") -> Any:
     """
     row = in_a_row(x, axis)
     n = np.sum(row == row, axis=-1, keepdims=True)
-    h = np.maximum(np.minimum(_POSITIONS[method](q, n), n - 1), 0)
+    h = np.maximum(np.minimum(POSITIONS[method](q, n), n - 1), 0)
     ranks = np.argsort(np.argsort(row, axis=-1), axis=-1)
     return back_in_place(np.astype(np.maximum(1 - np.abs(ranks - h), 0), x.dtype), x, axis)
 
@@ -169,7 +169,7 @@ def nanmedian(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     examples=[
         *[example(e.args[0], 0.3, **e.settings) for e in AXES],
         *[example((2, 5), q, axis=1) for q in (0.0, 0.5, 0.9, 1.0)],
-        *[example((2, 6), 0.41, axis=-1, method=method) for method in _POSITIONS],
+        *[example((2, 6), 0.41, axis=-1, method=method) for method in POSITIONS],
         example((2, 3), 0.2, axis=0, skip_nan=True),
     ],
 )
@@ -192,8 +192,8 @@ def _quantiles(x: Any, q: Any, axis: Any, method: str, keepdims: bool, weights: 
         raise TypeError(
             "a quantile of a Tensor takes no weights=; for whole numbers of times write np.repeat(x, times)"
         )
-    if method not in _POSITIONS:
-        raise ValueError(f"a quantile takes one of the methods {', '.join(_POSITIONS)}, but got {method!r}")
+    if method not in POSITIONS:
+        raise ValueError(f"a quantile takes one of the methods {', '.join(POSITIONS)}, but got {method!r}")
     if getattr(q, "requires_grad", False):
         raise TypeError("a quantile is differentiated by x alone; pass q as numbers: q.numpy()")
     x, q = array(x), np.asarray(numbers(q))
