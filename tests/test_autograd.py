@@ -1101,6 +1101,9 @@ def test_checkpoint_records_nothing_where_nothing_is_to_be_differentiated():
     assert checkpoint(np.exp, Tensor([0.0])).tolist() == [1.0]
     mask = checkpoint(lambda t: t > 0, x)
     assert evaluate(mask, {x: np.array([-1.0])}).tolist() == [False]
+    w = leaf(2.0)
+    mask = checkpoint(lambda t: (t > w) & (t > 0), x)
+    assert evaluate(mask, {w: np.array([0.5])}).tolist() == [True]
     assert checkpoint(lambda t: t, x) is x
     assert checkpoint(lambda n: n * x, 3).tolist() == [3.0]
     with pytest.raises(TypeError, match="one tensor, but this one returned tuple"):

@@ -1056,6 +1056,55 @@ def _table():
             yield pytest.param(function, ex, id=f"{function.name}-{k}")
 
 
+ALIASES = [
+    lambda t: t.detach(),
+    lambda t: t.detach()[1:],
+    lambda t: t.detach().reshape(-1, 1).T,
+    lambda t: Tensor(t.detach()),
+    lambda t: t.detach().ravel()[::-1],
+    lambda t: np.split(t.detach().ravel(), [1])[1],
+    lambda t: np.broadcast_to(t.detach(), (2, *t.shape))[0],
+    lambda t: next(iter(t.detach()[None])),
+]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["alias", "write", "set", "replace", "record"]), st.integers(0, 99)), max_size=14
+    )
+)
+def test_whatever_is_written_through_any_alias_a_gradient_is_right_or_refused(steps):
+    w, x = leaf(1.0, 2.0, 3.0), leaf(4.0, 5.0, 6.0)
+    pool, records, writes = [w, x], [], 0
+    for what, k in steps:
+        target = pool[k % len(pool)]
+        if what == "alias" and target.size:
+            pool.append(ALIASES[k % len(ALIASES)](target))
+        elif what == "write" and target.data.flags.writeable:
+            with no_grad():
+                target += 0.5
+            writes += 1
+        elif what == "set" and target.size and target.data.flags.writeable:
+            with no_grad():
+                target[..., 0] = -float(k)
+            writes += 1
+        elif what == "replace":
+            (w, x)[k % 2].data = np.full(3, float(k))
+            writes += 1
+        elif what == "record":
+            view = [np.exp(w * 0.1)[1:] * x[:2], (w * x).reshape(3, 1).T ** 2, w[[0, 0, 2]] / (x * x + 1)][k % 3]
+            y = (view * view).sum() + sum(p.sum() for p in pool[2:])
+            records.append((y, [g.tolist() for g in grad(y, [w, x])], writes))
+    for y, expected, before in records:
+        try:
+            got = [g.tolist() for g in grad(y, [w, x])]
+        except RuntimeError as error:
+            assert "was written after" in str(error)
+            assert writes > before
+        else:
+            assert got == expected
+
+
 def _flat(value):
     return [part for v in value for part in _flat(v)] if isinstance(value, tuple | list) else [value]
 
