@@ -21,6 +21,7 @@ from viz.metrics import is_wide
 from viz.plan import Plan, make_plan
 from viz.render import graphviz
 from viz.scene import Line, Scene, Shape, Text
+from viz.slopes import Reading
 from viz.svg import animated, tidy
 from viz.words import words
 
@@ -57,11 +58,21 @@ def choose(what: str, given: Any, choices: Iterable[str]) -> None:
 class Drawing:
     """A figure. It shows itself in a notebook, and saves itself as `.svg .pdf .png .dot .html .json .md .tex .txt`.
 
-    graph: what is drawn, as plain data. scene: where everything on it is.
+    graph: what is drawn, as plain data. scene: where everything on it is. whole: the graph before parts of it were
+    collapsed. reading: the chain rule at each use.
     """
 
-    def __init__(self, graph: Graph, labels: FigureLabels, look: Look) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        labels: FigureLabels,
+        look: Look,
+        *,
+        whole: Graph | None = None,
+        reading: Reading | None = None,
+    ) -> None:
         self.graph, self.labels, self.look = graph, labels, look
+        self.whole, self.reading = whole or graph, reading or Reading()
 
     # -- what is where ------------------------------------------------------------------------------
 
@@ -112,7 +123,8 @@ class Drawing:
     def svg(self, hidden: Iterable[str] = ()) -> str:
         """The picture as SVG. Each element has an id and a class of its own, the same in every frame."""
         titles = {op.id: op.name for op in self.graph.ops}
-        return tidy(self.render("svg", hidden).decode(), titles, self.text())
+        name = words(self.look.lang)["figure"].format(name=text.called(self.graph))
+        return tidy(self.render("svg", hidden).decode(), titles, name, self.text())
 
     def html(self) -> str:
         """A page of its own, to step through the computation: needs no network."""
@@ -220,7 +232,7 @@ class Frame(Drawing):
     """A figure of which only the first steps are to be seen."""
 
     def __init__(self, figure: Drawing, step: int) -> None:
-        super().__init__(figure.graph, figure.labels, figure.look)
+        super().__init__(figure.graph, figure.labels, figure.look, whole=figure.whole, reading=figure.reading)
         self._figure, self._step = figure, step
         self._hidden = [id for id, at in figure.steps.items() if at > step]
 

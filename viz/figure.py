@@ -17,6 +17,7 @@ from viz.drawing import Drawing, Look, choose
 from viz.graph import Graph, Record, Use, Value, users
 from viz.labels import GRAD, SHOW, FigureLabels, differentiated, equal_to
 from viz.names import variable_names
+from viz.slopes import Reading, read
 from viz.symbols import name_values, with_derivatives
 
 
@@ -103,7 +104,8 @@ def draw(
         _annotations(graph, record, values, "data"),
         _annotations(graph, record, annotate, "grad"),
     )
-    return Drawing(_collapsed(graph, record, collapse, max_nodes, lang), labels, look)
+    reading = read(record, labels.of) if record is not None and passes.size(record.graph) <= max_nodes else Reading()
+    return Drawing(_collapsed(graph, record, collapse, max_nodes, lang), labels, look, whole=graph, reading=reading)
 
 
 def draw_backward(output: Tensor, **options: Any) -> Drawing:

@@ -206,6 +206,7 @@ class Record:
         self._names: dict[Tensor, str] = {tensor: name for name, tensor in (variables or {}).items()}
         self._names |= {node: node.name for node in order if node.name}
         self._names |= {tensor: name for name, tensor in (names or {}).items()}
+        self._names = {tensor: name for tensor, name in self._names.items() if name.strip()}
         self.gradient = gradient
         self._contributions, self._totals = differentiate(self.outputs, gradient)
         self.tensors: dict[str, Tensor] = {}

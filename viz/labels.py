@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,7 +69,7 @@ def derivative(of: str, value: Value) -> str:
     if name is None:
         return f"∂{of}"
     name = clean(name)
-    return f"∂{of}/∂{name}" if name.isalnum() or "_" in name or len(name) < 3 else f"∂{of}/∂({name})"
+    return f"∂{of}/∂{name}" if re.fullmatch(r"[\w.²³]+(\([^()]*\))?", name) else f"∂{of}/∂({name})"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def _held(scope: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The tensors in a scope with their names: those of variables, then those inside containers."""
     inside = []
     for name, value in list(scope.items()):
-        if name.startswith("_"):
+        if name.startswith("_") or not name.isidentifier():
             continue
         if isinstance(value, Tensor):
             yield name, value

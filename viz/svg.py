@@ -6,27 +6,27 @@ import re
 from collections.abc import Iterable, Mapping
 from html import escape
 
-_COMMENT_OR_TITLE = re.compile(r"<!--.*?-->\n?|<title>(.*?)</title>\n?", re.DOTALL)
+_INNER = re.compile(r'<g id="([^"]*)"|<!--.*?-->\n?|<title>.*?</title>\n?', re.DOTALL)
 _OPENING = re.compile(r"<svg ([^>]*)>", re.DOTALL)
 
 
-def tidy(svg: str, titles: Mapping[str, str], description: str) -> str:
-    """The SVG with the titles given (by id), none of Graphviz's own, and a description for screen readers."""
+def tidy(svg: str, titles: Mapping[str, str], name: str, description: str) -> str:
+    """The SVG with the titles given (by id), none of Graphviz's own, and a name and a description for screen readers."""
     head, _, body = svg.partition("<svg ")
     body = "<svg " + body
-    current = ""
-    out, last = [], 0
-    for found in re.finditer(r'<g id="([^"]*)"|<!--.*?-->\n?|<title>.*?</title>\n?', body, re.DOTALL):
+    kept, last, current = [], 0, ""
+    for found in _INNER.finditer(body):
         if found[1] is not None:
             current = found[1]
             continue
-        out.append(body[last : found.start()])
+        kept.append(body[last : found.start()])
         last = found.end()
         if found[0].startswith("<title>") and current in titles:
-            out.append(f"<title>{escape(titles[current])}</title>\n")
-    body = "".join(out) + body[last:]
-    label = escape(description, quote=True)
-    body = _OPENING.sub(lambda m: f'<svg role="img" aria-label="{label}" {m[1]}>', body, count=1)
+            kept.append(f"<title>{escape(titles[current])}</title>\n")
+    body = ("".join(kept) + body[last:]).replace("&#45;", "-")
+    label, said = escape(name, quote=True), escape(description)
+    opening = rf'<svg role="img" aria-label="{label}" '
+    body = _OPENING.sub(lambda found: f"{opening}{found[1]}>\n<desc>{said}</desc>", body, count=1)
     return head.split("<!-- Generated")[0] + body
 
 

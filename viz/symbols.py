@@ -20,7 +20,7 @@ WIDE = 40  # characters of a derivative that is written in full
 
 def name_values(record: Record) -> Graph:
     """The graph with an expression for each value that is short enough: x + y, X·W, exp(−x)."""
-    named = _names(record)
+    named = expressions(record)
     values = tuple(
         replace(value, symbol=_bare(named[record.tensors[value.id]])) if record.tensors[value.id] in named else value
         for value in record.graph.values
@@ -33,7 +33,7 @@ def with_derivatives(record: Record, graph: Graph, loss: str | None, simplify: b
     if len(record.outputs) != 1 or not record.outputs[0].requires_grad:
         return graph
     (output,) = record.outputs
-    names = {text: tensor for tensor, text in _names(record).items()}
+    names = {text: tensor for tensor, text in expressions(record).items()}
     full = chain(output, names, loss=loss)
     local = chain(output, names, loss=loss, local=True)
 
@@ -68,7 +68,7 @@ def with_derivatives(record: Record, graph: Graph, loss: str | None, simplify: b
     return replace(graph, values=tuple(values), uses=tuple(uses))
 
 
-def _names(record: Record) -> dict[Tensor, str]:
+def expressions(record: Record) -> dict[Tensor, str]:
     """What each tensor is called: its name, or the expression that it is; in parentheses where it is a sum."""
     known: dict[Tensor, Symbol] = {}
     called: dict[Tensor, str] = {}

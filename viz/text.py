@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from viz.graph import Graph, Operation, Use, Value
-from viz.labels import clean, derivative, differentiated
+from viz.labels import clean, derivative, differentiated, value_text
 from viz.numbers import data_text, shape_text
 from viz.words import words
 
@@ -14,10 +14,19 @@ LIMIT = 400  # so many sentences
 
 def sentences(graph: Graph, lang: str = "en") -> str:
     """A sentence for each value that is given and each operation, in the order of computing."""
-    return "\n".join(_Teller(graph, lang).lines())
+    return "\n".join(Teller(graph, lang).lines())
 
 
-class _Teller:
+def called(graph: Graph) -> str:
+    """What the outputs are called; without a name, what they are."""
+    values = {value.id: value for value in graph.values}
+    outputs = [values[use.value] for use in graph.uses if use.op is None]
+    return ", ".join(clean(value.name) if value.name else value_text(value) for value in outputs)
+
+
+class Teller:
+    """Says what a graph computes."""
+
     def __init__(self, graph: Graph, lang: str) -> None:
         self.graph, self.say = graph, words(lang)
         self.values = {value.id: value for value in graph.values}
@@ -34,37 +43,43 @@ class _Teller:
         return lines
 
     def _given(self, value: Value) -> str:
-        line = self.say["given"].format(name=self._name(value), value=self._amount(value))
+        line = self.say["given"].format(name=self.name(value), value=self._amount(value))
         if value.flows and (value.grad is not None or value.grad_symbol):
             d = derivative(self.of, value)
             line += self.say["gradient"].format(d=d, grad=self._grad(value, value))
         return line + "."
 
     def _operation(self, op: Operation) -> str:
+        line = self.forward(op)
         inputs = [self.uses[use] for use in op.inputs]
-        line = self.say["operation"].format(
-            op=clean(
-                op.name if op.shape == "circle" else f"{op.symbol} {op.name}" if op.symbol != op.name else op.name
-            ),
-            inputs=self._list([self._named(self.values[use.value]) for use in inputs]),
-            outputs=self._list([self._named(self.values[v]) for v in op.outputs]),
-        )
         backs = [self._back(use) for use in inputs if use.flows]
         arriving = [self._grad(self.values[v], self.values[v]) for v in op.outputs if self.values[v].flows]
         if backs and arriving:
             line += " " + self.say["back"].format(arriving=self._list(arriving), backs=self._list(backs))
         return line
 
+    def forward(self, op: Operation) -> str:
+        """What an operation takes and gives."""
+        inputs = [self.uses[use] for use in op.inputs]
+        return self.say["operation"].format(
+            op=clean(
+                op.name if op.shape == "circle" else f"{op.symbol} {op.name}" if op.symbol != op.name else op.name
+            ),
+            inputs=self._list([self._named(self.values[use.value]) for use in inputs]),
+            outputs=self._list([self._named(self.values[v]) for v in op.outputs]),
+        )
+
     def _back(self, use: Use) -> str:
         value = self.values[use.value]
-        return self.say["sends"].format(grad=self._grad(use, value), name=self._name(value))
+        return self.say["sends"].format(grad=self._grad(use, value), name=self.name(value))
 
     def _list(self, parts: Sequence[str]) -> str:
         if not parts:
             return self.say["nothing"]
         return parts[0] if len(parts) == 1 else self.say["comma"].join(parts[:-1]) + self.say["and"] + parts[-1]
 
-    def _name(self, value: Value) -> str:
+    def name(self, value: Value) -> str:
+        """What a value is called; without a name, what it is."""
         return clean(value.name) if value.name else self._amount(value)
 
     def _named(self, value: Value) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
+        "figure": "Computational graph of {name}",
         "forward": "forward",
         "backward": "backward",
         "operations": "{n:,} operations",
@@ -22,6 +23,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "array": "an array of shape {shape}",
     },
     "ko": {
+        "figure": "{name}의 계산 그래프",
         "forward": "순전파",
         "backward": "역전파",
         "operations": "연산 {n:,}개",

@@ -1,0 +1,108 @@
+"""The chain rule at each use, for a reader to follow: what arrives × the local derivative = what is passed on.
+
+The formulas come from running the gradient rules on symbols, and the numbers from running them on ones: what a
+rule makes of 1 is the local derivative ∂y/∂x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.formula import LONGEST, ONE, Symbol, chain, constant, run_or_name_rule
+from tinygrad_edu.graph import recording
+from viz.graph import SMALL, Data, Record, Tensor, plain
+from viz.symbols import expressions
+
+WIDE = 120  # characters of a formula
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """The chain rule at one use of a value x in y = f(x, …)."""
+
+    rule: str | None = None  # ∂L/∂x, as in ∂L/∂y·b
+    general: str | None = None  # where it cannot be said of this use, that of any: ∂L/∂a = ∂L/∂y·b
+    symbol: str | None = None  # ∂y/∂x, as in b
+    data: Data = None  # ∂y/∂x as a number; of an elementwise function, as an array
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the formulas call each value, and the slope of each use, by their ids."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    slopes: Mapping[str, Slope] = field(default_factory=dict)
+
+
+def read(record: Record, of: str) -> Reading:
+    """The reading of a record in which `of` is differentiated.
+
+    >>> import tinygrad_edu as tg
+    >>> a, b = tg.Tensor(3.0, requires_grad=True, name="a"), tg.Tensor(2.0, requires_grad=True, name="b")
+    >>> y = tg.multiply(a, b)
+    >>> read(Record(tg.square(y), names={"y": y}), "L").slopes["u0"]
+    Slope(rule='∂L/∂y·b', general=None, symbol='b', data=2.0)
+    """
+    names: Mapping[Tensor, str] = {}
+    contributions: Mapping[Any, Symbol] = {}
+    if len(record.outputs) == 1 and record.outputs[0].requires_grad:
+        local = chain(record.outputs[0], {text: tensor for tensor, text in expressions(record).items()}, loss=of, local=True)
+        names, contributions = local.names, local.contributions
+    slopes = {}
+    for use in record.graph.uses:
+        if use.op is None or not use.flows:
+            continue
+        node, i = record.nodes[use.op], use.position
+        rule = written(contributions.get((node, i)))
+        general = node.op.formula(i) if rule is None and node.op.examples else None
+        data = factor(node, i)
+        symbol = local_symbol(node, i, names) if data is not None else None
+        slopes[use.id] = Slope(rule, general, symbol, data)
+    known = {id: names[tensor] for id, tensor in record.tensors.items() if tensor in names}
+    return Reading(known, slopes)
+
+
+def factor(node: Tensor, i: int) -> Data:
+    """∂y/∂xᵢ, where it is a single number or acts on each element by itself; else None.
+
+    Whether it does is seen from a random derivative g: then the rule makes g·∂y/∂x of it.
+    """
+    y, xs = node._data, [x._data for x in node.inputs]
+    if node.op.outputs is not None or y.size > SMALL or y.shape != xs[i].shape:
+        return None
+    with np.errstate(all="ignore"), recording(enabled=False):
+        local = run(node, i, np.ones_like(y))
+        g = np.random.default_rng(0).standard_normal(y.shape).astype(y.dtype)
+        elementwise = y.size == 1 or np.allclose(run(node, i, g), g * local, rtol=1e-4, equal_nan=True)
+    return plain(local) if elementwise else None
+
+
+def run(node: Tensor, i: int, g: Any) -> Any:
+    """The rule of an operation's input `i` on arrays."""
+    return node.op.rules[i](g, node._data, *[x._data for x in node.inputs], **node.settings)
+
+
+def local_symbol(node: Tensor, i: int, names: Mapping[Tensor, str]) -> str | None:
+    """∂y/∂xᵢ as an expression: what the rule prints for ∂L/∂y = 1."""
+    if node not in names:
+        return None
+    one = Symbol(ONE, np.ones_like(node._data))
+    with np.errstate(all="ignore"), recording(enabled=False):
+        return written(run_or_name_rule(node.op, i, one, *symbols([node, *node.inputs], names), **node.settings))
+
+
+def symbols(tensors: Sequence[Tensor], names: Mapping[Tensor, str]) -> list[Symbol]:
+    """Tensors by their names, or else by their numbers."""
+    return [Symbol(names.get(x) or constant(x._data), x._data) for x in tensors]
+
+
+def written(symbol: Any) -> str | None:
+    """An expression as text, if it is short enough to be read."""
+    if symbol is None or symbol.expression.size > LONGEST:
+        return None
+    text: str = symbol.text(matmul=" · ")
+    return text if len(text) <= WIDE else None
