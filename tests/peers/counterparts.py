@@ -96,13 +96,13 @@ def getitem(x, key):
     parts = key if isinstance(key, tuple) else (key,)
     if any(isinstance(p, slice) and (p.step or 1) < 0 for p in parts):
         where = np.arange(x.numel()).reshape(x.shape)[key]
-        return x.reshape(-1)[T.from_numpy(np.ascontiguousarray(where))]
+        return x.reshape(-1)[T.from_numpy(where.copy())]
     return x[index(key)]
 
 
 def written(x, key, values, accumulate):
     """A copy of x with values written, or added, at key."""
-    where = T.from_numpy(np.ascontiguousarray(np.arange(x.numel()).reshape(x.shape)[_numpy(key)]))
+    where = T.from_numpy(np.array(np.arange(x.numel()).reshape(x.shape)[_numpy(key)]))
     values = T.broadcast_to(values, where.shape) if values.ndim <= where.ndim else values.reshape(where.shape)
     if accumulate:
         return x.reshape(-1).index_put((where.reshape(-1),), values.reshape(-1), True).reshape(x.shape)
