@@ -490,7 +490,6 @@ def test_a_chain_of_two_hundred_thousand_operations():
     assert x.grad.item() == 1.0
     assert len(repr(y)) < 100
     assert float(evaluate(y, {x: 5.0})) == 200_005.0
-    assert grad(y, x).item() == 1.0
     y.backward(retain_graph=False)
     assert x.grad.item() == 2.0
 
