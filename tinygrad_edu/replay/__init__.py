@@ -36,13 +36,13 @@ def replay(f: Callable[..., Any]) -> Replay:
 
     >>> import tinygrad_edu as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> optimizer = tg.optim.SGD([w], lr=0.1)
     >>> @replay
     ... def step(x):
     ...     loss = np.square(x * w).sum()
-    ...     w.grad = None
+    ...     optimizer.zero_grad()
     ...     loss.backward()
-    ...     with tg.no_grad():
-    ...         w -= 0.1 * w.grad
+    ...     optimizer.step()
     ...     return loss
     >>> [round(step(np.ones(2)).item(), 4) for _ in range(3)]
     [5.0, 3.2, 2.048]
