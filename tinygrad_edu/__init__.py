@@ -57,6 +57,7 @@ from tinygrad_edu.tensor import Tensor
 
 if TYPE_CHECKING:
     from tinygrad_edu import data, linalg, nn, optim, testing
+    from tinygrad_edu.program import replay
     from tinygrad_edu.formula import formula  # the module of this name can be called, as the function in it
 
 # what NumPy calls by a second name
@@ -87,7 +88,7 @@ __all__ = [
     "nanquantile", "nanstd", "nansum", "nanvar", "negative", "nn", "no_grad", "nonzero", "not_equal", "one_hot",
     "ones", "ones_like", "ops", "optim", "outer", "pad", "partition", "percentile", "permute", "permute_dims",
     "piecewise", "positive", "pow", "power", "prod", "ptp", "quantile", "rad2deg", "radians", "rand", "randn",
-    "ravel", "reciprocal", "relu", "remainder", "repeat", "reshape", "right_shift", "rint", "roll", "rollaxis",
+    "ravel", "reciprocal", "relu", "remainder", "repeat", "replay", "reshape", "right_shift", "rint", "roll", "rollaxis",
     "rot90", "round", "scatter_add", "select", "set_default_dtype", "sigmoid", "sign", "signbit", "silu", "sin",
     "sinc", "sinh", "softmax", "softplus", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract",
     "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "testing", "tile", "trace",
@@ -101,4 +102,6 @@ def __getattr__(name: str) -> Any:
     """Load a part of the package when it is first named, so that importing the engine costs little."""
     if name in ("data", "formula", "linalg", "nn", "optim", "testing"):
         return import_module(f"tinygrad_edu.{name}")
+    if name == "replay":
+        return import_module("tinygrad_edu.program").replay
     raise AttributeError(f"module 'tinygrad_edu' has no attribute {name!r}")

@@ -430,7 +430,8 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
             y = run(xs[: len(tensors)])
         return _pull(y, xs, g, recorded)
 
-    op = joint_op(forward, rules, name="checkpoint", bind=lambda *inputs: (inputs, {}))
+    said = "∂L/∂xᵢ = (∂checkpoint/∂xᵢ)ᵀ @ ∂L/∂y"
+    op = joint_op(forward, rules, name="checkpoint", bind=lambda *inputs: (inputs, {}), formulas=[said])
     return op.apply((*tensors, *captured))
 
 

@@ -26,7 +26,7 @@ import sys
 import types
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -47,11 +47,16 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """Something to print: its kind, its parts, and what else it needs (a number, a name, axes)."""
+    """Something to print: its kind, its parts, and what else it needs (a number, a name, axes).
+
+    `moved` is not printed: to which axes, counted from the last, adding axes of length 1 has moved its own. It tells
+    the two x in x[:, None] − x apart.
+    """
 
     kind: str
     parts: tuple[Expression, ...] = ()
     data: Any = None
+    moved: tuple[tuple[int, int], ...] = ()
     size: int = field(init=False, compare=False)  # how many expressions it is made of
 
     def __post_init__(self) -> None:
@@ -66,7 +71,37 @@ def make(kind: str, *parts: Expression, data: Any = None) -> Expression:
             return number(result)
     if kind == "power" and parts[1] == ONE:
         return parts[0]
+    if kind in ("product", "quotient") and parts[0].kind == "negative":  # −a·b is read as −(a·b) anyhow
+        return make("negative", make(kind, *_opened(parts[0]).parts, *parts[1:]))
     return Expression(kind, parts, data)
+
+
+def move(e: Expression, before: tuple[int, ...], after: tuple[int, ...]) -> Expression:
+    """The expression, when its value of shape `before` is given the shape `after` by adding or leaving out ones."""
+    axes = [[i - len(shape) for i, n in enumerate(shape) if n != 1] for shape in (before, after)]
+    return _moved(e, dict(zip(*axes, strict=True)))
+
+
+def _alike(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether two shapes differ by nothing but ones."""
+    return [n for n in a if n != 1] == [n for n in b if n != 1]
+
+
+def _moved(e: Expression, moves: Mapping[int, int]) -> Expression:
+    old = dict(e.moved)
+    new = {i: to for i, to in moves.items() if i not in old.values()} | {i: moves.get(to, to) for i, to in old.items()}
+    moved = tuple(sorted([(i, to) for i, to in new.items() if i != to]))
+    return e if e.kind == "number" or moved == e.moved else replace(e, moved=moved)
+
+
+def _opened(e: Expression) -> Expression:
+    """The same with its parts moved instead of the whole, where each element is made of one element of each part."""
+    if not e.moved or e.kind not in ELEMENTWISE:
+        return e
+    return Expression(e.kind, tuple([_moved(part, dict(e.moved)) for part in e.parts]), e.data)
+
+
+ELEMENTWISE = {"sum", "product", "quotient", "negative", "power", "sqrt", "absolute", "holds", "rounded"}
 
 
 _ARITHMETIC: dict[str, Callable[..., Any]] = {
@@ -88,9 +123,11 @@ def gradient(of: str, by: str) -> Expression:
     return Expression("gradient", (), (of, by))
 
 
-def call(function: str, *parts: Expression, axes: str = "", options: tuple[str, ...] = ()) -> Expression:
-    """A function applied to its arguments; axes as a subscript, other settings as written."""
-    return make("call", *parts, data=(function, axes, options))
+def call(
+    function: str, *parts: Expression, axes: str = "", options: tuple[str, ...] = (), unsaid: Any = None
+) -> Expression:
+    """A function applied to its arguments; axes as a subscript, other settings as written, or left unsaid."""
+    return make("call", *parts, data=(function, axes, options, unsaid))
 
 
 def number(value: Any) -> Expression:
@@ -125,7 +162,6 @@ def _root(x: Expression) -> Expression:
 
 _PI, _LN2, _LN10 = name("π"), call("log", number(2)), call("log", number(10))
 _CONSTANTS: dict[float, Expression] = {
-    0.5: _quotient(ONE, number(2)),
     math.pi: _PI,
     math.pi / 2: _quotient(_PI, number(2)),
     math.pi / 180: _quotient(_PI, number(180)),
@@ -172,6 +208,7 @@ def normal(e: Expression) -> Expression:
 
 def _term(e: Expression) -> Term:
     """The normal form of `e`, as a fraction of factors."""
+    e = _opened(e)
     match e.kind:
         case "number":
             return Term(e.data, 1)
@@ -197,7 +234,7 @@ def _term(e: Expression) -> Term:
         sign, parts[0] = (-1) ** parts[1].data, parts[0].parts[0]
     if e.kind in LINEAR and ZERO in parts:
         return Term(0, 1)
-    rebuilt = make(e.kind, *parts, data=e.data)
+    rebuilt = replace(make(e.kind, *parts, data=e.data), moved=e.moved)
     return Term(sign * rebuilt.data, 1) if rebuilt.kind == "number" else Term(sign, 1, (rebuilt,))
 
 
@@ -224,7 +261,7 @@ def _flat(kind: str, e: Expression) -> Iterator[Expression]:
     """The parts of nested sums, or products, in a row."""
     stack = [e]
     while stack:
-        e = stack.pop()
+        e = _opened(stack.pop())
         if e.kind == kind:
             stack.extend(reversed(e.parts))
         else:
@@ -236,6 +273,8 @@ def _tidy(t: Term) -> Term:
     above, below = t.above, t.below
     if below < 0:
         above, below = -above, -below
+    if abs(above) == 0.5 and t.factors and isinstance(below, int):  # x/2
+        above, below = int(2 * above), 2 * below
     if isinstance(above, int) and isinstance(below, int) and below:
         common = math.gcd(above, below)
         above, below = above // common, below // common
@@ -325,7 +364,8 @@ class Text:
 
     def _number(self, e: Expression) -> str:
         exact = str(e.data)
-        return (exact if isinstance(e.data, int) or len(exact) <= 8 else f"{e.data:.4g}").replace("-", self.minus)
+        written = exact if isinstance(e.data, int) or len(exact) <= 8 else f"{e.data:.4g}"
+        return re.sub(r"e([-+])0*", r"e\1", written).replace("-", self.minus)
 
     def _negative(self, e: Expression, x: Expression) -> str:
         return self.minus + self.write(x, MATMUL)
@@ -346,8 +386,8 @@ class Text:
         factors = list(_flat("product", e))
         written = self.write(factors[0], FACTOR)
         for before, factor in itertools.pairwise(factors):
-            fused = before.kind == "number" and before.data >= 0 and _is_letter(factor)
-            written += (self.fused if fused else self.times) + self.write(factor, FACTOR)
+            plain = before.kind == "number" and before.data >= 0 and before.data != 1 and "e" not in str(before.data)
+            written += (self.fused if plain and _is_letter(factor) else self.times) + self.write(factor, FACTOR)
         return written
 
     def _quotient(self, e: Expression, above: Expression, below: Expression) -> str:
@@ -370,6 +410,9 @@ class Text:
     def _matmul(self, e: Expression, a: Expression, b: Expression) -> str:
         return self.write(a, MATMUL if a.kind == "matmul" else FACTOR) + self.at + self.write(b, FACTOR)
 
+    def _constant(self, e: Expression) -> str:
+        return self._variable(e.data[0])
+
     def _sqrt(self, e: Expression, x: Expression) -> str:
         return "√" + self.write(x, ATOM)
 
@@ -380,18 +423,23 @@ class Text:
         return e.data[0] + self.write(x) + e.data[1]
 
     def _over(self, e: Expression, x: Expression) -> str:
-        sign, axes = e.data
+        sign, axes, _ = e.data
         return f"{sign}{axes.replace(',', '').translate(SUBSCRIPTS)} {self.write(x, PRODUCT)}"
 
     def _call(self, e: Expression, *arguments: Expression) -> str:
-        function, axes, options = e.data
+        function, axes, options, _ = e.data
         inside = ", ".join([*[self._condition(x) for x in arguments], *options])
-        if len(arguments) == 1 and not options:
-            return function + axes.replace(",", "").translate(SUBSCRIPTS) + self._parentheses(inside)
-        return f"{function}{axes.replace(',', '').translate(SUBSCRIPTS)}({inside})"
+        return self._function(function) + axes.replace(",", "").translate(SUBSCRIPTS) + self._parentheses(inside)
+
+    def _function(self, function: str) -> str:
+        return function
 
     def _index(self, e: Expression, x: Expression, *keys: Expression) -> str:
         return self.write(x, ATOM) + f"[{e.data.format(*[self._condition(key) for key in keys])}]"
+
+    def _scatter(self, e: Expression, x: Expression, *keys: Expression) -> str:
+        key = e.data[0].format(*[self._condition(key) for key in keys])
+        return self._function("scatter") + self._parentheses(f"{self.write(x)}, {key}")
 
     def _holds(self, e: Expression, *_: Expression) -> str:
         return f"[{self._condition(e)}]"
@@ -404,7 +452,8 @@ class Text:
         nested = sign in _JOINING
         written = [self._condition(part, sign) if nested else self.write(part) for part in (a, *rest)]
         inside = f"{sign}{written[0]}" if not rest else f"{written[0]} {sign} {written[1]}"
-        return f"({inside})" if nested and rest and within not in ("", sign) else inside
+        apart = within == "¬" or (nested and within not in ("", sign))
+        return f"({inside})" if rest and apart else inside
 
 
 def _leading_gradients(e: Expression) -> int:
@@ -504,16 +553,18 @@ class LaTeX(Text):
         return f"{left} {self.write(x)} {right}"
 
     def _over(self, e: Expression, x: Expression) -> str:
-        sign, axes = e.data
+        sign, axes, _ = e.data
         return _LATEX_SIGNS[sign] + (f"_{{{axes}}}" if axes else "") + " " + self.write(x, PRODUCT)
 
     def _call(self, e: Expression, *arguments: Expression) -> str:
-        function, axes, options = e.data
+        function, axes, options, _ = e.data
         if function == "exp":
             return f"e^{{{self.write(arguments[0])}}}"
-        written = "\\" + function if function in _LATEX_FUNCTIONS else _upright(function)
         inside = ", ".join([*[self._condition(x) for x in arguments], *[_upright(option) for option in options]])
-        return written + (f"_{{{axes}}}" if axes else "") + self._parentheses(inside)
+        return self._function(function) + (f"_{{{axes}}}" if axes else "") + self._parentheses(inside)
+
+    def _function(self, function: str) -> str:
+        return "\\" + function if function in _LATEX_FUNCTIONS else _upright(function)
 
     def _condition(self, e: Expression, within: str = "") -> str:
         written = super()._condition(e, within)
@@ -540,8 +591,8 @@ _LATEX_SIGNS = {
     "∧": r"\wedge", "∨": r"\vee", "⊕": r"\oplus", "¬": r"\neg",
 }  # fmt: skip
 _ESCAPES = {
-    " ": r"\ ", "→": r"\to ", "−": "-", "\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge ", "&": r"\wedge ", '"': "''", "`": "'",
-    **{c: "\\" + c for c in "{}$%#_"},
+    " ": r"\ ", "→": r"\to ", "−": "-", "\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge ", "&": r"\wedge ", '"': "''", "`": "'", "′": "'",
+    "∂": r"\partial ", **{c: "\\" + c for c in "{}$%#_"}, **{c: f"_{{{i}}}" for i, c in enumerate("₀₁₂₃₄₅₆₇₈₉")},
 }  # fmt: skip
 
 
@@ -585,7 +636,7 @@ SPELLINGS: dict[str, Callable[..., Expression]] = {
     "matmul": lambda a, b: make("matmul", a, b),
     "matrix_transpose": lambda x: make("transpose", x),
     "zero": lambda x: ZERO,
-    **{silent: lambda x: x for silent in ("positive", "copy", "astype", "broadcast_to", "expand", "expand_dims", "squeeze")},
+    **{silent: lambda x: x for silent in ("positive", "copy", "astype")},
     **{op: partial(lambda sign, *xs: make("holds", *xs, data=sign), sign) for op, sign in {
         "equal": "=", "not_equal": "≠", "less": "<", "less_equal": "≤", "greater": ">", "greater_equal": "≥",
         "logical_and": "∧", "logical_or": "∨", "logical_xor": "⊕", "logical_not": "¬",
@@ -597,15 +648,31 @@ SPELLINGS: dict[str, Callable[..., Expression]] = {
 def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) -> Expression:
     """The op applied to `xs`, as an expression; `y` is the value of the result."""
     parts = [x.expression for x in xs]
+    if isinstance(xs[0].value, tuple):  # what made it says it all
+        return parts[0]
+    first = np.shape(xs[0].value)
+    if all(part.kind == "number" for part in parts) and not isinstance(y, tuple):
+        return constant(y)
     if op.name in SPELLINGS:
         return SPELLINGS[op.name](*parts)
-    first = np.shape(xs[0].value)
     axes = _axes(settings.get("axis"), len(first))
+    unsaid = (first, str(settings))
     match op.name:
-        case "sum":
-            return parts[0] if y.size == math.prod(first) else make("over", *parts, data=("Σ", axes))
-        case "prod":
-            return parts[0] if y.size == math.prod(first) else make("over", *parts, data=("∏", axes))
+        case "broadcast_to" | "expand":
+            axis = settings.get("axis")
+            kept = np.expand_dims(xs[0].value, axis).shape if axis is not None and y.ndim != len(first) else first
+            return move(parts[0], first, kept)
+        case "expand_dims" | "squeeze":
+            return move(parts[0], first, y.shape)
+        case "reshape":
+            return move(parts[0], first, y.shape) if _alike(first, y.shape) else call("reshape", *parts, unsaid=unsaid)
+        case "sum" | "prod":
+            sign = "Σ" if op.name == "sum" else "∏"
+            return (
+                move(parts[0], first, y.shape)
+                if _alike(first, y.shape)
+                else make("over", *parts, data=(sign, axes, unsaid))
+            )
         case "gate":
             return make("product", parts[0], truth(xs[1]))
         case "where" if parts[2] == ZERO:
@@ -614,32 +681,27 @@ def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) ->
             return call("einsum", name(settings["equation"].replace("->", "→")), *parts)
         case "constant_power":
             return make("power", *parts, number(settings["exponent"]))
-        case "reshape":
-            longer = [n for n in first if n != 1], [n for n in y.shape if n != 1]
-            return parts[0] if longer[0] == longer[1] else call("reshape", *parts)
-        case "transpose":
-            order = tuple(settings["axes"] or reversed(range(len(first))))
-            if order == tuple(range(len(first))):
+        case "transpose" | "swapaxes" | "moveaxis":
+            axes_in_order = op.forward(np.empty(range(len(first))), **settings).shape
+            if axes_in_order == tuple(range(len(first))):
                 return parts[0]
-            if order == (*range(len(first) - 2), len(first) - 1, len(first) - 2):
+            if axes_in_order == (*range(len(first) - 2), len(first) - 1, len(first) - 2):
                 return make("transpose", *parts)
-            return call("transpose", *parts, options=(_option(settings["axes"]),) if settings["axes"] else ())
-        case "swapaxes" if {settings["axis1"] % len(first), settings["axis2"] % len(first)} == {
-            len(first) - 2,
-            len(first) - 1,
-        }:
-            return make("transpose", *parts)
         case "getitem":
             key = op.symbol(**settings)[1:-1]  # with # for an array
-            added = all(part in (":", "...", "None") for part in key.split(", "))
-            return parts[0] if added else make("index", *parts, data=key.replace("#", "{}"))
+            if all(part in (":", "...", "None") for part in key.split(", ")):
+                return move(parts[0], first, y.shape)
+            return make("index", *parts, data=key.replace("#", "{}"))
+        case "scatter":
+            key = op.symbol(**settings).removesuffix("+=")
+            return make("scatter", *parts, data=(key.replace("#", "{}"), unsaid))
     left_out = {p.name: p.default for p in inspect.signature(op.forward).parameters.values()} if settings else {}
     options = [
         _option(value)
         for key, value in settings.items()
         if key not in _UNSAID and value is not None and value != left_out[key]
     ]
-    return call(op.name, *parts, axes=axes, options=tuple(options))
+    return call(op.name, *parts, axes=axes, options=tuple(options), unsaid=unsaid)
 
 
 _UNSAID = {"axis", "keepdims", "shape", "key", "dtype", "num_classes", "axisa", "axisb", "axisc"}
@@ -665,14 +727,14 @@ def _axes(axis: Any, ndim: int) -> str:
 
 
 def constant(array: Any) -> Expression:
-    """An array that has no name: its number if it holds only one, I for the identity."""
+    """An array that has no name: its number if it holds only one, I for the identity, else its elements if they are few."""
     a = np.asarray(array)
     if a.size and (a == a.flat[0]).all():
         return number(a.flat[0])
     if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and (a == np.eye(a.shape[-1])).all():
         return name("I")
-    written = np.array2string(a, separator=", ", precision=4, threshold=8)
-    return name(" ".join(written.split()).replace("[", "(").replace("]", ")") if a.size <= 8 else "…")
+    written = " ".join(np.array2string(a, separator=", ", precision=4).split()) if a.size <= 8 else "…"
+    return Expression("constant", (), (written.replace("[", "(").replace("]", ")"), a.shape, a.tobytes()))
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -823,8 +885,34 @@ def run_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Symb
     else:
         result = _symbol(op.rules[i](g, y, *xs, **settings))
     if not isinstance(g, tuple) and result.expression is g.expression:
-        return Symbol(Expression("product", (g.expression, ONE)), result.value)
+        return Symbol(make("product", g.expression, ONE), result.value)
     return result
+
+
+def run_or_name_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Symbol:
+    """The rule of input `i` run on symbols, or else by name, as the vector–Jacobian product f′(x)ᵀ @ ∂L/∂y.
+
+    By name where the op states its formula in words alone, and its rule prints more than `WORDY` parts or cannot
+    run on symbols.
+    """
+    said, plain = stated(op, i)
+    if said is None or plain is not None:
+        return run_rule(op, i, g, y, *xs, **settings)
+    incoming = [part.expression for part in (g if isinstance(g, tuple) else (g,)) if isinstance(part, Symbol)]
+    try:
+        result = run_rule(op, i, g, y, *xs, **settings)
+    except Exception:  # whatever a program that is run again makes of symbols
+        value = op.rules[i](_values(g), _values(y), *[_values(x) for x in xs], **settings)
+    else:
+        value = result.value
+        if result.expression.size - sum([e.size for e in incoming]) <= WORDY:
+            return result
+    slope = call(f"{op.name}′" if len(xs) == 1 else f"∂{op.name}/∂{_indexed('x', i)}", *[x.expression for x in xs])
+    arrived = incoming[0] if len(incoming) == 1 else call("", *incoming)
+    return Symbol(make("matmul", make("transpose", slope), arrived), value)
+
+
+WORDY = 40
 
 
 def rule_formula(op: Any, i: int = 0, *, latex: bool = False, simplify: bool = True) -> str:
@@ -975,6 +1063,11 @@ class Chain:
         return (LaTeX() if latex else Text()).write(gradient(self.of, self.names[tensor]))
 
 
+def _one_of(whole: Expression, k: int, outputs: int) -> Expression:
+    """One of the results of an op that has several; the only one is the whole."""
+    return whole if k == 0 and outputs == 1 else make("index", whole, data=str(k))
+
+
 class _Node(Symbol):
     """A tensor of a record as a symbol: `graph.walk` reads it as it reads the tensor."""
 
@@ -994,9 +1087,9 @@ class _Node(Symbol):
     def _value(self) -> Any:
         if not isinstance(self._data, tuple):
             return self
-        whole = self.expression
+        count = self.tensor.op.outputs
         return tuple(
-            [self.parts.get(k, Symbol(make("index", whole, data=str(k)), a)) for k, a in enumerate(self._data)]
+            [self.parts.get(k, Symbol(_one_of(self.expression, k, count), a)) for k, a in enumerate(self._data)]
         )
 
     def _describe(self) -> str:
@@ -1015,7 +1108,8 @@ class _PrintedOp:
         return self
 
     def __getitem__(self, i: int) -> Any:
-        return None if self.op.rules is None or self.op.rules[i] is None else partial(run_rule, self.op, i)
+        rule = None if self.op.rules is None else self.op.rules[i]
+        return rule if rule is None or self.selects else partial(run_or_name_rule, self.op, i)
 
 
 class _Notes:
@@ -1075,22 +1169,24 @@ def chain(
     definitions: dict[Tensor, Symbol] = {}
     for tensor in order:
         inputs = tuple([nodes[x] for x in tensor.inputs])
-        expression = name(called[tensor]) if tensor in called else constant(tensor._data)
-        if tensor.op is not None:
-            if tensor.op.selects:
-                spelled = make("index", inputs[0].expression, data=str(tensor.settings["index"]))
-            else:
-                spelled = spell(tensor.op, inputs, tensor._data, tensor.settings)
+        if tensor.op is None:
+            spelled = constant(tensor._data)
+        elif tensor.op.selects:
+            spelled = _one_of(inputs[0].expression, tensor.settings["index"], tensor.inputs[0].op.outputs)
+        else:
+            spelled = spell(tensor.op, inputs, tensor._data, tensor.settings)
+        written_out = inline and not (tensor is output or tensor.op is None or tensor.name or tensor in given)
+        expression = spelled if written_out or tensor not in called else name(called[tensor])
+        if tensor.op is not None and tensor in called:
             definitions[tensor] = Symbol(spelled, tensor._data)
-            if inline and tensor is not output and tensor.name is None and tensor not in given:
-                expression = spelled
         node = nodes[tensor] = _Node(tensor, expression, inputs, notes)
         if tensor.op is not None and tensor.op.selects:
             inputs[0].parts[tensor.settings["index"]] = node
     contributions: dict[tuple[Tensor, int], Symbol] = {}
 
-    def note(node: _Node, i: int, contribution: Symbol) -> None:
-        contributions[node.tensor, i] = contribution
+    def note(node: _Node, i: int, contribution: Any) -> None:
+        if isinstance(contribution, Symbol):
+            contributions[node.tensor, i] = contribution
 
     start = Symbol(gradient(of, called[output]), np.ones_like(output._data))
     with no_grad(), np.errstate(all="ignore"):
@@ -1099,30 +1195,33 @@ def chain(
 
 
 def _names(order: Sequence[Tensor], output: Tensor, given: Mapping[Tensor, str]) -> dict[Tensor, str]:
-    """What each tensor is called; a constant that is a single number is not called anything."""
+    """What each tensor is called, in the order of use; a constant of few numbers is not called anything."""
     called: dict[Tensor, str] = {}
     taken: set[str] = set()
 
-    def take(tensor: Tensor, text: str) -> None:
-        wanted, k = text, 2
-        while text in taken:
-            text, k = _indexed(wanted, k), k + 1
-        taken.add(text)
-        called[tensor] = text
+    def take(tensor: Tensor, wanted: str) -> None:
+        others = (_indexed(wanted, k) for k in itertools.count(2))
+        called[tensor] = next(text for text in itertools.chain([wanted], others) if text not in taken)
+        taken.add(called[tensor])
 
-    for tensor in sorted(order, key=lambda tensor: tensor not in given):  # what is given comes first
-        if given.get(tensor) or tensor.name:
-            take(tensor, given.get(tensor) or str(tensor.name))
-    rest = [tensor for tensor in order if tensor not in called]
-    kinds = {
-        "x": [x for x in rest if x.op is None and x._requires_grad],
-        "c": [x for x in rest if x.op is None and not x._requires_grad and constant(x._data).kind == "name"],
-        "t": [x for x in rest if x.op is not None and x is not output],
-        "y": [output] if output in rest else [],
-    }
+    used = dict.fromkeys([x for tensor in order if tensor.op is not None for x in (*tensor.inputs, tensor)] or order)
+    own = {tensor: tensor.name for tensor in used if tensor.name and tensor not in given}
+    for tensor, text in [*given.items(), *own.items()]:
+        take(tensor, text)
+    if output not in called:
+        take(output, next((letter for letter in "yzLuvw" if letter not in taken), "y"))
+    kinds: dict[str, list[Tensor]] = {"x": [], "c": [], "t": []}
+    for tensor in used:
+        if tensor not in called and not isinstance(tensor._data, tuple):
+            if tensor.op is not None:
+                kinds["t"].append(tensor)
+            elif tensor._requires_grad:
+                kinds["x"].append(tensor)
+            elif tensor.size > 8 and constant(tensor._data).kind == "constant":
+                kinds["c"].append(tensor)
     for letter, tensors in kinds.items():
         for k, tensor in enumerate(tensors, 1):
-            take(tensor, letter if len(tensors) == 1 and letter not in taken else _indexed(letter, k))
+            take(tensor, letter if len(tensors) == 1 else _indexed(letter, k))
     return called
 
 

@@ -1,8 +1,10 @@
 """Optimizer: what all rules of learning share.
 
-A rule is a pure function in plain NumPy, `update(param, grad, state, out=None, **settings) -> new param, new state`: it
+A rule is a pure function in plain NumPy, `update(param, grad, state, out={}, **settings) -> new param, new state`: it
 reads as its formula, and run on tensors it records. The optimizer runs it over blocks of each parameter that fit the
-processor's cache; `out` is the block itself, where the last operation may write, and what it did not write is copied.
+processor's cache; `out` holds the blocks themselves, where the last operations may write, and what they did not write
+is copied. What differs from step to step (the learning rate, Adam's correction of bias) is computed outside the rule,
+as plain numbers, by `at_step`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import operator
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,21 +21,25 @@ from tinygrad_edu.graph import RECORDING, no_grad
 from tinygrad_edu.tensor import Tensor
 
 State = dict[str, Any]
-"""What a rule keeps for a parameter: arrays of its shape, and numbers."""
+"""What a rule keeps for a parameter: arrays of its shape, by name."""
+
+NOWHERE: Mapping[str, Any] = MappingProxyType({})
+"""The `out` of a rule that writes nothing."""
 
 BLOCK = 1 << 17
 """The bytes of a block: a parameter's, its gradient's and the rule's results together stay in the cache."""
 
 
 class Member:
-    """A parameter of a group, held weakly, and its state."""
+    """A parameter of a group, held weakly; its state, and how many steps it has taken."""
 
-    __slots__ = ("called", "reference", "state")
+    __slots__ = ("called", "reference", "state", "steps")
 
     def __init__(self, param: Tensor) -> None:
         self.reference = weakref.ref(param)
         self.called = param._describe()
         self.state: State = {}
+        self.steps = 0
 
     def param(self) -> Tensor:
         """The parameter. Raises RuntimeError if nothing but the optimizer would still hold it."""
@@ -51,10 +58,16 @@ class Group(dict[str, Any]):
     def __init__(self, params: Iterable[Tensor], settings: Mapping[str, Any]) -> None:
         super().__init__({key: _number(value) for key, value in settings.items()})
         self.members = [Member(p) for p in params]
+        self.initial_lr: float | None = None  # before any scheduler changed it
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key not in self:
             raise KeyError(f"this optimizer has {', '.join(self)}, but no {key!r}")
+        if RECORDING.get().tape is not None:
+            raise RuntimeError(
+                f"{key} of an optimizer was set inside a function that is being recorded for replay, which would set it once; "
+                "set it, or call scheduler.step(), between calls"
+            )
         super().__setitem__(key, _number(value))
 
     def __missing__(self, key: str) -> Any:
@@ -65,11 +78,13 @@ class Group(dict[str, Any]):
 
 def _number(value: Any) -> Any:
     """NumPy's scalars as Python's, which are weak: a float64 learning rate shall not widen float32 parameters."""
+    if isinstance(value, list | tuple):
+        return tuple([_number(part) for part in value])
     return value.item() if hasattr(value, "item") else value
 
 
 class Optimizer:
-    """Updates parameters by a rule: the base of `SGD` and its like, which say `update` and perhaps `start` and `check`.
+    """Updates parameters by a rule: the base of `SGD` and its like, which say `update` and perhaps `start`, `at_step`, `check`.
 
     params: parameters, or groups of them with settings of their own, `[{"params": [w], "lr": 0.1}, ...]`.
     Raises ValueError for no parameters and for one that is there twice, TypeError for what is not a leaf of floats.
@@ -79,7 +94,7 @@ class Optimizer:
     __slots__ = ("__weakref__", "param_groups")
 
     update: ClassVar[Callable[..., tuple[Any, State]]]
-    """The rule: `update(param, grad, state, out=None, **settings) -> new param, new state`."""
+    """The rule: `update(param, grad, state, out={}, **settings) -> new param, new state`."""
 
     param_groups: list[Group]
 
@@ -127,9 +142,13 @@ class Optimizer:
     def check(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError for settings that make no sense."""
 
-    def start(self, param: Any, settings: Mapping[str, Any]) -> State:
-        """The state of a parameter before its first update."""
+    def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
+        """The arrays that the rule keeps for each parameter: their names, and the number that they are filled with at first."""
         return {}
+
+    def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
+        """What the rule is given anew at each step of a parameter, 1, 2, …: the settings that change, and what depends on them."""
+        return {"lr": settings["lr"]}
 
     def zero_grad(self) -> None:
         """Forget the gradient of every parameter."""
@@ -144,60 +163,102 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient, in place. Graphs that used it are stale from then on."""
         tape = RECORDING.get().tape
+        if tape is not None:
+            self._record(tape)
+            return
         for group in self.param_groups:
+            at, settings = 0, {}
             for member in group.members:
                 p = member.param()
                 if p._grad is None:
                     continue
-                if tape is not None:
-                    self._record(tape, p, member, group)
-                else:
-                    state = member.state or self.start(p._data, group)
-                    member.state = self._write(p._data, p._grad._data, state, group)
-                    p._written()
+                if at != member.steps + 1:
+                    at = member.steps + 1
+                    settings = {**group, **self.at_step(at, group)}
+                self._write(p._data, p._grad._data, self._begun(member, p, group), settings)
+                member.steps = at
+                p._written()
 
-    def _record(self, tape: Any, p: Tensor, member: Member, group: Group) -> None:
-        """`step()` of a parameter, as part of what is recorded for replay: the rule runs on tensors."""
-        fixed = {key: value for key, value in group.items() if key != "lr"}
-        known = {key: Tensor(value) if np.ndim(value) else value for key, value in member.state.items()}
-        state = known or self.start(p, group)
-        arrays = member.state
-        tape.on_failure(lambda: setattr(member, "state", arrays))
-        tape.guard(lambda: all(group[key] == value for key, value in fixed.items()))
-        tape.guard(
-            lambda: member.state.keys() == arrays.keys() and all(member.state[k] is a for k, a in arrays.items())
-        )
-        lr = tape.feed(lambda array: array.fill(group["lr"]), (), p.dtype, name="lr", once=(id(group), p.dtype))
-        with no_grad():
-            new, result = type(self).update(p, p._grad, state, **fixed, lr=lr)
-        for key, value in result.items():
-            leaf = known.get(key)
-            if leaf is None:
-                leaf = Tensor(value._data.copy())
-            tape.write(leaf, value)
-            member.state = {**member.state, key: leaf._data}
-        tape.write(p, new)
+    def _begun(self, member: Member, p: Tensor, settings: Mapping[str, Any]) -> State:
+        """The state of a parameter, with what the rule keeps under these settings."""
+        for key, number in self.start(settings).items():
+            if key not in member.state:
+                member.state[key] = np.full_like(p._data, number)
+        return member.state
 
-    def _write(self, param: Any, grad: Any, state: State, settings: Mapping[str, Any]) -> State:
+    def _write(self, param: Any, grad: Any, state: State, settings: Mapping[str, Any]) -> None:
         """Run the rule over `param` in blocks, and write its results into it and into the arrays of the state."""
-        update, result = type(self).update, state
+        update = type(self).update
         for w, g, s in _blocks(param, grad, state) if param.nbytes > BLOCK else ((param, grad, state),):
-            new, result = update(w, g, s, w, **settings)
+            new, result = update(w, g, s, {"param": w, **s}, **settings)
             if new is not w:
                 w[...] = new
-            for key, value in s.items():
-                if np.ndim(value):
-                    value[...] = result[key]
-        return {key: state[key] if np.ndim(value) else value for key, value in result.items()}
+            for key, array in s.items():
+                if result[key] is not array:
+                    array[...] = result[key]
+
+    # -- replay -------------------------------------------------------------------------------------
+
+    def _record(self, tape: Any) -> None:
+        """`step()` as part of what is recorded for replay: the rule runs on tensors, and what `at_step` says is fed.
+
+        The numbers of steps are advanced after each run that succeeds; so what is fed counts on from there, by how often
+        the recorded function has already updated the parameter. Parameters share what is fed if they have taken as many
+        steps, which the guard sees to.
+        """
+        stepped: list[tuple[Member, State, int]] = []
+        for group in self.param_groups:
+            fixed = {key: value for key, value in group.items() if key not in self.at_step(1, group)}
+            tape.guard(lambda group=group, fixed=fixed: all(group[key] == value for key, value in fixed.items()))
+            for member in group.members:
+                p = member.param()
+                tape.slope(p)
+                if p._grad is not None:
+                    stepped.append((member, member.state, member.steps))
+                    self._record_update(tape, p, member, group, fixed)
+        tape.guard(lambda: all(member.state is state for member, state, _ in stepped))
+        tape.guard(lambda: len({member.steps - steps for member, _, steps in stepped}) <= 1)
+
+        def advance() -> None:
+            for member, _, _ in stepped:
+                member.steps += 1
+
+        tape.after(advance)
+
+    def _record_update(self, tape: Any, p: Tensor, member: Member, group: Group, fixed: Mapping[str, Any]) -> None:
+        before = dict(member.state)
+        tape.on_failure(lambda: (member.state.clear(), member.state.update(before)))
+        state = {
+            key: tape.leaf(array, f"{p.name or 'p'}.{key}") for key, array in self._begun(member, p, group).items()
+        }
+        turn = tape.turn(member)
+
+        def feed(key: str) -> Tensor:
+            def fill(array: Any) -> None:
+                array.fill(self.at_step(member.steps + turn, group)[key])
+
+            return tape.feed(fill, (), p.dtype, name=key, once=(id(group), p.dtype, member.steps + turn, key))
+
+        fed = {key: feed(key) for key in self.at_step(member.steps + turn, group)}
+        with no_grad():
+            new, result = type(self).update(p, p._grad, state, **{**fixed, **fed})
+        for key, leaf in state.items():
+            if result[key] is not leaf:
+                tape.write(leaf, result[key])
+        tape.write(p, new)
 
     # -- state --------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of the settings of each group, and of the state of each parameter, by its position."""
+        """Copies of the settings of each group, and of the steps and state of each parameter, by its position."""
         members = [member for group in self.param_groups for member in group.members]
         position = {id(member): i for i, member in enumerate(members)}
         return {
-            "state": {i: _copied(member.state) for i, member in enumerate(members) if member.state},
+            "state": {
+                i: {"step": member.steps, **{key: array.copy() for key, array in member.state.items()}}
+                for i, member in enumerate(members)
+                if member.steps
+            },
             "param_groups": [
                 {**group, "params": [position[id(member)] for member in group.members]} for group in self.param_groups
             ],
@@ -219,34 +280,33 @@ class Optimizer:
                 raise ValueError(
                     f"the state has the settings {', '.join(group)}, but {type(self).__name__} has {', '.join(own)}"
                 )
+            self.check({key: _number(value) for key, value in group.items()})
         members = [member for group in self.param_groups for member in group.members]
+        taken: list[tuple[int, State]] = [(0, {}) for _ in members]
         for i, kept in state["state"].items():
-            shape = members[operator.index(i)].param().shape
-            for key, value in kept.items():
-                if np.ndim(value) and np.shape(value) != shape:
+            p = members[operator.index(i)].param()
+            arrays = {key: np.array(value, p.dtype) for key, value in kept.items() if key != "step"}
+            taken[i] = operator.index(kept["step"]), arrays
+            for key, value in arrays.items():
+                if value.shape != p.shape:
                     raise ValueError(
-                        f"the state's {key} of {members[i].called} has shape {np.shape(value)}, but the parameter {shape}"
+                        f"the state's {key} of {members[i].called} has shape {value.shape}, but the parameter {p.shape}"
                     )
         for own, group in zip(self.param_groups, groups, strict=True):
             for key in own:
                 own[key] = group[key]
-        for i, member in enumerate(members):
-            member.state = _copied(state["state"].get(i, {}))
-
-
-def _copied(state: State) -> State:
-    return {key: value.copy() if np.ndim(value) else value for key, value in state.items()}
+        for member, (steps, arrays) in zip(members, taken, strict=True):
+            member.steps, member.state = steps, arrays
 
 
 def _blocks(param: Any, grad: Any, state: State) -> Iterator[tuple[Any, Any, State]]:
     """Views of the same part of a parameter, its gradient and its state, one part after another."""
     length = BLOCK // param.itemsize
-    arrays = {key: value for key, value in state.items() if np.ndim(value)}
-    if not all(a.flags.c_contiguous for a in (param, grad, *arrays.values())):
+    if not all(a.flags.c_contiguous for a in (param, grad, *state.values())):
         yield param, grad, state
         return
     param, grad = param.reshape(-1), grad.reshape(-1)
-    arrays = {key: value.reshape(-1) for key, value in arrays.items()}
+    flat = {key: array.reshape(-1) for key, array in state.items()}
     for i in range(0, len(param), length):
         part = slice(i, i + length)
-        yield param[part], grad[part], {**state, **{key: value[part] for key, value in arrays.items()}}
+        yield param[part], grad[part], {key: array[part] for key, array in flat.items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import Optimizer, State
+from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
 
 
 class SGD(Optimizer):
@@ -51,16 +51,16 @@ class SGD(Optimizer):
         if settings["nesterov"] and not settings["momentum"]:
             raise ValueError("Nesterov's momentum needs a momentum, such as 0.9")
 
-    def start(self, param: Any, settings: Mapping[str, Any]) -> State:
-        """No velocity yet."""
-        return {"velocity": np.zeros_like(param)} if settings["momentum"] else {}
+    def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
+        """No velocity yet: the first is the gradient."""
+        return {"velocity": 0.0} if settings["momentum"] else {}
 
     @staticmethod
     def update(
         param: Any,
         grad: Any,
         state: State,
-        out: Any = None,
+        out: Mapping[str, Any] = NOWHERE,
         *,
         lr: float,
         momentum: float,
@@ -71,7 +71,7 @@ class SGD(Optimizer):
         if weight_decay:
             grad = grad + weight_decay * param
         if momentum:
-            velocity = momentum * state["velocity"] + grad
+            velocity = np.add(momentum * state["velocity"], grad, out=out.get("velocity"))
             grad = grad + momentum * velocity if nesterov else velocity
             state = {"velocity": velocity}
-        return np.subtract(param, lr * grad, out=out), state
+        return np.subtract(param, lr * grad, out=out.get("param")), state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tinygrad_edu as tg
 from tests.benchmarks.peers import SEVEN_LAYERS, SMALL_NET, WIDE_NET, three_vectors
 from tests.benchmarks.peers.ours import training_step
-from tinygrad_edu.replay import replay
+from tinygrad_edu.program import replay
 
 
 def expression():

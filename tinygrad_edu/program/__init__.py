@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.graph import RECORDING, is_grad_enabled, recording
-from tinygrad_edu.replay.emit import compiled, emit
-from tinygrad_edu.replay.plan import Plan, plan
-from tinygrad_edu.replay.record import Tape
+from tinygrad_edu.program.emit import compiled, emit
+from tinygrad_edu.program.plan import Plan, plan
+from tinygrad_edu.program.record import Tape
 from tinygrad_edu.tensor import Tensor, new_leaf
 
 __all__ = ["Replay", "replay"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.replay.plan import Instruction, Plan
+from tinygrad_edu.program.plan import Instruction, Plan
 
 
 def emit(plan: Plan, *, timed: bool = False) -> tuple[str, dict[str, Any]]:

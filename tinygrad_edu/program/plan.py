@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.graph import topological
-from tinygrad_edu.replay.record import Tape, Write
+from tinygrad_edu.program.record import Tape, Write
 from tinygrad_edu.tensor import Tensor
 
 
