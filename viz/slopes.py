@@ -50,7 +50,9 @@ def read(record: Record, of: str) -> Reading:
     names: Mapping[Tensor, str] = {}
     contributions: Mapping[Any, Symbol] = {}
     if len(record.outputs) == 1 and record.outputs[0].requires_grad:
-        local = chain(record.outputs[0], {text: tensor for tensor, text in expressions(record).items()}, loss=of, local=True)
+        local = chain(
+            record.outputs[0], {text: tensor for tensor, text in expressions(record).items()}, loss=of, local=True
+        )
         names, contributions = local.names, local.contributions
     slopes = {}
     for use in record.graph.uses:

@@ -93,6 +93,6 @@ def _table(value: Value, labels: FigureLabels, theme: Theme) -> str:
 
 
 def _cell(text: str, colour: str, bold: bool) -> str:
-    written = escape(text).replace("\\", "&#92;") or "&#160;"
+    written = escape(text).replace("\\", "\\\\") or "&#160;"
     written = f"<b>{written}</b>" if bold else written
     return f'<td width="{text_width(text) + 10:.0f}"><font color="{colour}">{written}</font></td>'

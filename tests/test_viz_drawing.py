@@ -1,0 +1,580 @@
+"""Figures as they are drawn: where things are, in each format, step by step, and what happens when something is missing."""
+
+import io
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import tinygrad_edu as tg
+import viz.drawing
+from tinygrad_edu import nn
+from viz import draw, draw_backward, render, trace
+from viz.clearance import crossed, overlapping, struck
+from viz.graph import users
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def leaf(x, name=None):
+    return tg.Tensor(x, requires_grad=True, name=name)
+
+
+def apples():
+    price = leaf(100.0, "apple") * leaf(2.0, "count") * leaf(1.1, "tax")
+    price.name = "price"
+    return price
+
+
+def fruit():
+    price = (leaf(2.0, "apples") * leaf(100.0, "apple") + leaf(150.0, "orange") * leaf(3.0, "oranges")) * leaf(
+        1.1, "tax"
+    )
+    price.name = "price"
+    return price
+
+
+def fan_out():
+    x = leaf(3.0, "x")
+    return x * x + x
+
+
+def sigmoid():
+    return np.reciprocal(1 + np.exp(leaf(0.5, "x") * -1))
+
+
+def skip():
+    x = leaf(3.0, "x")
+    s = nn.functional.relu(x * leaf(2.0, "W") + leaf(1.0, "b")) * leaf(2.0, "W2") + x
+    return np.where(s > 0, s, 0.0)
+
+
+def softmax_with_loss():
+    exps = [np.exp(leaf(a, f"a{k}")) for k, a in enumerate((0.3, 2.9, 4.0), 1)]
+    inverse = np.reciprocal(exps[0] + exps[1] + exps[2])
+    targets = [tg.Tensor(t, name=f"t{k}") for k, t in enumerate((0.0, 1.0, 0.0), 1)]
+    logs = [t * np.log(e * inverse) for t, e in zip(targets, exps, strict=True)]
+    return (logs[0] + logs[1] + logs[2]) * -1
+
+
+def affine():
+    return leaf(np.ones((5, 2)), "X") @ leaf(np.ones((2, 3)), "W") + leaf(np.ones(3), "B")
+
+
+def batch_norm():
+    x = leaf(np.arange(6.0).reshape(3, 2), "x")
+    centred = x - np.mean(x, axis=0)
+    spread = np.sqrt(np.mean(centred**2, axis=0) + 1e-5)
+    return centred / spread * leaf(np.ones(2), "gamma") + leaf(np.ones(2), "beta")
+
+
+def layers():
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    return nn.functional.cross_entropy(model(tg.Tensor(np.ones((4, 2), np.float32), name="x")), np.zeros(4, int))
+
+
+FIGURES = (apples, fruit, fan_out, sigmoid, skip, softmax_with_loss, affine, batch_norm, layers)
+
+
+def groups_of(svg):
+    """The elements of an SVG by their ids."""
+    return {group.get("id"): group for group in ET.fromstring(svg).iter(f"{SVG}g")}
+
+
+def texts_of(svg):
+    return ["".join(text.itertext()) for text in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def points_of(group):
+    return [
+        tuple(map(float, p.split(","))) for p in re.findall(r"-?[\d.]+,-?[\d.]+", group.find(f"{SVG}path").get("d"))
+    ]
+
+
+def heights_at(points, x):
+    """How low the line through every third point (the others are controls) is at `x`; it must pass there."""
+    found = [
+        y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+        for (x0, y0), (x1, y1) in pairwise(points[::3])
+        if min(x0, x1) <= x <= max(x0, x1) and x0 != x1
+    ]
+    assert found
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------
+# Where things are
+
+
+@pytest.mark.parametrize("make", FIGURES)
+def test_nothing_lies_over_anything_else(make):
+    scene = draw(make()).scene
+    assert overlapping(scene) == []
+    assert struck(scene) == []
+    assert crossed(scene) == []
+    assert not any(text.halo for text in scene.texts)
+
+
+def test_what_lies_over_something_is_noticed():
+    from dataclasses import replace
+
+    scene = draw(apples()).scene
+    first = scene.texts[0]
+    moved = [replace(text, x=first.x + 3, y=first.y) for text in scene.texts]
+    assert overlapping(replace(scene, texts=tuple(moved)))
+    line = scene.lines[0]
+    (x0, y), (x1, _) = line.points[:2]
+    assert crossed(replace(scene, texts=(replace(first, x=(x0 + x1) / 2, y=y),)))
+    shapes = tuple(replace(shape, x=(x0 + x1) / 2, y=y, id="new") for shape in scene.shapes)
+    assert struck(replace(scene, shapes=shapes))
+
+
+@pytest.mark.parametrize("make", FIGURES[:6])
+def test_values_above_derivatives_below_heads_where_they_belong(make):
+    figure = draw(make())
+    groups = groups_of(figure.svg())
+    for wire in figure.plan.wires:
+        forward = points_of(groups[f"{wire.id}-forward"])
+        for id, group in groups.items():
+            if id and id.startswith(f"{wire.id}-above"):
+                text = group.find(f"{SVG}text")
+                assert all(y > float(text.get("y")) for y in heights_at(forward, float(text.get("x"))))
+        if not wire.flows:
+            assert f"{wire.id}-backward" not in groups
+            continue
+        backward = points_of(groups[f"{wire.id}-backward"])
+        assert forward[-1][0] > forward[0][0]
+        assert backward[-1][0] < backward[0][0]
+        for id, group in groups.items():
+            if id and id.startswith(f"{wire.id}-below"):
+                text = group.find(f"{SVG}text")
+                assert all(y < float(text.get("y")) for y in heights_at(backward, float(text.get("x"))))
+        for way, sign in (("forward", 1), ("backward", -1)):
+            head = groups[f"{wire.id}-{way}"].find(f"{SVG}polygon")
+            if head is not None:
+                corners = [float(p.split(",")[0]) * sign for p in head.get("points").split()]
+                assert corners[1] == max(corners), f"the {way} head of {wire.id} points the wrong way"
+                assert (head.get("fill") == "none") == (way == "forward")
+
+
+def test_every_use_is_drawn_once_and_every_fork_has_its_trunk():
+    figure = draw(softmax_with_loss())
+    groups = groups_of(figure.svg())
+    several = [v for v, used in users(figure.graph).items() if len(used) > 1]
+    classes = [(group.get("class") or "").split() for group in groups.values()]
+    assert sum("edge" in c and "forward" in c for c in classes) == len(figure.graph.uses) + len(several)
+    assert sum("edge" in c and "backward" in c for c in classes) == sum(u.flows for u in figure.graph.uses) + len(
+        several
+    )
+    assert sum("op" in c and "text" not in c for c in classes) == len(figure.graph.ops)
+    assert {f"{use.id}-forward" for use in figure.graph.uses} <= set(groups)
+
+
+def test_a_leaf_used_often_is_a_tag_at_each_use():
+    w = leaf(0.5, "w")
+    h = leaf(1.0, "h")
+    for _ in range(4):
+        h = h * w
+    figure = draw(h)
+    tags = [place for place in figure.plan.places if place.id.endswith("-tag")]
+    assert len(tags) == 4
+    assert not any(place.shape == "fork" for place in figure.plan.places)
+    assert sum(text == "w" for text in texts_of(figure.svg())) == 4
+
+
+def programs():
+    """Programs as lists of steps: an operation and the places of its operands among the values so far."""
+    return st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=14)
+
+
+@settings(max_examples=25)
+@given(programs())
+def test_random_programs_draw_without_faults_and_every_use_appears_once(program):
+    values = [leaf(0.3, "a"), leaf(-0.7, "b"), tg.Tensor(2.0), leaf(1.5)]
+    operations = (np.add, np.multiply, np.subtract, lambda a, b: np.tanh(a), lambda a, b: a > b)
+    for operation, i, j in program:
+        a, b = values[-1 - i % len(values)], values[-1 - j % len(values)]
+        y = operations[operation](a, b)
+        values.append(y if y.dtype != bool else np.where(y, a, b))
+    figure = draw(values[-1])
+    scene = figure.scene
+    drawn = [line.id for line in scene.lines if not line.backward and not line.id.endswith("trunk-forward")]
+    assert sorted(drawn) == sorted(f"{use.id}-forward" for use in figure.graph.uses)
+    assert overlapping(scene) == []
+    assert [text for text, _ in crossed(scene) if not next(t for t in scene.texts if t.id == text).halo] == []
+
+
+# ---------------------------------------------------------------------------------------------------
+# What is written
+
+
+def test_numbers_names_and_shapes():
+    assert set(texts_of(draw(apples()).svg())) == {
+        "apple", "count", "tax", "price", "×", "100", "2", "1.1", "200", "220", "2.2", "110", "1",
+    }  # fmt: skip
+    written = texts_of(draw(affine(), loss="L").svg())
+    assert {"X", "(5, 2)", "∂L/∂X", "W", "(2, 3)", "∂L/∂W", "B", "(3,)", "∂L/∂B", "X·W", "dot"} <= set(written)
+
+
+def test_names_come_from_the_caller():
+    apple, count = leaf(100.0), leaf(2.0)
+    price = apple * count
+    weights = {"W1": leaf(3.0)}
+    total = price * weights["W1"]
+    assert {"apple", "count", "W1", "total"} <= set(texts_of(draw(total).svg()))
+    assert "fruit" in texts_of(draw(total, names={"fruit": apple}).svg())
+
+
+def test_a_function_is_traced_and_named_by_its_arguments():
+    figure = draw(lambda apple, count, tax: apple * count * tax, 100, 2, 1.1)
+    assert [value.name for value in figure.graph.values if value.op is None] == ["apple", "count", "tax"]
+    assert figure.graph.values[0].grad == pytest.approx(2.2)
+
+    def price(x, *rest):
+        return x * rest[0] + rest[1]
+
+    assert [v.name for v in draw(price, 2, 3, 4).graph.values] == ["x", "rest[0]", None, "rest[1]", "price"]
+    with pytest.raises(TypeError, match="float"):
+        draw(lambda x: 3.0, 2)
+    with pytest.raises(TypeError, match="after a function"):
+        draw(apples(), 3)
+
+
+def test_formulas_come_from_the_rules():
+    x, y = leaf(2.0, "x"), leaf(3.0, "y")
+    t = x + y
+    z = t**2
+    plain = draw(z, grad="symbol", simplify=False)
+    assert [use.symbol for use in plain.graph.uses] == ["∂z/∂z·2t·1", "∂z/∂z·2t·1", "∂z/∂z·2t", "∂z/∂z"]
+    assert [use.symbol for use in draw(z, grad="symbol").graph.uses] == ["2t", "2t", "2t", "1"]
+    assert "∂L/∂z·2t" in texts_of(draw(z, grad="symbol", loss="L").svg())
+    both = texts_of(draw(z, show=("value", "grad", "formula"), simplify=False).svg())
+    assert {"10", "∂z/∂z·2t·1", "25"} <= set(both)
+
+
+def test_an_exercise_has_blanks_and_not_the_answers():
+    svg = draw(fruit(), grad="blank").svg()
+    assert not {"1.1", "110", "2.2", "3.3", "165", "650"} - {"1.1", "650"} & set(texts_of(svg))
+    assert texts_of(svg).count("650") == 1  # the value; the derivative is blank
+    assert sum("blank" in (group.get("class") or "") for group in groups_of(svg).values()) == 8
+    assert 'label="165"' not in draw(fruit(), grad="blank").dot()
+
+
+def test_an_annotation_that_is_a_number_must_be_the_traced_one():
+    x = leaf(3.0, "x")
+    y = x * x
+    assert "2x" in texts_of(draw(y, annotate={x: "2x"}).svg())
+    assert "3 too" in texts_of(draw(y, annotate={("x", 1): "3 too"}, values={y: "x²"}).svg())
+    draw(y, annotate={x: 6.0, (x, 0): "3"})
+    with pytest.raises(ValueError, match=r"'5'.*6\.0"):
+        draw(y, annotate={x: "5"})
+    with pytest.raises(ValueError, match="no use 7"):
+        draw(y, annotate={(x, 7): "a"})
+
+
+def test_checks_are_marked():
+    written = texts_of(draw(apples(), check=True).svg())
+    assert {"2.2 ✓", "110 ✓", "1.1 ✓", "200 ✓"} <= set(written)
+
+
+def test_unknown_choices_are_refused_with_the_known_ones():
+    for option in (
+        {"style": "nice"},
+        {"theme": "pink"},
+        {"direction": "up"},
+        {"grad": "no"},
+        {"show": "all"},
+        {"lang": "xx"},
+    ):
+        with pytest.raises(ValueError, match="choose one of"):
+            draw(apples(), **option)
+    with pytest.raises(ValueError, match="jpg"):
+        draw(apples()).save("a.jpg")
+    with pytest.raises(ValueError, match="record"):
+        draw(apples(), style="record", direction="side-by-side")
+
+
+def test_directions():
+    forward = draw(apples(), direction="forward")
+    assert not any(line.backward for line in forward.scene.lines)
+    backward = draw(apples(), direction="backward")
+    assert all(line.backward for line in backward.scene.lines)
+    assert not {"100", "2", "220"} & set(texts_of(backward.svg()))
+    both = draw(apples(), direction="side-by-side", lang="ko")
+    assert {"순전파", "역전파"} <= set(texts_of(both.svg()))
+    assert len(both.scene.shapes) == 4
+    assert overlapping(both.scene) == []
+
+
+def test_themes_use_their_colours():
+    assert "#d55e00" in draw(apples()).svg().lower()
+    assert "#d55e00" not in draw(apples(), theme="print").svg().lower()
+    assert "#16181d" in draw(apples(), theme="dark").svg().lower()
+
+
+def test_the_backward_pass_is_a_graph_like_any_other():
+    x = leaf(2.0, "x")
+    y = x**3
+    figure = draw_backward(y)
+    assert [value.name for value in figure.graph.values][-1] == "∂y/∂x"
+    assert figure.graph.values[-1].data == 12.0
+    a, b = leaf(1.0, "a"), leaf(2.0, "b")
+    c = a + b
+    outputs = [use.value for use in draw_backward(c).graph.uses if use.op is None]
+    assert [v.name for v in draw_backward(c).graph.values if v.id in outputs] == ["∂c/∂a", "∂c/∂b"]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Formats
+
+
+def test_every_format_is_written(tmp_path):
+    for name in ("a.svg", "a.pdf", "a.png", "a.dot", "a.json", "a.md", "a.tex", "deep/er/a.txt"):
+        path = draw(apples()).save(tmp_path / name)
+        assert path.stat().st_size > 100
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    image = Image.open(io.BytesIO((tmp_path / "a.png").read_bytes())).convert("RGB")
+    colours = {colour for _, colour in image.getcolors(1 << 20)}
+    assert (0xD5, 0x5E, 0x00) in colours
+    assert image.width > 400
+
+
+def test_the_figure_in_words():
+    assert draw(apples()).text().splitlines()[:4] == [
+        "apple is 100; ∂price/∂apple is 2.2.",
+        "count is 2; ∂price/∂count is 110.",
+        "tax is 1.1; ∂price/∂tax is 200.",
+        "multiply takes apple (100) and count (2) and gives 200. Going back, 1.1 arrives; 2.2 goes to apple and 110 goes to count.",
+    ]
+    assert "역전파" in draw(apples(), lang="ko").text()
+    assert len(draw(affine()).text().splitlines()) == 5
+
+
+def test_mermaid_and_tikz():
+    assert 'v0 -- "100<br/>∂ 2.2" --> o0' in draw(apples()).mermaid()
+    tikz = draw(apples()).tikz()
+    assert tikz.count("\\draw[-{Latex") == 5
+    assert tikz.count("{") == tikz.count("}")
+
+
+def test_the_same_program_gives_the_same_bytes_whatever_the_hash_seed():
+    program = (
+        "import numpy as np, tinygrad_edu as tg\nfrom viz import draw\n"
+        "x, w = tg.Tensor(2., requires_grad=True, name='x'), tg.Tensor(3., requires_grad=True, name='w')\n"
+        "y = np.tanh(x * w + x) * x\n"
+        "import sys; sys.stdout.buffer.write((draw(y).dot() + draw(y, style='record').dot()).encode())"
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0]) > 1000
+
+
+HOSTILE = (
+    '"quoted" \\N \\n \\\\ end\\', "<b>bold</b>", "<script>alert(1)</script>", "&lt;x&gt; &amp; &#65;", "🍎 사과",
+    "{a|b} <port>", "]]> --> <!--", "\\end{document}%", "%s $HOME `ls` '",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("style", ["book", "record", "plain"])
+def test_hostile_labels_are_text(style):
+    y = leaf(1.0)
+    for label in HOSTILE:
+        y = y + leaf(2.0, label)
+    figure = draw(y, style=style)
+    svg = figure.svg()
+    assert set(HOSTILE) <= {text.strip("\xa0 ") for text in texts_of(svg)}
+    assert "<script>" not in svg + figure.mermaid()
+    assert figure.render("pdf")
+    figure = draw(leaf(2.0, "x" * 10_000) * leaf(1.0, "\ud800\x00\x1b") * leaf(3.0, " "), style=style)
+    assert max(map(len, texts_of(figure.svg()))) <= 40
+    assert figure.render("png")
+
+
+def test_a_name_that_latex_would_run_is_escaped():
+    tikz = draw(leaf(2.0, "\\end{document}%$&#_^~") * 2.0).tikz()
+    assert "\\end{document}" not in tikz
+    assert "\\textbackslash{}end\\{document\\}\\%\\$\\&\\#\\_" in tikz
+
+
+def test_hangul_warns_once_where_no_font_has_it(monkeypatch, tmp_path):
+    figure = draw(leaf(100.0, "사과") * leaf(2.0, "개수"))
+    monkeypatch.setattr(viz.drawing, "has_wide_font", lambda: False)
+    with pytest.warns(UserWarning, match="Hangul") as seen:
+        figure.save(tmp_path / "a.png")
+    assert len(seen) == 1
+    figure.save(tmp_path / "a.svg")  # the reader's machine has the font
+    monkeypatch.setattr(viz.drawing, "has_wide_font", lambda: True)
+    figure.save(tmp_path / "a.png")
+
+
+def test_hangul_takes_the_room_that_it_needs():
+    wide = draw(leaf(100.0, "사과사과") * 2.0).plan.places[0]
+    narrow = draw(leaf(100.0, "abcd") * 2.0).plan.places[0]
+    assert wide.width > 1.5 * narrow.width
+
+
+# ---------------------------------------------------------------------------------------------------
+# Step by step
+
+
+def test_frames_show_more_and_more_and_nothing_moves():
+    figure = draw(fruit())
+    frames = figure.frames()
+    assert len(frames) == 4 + 1 + 4  # forward, the output's derivative, backward
+    whole = groups_of(figure.svg())
+    shown = []
+    for frame in frames:
+        groups = groups_of(frame.svg())
+        assert set(groups) <= set(whole)
+        assert all(ET.tostring(groups[id]) == ET.tostring(whole[id]) for id in groups if id != "graph0")
+        shown.append(set(groups))
+    assert all(a < b for a, b in pairwise(shown))
+    assert shown[-1] == set(whole)
+    assert not any("backward" in id for id in shown[3])
+    assert [id for id in shown[4] if id.endswith("backward")] == ["u8-backward"]
+
+
+def test_frames_are_saved_and_animated(tmp_path):
+    frames = draw(apples()).frames()
+    paths = frames.save_all(tmp_path / "steps")
+    assert [path.name for path in paths] == ["01.svg", "02.svg", "03.svg", "04.svg", "05.svg"]
+    animation = frames.save(tmp_path / "a.svg").read_text(encoding="utf-8")
+    ET.fromstring(animation)
+    assert "@keyframes" in animation
+    assert "prefers-reduced-motion" in animation
+    assert len(frames[1:3]) == 2
+    with pytest.raises(ValueError, match="style"):
+        draw(apples(), style="record").frames()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Graphviz there and not there
+
+
+def test_without_graphviz_there_is_one_clear_error_and_words(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: None)
+    figure = draw(apples())
+    with pytest.raises(RuntimeError, match=r"pip install tinygrad-edu\[viz\]"):
+        figure.svg()
+    bundle = figure._repr_mimebundle_()
+    assert "apple is 100" in bundle["text/plain"]
+    assert "pip install" in bundle["text/plain"]
+    assert trace(apples())
+    assert figure.mermaid()
+
+
+def test_a_notebook_shows_the_picture():
+    bundle = draw(apples())._repr_mimebundle_()
+    assert bundle["image/svg+xml"].count("<svg") == 1
+    assert 'role="img"' in bundle["image/svg+xml"]
+    assert "Computational graph of price" in bundle["image/svg+xml"]
+
+
+def fake_dot(folder, program):
+    path = folder / "dot"
+    path.write_text(f"#!{sys.executable}\n{program}")
+    path.chmod(path.stat().st_mode | stat.S_IEXEC)
+    return str(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+def test_the_dot_on_the_path_comes_first(monkeypatch, tmp_path):
+    program = (
+        "import sys\nfrom pygraphviz import AGraph\nlayout, format = [a[2:] for a in sys.argv[1:]]\n"
+        f"open({str(tmp_path / 'calls')!r}, 'a').write(f'{{layout}} {{format}}\\n')\n"
+        "graph = AGraph(sys.stdin.read(), strict=False)\nsys.stdout.buffer.write(graph.draw(format=format, prog=layout))\n"
+    )
+    expected = draw(apples()).svg()
+    path = fake_dot(tmp_path, program)
+    monkeypatch.setattr(shutil, "which", lambda name: path)
+    assert draw(apples()).svg() == expected
+    assert (tmp_path / "calls").read_text().splitlines() == ["dot json0", "nop2 svg"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+def test_a_layout_that_takes_too_long_is_ended(monkeypatch, tmp_path):
+    program = f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
+    path = fake_dot(tmp_path, program)
+    monkeypatch.setattr(shutil, "which", lambda name: path)
+    started = time.monotonic()
+    with pytest.raises(TimeoutError, match="timeout=60"):
+        draw(apples(), timeout=1.5).svg()
+    assert time.monotonic() - started < 10
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_graphviz_that_fails_says_why(monkeypatch, tmp_path):
+    monkeypatch.setattr(render, "engine", lambda: [sys.executable, "-c", "import sys; sys.exit('no plugins here')"])
+    with pytest.raises(RuntimeError, match="no plugins here"):
+        draw(apples()).svg()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Large graphs
+
+
+def recurrent():
+    h, w, u, b = (
+        leaf(np.zeros((1, 3)), "h"),
+        leaf(np.ones((3, 3)), "W"),
+        leaf(np.ones((2, 3)), "U"),
+        leaf(np.ones(3), "b"),
+    )
+    for _ in range(100):
+        h = np.tanh(tg.Tensor(np.ones((1, 2))) @ u + h @ w + b)
+    return h.sum()
+
+
+def residual():
+    h = leaf(np.ones((2, 4)), "x")
+    for _ in range(34):
+        inner = nn.functional.relu(h @ leaf(np.ones((4, 4))) + leaf(np.ones(4)))
+        h = nn.functional.relu(inner @ leaf(np.ones((4, 4))) + leaf(np.ones(4)) + h)
+    return h.mean()
+
+
+def ten_thousand():
+    values = [leaf(0.5, "x"), leaf(0.25, "y")]
+    for k in range(10_000):
+        values.append(np.tanh(values[-1 - k % 2]) if k % 3 else values[-1] * values[-2 - k % 7 % len(values[:-1])])
+    return values[-1]
+
+
+@pytest.mark.parametrize("make", [recurrent, residual, ten_thousand])
+def test_large_graphs_are_drawn_soon_and_can_be_read(make):
+    output = make()
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        figure = draw(output)
+        svg = figure.svg()
+        seconds.append(time.perf_counter() - started)
+    assert len(figure.graph.ops) <= 45
+    assert any("collapsed" in text for text in texts_of(svg))
+    assert min(seconds) < 3
+
+
+def test_a_thousand_operations_in_full():
+    values = [leaf((k + 1) / 7, f"x{k}") for k in range(4)]
+    for k in range(500):
+        values.append(values[-1 - k % 3] + values[-2 - k % 2] if k % 2 else np.tanh(values[-1]))
+    figure = draw(values[-1], collapse=None)
+    assert len(figure.scene.shapes) >= len(figure.graph.ops) > 250
