@@ -98,6 +98,10 @@ __all__ = [
 # fmt: on
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     """Load a part of the package when it is first named, so that importing the engine costs little."""
     if name in ("data", "formula", "linalg", "nn", "optim", "testing"):
