@@ -17,6 +17,7 @@ from tinygrad_edu import nn
 from tinygrad_edu.graph import RECORDING, Recording, recording
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
+from tinygrad_edu.ops.losses import softmax_cross_entropy
 from tinygrad_edu.testing import gradcheck, gradgradcheck
 
 
@@ -143,6 +144,16 @@ def test_an_unknown_attribute_names_the_near_ones():
     with pytest.raises(AttributeError, match=r"no attribute 'qqqqq'$"):
         nn.Linear(2, 2).qqqqq  # noqa: B018
     assert not hasattr(nn.Linear(2, 2), "__nothing__")
+
+
+def test_a_property_that_fails_says_why():
+    class Net(nn.Module):
+        @property
+        def width(self):
+            return self.hidden.out_features
+
+    with pytest.raises(AttributeError, match="no attribute 'hidden'"):
+        Net().width  # noqa: B018
 
 
 def test_forward_must_be_written():
@@ -666,6 +677,8 @@ def test_cross_entropy_refuses_what_it_cannot_mean(logits):
         F.cross_entropy(logits, T, label_smoothing=2)
     with pytest.raises(ValueError, match="reduction is"):
         F.cross_entropy(logits, T, reduction="avg")
+    with pytest.raises(ValueError, match=r"softmax_cross_entropy\(\(5, 3\), \(4,\).*logits are \(N, classes\)"):
+        softmax_cross_entropy(tg.Tensor(logits), T[:4])
     with pytest.raises(ValueError, match="takes \\(N, classes\\)"):
         F.nll_loss(logits, T[:2])
     with pytest.raises(TypeError, match="class numbers, which are whole"):
@@ -738,6 +751,18 @@ def test_the_chapter_s_numbers():
     np.testing.assert_allclose(
         F.softmax(np.array([1010.0, 1000.0, 990.0])), [9.9995e-01, 4.5398e-05, 2.0611e-09], rtol=1e-4
     )
+
+
+def test_losses_of_arrays_are_arrays(logits):
+    for loss in (
+        F.cross_entropy(logits, T),
+        F.cross_entropy(logits, T, label_smoothing=0.1),
+        F.nll_loss(logits, T),
+        F.mse_loss(logits, logits),
+        F.binary_cross_entropy_with_logits(logits, logits),
+    ):
+        assert isinstance(loss, np.ndarray | np.generic)
+        assert loss.shape == ()
 
 
 def test_the_chapter_s_three_layers():

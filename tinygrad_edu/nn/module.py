@@ -307,6 +307,8 @@ class Module:
 
         def __getattr__(self, name: str) -> Any:
             """Only reached for what is not there: says what is."""
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # a property that raised AttributeError: its own message
             message = f"{type(self).__name__} has no attribute {name!r}"
             if not name.startswith("__"):
                 from difflib import get_close_matches
