@@ -13,17 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.mathtext import MathTextParser
 
-import tinygrad_edu
-from tinygrad_edu.formula import Symbol, draw_sample, rule_formula, stated
+import tinygrad_edu as tg
+from tinygrad_edu.formula import LONGEST, Symbol, chain, draw_sample, formula, normal, rule_formula, stated
 from tinygrad_edu.graph import unbroadcast
-from tinygrad_edu.op import OPS
+from tinygrad_edu.op import OPS, example, op
 from tinygrad_edu.protocols import ANSWERS
 
 REVIEWED = Path(__file__).with_name("formulas.txt")
 
-for module in pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu."):
+for module in pkgutil.walk_packages(tg.__path__, "tinygrad_edu."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)  # whatever part of the package declares ops
 
@@ -34,7 +36,7 @@ for module in pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu."):
 SUBSCRIPTS, SUPERSCRIPTS = "₀₁₂₃₄₅₆₇₈₉", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
 WORD = rf"[A-Za-zα-ωλπ_][A-Za-zα-ω0-9_]*[{SUBSCRIPTS}]*"
 NAME = rf"∂{WORD}/∂{WORD}|{WORD}|…"
-TOKENS = re.compile(rf"\s*({NAME}|\d+(?:\.\d+)?(?:e[−+]?\d+)?|[{SUPERSCRIPTS}]+|[{SUBSCRIPTS}]+|[→.]+|.)")
+TOKENS = re.compile(rf"\s*({NAME}|\d+(?:\.\d+)?(?:e[-+]?\d+)?|[{SUPERSCRIPTS}]+|[{SUBSCRIPTS}]+|[→.]+|.)")
 NAMES = {"π": math.pi, "∞": math.inf}
 FUNCTIONS = {"inv": np.linalg.inv, "det": np.linalg.det, "solve": np.linalg.solve, "where": np.where}
 
@@ -417,6 +419,440 @@ def test_latex_is_valid():
     assert len(formulas) > 100
     for text in sorted(formulas):
         PARSER.parse(f"${text}$")
+
+
+# ---------------------------------------------------------------------------------------------------
+# Writing
+
+
+LEAVES = [Symbol("x", 1.7), Symbol("t", 0.6), Symbol("apple", 2.3), Symbol("∂L/∂y", -1.1), Symbol("W", -0.4)]
+NUMBERS = [-2, -1, 0, 1, 2, 3, 0.5, 0.1, math.pi, math.log(2), math.sqrt(2), 1 / 3, 1e-7]
+COMBINED = {
+    np.add: 2, np.subtract: 2, np.multiply: 2, np.divide: 2, np.negative: 1, np.square: 1, np.reciprocal: 1,
+    np.absolute: 1, np.exp: 1, np.tanh: 1, np.sign: 1, np.greater: 2, np.maximum: 2, np.floor: 1,
+}  # fmt: skip
+
+
+@st.composite
+def expressions(draw):
+    """Expressions of a few variables and numbers, as a rule may make them."""
+    made = [*LEAVES]
+    for _ in range(draw(st.integers(1, 9))):
+        function = draw(st.sampled_from([*COMBINED, np.power, np.sqrt, np.logical_and, np.where]))
+        if function is np.power:
+            result = np.absolute(draw(st.sampled_from(made))) ** draw(st.sampled_from([-2, -1, 0.5, 2, 3, *LEAVES]))
+        elif function is np.sqrt:
+            result = np.sqrt(np.absolute(draw(st.sampled_from(made))))
+        elif function is np.logical_and:
+            a, b, c = [draw(st.sampled_from(made)) for _ in range(3)]
+            result = np.logical_and(np.greater(a, b), ~np.less_equal(b, c)) * 1
+        elif function is np.where:
+            a, b, c = [draw(st.sampled_from(made)) for _ in range(3)]
+            result = np.where(np.greater(a, b), b, c)
+        else:
+            operands = st.sampled_from(made if COMBINED[function] == 1 else [*made, *NUMBERS])
+            result = function(draw(st.sampled_from(made)), *[draw(operands) for _ in range(COMBINED[function] - 1)])
+        result = result * 1 if result.dtype == bool else result
+        if np.isfinite(result.value) and 1e-4 < abs(result.value) < 1e4:  # no 0 that is divided by
+            made.append(result)
+    return made[-1]
+
+
+@given(expressions())
+@settings(max_examples=200, deadline=None)
+def test_an_expression_is_read_as_it_was_meant(symbol):
+    values = {s.text(): s.value for s in LEAVES}
+    for simplify in (True, False):
+        assert read(symbol.text(simplify=simplify), **values) == pytest.approx(float(symbol.value), rel=1e-3, abs=1e-9)
+
+
+@given(expressions())
+@settings(max_examples=30, deadline=None)
+def test_an_expression_is_valid_latex(symbol):
+    PARSER.parse(f"${symbol.latex()}$")
+
+
+x, y, t, a, b = [Symbol(name, value) for name, value in {"x": 1.5, "y": 0.5, "t": 2.5, "a": 0.7, "b": 1.9}.items()]
+A, B, C = [Symbol(name, np.arange(6.0).reshape(2, 3)[:, :n] + 1) for name, n in {"A": 2, "B": 2, "C": 3}.items()]
+v = Symbol("v", [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("symbol", "text", "latex"),
+    [
+        (x * x * 2 * x, "2x³", "2 x^{3}"),
+        (-(x - y) * -1, "x − y", "x - y"),
+        (x * (1 - y), "x·(1−y)", r"x \cdot \left(1 - y\right)"),
+        (x / (2 * y) * y, "x·y/(2y)", r"\frac{x \cdot y}{2 y}"),
+        (4 * x / 6, "2x/3", r"\frac{2 x}{3}"),
+        (x / y / t, "x/(y·t)", r"\frac{x}{y \cdot t}"),
+        (x / (y / t), "x·t/y", r"\frac{x \cdot t}{y}"),
+        (x + x + 0, "2x", "2 x"),
+        (x - x, "0", "0"),
+        ((x + y) ** 2, "(x+y)²", r"\left(x + y\right)^{2}"),
+        ((-x) ** 2, "x²", "x^{2}"),
+        (x**-1, "x⁻¹", "x^{-1}"),
+        (a ** (b - 1), "a^(b−1)", "a^{b - 1}"),
+        (np.exp(-x) ** 2, "exp(−x)²", r"\left(e^{-x}\right)^{2}"),
+        (np.sqrt(x + 1), "√(x+1)", r"\sqrt{x + 1}"),
+        (np.sqrt(x) ** 3, "(√x)³", r"\left(\sqrt{x}\right)^{3}"),
+        (np.absolute(x - y), "|x − y|", r"\left|x - y\right|"),
+        ((x > 0) * y, "[x > 0]·y", r"[x > 0] \cdot y"),
+        (((x > 0) & ~(y >= x)) * y, "[x > 0 ∧ ¬(y ≥ x)]·y", r"[x > 0 \wedge \neg (y \geq x)] \cdot y"),
+        (np.where(x > 0, y, 1), "where(x > 0, y, 1)", r"\mathrm{where}\left(x > 0, y, 1\right)"),
+        (np.where(x > 0, y, 0), "y·[x > 0]", r"y \cdot [x > 0]"),
+        (x * math.pi / 180, "x·π/180", r"\frac{x \cdot \pi}{180}"),
+        (x * 0.3333333333333333, "x/3", r"\frac{x}{3}"),
+        (x * 220.00000000000003, "220x", "220 x"),
+        (x * 1e-7, "1e−7·x", r"1 \times 10^{-7} \cdot x"),
+        (np.log(x) * 2, "2·log(x)", r"2 \cdot \log\left(x\right)"),
+        (A @ B @ C, "A @ B @ C", r"A \, B \, C"),
+        (A @ (B @ C), "A @ (B @ C)", r"A \, \left(B \, C\right)"),
+        (-A @ B.T * 2, "−2·(A @ Bᵀ)", r"-2 \cdot \left(A \, B^\top\right)"),
+        ((A * 2) @ B, "(2A) @ B", r"\left(2 A\right) \, B"),
+        ((A + B).mT, "(A+B)ᵀ", r"\left(A + B\right)^\top"),
+        (np.sum(A * B, axis=0), "Σ₀ A·B", r"\sum_{0} A \cdot B"),
+        (np.sum(A, axis=(0, 1)) * 2, "2·(Σ A)", r"2 \cdot \left(\sum A\right)"),
+        (np.sum(-A) + 1, "−Σ A + 1", r"-\sum A + 1"),
+        (np.max(C, axis=1), "max₁(C)", r"\max_{1}\left(C\right)"),
+        (C[0, 1:] * v[v > 1], "C[0, 1:]·v[v > 1]", r"C[0, 1:] \cdot v[v > 1]"),
+        (np.floor(x / y), "⌊x/y⌋", r"\lfloor \frac{x}{y} \rfloor"),
+        (A * np.array([3.0, 3.0]), "3A", "3 A"),
+        (A @ np.eye(2), "A @ I", r"A \, I"),
+    ],
+)
+def test_how_expressions_are_written(symbol, text, latex):
+    assert (symbol.text(), symbol.latex()) == (text, latex)
+    PARSER.parse(f"${latex}$")
+
+
+def test_what_is_not_printed_is_told_apart():
+    assert (v[:, None] - v).text() == "v − v"  # of a table of differences, not 0
+    assert (v[:, None] * v).text() == "v·v"
+    assert (v[None] - v).text() == "0"
+    assert (np.sum(A, axis=1, keepdims=True) - np.sum(A, axis=1)).text() == "Σ₁ A − Σ₁ A"
+    assert ((v + 1)[:, None] - (v + 1)).text() == "v + 1 − (v+1)"
+    assert (np.expand_dims(v[:, None], 2) * v[:, None, None]).text() == "v²"
+    assert (np.reshape(C, (3, 2)) - np.reshape(C, (2, 3))[0, 0]).text() != "0"
+    assert (np.reshape(C, (3, 2)) @ C - np.reshape(C, 6)[0]).text() == "reshape(C) @ C − reshape(C)[0]"
+
+
+def fitted(a, shape):
+    """Broadcast to the shape, without the ones in front that it does not have."""
+    return np.broadcast_to(a.reshape(a.shape[max(a.ndim - len(shape), 0) :]), shape)
+
+
+def evaluated(e, leaves):
+    """The value of an expression, with its parts moved to where their axes belong."""
+    parts = [evaluated(part, leaves) for part in e.parts]
+    if e.kind == "over":
+        first, chosen = e.data[2]
+        axes = tuple([int(i) for i in e.data[1].split(",")]) if e.data[1] else None
+        value = np.sum(fitted(parts[0], first), axis=axes, keepdims="'keepdims': True" in chosen)
+    elif e.kind == "power":
+        value = parts[0] ** parts[1]
+    elif e.kind in ("name", "number"):
+        value = np.asarray(leaves.get(e.data, e.data))
+    else:
+        value = {"sum": sum, "product": math.prod, "negative": lambda parts: -parts[0]}[e.kind](parts)
+    moved = dict(e.moved)
+    shape = [1] * max([value.ndim, *[-i for i in moved.values()]])
+    for i in range(-value.ndim, 0):
+        if value.shape[i] != 1:
+            shape[moved.get(i, i)] = value.shape[i]
+    return value.reshape(shape)
+
+
+MOVES = [
+    lambda s: s[:, None] if s.ndim else s,
+    lambda s: s[None],
+    lambda s: np.expand_dims(s, -1),
+    lambda s: np.squeeze(s),
+    lambda s: np.reshape(s, (1, *s.shape, 1)),
+    lambda s: np.sum(s, axis=-1) if s.ndim else s,
+    lambda s: np.sum(s, axis=-1, keepdims=True) if s.ndim else s,
+    lambda s: np.sum(s, axis=0) if s.ndim else s,
+    lambda s: np.sum(s),
+    lambda s: -s,
+]
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_simplifying_tells_apart_what_is_not_printed(data):
+    made = [C, v, x]
+    for _ in range(data.draw(st.integers(1, 8))):
+        a, b = [data.draw(st.sampled_from(made)) for _ in range(2)]
+        step = data.draw(st.sampled_from([*MOVES, np.add, np.subtract, np.multiply]))
+        try:
+            result = step(a) if step in MOVES else step(a, b)
+        except ValueError:  # they do not broadcast
+            continue
+        if result.size < 1000:
+            made.append(result)
+    symbol = made[-1]
+    result = evaluated(normal(symbol.expression), {"C": C.value, "v": v.value, "x": x.value})
+    np.testing.assert_allclose(fitted(result, symbol.shape), symbol.value, rtol=1e-9)
+
+
+def test_a_symbol_has_the_attributes_that_rules_may_use():
+    assert {name for name in dir(Symbol) if not name.startswith("_")} == {
+        "T", "dtype", "expression", "latex", "mT", "ndim", "shape", "size", "text", "value",
+    }  # fmt: skip
+    assert (C.shape, C.ndim, C.size, C.dtype, C.T.shape) == ((2, 3), 2, 6, np.float64, (3, 2))
+    assert bool(x > 1)
+    assert not bool(x > 2)
+    assert np.zeros_like(C).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert np.result_type(C, np.float32) == np.float64
+    assert len({x, x, y}) == 2
+    assert repr(x * 2) == "2x"
+    for unprintable in (lambda: np.nextafter(x, y), lambda: np.fft.fft(C), lambda: np.add(x, y, out=np.zeros(()))):
+        with pytest.raises(TypeError, match="symbols"):
+            unprintable()
+
+
+def test_tensors_and_arrays_among_symbols():
+    weight = tg.Tensor([1.0, 2.0, 3.0], name="w")
+    assert (v * weight).text() == "v·w"
+    assert (np.array([1.0, 2.0, 4.0]) * v).text() == "(1., 2., 4.)·v"
+    assert (np.arange(20.0) * Symbol("u", np.ones(20))).text() == "…·u"
+
+
+# ---------------------------------------------------------------------------------------------------
+# One rule
+
+
+def test_an_op_prints_its_rules():
+    assert tg.multiply.formula(1) == "∂L/∂b = ∂L/∂y·a"
+    assert tg.add.formula(0, simplify=False) == "∂L/∂a = ∂L/∂y·1"
+    assert (
+        tg.divide.formula(0, latex=True)
+        == r"\frac{\partial L}{\partial a} = \frac{\partial L}{\partial y} \cdot \frac{1}{b}"
+    )
+    assert tg.greater.formula(1) == "∂L/∂b: none"
+    assert tg.concatenate.formula(1) == "∂L/∂xᵢ = ∂L/∂y[part i]"
+    with pytest.raises(IndexError, match="multiply has 2 inputs"):
+        tg.multiply.formula(2)
+    with pytest.raises(IndexError, match="no input -1"):
+        tg.multiply.formula(-1)
+
+
+def test_an_op_of_ones_own_prints():
+    swish = op(
+        symbol="swish",
+        vjp=(lambda g, y, x, *, slope: g * (tg.sigmoid(slope * x) + slope * y * (1 - tg.sigmoid(slope * x))),),
+        examples=[example((3,)), example((3,), slope=2.0)],
+    )(lambda x, slope=1.0: x / (1 + np.exp(-slope * x)))
+    assert swish.formula(0) == "∂L/∂x = ∂L/∂y·(sigmoid(x) + y·(1 − sigmoid(x)))"
+    unexampled = op(symbol="f", vjp=(lambda g, y, x: g,))(lambda x: x)
+    with pytest.raises(ValueError, match="no example"):
+        unexampled.formula(0)
+    unprintable = op(symbol="f", vjp=(lambda g, y, x: g * np.fft.fft(x),), examples=[example((3,))])(lambda x: x)
+    with pytest.raises(TypeError, match="fft"):
+        unprintable.formula(0)
+
+
+# ---------------------------------------------------------------------------------------------------
+# A whole record
+
+
+def leaf(value, name=None):
+    return tg.Tensor(value, requires_grad=True, name=name)
+
+
+def test_the_square_of_a_sum():
+    x, y = leaf(2.0, "x"), leaf(3.0, "y")
+    z = (t := x + y) ** 2
+    assert tg.formula(z, x, {"t": t, "z": z}) == (
+        "t = x + y = 5\nz = t² = 25\n∂z/∂t = ∂z/∂z·2t = 2t = 10\n∂z/∂x = ∂z/∂t·1 = ∂z/∂z·2t·1 = 2t = 10"
+    )
+    lines = tg.formula(z, x, latex=True).splitlines()
+    assert lines[1] == "z = t^{2} = 25"
+    for line in lines:
+        PARSER.parse(f"${line}$")
+
+
+def test_paths_add_up():
+    x = leaf(3.0, "x")
+    assert tg.formula(x * x + x, x).splitlines()[-1] == (
+        "∂y/∂x = ∂y/∂y·1 + ∂y/∂t·x + ∂y/∂t·x = ∂y/∂y·1 + ∂y/∂y·1·x + ∂y/∂y·1·x = 1 + 2x = 7"
+    )
+
+
+def test_the_sigmoid_in_parts():
+    x = leaf(0.3, "x")
+    y = np.reciprocal(np.exp(x * -1.0) + 1)
+    found = chain(y, loss="L", inline=True)
+    assert [s.text() for s in found.contributions.values()] == [
+        "−∂L/∂y·y²", "−∂L/∂y·y²", "−∂L/∂y·y²·exp(−x)", "∂L/∂y·y²·exp(−x)",
+    ]  # fmt: skip
+    assert chain(tg.sigmoid(x), loss="L").gradients[x].text() == "∂L/∂y·y·(1−y)"
+
+
+def test_an_affine_layer():
+    X, W, B = leaf(np.ones((4, 2)), "X"), leaf(np.ones((2, 3)), "W"), leaf(np.ones(3), "B")
+    Y = X @ W + B
+    found = chain(Y, {"Y": Y})
+    assert found.gradients[X].text(matmul="·") == "∂L/∂Y·Wᵀ"
+    assert found.gradients[W].text(matmul="·") == "Xᵀ·∂L/∂Y"
+    assert found.gradients[B].text() == "Σ₀ ∂L/∂Y"
+    assert found.gradients[B].latex() == r"\sum_{0} \frac{\partial L}{\partial Y}"
+    assert tg.formula(Y, B, {"Y": Y}).splitlines()[-1] == "∂L/∂B = Σ₀ ∂L/∂Y·1 = Σ₀ ∂L/∂Y"
+
+
+def test_softmax_with_cross_entropy():
+    x = leaf(np.zeros((2, 3)), "x")
+    loss = tg.nn.functional.cross_entropy(x, np.array([0, 2]))
+    assert "(softmax₁(x) − one_hot((0, 2)))/2" in tg.formula(loss, x)
+
+
+def test_rules_that_print_too_much_are_named():
+    A = leaf([[2.0, 0.5], [0.5, 3.0]], "A")
+    w, V = np.linalg.eigh(A)
+    assert "∂y/∂A = eigh′(A)ᵀ @ (∂y/∂t₁, ∂y/∂t₂)" in tg.formula(np.sum(w) + V[0, 0], A)
+    x = leaf([0.1, 0.2], "x")
+    y = tg.checkpoint(lambda x: np.sum(np.sin(x)), x)
+    assert "checkpoint′(x)ᵀ @ ∂y/∂y" in tg.formula(y, x)
+    assert np.allclose(chain(y).gradients[x].value, np.cos(x.numpy()))
+
+
+@pytest.mark.parametrize("name", [name for name, declared in DECLARED.items() if declared.vjp is not None])
+@pytest.mark.parametrize("local", [False, True])
+def test_every_op_in_a_record(name, local):
+    """On each example of each op, what the formulas carry is the gradient, and every part of them can be written."""
+    declared = DECLARED[name]
+    for case in declared.examples:
+        args, options = case.draw(np.random.default_rng(0), declared.domains)
+        leaves = []
+
+        def tensors(arg, leaves=leaves):
+            if isinstance(arg, list):
+                return [tensors(part) for part in arg]
+            if isinstance(arg, np.ndarray) and arg.dtype.kind == "f":
+                leaves.append(leaf(arg))
+                return leaves[-1]
+            return arg
+
+        with np.errstate(all="ignore"):
+            results = declared(*[tensors(arg) for arg in args], **options)
+        results = [
+            r
+            for r in (results if isinstance(results, tuple | list) else [results])
+            if isinstance(r, tg.Tensor) and r.requires_grad
+        ]
+        if not results:
+            continue
+        output = sum([np.sum(r * np.arange(1.0, r.size + 1).reshape(r.shape)) for r in results])
+        found = chain(output, local=local)
+        for symbol in (*found.definitions.values(), *found.contributions.values()):
+            assert symbol.expression.size > LONGEST or symbol.text()
+        reached = [x for x in leaves if x in found.gradients]
+        for x, g in zip(reached, tg.grad(output, reached), strict=True):
+            np.testing.assert_allclose(found.gradients[x].value, g.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_names():
+    a, b, c = leaf(1.0), leaf(2.0, "a"), leaf(3.0, "a")
+    d = a * b * c * tg.Tensor(2.0) * tg.Tensor(np.arange(10.0), name="many words\n")
+    read = chain(d)
+    assert [read.names[node] for node in (a, b, c, d)] == ["x", "a", "a₂", "y"]
+    assert sorted(read.names.values()) == ["a", "a₂", "many words\n", "t₁", "t₂", "t₃", "x", "y"]
+    assert read.gradients[a].text() == "2·(Σ ∂L/∂y·many words)·a₂·a"
+    read = chain(d, {"y": a, "t": d})
+    assert [read.names[node] for node in (a, b, c, d)] == ["y", "a", "a₂", "t"]
+
+
+HOSTILE = [
+    "a & b",
+    "$x$",
+    "100%",
+    "a_b^c",
+    "{",
+    "\\",
+    '`"',
+    "~#",
+    "사과",
+    "🍎",
+    "θ",
+    "x₁",
+    "<b>",
+    "λ_2",
+    "∂",
+    "layers.0.weight",
+    " ",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_names_are_plain_text(text):
+    x = leaf(2.0, text)
+    assert f"∂y/∂{text}".strip() in tg.formula(x * 3.0, x)
+    for line in tg.formula(x * 3.0, x, latex=True).splitlines():
+        PARSER.parse(f"${line}$")
+
+
+def test_names_in_latex():
+    names = {
+        "x": "x",
+        "x1": "x_{1}",
+        "x₁₂": "x_{12}",
+        "W_h": "W_{h}",
+        "θ": r"\theta",
+        "λ": r"\lambda",
+        "Σ": r"\Sigma",
+        "apple": r"\mathrm{apple}",
+    }
+    assert {name: Symbol(name, 1.0).latex() for name in names} == names
+
+
+def test_deep_and_wide_records():
+    x = leaf(1.0, "x")
+    y = x
+    for _ in range(60):
+        y = y + y * 0.5  # 2⁶⁰ paths
+    read = chain(y)
+    assert read.gradients[x].value == pytest.approx(1.5**60)
+    with pytest.raises(ValueError, match=r"parts is too long to read.*local=True"):
+        read.gradients[x].text()
+    assert "parts" in repr(read.gradients[x])
+    last = tg.formula(y, x).splitlines()[-1]
+    assert last.startswith("∂y/∂x = ∂y/∂t₂·1 + ∂y/∂t₁·0.5 = ")
+    y = x
+    for _ in range(5000):
+        y = np.sin(y)
+    assert len(chain(y, local=True).contributions) == 5000
+    y = x
+    for _ in range(LONGEST // 2 - 1):
+        y = np.sin(y)
+    assert chain(y, inline=True).definitions[y].text().startswith("sin(sin(")
+
+
+def test_errors():
+    x, y = leaf(1.0, "x"), leaf(2.0, "y")
+    with pytest.raises(RuntimeError, match="no path from the result of multiply to 'y'"):
+        tg.formula(x * 2, y)
+    with pytest.raises(RuntimeError, match="no tensor that requires a gradient"):
+        tg.formula(tg.Tensor(1.0) * 2, y)
+    z = x * y
+    z.backward(retain_graph=False)
+    with pytest.raises(RuntimeError, match="freed"):
+        tg.formula(z, x)
+
+
+def test_a_record_is_only_read():
+    x = leaf([1.0, 2.0], "x")
+    y = np.sum(x * x)
+    tg.formula(y, x)
+    assert x.grad is None
+    y.backward()
+    assert x.grad.tolist() == [2.0, 4.0]
+
+
+def test_the_function_and_the_module_share_a_name():
+    module = importlib.import_module("tinygrad_edu.formula")
+    assert tg.formula is module
+    x = leaf(2.0, "x")
+    assert tg.formula(x * 3.0, x) == formula(x * 3.0, x) == "y = 3x = 6\n∂y/∂x = ∂y/∂y·3 = 3"
 
 
 HEADER = """\
