@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from tinygrad_edu.graph import recording
 from tinygrad_edu.tensor import Tensor
@@ -43,23 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = arguments()
     given = parser.parse_intermixed_args(argv)
+    options = {key: getattr(given, key) for key in ("wrt", "grad", "check", "style", "theme", "direction", "lang")}
     try:
-        output = [recorded(given.expression, given.values, given.name)]  # in a list, lest it be named by its variable
-    except ExpressionError as error:
-        parser.exit(2, f"{given.expression}\n{' ' * (error.column - 1)}^\n{error}\n")
-    except ValueError as error:
-        parser.error(str(error))
-    options: dict[str, Any] = {
-        key: getattr(given, key) for key in ("wrt", "grad", "check", "style", "theme", "direction", "lang")
-    }
-    try:
-        figure = draw(output[0], **options)
+        figure = draw(recorded(given.expression, given.values, given.name), **options)
         if given.output:
             figure.save(given.output)
         if given.frames:
             figure.frames().save_all(given.frames)
         if not given.output and not given.frames:
             print(figure.text())
+    except ExpressionError as error:
+        parser.exit(2, f"{given.expression}\n{' ' * (error.column - 1)}^\n{error}\n")
     except (ValueError, RuntimeError, TimeoutError, OSError) as error:
         parser.error(str(error))
     return 0

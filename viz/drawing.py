@@ -18,6 +18,7 @@ from viz.graph import Graph
 from viz.groups import grouped
 from viz.labels import FigureLabels
 from viz.metrics import is_wide
+from viz.passes import only_path
 from viz.plan import Plan, make_plan
 from viz.render import graphviz
 from viz.scene import Line, Scene, Shape, Text
@@ -145,8 +146,9 @@ class Drawing:
         return tikz.picture(self.scene, THEMES[self.look.theme])
 
     def text(self) -> str:
-        """The figure in words: a sentence for each value that is given, each operation, each output."""
-        return text.sentences(self.graph, self.look.lang)
+        """The figure in words: a sentence for each value that is given and each operation. An exercise keeps its answers."""
+        told = only_path(self.graph, ()) if self.labels.grad == "blank" else self.graph
+        return text.sentences(told, self.look.lang)
 
     def save(self, path: str | Path) -> Path:
         """Write the figure in the format that the name ends in; folders are made. Returns the path."""

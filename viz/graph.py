@@ -79,9 +79,7 @@ class Use:
     position: int
     grad: Data = None  # what this use contributes to ∂L/∂value
     flows: bool = False  # whether a derivative comes back along it
-    local: Data = None  # ∂y/∂value of this use alone, where both are single numbers
     symbol: str | None = None  # the contribution as an expression
-    rule: str | None = None  # the gradient rule of this use, as in `∂L/∂a = ∂L/∂y·b`
     verdict: str | None = None  # of a numerical check of grad
 
 

@@ -35,7 +35,7 @@ def only_path(graph: Graph, wanted: Iterable[str]) -> Graph:
             leads.update(op.outputs)
     without: dict[str, Any] = {"grad": None, "flows": False, "verdict": None}
     values = [v if v.id in leads else replace(v, **without, grad_symbol=None) for v in graph.values]
-    uses = [u if u.value in leads else replace(u, **without, local=None, symbol=None, rule=None) for u in graph.uses]
+    uses = [u if u.value in leads else replace(u, **without, symbol=None) for u in graph.uses]
     return replace(graph, values=tuple(values), uses=tuple(uses))
 
 
@@ -71,7 +71,7 @@ def merge(graph: Graph, spans: Sequence[Span]) -> Graph:
             kept[use.id] = use
         elif maker[use.value] != span:
             key = span, use.value
-            kept[key] = _added(kept[key], use) if key in kept else replace(use, op=span, rule=None)
+            kept[key] = _added(kept[key], use) if key in kept else replace(use, op=span)
     merged = {span.id for span in spans}
     hidden = _hidden(graph, list(kept.values()), merged)
     uses, inputs = _renumbered([use for use in kept.values() if use.value not in hidden], merged)
@@ -139,10 +139,10 @@ def _renumbered(uses: Sequence[Use], merged: set[str]) -> tuple[list[Use], dict[
 def _added(a: Use, b: Use) -> Use:
     """Two uses of a value as one: their contributions add up."""
     if not (a.flows and b.flows):
-        return a if a.flows else replace(b, id=a.id, op=a.op, position=a.position, rule=None)
+        return a if a.flows else replace(b, id=a.id, op=a.op, position=a.position)
     symbol = f"{a.symbol} + {b.symbol}" if a.symbol and b.symbol else None
     verdict = a.verdict if a.verdict == b.verdict else "differs" if "differs" in (a.verdict, b.verdict) else None
-    return replace(a, grad=add(a.grad, b.grad), local=None, symbol=symbol, rule=None, verdict=verdict)
+    return replace(a, grad=add(a.grad, b.grad), symbol=symbol, verdict=verdict)
 
 
 def add(a: Data, b: Data) -> Data:

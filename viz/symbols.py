@@ -29,7 +29,7 @@ def name_values(record: Record) -> Graph:
 
 
 def with_derivatives(record: Record, graph: Graph, loss: str | None, simplify: bool) -> Graph:
-    """The graph with an expression for each derivative, in full where that is short, and each use's rule."""
+    """The graph with an expression for each derivative, in full where that is short, else in terms of others."""
     if len(record.outputs) != 1 or not record.outputs[0].requires_grad:
         return graph
     (output,) = record.outputs
@@ -53,8 +53,7 @@ def with_derivatives(record: Record, graph: Graph, loss: str | None, simplify: b
             uses.append(replace(use, symbol=written(full.gradients.get(tensor))))
             continue
         key = record.nodes[use.op], use.position
-        rule = written(local.contributions.get(key))
-        uses.append(replace(use, symbol=contribution(key), rule=rule) if use.flows else use)
+        uses.append(replace(use, symbol=contribution(key)) if use.flows else use)
     values = [
         replace(
             value,

@@ -34,6 +34,7 @@ class Teller:
         self.of = differentiated(graph)
 
     def lines(self) -> list[str]:
+        """The sentences, in order."""
         used = {use.value for use in self.graph.uses}
         lines = [self._given(v) for v in self.graph.values if v.op is None and v.id in used and v.kind != "constant"]
         lines += [self._operation(op) for op in self.graph.ops[:LIMIT]]

@@ -1,0 +1,107 @@
+"""python -m viz: an expression is parsed, drawn, and never run."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from viz.__main__ import main, recorded
+from viz.expression import Expression, ExpressionError
+
+
+def test_the_chapter_from_the_command_line(tmp_path, capsys):
+    svg, folder = tmp_path / "apples.svg", tmp_path / "steps"
+    values = ["apple=100", "count=2", "tax=1.1"]
+    assert main(["(apple * count) * tax", *values, "-o", str(svg), "--frames", str(folder)]) == 0
+    assert svg.read_text(encoding="utf-8").count("<svg") == 1
+    assert len(list(folder.iterdir())) == 5
+    assert main(["(apple * count) * tax", *values, "--name", "price"]) == 0
+    assert "apple is 100; ∂price/∂apple is 2.2." in capsys.readouterr().out
+    assert main(["(apple * count) * tax", *values, "--grad", "blank", "-o", str(tmp_path / "sheet.svg")]) == 0
+    sheet = (tmp_path / "sheet.svg").read_text(encoding="utf-8")
+    assert ">100<" in sheet
+    assert "is 2.2" not in sheet
+    assert ">2.2<" not in sheet
+
+
+def test_it_is_a_program():
+    done = subprocess.run(
+        [sys.executable, "-m", "viz", "relu(x*w + b)", "x=2", "w=-3", "b=1"],
+        capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8"}, check=True,
+    )  # fmt: skip
+    assert "relu takes −5 and gives 0" in done.stdout.decode()
+
+
+def test_arrays_operations_and_settings():
+    result = recorded("sum(softmax(x @ W, axis=-1) * [1, 0], axis=0)", ["x=[1, 2]", "W=[[1, -1], [0, 1]]"], None)
+    assert result.item() == pytest.approx(0.5)
+    assert Expression("2 ** 3 - -x / 4 @ y").names == ["x", "y"]
+    assert Expression("clip(x, -1, 1)").compute({"x": np.array([-3.0, 0.5])}).tolist() == [-1.0, 0.5]
+
+
+REFUSED = {
+    "2 * x.real": 5,
+    "__import__('os').system('true')": 1,
+    "x[0]": 1,
+    "x if x else 1": 1,
+    "1 + (x < 2)": 6,
+    "f(x)": 1,
+    "x + 'a'": 5,
+    "[i for i in x]": 1,
+    "사과 * x.y": 6,
+    "exp(x, **k)": 10,
+    "(lambda: 1)()": 1,
+    "exp(*x)": 5,
+    "x + True": 5,
+    "x + 1j": 5,
+    "f'{x}'": 1,
+    "(y := x)": 2,
+    "x and y": 1,
+    "x // 2": 1,
+    "x % 2": 1,
+    "~x": 1,
+    "sum(x, axis=x)": 13,
+    "sum(x, axis='0')": 13,
+    "{1: x}": 1,
+    "(x, x)": 1,
+    "x + )": 5,
+    "": 1,
+    "x\x00": 1,
+    "x; y": 2,
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_anything_but_arithmetic_is_refused_with_its_column(text):
+    with pytest.raises(ExpressionError) as caught:
+        Expression(text).compute({"x": 1.0, "사과": 1.0})
+    assert caught.value.column == REFUSED[text]
+
+
+def test_nothing_hangs_or_overflows():
+    with pytest.raises(ExpressionError, match="too large"):
+        Expression("9**9**9**9").compute({})
+    with pytest.raises(ExpressionError, match="column"):
+        Expression("(" * 5000 + "x" + ")" * 5000)
+    with pytest.raises(ExpressionError, match="characters"):
+        Expression("x" * 20_000)
+    assert Expression("+".join("x" * 2000)).compute({"x": 1.0}) == 2000.0
+
+
+def test_what_is_missing_is_named(capsys):
+    for arguments, message in (
+        (["a * b", "a=1"], "give it one: b=2"),
+        (["a * b", "a=1", "b=2", "c=3"], "c is not in the expression"),
+        (["a", "a=1", "a=2"], "a is given twice"),
+        (["a * 2", "a"], "is not name=value"),
+        (["a * 2", "a=x"], "the value of a"),
+        (["1 + 2"], "no names"),
+        (["a * 2", "a=1", "-o", "a.jpg"], "jpg"),
+        (["a @ b", "a=[1, 2]", "b=[1, 2, 3]"], "matmul"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2
+        assert message in capsys.readouterr().err
