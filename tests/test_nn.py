@@ -18,6 +18,7 @@ from tinygrad_edu.graph import RECORDING, Recording, recording
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
 from tinygrad_edu.ops.losses import softmax_cross_entropy
+from tinygrad_edu.program.record import Tape
 from tinygrad_edu.testing import gradcheck, gradgradcheck
 
 
@@ -319,7 +320,8 @@ def test_a_call_keeps_how_ops_are_recorded():
         def forward(self):
             seen.append(RECORDING.get())
 
-    with recording(**{field: True for field in Recording.__dataclass_fields__ if field != "scope"}):
+    others = Recording.__dataclass_fields__.keys() - {"scope", "tape"}
+    with recording(**dict.fromkeys(others, True), tape=Tape()):
         outside = RECORDING.get()
         Look()()
     (inside,) = seen

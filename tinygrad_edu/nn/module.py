@@ -128,6 +128,8 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """`forward`, with what it records marked as this module's."""
         now = RECORDING.get()
+        if now.tape is not None:
+            now.tape.called(self)
         scope = Scope(self, now.scope)
         token = RECORDING.set(now.within(scope))
         try:

@@ -142,6 +142,12 @@ class Optimizer:
     def check(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError for settings that make no sense."""
 
+    def not_negative(self, settings: Mapping[str, Any], *names: str) -> None:
+        """Raise ValueError if one of these settings is negative, or no number."""
+        for name in names:
+            if not settings[name] >= 0:
+                raise ValueError(f"{type(self).__name__}'s {name} is not negative, but got {settings[name]}")
+
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
         """The arrays that the rule keeps for each parameter: their names, and the number that they are filled with at first."""
         return {}
@@ -227,7 +233,12 @@ class Optimizer:
 
     def _record_update(self, tape: Any, p: Tensor, member: Member, group: Group, fixed: Mapping[str, Any]) -> None:
         before = dict(member.state)
-        tape.on_failure(lambda: (member.state.clear(), member.state.update(before)))
+
+        def put_back() -> None:
+            member.state.clear()
+            member.state.update(before)
+
+        tape.on_failure(put_back)
         state = {
             key: tape.leaf(array, f"{p.name or 'p'}.{key}") for key, array in self._begun(member, p, group).items()
         }
@@ -280,7 +291,7 @@ class Optimizer:
                 raise ValueError(
                     f"the state has the settings {', '.join(group)}, but {type(self).__name__} has {', '.join(own)}"
                 )
-            self.check({key: _number(value) for key, value in group.items()})
+            self.check({key: _number(value) for key, value in group.items() if key != "params"})
         members = [member for group in self.param_groups for member in group.members]
         taken: list[tuple[int, State]] = [(0, {}) for _ in members]
         for i, kept in state["state"].items():

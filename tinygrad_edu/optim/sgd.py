@@ -45,9 +45,7 @@ class SGD(Optimizer):
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """Rates are not negative, and Nesterov's momentum needs one."""
-        for name in ("lr", "momentum", "weight_decay"):
-            if not settings[name] >= 0:
-                raise ValueError(f"SGD's {name} is not negative, but got {settings[name]}")
+        self.not_negative(settings, "lr", "momentum", "weight_decay")
         if settings["nesterov"] and not settings["momentum"]:
             raise ValueError("Nesterov's momentum needs a momentum, such as 0.9")
 

@@ -140,6 +140,8 @@ class Record:
         self._program = compiled(self.source, names)
         self._rebuild = rebuild
         self._fills = [(feed.fill, feed.leaf._data) for feed in tape.feeds]
+        self._early = [(array, np.empty_like(array)) for array in planned.early]
+        self._afterwards = tape.afterwards
         self._generators = tape.generators
         self._slopes = slopes
         self._guards = tape.guards
@@ -176,25 +178,18 @@ class Record:
             raise
         record = cls(planned, tape, rebuild, slopes)
         record._guard(outputs, tape, placeholders)
+        record._conclude()
         return record, rebuild([x._data.copy() for x in outputs])
 
     def _guard(self, outputs: list[Tensor], tape: Tape, placeholders: list[Tensor]) -> None:
-        """Note what the record depends on outside itself: the leaves that live on, and the modules' modes."""
+        """Note what the record depends on outside itself: the leaves that live on, and the modules as they are."""
         from tinygrad_edu.graph import topological
 
-        modules = {}
-        leaves = []
-        for node in topological([*outputs, *[w.value for w in tape.writes]], through_constants=True):
-            scope = node.scope
-            while scope is not None:
-                if scope.module is not None:
-                    modules[id(scope.module)] = scope.module
-                scope = scope.parent
-            if node.op is None and all(node is not x for x in placeholders):
-                leaves.append(node)
+        order = topological([*outputs, *[w.value for w in tape.writes]], through_constants=True)
+        leaves = [node for node in order if node.op is None and all(node is not x for x in placeholders)]
         leaves += [w.target for w in tape.writes]
         self._held = [(weakref.ref(x), x._data, x._requires_grad) for x in dict.fromkeys(leaves)]
-        self._modes = [(weakref.ref(m), m.training) for m in modules.values()]
+        self._modules = [(weakref.ref(m), m.training, _attributes(m)) for m in tape.modules.values()]
 
     def serves(self) -> bool:
         """Whether all that the record was made with is still there, and as it was."""
@@ -202,16 +197,22 @@ class Record:
             x = reference()
             if x is not None and (x._data is not array or x._requires_grad is not learns):
                 return False
-        for module, training in self._modes:
+        for module, training, attributes in self._modules:
             m = module()
             if m is None or m.training is not training:
                 return False
+            now = vars(m)
+            for key, value in attributes:
+                if now.get(key) is not value and (isinstance(value, Tensor) or now.get(key) != value):
+                    return False
         return all(holds() for holds in self._guards)
 
     @np.errstate(all="ignore")
     def run(self, arrays: list[Any]) -> Any:
         """Run the program on new arguments."""
         before = [g.bit_generator.state for g in self._generators]
+        for array, copy in self._early:
+            np.copyto(copy, array)
         try:
             for fill, array in self._fills:
                 fill(array)
@@ -219,6 +220,8 @@ class Record:
         except BaseException:
             for generator, state in zip(self._generators, before, strict=True):
                 generator.bit_generator.state = state
+            for array, copy in self._early:
+                np.copyto(array, copy)
             raise
         for reference in self._targets:
             target = reference()
@@ -228,7 +231,13 @@ class Record:
             x = leaf()
             if x is not None:
                 x._grad = slope
+        self._conclude()
         return self._rebuild([np.array(r) for r in results])
+
+    def _conclude(self) -> None:
+        """What follows a run that succeeded."""
+        for action in self._afterwards:
+            action()
 
     def profile(self, arrays: list[Any], runs: int) -> str:
         """The source with times."""
@@ -239,12 +248,23 @@ class Record:
                 fill(array)
             with np.errstate(all="ignore"):
                 timed(*arrays)
+            self._conclude()
         times = iter(names["times"])
         lines = []
         for line in self.source.splitlines():
             is_code = line.startswith("    ") and not line.startswith("    #") and not line.startswith("    return")
             lines.append(f"{next(times) / runs * 1e6:9.1f} µs {line}" if is_code else f"{'':12} {line}")
         return "\n".join(lines)
+
+
+def _attributes(module: Any) -> list[tuple[str, Any]]:
+    """What a record depends on of a module: its parameters and buffers, and the plain values that it was made with."""
+    return [
+        (key, value)
+        for key, value in vars(module).items()
+        if isinstance(value, bool | int | float | str | None)
+        or (isinstance(value, Tensor) and type(value) is not Tensor)
+    ]
 
 
 def _parameter_names(f: Callable[..., Any], n: int) -> list[str]:

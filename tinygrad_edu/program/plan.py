@@ -66,11 +66,15 @@ class Plan:
     buffers: list[Any]
 
     @property
-    def safe(self) -> bool:
-        """Whether all that may raise comes before the first write, so that a run that fails has written nothing."""
-        writing = [k for k, i in enumerate(self.instructions) if i.how == "write" or i.value.storage.kind == "leaf"]
-        raising = [k for k, i in enumerate(self.instructions) if i.op is not None and not elementwise(i.op)]
-        return not writing or not raising or max(raising) < min(writing)
+    def early(self) -> list[Any]:
+        """The arrays of leaves that are written before the last line that may raise: a run that fails puts them back.
+
+        An op that writes where it is told computes, and judges no values; a view does not either.
+        """
+        judging = [k for k, i in enumerate(self.instructions) if i.how == "fresh" and not i.op.view]
+        before = self.instructions[: max(judging, default=0)]
+        written = [i.value.storage for i in before if i.value.storage.kind == "leaf"]
+        return [storage.memory for storage in dict.fromkeys(written)]
 
     @property
     def nbytes(self) -> int:

@@ -54,7 +54,11 @@ class Tape:
         self.guards: list[Callable[[], bool]] = []
         self.slopes: dict[Tensor, Tensor | None] = {}
         self.generators: list[np.random.Generator] = []
+        self.modules: dict[int, Any] = {}
+        self.afterwards: list[Callable[[], None]] = []
         self._shared: dict[Any, Tensor] = {}
+        self._leaves: dict[int, Tensor] = {}
+        self._turns: dict[Any, int] = {}
         self._undo: list[Callable[[], None]] = []
         self._written: set[Tensor] = set()
 
@@ -86,6 +90,26 @@ class Tape:
         if once is not None:
             self._shared[once] = leaf
         return leaf
+
+    def leaf(self, array: Any, name: str) -> Tensor:
+        """The leaf that stands for an array that nothing else makes a tensor of, such as an optimizer's state."""
+        known = self._leaves.get(id(array))
+        if known is None:
+            known = self._leaves[id(array)] = Tensor(array, name=name)
+        return known
+
+    def turn(self, key: Any) -> int:
+        """1 when first asked with this key, then 2, 3, …: how often the function has come by."""
+        self._turns[key] = self._turns.get(key, 0) + 1
+        return self._turns[key]
+
+    def called(self, module: Any) -> None:
+        """A module is being called, and what it does may depend on its mode and attributes."""
+        self.modules.setdefault(id(module), module)
+
+    def after(self, action: Callable[[], None]) -> None:
+        """`action()` follows this run and each later one, if it succeeds."""
+        self.afterwards.append(action)
 
     def on_failure(self, action: Callable[[], None]) -> None:
         """Should the run fail, `action()` puts something back."""

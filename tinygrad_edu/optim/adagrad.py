@@ -1,0 +1,82 @@
+"""AdaGrad: a learning rate for each weight, smaller the more it has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
+
+
+class AdaGrad(Optimizer):
+    """w ← w − η·g / (√h + ε), h ← h + g².
+
+    lr is η, at step t divided by 1 + (t − 1)·lr_decay; eps is ε; initial_accumulator_value is h before the first step;
+    weight_decay λ adds λ·w to the gradient.
+
+    Source: Duchi, Hazan and Singer, *Adaptive subgradient methods for online learning*, JMLR 12 (2011), in the form
+    that PyTorch has.
+
+    >>> import tinygrad_edu as tg
+    >>> w = tg.Tensor([3.0, 0.5], requires_grad=True)
+    >>> optimizer = AdaGrad([w], lr=0.5)
+    >>> w.sum().backward()
+    >>> optimizer.step()
+    >>> w.tolist()
+    [2.50000000005, 5.000000413701855e-11]
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 0.01,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+    ) -> None:
+        super().__init__(
+            params,
+            lr=lr,
+            lr_decay=lr_decay,
+            weight_decay=weight_decay,
+            initial_accumulator_value=initial_accumulator_value,
+            eps=eps,
+        )
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """No setting is negative."""
+        self.not_negative(settings, *settings)
+
+    def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
+        """The sum of squares, before the first."""
+        return {"sum": settings["initial_accumulator_value"]}
+
+    def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
+        """η / (1 + (t − 1)·lr_decay)."""
+        return {"lr": settings["lr"] / (1 + (step - 1) * settings["lr_decay"])}
+
+    @staticmethod
+    def update(
+        param: Any,
+        grad: Any,
+        state: State,
+        out: Mapping[str, Any] = NOWHERE,
+        *,
+        lr: float,
+        weight_decay: float = 0.0,
+        eps: float = 1e-10,
+        **others: Any,
+    ) -> tuple[Any, State]:
+        """One step: the new parameter and the new state."""
+        if weight_decay:
+            grad = grad + weight_decay * param
+        total = np.add(state["sum"], np.square(grad), out=out.get("sum"))
+        return np.subtract(param, lr * grad / (np.sqrt(total) + eps), out=out.get("param")), {"sum": total}
+
+
+Adagrad = AdaGrad  # PyTorch's spelling

@@ -1,0 +1,211 @@
+"""Learning rates that change with time: each schedule is a function of the step.
+
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=100)
+    for epoch in range(100):
+        train(model, optimizer)
+        scheduler.step()
+
+ηₜ = rate(t, η₀), where η₀ is what the optimizer was made with; t counts the calls of `step()`. PyTorch computes some of
+these from the rate before; the numbers are the same.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from tinygrad_edu.optim.optimizer import Optimizer
+
+
+class LRScheduler:
+    """The base of schedules, which say `rate`. Making one sets the rates of step 0.
+
+    A schedule made after another on the same optimizer begins with the same η₀, so that they can be composed.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(self).__name__} takes an optimizer, but got {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        self.last_epoch = 0
+        self.base_lrs: list[float] = []
+        for group in optimizer.param_groups:
+            if group.initial_lr is None:
+                group.initial_lr = group["lr"]
+            self.base_lrs.append(group.initial_lr)
+        self._set()
+
+    def rate(self, step: int, base: float, group: int = 0) -> float:
+        """The learning rate of a group after so many steps, if it was `base` at first."""
+        raise NotImplementedError(f"{type(self).__name__} has no rate(self, step, base, group): write it")
+
+    def step(self) -> None:
+        """On to the next step: set the learning rate of each group."""
+        self.last_epoch += 1
+        try:
+            self._set()
+        except BaseException:
+            self.last_epoch -= 1
+            raise
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rates of the groups, as this schedule last set them."""
+        return [self.rate(self.last_epoch, base, i) for i, base in enumerate(self.base_lrs)]
+
+    def _set(self) -> None:
+        for group, rate in zip(self.optimizer.param_groups, self.get_last_lr(), strict=True):
+            group["lr"] = rate
+
+    def state_dict(self) -> dict[str, Any]:
+        """The step, and the rates before the first. What the schedule was made with is not in it."""
+        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from the `state_dict()` of a schedule made alike: sets the rates of its step.
+
+        Raises ValueError, and changes nothing, if the number of groups differs.
+        """
+        if len(state["base_lrs"]) != len(self.base_lrs):
+            raise ValueError(
+                f"the state is of {len(state['base_lrs'])} groups, but the optimizer has {len(self.base_lrs)}"
+            )
+        self.last_epoch, self.base_lrs = state["last_epoch"], list(state["base_lrs"])
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group.initial_lr = base
+        self._set()
+
+
+class LambdaLR(LRScheduler):
+    """ηₜ = η₀·f(t), for any function f, or one for each group."""
+
+    def __init__(
+        self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]
+    ) -> None:
+        groups = len(optimizer.param_groups)
+        self.lr_lambdas = [lr_lambda] * groups if callable(lr_lambda) else list(lr_lambda)
+        if len(self.lr_lambdas) != groups:
+            raise ValueError(f"LambdaLR got {len(self.lr_lambdas)} functions, but the optimizer has {groups} groups")
+        super().__init__(optimizer)
+
+    def rate(self, step: int, base: float, group: int = 0) -> float:
+        """η₀·f(t)."""
+        return base * self.lr_lambdas[group](step)
+
+
+class StepLR(LRScheduler):
+    """ηₜ = η₀·γ^⌊t / step_size⌋: stairs.
+
+    >>> import tinygrad_edu as tg
+    >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
+    >>> scheduler = StepLR(optimizer, step_size=2, gamma=0.5)
+    >>> [(scheduler.get_last_lr()[0], scheduler.step())[0] for _ in range(5)]
+    [8.0, 8.0, 4.0, 4.0, 2.0]
+    """
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        if step_size < 1:
+            raise ValueError(f"StepLR's step_size is at least 1, but got {step_size}")
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer)
+
+    def rate(self, step: int, base: float, group: int = 0) -> float:
+        """η₀·γ^⌊t / step_size⌋."""
+        return base * self.gamma ** (step // self.step_size)
+
+
+class MultiStepLR(LRScheduler):
+    """ηₜ = η₀·γⁿ, where n counts the milestones up to t."""
+
+    def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
+        self.milestones, self.gamma = sorted(milestones), gamma
+        super().__init__(optimizer)
+
+    def rate(self, step: int, base: float, group: int = 0) -> float:
+        """η₀·γⁿ."""
+        return base * self.gamma ** bisect_right(self.milestones, step)
+
+
+class ExponentialLR(LRScheduler):
+    """ηₜ = η₀·γᵗ."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer)
+
+    def rate(self, step: int, base: float, group: int = 0) -> float:
+        """η₀·γᵗ."""
+        return base * self.gamma**step
+
+
+class LinearLR(LRScheduler):
+    """ηₜ = η₀·(a + (b − a)·t/T) up to t = T, and η₀·b from there: a warm-up, from a = start_factor to b = end_factor."""
+
+    def __init__(
+        self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5
+    ) -> None:
+        if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
+            raise ValueError(f"LinearLR's factors are between 0 and 1, but got {start_factor} and {end_factor}")
+        if total_iters < 1:
+            raise ValueError(f"LinearLR's total_iters is at least 1, but got {total_iters}")
+        self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
+        super().__init__(optimizer)
+
+    def rate(self, step: int, base: float, group: int = 0) -> float:
+        """η₀·(a + (b − a)·min(t, T)/T)."""
+        share = min(step, self.total_iters) / self.total_iters
+        return base * (self.start_factor + (self.end_factor - self.start_factor) * share)
+
+
+class CosineAnnealingLR(LRScheduler):
+    """ηₜ = η_min + (η₀ − η_min)·(1 + cos(π·t/T_max)) / 2: down to η_min in T_max steps, and up again after.
+
+    Source: Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), without the restarts.
+
+    >>> import tinygrad_edu as tg
+    >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=1.0)
+    >>> scheduler = CosineAnnealingLR(optimizer, T_max=4)
+    >>> [(round(scheduler.get_last_lr()[0], 3), scheduler.step())[0] for _ in range(5)]
+    [1.0, 0.854, 0.5, 0.146, 0.0]
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+        if T_max < 1:
+            raise ValueError(f"CosineAnnealingLR's T_max is at least 1, but got {T_max}")
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer)
+
+    def rate(self, step: int, base: float, group: int = 0) -> float:
+        """η_min + (η₀ − η_min)·(1 + cos(π·t/T_max)) / 2."""
+        return self.eta_min + (base - self.eta_min) * (1 + math.cos(math.pi * step / self.T_max)) / 2
+
+
+class SequentialLR(LRScheduler):
+    """One schedule after another: from each milestone on, the next, which begins there with its step 0.
+
+    >>> import tinygrad_edu as tg
+    >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=1.0)
+    >>> scheduler = SequentialLR(
+    ...     optimizer, [LinearLR(optimizer, 0.5, total_iters=2), CosineAnnealingLR(optimizer, 2)], milestones=[2]
+    ... )
+    >>> [(round(scheduler.get_last_lr()[0], 3), scheduler.step())[0] for _ in range(5)]
+    [0.5, 0.75, 1.0, 0.5, 0.0]
+    """
+
+    def __init__(self, optimizer: Optimizer, schedulers: Iterable[LRScheduler], milestones: Iterable[int]) -> None:
+        self.schedulers, self.milestones = list(schedulers), list(milestones)
+        if len(self.milestones) != len(self.schedulers) - 1 or self.milestones != sorted(set(self.milestones)):
+            raise ValueError(
+                f"SequentialLR needs growing milestones, one fewer than schedules, but got {self.milestones} "
+                f"for {len(self.schedulers)}"
+            )
+        if any(scheduler.optimizer is not optimizer for scheduler in self.schedulers):
+            raise ValueError("SequentialLR got a schedule of another optimizer")
+        super().__init__(optimizer)
+
+    def rate(self, step: int, base: float, group: int = 0) -> float:
+        """What the schedule at t says, t counted from its milestone."""
+        i = bisect_right(self.milestones, step)
+        return self.schedulers[i].rate(step - (self.milestones[i - 1] if i else 0), base, group)
