@@ -4,6 +4,8 @@ A planted bug is an op as someone might write it on a bad day. Each test says wh
 """
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
+from tinygrad_edu import autograd
 from tinygrad_edu.graph import enable_grad
 from tinygrad_edu.op import Fixed, at, away_from, composite, example, op, positive, spread
 from tinygrad_edu.protocols import ANSWERS
@@ -279,6 +282,16 @@ def test_a_stale_mask():
     caught(wrong, "its recorded gradient, evaluated again on new values, .* freezes it")
 
 
+def test_wrong_only_where_inputs_are_the_same():
+    wrong = make(
+        lambda a, b: a * b,
+        lambda g, y, a, b: g * b * (a != b),
+        lambda g, y, a, b: g * a,
+        examples=[example((3,), (3,))],
+    )
+    caught(wrong, "one tensor as every input: the gradient of planted by .* is wrong", GradientError)
+
+
 def test_one_element_among_a_thousand_is_found():
     weights = np.ones(1000)
     weights[617] = 1.001
@@ -308,6 +321,17 @@ def test_tensors_are_called_by_their_names():
 def test_a_missing_unbroadcast():
     wrong = make(lambda a, b: a + b, lambda g, y, a, b: g, lambda g, y, a, b: g, examples=[example((2, 3), (3,))])
     caught(wrong, r"rule 1 of planted returned shape \(2, 3\) for an input of shape \(3,\); sum over the axes")
+
+
+def test_a_shape_that_does_not_broadcast_back():
+    wrong = make(
+        lambda a, b: a + b,
+        lambda g, y, a, b: np.concatenate([g, g]),
+        lambda g, y, a, b: g,
+        examples=[example((3,), (3,))],
+        broadcasts=True,
+    )
+    caught(wrong, r"rule 0 of planted returned shape \(6,\) for an input of shape \(3,\)")
 
 
 def test_a_mean_for_a_sum_over_broadcast_axes():
@@ -382,6 +406,38 @@ def test_out_that_is_written_wrongly():
     caught(make(forward, lambda g, y, x, **_: g * y, takes_out=True), "with out= it gives")
 
 
+def test_a_function_that_complex_numbers_do_not_have():
+    wrong = make(lambda x: np.cbrt(x), lambda g, y, x: g / (3 * y * y), analytic=True, domain=positive)
+    caught(wrong, "declared analytic=True, but cannot be computed on complex numbers")
+
+
+def test_gradients_in_the_memory_of_others(monkeypatch):
+    """An engine that hands out what came in: x + y, whose rules return g itself."""
+    monkeypatch.setattr(autograd, "_own", lambda g, held: g)
+    with pytest.raises(CheckError, match=r"add\(.*\.grad shares memory with the gradient passed in"):
+        check_op(tg.add)
+
+
+def test_gradients_that_engines_widen(monkeypatch):
+    monkeypatch.setattr(autograd, "_own", lambda g, held: g.astype(complex))
+    with pytest.raises(CheckError, match=r"\.grad is complex128 \(3,\), but .* is float64 \(3,\)"):
+        check_op(tg.add)
+
+
+def test_gradients_that_engines_forget_to_sum(monkeypatch):
+    """A missing `+=`: of two contributions, the last."""
+
+    def walk(order, totals, visit=None, **options):
+        seen = []
+        real_walk(order, totals, lambda node, i, c: seen.append((node.inputs[i], c)), **options)
+        totals.update({x: c for x, c in seen if x in totals})
+
+    real_walk = autograd.walk
+    monkeypatch.setattr(autograd, "walk", walk)
+    with pytest.raises(GradientError, match="is wrong"):
+        gradcheck(lambda x: np.exp(x) + np.sin(x), np.ones(3))
+
+
 def test_a_function_that_is_not_analytic():
     wrong = make(lambda x: np.real(x) ** 2 + 0 * x, lambda g, y, x: g * 2 * x, analytic=True)
     caught(wrong, "but the complex step", GradientError)
@@ -404,6 +460,31 @@ def test_a_dtype_that_is_not_numpys():
     wrong = make(forward, answers=[np.isnan])
     with answering(np.isnan, wrong):
         caught(wrong, "np.isnan on tensors gives int64, on arrays gives bool")
+
+
+def test_a_call_of_numpys_that_fails_on_tensors():
+    wrong = make(lambda x: np.exp(x), lambda g, y, x: g * y, answers=[np.exp2])
+    with answering(np.exp2, None):
+        caught(wrong, "np.exp2 computes it on arrays, but on tensors it raises TypeError")
+
+
+def test_results_that_numpy_does_not_give():
+    wrong = make(lambda x: (np.frexp(x)[0],), answers=[np.frexp], outputs=1)
+    with answering(np.frexp, wrong):
+        caught(wrong, "np.frexp on tensors gives 1 results, on arrays gives 2")
+
+
+def test_a_shape_that_is_not_numpys():
+    wrong = make(lambda x: np.exp(x)[None], lambda g, y, x: g[0] * y[0], answers=[np.exp])
+    with answering(np.exp, wrong):
+        caught(wrong, r"np.exp on tensors gives shape \(1, 2, 3\), on arrays gives \(2, 3\)")
+
+
+def test_a_gradient_that_some_layouts_lack():
+    def rule(g, y, x):
+        return g * (y if getattr(x, "_data", x).flags.c_contiguous else 2 * y)
+
+    caught(make(lambda x: np.exp(x), rule), "arrays it gives .* on contiguous ones it gives")
 
 
 def test_examples_that_numpy_cannot_take():
@@ -475,6 +556,15 @@ def test_hidden_state():
         check_op(wrong)
 
 
+def test_an_example_that_the_op_refuses():
+    def forward(x):
+        raise ValueError("three numbers are needed")
+
+    with pytest.raises(ValueError, match="three numbers") as info:
+        check_op(make(forward))
+    assert info.value.__notes__ == ["while checking planted((2, 3))"]
+
+
 def test_an_op_without_examples():
     with pytest.raises(ValueError, match=r"planted has no examples.* declare examples=\["):
         check_op(make(lambda x: np.exp(x), lambda g, y, x: g * y, examples=[]))
@@ -507,6 +597,18 @@ def test_an_edge_is_reported():
     report = gradcheck(np.sqrt, np.array([0.0, 1.0]))
     assert report.checked == 1
     assert "x[0] is at the edge of the domain" in report.kinks[0]
+
+
+def test_a_shape_that_depends_on_the_numbers_is_reported():
+    report = gradcheck(lambda x: np.concatenate([x, x[x > 0.0]]), np.array([0.0, 1.0]))
+    assert report.checked == 1
+    assert report.kinks[0].startswith("x[0] is at the edge")
+
+
+def test_what_varies_too_fast_is_reported():
+    with pytest.raises(AtKink, match="varies too fast"):
+        gradcheck(lambda x: np.sin(x * 1e8), np.array([0.3]))
+    gradcheck(lambda x: np.sin(x * 1e4), np.array([0.3, 0.5]))
 
 
 def test_nothing_but_kinks_is_not_a_pass():
@@ -563,6 +665,11 @@ def test_a_function_that_returns_an_array():
         gradcheck(lambda x: x.numpy() * 2, np.ones(2))
 
 
+def test_a_function_that_rounds_to_float32():
+    with pytest.raises(TypeError, match="computes in float32 what came in as float64"):
+        gradcheck(lambda x: np.exp(x.astype("float32")), np.ones(2))
+
+
 def test_a_function_that_returns_truths():
     with pytest.raises(TypeError, match="no floating tensor"):
         gradcheck(lambda x: x > 0, np.ones(2))
@@ -593,7 +700,7 @@ def test_indices_are_numpys(data):
 @given(st.data())
 def test_axes_are_numpys(data):
     x = data.draw(strategies.arrays())
-    axis = data.draw(strategies.axes(x.ndim))
+    axis = data.draw(strategies.axes(x.ndim, several=data.draw(st.booleans())))
     assert np.sum(x, axis=axis).ndim <= x.ndim
 
 
@@ -634,6 +741,17 @@ def test_ties_and_special_numbers_are_found():
     assert seen >= {"tie", "infinity", "NaN", "mask", "ndarray", "slice", "int", "shared node", "several outputs"}
 
 
+def test_without_hypothesis_strategies_say_what_to_install():
+    code = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "import tinygrad_edu.testing\n"
+        "try: import tinygrad_edu.testing.strategies\n"
+        "except ImportError as error: print(error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "pip install 'tinygrad-edu[testing]'" in said
+
+
 # ---------------------------------------------------------------------------------------------------
 # Tools
 
@@ -660,14 +778,15 @@ class answering:
     def __enter__(self):
         from tinygrad_edu.protocols import UFUNCS
 
-        self.before = ANSWERS.get(self.function), UFUNCS.pop(self.function, None)
-        ANSWERS[self.function] = self.op
+        self.before = ANSWERS.pop(self.function, None), UFUNCS.pop(self.function, None)
+        if self.op is not None:
+            ANSWERS[self.function] = self.op
 
     def __exit__(self, *_):
         from tinygrad_edu.protocols import UFUNCS
 
         answer, ufunc = self.before
-        ANSWERS.pop(self.function)
+        ANSWERS.pop(self.function, None)
         if answer is not None:
             ANSWERS[self.function] = answer
         if ufunc is not None:

@@ -7,9 +7,11 @@ come in. Where NumPy has the function, NumPy is the judge.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import numpy as np
@@ -160,32 +162,22 @@ class _Case:
         leaves = self.leaves()
         xs = [leaves[i] for i in self.floating]
         options: dict[str, Any] = {"rng": self.rng, "name": self.op.name}
-        try:
-            report = gradcheck(self.of_floating, xs, analytic=self.op.analytic, **options)
-        except CheckError as error:
-            raise type(error)(f"{self.label}: {error}") from None
-        except TypeError as error:
-            if self.op.analytic:
-                self.fail(f"it is declared analytic=True, but cannot be computed on complex numbers: {error}")
-            raise
-        if order > 1:
+        with self.named():
             try:
-                more = gradcheck(self.of_floating, xs, order=order, directions=2, **options)
-            except CheckError as error:
-                raise type(error)(f"{self.label}: {error}") from None
-            report = Report(report.checked + more.checked, max(report.worst, more.worst), report.kinks + more.kinks)
-        return report
+                report = gradcheck(self.of_floating, xs, analytic=self.op.analytic, **options)
+            except TypeError as error:
+                if not self.op.analytic:
+                    raise
+                self.fail(f"it is declared analytic=True, but cannot be computed on complex numbers: {error}")
+            if order == 1:
+                return report
+            more = gradcheck(self.of_floating, xs, order=order, directions=2, **options)
+        return Report(report.checked + more.checked, max(report.worst, more.worst), report.kinks + more.kinks)
 
     def slopes_are_zero(self) -> None:
         """An op declared without a derivative is constant, wherever it is smooth."""
-        try:
+        with self.named(f"{self.op.name} is declared without a derivative, but "), contextlib.suppress(AtKink):
             gradcheck(self.of_floating, [self.arrays[i] for i in self.floating], rng=self.rng, name=self.op.name)
-        except AtKink:
-            pass
-        except GradientError as error:
-            raise GradientError(
-                f"{self.label}: {self.op.name} is declared without a derivative, but: {error}"
-            ) from None
 
     def rules_keep_shape_dtype_and_memory(self) -> None:
         for dtype in ("float32", "float16"):
@@ -221,10 +213,8 @@ class _Case:
             )
         fits = result.shape == x.shape
         if not fits and node.op.broadcasts:
-            try:
+            with contextlib.suppress(ValueError):
                 fits = np.broadcast_shapes(result.shape, x.shape) == result.shape
-            except ValueError:
-                fits = False
         if not fits:
             self.fail(
                 f"{rule} returned shape {result.shape} for an input of shape {x.shape}; sum over the axes that were "
@@ -342,14 +332,10 @@ class _Case:
             self.of_floating(*[first[0]] * len(first))
         except Exception:  # a product of two 2×3 matrices
             return
-        try:
+        with self.named("one tensor as every input: "), contextlib.suppress(AtKink):
             gradcheck(
                 lambda x: self.of_floating(*[x] * len(first)), first[0], rng=self.rng, directions=2, name=self.op.name
             )
-        except AtKink:
-            pass
-        except GradientError as error:
-            raise GradientError(f"{self.label}, one tensor as every input: {error}") from None
 
     # -- the shapes and layouts that arrays come in -------------------------------------------------
 
@@ -445,6 +431,14 @@ class _Case:
         return result if all(np.size(y) == 0 for y in _flatten(result)) else None
 
     # -- tools --------------------------------------------------------------------------------------
+
+    @contextmanager
+    def named(self, what: str = "") -> Iterator[None]:
+        """Errors of gradcheck inside the block name the example."""
+        try:
+            yield
+        except CheckError as error:
+            raise type(error)(f"{self.label}: {what}{str(error).removeprefix(f'{self.label}: ')}") from None
 
     def call(self, function: Callable[..., Any], arrays: Sequence[Any]) -> Any:
         """`function` on the example's arguments, with `arrays` (or tensors) where its arrays stand."""
