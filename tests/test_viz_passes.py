@@ -131,6 +131,23 @@ def test_merging_any_spans_leaves_a_graph(seed, operations, data):
             assert use.grad == pytest.approx(sums[use.value, use.op])
 
 
+def test_a_sum_of_sums_is_one_circle_if_asked_for():
+    a, b, c, d = (leaf(float(k), name) for k, name in enumerate("abcd"))
+    graph = draw((a * b + c + d) * (a + b), join_sums=True).graph
+    well_formed(graph)
+    assert [(op.symbol, len(op.inputs)) for op in graph.ops] == [("×", 2), ("+", 3), ("+", 2), ("×", 2)]
+    s = a + b + c
+    symbols = [
+        use.symbol
+        for use in draw(np.exp(s), join_sums=True, grad="symbol", loss="L", names={"y": np.exp(s)}).graph.uses
+    ]
+    assert symbols[:3] == [symbols[0]] * 3
+    x = leaf(np.ones(3), "x")
+    assert len(draw(x + x + leaf(np.ones((2, 3)), "y"), join_sums=True).graph.ops) == 2  # broadcast
+    shared = a + b
+    assert len(draw(shared + shared, join_sums=True).graph.ops) == 2
+
+
 def unrolled(steps):
     h, w, b = leaf(np.zeros((1, 3)), "h"), leaf(np.ones((3, 3)), "W"), leaf(np.ones(3), "b")
     for _ in range(steps):

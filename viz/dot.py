@@ -227,7 +227,7 @@ def _text(text: Text, theme: Theme) -> dict[str, str]:
         return {
             "id": text.id, "class": f"text {text.classes}", "label": "", "shape": "box", "style": "rounded",
             "color": theme.outline, "pos": f"{text.x:.2f},{text.y:.2f}",
-            "width": _inches(max(text.width, 34.0)), "height": _inches(text.height),
+            "width": _inches(max(text.width, 34.0)), "height": _inches(text.height - 5.0),
         }  # fmt: skip
     colour = {"grad": theme.grad, "formula": theme.outline, "path": theme.outline, "note": theme.outline}.get(text.role)
     colour = colour or (theme.parameter if "parameter" in text.classes else theme.ink)

@@ -38,6 +38,7 @@ def draw(
     annotate: Mapping[Any, Any] | None = None,
     values: Mapping[Any, Any] | None = None,
     simplify: bool = True,
+    join_sums: bool = False,
     lang: str = "en",
     max_nodes: int = 400,
     timeout: float = 20.0,
@@ -57,7 +58,8 @@ def draw(
     check: marks each derivative ✓ or ✗ by comparing it with a numerical one, or ∧ at a kink.
     annotate, values: what to write instead of a derivative or a value, by tensor, by name, or by (tensor, k) for
         its k-th use. A number must be the traced one, to the digits shown.
-    simplify: False leaves formulas as the chain rule makes them: ∂z/∂z·2t·1. timeout: seconds that Graphviz may take.
+    simplify: False leaves formulas as the chain rule makes them: ∂z/∂z·2t·1. join_sums: a + b + c as one circle.
+    timeout: seconds that Graphviz may take.
 
     Raises ValueError for a choice that there is not, RuntimeError for a graph that was freed or is stale; and when
     it is shown or saved, RuntimeError if there is no Graphviz, TimeoutError if the layout takes too long.
@@ -93,6 +95,8 @@ def draw(
                 graph = with_derivatives(record, graph, loss, simplify)
         if check:
             graph = checked(record, graph)
+    if join_sums:
+        graph = passes.join_sums(graph)
     if wrt is not None:
         graph = passes.only_path(graph, [_find(graph, record, x) for x in _several(wrt)])
     if direction == "forward":

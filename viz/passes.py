@@ -158,6 +158,44 @@ def add(a: Data, b: Data) -> Data:
     return a + b
 
 
+def join_sums(graph: Graph) -> Graph:
+    """The graph with a sum of sums, a + b + c, as one operation with three inputs, as textbooks draw it.
+
+    Only where nothing is broadcast, so that every contribution stays what it was.
+    """
+    values = {value.id: value for value in graph.values}
+    uses = {use.id: use for use in graph.uses}
+    used = _by(graph.uses, lambda use: use.value)
+    sums = {op.id for op in graph.ops if op.name == "add"}
+    inputs: dict[str, list[str]] = {}
+    symbols: dict[str, str | None] = {}  # what was passed on to a sum is passed on by it
+    gone: set[str] = set()
+    for op in graph.ops:
+        inputs[op.id] = []
+        for use_id in op.inputs:
+            value = values[uses[use_id].value]
+            inner = value.op if op.id in sums and value.op in sums and len(used[value.id]) == 1 else None
+            if inner and values[op.outputs[0]].shape == value.shape:
+                inputs[op.id] += inputs[inner]
+                symbols |= dict.fromkeys(inputs[inner], uses[use_id].symbol)
+                gone |= {inner, use_id, value.id}
+            else:
+                inputs[op.id].append(use_id)
+    places = {use: (op, k) for op, own in inputs.items() if op not in gone for k, use in enumerate(own)}
+    return replace(
+        graph,
+        values=tuple(value for value in graph.values if value.id not in gone),
+        ops=tuple(replace(op, inputs=tuple(inputs[op.id])) for op in graph.ops if op.id not in gone),
+        uses=tuple(
+            replace(use, op=places[use.id][0], position=places[use.id][1], symbol=symbols.get(use.id, use.symbol))
+            if use.id in places
+            else use
+            for use in graph.uses
+            if use.id not in gone
+        ),
+    )
+
+
 # ---------------------------------------------------------------------------------------------------
 # Layers as boxes
 

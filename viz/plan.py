@@ -35,8 +35,8 @@ class Words:
 
     @property
     def height(self) -> float:
-        """Its height in points."""
-        return self.size * LINE
+        """Its height in points; an answer in handwriting takes more."""
+        return self.size * (1.6 if self.role == "blank" else LINE)
 
 
 class Labels(Protocol):
