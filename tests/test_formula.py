@@ -514,6 +514,7 @@ v = Symbol("v", [1.0, 2.0, 3.0])
         (np.sum(A * B, axis=0), "Σ₀ A·B", r"\sum_{0} A \cdot B"),
         (np.sum(A, axis=(0, 1)) * 2, "2·(Σ A)", r"2 \cdot \left(\sum A\right)"),
         (np.sum(-A) + 1, "−Σ A + 1", r"-\sum A + 1"),
+        (np.prod(-v), "∏ (−v)", r"\prod \left(-v\right)"),
         (np.max(C, axis=1), "max₁(C)", r"\max_{1}\left(C\right)"),
         (C[0, 1:] * v[v > 1], "C[0, 1:]·v[v > 1]", r"C[0, 1:] \cdot v[v > 1]"),
         (np.floor(x / y), "⌊x/y⌋", r"\lfloor \frac{x}{y} \rfloor"),
@@ -781,6 +782,30 @@ HOSTILE = [
     "layers.0.weight",
     " ",
 ]
+
+
+def test_a_tensor_that_is_called_as_the_loss():
+    x = leaf([1.0, 2.0], "L")
+    read = chain(x * 3.0)
+    assert read.gradients[x].text() == "3·∂J/∂y"
+    assert chain(x * 3.0, {"y": x}, loss="y").gradients[x].text() == "3·∂y/∂z"
+
+
+def test_an_op_of_ones_own_may_have_any_name():
+    square = op(symbol="f", vjp=(lambda g, y, x: 3 * g * x**2,), examples=[example((3,))])(lambda x: x * x * x)
+    square.name = "square"
+    x = leaf(2.0, "x")
+    assert tg.formula(square(x), x) == "y = square(x) = 8\n∂y/∂x = 3·∂y/∂y·x² = 3x² = 12"
+
+
+def test_under_other_ways_of_recording():
+    x = leaf([0.0, 1.0], "x")
+    y = np.sum(np.sqrt(x) * 0.0)
+    expected = formula(y, x)
+    assert expected.endswith("= [nan, 0.]")
+    for way in (tg.no_grad, tg.autograd.tracing, tg.detect_anomaly):
+        with way():
+            assert formula(y, x) == expected
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -34,7 +34,7 @@ from typing import Any
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tinygrad_edu.graph import no_grad, topological, tracing, unbroadcast, walk
+from tinygrad_edu.graph import recording, topological, tracing, unbroadcast, walk
 from tinygrad_edu.protocols import ANSWERS, ASKS, UFUNCS
 from tinygrad_edu.tensor import Tensor
 
@@ -66,7 +66,8 @@ class Expression:
 def make(kind: str, *parts: Expression, data: Any = None) -> Expression:
     """An expression; arithmetic of nothing but numbers is done at once."""
     if kind in _ARITHMETIC and all(part.kind == "number" for part in parts):
-        result = _ARITHMETIC[kind](*[part.data for part in parts])
+        with np.errstate(all="ignore"):
+            result = _ARITHMETIC[kind](*[part.data for part in parts])
         if kind != "quotient" or float(result).is_integer():
             return number(result)
     if kind == "power" and parts[1] == ONE:
@@ -109,7 +110,7 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "product": lambda a, b: a * b,
     "quotient": lambda a, b: a / b if b else math.nan,
     "negative": lambda a: -a,
-    "power": lambda a, b: np.power(float(a), b).item(),
+    "power": lambda a, b: np.float_power(a, b).item(),
 }
 
 
@@ -118,9 +119,9 @@ def name(text: str) -> Expression:
     return Expression("name", (), text)
 
 
-def gradient(of: str, by: str) -> Expression:
-    """∂of/∂by, as one thing."""
-    return Expression("gradient", (), (of, by))
+def gradient(of: str, by: str, one: bool = False) -> Expression:
+    """∂of/∂by, as one thing; ∂z/∂z is `one`."""
+    return Expression("gradient", (), (of, by, one))
 
 
 def call(
@@ -140,8 +141,7 @@ def number(value: Any) -> Expression:
     if float(value).is_integer():
         return Expression("number", (), int(value))
     if abs(value) in _CONSTANTS:
-        constant = _CONSTANTS[abs(value)]
-        return constant if value > 0 else make("negative", constant)
+        return _CONSTANTS[value] if value > 0 else make("negative", _CONSTANTS[-value])
     if len(repr(value)) > 8:
         fraction = Fraction(value).limit_denominator(36)
         if fraction.numerator / fraction.denominator == value:
@@ -185,9 +185,6 @@ _CONSTANTS: dict[float, Expression] = {
 # The normal form
 
 
-LINEAR = {"matmul", "transpose", "over"}  # a sign inside them may stand outside
-
-
 @dataclass(frozen=True, slots=True)
 class Term:
     """A fraction of factors, with a number above and one below: (2·x·x)/(3·y)."""
@@ -213,7 +210,7 @@ def _term(e: Expression) -> Term:
         case "number":
             return Term(e.data, 1)
         case "gradient":
-            return Term(1, 1) if e.data[0] == e.data[1] else Term(1, 1, (e,))  # ∂z/∂z = 1
+            return Term(1, 1, () if e.data[2] else (e,))
         case "negative":
             t = _term(e.parts[0])
             return Term(-t.above, t.below, t.factors, t.divisors)
@@ -226,16 +223,19 @@ def _term(e: Expression) -> Term:
             return _sum(e)
     parts = [normal(part) for part in e.parts]
     sign = 1
-    if e.kind in LINEAR:
+    if e.kind in ("matmul", "transpose") or (e.kind == "over" and e.data[0] == "Σ"):  # linear in each part
+        if ZERO in parts:
+            return Term(0, 1)
         for i, part in enumerate(parts):
             if part.kind == "negative":
                 sign, parts[i] = -sign, part.parts[0]
     if e.kind == "power" and parts[0].kind == "negative" and isinstance(parts[1].data, int):
-        sign, parts[0] = (-1) ** parts[1].data, parts[0].parts[0]
-    if e.kind in LINEAR and ZERO in parts:
-        return Term(0, 1)
-    rebuilt = replace(make(e.kind, *parts, data=e.data), moved=e.moved)
-    return Term(sign * rebuilt.data, 1) if rebuilt.kind == "number" else Term(sign, 1, (rebuilt,))
+        sign, parts[0] = -1 if parts[1].data % 2 else 1, parts[0].parts[0]
+    rebuilt = make(e.kind, *parts, data=e.data)
+    if rebuilt.kind != e.kind:
+        t = _term(rebuilt)
+        return Term(sign * t.above, t.below, t.factors, t.divisors)
+    return Term(sign, 1, (replace(rebuilt, moved=e.moved) if e.moved else rebuilt,))
 
 
 def _sum(e: Expression) -> Term:
@@ -359,7 +359,7 @@ class Text:
         return " ".join(text.split())
 
     def _gradient(self, e: Expression) -> str:
-        of, by = e.data
+        of, by, _ = e.data
         return f"∂{self._variable(of)}/∂{self._variable(by)}"
 
     def _number(self, e: Expression) -> str:
@@ -512,7 +512,7 @@ class LaTeX(Text):
         return (_greek(letter[1]) or letter[1]) + (f"_{{{letter[2]}}}" if letter[2] else "")
 
     def _gradient(self, e: Expression) -> str:
-        of, by = e.data
+        of, by, _ = e.data
         return rf"\frac{{\partial {self._variable(of)}}}{{\partial {self._variable(by)}}}"
 
     def _number(self, e: Expression) -> str:
@@ -648,16 +648,18 @@ SPELLINGS: dict[str, Callable[..., Expression]] = {
 def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) -> Expression:
     """The op applied to `xs`, as an expression; `y` is the value of the result."""
     parts = [x.expression for x in xs]
-    if isinstance(xs[0].value, tuple):  # what made it says it all
-        return parts[0]
-    first = np.shape(xs[0].value)
+    if op.selects:
+        return make("index", *parts, data=str(settings["index"]))
     if all(part.kind == "number" for part in parts) and not isinstance(y, tuple):
         return constant(y)
-    if op.name in SPELLINGS:
-        return SPELLINGS[op.name](*parts)
+    first = xs[0].shape
     axes = _axes(settings.get("axis"), len(first))
     unsaid = (first, str(settings))
-    match op.name:
+    declared: Any = ANSWERS.get(op.name)
+    known = op.name if declared is op else ""  # an op of one's own may have any name
+    if known in SPELLINGS:
+        return SPELLINGS[known](*parts)
+    match known:
         case "broadcast_to" | "expand":
             axis = settings.get("axis")
             kept = np.expand_dims(xs[0].value, axis).shape if axis is not None and y.ndim != len(first) else first
@@ -665,14 +667,12 @@ def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) ->
         case "expand_dims" | "squeeze":
             return move(parts[0], first, y.shape)
         case "reshape":
-            return move(parts[0], first, y.shape) if _alike(first, y.shape) else call("reshape", *parts, unsaid=unsaid)
+            if _alike(first, y.shape):
+                return move(parts[0], first, y.shape)
         case "sum" | "prod":
-            sign = "Σ" if op.name == "sum" else "∏"
-            return (
-                move(parts[0], first, y.shape)
-                if _alike(first, y.shape)
-                else make("over", *parts, data=(sign, axes, unsaid))
-            )
+            if _alike(first, y.shape):
+                return move(parts[0], first, y.shape)
+            return make("over", *parts, data=("Σ" if known == "sum" else "∏", axes, unsaid))
         case "gate":
             return make("product", parts[0], truth(xs[1]))
         case "where" if parts[2] == ZERO:
@@ -689,22 +689,27 @@ def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) ->
                 return make("transpose", *parts)
         case "getitem":
             key = op.symbol(**settings)[1:-1]  # with # for an array
-            if all(part in (":", "...", "None") for part in key.split(", ")):
+            if all(part in ("", ":", "...", "None") for part in key.split(", ")):
                 return move(parts[0], first, y.shape)
             return make("index", *parts, data=key.replace("#", "{}"))
         case "scatter":
             key = op.symbol(**settings).removesuffix("+=")
             return make("scatter", *parts, data=(key.replace("#", "{}"), unsaid))
-    left_out = {p.name: p.default for p in inspect.signature(op.forward).parameters.values()} if settings else {}
-    options = [
-        _option(value)
-        for key, value in settings.items()
-        if key not in _UNSAID and value is not None and value != left_out[key]
-    ]
+    default = _defaults(op.forward)
+    said = {key: value for key, value in settings.items() if key not in _UNSAID and value is not None}
+    options = [_option(value) for key, value in said.items() if key not in default or value != default[key]]
     return call(op.name, *parts, axes=axes, options=tuple(options), unsaid=unsaid)
 
 
 _UNSAID = {"axis", "keepdims", "shape", "key", "dtype", "num_classes", "axisa", "axisb", "axisc"}
+
+
+def _defaults(forward: Any) -> dict[str, Any]:
+    """What the settings of a forward function are where they are left out."""
+    try:
+        return {p.name: p.default for p in inspect.signature(forward).parameters.values()}
+    except ValueError:  # one written in C
+        return {}
 
 
 def truth(x: Symbol) -> Expression:
@@ -729,11 +734,11 @@ def _axes(axis: Any, ndim: int) -> str:
 def constant(array: Any) -> Expression:
     """An array that has no name: its number if it holds only one, I for the identity, else its elements if they are few."""
     a = np.asarray(array)
-    if a.size and (a == a.flat[0]).all():
+    if a.size == 1 or (a.size and (a == a.flat[0]).all()):
         return number(a.flat[0])
-    if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and (a == np.eye(a.shape[-1])).all():
-        return name("I")
     written = " ".join(np.array2string(a, separator=", ", precision=4).split()) if a.size <= 8 else "…"
+    if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and (a == np.eye(a.shape[-1])).all():
+        written = "I"
     return Expression("constant", (), (written.replace("[", "(").replace("]", ")"), a.shape, a.tobytes()))
 
 
@@ -913,6 +918,7 @@ def run_or_name_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any)
 
 
 WORDY = 40
+"""So many parts may a rule print where its op also says in words what it does."""
 
 
 def rule_formula(op: Any, i: int = 0, *, latex: bool = False, simplify: bool = True) -> str:
@@ -1097,7 +1103,7 @@ class _Node(Symbol):
 
 
 class _PrintedOp:
-    """An op whose rules print."""
+    """An op whose rules print; it is the list of them as well."""
 
     def __init__(self, op: Any) -> None:
         self.name, self.outputs, self.broadcasts, self.selects = op.name, op.outputs, op.broadcasts, op.selects
@@ -1117,15 +1123,15 @@ class _Notes:
 
     retains = False
 
-    def __init__(self, of: str, names: Mapping[Tensor, str], local: bool) -> None:
-        self.of, self.names, self.local = of, names, local
+    def __init__(self, names: Mapping[Tensor, Expression], local: bool) -> None:
+        self.names, self.local = names, local
         self.gradients: dict[Tensor, Symbol] = {}
 
     def run_hooks(self, g: Any, node: _Node, create_graph: bool) -> Any:
         if isinstance(node._data, tuple):
             return g
         self.gradients[node.tensor] = g
-        return Symbol(gradient(self.of, self.names[node.tensor]), g.value) if self.local else g
+        return Symbol(self.names[node.tensor], g.value) if self.local else g
 
 
 def chain(
@@ -1143,6 +1149,8 @@ def chain(
     Left out, the output itself is differentiated, if it is a single number (∂z/∂z = 1), or else an L.
     local: each contribution in terms of the gradient of the op's result, ∂L/∂t·cos(x), instead of in full.
     inline: what was computed on the way and has no name of its own is written out, exp(−x), instead of as t.
+
+    Hooks on tensors do not take part.
 
     Raises RuntimeError if `output` depends on nothing that requires a gradient, or if its record is freed or stale.
 
@@ -1163,8 +1171,10 @@ def chain(
     order = topological([output], through_constants=True)
     given = {} if names is None else {tensor: text for text, tensor in names.items()}
     called = _names(order, output, given)
-    of = loss or (called[output] if output.size == 1 else "L")
-    notes = _Notes(of, called, local)
+    alone = loss is None and output.size == 1
+    of = called[output] if alone else loss or next(text for text in ("L", "J", "ℒ") if text not in called.values())
+    start = gradient(of, called[output], one=alone)
+    notes = _Notes({tensor: gradient(of, text) for tensor, text in called.items()} | {output: start}, local)
     nodes: dict[Tensor, _Node] = {}
     definitions: dict[Tensor, Symbol] = {}
     for tensor in order:
@@ -1184,13 +1194,12 @@ def chain(
             inputs[0].parts[tensor.settings["index"]] = node
     contributions: dict[tuple[Tensor, int], Symbol] = {}
 
-    def note(node: _Node, i: int, contribution: Any) -> None:
-        if isinstance(contribution, Symbol):
-            contributions[node.tensor, i] = contribution
+    def note(node: _Node, i: int, contribution: Symbol) -> None:
+        contributions[node.tensor, i] = contribution
 
-    start = Symbol(gradient(of, called[output]), np.ones_like(output._data))
-    with no_grad(), np.errstate(all="ignore"):
-        walk([nodes[x] for x in topological([output])], {nodes[output]: start}, note, create_graph=True)
+    totals = {nodes[output]: Symbol(start, np.ones_like(output._data))}
+    with recording(enabled=False, everything=False, anomaly=False), np.errstate(all="ignore"):
+        walk([nodes[x] for x in topological([output])], totals, note, create_graph=True)
     return Chain(output, of, called, definitions, contributions, notes.gradients)
 
 
