@@ -1,0 +1,423 @@
+"""A page of its own to step through a computation: one file that needs no network.
+
+Here every layout is made beforehand and written down as plain data: the figure as it was drawn, and the same with
+layers closed and opened. `assets/page.js` draws that data; no label ever becomes markup or script.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from html import escape
+from importlib.resources import files
+from itertools import product
+from string import Template
+from typing import Any
+
+from viz import passes, text
+from viz.dot import THEMES, Theme
+from viz.drawing import Drawing
+from viz.graph import Data, Graph, Operation, Part, Use, Value
+from viz.labels import clean, derivative
+from viz.numbers import data_text, number_text, shape_text
+from viz.page_words import PAGE_WORDS
+from viz.plan import Plan
+from viz.scene import Line, Scene, Shape, Text
+from viz.text import Teller
+from viz.words import words
+
+MOST_VIEWS = 16  # layouts in one page
+LARGEST = 400  # operations and values of a layout with layers opened
+MOST = 3000  # operations and values of all layouts together
+
+
+def page(drawing: Drawing) -> str:
+    """The page of a figure, as HTML. Raises ValueError for a figure that is not in the style "book"."""
+    if drawing.look.style != "book":
+        raise ValueError(f"a page steps through a figure in the style 'book', not {drawing.look.style!r}")
+    lang = drawing.look.lang
+    said = {**words(lang), **PAGE_WORDS[lang]}
+    name = said["figure"].format(name=text.called(drawing.graph))
+    blank = drawing.labels.grad == "blank"
+    script = _asset("page.js")
+    style = Template(_asset("page.css")).substitute(light=_colours(_light(drawing)), dark=_colours(_dark(drawing)))
+    described = "" if blank else drawing.text()  # an exercise keeps its answers
+    whole = Template(_asset("page.html")).substitute(
+        {key: escape(word) for key, word in said.items()},
+        lang=lang,
+        theme="dark" if drawing.look.theme == "dark" else "auto",
+        name=escape(name),
+        described=escape(described),
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        data=embedded(figure_data(drawing, name, said)),
+    )
+    return whole.encode(errors="replace").decode()  # half of a surrogate pair is no text
+
+
+def embedded(data: Any) -> str:
+    r"""Data as JSON that can stand in a script element: nothing in it ends that, or begins a comment.
+
+    >>> embedded({"name": "</script><!--"})
+    '{"name":"\\u003c/script\\u003e\\u003c!--"}'
+    """
+    written = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        written = written.replace(character, f"\\u{ord(character):04x}")
+    return written
+
+
+def _asset(name: str) -> str:
+    return (files("viz") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _hash(content: str) -> str:
+    """What the page's policy calls a script or a style that may run: no other may."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def _light(drawing: Drawing) -> Theme:
+    return THEMES["print" if drawing.look.theme == "print" else "default"]
+
+
+def _dark(drawing: Drawing) -> Theme:
+    dark = THEMES["dark"]
+    grey = replace(dark, backward=dark.ink, grad=dark.ink, parameter=dark.ink)
+    return grey if drawing.look.theme == "print" else dark
+
+
+def _colours(theme: Theme) -> str:
+    return " ".join(f"--{part}: {getattr(theme, part)};" for part in Theme.__dataclass_fields__)
+
+
+# ---------------------------------------------------------------------------------------------------
+# What the script is given
+
+
+def figure_data(drawing: Drawing, name: str, said: Mapping[str, str]) -> dict[str, Any]:
+    """Everything that the page shows, as plain data."""
+    views = make_views(drawing)
+    with ThreadPoolExecutor(4) as pool:  # each waits for a layout
+        list(pool.map(lambda view: view.drawing.scene, views))
+    values = {value.id: value for view in views for value in view.drawing.graph.values}
+    return {
+        "name": name,
+        "words": said,
+        "exercise": drawing.labels.grad == "blank",
+        "values": {id: _value(value, drawing) for id, value in values.items()},
+        "slopes": {id: _slope(id, drawing) for id in drawing.reading.slopes},
+        "views": [{**_View(view.drawing).data(), "go": _ways(view, views)} for view in views],
+        "opened": min(range(len(views)), key=lambda k: len(views[k].closed)),
+        "closed": min(range(len(views)), key=lambda k: len(views[k].drawing.graph.ops)),
+    }
+
+
+def _value(value: Value, drawing: Drawing) -> dict[str, Any]:
+    called = drawing.reading.names.get(value.id)
+    of = drawing.labels.of
+    return {
+        "name": clean(value.name or ""),
+        "symbol": clean(value.symbol or ""),
+        "called": clean(called or ""),
+        "kind": value.kind,
+        "shape": shape_text(value.shape) if value.shape else "",
+        "dtype": value.dtype,
+        "data": cells(value.data),
+        "d": f"∂{of}/∂{clean(called)}" if called else derivative(of, value),
+        "grad": cells(value.grad),
+        "flows": value.flows,
+        "made": value.op is not None,
+    }
+
+
+def _slope(id: str, drawing: Drawing) -> dict[str, Any]:
+    slope = drawing.reading.slopes[id]
+    return {"rule": slope.rule, "general": slope.general, "symbol": slope.symbol, "data": cells(slope.data)}
+
+
+def cells(data: Data) -> Any:
+    """A number as [text, exact]; a vector or a matrix as rows of them; an array of more axes as text.
+
+    >>> cells(1 / 3), cells((1.0, 2.5)), cells((((1.0,),),))
+    (['0.3333', 0.3333333333333333], {'rows': [[['1', 1.0], ['2.5', 2.5]]]}, {'text': '[[[1]]]'})
+    """
+    if data is None:
+        return None
+    if not isinstance(data, tuple):
+        known = isinstance(data, int | float) and math.isfinite(data)
+        return [number_text(data), data if known else str(data)]
+    deep = 1
+    inside: Any = data
+    while inside and isinstance(inside[0], tuple):
+        inside, deep = inside[0], deep + 1
+    if deep > 2 or not inside:
+        return {"text": data_text(data)}
+    return {"rows": [[cells(x) for x in row] for row in (data if deep == 2 else (data,))]}
+
+
+class _View:
+    """One layout as plain data, with the y axis downwards."""
+
+    def __init__(self, drawing: Drawing) -> None:
+        self.graph: Graph = drawing.graph
+        self.plan: Plan = drawing.plan
+        self.scene: Scene = drawing.scene
+        self.labels = drawing.labels
+        self.teller = Teller(self.graph, drawing.look.lang)
+        self.places = {place.id: place for place in self.plan.places}
+        self.wires = {wire.id: wire for wire in self.plan.wires}
+        self.ops = {op.id for op in self.graph.ops}
+        self.left, _, _, self.top = self.scene.bounds()
+
+    def data(self) -> dict[str, Any]:
+        left, bottom, right, top = self.scene.bounds()
+        return {
+            "size": [_round(right - left), _round(top - bottom)],
+            "steps": self.steps,
+            "shapes": self.shapes(),
+            "lines": self.lines(),
+            "texts": self.texts(),
+            "ops": {op.id: self.operation(op) for op in self.graph.ops},
+            "uses": {use.id: self.use(use) for use in self.graph.uses},
+        }
+
+    # -- steps --------------------------------------------------------------------------------------
+
+    @cached_property
+    def steps(self) -> list[dict[str, Any]]:
+        """What is computed in each step. `at` counts the operations of the whole graph, whatever is closed."""
+        after = [0]
+        for op in self.graph.ops:
+            after.append(after[-1] + op.parts)
+        n, all_of_them = len(self.graph.ops), after[-1]
+        found = []
+        for step in self.order:
+            if step <= n:
+                ids = [op.id for op in self.graph.ops[step - 1 : step]] if step else []
+                found.append({"back": False, "op": ids[0] if ids else None, "at": after[step]})
+            else:
+                k = 2 * n + 2 - step  # from the output's derivative, which is at k = n + 1
+                maker = self.graph.ops[k - 1].id if 1 <= k <= n else None
+                found.append({"back": True, "op": maker, "at": 2 * all_of_them + 1 - after[min(k, n + 1) - 1]})
+        return found
+
+    @cached_property
+    def order(self) -> list[int]:
+        things: list[Shape | Line | Text] = [*self.scene.shapes, *self.scene.lines, *self.scene.texts]
+        return sorted({thing.step for thing in things} - ({0} if self.graph.ops else set()))
+
+    @cached_property
+    def place_of(self) -> dict[int, int]:
+        return {step: k for k, step in enumerate(self.order, 1)}
+
+    def k(self, step: int) -> int:
+        """The number of a step of the scene; 0 for what is always there."""
+        return self.place_of.get(step, 0)
+
+    # -- elements -----------------------------------------------------------------------------------
+
+    def shapes(self) -> list[dict[str, Any]]:
+        found = []
+        for shape in self.scene.shapes:
+            id = shape.id.removeprefix("back-")
+            entry = {
+                "id": shape.id, "kind": shape.shape, "x": self.x(shape.x), "y": self.y(shape.y),
+                "w": _round(shape.width), "h": _round(shape.height), "k": self.k(shape.step),
+            }  # fmt: skip
+            found.append(entry | ({"op": id} if id in self.ops else {}))
+        return found
+
+    def lines(self) -> list[dict[str, Any]]:
+        found = []
+        for line in self.scene.lines:
+            wire, _, way = line.id.removeprefix("back-").rpartition("-")
+            entry: dict[str, Any] = {
+                "id": line.id, "way": way, "k": self.k(line.step), "tip": line.tip,
+                "points": [[self.x(x), self.y(y)] for x, y in line.points],
+            }  # fmt: skip
+            if wire in self.wires:
+                entry["wire"] = wire
+                entry["value"] = self.wires[wire].value
+            found.append(entry)
+        return found
+
+    def texts(self) -> list[dict[str, Any]]:
+        found = []
+        for line in self.scene.texts:
+            owner = line.id.removeprefix("back-").rpartition("-text")[0]
+            wire, _, side = owner.rpartition("-")
+            entry: dict[str, Any] = {
+                "id": line.id, "text": line.text, "x": self.x(line.x), "y": self.y(line.y), "w": _round(line.width),
+                "h": _round(line.height), "size": line.size, "role": line.role, "k": self.k(line.step),
+            }  # fmt: skip
+            if line.bold:
+                entry["bold"] = True
+            if line.halo:
+                entry["halo"] = True
+            if "parameter" in line.classes.split():
+                entry["parameter"] = True
+            if side in ("above", "below") and wire in self.wires:
+                entry |= {"wire": wire, "side": side, "value": self.wires[wire].value}
+            elif owner in self.places:
+                entry["op" if owner in self.ops else "value"] = self.places[owner].ref
+            found.append(entry)
+        return found
+
+    def x(self, x: float) -> float:
+        return _round(x - self.left)
+
+    def y(self, y: float) -> float:
+        return _round(self.top - y)
+
+    # -- what they stand for ------------------------------------------------------------------------
+
+    def operation(self, op: Operation) -> dict[str, Any]:
+        n = len(self.graph.ops)
+        step = next(k for k, other in enumerate(self.graph.ops, 1) if other is op)
+        return {
+            "name": clean(op.name),
+            "symbol": self.labels.circle(op)[0].text,
+            "parts": op.parts,
+            "layer": op.shape != "circle",
+            "settings": [[key, clean(value)] for key, value in op.settings],
+            "within": " › ".join(clean(f"{part.kind} {part.name}".strip()) for part in op.scope),
+            "says": self.teller.forward(op),
+            "inputs": list(op.inputs),
+            "outputs": list(op.outputs),
+            "k": self.k(step),
+            "back": self.k(2 * n + 2 - step),
+        }
+
+    def use(self, use: Use) -> dict[str, Any]:
+        wire = self.wires.get(use.id)
+        return {
+            "value": use.value,
+            "op": use.op,
+            "flows": use.flows,
+            "grad": cells(use.grad),
+            "back": self.k(wire.back_step) if wire and use.flows else 0,
+            "trunk": f"{use.value}-trunk" if f"{use.value}-trunk" in self.wires else None,
+        }
+
+
+def _round(x: float) -> float:
+    return round(x, 1)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Layers, closed and opened
+
+
+@dataclass(frozen=True)
+class View:
+    """One layout, and the layers that are closed in it."""
+
+    drawing: Drawing
+    closed: frozenset[str]
+    layers: Mapping[str, Layer]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A call of a module of several operations, and those around and inside it."""
+
+    id: str
+    parents: tuple[str, ...]  # the outermost first
+    children: tuple[str, ...]
+
+
+def make_views(drawing: Drawing) -> list[View]:
+    """The figure as it was drawn, first, and with layers closed and opened: in every way, if these are few."""
+    labels = replace(drawing.labels, grad="number") if drawing.labels.grad == "blank" else drawing.labels
+    first = Drawing(drawing.graph, labels, drawing.look, whole=drawing.whole, reading=drawing.reading)
+    given = frozenset(op.id.partition("-")[0] for op in drawing.graph.ops if op.shape == "box")
+    layers = find_layers(drawing.whole, given)
+    if any(op.shape == "cloud" for op in drawing.graph.ops):  # parts of no layer are closed, too
+        return [View(first, given, {})]
+    views = {given: View(first, given, layers)}
+    room = MOST - passes.size(drawing.graph)
+    for closed in ways_to_close(layers):
+        if closed in views or len(views) == MOST_VIEWS:
+            continue
+        graph = passes.collapse(drawing.whole, _among(closed))
+        size = passes.size(graph)
+        if size <= min(LARGEST, room):
+            room -= size
+            view = Drawing(graph, labels, drawing.look, whole=drawing.whole, reading=drawing.reading)
+            views[closed] = View(view, closed, layers)
+    return list(views.values())
+
+
+def _among(closed: frozenset[str]) -> Callable[[Part], bool]:
+    return lambda part: part.id in closed
+
+
+def find_layers(graph: Graph, closed: Iterable[str]) -> dict[str, Layer]:
+    """The calls of modules that have several operations, but for one that holds all others; and those in `closed`."""
+    count: dict[Part, int] = {}
+    for op in graph.ops:
+        for part in op.scope:
+            count[part] = count.get(part, 0) + 1
+    outer = {op.scope[0].id for op in graph.ops if len(op.scope) > 1}
+    alone = outer if len(outer) == 1 else set()
+    chosen = {part.id for part, n in count.items() if n > 1 and part.id not in alone} | {*closed}
+    parents: dict[str, tuple[str, ...]] = {}
+    for op in graph.ops:
+        path = [part.id for part in op.scope if part.id in chosen]
+        for k, id in enumerate(path):
+            parents[id] = tuple(path[:k])
+    children: dict[str, list[str]] = {id: [] for id in parents}
+    for id, above in parents.items():
+        if above:
+            children[above[-1]].append(id)
+    return {id: Layer(id, parents[id], tuple(children[id])) for id in parents}
+
+
+def ways_to_close(layers: Mapping[str, Layer]) -> list[frozenset[str]]:
+    """Sets of layers, none inside another, to be closed: all that there are, or else one for each depth, and one for
+    each innermost layer in which it alone is open."""
+    roots = [id for id, layer in layers.items() if not layer.parents]
+    if math.prod(_count(layers, id) for id in roots) <= MOST_VIEWS:
+        return _combined(layers, roots)
+    innermost = frozenset(id for id, layer in layers.items() if not layer.children)
+    ways = [frozenset(), innermost]
+    for depth in range(max(len(layer.parents) for layer in layers.values())):
+        at = {id for id, layer in layers.items() if len(layer.parents) == depth}
+        ways.append(frozenset(at | {id for id in innermost if len(layers[id].parents) < depth}))
+    return ways + ([innermost - {id} for id in layers if id in innermost] if len(innermost) <= MOST_VIEWS - 4 else [])
+
+
+def _count(layers: Mapping[str, Layer], id: str) -> int:
+    return 1 + math.prod(_count(layers, child) for child in layers[id].children)
+
+
+def _combined(layers: Mapping[str, Layer], ids: Sequence[str]) -> list[frozenset[str]]:
+    """Each layer closed, or its children in each way."""
+    choices = [[frozenset({id}), *_combined(layers, layers[id].children)] for id in ids]
+    return [frozenset().union(*choice) for choice in product(*choices)]
+
+
+def _ways(view: View, views: Sequence[View]) -> dict[str, int]:
+    """To each layer that can be opened or closed in a view, the view that does it and changes least besides."""
+    found = {}
+    for id, layer in view.layers.items():
+        if id in view.closed:
+            wanted = (view.closed - {id}) | {*layer.children}
+            possible = [k for k, other in enumerate(views) if not other.closed & {id, *layer.parents}]
+        elif view.closed & {*layer.parents}:
+            continue  # it is inside a closed one
+        else:
+            inside = {other.id for other in view.layers.values() if id in other.parents}
+            wanted = (view.closed - inside) | {id}
+            possible = [k for k, other in enumerate(views) if id in other.closed]
+        if possible:
+            found[id] = min(possible, key=lambda k: len(views[k].closed ^ wanted))
+    return found
