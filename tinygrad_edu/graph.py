@@ -42,15 +42,13 @@ class Recording:
     everything: bool = False
     anomaly: bool = False
     differentiating: bool = False  # inside a function that jacobian() or its like differentiates
-    scope: Any = None  # the nn.Module being called, for figures
     tape: Any = None  # of the function being recorded for replay: every op is recorded, writes go over it
-
-    def within(self, scope: Any) -> Recording:
-        """The same, inside a module's call: written out, as every layer calls it."""
-        return Recording(self.enabled, self.everything, self.anomaly, self.differentiating, scope, self.tape)
 
 
 RECORDING: ContextVar[Recording] = ContextVar("RECORDING", default=Recording())  # noqa: B039 (frozen)
+
+SCOPE: ContextVar[Any] = ContextVar("SCOPE", default=None)
+"""The call of a module that ops are being recorded in: figures draw it as a box."""
 
 
 @contextmanager

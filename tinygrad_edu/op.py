@@ -40,7 +40,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_edu import autograd
-from tinygrad_edu.graph import RECORDING, Results, has_nan, here, tick
+from tinygrad_edu.graph import RECORDING, SCOPE, Results, has_nan, here, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, UFUNCS
 from tinygrad_edu.tensor import Tensor, new_leaf
 
@@ -356,7 +356,7 @@ class Op:
                 )
             y.inputs = inputs
             y.settings = settings
-            y.scope = recording.scope
+            y.scope = SCOPE.get()
             y._made = tick()
             if recording.anomaly:
                 self._watch(y)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from tinygrad_edu.graph import RECORDING
+from tinygrad_edu.graph import RECORDING, SCOPE
 from tinygrad_edu.tensor import Tensor
 
 
@@ -127,11 +127,11 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """`forward`, with what it records marked as this module's."""
-        now = RECORDING.get()
-        if now.tape is not None:
-            now.tape.called(self)
-        scope = Scope(self, now.scope)
-        token = RECORDING.set(now.within(scope))
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.called(self)
+        scope = Scope(self, SCOPE.get())
+        token = SCOPE.set(scope)
         try:
             return self.forward(*args, **kwargs)
         except Exception as error:
@@ -139,7 +139,7 @@ class Module:
                 error.add_note(f"raised in {scope}: {self._line()}")
             raise
         finally:
-            RECORDING.reset(token)
+            SCOPE.reset(token)
 
     def _named_members(self) -> list[tuple[str, Any]]:
         """What the module holds, by name; parameters and modules are looked for in it."""
