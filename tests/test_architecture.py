@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LEVELS = [
-    {"tinygrad_edu.graph", "tinygrad_edu.random"},
+    {"tinygrad_edu.graph"},
+    {"tinygrad_edu.random"},
     {"tinygrad_edu.autograd", "tinygrad_edu.protocols"},
     {"tinygrad_edu.tensor"},
     {"tinygrad_edu.creation", "tinygrad_edu.op"},

@@ -324,7 +324,16 @@ def by_qr(g, y, x):
 
 
 # What is stated in words, word for word in NumPy
+def by_batch_norm(g, y, x, weight, bias, eps):
+    (gy, gmean, gvar), (_, mean, var), n = g, y, len(x)
+    sigma = np.sqrt(var + eps)
+    z = (x - mean) / sigma
+    by_x = weight / sigma * (gy - gy.sum(0) / n - z * (gy * z).sum(0) / n) + (gmean + 2 * (x - mean) * gvar) / n
+    return by_x, (gy * z).sum(0), gy.sum(0)
+
+
 TRANSLATED = {
+    "batch_norm": by_batch_norm,
     "cholesky": lambda g, y, x, **_: sym(np.linalg.inv(y).T @ half(y.T @ g) @ np.linalg.inv(y)),
     "concatenate": lambda g, y, a, b, **_: (g[: len(a)], g[len(a) :]),
     "constant_power": lambda g, y, x, exponent: g * exponent * x ** (exponent - 1),

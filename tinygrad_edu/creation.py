@@ -195,4 +195,8 @@ def _draw(what: str, shape: tuple[int, ...], generator: numpy.random.Generator |
     if wanted.kind != "f":
         raise TypeError(f"random numbers of this kind are floating, but got dtype={wanted}")
     made = wanted if wanted in (np.dtype(np.float32), np.dtype(np.float64)) else np.dtype(np.float64)
-    return np.asarray(getattr(random.generator(generator), what)(shape, made)).astype(wanted, copy=False)
+
+    def fill(own: numpy.random.Generator, array: Any) -> None:
+        array[...] = getattr(own, what)(shape, made)
+
+    return random.draw(fill, shape, wanted, generator, name=what)

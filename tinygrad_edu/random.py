@@ -7,11 +7,13 @@ state is never read or written.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+
+from tinygrad_edu.graph import RECORDING
 
 
 @functools.cache  # made when first used: importing numpy.random takes as long as the rest of the package
@@ -42,6 +44,29 @@ def generator(given: np.random.Generator | None = None) -> np.random.Generator:
             f"generator= takes a numpy.random.Generator, but got {type(given).__name__}; write np.random.default_rng(seed)"
         )
     return given
+
+
+def draw(
+    fill: Callable[[np.random.Generator, Any], None],
+    shape: tuple[int, ...],
+    dtype: Any,
+    given: np.random.Generator | None = None,
+    *,
+    name: str = "noise",
+) -> Any:
+    """An array that `fill(generator, array)` sets. All that is random is drawn here.
+
+    In a function that is being recorded for replay it is a leaf, drawn anew in each run: from the same generator, in
+    the same order, and so the same numbers as the function itself would draw.
+    """
+    own = generator(given)
+    tape = RECORDING.get().tape
+    if tape is not None:
+        tape.follow(own)
+        return tape.feed(lambda array: fill(own, array), shape, dtype, name=name)
+    array = np.empty(shape, dtype)
+    fill(own, array)
+    return array
 
 
 def get_state() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tinygrad_edu.nn.activation import (
     Tanh,
 )
 from tinygrad_edu.nn.container import Sequential
+from tinygrad_edu.nn.dropout import Dropout
 from tinygrad_edu.nn.linear import Linear
 from tinygrad_edu.nn.loss import (
     BCELoss,
@@ -29,14 +30,17 @@ from tinygrad_edu.nn.loss import (
     SmoothL1Loss,
 )
 from tinygrad_edu.nn.module import Buffer, Module, Parameter, Scope
+from tinygrad_edu.nn.normalization import BatchNorm1d
 
 __all__ = [
     "ELU",
     "GELU",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
     "Buffer",
     "CrossEntropyLoss",
+    "Dropout",
     "Flatten",
     "HuberLoss",
     "Identity",

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu import random
+from tinygrad_edu.graph import no_grad
 from tinygrad_edu.ops.elementwise import tanh
 from tinygrad_edu.ops.losses import (
     check_classes,
@@ -29,12 +31,16 @@ from tinygrad_edu.ops.neural import (
     softmax,
     softplus,
 )
+from tinygrad_edu.ops.normalization import batch_norm as normalize
+from tinygrad_edu.ops.normalization import beside, each
 from tinygrad_edu.protocols import numbers
 
 __all__ = [
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "dropout",
     "elu",
     "flatten",
     "gelu",
@@ -85,6 +91,84 @@ def flatten(x: Any, start_dim: int = 1, end_dim: int = -1) -> Any:
             f"flatten() of shape {shape} goes from an earlier to a later axis, not {start_dim} to {end_dim}"
         )
     return np.reshape(x, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Layers that train otherwise than they infer
+
+
+def batch_norm(
+    x: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: Any = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each channel. x: (N, C) or (N, C, …); w, b: (C,).
+
+    In training, or without running statistics, m and v are those of the batch, v divided by n. In training also
+    running ← (1 − momentum)·running + momentum·batch, with the variance divided by n − 1 there. Else m and v are the
+    running ones, and nothing is written.
+
+    Raises ValueError in training on one value a channel, which has no variance.
+
+    Source: Ioffe and Szegedy, *Batch normalization* (2015).
+
+    >>> batch_norm(np.array([[1.0], [3.0]]), None, None, training=True, eps=0.0).tolist()
+    [[-1.0], [1.0]]
+    """
+    x = _array(x)
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm takes x of shape (N, C) or (N, C, …), but got {x.shape}")
+    channels = x.shape[1]
+    weight = np.ones(channels, x.dtype) if weight is None else weight
+    bias = np.zeros(channels, x.dtype) if bias is None else bias
+    if not training and running_mean is not None:
+        scale = weight / np.sqrt(running_var + eps)
+        return (x - beside(running_mean, x)) * beside(scale, x) + beside(bias, x)
+    n = each(x)
+    if training and n < 2:
+        raise ValueError(
+            f"batch_norm needs more than one value a channel to train on, but got x of shape {x.shape}; "
+            "use larger batches (drop_last=True), or eval()"
+        )
+    y, mean, var = normalize(x, weight, bias, eps=eps)
+    if training and running_mean is not None:
+        with no_grad():
+            running_mean -= momentum * (running_mean - mean)
+            running_var -= momentum * (running_var - var * (n / (n - 1)))
+    return y
+
+
+def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: numpy.random.Generator | None = None) -> Any:
+    """y = x·mask, where the mask is 0 with probability p, else 1 / (1 − p), so that y is x on average; without training, x.
+
+    The mask is an input of the product: going backward twice, or forward again from the record, uses the same one.
+    It is drawn from `generator`, or else from the one that `manual_seed` sets.
+
+    Source: Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, JMLR 15 (2014), in
+    the inverted form, which leaves inference alone.
+
+    >>> y = dropout(np.ones(1000), 0.2, generator=np.random.default_rng(0))
+    >>> np.unique(y).tolist(), bool(abs(y.mean() - 1) < 0.05)
+    ([0.0, 1.25], True)
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout's p is a probability, between 0 and 1, but got {p}")
+    if not training or p == 0:
+        return x
+    x = _array(x)
+    kept = 1 / (1 - p) if p < 1 else 0.0
+
+    def fill(own: numpy.random.Generator, mask: Any) -> None:
+        np.greater_equal(own.random(mask.shape, np.float32), p, out=mask)
+        mask *= kept
+
+    dtype = x.dtype if x.dtype.kind in "fc" else float
+    return np.multiply(x, random.draw(fill, x.shape, dtype, generator, name="mask"))
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,35 @@
+"""Layers that leave out parts of their input at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.nn.module import Module
+
+
+class Dropout(Module):
+    """y = x·mask, where the mask is 0 with probability p, else 1 / (1 − p); in evaluation mode, y = x.
+
+    generator: where the masks are drawn from, if not from the generator that `manual_seed` sets.
+    Raises ValueError for p outside [0, 1]. Source: see `F.dropout`.
+
+    >>> layer = Dropout(0.5)
+    >>> sorted(set(layer(np.ones(100)).tolist())), layer.eval()(np.ones(2)).tolist()
+    ([0.0, 2.0], [1.0, 1.0])
+    """
+
+    def __init__(self, p: float = 0.5, *, generator: np.random.Generator | None = None) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout's p is a probability, between 0 and 1, but got {p}")
+        self.p, self.generator = p, generator
+
+    def forward(self, x: Any) -> Any:
+        """The input, thinned out in training."""
+        return F.dropout(x, self.p, self.training, generator=self.generator)
+
+    def extra_repr(self) -> str:
+        """The arguments that `repr` shows."""
+        return f"p={self.p}"

@@ -1,0 +1,126 @@
+"""Batch normalization: each channel of a batch brought to mean 0 and variance 1, then to a mean and scale that are learnt.
+
+x has the shape (N, C), or (N, C, …): N examples of C channels, each of one number or more. All numbers of a channel,
+over the batch and over the axes behind it, are normalized together.
+
+Source: Ioffe and Szegedy, *Batch normalization: accelerating deep network training by reducing internal covariate
+shift* (2015), section 3.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import numpy
+
+from tinygrad_edu.op import Drawn, example, op, positive, real
+from tinygrad_edu.ops.reductions import expand
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def beside(v: Any, x: Any) -> Any:
+    """v, one number a channel, in a shape that broadcasts with x."""
+    return v if x.ndim == 2 else np.reshape(v, (-1,) + (1,) * (x.ndim - 2))
+
+
+def each(x: Any) -> int:
+    """n, how many numbers a channel has."""
+    return math.prod((x.shape[0], *x.shape[2:]))
+
+
+@functools.lru_cache(maxsize=16)
+def _ones(n: int, dtype: Any) -> Any:
+    return np.ones(n, dtype)
+
+
+@op(
+    symbol="Σ",
+    vjp=(lambda g, y, x: expand(g, shape=x.shape, axis=(0, *range(2, x.ndim))),),
+    takes_out=True,
+    analytic=True,
+    examples=[example((4, 3)), example((1, 2)), example((2, 3, 4)), example((2, 2, 3, 2)), example((0, 2))],
+)
+def channel_sum(x: Any, *, out: Any = None) -> Any:
+    """y_c = Σ x over the batch and the axes behind the channels. A matrix is summed as 1·x, by the linear algebra library.
+
+    >>> channel_sum(numpy.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
+    [4.0, 6.0]
+    """
+    if x.ndim == 2 and x.dtype.char in "fd":
+        return np.matmul(_ones(len(x), x.dtype), x, out=out)
+    return np.add.reduce(x, axis=(0, *range(2, x.ndim)), out=out)
+
+
+class BatchNormResult(NamedTuple):
+    """What `batch_norm` returns: y (as x), and the mean and variance of each channel (C,)."""
+
+    y: Any
+    mean: Any
+    var: Any
+
+
+def _by_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
+    """∂L/∂x, through y, the mean m and the variance v: all that is added up over a channel comes back to each x in it."""
+    (g_y, g_mean, g_var), (_, mean, var) = g, y
+    n = each(x)
+    d = x - beside(mean, x)
+    scale = weight / np.sqrt(var + eps)
+    to_var = g_var - 0.5 * scale / (var + eps) * channel_sum(g_y * d)
+    to_mean = g_mean - scale * channel_sum(g_y)
+    return g_y * beside(scale, x) + d * beside(to_var * 2 / n, x) + beside(to_mean / n, x)
+
+
+def _by_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
+    """∂L/∂w = Σ ∂L/∂y·z."""
+    _, mean, var = y
+    return channel_sum(g[0] * (x - beside(mean, x))) / np.sqrt(var + eps)
+
+
+@op(
+    symbol="batch norm",
+    vjp=(_by_x, _by_weight, lambda g, y, x, weight, bias, *, eps: channel_sum(g[0])),
+    outputs=3,
+    analytic=True,
+    domain=(real, positive, real),
+    results=BatchNormResult._make,
+    formulas=[
+        "∂L/∂x = weight/σ·(∂L/∂y − Σ ∂L/∂y/n − z·Σ (∂L/∂y·z)/n) + (∂L/∂mean + 2(x − mean)·∂L/∂var)/n, "
+        "z = (x − mean)/σ, σ² = var + ε",
+        "∂L/∂weight = Σ ∂L/∂y·z, z = (x − mean)/σ, σ² = var + ε",
+        "∂L/∂bias = Σ ∂L/∂y",
+    ],
+    examples=[
+        example((5, 3), (3,), (3,)),
+        example((4, 2, 3), (2,), (2,), eps=0.1),
+        example((3, 2, 2, 2), (2,), (2,), 1e-3),
+        example(Drawn((2, 1), real), (1,), (1,), eps=1.0),
+    ],
+)
+def batch_norm(x: Any, weight: Any, bias: Any, eps: float = 1e-5) -> Any:
+    """y = w·z + b with z = (x − m) / √(v + ε), and m = Σ x/n and v = Σ (x − m)²/n of each channel. Returns y, m and v.
+
+    weight w and bias b: (C,). In operations, as figures draw it, the same is
+
+        m = x.mean(axis=0);  d = x - m;  v = np.square(d).mean(axis=0);  y = w * d / np.sqrt(v + eps) + b
+
+    Raises ValueError for x of fewer than two axes, and for w and b of other shapes.
+
+    >>> y, mean, var = batch_norm(numpy.array([[1.0], [3.0]]), numpy.array([1.0]), numpy.array([10.0]), eps=0.0)
+    >>> y.tolist(), mean.tolist(), var.tolist()
+    ([[9.0], [11.0]], [2.0], [1.0])
+    """
+    if x.ndim < 2 or weight.shape != x.shape[1:2] or bias.shape != x.shape[1:2]:
+        raise ValueError(
+            f"x is (N, C) or (N, C, …), weight and bias (C,), but got {x.shape}, {weight.shape}, {bias.shape}"
+        )
+    n = each(x)
+    mean = channel_sum.forward(x) / n
+    d = x - beside(mean, x)
+    var = channel_sum.forward(d * d) / n
+    scale = weight / np.sqrt(var + eps)
+    place = d if np.result_type(d, scale, bias) == d.dtype else None
+    y = np.multiply(d, beside(scale, x), out=place)
+    return np.add(y, beside(bias, x), out=place), mean, var
