@@ -84,7 +84,7 @@ def _moved(stack: Sequence[Text], room: tuple[float, float], segments: Any, othe
     low, high = room[0] + width / 2, room[1] - width / 2
     x = stack[0].x
     for place in sorted(np.linspace(low, high, TRIES), key=lambda place: abs(place - x)) if high > low else ():
-        tried = [replace(text, x=float(place)) for text in stack]
+        tried = [replace(text, x=text.x + float(place) - x) for text in stack]
         boxes = [_inner(text.box) for text in tried]
         if not any(_through(box, segments).any() or any(_meet(box, other) for other in others) for box in boxes):
             return tried

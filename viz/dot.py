@@ -229,6 +229,12 @@ def _text(text: Text, theme: Theme) -> dict[str, str]:
             "color": theme.outline, "pos": f"{text.x:.2f},{text.y:.2f}",
             "width": _inches(max(text.width, 34.0)), "height": _inches(text.height - 5.0),
         }  # fmt: skip
+    if text.role == "key":
+        return {
+            "id": text.id, "class": f"text {text.classes}", "label": literal(text.text), "shape": "box", "style": "filled",
+            "color": theme.outline, "fillcolor": theme.paper, "fontcolor": theme.ink, "fontsize": f"{text.size:g}",
+            "pos": f"{text.x:.2f},{text.y:.2f}", "width": _inches(text.width), "height": _inches(text.height),
+        }  # fmt: skip
     colour = {"grad": theme.grad, "formula": theme.outline, "path": theme.outline, "note": theme.outline}.get(text.role)
     colour = colour or (theme.parameter if "parameter" in text.classes else theme.ink)
     return {

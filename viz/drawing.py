@@ -19,7 +19,7 @@ from viz.groups import grouped
 from viz.labels import FigureLabels
 from viz.metrics import is_wide
 from viz.passes import only_path
-from viz.plan import Plan, make_plan
+from viz.plan import SMALL_FONT, Plan, Words, make_plan
 from viz.render import graphviz
 from viz.scene import Line, Scene, Shape, Text
 from viz.slopes import Reading
@@ -90,7 +90,8 @@ class Drawing:
 
         def laid_out(ordered: bool) -> Scene:
             placed = graphviz(placement(plan, column, ordered), "dot", "json0", self.look.timeout)
-            return draw_lines(plan, column, read_heights(placed), self.graph.notes)
+            notes = [Words(note, "note", size=SMALL_FONT) for note in self.graph.notes]
+            return draw_lines(plan, column, read_heights(placed), [*self.labels.legend(), *notes])
 
         scene = laid_out(True)
         if len(plan.wires) < LARGE and struck(scene):  # inputs in their order can stand in each other's way

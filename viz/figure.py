@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tinygrad_edu import autograd
@@ -15,10 +17,12 @@ from viz import passes
 from viz.check import checked
 from viz.drawing import Drawing, Look, choose
 from viz.graph import Graph, Record, Use, Value, users
-from viz.labels import GRAD, SHOW, FigureLabels, differentiated, equal_to
+from viz.labels import GRAD, SHOW, FigureLabels, derivative, differentiated, equal_to
 from viz.names import variable_names
+from viz.numbers import shape_text
 from viz.slopes import Reading, read
 from viz.symbols import name_values, with_derivatives
+from viz.words import words
 
 
 def draw(
@@ -28,15 +32,18 @@ def draw(
     show: str | Sequence[str] = ("value", "grad", "shape"),
     grad: str = "number",
     collapse: Any = "auto",
+    cloud: Any = None,
     style: str = "book",
     theme: str = "default",
     direction: str = "both",
-    names: Mapping[str, Tensor] | None = None,
+    names: Mapping[str, Tensor | Module] | None = None,
+    sizes: Mapping[int, str] | None = None,
     gradient: Any = None,
     loss: str | None = None,
     check: bool = False,
     annotate: Mapping[Any, Any] | None = None,
     values: Mapping[Any, Any] | None = None,
+    legend: Any = None,
     simplify: bool = True,
     join_sums: bool = False,
     lang: str = "en",
@@ -50,14 +57,18 @@ def draw(
     show: some of "value", "grad", "shape", "formula". grad: "number", "symbol" (formulas) or "blank" (an exercise).
     collapse: 1, 2, … (modules so deep become boxes), "all" (every layer), modules, a function of a `Part`, None.
         "auto": nothing, unless there are more than `max_nodes` operations and values; the figure then says so.
+    cloud: a module, or several, of which it does not matter what they compute.
     style: "book", "record", "plain". theme: "default", "print", "dark". lang: "en", "ko".
     direction: "both", "forward", "backward", "side-by-side".
     names: what to call tensors; otherwise by their own `name`, or by the variables of the caller that hold them.
+        Also what to call modules; otherwise by their class. sizes: what to write in shapes, as in {32: "N"}.
     gradient: ∂L/∂output to start from; for a single number it is 1. loss: what L is called in formulas, so that
         they start from ∂L/∂output; left out, the output itself is differentiated.
     check: marks each derivative ✓ or ✗ by comparing it with a numerical one, or ∧ at a kink.
     annotate, values: what to write instead of a derivative or a value, by tensor, by name, or by (tensor, k) for
         its k-th use. A number must be the traced one, to the digits shown.
+    legend: tensors whose derivatives get a number in a box, [1], [2], …, with their formulas in a list below the
+        figure; or what the list says of each, by tensor.
     simplify: False leaves formulas as the chain rule makes them: ∂z/∂z·2t·1. join_sums: a + b + c as one circle.
     timeout: seconds that Graphviz may take.
 
@@ -87,14 +98,18 @@ def draw(
             names = {**arguments, **(names or {})}
         elif numbers:
             raise TypeError("draw() takes numbers only after a function, as in draw(lambda x: x * x, 3)")
-        record = Record(output, gradient=gradient, names=names, variables=variable_names(sys._getframe(1)))
+        tensors = {name: thing for name, thing in (names or {}).items() if not isinstance(thing, Module)}
+        record = Record(output, gradient=gradient, names=tensors, variables=variable_names(sys._getframe(1)))
         graph = record.graph
         if passes.size(graph) <= max_nodes:
             graph = name_values(record)
-            if grad == "symbol" or "formula" in shown:
+            if grad == "symbol" or "formula" in shown or legend is not None:
                 graph = with_derivatives(record, graph, loss, simplify)
         if check:
             graph = checked(record, graph)
+        for name, thing in (names or {}).items():
+            if isinstance(thing, Module):
+                graph = passes.renamed(graph, _calls(record, [thing], "names"), name)
     if join_sums:
         graph = passes.join_sums(graph)
     if wrt is not None:
@@ -107,7 +122,13 @@ def draw(
         grad,
         _annotations(graph, record, values, "data"),
         _annotations(graph, record, annotate, "grad"),
+        sizes or {},
     )
+    if legend is not None:
+        labels = replace(labels, keys=_keys(graph, record, legend, labels))
+    if cloud is not None:
+        calls = _calls(record, _several(cloud), "cloud")
+        graph = passes.collapse(graph, lambda part: part.id in calls, words(lang)["some"])
     reading = read(record, labels.of) if record is not None and passes.size(record.graph) <= max_nodes else Reading()
     return Drawing(_collapsed(graph, record, collapse, max_nodes, lang), labels, look, whole=graph, reading=reading)
 
@@ -168,7 +189,7 @@ def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Tensor, 
 
 
 def _several(thing: Any) -> list[Any]:
-    return list(thing) if isinstance(thing, list | tuple | set) else [thing]
+    return list(thing) if isinstance(thing, list | tuple | set | dict) else [thing]
 
 
 def _find(graph: Graph, record: Record | None, thing: Any) -> str:
@@ -211,6 +232,34 @@ def _annotations(graph: Graph, record: Record | None, written: Mapping[Any, Any]
     return found
 
 
+def _keys(graph: Graph, record: Record | None, legend: Any, labels: FigureLabels) -> dict[str, str]:
+    """What the legend says of derivatives, by the ids of their values: ∂L/∂X (N, 2) = ∂L/∂Y (N, 3) · Wᵀ (3, 2)."""
+    values = {value.id: value for value in graph.values}
+    shapes = {value.name: value.shape for value in graph.values if value.name and value.shape}
+    named = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, sorted(shapes, key=len, reverse=True)))})(ᵀ?)(?!\w)")
+
+    def with_shape(found: re.Match[str]) -> str:
+        shape = shapes[found[1]]
+        return f"{found[0]} {shape_text(shape[::-1] if found[2] else shape, labels.sizes)}"
+
+    said = {}
+    for thing in _several(legend):
+        id = _find(graph, record, thing)
+        formula = labels.below_text.get(id) or values[id].grad_symbol or "?"
+        text = f"{derivative(labels.of, values[id])} = {formula}"
+        given = legend[thing] if isinstance(legend, Mapping) else None
+        said[id] = given or (named.sub(with_shape, text) if shapes else text)
+    return said
+
+
+def _calls(record: Record | None, modules: Sequence[Module], option: str) -> set[str]:
+    """The ids of the calls of these modules. Raises ValueError for one that was not called."""
+    chosen = {id for id, scope in (record.modules if record else {}).items() if scope.module in modules}
+    if record is None or len(modules) > len({record.modules[id].module for id in chosen}):
+        raise ValueError(f"{option}= names a module that was not called in this figure")
+    return chosen
+
+
 def _collapsed(graph: Graph, record: Record | None, collapse: Any, max_nodes: int, lang: str) -> Graph:
     """The graph with the parts collapsed that `collapse` asks for."""
     if collapse is None:
@@ -225,10 +274,7 @@ def _collapsed(graph: Graph, record: Record | None, collapse: Any, max_nodes: in
             raise ValueError(f"collapse={collapse} is not a depth; 1 is the outermost modules")
         return passes.collapse(graph, passes.depth(graph, collapse))
     if isinstance(collapse, Module | Iterable):
-        modules = [collapse] if isinstance(collapse, Module) else list(collapse)
-        chosen = {id for id, scope in (record.modules if record else {}).items() if scope.module in modules}
-        if record is None or len(modules) > len({record.modules[id].module for id in chosen}):
-            raise ValueError("collapse= names a module that was not called in this figure")
+        chosen = _calls(record, _several(collapse), "collapse")
         return passes.collapse(graph, lambda part: part.id in chosen)
     if callable(collapse):
         return passes.collapse(graph, collapse)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from viz.clearance import cleared
 from viz.curves import at_x, cloud, offset, on_ellipse, spread, straightened
-from viz.plan import SMALL_FONT, Place, Plan, Wire, Words
+from viz.plan import KEY_GAP, SMALL_FONT, Place, Plan, Wire, Words, key_width
 from viz.scene import Line, Point, Scene, Shape, Text
 
 GAP = 10.0  # between a wire's two arrows
@@ -138,15 +138,15 @@ class Heights:
         return self._found[f"{wire.id}-{column}"]
 
 
-def draw_lines(plan: Plan, column: Mapping[str, int], heights: Heights, notes: Sequence[str] = ()) -> Scene:
+def draw_lines(plan: Plan, column: Mapping[str, int], heights: Heights, notes: Sequence[Words] = ()) -> Scene:
     """The scene of a plan: every shape, line and text in its place, and the notes below them."""
     scene = _Draughtsman(plan, column, heights).scene()
     left, bottom, _, _ = scene.bounds()
     texts = list(scene.texts)
-    for k, note in enumerate(notes):
-        line = Words(note, "note", size=SMALL_FONT)
-        y = bottom - 20.0 - k * line.height
-        texts.append(_text(f"note{k}", "note", line, left + line.width / 2, y, 0))
+    y = bottom - 20.0
+    for k, line in enumerate(notes):
+        texts += with_keys([_text(f"note{k}", "note", line, left + line.width / 2, y, 0)], [line])
+        y -= 1.2 * line.height
     return replace(scene, texts=tuple(texts))
 
 
@@ -168,6 +168,24 @@ def _text(id: str, classes: str, line: Words, x: float, y: float, step: int) -> 
     return Text(
         id, f"{classes} {line.role}", line.text, x, y, line.width, line.height, line.role, line.bold, line.size, step
     )
+
+
+def with_keys(texts: Sequence[Text], lines: Sequence[Words]) -> list[Text]:
+    """Texts, with the key of each line in its box before it."""
+    found, keys = [], []
+    for text, line in zip(texts, lines, strict=True):
+        if not line.key:
+            found.append(text)
+            continue
+        width = key_width(line.key)
+        found.append(replace(text, x=text.x + (width + KEY_GAP) / 2, width=text.width - width - KEY_GAP))
+        keys.append(
+            replace(
+                text, id=f"{text.id}-key", classes=text.classes.replace(text.role, "key"), text=line.key, role="key", bold=False,
+                x=text.x - text.width / 2 + width / 2, width=width, height=15.0, size=SMALL_FONT,
+            )
+        )  # fmt: skip
+    return [*found, *keys]
 
 
 class _Draughtsman:
@@ -400,4 +418,4 @@ class _Draughtsman:
         for k, line in enumerate(lines):
             texts.append(_text(f"{id}-text{k}", classes, line, x, y - line.height / 2, step))
             y -= line.height
-        return texts
+        return with_keys(texts, lines)

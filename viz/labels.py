@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from viz.graph import Graph, Operation, Use, Value
@@ -21,15 +22,15 @@ MARKS = {"agrees": " ✓", "differs": " ✗", "kink": " ∧", None: ""}
 SYMBOLS = {"matmul": "dot"}  # as in the book
 
 
-def clean(text: str) -> str:
+def clean(text: str, longest: int = LONGEST) -> str:
     """A label as one printable line of bearable length: what a figure can show of any text.
 
     >>> clean("two\\nlines\\x00")
     'two lines�'
     """
     text = " ".join(text.split())
-    text = "".join("�" if _unprintable(c) else c for c in text[: LONGEST + 1])
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    text = "".join("�" if _unprintable(c) else c for c in text[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _unprintable(c: str) -> bool:
@@ -42,13 +43,13 @@ def value_name(value: Value) -> str | None:
     return value.name or value.symbol
 
 
-def value_text(value: Value, symbolic: bool = False) -> str:
+def value_text(value: Value, sizes: Mapping[int, str] = MappingProxyType({}), symbolic: bool = False) -> str:
     """A value in a few characters: its number, its name, or its shape."""
     if symbolic and value_name(value):
         return clean(value_name(value) or "")
     if value.data is not None and (not value.shape or len(_flat(value.data)) <= FEW):
         return data_text(value.data)
-    return shape_text(value.shape)
+    return shape_text(value.shape, sizes)
 
 
 def _flat(data: Any) -> list[Any]:
@@ -77,6 +78,7 @@ class FigureLabels:
     """Values above, derivatives below; arrays by name and shape.
 
     above_text and below_text: annotations, by the id of a value (for its only use, or its trunk) or of a use.
+    sizes: what to write instead of a length in shapes. keys: what the legend says of a value's derivative, by its id.
     """
 
     of: str = "L"
@@ -84,6 +86,8 @@ class FigureLabels:
     grad: str = "number"
     above_text: Mapping[str, str] = field(default_factory=dict)
     below_text: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[int, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     def above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
         """The value; of an array, the shape and the name."""
@@ -93,17 +97,17 @@ class FigureLabels:
             lines.append(Words(clean(value.symbol), "formula"))
         if not value.shape:
             if "value" in self.show:
-                lines.append(Words(written or value_text(value, self.grad == "symbol")))
+                lines.append(Words(written or value_text(value, self.sizes, self.grad == "symbol")))
             return tuple(lines)
         if value.op is None and not value_name(value) and written is None:
             return ()  # the leaf says its shape itself
         if "shape" in self.show:
-            lines.insert(0, Words(shape_text(value.shape), "shape"))
+            lines.insert(0, Words(shape_text(value.shape, self.sizes), "shape"))
         name = written or value_name(value)
         if name:
             lines = [line for line in lines if line.text != clean(name)] + [Words(clean(name), "value", bold=True)]
-        elif "value" in self.show and len(value_text(value)) and value_text(value) != shape_text(value.shape):
-            lines.append(Words(value_text(value)))
+        elif "value" in self.show and value_text(value, self.sizes) != shape_text(value.shape, self.sizes):
+            lines.append(Words(value_text(value, self.sizes)))
         return tuple(lines)
 
     def below(self, value: Value, use: Use | None) -> tuple[Words, ...]:
@@ -116,12 +120,12 @@ class FigureLabels:
             return (Words(answer, "blank", bold=True),)
         symbol = use.symbol if use else value.grad_symbol
         if value.shape and not value_name(value) and answer == derivative(self.of, value):
-            return (Words(shape_text(value.shape) + MARKS[thing.verdict], "grad", bold=True),)
-        lines = [Words(answer + MARKS[thing.verdict], "grad", bold=True)]
+            return (Words(shape_text(value.shape, self.sizes) + MARKS[thing.verdict], "grad", bold=True),)
+        lines = [Words(answer + MARKS[thing.verdict], "grad", bold=True, key=self._key(value))]
         if "formula" in self.show and symbol and clean(symbol) != answer:
             lines.append(Words(clean(symbol), "formula"))
         if value.shape and "shape" in self.show:
-            lines.append(Words(shape_text(value.shape), "shape"))
+            lines.append(Words(shape_text(value.shape, self.sizes), "shape"))
         return tuple(lines)
 
     def _answer(self, value: Value, use: Use | None) -> str:
@@ -135,6 +139,14 @@ class FigureLabels:
         if grad is not None and (not value.shape or (value_name(value) is None and len(_flat(grad)) <= FEW)):
             return data_text(grad)
         return derivative(self.of, value)
+
+    def _key(self, value: Value) -> str:
+        """The number of a value in the legend."""
+        return next((str(k) for k, id in enumerate(self.keys, 1) if id == value.id), "")
+
+    def legend(self) -> list[Words]:
+        """What the numbers before derivatives stand for."""
+        return [Words(clean(said, 3 * LONGEST), "legend", key=str(k)) for k, said in enumerate(self.keys.values(), 1)]
 
     @staticmethod
     def _annotation(written: Mapping[str, str], value: Value, use: Use | None) -> str | None:
@@ -151,7 +163,7 @@ class FigureLabels:
 
     def name(self, value: Value, result: bool) -> tuple[Words, ...]:
         """A name; without one, the value."""
-        return (Words(clean(value.name) if value.name else value_text(value), "name"),)
+        return (Words(clean(value.name) if value.name else value_text(value, self.sizes), "name"),)
 
 
 def equal_to(written: str, traced: Any) -> bool:

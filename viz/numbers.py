@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -46,10 +48,11 @@ def data_text(data: Any, digits: int = 4) -> str:
     return number_text(data, digits)
 
 
-def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape as the book writes it: `(2, 3)`, `(3,)`.
+def shape_text(shape: tuple[int, ...], sizes: Mapping[int, str] = MappingProxyType({})) -> str:
+    """A shape as textbooks write it: `(2, 3)`, `(3,)`; with words for some of the lengths.
 
-    >>> shape_text((3,))
-    '(3,)'
+    >>> shape_text((3,)), shape_text((32, 3), {32: "N"})
+    ('(3,)', '(N, 3)')
     """
-    return str(tuple(shape))
+    lengths = [sizes.get(n, str(n)) for n in shape]
+    return f"({lengths[0]},)" if len(lengths) == 1 else f"({', '.join(lengths)})"

@@ -7,7 +7,7 @@ never makes a cycle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -106,14 +106,18 @@ def _one(
 
 def _hidden(graph: Graph, uses: Sequence[Use], merged: set[str]) -> set[str]:
     """The leaves that are left out: all that uses them is merged, and they are many or not of interest."""
-    crowded = {op for op, own in _by(uses, lambda use: use.op).items() if op in merged and len(own) > MANY}
+    dull = {value.id for value in graph.values if value.op is None and value.kind in ("parameter", "constant")}
+    crowded = {
+        op
+        for op, own in _by(uses, lambda use: use.op).items()
+        if op in merged and sum(use.value not in dull for use in own) > MANY
+    }
     users = _by(uses, lambda use: use.value)
     hidden = set()
     for value in graph.values:
         own = users.get(value.id, ())
         if value.op is None and own and all(use.op in merged for use in own):
-            dull = value.kind in ("parameter", "constant")
-            if dull or all(use.op in crowded for use in own):
+            if value.id in dull or all(use.op in crowded for use in own):
                 hidden.add(value.id)
     return hidden
 
@@ -200,8 +204,20 @@ def join_sums(graph: Graph) -> Graph:
 # Layers as boxes
 
 
-def collapse(graph: Graph, chosen: Callable[[Part], bool]) -> Graph:
-    """The graph with each call of a module that `chosen` picks as one box; the outermost, where several are."""
+def renamed(graph: Graph, calls: Container[str], kind: str) -> Graph:
+    """The graph with these calls of modules, by their ids, called something else than their class."""
+
+    def rename(part: Part) -> Part:
+        return replace(part, kind=kind) if part.id in calls else part
+
+    return replace(graph, ops=tuple(replace(op, scope=tuple(map(rename, op.scope))) for op in graph.ops))
+
+
+def collapse(graph: Graph, chosen: Callable[[Part], bool], cloud: str | None = None) -> Graph:
+    """The graph with each call of a module that `chosen` picks as one box; the outermost, where several are.
+
+    With words to put into a `cloud`, as clouds that don't say what they are.
+    """
     spans: list[Span] = []
     taken: dict[str, int] = {}
     picks = [next((part for part in op.scope if chosen(part)), None) for op in graph.ops]
@@ -210,7 +226,8 @@ def collapse(graph: Graph, chosen: Callable[[Part], bool]) -> Graph:
         if part is not None:
             taken[part.id] = taken.get(part.id, 0) + 1
             id = part.id if taken[part.id] == 1 else f"{part.id}-{taken[part.id]}"
-            spans.append(Span(places[0], places[-1] + 1, id, part.name or part.kind, part.kind, "box"))
+            name, symbol, shape = (cloud, cloud, "cloud") if cloud else (part.name or part.kind, part.kind, "box")
+            spans.append(Span(places[0], places[-1] + 1, id, name, symbol, shape))
     return merge(graph, spans)
 
 

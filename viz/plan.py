@@ -16,6 +16,7 @@ FONT = 14.0
 SMALL_FONT = 11.0
 LINE = 1.2  # the height of a line of text, in font sizes
 WIDEST = 80.0  # a circle; a longer symbol stands in a box
+KEY_GAP = 5.0  # between a key and what it stands before
 TAGS = 4  # a leaf used so often is drawn as tags
 
 
@@ -27,16 +28,23 @@ class Words:
     role: str = "value"  # value, grad, name, symbol, shape, formula or mark: what it says, and so how it looks
     bold: bool = False
     size: float = FONT
+    key: str = ""  # a boxed number before it, which a legend explains
 
     @property
     def width(self) -> float:
         """Its width in points."""
-        return text_width(self.text, self.size) * (1.06 if self.bold else 1.0)
+        width = text_width(self.text, self.size) * (1.06 if self.bold else 1.0)
+        return width + key_width(self.key) + KEY_GAP if self.key else width
 
     @property
     def height(self) -> float:
         """Its height in points; an answer in handwriting takes more."""
         return self.size * (1.6 if self.role == "blank" else LINE)
+
+
+def key_width(key: str) -> float:
+    """The width of the box around a key."""
+    return text_width(key, SMALL_FONT) + 8.0
 
 
 class Labels(Protocol):

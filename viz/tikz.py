@@ -62,9 +62,12 @@ def _shape(shape: Shape) -> str:
 
 
 def _text(text: Text) -> str:
+    left, bottom, right, top = text.box
+    outline = rf"\draw[vizforward] ({left:.1f},{bottom:.1f}) rectangle ({right:.1f},{top:.1f});"
     if text.role == "blank":
-        left, bottom, right, top = text.box
-        return rf"\draw[vizforward] ({left:.1f},{bottom:.1f}) rectangle ({right:.1f},{top:.1f});"
+        return outline
+    if text.role == "key":
+        return rf"{outline} \node at ({text.x:.1f},{text.y:.1f}) {{\footnotesize {escape(text.text)}}};"
     colour = "vizgrad" if text.role == "grad" else "vizparameter" if "parameter" in text.classes else "black"
     said = rf"\bfseries {escape(text.text)}" if text.bold else escape(text.text)
     return rf"\node[text={colour}] at ({text.x:.1f},{text.y:.1f}) {{{said}}};"
