@@ -313,3 +313,37 @@ def test_a_gradient_set_to_none_inside_is_forgotten_in_every_run():
         slope(np.full(2, 3.0))
         assert w.grad.tolist() == [3, 3]
     assert slope._last is record
+
+
+def test_long_stretches_run_in_blocks():
+    rng = np.random.default_rng(0)
+    w = tg.Tensor(rng.standard_normal((300, 301)), requires_grad=True, name="w")
+    u = tg.Tensor(rng.standard_normal((300, 301)), name="u")
+
+    def step(x):
+        y = np.exp(-((x * w + u) ** 2)) / (1 + np.abs(x - w)) - np.maximum(x, w) * 0.5
+        w.grad = None
+        y.sum().backward()
+        with tg.no_grad():
+            v = u * 0.9 + w.grad * 0.1
+            u.__isub__(u - v)
+            w.__isub__(0.1 * v)
+        return y, y * 2
+
+    state = w.data.copy(), u.data.copy()
+    xs = [rng.standard_normal((300, 301)) for _ in range(4)]
+    expected = [[t.numpy().copy() for t in step(tg.Tensor(x))] for x in xs]
+    after = w.data.copy(), u.data.copy(), w.grad.numpy().copy()
+    w.data[...], u.data[...] = state
+    w.grad = None
+    run = replay(step)
+    got = [[t.numpy() for t in run(x)] for x in xs]
+    assert "blocks" in run.source
+    for a, b in zip(got, expected, strict=True):
+        for s, t in zip(a, b, strict=True):
+            np.testing.assert_allclose(s, t, rtol=1e-13, atol=1e-15)
+    for s, t in zip((w.data, u.data, w.grad.numpy()), after, strict=True):
+        np.testing.assert_allclose(s, t, rtol=1e-12, atol=1e-14)
+    assert run.plan.nbytes < sum(
+        line.value.array.nbytes for i in run.plan.instructions for line in (i.body or [i]) if line.how == "out"
+    )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.graph import RECORDING, is_grad_enabled, recording
+from tinygrad_edu.program.blocks import in_blocks
 from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.plan import Plan, plan
 from tinygrad_edu.program.record import Tape
@@ -172,7 +173,7 @@ class Record:
             outputs: list[Tensor] = []
             rebuild = _structure(result, outputs)
             slopes = _keep_slopes(tape, placeholders)
-            planned = plan(placeholders, outputs, tape)
+            planned = in_blocks(plan(placeholders, outputs, tape))
         except BaseException:
             tape.undo()
             raise
@@ -252,7 +253,7 @@ class Record:
         times = iter(names["times"])
         lines = []
         for line in self.source.splitlines():
-            is_code = line.startswith("    ") and not line.startswith("    #") and not line.startswith("    return")
+            is_code = line[:4] == "    " and line[4] not in " #" and not line.startswith("    return")
             lines.append(f"{next(times) / runs * 1e6:9.1f} µs {line}" if is_code else f"{'':12} {line}")
         return "\n".join(lines)
 

@@ -24,11 +24,9 @@ def emit(plan: Plan, *, timed: bool = False) -> tuple[str, dict[str, Any]]:
         if instruction.scope != scope:
             scope = instruction.scope
             lines.append(f"    # {scope or 'outside any module'}")
-        code = _line(instruction, names)
-        comment = _comment(instruction)
         if timed:
             lines.append("    t = clock()")
-        lines.append(f"    {code:<58}  # {comment}" if comment else f"    {code}")
+        lines += _blocks(instruction, names) if instruction.how == "blocks" else [_commented(instruction, names)]
         if timed:
             lines.append(f"    times[{i}] += clock() - t")
     results = ", ".join(v.name for v in plan.outputs)
@@ -44,6 +42,30 @@ def compiled(source: str, names: dict[str, Any]) -> Callable[..., Any]:
     space = dict(names)
     exec(compile(source, "<replay>", "exec"), space)
     return space["program"]
+
+
+def _commented(instruction: Instruction, names: dict[str, Any]) -> str:
+    return f"    {_line(instruction, names):<58}  # {_comment(instruction)}"
+
+
+def _blocks(instruction: Instruction, names: dict[str, Any]) -> list[str]:
+    """The lines of a stretch in a loop over blocks."""
+    rows = f"blocks{len(names)}"
+    names[rows] = instruction.rows
+    value = instruction.value
+    parts = [*instruction.names.values(), ""] if len(instruction.names) == 1 else instruction.names.values()
+    head = f"for {', '.join(parts).rstrip()} in {rows}:"
+    lines = [f"    {head:<58}  # {value.shape} {value.dtype}, {len(instruction.rows)} blocks"]
+    for line in instruction.body:
+        if line.value.array.ctypes.data not in instruction.scratch:
+            names[line.value.name] = line.value.array
+        parts = [
+            instruction.names[v.array.ctypes.data] if v.array.size > 1 else v.name for v in (*line.inputs, line.value)
+        ]
+        if line.op.forward in (np.maximum, np.minimum):
+            parts[-1] = f"out={parts[-1]}"
+        lines.append(f"        {_function(line.op, names)}({', '.join(parts)})")
+    return lines
 
 
 def _line(instruction: Instruction, names: dict[str, Any]) -> str:

@@ -40,11 +40,15 @@ class Value:
     storage: Storage
     array: Any = None
     note: str = ""
+    source: Value | None = None  # what it is a view of
 
 
 @dataclass(eq=False)
 class Instruction:
-    """One line: `op` of `inputs` into `value` (how: "out", "fresh", "item"), or a "write" of its input to `value`."""
+    """One line: `op` of `inputs` into `value` (how: "out", "fresh", "item"), or a "write" of its input to `value`.
+
+    how="blocks" is several lines, a block of their arrays at a time: see `blocks.py`.
+    """
 
     how: str
     op: Any
@@ -52,6 +56,10 @@ class Instruction:
     value: Value
     settings: dict[str, Any] = field(default_factory=dict)
     scope: str = ""
+    body: list[Instruction] = field(default_factory=list)  # of "blocks": the lines, the names of the parts in them,
+    names: dict[int, str] = field(default_factory=dict)  # by address; the parts, block by block; and the arrays that
+    rows: list[tuple[Any, ...]] = field(default_factory=list)  # are no longer than a block
+    scratch: dict[int, Value] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -73,8 +81,8 @@ class Plan:
         """
         judging = [k for k, i in enumerate(self.instructions) if i.how == "fresh" and not i.op.view]
         before = self.instructions[: max(judging, default=0)]
-        written = [i.value.storage for i in before if i.value.storage.kind == "leaf"]
-        return [storage.memory for storage in dict.fromkeys(written)]
+        written = [line.value.storage for i in before for line in (i.body or [i])]
+        return [storage.memory for storage in dict.fromkeys(written) if storage.kind == "leaf"]
 
     @property
     def nbytes(self) -> int:
@@ -214,7 +222,7 @@ class _Planner:
         if op.view and shape is not None and all(v.array is not None for v in inputs):
             array = op.forward(*[v.array for v in inputs], **settings)
             if np.may_share_memory(array, inputs[0].array):
-                value = Value(name, shape, dtype, inputs[0].storage, array, f"{op.name} of {inputs[0].name}")
+                value = Value(name, shape, dtype, inputs[0].storage, array, f"{op.name} of {inputs[0].name}", inputs[0])
                 self.values[node] = value
                 self.views.append(value)
                 return None

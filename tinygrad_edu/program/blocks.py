@@ -1,0 +1,125 @@
+"""Between planning and emitting: long elementwise stretches, run a block at a time.
+
+A few elementwise lines in a row over large arrays pass all of them through memory once a line. In blocks that fit the
+processor's cache, a line finds what the line before left there; and what only these lines use needs no more memory than
+one block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.program.plan import Instruction, Plan, Storage, Value, elementwise
+
+BLOCK = 1 << 17
+"""The bytes of a block of each array."""
+
+
+def in_blocks(plan: Plan) -> Plan:
+    """The plan, with each stretch of large elementwise lines as one instruction of how="blocks"."""
+    instructions: list[Instruction] = []
+    stretch: list[Instruction] = []
+    for k, instruction in enumerate([*plan.instructions, None]):
+        if instruction is not None and _large(instruction) and (not stretch or _same_size(stretch[0], instruction)):
+            stretch.append(instruction)
+            continue
+        if len(stretch) > 1 and _apart(stretch):
+            instructions.append(_blocked(stretch, plan.instructions[k:], plan))
+        else:
+            instructions += stretch
+        stretch = []
+        if instruction is not None:
+            if _large(instruction):
+                stretch = [instruction]
+            else:
+                instructions.append(instruction)
+    used = {id(storage.memory) for i in instructions for storage in _storages(i)}
+    used |= {id(v.storage.memory) for v in (*plan.outputs, *plan.views)}
+    buffers = [memory for memory in plan.buffers if id(memory) in used]
+    scratch = [v.storage.memory for i in instructions for v in i.scratch.values()]
+    return Plan(instructions, plan.arguments, plan.outputs, plan.leaves, plan.views, buffers + scratch)
+
+
+def _large(instruction: Instruction) -> bool:
+    """Whether the line works element by element on arrays of several blocks, in the order of memory."""
+    value = instruction.value
+    if instruction.how != "out" or not elementwise(instruction.op) or value.array.nbytes < 4 * BLOCK:
+        return False
+    return all(
+        v.array is not None and (v.array.size == 1 or (v.shape == value.shape and v.array.flags.c_contiguous))
+        for v in (value, *instruction.inputs)
+    )
+
+
+def _same_size(first: Instruction, other: Instruction) -> bool:
+    return bool(first.value.shape == other.value.shape)
+
+
+def _arrays(stretch: Sequence[Instruction]) -> list[Value]:
+    """The arrays that are cut into blocks, each once."""
+    found: dict[int, Value] = {}
+    for instruction in stretch:
+        for v in (*instruction.inputs, instruction.value):
+            if v.array.size > 1:
+                found.setdefault(v.array.ctypes.data, v)
+    return list(found.values())
+
+
+def _apart(stretch: Sequence[Instruction]) -> bool:
+    """Whether arrays of the stretch are the same or do not touch, and numbers are not written in it."""
+    values = _arrays(stretch)
+    numbers = [v for i in stretch for v in i.inputs if v.array.size == 1]
+    return not any(np.may_share_memory(a.array, b.array) for k, a in enumerate(values) for b in (*values[:k], *numbers))
+
+
+def _blocked(stretch: list[Instruction], later: Sequence[Instruction], plan: Plan) -> Instruction:
+    """One instruction for a stretch."""
+    needed = {id(_root(v)) for i in later for v in i.inputs} | {id(_root(v)) for v in plan.outputs}
+    last = stretch[-1].value
+    length = BLOCK // max(i.value.dtype.itemsize for i in stretch)
+    written = [i.value for i in stretch]
+    kept = {v.array.ctypes.data for v in written if id(v) in needed or v is last or v.storage.kind != "buffer"}
+    scratch: dict[int, Value] = {}
+    for v in written:
+        if v.array.ctypes.data not in kept and _written_first(v, stretch):
+            memory = np.empty(length, v.dtype)
+            scratch[v.array.ctypes.data] = Value(v.name, memory.shape, v.dtype, Storage("buffer", memory), memory)
+    cut = {data: (v, data in scratch) for data, v in ((v.array.ctypes.data, v) for v in _arrays(stretch))}
+    names = {data: f"{v.name}_" for data, (v, _) in cut.items()}
+    rows: list[tuple[Any, ...]] = []
+    for start in range(0, last.array.size, length):
+        stop = min(start + length, last.array.size)
+        rows.append(
+            tuple(
+                scratch[data].array[: stop - start] if spare else v.array.reshape(-1)[start:stop]
+                for data, (v, spare) in cut.items()
+            )
+        )
+    return Instruction(
+        "blocks", None, [v for i in stretch for v in i.inputs], last, {}, stretch[0].scope,
+        body=stretch, names=names, rows=rows, scratch=scratch,
+    )  # fmt: skip
+
+
+def _written_first(v: Value, stretch: Sequence[Instruction]) -> bool:
+    """Whether no line of the stretch reads the place of `v` before it is written."""
+    for instruction in stretch:
+        if any(u.array.ctypes.data == v.array.ctypes.data for u in instruction.inputs if u.array.size > 1):
+            return False
+        if instruction.value.array.ctypes.data == v.array.ctypes.data:
+            return True
+    return False
+
+
+def _root(v: Value) -> Value:
+    while v.source is not None:
+        v = v.source
+    return v
+
+
+def _storages(instruction: Instruction) -> list[Storage]:
+    values = [v for i in (instruction.body or [instruction]) for v in (*i.inputs, i.value)]
+    return [v.storage for v in values if not instruction.scratch or v.array.ctypes.data not in instruction.scratch]
