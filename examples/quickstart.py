@@ -75,6 +75,31 @@ def train(epochs: int = 40) -> tuple[MLP, list[float]]:
     return model, losses
 
 
+def replay(model: MLP) -> None:
+    """The same step recorded once and run as a program: the fast way to train."""
+    (x, y), _ = datasets.digits()
+    x, y = x[:32], y[:32]
+    optimizer = optim.SGD(model.parameters(), lr=0.0)
+
+    def step(x: tg.Tensor, y: tg.Tensor) -> tg.Tensor:
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    replayed = tg.replay(step)
+    times: dict[str, list[float]] = {"eager": [], "replayed": []}
+    for _ in range(100):
+        for name, run in (("eager", step), ("replayed", replayed)):
+            begun = time.perf_counter()
+            run(tg.Tensor(x), tg.Tensor(y))
+            times[name].append(time.perf_counter() - begun)
+    eager, fast = (np.median(seconds) * 1e6 for seconds in times.values())
+    lines = len(replayed.plan.instructions)
+    print(f"a step takes {eager:.0f} µs, and {fast:.0f} µs replayed, as a program of {lines} lines")
+
+
 def plot(losses: list[float]) -> Path:
     """The loss at each step, and its running mean."""
     figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
@@ -100,6 +125,7 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     written = [apples()]
     model, losses = train()
+    replay(model)
     written += [plot(losses), layers(model)]
     print("written:", ", ".join(map(str, written)))
 

@@ -112,6 +112,8 @@ def _comment(instruction: Instruction) -> str:
         return "several results"
     over = [v for v in instruction.inputs if instruction.how == "out" and v.storage is value.storage]
     place = f", over {over[0].name}" if over and over[0].name != value.name else ""
-    fresh = ", a fresh array" if instruction.how == "fresh" else ""
+    fresh = ""
+    if instruction.how == "fresh":
+        fresh = ", a fresh array" if value.storage.kind == "fresh" else f", a view of {instruction.inputs[0].name}"
     notes = "".join(f", {v.name} = {v.note}" for v in instruction.inputs if v.note)
     return f"{value.shape} {value.dtype}{place}{fresh}{notes}"
