@@ -1,0 +1,148 @@
+"""Optimizers, schedules, batch normalization and dropout, beside PyTorch's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from tinygrad_edu import nn, optim
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.optim import lr_scheduler
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.peers
+
+OPTIMIZERS = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    ("Adagrad", {}),
+    ("Adagrad", {"lr": 0.5, "lr_decay": 0.1, "weight_decay": 0.01, "initial_accumulator_value": 0.3, "eps": 1e-3}),
+    ("RMSprop", {}),
+    ("RMSprop", {"lr": 0.02, "alpha": 0.9, "eps": 1e-3, "weight_decay": 0.01}),
+    ("RMSprop", {"momentum": 0.5}),
+    ("RMSprop", {"centered": True}),
+    ("RMSprop", {"centered": True, "momentum": 0.9, "weight_decay": 0.1}),
+    ("Adam", {}),
+    ("Adam", {"lr": 0.05, "betas": (0.5, 0.9), "eps": 1e-2, "weight_decay": 0.1}),
+    ("Adam", {"betas": (0.0, 0.0)}),
+    ("AdamW", {}),
+    ("AdamW", {"lr": 0.05, "betas": (0.5, 0.9), "eps": 1e-2, "weight_decay": 0.3}),
+    ("AdamW", {"weight_decay": 0.0}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIMIZERS, ids=str)
+def test_fifty_steps(name, options):
+    rng = np.random.default_rng(0)
+    start = [rng.standard_normal(shape) for shape in ((5, 4), (4,), ())]
+    ours = [tg.Tensor(x.copy(), requires_grad=True) for x in start]
+    theirs = [torch.tensor(x, requires_grad=True) for x in start]
+    a, b = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
+    for step in range(50):
+        for i, (p, t) in enumerate(zip(ours, theirs, strict=True)):
+            g = rng.standard_normal(p.shape) * 10.0 ** rng.integers(-3, 2) + p.numpy()
+            left_out = (step + i) % 7 == 0  # then the steps of parameters differ
+            p.grad = None if left_out else np.asarray(g)
+            t.grad = None if left_out else torch.tensor(np.asarray(g))
+        a.step()
+        b.step()
+        for p, t in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(p.numpy(), t.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+SCHEDULES = {
+    "stairs": lambda s, o: s.StepLR(o, 3, 0.5),
+    "milestones": lambda s, o: s.MultiStepLR(o, [2, 7, 7], 0.3),
+    "exponential": lambda s, o: s.ExponentialLR(o, 0.9),
+    "cosine": lambda s, o: s.CosineAnnealingLR(o, 10, 0.01),
+    "warm-up": lambda s, o: s.LinearLR(o, 0.1, 1.0, 4),
+    "warm-up as it is": lambda s, o: s.LinearLR(o),
+    "any": lambda s, o: s.LambdaLR(o, lambda t: 1 / (t + 1)),
+    "any, by group": lambda s, o: s.LambdaLR(o, [lambda t: 1 / (t + 1), lambda t: 0.5**t]),
+    "warm-up, then cosine": lambda s, o: s.SequentialLR(
+        o, [s.LinearLR(o, 0.2, total_iters=5), s.CosineAnnealingLR(o, 12)], [5]
+    ),
+    "three": lambda s, o: s.SequentialLR(
+        o, [s.LinearLR(o, 0.5, total_iters=2), s.ExponentialLR(o, 0.8), s.StepLR(o, 2)], [3, 9]
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*(epoch parameter|lr_scheduler.step)")
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules(name):
+    ours, theirs = [
+        [{"params": [make()], "lr": 0.5}, {"params": [make()]}]
+        for make in (lambda: tg.Tensor([1.0], requires_grad=True), lambda: torch.ones(1, requires_grad=True))
+    ]
+    a, b = optim.SGD(ours, lr=0.1), torch.optim.SGD(theirs, lr=0.1)
+    p, q = SCHEDULES[name](lr_scheduler, a), SCHEDULES[name](torch.optim.lr_scheduler, b)
+    for _ in range(25):
+        rates = [group["lr"] for group in b.param_groups]
+        np.testing.assert_allclose([group["lr"] for group in a.param_groups], rates, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(p.get_last_lr(), q.get_last_lr(), rtol=1e-12, atol=1e-15)
+        b.step()
+        p.step()
+        q.step()
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (2, 3)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"momentum": 0.5, "eps": 0.1},
+        {"momentum": None},
+        {"affine": False},
+        {"track_running_stats": False},
+    ],
+    ids=str,
+)
+def test_batch_norm(shape, options):
+    rng = np.random.default_rng(0)
+    ours, theirs = nn.BatchNorm1d(3, dtype=float, **options), torch.nn.BatchNorm1d(3, **options).double()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    for mode in (True, True, False, True, False):
+        ours.train(mode)
+        theirs.train(mode)
+        array, v = rng.standard_normal(shape) * 3 + 5, rng.standard_normal(shape)
+        x, t = tg.Tensor(array, requires_grad=True), torch.tensor(array, requires_grad=True)
+        y, z = ours(x), theirs(t)
+        np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=1e-10, atol=1e-11)
+        ours.zero_grad()
+        theirs.zero_grad()
+        y.backward(v)
+        z.backward(torch.tensor(v))
+        np.testing.assert_allclose(x.grad.numpy(), t.grad.numpy(), rtol=1e-9, atol=1e-11)
+        for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+            np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-9, atol=1e-11)
+        for name, array in theirs.state_dict().items():
+            np.testing.assert_allclose(ours.state_dict()[name], array.numpy(), rtol=1e-12)
+
+
+def test_batch_norm_twice_differentiated():
+    rng = np.random.default_rng(0)
+    array, v, u = (rng.standard_normal((6, 3)) for _ in range(3))
+    w, b = rng.standard_normal(3), rng.standard_normal(3)
+    x, t = tg.Tensor(array, requires_grad=True), torch.tensor(array, requires_grad=True)
+    y = F.batch_norm(x, None, None, w, b, training=True)
+    z = torch.nn.functional.batch_norm(t, None, None, torch.tensor(w), torch.tensor(b), training=True)
+    first = tg.grad(y, x, v, create_graph=True)
+    (theirs,) = torch.autograd.grad(z, t, torch.tensor(v), create_graph=True)
+    np.testing.assert_allclose(first.numpy(), theirs.detach().numpy(), rtol=1e-10, atol=1e-12)
+    second = tg.grad(first, x, u)
+    (theirs,) = torch.autograd.grad(theirs, t, torch.tensor(u))
+    np.testing.assert_allclose(second.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 1.0])
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_keeps_and_scales_as_pytorch_s(p, training):
+    x = np.ones(100_000, np.float32)
+    y = F.dropout(x, p, training, generator=np.random.default_rng(0))
+    torch.manual_seed(0)
+    z = torch.nn.functional.dropout(torch.tensor(x), p, training).numpy()
+    assert np.array_equal(np.unique(y), np.unique(z))
+    np.testing.assert_allclose((y > 0).mean(), (z > 0).mean(), atol=0.01)
