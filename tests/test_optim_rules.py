@@ -1,0 +1,349 @@
+"""AdaGrad, RMSprop, Adam, AdamW: their rules by hand, their state, and how they are written; and schedules of rates."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from tinygrad_edu import optim
+from tinygrad_edu.optim import lr_scheduler, optimizer
+from tinygrad_edu.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    LRScheduler,
+    MultiStepLR,
+    SequentialLR,
+    StepLR,
+)
+
+EVERY = [
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}),
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    (optim.AdaGrad, {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1}),
+    (optim.RMSprop, {"lr": 0.1, "centered": True, "momentum": 0.5, "weight_decay": 0.1}),
+    (optim.Adam, {"lr": 0.1, "weight_decay": 0.1}),
+    (optim.AdamW, {"lr": 0.1, "weight_decay": 0.1}),
+]
+
+
+def leaf(values=(3.0, 4.0), **options):
+    return tg.Tensor(list(values), requires_grad=True, **options)
+
+
+def walk(made, params, steps, seed=0):
+    """Steps along random gradients."""
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        for p in params:
+            p.grad = np.asarray(rng.standard_normal(p.shape), p.dtype)
+        made.step()
+
+
+# -- the rules ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "expected"),
+    [
+        (optim.SGD, {"lr": 0.95}, (-0.35039, 0.084782)),
+        (optim.SGD, {"lr": 0.1, "momentum": 0.9}, (0.89641, 0.088086)),
+        (optim.AdaGrad, {"lr": 1.5}, (-0.12016, 0.0)),
+        (optim.Adam, {"lr": 0.3}, (0.13601, 0.31825)),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_the_ravine_of_the_chapter(kind, options, expected):
+    x, y = tg.Tensor(-7.0, requires_grad=True), tg.Tensor(2.0, requires_grad=True)
+    made = kind([x, y], **options)
+    for _ in range(30):
+        made.zero_grad()
+        (x**2 / 20 + y**2).backward()
+        made.step()
+    np.testing.assert_allclose([x.item(), y.item()], expected, rtol=5e-5, atol=1e-6)
+
+
+def test_adagrad_by_hand():
+    w = leaf()
+    made = optim.AdaGrad([w], lr=0.5, lr_decay=0.1, weight_decay=0.2, initial_accumulator_value=1.0, eps=0.3)
+    x, h = np.array([3.0, 4.0]), np.ones(2)
+    for t in range(1, 4):
+        w.grad = np.array([1.0, -2.0])
+        made.step()
+        g = np.array([1.0, -2.0]) + 0.2 * x
+        h = h + g * g
+        x = x - 0.5 / (1 + (t - 1) * 0.1) * g / (np.sqrt(h) + 0.3)
+    np.testing.assert_allclose(w.numpy(), x, rtol=1e-14)
+
+
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("momentum", [0.0, 0.7])
+def test_rmsprop_by_hand(centered, momentum):
+    w = leaf()
+    made = optim.RMSprop([w], 0.1, alpha=0.8, eps=0.3, weight_decay=0.2, momentum=momentum, centered=centered)
+    x, s, m, v = np.array([3.0, 4.0]), np.zeros(2), np.zeros(2), np.zeros(2)
+    for t in range(1, 4):
+        w.grad = np.array([t, -2.0])
+        made.step()
+        g = np.array([t, -2.0]) + 0.2 * x
+        s, m = 0.8 * s + 0.2 * g * g, 0.8 * m + 0.2 * g
+        v = momentum * v + g / (np.sqrt(s - m * m if centered else s) + 0.3)
+        x = x - 0.1 * v
+    np.testing.assert_allclose(w.numpy(), x, rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", [optim.Adam, optim.AdamW])
+def test_adam_by_hand(kind):
+    w = leaf()
+    made = kind([w], lr=0.1, betas=(0.8, 0.9), eps=0.3, weight_decay=0.2)
+    x, m, v = np.array([3.0, 4.0]), np.zeros(2), np.zeros(2)
+    for t in range(1, 5):
+        w.grad = np.array([t, -2.0])
+        made.step()
+        g = np.array([t, -2.0])
+        if kind is optim.Adam:  # L2: part of the gradient
+            g = g + 0.2 * x
+        else:  # decoupled
+            x = x - 0.1 * 0.2 * x
+        m, v = 0.8 * m + 0.2 * g, 0.9 * v + 0.1 * g * g
+        x = x - 0.1 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.9**t)) + 0.3)  # ε outside the correction
+    np.testing.assert_allclose(w.numpy(), x, rtol=1e-13)
+
+
+def test_adam_s_first_step_does_not_depend_on_the_size_of_the_gradient():
+    w = leaf((0.0, 0.0, 0.0))
+    w.grad = np.array([1e-4, -1.0, 1e4])
+    optim.Adam([w], lr=0.5).step()
+    np.testing.assert_allclose(w.numpy(), [-0.5, 0.5, -0.5], rtol=1e-3)
+
+
+def test_a_constant_gradient_has_no_negative_variance():
+    w = tg.Tensor(np.ones(1000, np.float32), requires_grad=True)
+    made = optim.RMSprop([w], lr=1e-9, alpha=0.5, centered=True)
+    g = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
+    for _ in range(60):
+        w.grad = g
+        made.step()
+    assert np.isfinite(w.numpy()).all()
+
+
+# -- how they are written ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "options"), EVERY)
+@pytest.mark.parametrize("layout", ["small", "blocks", "transposed", "number"])
+def test_blocks_change_nothing_and_single_stays_single(monkeypatch, kind, options, layout):
+    rng = np.random.default_rng(0)
+    array = {
+        "small": rng.random((2, 5), np.float32),
+        "blocks": rng.random((7, 5), np.float32),
+        "transposed": rng.random((5, 7), np.float32).T,
+        "number": np.array(0.5, np.float32),
+    }[layout]
+    a, b = tg.Tensor(array.copy(), requires_grad=True), tg.Tensor(array, requires_grad=True)
+    whole, parts = kind([a], **options), kind([b], **{key: np.float64(value) for key, value in options.items()})
+    walk(whole, [a], 3)
+    monkeypatch.setattr(optimizer, "BLOCK", 10 * 4)
+    walk(parts, [b], 3)
+    assert np.array_equal(a.numpy(), b.numpy())
+    assert b.data is array
+    assert b.dtype == np.float32
+    assert all(np.asarray(x).dtype == np.float32 for k, x in parts.state_dict()["state"][0].items() if k != "step")
+
+
+@pytest.mark.parametrize(("kind", "options"), EVERY)
+def test_a_rule_is_a_pure_function_that_records(kind, options):
+    made = kind([leaf()], **options)
+    settings = {**made.param_groups[0], **made.at_step(3, made.param_groups[0])}
+    w, g = leaf((1.0, 2.0)), leaf((0.5, -0.5))
+    state = {key: leaf((0.3, 0.4)) for key in made.start(settings)}
+    arrays = {key: value.numpy() for key, value in state.items()}  # read-only
+    new, kept = kind.update(w, g, state, **settings)
+    expected, expected_state = kind.update(w.numpy(), g.numpy(), arrays, **settings)
+    assert np.array_equal(new.numpy(), expected)
+    assert kept.keys() == expected_state.keys() == arrays.keys()
+    assert all(np.array_equal(kept[key].numpy(), expected_state[key]) for key in kept)
+    new.sum().backward()  # a step can be differentiated
+    assert np.isfinite(g.grad.numpy()).all()
+
+
+@pytest.mark.parametrize(("kind", "options"), EVERY)
+def test_a_step_keeps_no_memory_but_its_state(kind, options):
+    w = leaf()
+    made = kind([w], **options)
+    walk(made, [w], 1)
+    member = made.param_groups[0].members[0]
+    before = {key: id(array) for key, array in member.state.items()}
+    walk(made, [w], 3)
+    assert {key: id(array) for key, array in member.state.items()} == before
+
+
+def test_steps_are_counted_for_each_parameter():
+    a, b, alone = leaf(), leaf(), leaf()
+    made, other = optim.Adam([a, b], lr=0.1), optim.Adam([alone], lr=0.1)
+    walk(made, [a], 3)
+    walk(made, [b], 1)  # a has a gradient still
+    walk(other, [alone], 1)
+    assert [made.state_dict()["state"][i]["step"] for i in (0, 1)] == [4, 1]
+    np.testing.assert_allclose(b.numpy(), alone.numpy(), rtol=1e-15)
+
+
+# -- state -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "options"), EVERY)
+def test_resuming_equals_going_on(kind, options):
+    w, again = leaf(), leaf()
+    one, two = kind([w], **options), kind([again], lr=9.0)
+    walk(one, [w], 3)
+    state, weights = one.state_dict(), w.tolist()
+    walk(one, [w], 4, seed=1)
+    two.load_state_dict(state)
+    again.data[...] = weights
+    walk(two, [again], 4, seed=1)
+    assert again.tolist() == w.tolist()
+
+
+def test_a_state_that_went_through_json_is_the_same():
+    w, again = leaf(), leaf()
+    one, two = optim.Adam([w], lr=0.1), optim.Adam([again], lr=0.1)
+    walk(one, [w], 3)
+    state = one.state_dict()
+    state["state"] = {i: {key: np.asarray(x).tolist() for key, x in kept.items()} for i, kept in state["state"].items()}
+    state = json.loads(json.dumps(state))
+    state["state"] = {int(i): kept for i, kept in state["state"].items()}
+    two.load_state_dict(state)
+    again.data[...] = w.numpy()
+    walk(one, [w], 2)
+    walk(two, [again], 2)
+    assert again.tolist() == w.tolist()
+    assert two.param_groups[0]["betas"] == (0.9, 0.999)
+
+
+def test_what_a_rule_keeps_may_grow():
+    w = leaf()
+    made = optim.RMSprop([w], lr=0.1)
+    walk(made, [w], 2)
+    made.param_groups[0]["momentum"] = 0.9
+    made.param_groups[0]["centered"] = True
+    walk(made, [w], 2)
+    assert made.state_dict()["state"][0].keys() == {"step", "square", "mean", "velocity"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "message"),
+    [
+        (optim.AdaGrad, {"lr": -1}, "AdaGrad's lr is not negative"),
+        (optim.AdaGrad, {"lr_decay": -1}, "AdaGrad's lr_decay"),
+        (optim.RMSprop, {"alpha": 1.5}, "RMSprop's alpha is at most 1"),
+        (optim.RMSprop, {"eps": math.nan}, "RMSprop's eps"),
+        (optim.Adam, {"betas": (0.9, 1.0)}, "Adam's betas are two numbers from 0 to below 1"),
+        (optim.Adam, {"betas": (0.9,)}, "Adam's betas"),
+        (optim.AdamW, {"weight_decay": -0.1}, "AdamW's weight_decay is not negative, but got -0.1"),
+    ],
+)
+def test_settings_that_make_no_sense(kind, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        kind([leaf()], **wrong)
+    made = kind([leaf()])
+    state = made.state_dict()
+    state["param_groups"][0].update(wrong)
+    with pytest.raises(ValueError, match=message):
+        made.load_state_dict(state)
+    assert made.state_dict() == kind([leaf()]).state_dict()
+
+
+# -- schedules ---------------------------------------------------------------------------------------
+
+
+def rates(make, steps, lr=1.0):
+    made = optim.SGD([leaf()], lr=lr)
+    schedule = make(made)
+    found = []
+    for _ in range(steps):
+        assert schedule.get_last_lr() == [made.param_groups[0]["lr"]]
+        found.append(made.param_groups[0]["lr"])
+        schedule.step()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda o: StepLR(o, 2, 0.5), [1, 1, 0.5, 0.5, 0.25]),
+        (lambda o: MultiStepLR(o, [3, 1], 0.1), [1, 0.1, 0.1, 0.01, 0.01]),
+        (lambda o: MultiStepLR(o, [2, 2], 0.1), [1, 1, 0.01, 0.01, 0.01]),
+        (lambda o: ExponentialLR(o, 0.5), [1, 0.5, 0.25, 0.125, 0.0625]),
+        (lambda o: LinearLR(o, 0.2, 1.0, 4), [0.2, 0.4, 0.6, 0.8, 1]),
+        (lambda o: LinearLR(o, 1.0, 0.0, 2), [1, 0.5, 0, 0, 0]),
+        (lambda o: CosineAnnealingLR(o, 2, 0.2), [1, 0.6, 0.2, 0.6, 1]),
+        (lambda o: LambdaLR(o, lambda t: t), [0, 1, 2, 3, 4]),
+        (lambda o: SequentialLR(o, [LinearLR(o, 0.5, total_iters=2), ExponentialLR(o, 0.1)], [2]), [0.5, 0.75, 1, 0.1, 0.01]),
+    ],
+)  # fmt: skip
+def test_a_schedule_is_a_function_of_the_step(make, expected):
+    np.testing.assert_allclose(rates(make, 5), expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(rates(make, 5, lr=1.0), expected, rtol=1e-12, atol=1e-15)
+
+
+def test_a_schedule_goes_on_from_its_state():
+    def make(lr):
+        made = optim.SGD([leaf()], lr=lr)
+        return made, SequentialLR(made, [LinearLR(made, 0.1, total_iters=3), CosineAnnealingLR(made, 7)], [3])
+
+    one, schedule = make(0.5)
+    for _ in range(5):
+        schedule.step()
+    two, other = make(0.1)
+    two.load_state_dict(one.state_dict())
+    other.load_state_dict(json.loads(json.dumps(schedule.state_dict())))
+    for _ in range(4):
+        assert two.param_groups[0]["lr"] == one.param_groups[0]["lr"]
+        schedule.step()
+        other.step()
+
+
+def test_groups_have_schedules_of_their_own():
+    made = optim.SGD([{"params": [leaf()]}, {"params": [leaf()], "lr": 0.5}], lr=0.1)
+    schedule = LambdaLR(made, [lambda t: 1 - 0.1 * t, lambda t: 0.5**t])
+    schedule.step()
+    np.testing.assert_allclose([group["lr"] for group in made.param_groups], [0.09, 0.25])
+
+
+def test_a_schedule_that_fails_stays_where_it_is():
+    made = optim.SGD([leaf()], lr=0.1)
+    schedule = LambdaLR(made, lambda t: 1 / (1 - t))
+    with pytest.raises(ZeroDivisionError):
+        schedule.step()
+    assert (schedule.last_epoch, made.param_groups[0]["lr"]) == (0, 0.1)
+
+
+def test_what_schedules_refuse():
+    made, other = optim.SGD([leaf()], lr=0.1), optim.SGD([leaf()], lr=0.1)
+    with pytest.raises(TypeError, match="StepLR takes an optimizer, but got float"):
+        StepLR(0.1, 3)
+    with pytest.raises(ValueError, match="step_size is at least 1"):
+        StepLR(made, 0)
+    with pytest.raises(ValueError, match="T_max is at least 1"):
+        CosineAnnealingLR(made, 0)
+    with pytest.raises(ValueError, match="factors are between 0 and 1"):
+        LinearLR(made, 0.0)
+    with pytest.raises(ValueError, match="total_iters is at least 1"):
+        LinearLR(made, total_iters=0)
+    with pytest.raises(ValueError, match="2 functions, but the optimizer has 1 groups"):
+        LambdaLR(made, [math.sin, math.cos])
+    for n, milestones in ((2, []), (2, [1, 2]), (3, [2, 2]), (3, [2, 1])):
+        with pytest.raises(ValueError, match="growing milestones, one fewer than schedules"):
+            SequentialLR(made, [ExponentialLR(made, 0.9)] * n, milestones)
+    with pytest.raises(ValueError, match="a schedule of another optimizer"):
+        SequentialLR(made, [ExponentialLR(other, 0.9)], [])
+    with pytest.raises(NotImplementedError, match=r"LRScheduler has no rate\(self, step, base, group\)"):
+        LRScheduler(made)
+    with pytest.raises(ValueError, match="of 2 groups, but the optimizer has 1"):
+        StepLR(made, 1).load_state_dict({"last_epoch": 0, "base_lrs": [1.0, 2.0]})
+    assert lr_scheduler.StepLR is StepLR
