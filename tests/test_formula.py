@@ -512,6 +512,7 @@ v = Symbol("v", [1.0, 2.0, 3.0])
         (np.where(x > 0, y, 0), "y·[x > 0]", r"y \cdot [x > 0]"),
         (x * math.pi / 180, "x·π/180", r"\frac{x \cdot \pi}{180}"),
         (x * 0.3333333333333333, "x/3", r"\frac{x}{3}"),
+        (x / math.sqrt(3) + math.sqrt(7), "x/√3 + √7", r"\frac{x}{\sqrt{3}} + \sqrt{7}"),
         (x * 220.00000000000003, "220x", "220 x"),
         (x * 1e-7, "1e−7·x", r"1 \times 10^{-7} \cdot x"),
         (np.log(x) * 2, "2·log(x)", r"2 \cdot \log\left(x\right)"),
@@ -798,6 +799,16 @@ def test_a_tensor_that_is_called_as_the_loss():
     read = chain(x * 3.0)
     assert read.gradients[x].text() == "3·∂J/∂y"
     assert chain(x * 3.0, {"y": x}, loss="y").gradients[x].text() == "3·∂y/∂z"
+
+    m = x * 2.0
+    read = chain(m * 3.0, {"m": m}, loss="m", local=True)
+    assert read.contributions[m, 0].text() == "2·∂m/∂m"  # of two things of one name, and so not 1
+
+
+def test_the_value_is_the_rules_where_a_plainer_one_is_printed():
+    a, b = leaf(0.0, "a"), leaf(0.0, "b")
+    found = chain(np.hypot(a, b)).gradients[a]
+    assert (found.text(), found.value) == ("a/y", 0.0)
 
 
 def test_an_op_of_ones_own_may_have_any_name():

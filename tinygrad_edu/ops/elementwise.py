@@ -569,6 +569,7 @@ def _bounds(
         example((2, 3), None, 0.3),
         example((2, 3), min=-0.2),
         example((3,)),
+        example((3,), (3,), (3,)),
         example((2, 3), (3,), (2, 1)),
         example((), -1, (2,)),
     ],
