@@ -251,6 +251,12 @@ COUNTERPARTS |= {
     "equal": number(T.eq), "power": number(T.pow), "float_power": number(T.float_power),
     "left_shift": number(T.bitwise_left_shift), "right_shift": number(T.bitwise_right_shift),
     "divmod": number(lambda a, b: (T.floor_divide(a.detach(), b.detach()), T.remainder(a, b))),
+    "channel_sum": lambda x: x.sum((0, *range(2, x.ndim))),
+    "batch_norm": lambda x, weight, bias, eps=1e-5: (
+        F.batch_norm(x, None, None, weight, bias, training=True, eps=eps),
+        x.mean((0, *range(2, x.ndim))),
+        x.var((0, *range(2, x.ndim)), correction=0),
+    ),
     # reductions
     "sum": reduction(T.sum), "mean": reduction(T.mean), "max": reduction(T.amax), "min": reduction(T.amin),
     "nanmax": reduction(T.amax), "nanmin": reduction(T.amin),
