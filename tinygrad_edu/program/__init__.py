@@ -170,6 +170,8 @@ class Record:
         try:
             with recording(everything=True, tape=tape):
                 result = f(*stand_ins[: len(args)], **dict(zip(kwargs, stand_ins[len(args) :], strict=True)))
+            for module in reversed(tape.modules.values()):
+                list(module.named_buffers())  # which thereby have names, by their paths in the outermost module
             outputs: list[Tensor] = []
             rebuild = _structure(result, outputs)
             slopes = _keep_slopes(tape, placeholders)
@@ -271,7 +273,8 @@ def _attributes(module: Any) -> list[tuple[str, Any]]:
 def _parameter_names(f: Callable[..., Any], n: int) -> list[str]:
     """What `f` calls its first n arguments, for the program to call them alike."""
     code = getattr(f, "__code__", None)
-    found = list(code.co_varnames[: code.co_argcount])[:n] if code is not None else []
+    bound = int(hasattr(f, "__self__"))  # a method's own self is not passed
+    found = list(code.co_varnames[bound : code.co_argcount])[:n] if code is not None else []
     return found + [f"x{i}" for i in range(len(found), n)]
 
 

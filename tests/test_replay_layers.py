@@ -1,0 +1,343 @@
+"""Replay carries the state of layers and optimizers: 200 steps of training are those of eager runs, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from tinygrad_edu import nn, optim, random
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.optim import lr_scheduler
+from tinygrad_edu.program import replay
+
+ACTIVATIONS = [
+    nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softmax,
+    nn.LogSoftmax, nn.Identity, nn.Flatten,
+]  # fmt: skip
+
+OPTIMIZERS = [
+    (optim.SGD, {"lr": 0.1}),
+    (optim.SGD, {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}),
+    (optim.SGD, {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
+    (optim.AdaGrad, {"lr": 0.05, "lr_decay": 0.01, "weight_decay": 0.01}),
+    (optim.RMSprop, {"lr": 0.01, "weight_decay": 0.01}),
+    (optim.RMSprop, {"lr": 0.01, "momentum": 0.5, "centered": True}),
+    (optim.Adam, {"lr": 0.01}),
+    (optim.Adam, {"lr": 0.01, "weight_decay": 0.1}),
+    (optim.AdamW, {"lr": 0.01, "weight_decay": 0.1}),
+]
+
+
+class Training:
+    """A small net and what trains it: made twice alike, once to be replayed."""
+
+    def __init__(self, *layers, kind=optim.Adam, options=None, seed=0):
+        rng = np.random.default_rng(seed)
+        hidden = [make() for make in layers]
+        self.model = nn.Sequential(nn.Linear(6, 8, generator=rng), *hidden, nn.Linear(8, 4, generator=rng))
+        self.optimizer = kind(self.model.parameters(), **(options or {"lr": 0.01}))
+
+    def step(self, x, y):
+        loss = F.cross_entropy(self.model(x), y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def state(self):
+        """Copies of all that training changes."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "grads": [None if p.grad is None else p.grad.data.copy() for p in self.model.parameters()],
+            "random": random.get_state(),
+        }
+
+
+def same(a, b):
+    """Whether nested states are equal, bit for bit."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return a is b if a is None or b is None else np.array_equal(a, b)
+
+
+def batches(n, size=8, seed=1):
+    rng = np.random.default_rng(seed)
+    return [(rng.standard_normal((size, 6)).astype(np.float32), rng.integers(0, 4, size)) for _ in range(n)]
+
+
+def both(*layers, **options):
+    return Training(*layers, **options), Training(*layers, **options)
+
+
+class Masks:
+    """The package's generator, with a stream of its own for each of two trainings."""
+
+    def __init__(self, seed=3):
+        tg.manual_seed(seed)
+        self.states = [random.get_state(), random.get_state()]
+
+    def run(self, i, action):
+        random.set_state(self.states[i])
+        result = action()
+        self.states[i] = random.get_state()
+        return result
+
+
+def compare(eager, replayed, run, data, between=lambda training, k: None):
+    """Train both on the same batches; the losses, and all state at the end, are the same."""
+    masks = Masks()
+    for k, (x, y) in enumerate(data):
+        between(eager, k)
+        between(replayed, k)
+        a = masks.run(0, lambda x=x, y=y: eager.step(tg.Tensor(x), tg.Tensor(y)))
+        b = masks.run(1, lambda x=x, y=y: run(x, y))
+        assert a.item() == b.item(), k
+    assert same(masks.states[0], masks.states[1])
+    assert same(eager.state(), replayed.state())
+
+
+@pytest.mark.parametrize(("kind", "options"), OPTIMIZERS, ids=lambda v: getattr(v, "__name__", str(v)))
+def test_each_optimizer(kind, options):
+    eager, replayed = both(nn.ReLU, kind=kind, options=options)
+    run = replay(replayed.step)
+    compare(eager, replayed, run, batches(200))
+    assert len(run._records) == 1
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_each_activation(activation):
+    eager, replayed = both(activation)
+    compare(eager, replayed, replay(replayed.step), batches(200))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"momentum": None}, {"affine": False}, {"track_running_stats": False}], ids=str
+)
+def test_batch_norm(options):
+    eager, replayed = both(lambda: nn.BatchNorm1d(8, **options), nn.ReLU)
+    compare(eager, replayed, replay(replayed.step), batches(200))
+
+
+@pytest.mark.parametrize("p", [0.2, 0.5, 1.0])
+def test_dropout_draws_new_masks_from_the_same_stream(p):
+    eager, replayed = both(lambda: nn.Dropout(p), nn.ReLU, lambda: nn.Dropout(p / 2))
+    run = replay(replayed.step)
+    compare(eager, replayed, run, batches(200))
+    x = np.ones((8, 6), np.float32)
+    noisy = replay(replayed.model)
+    if p < 1:
+        assert not np.array_equal(noisy(x).numpy(), noisy(x).numpy())
+
+
+def test_a_generator_of_one_s_own():
+    made = [np.random.default_rng(5), np.random.default_rng(5)]
+    eager, replayed = (Training(lambda g=g: nn.Dropout(0.5, generator=g)) for g in made)
+    compare(eager, replayed, replay(replayed.step), batches(50))
+    assert made[0].bit_generator.state == made[1].bit_generator.state
+
+
+def test_all_together_with_a_schedule():
+    eager, replayed = both(
+        lambda: nn.BatchNorm1d(8), nn.ReLU, lambda: nn.Dropout(0.2), kind=optim.AdamW, options={"lr": 0.02, "weight_decay": 0.1}
+    )  # fmt: skip
+    schedules = {
+        training: lr_scheduler.SequentialLR(
+            training.optimizer,
+            [lr_scheduler.LinearLR(training.optimizer, 0.1), lr_scheduler.CosineAnnealingLR(training.optimizer, 195)],
+            [5],
+        )
+        for training in (eager, replayed)
+    }
+    run = replay(replayed.step)
+    compare(eager, replayed, run, batches(200), lambda training, k: schedules[training].step())
+    assert len(run._records) == 1  # a new rate is no new record
+
+
+def test_numbers_drawn_in_a_function_are_drawn_anew():
+    def noisy(x):
+        return x + tg.randn(3, dtype=float) + tg.rand(3, dtype=float)
+
+    run, x = replay(noisy), tg.Tensor(np.zeros(3))
+    tg.manual_seed(0)
+    expected = [noisy(x).tolist() for _ in range(4)]
+    tg.manual_seed(0)
+    assert [run(x).tolist() for _ in range(4)] == expected
+
+
+def test_other_settings_between_calls():
+    eager, replayed = both(lambda: nn.BatchNorm1d(8), lambda: nn.Dropout(0.2), kind=optim.RMSprop)
+    run = replay(replayed.step)
+
+    def change(training, k):
+        if k == 5:
+            training.optimizer.param_groups[0]["alpha"] = 0.8
+        if k == 10:
+            training.optimizer.param_groups[0]["momentum"] = 0.9
+        if k == 15:
+            training.model[2].p = 0.6
+        if k == 20:
+            training.model[1].momentum = 0.5
+        if k == 25:
+            training.model[0].weight.data = training.model[0].weight.data * 2
+
+    compare(eager, replayed, run, batches(40), change)
+
+
+def test_the_mode_is_followed():
+    eager, replayed = both(lambda: nn.BatchNorm1d(8), lambda: nn.Dropout(0.5))
+    run = replay(replayed.step)
+    inference, x = replay(replayed.model), np.ones((3, 6), np.float32)
+
+    def change(training, k):
+        if k == 10:
+            training.model[2].eval()  # the dropout alone, which then leaves no trace in the record
+        if k == 20:
+            training.model[2].train()
+        if k == 30:
+            training.model.eval()
+        if k == 32 and training is replayed:
+            for _ in range(2):
+                assert np.array_equal(inference(x).numpy(), replayed.model(x).numpy())
+        if k == 35:
+            training.model.train()
+
+    compare(eager, replayed, run, batches(50), change)
+
+
+@pytest.mark.parametrize(("kind", "options"), OPTIMIZERS, ids=lambda v: getattr(v, "__name__", str(v)))
+def test_saving_and_loading_between_calls(kind, options):
+    eager, replayed = both(lambda: nn.BatchNorm1d(8), kind=kind, options=options)
+    run, kept = replay(replayed.step), {}
+
+    def change(training, k):
+        if k == 7:
+            kept[training] = training.model.state_dict(), training.optimizer.state_dict()
+        if k == 15:
+            model, optimizer = kept[training]
+            training.model.load_state_dict(model)
+            training.optimizer.load_state_dict(optimizer)
+
+    compare(eager, replayed, run, batches(30), change)
+
+
+def test_eager_steps_in_between():
+    eager, replayed = both(lambda: nn.BatchNorm1d(8), nn.Tanh)
+    run = replay(replayed.step)
+    data = batches(30)
+
+    def change(training, k):
+        if k % 4 == 3:
+            training.step(*[tg.Tensor(a) for a in data[k]])
+        if k % 7 == 6:  # one parameter alone: its steps are then more than the others'
+            training.optimizer.zero_grad()
+            training.model[0].bias.grad = np.ones(8, np.float32)
+            training.optimizer.step()
+
+    compare(eager, replayed, run, data, change)
+    assert len({kept["step"] for kept in replayed.optimizer.state_dict()["state"].values()}) == 2
+
+
+def test_two_updates_in_one_function():
+    made = both(nn.Tanh)
+
+    def twice(training, x, y):
+        training.step(x, y)
+        return training.step(x, y)
+
+    run = replay(lambda x, y: twice(made[1], x, y))
+    for x, y in batches(20):
+        assert twice(made[0], tg.Tensor(x), tg.Tensor(y)).item() == run(x, y).item()
+    assert same(made[0].state(), made[1].state())
+    assert made[1].optimizer.state_dict()["state"][0]["step"] == 40
+
+
+def test_gradients_that_are_made_outside():
+    w, v = (tg.Tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+    eager, replayed = optim.Adam([w], lr=0.1), optim.Adam([v], lr=0.1)
+    run = replay(lambda: replayed.step())
+    for k in range(6):
+        for p in (w, v):
+            p.grad = None if k == 3 else np.array([k, -1.0])
+        eager.step()
+        run()
+        assert w.tolist() == v.tolist()
+
+
+BROKEN = [
+    pytest.param(lambda: nn.BatchNorm1d(8), id="batch norm"),
+    pytest.param(lambda: nn.BatchNorm1d(8, momentum=None), id="cumulative"),
+    pytest.param(lambda: nn.Dropout(0.5), id="dropout"),
+]
+
+
+@pytest.mark.parametrize("layer", BROKEN)
+@pytest.mark.parametrize(("kind", "options"), [OPTIMIZERS[1], OPTIMIZERS[-1]])
+def test_a_run_that_fails_leaves_all_as_before(layer, kind, options):
+    training = Training(layer, nn.ReLU, layer, nn.Tanh, kind=kind, options=options)
+    run = replay(training.step)
+    (x, y), *more = batches(6)
+    with pytest.raises(IndexError, match="classes"):  # the recording
+        run(x, np.full_like(y, 99))
+    assert training.optimizer.state_dict()["state"] == {}
+    for batch in more[:3]:
+        run(*batch)
+    record = run._last
+    before = training.state()
+    for _ in range(2):
+        with pytest.raises(IndexError, match="classes"):  # a run
+            run(x, np.full_like(y, 99))
+        assert same(training.state(), before)
+    twin = Training(layer, nn.ReLU, layer, nn.Tanh, kind=kind, options=options)
+    twin.model.load_state_dict(before["model"])
+    twin.optimizer.load_state_dict(before["optimizer"])
+    state = random.get_state()
+    losses = [run(*batch).item() for batch in more[3:]]
+    assert run._last is record
+    random.set_state(state)
+    assert [twin.step(*map(tg.Tensor, batch)).item() for batch in more[3:]] == losses
+
+
+def test_a_recording_that_fails_leaves_all_as_before():
+    training = Training(lambda: nn.BatchNorm1d(8), lambda: nn.Dropout(0.5))
+    for x, y in batches(3):
+        training.step(tg.Tensor(x), tg.Tensor(y))
+    before = training.state()
+
+    @replay
+    def broken(x, y):
+        training.step(x, y)
+        raise KeyError("half-way")
+
+    (batch,) = batches(1)
+    with pytest.raises(KeyError, match="half-way"):
+        broken(*batch)
+    assert same(training.state(), before)
+
+
+def test_a_rate_that_is_set_inside_is_refused():
+    training = Training(nn.Tanh)
+    schedule = lr_scheduler.StepLR(training.optimizer, 2)
+
+    @replay
+    def step(x, y):
+        training.step(x, y)
+        schedule.step()
+
+    (batch,) = batches(1)
+    before = training.state()
+    with pytest.raises(RuntimeError, match=r"lr of an optimizer was set inside.*scheduler\.step\(\), between calls"):
+        step(*batch)
+    assert same(training.state(), before)
+    assert schedule.last_epoch == 0
+
+
+def test_the_source_says_what_is_fed():
+    training = Training(lambda: nn.BatchNorm1d(8), lambda: nn.Dropout(0.5))
+    run = replay(training.step)
+    run(*batches(1)[0])
+    for name in ("(x, y)", "lr", "eps", "mask", "1_running_mean", "0_weight_square"):
+        assert name in run.source
