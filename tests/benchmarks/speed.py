@@ -27,7 +27,9 @@ STEPS = {
     "small_net": "SGD step, 784-50-10, batch 100",
     "seven_layers": "SGD step, 784-100x6-10, batch 100",
     "wide_net": "SGD step, 784-1024-1024-10, batch 100",
+    "modern_net": "Adam step, 784-100x6-10 with batch norm and dropout, batch 100",
 }
+RANDOM = {"modern_net"}  # each system draws its own dropout, so their losses differ
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -91,9 +93,9 @@ def table(threads: int, rounds: int, seconds: float) -> dict[str, dict[str, floa
         print(f"  {'':15}{'µs':>10}{'ours / it':>11}   first loss")
         for name, t in sorted(medians[step].items(), key=lambda pair: pair[1]):
             print(f"  {name.strip('_'):15}{t * 1e6:10.1f}{ours / t:10.2f}×   {losses[name]:.5f}")
-        reference = losses["handwritten"]
+        reference = losses["handwritten"] or losses["ours"]
         for name, loss in losses.items():
-            if loss is not None and abs(loss - reference) > 1e-3 * abs(reference):
+            if step not in RANDOM and loss is not None and abs(loss - reference) > 1e-3 * abs(reference):
                 raise RuntimeError(f"{name} computes another loss in {step}: {loss} instead of {reference}")
     for peer in peers:
         peer.close()

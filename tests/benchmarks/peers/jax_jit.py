@@ -46,6 +46,51 @@ def _net(widths):
     return step
 
 
+def modern_net():
+    p = problem(SEVEN_LAYERS)
+    layers = [
+        {"w": jnp.asarray(w), "b": jnp.asarray(b), "scale": jnp.ones(b.shape), "shift": jnp.zeros(b.shape)}
+        for w, b in zip(p.weights, p.biases, strict=True)
+    ]
+    running = [(jnp.zeros(b.shape), jnp.ones(b.shape)) for b in p.biases]
+    zeros = jax.tree.map(jnp.zeros_like, layers)
+    state = (layers, zeros, zeros, running, 0.0, jax.random.PRNGKey(0))
+    x, labels = jnp.asarray(p.x), jnp.asarray(p.labels)
+
+    def loss_of(layers, running, key, x, labels):
+        h, tracked = x, []
+        for i, (layer, (mean, var)) in enumerate(zip(layers, running, strict=True)):
+            h = h @ layer["w"] + layer["b"]
+            if i + 1 < len(layers):
+                m, v = h.mean(axis=0), h.var(axis=0)
+                h = (h - m) / jnp.sqrt(v + 1e-5) * layer["scale"] + layer["shift"]
+                tracked.append((0.9 * mean + 0.1 * m, 0.9 * var + 0.1 * v * len(x) / (len(x) - 1)))
+                key, now = jax.random.split(key)
+                h = jnp.where(jax.random.bernoulli(now, 0.5, h.shape), jax.nn.relu(h) / 0.5, 0)
+        loss = -jax.nn.log_softmax(h)[jnp.arange(len(labels)), labels].mean()
+        return loss, ([*tracked, running[-1]], key)
+
+    @jax.jit
+    def update(state, x, labels):
+        layers, first, second, running, t, key = state
+        (loss, (running, key)), g = jax.value_and_grad(loss_of, has_aux=True)(layers, running, key, x, labels)
+        t = t + 1
+        first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, g)
+        second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, g)
+        layers = jax.tree.map(
+            lambda p, m, v: p - 1e-3 * (m / (1 - 0.9**t)) / (jnp.sqrt(v / (1 - 0.999**t)) + 1e-8), layers, first, second
+        )
+        return loss, (layers, first, second, running, t, key)
+
+    def step(value=False):
+        nonlocal state
+        loss, state = update(state, x, labels)
+        jax.block_until_ready(state)
+        return float(loss) if value else None
+
+    return step
+
+
 def small_net():
     return _net(SMALL_NET)
 

@@ -52,6 +52,37 @@ def _net(widths):
     return step
 
 
+def modern_step():
+    """Seven layers with batch normalization, dropout and Adam; and the batch."""
+    p = problem(SEVEN_LAYERS)
+    layers = []
+    for w, b in zip(p.weights, p.biases, strict=True):
+        linear = nn.Linear(*w.shape)
+        linear.weight.data, linear.bias.data = w, b
+        layers += [linear, nn.BatchNorm1d(w.shape[1]), nn.ReLU(), nn.Dropout(0.5)]
+    model = nn.Sequential(*layers[:-3])
+    optimizer = optim.Adam(model.parameters(), lr=1e-3)
+
+    def learn(x, labels):
+        loss = F.cross_entropy(model(x), labels)
+        optimizer.zero_grad()
+        loss.backward(retain_graph=False)
+        optimizer.step()
+        return loss
+
+    return learn, tg.Tensor(p.x), tg.Tensor(p.labels)
+
+
+def modern_net():
+    learn, x, labels = modern_step()
+
+    def step(value=False):
+        loss = learn(x, labels)
+        return loss.item() if value else None
+
+    return step
+
+
 def small_net():
     return _net(SMALL_NET)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tinygrad_edu as tg
 from tests.benchmarks.peers import SEVEN_LAYERS, SMALL_NET, WIDE_NET, three_vectors
-from tests.benchmarks.peers.ours import training_step
+from tests.benchmarks.peers.ours import modern_step, training_step
 from tinygrad_edu.program import replay
 
 
@@ -27,6 +27,17 @@ def expression():
 
 def _net(widths):
     learn, x, labels = training_step(widths)
+    learn = replay(learn)
+
+    def step(value=False):
+        loss = learn(x, labels)
+        return loss.item() if value else None
+
+    return step
+
+
+def modern_net():
+    learn, x, labels = modern_step()
     learn = replay(learn)
 
     def step(value=False):
