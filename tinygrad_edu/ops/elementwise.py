@@ -490,12 +490,19 @@ def _by_b(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 _TIE = at(1.0, 1.0, gradient=(0.5, 0.5))
+_FIRST = at(1.0, 1.0, gradient=(1.0, 0.0))
 _NAN = at(math.nan, 1.0, gradient=(0.0, 1.0))
 
 maximum = binary(np.maximum, "max", _by_a, _by_b, "y = max(a, b). Ties share the gradient evenly.", special=[_TIE])
 minimum = binary(np.minimum, "min", _by_a, _by_b, "y = min(a, b). Ties share the gradient evenly.", special=[_TIE])
-fmax = binary(np.fmax, "fmax", _by_a, _by_b, "y = max(a, b), but NaN only if both are.", special=[_TIE, _NAN])
-fmin = binary(np.fmin, "fmin", _by_a, _by_b, "y = min(a, b), but NaN only if both are.", special=[_TIE, _NAN])
+fmax = binary(
+    np.fmax, "fmax", lambda g, y, a, b: gate(g, a == y), lambda g, y, a, b: gate(g, a != y),
+    "y = max(a, b), but NaN only if both are. Of equals the first is chosen, as in PyTorch.", special=[_FIRST, _NAN],
+)  # fmt: skip
+fmin = binary(
+    np.fmin, "fmin", lambda g, y, a, b: gate(g, a == y), lambda g, y, a, b: gate(g, a != y),
+    "y = min(a, b), but NaN only if both are. Of equals the first is chosen, as in PyTorch.", special=[_FIRST, _NAN],
+)  # fmt: skip
 
 
 _BOOL = np.dtype(bool)
