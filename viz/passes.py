@@ -116,9 +116,9 @@ def _hidden(graph: Graph, uses: Sequence[Use], merged: set[str]) -> set[str]:
     hidden = set()
     for value in graph.values:
         own = users.get(value.id, ())
-        if value.op is None and own and all(use.op in merged for use in own):
-            if value.id in dull or all(use.op in crowded for use in own):
-                hidden.add(value.id)
+        inside = value.op is None and own and all(use.op in merged for use in own)
+        if inside and (value.id in dull or all(use.op in crowded for use in own)):
+            hidden.add(value.id)
     return hidden
 
 

@@ -551,9 +551,13 @@ function moveCamera(x, y, scale) {
   applyCamera();
 }
 
+/* On paper there is everything, whatever the window shows. */
+const paper = matchMedia("print");
 function applyCamera() {
   const { width, height } = stage.getBoundingClientRect();
-  figure.setAttribute("viewBox", [camera.x, camera.y, Math.max(1, width / camera.scale), Math.max(1, height / camera.scale)].join(" "));
+  const { x, y, scale } = camera;
+  const box = paper.matches ? [-6, -6, view.size[0] + 12, view.size[1] + 12] : [x, y, Math.max(1, width / scale), Math.max(1, height / scale)];
+  figure.setAttribute("viewBox", box.join(" "));
 }
 
 /* The scale at which everything is seen, which is never much larger than on paper. */
@@ -587,16 +591,18 @@ function follow() {
   const shown = view.steps[state.step - 1];
   const fresh = elements.filter(({ k }) => k === state.step && k > 0);
   if (!shown || !fresh.length) return;
+  fresh.push(...nodes.filter(({ element }) => element.classList.contains("current")));
   const boxes = fresh.map(({ element }) => element.getBBox()).filter((box) => box.width || box.height);
   if (!boxes.length) return;
   const { width, height } = stage.getBoundingClientRect();
   const [w, h, margin] = [width / camera.scale, height / camera.scale, MARGIN / camera.scale];
-  const needed = (low, high, from, room) => {
-    if (high - low + 2 * margin > room) return shown.back ? low - margin : high + margin - room;
-    return Math.min(Math.max(from, high + margin - room), low - margin);
+  const node = nodes.find(({ element }) => element.classList.contains("current"))?.element.getBBox() ?? boxes[0];
+  const needed = (low, high, from, room, start, size) => {
+    if (high - low + 2 * margin <= room) return Math.min(Math.max(from, high + margin - room), low - margin);
+    return start + size / 2 - room * (shown.back ? 0.75 : 0.5); // too much for the window: the node, and what is near
   };
-  const x = needed(Math.min(...boxes.map((b) => b.x)), Math.max(...boxes.map((b) => b.x + b.width)), camera.x, w);
-  const y = needed(Math.min(...boxes.map((b) => b.y)), Math.max(...boxes.map((b) => b.y + b.height)), camera.y, h);
+  const x = needed(Math.min(...boxes.map((b) => b.x)), Math.max(...boxes.map((b) => b.x + b.width)), camera.x, w, node.x, node.width);
+  const y = needed(Math.min(...boxes.map((b) => b.y)), Math.max(...boxes.map((b) => b.y + b.height)), camera.y, h, node.y, node.height);
   if (Math.abs(x - camera.x) + Math.abs(y - camera.y) > 1) fly(x, y);
 }
 
@@ -650,16 +656,8 @@ figure.addEventListener("wheel", (event) => {
   const box = stage.getBoundingClientRect();
   zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015) * (event.ctrlKey ? 4 : 1)), event.clientX - box.left, event.clientY - box.top);
 }, { passive: false });
-new ResizeObserver(() => (camera.fitted ? fit() : applyCamera())).observe(stage);
-
-/* On paper, everything. */
-const paper = matchMedia("print");
-function onPaper() {
-  const [w, h] = view.size;
-  if (paper.matches) figure.setAttribute("viewBox", [-6, -6, w + 12, h + 12].join(" "));
-  else applyCamera();
-}
-paper.addEventListener("change", onPaper);
+new ResizeObserver(() => (camera.fitted && !paper.matches ? fit() : applyCamera())).observe(stage);
+paper.addEventListener("change", applyCamera);
 
 /* ---------------------------------------------------------------------------------------------------
    Buttons and keys */
