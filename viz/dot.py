@@ -107,10 +107,11 @@ def placement(plan: Plan, column: Mapping[str, int], ordered: bool = True) -> st
         }
     lines = []
     members: dict[tuple[str, ...], list[str]] = {}
-    for place in plan.places:
+    part = components(plan)
+    for place in sorted(plan.places, key=lambda place: -part[place.id]):  # Graphviz stacks them from below
         lines.append(node(place.id, width=_inches(max(place.width, 4.0)), height=_inches(max(place.height, 4.0))))
         members.setdefault(place.scope, []).append(place.id)
-    for wire in sorted(plan.wires, key=lambda wire: wire.position):  # so ordering=in finds the inputs in order
+    for wire in sorted(plan.wires, key=lambda wire: (-part[wire.target], wire.position)):  # inputs in their order
         width, height = box_size(wire)
         last = f"{wire.id}-box"
         lines += [node(last, width=_inches(width), height=_inches(height)), edge(wire.source, last, weight="20")]
@@ -123,6 +124,19 @@ def placement(plan: Plan, column: Mapping[str, int], ordered: bool = True) -> st
         lines.append(edge(last, wire.target, weight="20" if wire.kind == "trunk" else "2"))
     lines += clusters(plan, members)
     return sheet(lines, settings, {"shape": "box", "fixedsize": "true", "label": ""})
+
+
+def components(plan: Plan) -> dict[str, int]:
+    """For each place, which of the figure's separate parts it is in; the parts are numbered in order."""
+    part = {place.id: k for k, place in enumerate(plan.places)}
+    members = {k: [place.id] for k, place in enumerate(plan.places)}
+    for wire in plan.wires:
+        first, second = sorted((part[wire.source], part[wire.target]))
+        if first != second:
+            moved = members.pop(second)
+            members[first] += moved
+            part |= dict.fromkeys(moved, first)
+    return part
 
 
 def clusters(plan: Plan, members: Mapping[tuple[str, ...], Sequence[str]]) -> list[str]:
@@ -237,9 +251,10 @@ def _text(text: Text, theme: Theme) -> dict[str, str]:
         }  # fmt: skip
     colour = {"grad": theme.grad, "formula": theme.outline, "path": theme.outline, "note": theme.outline}.get(text.role)
     colour = colour or (theme.parameter if "parameter" in text.classes else theme.ink)
+    aligned = "\\l" if text.role in ("legend", "note") else ""  # at the left
     return {
-        "id": text.id, "class": f"text {text.classes}", "label": literal(text.text), "shape": "plaintext",
+        "id": text.id, "class": f"text {text.classes}", "label": literal(text.text) + aligned, "shape": "plaintext",
         "pos": f"{text.x:.2f},{text.y:.2f}", "width": _inches(text.width), "height": _inches(text.height),
-        "fontcolor": colour, "fontname": BOLD if text.bold else FONT, "fontsize": f"{text.size:g}",
+        "fontcolor": colour, "fontname": BOLD if text.bold else FONT, "fontsize": f"{text.size:g}", "margin": "0",
         **({"style": "filled", "fillcolor": theme.paper} if text.halo else {}),
     }  # fmt: skip

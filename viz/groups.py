@@ -53,7 +53,7 @@ def choose(graph: Graph) -> tuple[Group, ...]:
             first.setdefault(part, k)
     if len(graph.ops) > MOST:
         return ()
-    outer = {op.scope[0] for op in graph.ops if len(op.scope) > 1}
+    outer = {op.scope[0] for op in graph.ops if len(op.scope) > 1 or (op.scope and op.shape == "box")}
     alone = outer if len(outer) == 1 else set()
     return tuple(Group(part.id, part.kind, first[part]) for part, n in count.items() if n > 1 and part not in alone)
 

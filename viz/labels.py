@@ -110,8 +110,8 @@ class FigureLabels:
             lines.append(Words(value_text(value, self.sizes)))
         return tuple(lines)
 
-    def below(self, value: Value, use: Use | None) -> tuple[Words, ...]:
-        """The derivative: what one use contributes, or their sum."""
+    def below(self, value: Value, use: Use | None, partial: bool = False) -> tuple[Words, ...]:
+        """The derivative: what one use contributes, or their sum. Part of the derivative of an array has no name."""
         thing = use or value
         if not thing.flows or "grad" not in self.show:
             return ()
@@ -119,7 +119,7 @@ class FigureLabels:
         if self.grad == "blank" and not (use is not None and use.op is None):
             return (Words(answer, "blank", bold=True),)
         symbol = use.symbol if use else value.grad_symbol
-        if value.shape and not value_name(value) and answer == derivative(self.of, value):
+        if value.shape and (partial or not value_name(value)) and answer == derivative(self.of, value):
             return (Words(shape_text(value.shape, self.sizes) + MARKS[thing.verdict], "grad", bold=True),)
         lines = [Words(answer + MARKS[thing.verdict], "grad", bold=True, key=self._key(value))]
         if "formula" in self.show and symbol and clean(symbol) != answer:
