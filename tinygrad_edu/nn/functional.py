@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu import random
-from tinygrad_edu.graph import no_grad
+from tinygrad_edu.graph import RECORDING, no_grad
 from tinygrad_edu.ops.elementwise import tanh
 from tinygrad_edu.ops.losses import (
     check_classes,
@@ -137,9 +137,12 @@ def batch_norm(
         )
     y, mean, var = normalize(x, weight, bias, eps=eps)
     if training and running_mean is not None:
+        read = (
+            numbers if RECORDING.get().tape is None else _array
+        )  # what is replayed is recorded; else arrays are faster
         with no_grad():
-            running_mean -= momentum * (running_mean - mean)
-            running_var -= momentum * (running_var - var * (n / (n - 1)))
+            running_mean -= momentum * (read(running_mean) - read(mean))
+            running_var -= momentum * (read(running_var) - read(var) * (n / (n - 1)))
     return y
 
 

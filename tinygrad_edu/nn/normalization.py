@@ -61,14 +61,15 @@ class BatchNorm1d(Module):
 
     def forward(self, x: Any) -> Any:
         """Each feature, normalized."""
-        if np.ndim(x) not in (2, 3) or np.shape(x)[1] != self.num_features:
+        shape = x.shape if hasattr(x, "shape") else np.shape(x)
+        if len(shape) not in (2, 3) or shape[1] != self.num_features:
             raise ValueError(
-                f"{self!r} takes x of shape (N, {self.num_features}) or (N, {self.num_features}, L), but got {np.shape(x)}"
+                f"{self!r} takes x of shape (N, {self.num_features}) or (N, {self.num_features}, L), but got {shape}"
             )
         batches: Any = self.num_batches_tracked
         momentum: Any = self.momentum
-        with no_grad():
-            if momentum is None and self.running_mean is not None:
+        if momentum is None and self.running_mean is not None:
+            with no_grad():
                 momentum = np.astype(1 / (batches + 1), self.running_mean.dtype)
         y = F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum, self.eps

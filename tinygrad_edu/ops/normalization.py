@@ -68,9 +68,9 @@ def _by_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
     n = each(x)
     d = x - beside(mean, x)
     scale = weight / np.sqrt(var + eps)
-    to_var = g_var - 0.5 * scale / (var + eps) * channel_sum(g_y * d)
-    to_mean = g_mean - scale * channel_sum(g_y)
-    return g_y * beside(scale, x) + d * beside(to_var * 2 / n, x) + beside(to_mean / n, x)
+    by_var = (2 * g_var - scale / (var + eps) * channel_sum(g_y * d)) / n
+    by_mean = (g_mean - scale * channel_sum(g_y)) / n
+    return g_y * beside(scale, x) + d * beside(by_var, x) + beside(by_mean, x)
 
 
 def _by_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
