@@ -154,6 +154,9 @@ def test_values_above_derivatives_below_heads_where_they_belong(make):
             assert f"{wire.id}-backward" not in groups
             continue
         backward = points_of(groups[f"{wire.id}-backward"])
+        if wire.above:  # where the texts are, the forward arrow is 10 points above the other
+            x = float(groups[f"{wire.id}-above-text0"].find(f"{SVG}text").get("x"))
+            assert heights_at(backward, x)[0] - heights_at(forward, x)[0] == pytest.approx(10.0, abs=0.1)
         assert forward[-1][0] > forward[0][0]
         assert backward[-1][0] < backward[0][0]
         for id, group in groups.items():
@@ -179,6 +182,12 @@ def test_every_use_is_drawn_once_and_every_fork_has_its_trunk():
     )
     assert sum("op" in c and "text" not in c for c in classes) == len(figure.graph.ops)
     assert {f"{use.id}-forward" for use in figure.graph.uses} <= set(groups)
+
+
+def test_inputs_stand_in_their_order():
+    ends = {line.id: line.points[-1][1] for line in draw(fruit()).scene.lines}
+    for above, below in (("u0", "u1"), ("u2", "u3"), ("u4", "u5"), ("u6", "u7")):
+        assert ends[f"{above}-forward"] > ends[f"{below}-forward"]
 
 
 def test_a_leaf_used_often_is_a_tag_at_each_use():
@@ -358,6 +367,7 @@ def test_the_figure_in_words():
         "multiply takes apple (100) and count (2) and gives 200. Going back, 1.1 arrives; 2.2 goes to apple and 110 goes to count.",
     ]
     assert "역전파" in draw(apples(), lang="ko").text()
+    assert "Going back, 1 arrives; 3 goes to x and 3 goes to x." in draw(fan_out()).text()
     assert len(draw(affine()).text().splitlines()) == 5
 
 
@@ -456,7 +466,9 @@ def test_frames_are_saved_and_animated(tmp_path):
     assert [path.name for path in paths] == ["01.svg", "02.svg", "03.svg", "04.svg", "05.svg"]
     animation = frames.save(tmp_path / "a.svg").read_text(encoding="utf-8")
     ET.fromstring(animation)
-    assert "@keyframes" in animation
+    used, made = re.findall(r"animation:(at\w+)", animation), re.findall(r"@keyframes (\w+)", animation)
+    assert sorted(used) == sorted(made) == [f"at{k}" for k in range(1, 5)]
+    assert re.findall(r"#([\w-]+)[,{]", animation).count("u0-backward") == 1
     assert "prefers-reduced-motion" in animation
     assert len(frames[1:3]) == 2
     with pytest.raises(ValueError, match="style"):

@@ -160,7 +160,7 @@ def side_by_side(scene: Scene, forward: str, backward: str) -> Scene:
         _text(f"title{k}", "title", Words(words, "title", bold=True), (left + right) / 2 + k * away, top + 24.0, 0)
         for k, words in enumerate((forward, backward))
     ]
-    return Scene(one.shapes + other.shapes, one.lines + other.lines, (*one.texts, *other.texts, *titles), scene.steps)
+    return Scene(one.shapes + other.shapes, one.lines + other.lines, (*one.texts, *other.texts, *titles))
 
 
 def _text(id: str, classes: str, line: Words, x: float, y: float, step: int) -> Text:
@@ -219,7 +219,7 @@ class _Draughtsman:
         for wire in self.plan.wires:
             lines += self._arrows(wire)
             texts += self._labels(wire)
-        scene = cleared(Scene(tuple(shapes), tuple(lines), tuple(texts), self.plan.steps), self.room)
+        scene = cleared(Scene(tuple(shapes), tuple(lines), tuple(texts)), self.room)
         frames, titles = self._groups(scene)
         return replace(scene, shapes=(*frames, *scene.shapes), texts=(*scene.texts, *titles))
 
@@ -360,7 +360,6 @@ class _Draughtsman:
                     for text in scene.texts
                     if text.id.rsplit("-text", 1)[0].removesuffix("-above").removesuffix("-below") in own
                 ),
-                0,
             )
             left, bottom, right, top = part.bounds()
             deepest = max(len(thing.scope) for thing in things if group.id in thing.scope)

@@ -17,6 +17,7 @@ SMALL_FONT = 11.0
 LINE = 1.2  # the height of a line of text, in font sizes
 WIDEST = 80.0  # a circle; a longer symbol stands in a box
 KEY_GAP = 5.0  # between a key and what it stands before
+LEVEL = 56.0  # the height that a wire takes with its texts
 TAGS = 4  # a leaf used so often is drawn as tags
 
 
@@ -53,8 +54,8 @@ class Labels(Protocol):
     def above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
         """Over a wire: of one use, or of the whole value where `use` is None."""
 
-    def below(self, value: Value, use: Use | None) -> tuple[Words, ...]:
-        """Under a wire."""
+    def below(self, value: Value, use: Use | None, partial: bool = False) -> tuple[Words, ...]:
+        """Under a wire; `partial` if it is one of several, whose derivatives are added up."""
 
     def circle(self, op: Operation) -> tuple[Words, ...]:
         """In an operation."""
@@ -112,12 +113,11 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Places and wires, each after those that it depends on, and groups; `steps` is the last frame."""
+    """Places and wires, each after those that it depends on, and the groups that they are in."""
 
     places: tuple[Place, ...]
     wires: tuple[Wire, ...]
-    groups: tuple[Group, ...]
-    steps: int
+    groups: tuple[Group, ...] = ()
 
 
 def make_plan(graph: Graph, labels: Labels) -> Plan:
@@ -146,13 +146,15 @@ class _Planner:
         for use in self.graph.uses:
             if use.op is None:
                 self.places.append(self._name(self._target(use), "result", self.values[use.value], self.last))
-        return Plan(tuple(self.places), tuple(self.wires), (), 2 * self.last + 2)
+        return Plan(tuple(self.places), tuple(self.wires))
 
     def _circle(self, op: Operation) -> Place:
         lines = self.labels.circle(op)
         width = max((line.width for line in lines), default=0.0) + 20.0
         if op.shape != "circle" or width > WIDEST:
-            height = max(46.0, 26.0 * max(len(op.inputs), len(op.outputs)), sum(line.height for line in lines) + 20.0)
+            crowd = max(len(op.inputs), len(op.outputs))
+            each = LEVEL if crowd > 2 and op.shape != "cloud" else 26.0  # so that all wires can arrive level
+            height = max(46.0, each * crowd, sum(line.height for line in lines) + 20.0)
             shape = "cloud" if op.shape == "cloud" else "box"
             if shape == "cloud":
                 width, height = 1.3 * width, 1.3 * height + 10.0
@@ -191,7 +193,7 @@ class _Planner:
 
     def _wire(self, use: Use, origin: str, value: Value, kind: str, step: int) -> None:
         above = () if kind == "branch" else self.labels.above(value, use)
-        below = self.labels.below(value, use) if use.flows else ()
+        below = self.labels.below(value, use, partial=len(self.uses[value.id]) > 1) if use.flows else ()
         back = self._back_step(use)
         self.wires.append(
             Wire(use.id, origin, self._target(use), use.position, kind, value.id, above, below, use.flows, step, back)

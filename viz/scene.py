@@ -67,7 +67,6 @@ class Scene:
     shapes: tuple[Shape, ...]
     lines: tuple[Line, ...]
     texts: tuple[Text, ...]
-    steps: int
 
     def without(self, unwanted: Callable[[str], bool]) -> Scene:
         """The scene without the lines and texts whose classes are unwanted."""
