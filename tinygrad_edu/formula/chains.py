@@ -1,0 +1,282 @@
+"""A whole record, read as formulas: ∂z/∂x = ∂z/∂z·2t·1 = 2t = 10."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.formula.expression import Expression, gradient, make, name, number
+from tinygrad_edu.formula.rules import run_or_name_rule
+from tinygrad_edu.formula.symbol import LONGEST, Symbol, constant, spell
+from tinygrad_edu.formula.writing import LaTeX, Text, indexed
+from tinygrad_edu.graph import recording, topological, walk
+from tinygrad_edu.tensor import Tensor
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A record, read as formulas. Every symbol carries the value that the formula has in the record.
+
+    names: what each tensor is called. definitions: each computed tensor, in the order of computing, as its op
+    applied to its inputs' names. contributions: what each use of a tensor, `(node, position)`, adds to its
+    gradient. gradients: their sums, ∂L/∂node, for the output, everything between, and the leaves.
+    """
+
+    output: Tensor
+    of: str
+    names: dict[Tensor, str]
+    definitions: dict[Tensor, Symbol]
+    contributions: dict[tuple[Tensor, int], Symbol]
+    gradients: dict[Tensor, Symbol]
+
+    def left(self, tensor: Tensor, latex: bool = False) -> str:
+        """∂L/∂tensor, as it is written."""
+        return (LaTeX() if latex else Text()).write(gradient(self.of, self.names[tensor]))
+
+
+def _one_of(whole: Expression, k: int, outputs: int) -> Expression:
+    """One of the results of an op that has several; the only one is the whole."""
+    return whole if k == 0 and outputs == 1 else make("index", whole, data=str(k))
+
+
+class _Node(Symbol):
+    """A tensor of a record as a symbol: `graph.walk` reads it as it reads the tensor."""
+
+    __slots__ = ("_data", "_extra", "_requires_grad", "inputs", "op", "parts", "settings", "tensor")
+
+    def __init__(self, tensor: Tensor, expression: Expression, inputs: tuple[_Node, ...], notes: Any) -> None:
+        super().__init__(expression, tensor._data)
+        self.tensor = tensor
+        self.inputs = inputs
+        self.op = None if tensor.op is None else _PrintedOp(tensor.op)
+        self.settings = tensor.settings
+        self.parts: dict[int, Symbol] = {}  # of a node with several outputs: those that were used
+        self._data = tensor._data
+        self._requires_grad = tensor._requires_grad
+        self._extra = notes
+
+    def _value(self) -> Any:
+        if not isinstance(self._data, tuple):
+            return self
+        count = self.tensor.op.outputs
+        return tuple(
+            [self.parts.get(k, Symbol(_one_of(self.expression, k, count), a)) for k, a in enumerate(self._data)]
+        )
+
+    def _describe(self) -> str:
+        return self.tensor._describe()
+
+
+class _PrintedOp:
+    """An op whose rules print; it is the list of them as well."""
+
+    def __init__(self, op: Any) -> None:
+        self.name, self.outputs, self.broadcasts, self.selects = op.name, op.outputs, op.broadcasts, op.selects
+        self.op = op
+
+    @property
+    def rules(self) -> _PrintedOp:
+        return self
+
+    def __getitem__(self, i: int) -> Any:
+        rule = None if self.op.rules is None else self.op.rules[i]
+        return rule if rule is None or self.selects else partial(run_or_name_rule, self.op, i)
+
+
+class _Notes:
+    """What the walk leaves at each node it reaches: the gradient; with `local`, a name goes on in its place."""
+
+    retains = False
+
+    def __init__(self, names: Mapping[Tensor, Expression], local: bool) -> None:
+        self.names, self.local = names, local
+        self.gradients: dict[Tensor, Symbol] = {}
+
+    def run_hooks(self, g: Any, node: _Node, create_graph: bool) -> Any:
+        if isinstance(node._data, tuple):
+            return g
+        self.gradients[node.tensor] = g
+        return Symbol(self.names[node.tensor], g.value) if self.local else g
+
+
+def chain(
+    output: Tensor,
+    names: Mapping[str, Tensor] | None = None,
+    *,
+    loss: str | None = None,
+    local: bool = False,
+    inline: bool = False,
+) -> Chain:
+    """Read the record of `output` as formulas: the chain rule, walked on symbols.
+
+    names: what to call the tensors; else their own `name`; else x, t, y, with an index where there are several.
+    loss: the name of a quantity L beyond the output, so that the walk starts from ∂L/∂output, with the value 1.
+    Left out, the output itself is differentiated, if it is a single number (∂z/∂z = 1), or else an L.
+    local: each contribution in terms of the gradient of the op's result, ∂L/∂t·cos(x), instead of in full.
+    inline: what was computed on the way and has no name of its own is written out, exp(−x), instead of as t.
+
+    Hooks on tensors do not take part.
+
+    Raises RuntimeError if `output` depends on nothing that requires a gradient, or if its record is freed or stale.
+
+    >>> import tinygrad_edu as tg
+    >>> x, y = tg.Tensor(2.0, requires_grad=True, name="x"), tg.Tensor(3.0, requires_grad=True, name="y")
+    >>> t = x + y
+    >>> z = t ** 2
+    >>> read = chain(z, {"t": t, "z": z})
+    >>> read.contributions[z, 0].text(simplify=False), read.contributions[t, 1].text(simplify=False)
+    ('∂z/∂z·2t', '∂z/∂z·2t·1')
+    >>> read.gradients[x], read.gradients[x].value.item()
+    (2t, 10.0)
+    """
+    if not output._requires_grad:
+        raise RuntimeError(
+            f"{output._describe()} depends on no tensor that requires a gradient: there is no chain to print"
+        )
+    order = topological([output], through_constants=True)
+    given = {} if names is None else {tensor: text for text, tensor in names.items()}
+    called = _names(order, output, given)
+    alone = loss is None and output.size == 1
+    of = called[output] if alone else loss or next(text for text in ("L", "J", "ℒ") if text not in called.values())
+    start = gradient(of, called[output], one=alone)
+    notes = _Notes({tensor: gradient(of, text) for tensor, text in called.items()} | {output: start}, local)
+    nodes: dict[Tensor, _Node] = {}
+    definitions: dict[Tensor, Symbol] = {}
+    for tensor in order:
+        inputs = tuple([nodes[x] for x in tensor.inputs])
+        if tensor.op is None:
+            spelled = constant(tensor._data)
+        elif tensor.op.selects:
+            spelled = _one_of(inputs[0].expression, tensor.settings["index"], tensor.inputs[0].op.outputs)
+        else:
+            spelled = spell(tensor.op, inputs, tensor._data, tensor.settings)
+        written_out = inline and not (tensor is output or tensor.op is None or tensor.name or tensor in given)
+        expression = spelled if written_out or tensor not in called else name(called[tensor])
+        if tensor.op is not None and tensor in called:
+            definitions[tensor] = Symbol(spelled, tensor._data)
+        node = nodes[tensor] = _Node(tensor, expression, inputs, notes)
+        if tensor.op is not None and tensor.op.selects:
+            inputs[0].parts[tensor.settings["index"]] = node
+    contributions: dict[tuple[Tensor, int], Symbol] = {}
+
+    def note(node: _Node, i: int, contribution: Symbol) -> None:
+        contributions[node.tensor, i] = contribution
+
+    totals = {nodes[output]: Symbol(start, np.ones_like(output._data))}
+    with recording(enabled=False, everything=False, anomaly=False), np.errstate(all="ignore"):
+        walk([nodes[x] for x in topological([output])], totals, note, create_graph=True)
+    return Chain(output, of, called, definitions, contributions, notes.gradients)
+
+
+def _names(order: Sequence[Tensor], output: Tensor, given: Mapping[Tensor, str]) -> dict[Tensor, str]:
+    """What each tensor is called, in the order of use; a constant of few numbers is not called anything."""
+    called: dict[Tensor, str] = {}
+    taken: set[str] = set()
+
+    def take(tensor: Tensor, wanted: str) -> None:
+        others = (indexed(wanted, k) for k in itertools.count(2))
+        called[tensor] = next(text for text in itertools.chain([wanted], others) if text not in taken)
+        taken.add(called[tensor])
+
+    used = dict.fromkeys([x for tensor in order if tensor.op is not None for x in (*tensor.inputs, tensor)] or order)
+    own = {tensor: tensor.name for tensor in used if tensor.name and tensor not in given}
+    for tensor, text in [*given.items(), *own.items()]:
+        take(tensor, text)
+    if output not in called:
+        take(output, next((letter for letter in "yzLuvw" if letter not in taken), "y"))
+    kinds: dict[str, list[Tensor]] = {"x": [], "c": [], "t": []}
+    for tensor in used:
+        if tensor not in called and not isinstance(tensor._data, tuple):
+            if tensor.op is not None:
+                kinds["t"].append(tensor)
+            elif tensor._requires_grad:
+                kinds["x"].append(tensor)
+            elif tensor.size > 8 and constant(tensor._data).kind == "constant":
+                kinds["c"].append(tensor)
+    for letter, tensors in kinds.items():
+        for k, tensor in enumerate(tensors, 1):
+            take(tensor, letter if len(tensors) == 1 else indexed(letter, k))
+    return called
+
+
+def formula(
+    output: Tensor,
+    leaf: Tensor,
+    names: Mapping[str, Tensor] | None = None,
+    *,
+    loss: str | None = None,
+    latex: bool = False,
+) -> str:
+    """The chain rule from `output` back to `leaf`, a line a step: in symbols, simplified, and evaluated.
+
+    First what was computed, then the gradients of what lies between, then that of the leaf: in terms of them, in
+    full, and in numbers. A formula of more than `LONGEST` parts is not written in full. For an output that is not
+    a single number, or with `loss`, the lines start from ∂L/∂output, and nothing is evaluated.
+    With `latex` each line is a formula to be put between dollars. Arguments and errors as those of `chain`.
+
+    >>> import tinygrad_edu as tg
+    >>> x, y = tg.Tensor(2.0, requires_grad=True, name="x"), tg.Tensor(3.0, requires_grad=True, name="y")
+    >>> t = x + y
+    >>> z = t ** 2
+    >>> print(formula(z, x, {"t": t, "z": z}))
+    t = x + y = 5
+    z = t² = 25
+    ∂z/∂t = ∂z/∂z·2t = 2t = 10
+    ∂z/∂x = ∂z/∂t·1 = ∂z/∂z·2t·1 = 2t = 10
+    """
+    read = chain(output, names, loss=loss, local=True)
+    full = chain(output, names, loss=loss)
+    if leaf not in read.gradients:
+        raise RuntimeError(
+            f"formula() found no path from {output._describe()} to {leaf._describe()} that requires a gradient"
+        )
+    writer = LaTeX() if latex else Text()
+    evaluated = loss is None and output.size == 1
+    lines = []
+
+    def add(left: str, symbols: Sequence[tuple[Symbol, bool]], numbers: bool) -> None:
+        written = [
+            s.latex(simplify=simplify) if latex else s.text(simplify=simplify)
+            for s, simplify in symbols
+            if s.expression.size <= LONGEST
+        ]
+        if numbers:
+            written += _evaluated(symbols[0][0].value, writer)
+        lines.append(" = ".join(dict.fromkeys([left, *written])))
+
+    for tensor, symbol in read.definitions.items():
+        add(writer.write(name(read.names[tensor])), [(symbol, True)], True)
+    between = _descendants(leaf, list(read.definitions))
+    for tensor, local in read.gradients.items():
+        if tensor is leaf or (tensor in between and tensor is not output):
+            whole = full.gradients[tensor]
+            steps = (
+                [(local, False), (whole, False), (whole, True)] if tensor is leaf else [(local, False), (local, True)]
+            )
+            add(read.left(tensor, latex), steps, evaluated)
+    return "\n".join(lines)
+
+
+def _descendants(leaf: Tensor, order: Sequence[Tensor]) -> set[Tensor]:
+    """What was computed from `leaf`."""
+    found = {leaf}
+    for tensor in order:
+        if not found.isdisjoint(tensor.inputs):
+            found.add(tensor)
+    return found
+
+
+def _evaluated(value: Any, writer: Text) -> list[str]:
+    """A value to stand at the end of a line: a number, or a few of them."""
+    if isinstance(value, tuple) or value.size > 6:
+        return []
+    if value.size == 1:
+        return [writer.write(number(value.item()))]
+    return [writer.write(name(" ".join(np.array2string(value, separator=", ", precision=4).split())))]
