@@ -80,6 +80,13 @@ def test_anything_but_arithmetic_is_refused_with_its_column(text):
     assert caught.value.column == REFUSED[text]
 
 
+def test_a_function_that_is_no_operation_is_named():
+    with pytest.raises(ExpressionError, match="f is not an operation"):
+        Expression("f(x)")
+    with pytest.raises(ExpressionError, match="__import__ is not an operation"):
+        Expression("__import__(x)")
+
+
 def test_nothing_hangs_or_overflows():
     with pytest.raises(ExpressionError, match="too large"):
         Expression("9**9**9**9").compute({})

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 from viz.clearance import cleared
 from viz.curves import at_x, cloud, offset, on_ellipse, spread, straightened
-from viz.plan import KEY_GAP, SMALL_FONT, Place, Plan, Wire, Words, key_width
+from viz.groups import framed
+from viz.plan import KEY_GAP, SMALL_FONT, Place, Plan, Wire, Words, key_width, written
 from viz.scene import Line, Point, Scene, Shape, Text
 
 GAP = 10.0  # between a wire's two arrows
@@ -145,7 +146,7 @@ def draw_lines(plan: Plan, column: Mapping[str, int], heights: Heights, notes: S
     texts = list(scene.texts)
     y = bottom - 20.0
     for k, line in enumerate(notes):
-        texts += with_keys([_text(f"note{k}", "note", line, left + line.width / 2, y, 0)], [line])
+        texts += with_keys([written(f"note{k}", "note", line, left + line.width / 2, y, 0)], [line])
         y -= 1.2 * line.height
     return replace(scene, texts=tuple(texts))
 
@@ -157,17 +158,10 @@ def side_by_side(scene: Scene, forward: str, backward: str) -> Scene:
     one = scene.without(lambda classes: "backward" in classes)
     other = scene.without(lambda classes: "forward" in classes).moved(away, "back-")
     titles = [
-        _text(f"title{k}", "title", Words(words, "title", bold=True), (left + right) / 2 + k * away, top + 24.0, 0)
+        written(f"title{k}", "title", Words(words, "title", bold=True), (left + right) / 2 + k * away, top + 24.0, 0)
         for k, words in enumerate((forward, backward))
     ]
     return Scene(one.shapes + other.shapes, one.lines + other.lines, (*one.texts, *other.texts, *titles))
-
-
-def _text(id: str, classes: str, line: Words, x: float, y: float, step: int) -> Text:
-    """A line of text in its place."""
-    return Text(
-        id, f"{classes} {line.role}", line.text, x, y, line.width, line.height, line.role, line.bold, line.size, step
-    )
 
 
 def with_keys(texts: Sequence[Text], lines: Sequence[Words]) -> list[Text]:
@@ -219,9 +213,7 @@ class _Draughtsman:
         for wire in self.plan.wires:
             lines += self._arrows(wire)
             texts += self._labels(wire)
-        scene = cleared(Scene(tuple(shapes), tuple(lines), tuple(texts)), self.room)
-        frames, titles = self._groups(scene)
-        return replace(scene, shapes=(*frames, *scene.shapes), texts=(*scene.texts, *titles))
+        return framed(cleared(Scene(tuple(shapes), tuple(lines), tuple(texts)), self.room), self.plan)
 
     # -- places -------------------------------------------------------------------------------------
 
@@ -339,62 +331,6 @@ class _Draughtsman:
             return lambda a, b: (x, b[1])
         return lambda a, b: b
 
-    # -- groups -------------------------------------------------------------------------------------
-
-    def _groups(self, scene: Scene) -> tuple[list[Shape], list[Text]]:
-        """A titled box around what is drawn of each layer; the outermost come first."""
-        inside: dict[str, set[str]] = {group.id: set() for group in self.plan.groups}
-        things: list[Place | Wire] = [*self.plan.places, *self.plan.wires]
-        for thing in things:
-            for name in thing.scope:
-                inside[name].add(thing.id)
-        depth = {place.scope[k]: k for place in self.plan.places for k in range(len(place.scope))}
-        shapes, titles = [], []
-        for group in sorted(self.plan.groups, key=lambda group: depth[group.id]):
-            own = inside[group.id]
-            part = Scene(
-                tuple(shape for shape in scene.shapes if shape.id in own),
-                tuple(line for line in scene.lines if line.id.rsplit("-", 1)[0] in own),
-                tuple(
-                    text
-                    for text in scene.texts
-                    if text.id.rsplit("-text", 1)[0].removesuffix("-above").removesuffix("-below") in own
-                ),
-            )
-            left, bottom, right, top = part.bounds()
-            deepest = max(len(thing.scope) for thing in things if group.id in thing.scope)
-            pad = 6.0 + 4.0 * (deepest - depth[group.id] - 1)
-            title = Words(group.title, "title", size=SMALL_FONT)
-            left, bottom, right, top = (
-                left - pad,
-                bottom - pad,
-                right + pad,
-                top + pad + title.height * (deepest - depth[group.id]),
-            )
-            shapes.append(
-                Shape(
-                    group.id,
-                    "layer group",
-                    "group",
-                    (left + right) / 2,
-                    (bottom + top) / 2,
-                    right - left,
-                    top - bottom,
-                    group.step,
-                )
-            )
-            titles.append(
-                _text(
-                    f"{group.id}-title",
-                    "layer",
-                    title,
-                    left + title.width / 2 + 6.0,
-                    top - title.height / 2 - 2.0,
-                    group.step,
-                )
-            )
-        return shapes, titles
-
     # -- texts --------------------------------------------------------------------------------------
 
     def _labels(self, wire: Wire) -> list[Text]:
@@ -415,6 +351,6 @@ class _Draughtsman:
         """Lines of text under each other, from `top` down."""
         texts, (x, y) = [], top
         for k, line in enumerate(lines):
-            texts.append(_text(f"{id}-text{k}", classes, line, x, y - line.height / 2, step))
+            texts.append(written(f"{id}-text{k}", classes, line, x, y - line.height / 2, step))
             y -= line.height
         return with_keys(texts, lines)

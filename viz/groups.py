@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from viz.graph import Graph, Part
-from viz.plan import Group, Plan
+from viz.plan import SMALL_FONT, Group, Place, Plan, Wire, Words, written
+from viz.scene import Scene, Shape
 
 MOST = 150  # operations, beyond which no boxes are drawn
 
@@ -70,3 +71,26 @@ def common(scopes: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
             break
         shared.append(parts[0])
     return tuple(shared)
+
+
+def framed(scene: Scene, plan: Plan) -> Scene:
+    """The scene with a titled box around what is drawn of each group; the outermost lie under the others."""
+    things: list[Place | Wire] = [*plan.places, *plan.wires]
+    inside: dict[str, list[Place | Wire]] = {group.id: [] for group in plan.groups}
+    for thing in things:
+        for group_id in thing.scope:
+            inside[group_id].append(thing)
+    drawn = [(group, inside[group.id]) for group in plan.groups if inside[group.id]]
+    drawn.sort(key=lambda pair: pair[1][0].scope.index(pair[0].id))
+    shapes, titles = [], []
+    for group, own in drawn:
+        level = own[0].scope.index(group.id)
+        around = max(len(thing.scope) for thing in own) - level  # boxes inside this one, and itself
+        left, bottom, right, top = scene.part({thing.id for thing in own}).bounds()
+        pad, title = 2.0 + 4.0 * around, Words(group.title, "title", size=SMALL_FONT)
+        left, bottom, right, top = left - pad, bottom - pad, right + pad, top + pad + title.height * around
+        x, y = (left + right) / 2, (bottom + top) / 2
+        shapes.append(Shape(group.id, "layer group", "group", x, y, right - left, top - bottom, group.step))
+        x, y = left + title.width / 2 + 6.0, top - title.height / 2 - 2.0
+        titles.append(written(f"{group.id}-title", "layer", title, x, y, group.step))
+    return replace(scene, shapes=(*shapes, *scene.shapes), texts=(*scene.texts, *titles))

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from viz.graph import Graph, Operation, Use, Value, users
 from viz.metrics import text_width
+from viz.scene import Text
 
 FONT = 14.0
 SMALL_FONT = 11.0
@@ -46,6 +47,13 @@ class Words:
 def key_width(key: str) -> float:
     """The width of the box around a key."""
     return text_width(key, SMALL_FONT) + 8.0
+
+
+def written(id: str, classes: str, line: Words, x: float, y: float, step: int) -> Text:
+    """A line of text in its place."""
+    return Text(
+        id, f"{classes} {line.role}", line.text, x, y, line.width, line.height, line.role, line.bold, line.size, step
+    )
 
 
 class Labels(Protocol):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 Point = tuple[float, float]
+
+_WRITTEN = re.compile(r"(-above|-below)?-text\d+(-key)?$")  # what the id of a text adds to that of its place or wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,14 @@ class Scene:
         lines = tuple(line for line in self.lines if not unwanted(line.classes))
         texts = tuple(text for text in self.texts if not unwanted(text.classes))
         return replace(self, lines=lines, texts=texts)
+
+    def part(self, of: Collection[str]) -> Scene:
+        """The shapes, lines and texts that belong to these places and wires."""
+        return Scene(
+            tuple(shape for shape in self.shapes if shape.id in of),
+            tuple(line for line in self.lines if line.id.rpartition("-")[0] in of),
+            tuple(text for text in self.texts if _WRITTEN.sub("", text.id) in of),
+        )
 
     def moved(self, dx: float, prefix: str = "") -> Scene:
         """The scene further to the right, its ids with a prefix."""
