@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu.graph import topological
-from tinygrad_edu.ops.linalg import explicit
+from tinygrad_edu.ops.einsum import explicit
 from tinygrad_edu.testing import gradcheck, strategies
 
 

@@ -17,6 +17,7 @@ from tinygrad_edu.creation import (
     arange, eye, full, full_like, get_default_dtype, linspace, ones, ones_like, rand, randn, set_default_dtype,
     tensor, zeros, zeros_like,
 )
+from tinygrad_edu.ops.einsum import einsum
 from tinygrad_edu.ops.elementwise import (
     absolute, add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, astype, bitwise_and, bitwise_or,
     bitwise_xor, cbrt, ceil, clip, conjugate, copy, copysign, cos, cosh, deg2rad, divide, divmod, equal, exp, exp2,
@@ -30,11 +31,11 @@ from tinygrad_edu.ops.indexing import (
     argsort, argwhere, choose, compress, diag, diagflat, diagonal, extract, flatnonzero, index_update, meshgrid,
     nonzero, one_hot, partition, piecewise, scatter_add, select, sort, take, take_along_axis, trace, tril, triu,
 )
-from tinygrad_edu.ops.linalg import (
-    cross, dot, einsum, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat,
-)
 from tinygrad_edu.ops.neural import (
     elu, gelu, leaky_relu, log_softmax, logsigmoid, relu, silu, softmax, softplus,
+)
+from tinygrad_edu.ops.products import (
+    cross, dot, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat,
 )
 from tinygrad_edu.ops.reductions import (
     all, any, argmax, argmin, count_nonzero, logsumexp, max, mean, min, prod, ptp, std, sum, var,

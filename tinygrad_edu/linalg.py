@@ -3,26 +3,20 @@
 from tinygrad_edu.ops.linalg import (
     cholesky,
     cond,
-    cross,
     det,
     eigh,
     eigvalsh,
     inv,
     lstsq,
-    matmul,
     matrix_power,
-    multi_dot,
-    outer,
     pinv,
     qr,
     slogdet,
     solve,
     svd,
     svdvals,
-    tensordot,
     tensorinv,
     tensorsolve,
-    vecdot,
 )
 from tinygrad_edu.ops.linalg import (
     matrix_diagonal as diagonal,
@@ -30,6 +24,7 @@ from tinygrad_edu.ops.linalg import (
 from tinygrad_edu.ops.linalg import (
     matrix_trace as trace,
 )
+from tinygrad_edu.ops.products import cross, matmul, multi_dot, outer, tensordot, vecdot
 from tinygrad_edu.ops.reductions import matrix_norm, norm, vector_norm
 from tinygrad_edu.ops.shaping import matrix_transpose
 

@@ -1,12 +1,14 @@
 """The primitives, a page of calculus: every op is declared here, once."""
 
 from tinygrad_edu.ops import (
+    einsum,
     elementwise,
     indexing,
     linalg,
     losses,
     neural,
     normalization,
+    products,
     reductions,
     running,
     shaping,
@@ -14,12 +16,14 @@ from tinygrad_edu.ops import (
 )
 
 __all__ = [
+    "einsum",
     "elementwise",
     "indexing",
     "linalg",
     "losses",
     "neural",
     "normalization",
+    "products",
     "reductions",
     "running",
     "shaping",

@@ -1,0 +1,344 @@
+"""Products: of matrices, of vectors, of stacks of them, of arrays along any axes."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from tinygrad_edu.op import composite, example, op, ufunc
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def _matmul_by_a(g: Any, a: Any, b: Any) -> Any:
+    """∂L/∂a of y = a @ b, where one is a vector or a stack of matrices."""
+    if a.ndim == b.ndim == 1:
+        return g * b
+    if b.ndim == 1:
+        return g[..., None] * b
+    if a.ndim == 1:
+        return (b @ g[..., None])[..., 0]
+    if b.ndim == 2:  # one product of a tall matrix, instead of a stack of small ones
+        return np.reshape(_tall(g) @ b.T, a.shape)
+    return g @ b.mT
+
+
+def _matmul_by_b(g: Any, a: Any, b: Any) -> Any:
+    """∂L/∂b of y = a @ b, where one is a vector or a stack of matrices."""
+    if a.ndim == b.ndim == 1:
+        return g * a
+    if a.ndim == 1:
+        return a[:, None] * g[..., None, :]
+    if b.ndim == 1:
+        return (a.mT @ g[..., None])[..., 0]
+    if b.ndim == 2:  # one product of tall matrices, instead of a stack of products to be summed
+        return _tall(a).T @ _tall(g)
+    return a.mT @ g
+
+
+def _tall(x: Any) -> Any:
+    """A stack of matrices as one, their rows below each other."""
+    return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+matmul = ufunc(
+    np.matmul,
+    "dot",
+    vjp=(
+        lambda g, y, a, b: g @ b.T if a.ndim == 2 and b.ndim == 2 else _matmul_by_a(g, a, b),
+        lambda g, y, a, b: a.T @ g if a.ndim == 2 and b.ndim == 2 else _matmul_by_b(g, a, b),
+    ),
+    answers=(np.matmul, np.linalg.matmul),
+    analytic=True,
+    examples=[
+        example((2, 3), (3, 4)),
+        example((3,), (3,)),
+        example((3,), (3, 2)),
+        example((2, 3), (3,)),
+        example((2, 2, 3), (3, 4)),
+        example((2, 3), (2, 3, 2)),
+        example((2, 1, 2, 3), (3, 3, 2)),
+        example((3,), (2, 3, 2)),
+        example((2, 2, 3), (3,)),
+        example((0, 3), (3, 2)),
+        example((2, 0), (0, 2)),
+        example((2, 2, 0), (0, 2)),
+    ],
+    doc="""y = a @ b, yᵢⱼ = Σₖ aᵢₖ·bₖⱼ: the matrix product.
+
+    A vector stands for a row on the left and a column on the right; further axes in front are stacks of
+    matrices, broadcast together. Raises ValueError if a's last axis is not as long as b's last but one.
+
+    >>> import tinygrad_edu as tg
+    >>> W = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> (W @ np.array([1.0, 10.0])).sum().backward()
+    >>> W.grad.tolist()
+    [[1.0, 10.0], [1.0, 10.0]]
+    """,
+)
+
+
+@op(
+    symbol="dot",
+    vjp=(lambda g, y, a, b: g[..., None] * b, lambda g, y, a, b: g[..., None] * a),
+    bind=lambda a, b, axis=-1: ((a, b) if axis == -1 else (np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)), {}),
+    answers=(np.vecdot, np.linalg.vecdot),
+    broadcasts=True,
+    examples=[example((3,), (3,)), example((2, 3), (3,)), example((2, 1, 3), (4, 3)), example((3, 2), (3, 2), axis=0)],
+)
+def vecdot(a: Any, b: Any) -> Any:
+    """y = Σₖ aₖ·bₖ along one axis, the last unless told otherwise; the others are broadcast together.
+
+    >>> vecdot(np.array([[1, 2], [3, 4]]), np.array([10, 1]))
+    array([12, 34])
+    """
+    return np.vecdot(a, b)
+
+
+@composite(
+    answers=(np.dot,),
+    examples=[
+        example((2, 3), (3, 4)),
+        example((3,), (3,)),
+        example((2, 3), (3,)),
+        example((), (2, 3)),
+        example((2, 2, 3), (2, 3, 2)),
+        example((3,), (2, 3, 2)),
+    ],
+    analytic=True,
+)
+def dot(a: Any, b: Any) -> Any:
+    """y = a·b: the matrix product for vectors and matrices, the product for numbers.
+
+    Stacks are not matched but multiplied each with each: y[i, j, k, l] = Σₘ a[i, j, m]·b[k, m, l]; see `matmul`.
+
+    >>> dot(np.array([1, 2]), np.array([[1, 10], [100, 1000]]))
+    array([ 201, 2010])
+    """
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    if np.ndim(b) == 1 or (np.ndim(a) <= 2 and np.ndim(b) == 2):
+        return np.matmul(a, b)
+    return np.tensordot(a, b, (-1, -2))
+
+
+@composite(
+    answers=(np.inner,),
+    examples=[example((3,), (3,)), example((2, 3), (4, 3)), example((3,), (2, 3)), example((), (2,))],
+    analytic=True,
+)
+def inner(a: Any, b: Any) -> Any:
+    """y[i, j] = Σₖ a[i, k]·b[j, k]: products along the last axes.
+
+    >>> inner(np.array([[1, 2], [3, 4]]), np.array([[10, 1]]))
+    array([[12],
+           [34]])
+    """
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    return np.matmul(a, b) if np.ndim(b) == 1 else np.tensordot(a, b, (-1, -1))
+
+
+@composite(answers=(np.vdot,), examples=[example((3,), (3,)), example((2, 3), (6,)), example((), ())])
+def vdot(a: Any, b: Any) -> Any:
+    """y = Σₖ aₖ·bₖ over all elements, whatever the shapes.
+
+    >>> vdot(np.array([[1, 2], [3, 4]]), np.array([1, 10, 100, 1000])).item()
+    4321
+    """
+    return np.vecdot(np.ravel(a), np.ravel(b))
+
+
+@composite(
+    answers=(np.outer, np.linalg.outer),
+    examples=[example((3,), (2,)), example((2, 2), (3,)), example((), (2,))],
+    analytic=True,
+)
+def outer(a: Any, b: Any) -> Any:
+    """yᵢⱼ = aᵢ·bⱼ, of the ravelled a and b.
+
+    >>> outer(np.array([1, 2]), np.array([10, 20]))
+    array([[10, 20],
+           [20, 40]])
+    """
+    return np.multiply(np.reshape(a, (-1, 1)), np.ravel(b))
+
+
+@composite(
+    answers=(np.kron,),
+    examples=[example((2, 3), (3, 2)), example((2,), (3, 2)), example((2, 1, 2), (2,)), example((), (2,))],
+    analytic=True,
+)
+def kron(a: Any, b: Any) -> Any:
+    """The Kronecker product: each aᵢⱼ replaced by the block aᵢⱼ·b.
+
+    >>> kron(np.array([1, 10]), np.array([[1, 2]]))
+    array([[ 1,  2, 10, 20]])
+    """
+    ndim = max(np.ndim(a), np.ndim(b))
+    rows, columns = (1,) * (ndim - np.ndim(a)) + np.shape(a), (1,) * (ndim - np.ndim(b)) + np.shape(b)
+    blocks = np.reshape(a, [n for row in rows for n in (row, 1)]) * np.reshape(b, [n for m in columns for n in (1, m)])
+    return np.reshape(blocks, [n * m for n, m in zip(rows, columns, strict=True)])
+
+
+def _bind_cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    axes = (axisa, axisb, axisc) if axis is None else (axis,) * 3
+    ndims = np.ndim(a), np.ndim(b), max(np.ndim(a), np.ndim(b))
+    # counted from the end, the axes mean the same after broadcasting
+    settings = {
+        name: normalize_axis_tuple(i, n)[0] - n
+        for name, i, n in zip(("axisa", "axisb", "axisc"), axes, ndims, strict=True)
+    }
+    for x, i in ((a, settings["axisa"]), (b, settings["axisb"])):
+        if np.shape(x)[i] != 3:
+            raise ValueError(f"cross() takes vectors of three components, but got shape {np.shape(x)} along axis {i}")
+    return (a, b), settings
+
+
+@op(
+    symbol="×",
+    vjp=(
+        lambda g, y, a, b, *, axisa, axisb, axisc: np.cross(b, g, axisb, axisc, axisa),
+        lambda g, y, a, b, *, axisa, axisb, axisc: np.cross(g, a, axisc, axisa, axisb),
+    ),
+    bind=_bind_cross,
+    formulas=["∂L/∂a = b × ∂L/∂y", "∂L/∂b = ∂L/∂y × a"],
+    answers=(np.cross, np.linalg.cross),
+    broadcasts=True,
+    analytic=True,
+    examples=[
+        example((3,), (3,)),
+        example((2, 3), (3,)),
+        example((3,), (4, 1, 3)),
+        example((3, 2), (3, 2), axis=0),
+        example((3, 2), (4, 2, 3), axisa=0, axisc=1),
+    ],
+)
+def cross(a: Any, b: Any, *, axisa: int, axisb: int, axisc: int) -> Any:
+    """y = a × b, at right angles to both: for vectors of three components, along the last axis.
+
+    >>> cross(np.array([1, 0, 0]), np.array([0, 1, 0]))
+    array([0, 0, 1])
+    """
+    return np.cross(a, b, axisa, axisb, axisc)
+
+
+def _bind_tensordot(a: Any, b: Any, axes: Any = 2) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if np.ndim(axes) == 0:
+        of_a, of_b = tuple(range(-int(axes), 0)), tuple(range(int(axes)))
+    else:
+        of_a, of_b = axes
+    return (a, b), {"axes": (normalize_axis_tuple(of_a, np.ndim(a)), normalize_axis_tuple(of_b, np.ndim(b)))}
+
+
+def _free(ndim: int, axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes that are not summed over."""
+    return tuple([i for i in range(ndim) if i not in axes])
+
+
+def _tensordot_by_a(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
+    of_a, of_b = axes
+    free_a, free_b = _free(a.ndim, of_a), _free(b.ndim, of_b)
+    x = np.tensordot(g, b, (range(len(free_a), y.ndim), free_b))
+    order = (*free_a, *[i for _, i in sorted(zip(of_b, of_a, strict=True))])  # which axis of a each axis of x is
+    return np.transpose(x, [order.index(i) for i in range(a.ndim)])
+
+
+def _tensordot_by_b(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
+    of_a, of_b = axes
+    free_a, free_b = _free(a.ndim, of_a), _free(b.ndim, of_b)
+    x = np.tensordot(a, g, (free_a, range(len(free_a))))
+    order = (*[i for _, i in sorted(zip(of_a, of_b, strict=True))], *free_b)
+    return np.transpose(x, [order.index(i) for i in range(b.ndim)])
+
+
+@op(
+    symbol="tensordot",
+    vjp=(_tensordot_by_a, _tensordot_by_b),
+    formulas=["∂L/∂a = Σ ∂L/∂y·b over the axes that y has from b", "∂L/∂b = Σ ∂L/∂y·a over the axes that y has from a"],
+    bind=_bind_tensordot,
+    answers=(np.tensordot, np.linalg.tensordot),
+    analytic=True,
+    examples=[
+        example((2, 3, 4), (3, 4, 2)),
+        example((2, 3), (3, 4), axes=1),
+        example((2,), (3,), axes=0),
+        example((2, 3, 4), (4, 2, 5), axes=((2, 0), (0, 1))),
+        example((2, 3, 4), (4, 2, 2), axes=((0, 2), (1, 0))),
+        example((3, 3), (3, 2), axes=(0, -2)),
+        example((2, 3), (2, 3), axes=2),
+    ],
+)
+def tensordot(a: Any, b: Any, *, axes: Any) -> Any:
+    """y = Σ a·b over pairs of axes: the last `axes` of a with the first of b, or the pairs `(axes of a, axes of b)`.
+
+    What is left of a's axes comes first in y, then what is left of b's.
+
+    >>> tensordot(np.ones((2, 3, 4)), np.ones((4, 3, 5)), axes=([1, 2], [1, 0])).shape
+    (2, 5)
+    """
+    return np.tensordot(a, b, axes)
+
+
+@composite(
+    answers=(np.linalg.multi_dot,),
+    examples=[example([(2, 3), (3, 4), (4, 2)]), example([(3,), (3, 4), (4, 2), (2,)]), example([(2, 3), (3, 1)])],
+    analytic=True,
+)
+def multi_dot(arrays: Sequence[Any]) -> Any:
+    """y = A₀·A₁·A₂·…, multiplied in the order that takes the fewest multiplications; vectors may stand at the ends.
+
+    >>> multi_dot([np.ones((2, 50)), np.ones((50, 50)), np.ones(50)])
+    array([2500., 2500.])
+    """
+    if len(arrays) < 2:
+        raise ValueError(f"multi_dot() takes at least two arrays, but got {len(arrays)}")
+    if len(arrays) == 2:
+        return np.dot(*arrays)
+    n = [1, *[np.shape(x)[-1] for x in arrays[:-1]], 1]
+    n[0] = np.shape(arrays[0])[0] if np.ndim(arrays[0]) == 2 else 1
+    n[-1] = np.shape(arrays[-1])[1] if np.ndim(arrays[-1]) == 2 else 1
+
+    @functools.cache
+    def best(first: int, last: int) -> tuple[int, int]:
+        """The fewest multiplications for A_first·…·A_last, and after which factor they split it."""
+        if first == last:
+            return 0, first
+        return min(
+            (best(first, k)[0] + best(k + 1, last)[0] + n[first] * n[k + 1] * n[last + 1], k)
+            for k in range(first, last)
+        )
+
+    def product(first: int, last: int) -> Any:
+        if first == last:
+            return arrays[first]
+        k = best(first, last)[1]
+        return np.matmul(product(first, k), product(k + 1, last))
+
+    return product(0, len(arrays) - 1)
+
+
+@composite(
+    answers=(np.matvec,) if hasattr(np, "matvec") else (),  # since NumPy 2.2
+    examples=[example((2, 3), (3,)), example((2, 1, 2, 3), (4, 3))],
+    analytic=True,
+)
+def matvec(a: Any, x: Any) -> Any:
+    """y = a·x for stacks of matrices a and of vectors x, broadcast together."""
+    return np.squeeze(np.matmul(a, np.expand_dims(x, -1)), -1)
+
+
+@composite(
+    answers=(np.vecmat,) if hasattr(np, "vecmat") else (),
+    examples=[example((3,), (3, 2)), example((4, 3), (2, 1, 3, 2))],
+)
+def vecmat(x: Any, a: Any) -> Any:
+    """y = xᵀ·a for stacks of vectors x and of matrices a, broadcast together."""
+    return np.squeeze(np.matmul(np.expand_dims(x, -2), a), -2)
