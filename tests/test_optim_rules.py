@@ -283,7 +283,7 @@ def rates(make, steps, lr=1.0):
         (lambda o: LinearLR(o, 1.0, 0.0, 2), [1, 0.5, 0, 0, 0]),
         (lambda o: CosineAnnealingLR(o, 2, 0.2), [1, 0.6, 0.2, 0.6, 1]),
         (lambda o: LambdaLR(o, lambda t: t), [0, 1, 2, 3, 4]),
-        (lambda o: SequentialLR(o, [LinearLR(o, 0.5, total_iters=2), ExponentialLR(o, 0.1)], [2]), [0.5, 0.75, 1, 0.1, 0.01]),
+        (lambda o: SequentialLR(o, [LinearLR(o, 0.5, total_iters=4), ExponentialLR(o, 0.1)], [2]), [0.5, 0.625, 1, 0.1, 0.01]),
     ],
 )  # fmt: skip
 def test_a_schedule_is_a_function_of_the_step(make, expected):

@@ -232,13 +232,6 @@ class Optimizer:
         tape.after(advance)
 
     def _record_update(self, tape: Any, p: Tensor, member: Member, group: Group, fixed: Mapping[str, Any]) -> None:
-        before = dict(member.state)
-
-        def put_back() -> None:
-            member.state.clear()
-            member.state.update(before)
-
-        tape.on_failure(put_back)
         state = {
             key: tape.leaf(array, f"{p.name or 'p'}.{key}") for key, array in self._begun(member, p, group).items()
         }

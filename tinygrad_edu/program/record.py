@@ -111,10 +111,6 @@ class Tape:
         """`action()` follows this run and each later one, if it succeeds."""
         self.afterwards.append(action)
 
-    def on_failure(self, action: Callable[[], None]) -> None:
-        """Should the run fail, `action()` puts something back."""
-        self._undo.append(action)
-
     def guard(self, holds: Callable[[], bool]) -> None:
         """The record serves as long as `holds()`; else the function is recorded anew."""
         self.guards.append(holds)
