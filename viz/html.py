@@ -32,9 +32,8 @@ from viz.scene import Line, Scene, Shape, Text
 from viz.text import Teller
 from viz.words import words
 
-MOST_VIEWS = 16  # layouts in one page
-LARGEST = 400  # operations and values of a layout with layers opened
-MOST = 3000  # operations and values of all layouts together
+MOST_VIEWS = 12  # layouts in one page
+MOST = 800  # operations and values of all layouts together
 
 
 def page(drawing: Drawing) -> str:
@@ -349,7 +348,7 @@ def make_views(drawing: Drawing) -> list[View]:
             continue
         graph = passes.collapse(drawing.whole, _among(closed))
         size = passes.size(graph)
-        if size <= min(LARGEST, room):
+        if size <= room:
             room -= size
             view = Drawing(graph, labels, drawing.look, whole=drawing.whole, reading=drawing.reading)
             views[closed] = View(view, closed, layers)
@@ -382,17 +381,24 @@ def find_layers(graph: Graph, closed: Iterable[str]) -> dict[str, Layer]:
 
 
 def ways_to_close(layers: Mapping[str, Layer]) -> list[frozenset[str]]:
-    """Sets of layers, none inside another, to be closed: all that there are, or else one for each depth, and one for
-    each innermost layer in which it alone is open."""
+    """Sets of layers, none inside another, to be closed: all that there are, if these are few.
+
+    Else one for each depth, then those in which one outermost layer is open, then one innermost.
+    """
     roots = [id for id, layer in layers.items() if not layer.parents]
     if math.prod(_count(layers, id) for id in roots) <= MOST_VIEWS:
         return _combined(layers, roots)
     innermost = frozenset(id for id, layer in layers.items() if not layer.children)
-    ways = [frozenset(), innermost]
+    ways: list[frozenset[str]] = [frozenset(), innermost]
     for depth in range(max(len(layer.parents) for layer in layers.values())):
         at = {id for id, layer in layers.items() if len(layer.parents) == depth}
         ways.append(frozenset(at | {id for id in innermost if len(layers[id].parents) < depth}))
-    return ways + ([innermost - {id} for id in layers if id in innermost] if len(innermost) <= MOST_VIEWS - 4 else [])
+    alone = [frozenset(roots) - {id} | {*layers[id].children} for id in roots], [innermost - {id} for id in innermost]
+    for several in alone:
+        fresh = [closed for closed in sorted(several, key=sorted) if closed not in ways]
+        if len(ways) + len(fresh) <= MOST_VIEWS:  # for all or for none
+            ways += fresh
+    return ways
 
 
 def _count(layers: Mapping[str, Layer], id: str) -> int:

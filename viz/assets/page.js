@@ -174,9 +174,9 @@ function drawBadge(parent, { id, x, y, w, h, k, op, kind }) {
   const label = say(closed ? "open" : "close", { name: title });
   const [cx, cy] = [x + w / 2 - (closed ? 2 : 14), y - h / 2 + (closed ? 2 : 0)];
   const g = svg(parent, "g", { class: "badge", role: "button", tabindex: 0, "aria-label": label, "data-layer": layer });
-  svg(g, "circle", { cx, cy, r: 8.5 });
-  svg(g, "path", { d: `M${cx - 4},${cy}h8` + (closed ? `M${cx},${cy - 4}v8` : "") });
-  svg(g, "circle", { class: "ring", cx, cy, r: 12 });
+  svg(g, "circle", { cx, cy, r: 7.5 });
+  svg(g, "path", { d: `M${cx - 3.5},${cy}h7` + (closed ? `M${cx},${cy - 3.5}v7` : "") });
+  svg(g, "circle", { class: "ring", cx, cy, r: 11 });
   svg(g, "title", {}, label);
   onPress(g, () => {
     go(view.go[layer], layer);
@@ -300,7 +300,7 @@ function go(index, layer) {
   if (chosen?.op && !(chosen.op in view.ops)) choose(null);
   show(view.steps.filter((step) => step.at <= at).length);
   const after = layer && centreOf(layer);
-  if (camera.fitted || !before || !after) fit();
+  if (wholeScale() >= LEGIBLE || !before || !after) fit();
   else moveCamera(camera.x + after[0] - before[0], camera.y + after[1] - before[1], camera.scale);
 }
 
@@ -388,6 +388,12 @@ function choose(choice) {
   panel.hidden = !choice;
   tell();
   if (opened) panel.scrollTop = 0;
+  else bringChosen();
+}
+
+function bringChosen() {
+  const chosen = nodes.find(({ element }) => element.classList.contains("chosen"));
+  if (chosen) bring([chosen.element], 0.5);
 }
 
 function tell() {
@@ -588,26 +594,32 @@ function zoom(factor, px, py) {
 /* Moves so far that what is new can be seen. */
 let flight = 0;
 function follow() {
-  const shown = view.steps[state.step - 1];
+  const now = view.steps[state.step - 1];
+  const current = nodes.filter(({ element }) => element.classList.contains("current"));
   const fresh = elements.filter(({ k }) => k === state.step && k > 0);
-  if (!shown || !fresh.length) return;
-  fresh.push(...nodes.filter(({ element }) => element.classList.contains("current")));
-  const boxes = fresh.map(({ element }) => element.getBBox()).filter((box) => box.width || box.height);
+  if (now) bring([...current, ...fresh].map(({ element }) => element), now.back ? 0.75 : 0.5);
+}
+
+/* Moves elements into the window; if they are too much for it, the first, to a part of its width. */
+function bring(wanted, part) {
+  const boxes = wanted.map((element) => element.getBBox()).filter((box) => box.width || box.height);
   if (!boxes.length) return;
   const { width, height } = stage.getBoundingClientRect();
-  const [w, h, margin] = [width / camera.scale, height / camera.scale, MARGIN / camera.scale];
-  const node = nodes.find(({ element }) => element.classList.contains("current"))?.element.getBBox() ?? boxes[0];
-  const needed = (low, high, from, room, start, size) => {
-    if (high - low + 2 * margin <= room) return Math.min(Math.max(from, high + margin - room), low - margin);
-    return start + size / 2 - room * (shown.back ? 0.75 : 0.5); // too much for the window: the node, and what is near
+  const margin = MARGIN / camera.scale;
+  const place = (side, size, from, room) => {
+    const low = Math.min(...boxes.map((box) => box[side])) - margin;
+    const high = Math.max(...boxes.map((box) => box[side] + box[size])) + margin;
+    if (high - low <= room) return Math.min(Math.max(from, high - room), low);
+    return boxes[0][side] + boxes[0][size] / 2 - room * part;
   };
-  const x = needed(Math.min(...boxes.map((b) => b.x)), Math.max(...boxes.map((b) => b.x + b.width)), camera.x, w, node.x, node.width);
-  const y = needed(Math.min(...boxes.map((b) => b.y)), Math.max(...boxes.map((b) => b.y + b.height)), camera.y, h, node.y, node.height);
+  const x = place("x", "width", camera.x, width / camera.scale);
+  const y = place("y", "height", camera.y, height / camera.scale);
   if (Math.abs(x - camera.x) + Math.abs(y - camera.y) > 1) fly(x, y);
 }
 
 function fly(x, y) {
   cancelAnimationFrame(flight);
+  camera.fitted = false;
   const from = { x: camera.x, y: camera.y };
   const began = performance.now();
   const frame = (now) => {
@@ -656,7 +668,12 @@ figure.addEventListener("wheel", (event) => {
   const box = stage.getBoundingClientRect();
   zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015) * (event.ctrlKey ? 4 : 1)), event.clientX - box.left, event.clientY - box.top);
 }, { passive: false });
-new ResizeObserver(() => (camera.fitted && !paper.matches ? fit() : applyCamera())).observe(stage);
+new ResizeObserver(() => {
+  if (paper.matches) return applyCamera();
+  if (camera.fitted) fit();
+  else applyCamera();
+  bringChosen();
+}).observe(stage);
 paper.addEventListener("change", applyCamera);
 
 /* ---------------------------------------------------------------------------------------------------
