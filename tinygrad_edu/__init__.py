@@ -31,6 +31,10 @@ from tinygrad_edu.ops.indexing import (
     argsort, argwhere, choose, compress, diag, diagflat, diagonal, extract, flatnonzero, index_update, meshgrid,
     nonzero, one_hot, partition, piecewise, scatter_add, select, sort, take, take_along_axis, trace, tril, triu,
 )
+from tinygrad_edu.ops.joining import (
+    append, array_split, block, column_stack, concatenate, delete, dsplit, dstack, hsplit, hstack, pad, split, stack,
+    unstack, vsplit, vstack,
+)
 from tinygrad_edu.ops.neural import (
     elu, gelu, leaky_relu, log_softmax, logsigmoid, relu, silu, softmax, softplus,
 )
@@ -44,10 +48,8 @@ from tinygrad_edu.ops.running import (
     cumprod, cumsum, cumulative_prod, cumulative_sum, diff, ediff1d, trapezoid,
 )
 from tinygrad_edu.ops.shaping import (
-    append, array_split, atleast_1d, atleast_2d, atleast_3d, block, broadcast_arrays, broadcast_to, column_stack,
-    concatenate, delete, dsplit, dstack, expand_dims, flip, fliplr, flipud, hsplit, hstack, matrix_transpose,
-    moveaxis, pad, ravel, repeat, reshape, roll, rollaxis, rot90, split, squeeze, stack, swapaxes, tile, transpose,
-    unstack, vsplit, vstack,
+    atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_to, expand_dims, flip, fliplr, flipud,
+    matrix_transpose, moveaxis, ravel, repeat, reshape, roll, rollaxis, rot90, squeeze, swapaxes, tile, transpose,
 )
 from tinygrad_edu.ops.statistics import (
     average, median, nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmedian, nanmin, nanpercentile,
