@@ -9,6 +9,7 @@ A script is what one would type in front of a class; its `figures` are what it d
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -36,14 +37,10 @@ def figures() -> list[Figure]:
     return sorted(_drawn(), key=lambda figure: place(figure.number))
 
 
-def place(number: str) -> tuple[bool, str, int]:
-    """Where a figure stands.
-
-    >>> sorted(["A-1", "5-14", "5-2"], key=place)
-    ['5-2', '5-14', 'A-1']
-    """
+def place(number: str) -> tuple[int, str, int]:
+    """Where a figure stands: 5-2 before 5-14, before 10-1, before A-1."""
     chapter, _, k = number.partition("-")
-    return not chapter.isdigit(), chapter, int(k)
+    return (int(chapter), "", int(k)) if chapter.isdigit() else (sys.maxsize, chapter, int(k))
 
 
 def _drawn() -> Iterator[Figure]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
@@ -16,11 +16,11 @@ from viz.drawing import FORMATS
 from . import Figure, figures
 
 
-def write(figure: Figure, folder: Path, formats: Iterable[str]) -> None:
-    """Write one figure in these formats; as an animation too, and a picture for each step, if it has steps."""
+def write(figure: Figure, folder: Path, formats: Sequence[str]) -> None:
+    """Write one figure in these formats; beside an SVG also an animation and each step, if it has steps."""
     for format in formats:
         figure.drawing.save(folder / f"{figure.number}.{format}")
-    if figure.steps:
+    if figure.steps and "svg" in formats:
         figure.steps.save(folder / f"{figure.number}-animated.svg")
         figure.steps.save_all(folder / f"{figure.number}-steps")
 

@@ -14,7 +14,7 @@ from viz import draw
 class Rest(nn.Module):
     """Some computation or other, with one number in the end."""
 
-    def forward(self, z: tg.Tensor) -> tg.Tensor:
+    def forward(self, z):
         """L, of z."""
         return np.tanh(np.sin(z) + np.exp(-z) * 3) ** 2
 

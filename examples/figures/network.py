@@ -17,17 +17,16 @@ class Affine(nn.Linear):
 class Network(nn.Module):
     """Affine, ReLU, Affine, and the loss."""
 
-    def __init__(self, generator: np.random.Generator) -> None:
+    def __init__(self, generator):
         self.affine1 = Affine(4, 8, generator=generator)
         self.relu = nn.ReLU()
         self.affine2 = Affine(8, 3, generator=generator)
         self.last = nn.CrossEntropyLoss(reduction="sum")
 
-    def forward(self, x: tg.Tensor, t: tg.Tensor) -> tg.Tensor:
+    def forward(self, x, t):
         """The loss."""
         self.scores = self.affine2(self.relu(self.affine1(x)))
-        loss: tg.Tensor = self.last(self.scores, t)
-        return loss
+        return self.last(self.scores, t)
 
 
 rng = np.random.default_rng(0)

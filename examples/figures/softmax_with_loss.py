@@ -4,8 +4,6 @@
 forks too: one branch brings back 1/S, the other −t/exp(a). Their sum times exp(a) is y − t.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 import tinygrad_edu as tg
@@ -13,7 +11,7 @@ from tinygrad_edu import nn
 from viz import draw
 
 
-def softmax(a: Sequence[tg.Tensor]) -> list[tg.Tensor]:
+def softmax(a):
     """y = exp(a) / S, where S is the sum of the exponentials."""
     e1, e2, e3 = np.exp(a[0]), np.exp(a[1]), np.exp(a[2])
     S = e1 + e2 + e3
@@ -25,7 +23,7 @@ def softmax(a: Sequence[tg.Tensor]) -> list[tg.Tensor]:
     return y
 
 
-def cross_entropy_error(y: Sequence[tg.Tensor], t: Sequence[tg.Tensor]) -> tg.Tensor:
+def cross_entropy_error(y, t):
     """L = −Σ t·log(y)."""
     log1, log2, log3 = np.log(y[0]), np.log(y[1]), np.log(y[2])
     total = t[0] * log1 + t[1] * log2 + t[2] * log3
@@ -42,11 +40,12 @@ differences = {f"a{k}": f"y{k} − t{k}" for k in "₁₂₃"}
 upper = {(f"exp(a{k})", 1): f"−t{k}/exp(a{k})" for k in "₁₂₃"}
 lower = {(f"exp(a{k})", 0): "1/S" for k in "₁₂₃"}
 inverse = {("1/S", k): f"−t{j}·S" for k, j in enumerate("₁₂₃")}
-said = {**differences, **upper, **lower, **inverse, "S": "1/S"}
 
 figures = {
     "A-2 Softmax in operations": draw(y, grad="symbol", direction="forward", join_sums=True),
-    "A-5 Softmax with loss in operations": draw(L, grad="symbol", join_sums=True, annotate=said),
+    "A-5 Softmax with loss in operations": draw(
+        L, grad="symbol", join_sums=True, annotate={**differences, **upper, **lower, **inverse, "S": "1/S"}
+    ),
 }
 
 y = [tg.Tensor(x, requires_grad=True, name=f"y{k}") for k, x in zip("₁₂₃", (0.02, 0.24, 0.74), strict=True)]
@@ -61,7 +60,7 @@ figures |= {
 class Softmax(nn.Module):
     """The first as a layer."""
 
-    def forward(self, a: Sequence[tg.Tensor]) -> list[tg.Tensor]:
+    def forward(self, a):
         """y₁, y₂, y₃."""
         return softmax(a)
 
@@ -69,7 +68,7 @@ class Softmax(nn.Module):
 class CrossEntropyError(nn.Module):
     """The second as a layer."""
 
-    def forward(self, y: Sequence[tg.Tensor], t: Sequence[tg.Tensor]) -> tg.Tensor:
+    def forward(self, y, t):
         """L."""
         return cross_entropy_error(y, t)
 
@@ -77,7 +76,7 @@ class CrossEntropyError(nn.Module):
 class SoftmaxWithLoss(nn.Module):
     """Both as one layer."""
 
-    def forward(self, a: Sequence[tg.Tensor], t: Sequence[tg.Tensor]) -> tg.Tensor:
+    def forward(self, a, t):
         """L."""
         return cross_entropy_error(softmax(a), t)
 
