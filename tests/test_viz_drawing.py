@@ -254,6 +254,11 @@ def test_a_function_is_traced_and_named_by_its_arguments():
         return x * rest[0] + rest[1]
 
     assert [v.name for v in draw(price, 2, 3, 4).graph.values] == ["x", "rest[0]", None, "rest[1]", "price"]
+    x = np.ones((2, 3), np.float32)
+    layer = draw(nn.Linear(3, 1), x).graph
+    assert [v.name for v in layer.values if v.op is None] == ["x", "weight", "bias"]
+    assert {v.dtype for v in layer.values} == {"float32"}
+    assert next(v.name for v in draw(lambda x, how: x * 2 if how == "twice" else x, 3, "twice").graph.values) == "x"
     with pytest.raises(TypeError, match="float"):
         draw(lambda x: 3.0, 2)
     with pytest.raises(TypeError, match="after a function"):

@@ -100,7 +100,7 @@ def placement(plan: Plan, column: Mapping[str, int], ordered: bool = True) -> st
         settings |= {"ordering": "in"} if ordered else {}
     else:  # good enough, and soon
         settings |= {
-            "nslimit": "0.5" if wires < 3 * LARGE else "0.1",
+            "nslimit": "0.5" if wires < 3 * LARGE else "0.05",
             "nslimit1": "1",
             "mclimit": "0.1",
             "searchsize": "10",

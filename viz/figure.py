@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from tinygrad_edu import autograd
 from tinygrad_edu.graph import recording, topological
 from tinygrad_edu.nn.module import Module
@@ -94,7 +96,8 @@ def draw(
         record, graph = None, output
     else:
         if callable(output) and not isinstance(output, Tensor):
-            output, arguments = call(output, numbers)
+            function = output  # a module: it lives, and names its parameters, as long as the figure is being made
+            output, arguments = call(function, numbers)
             names = {**arguments, **(names or {})}
         elif numbers:
             raise TypeError("draw() takes numbers only after a function, as in draw(lambda x: x * x, 3)")
@@ -157,23 +160,22 @@ def draw_backward(output: Tensor, **options: Any) -> Drawing:
 
 def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Tensor, dict[str, Tensor]]:
     """The result of a function of numbers, recorded, and its arguments as leaves, by their names."""
-    bound = inspect.signature(function).bind(*numbers)
+    signature = inspect.signature(function.forward if isinstance(function, Module) else function)
     leaves: dict[str, Tensor] = {}
 
     def leaf(name: str, x: Any) -> Any:
-        if isinstance(x, Tensor):
-            leaves[name] = x
-            return x
-        try:
-            leaves[name] = Tensor(x, requires_grad=True, dtype=float)
-        except (TypeError, ValueError):
-            return x  # a word, a function: a setting, which is not drawn
-        return leaves[name]
+        if not isinstance(x, Tensor):
+            try:
+                array = np.asarray(x)
+                x = Tensor(array if array.dtype.kind in "fc" else array.astype(float), requires_grad=True)
+            except (TypeError, ValueError):
+                return x  # a word, a function: a setting, which is not drawn
+        leaves[name] = x
+        return x
 
-    parameters = inspect.signature(function).parameters
     arguments: list[Any] = []
-    for name, value in bound.arguments.items():
-        if parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+    for name, value in signature.bind(*numbers).arguments.items():
+        if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
             arguments += [leaf(f"{name}[{k}]", x) for k, x in enumerate(value)]
         else:
             arguments.append(leaf(name, value))
