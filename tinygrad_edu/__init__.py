@@ -17,6 +17,7 @@ from tinygrad_edu.creation import (
     arange, eye, full, full_like, get_default_dtype, linspace, ones, ones_like, rand, randn, set_default_dtype,
     tensor, zeros, zeros_like,
 )
+from tinygrad_edu.ops.diagonals import diag, diagflat, diagonal, trace, tril, triu
 from tinygrad_edu.ops.einsum import einsum
 from tinygrad_edu.ops.elementwise import (
     absolute, add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, astype, bitwise_and, bitwise_or,
@@ -28,8 +29,8 @@ from tinygrad_edu.ops.elementwise import (
     sinh, sqrt, square, subtract, tan, tanh, trunc, where,
 )
 from tinygrad_edu.ops.indexing import (
-    argsort, argwhere, choose, compress, diag, diagflat, diagonal, extract, flatnonzero, index_update, meshgrid,
-    nonzero, one_hot, partition, piecewise, scatter_add, select, sort, take, take_along_axis, trace, tril, triu,
+    argwhere, choose, compress, extract, flatnonzero, index_update, meshgrid, nonzero, one_hot, piecewise,
+    scatter_add, select, take, take_along_axis,
 )
 from tinygrad_edu.ops.joining import (
     append, array_split, block, column_stack, concatenate, delete, dsplit, dstack, hsplit, hstack, pad, split, stack,
@@ -51,6 +52,7 @@ from tinygrad_edu.ops.shaping import (
     atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_to, expand_dims, flip, fliplr, flipud,
     matrix_transpose, moveaxis, ravel, repeat, reshape, roll, rollaxis, rot90, squeeze, swapaxes, tile, transpose,
 )
+from tinygrad_edu.ops.sorting import argsort, partition, sort
 from tinygrad_edu.ops.statistics import (
     average, median, nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmedian, nanmin, nanpercentile,
     nanprod, nanquantile, nanstd, nansum, nanvar, percentile, quantile,

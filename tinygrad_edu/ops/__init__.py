@@ -1,6 +1,7 @@
 """The primitives, a page of calculus: every op is declared here, once."""
 
 from tinygrad_edu.ops import (
+    diagonals,
     einsum,
     elementwise,
     indexing,
@@ -13,10 +14,12 @@ from tinygrad_edu.ops import (
     reductions,
     running,
     shaping,
+    sorting,
     statistics,
 )
 
 __all__ = [
+    "diagonals",
     "einsum",
     "elementwise",
     "indexing",
@@ -29,5 +32,6 @@ __all__ = [
     "reductions",
     "running",
     "shaping",
+    "sorting",
     "statistics",
 ]

@@ -1,4 +1,4 @@
-"""Choosing elements: indexing in every NumPy form, and its adjoint, scattering; diagonals, triangles, sorting.
+"""Choosing elements: indexing in every NumPy form, and its adjoint, scattering.
 
 `y = x[index]` copies chosen elements of x, some perhaps several times. The gradient of an element is the sum of
 those of its copies: zeros, into which ∂L/∂y is added at the same index. So `getitem` and `scatter` are each
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.op import Fixed, composite, example, op, spread
+from tinygrad_edu.op import Fixed, composite, example, op
 from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import ANSWERS, ASKS, numbers
 
@@ -24,7 +24,6 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 # ---------------------------------------------------------------------------------------------------
 # x[...]
-
 
 ARRAY = "array"
 """Where an index array, an input of the op, stands in a key."""
@@ -479,216 +478,6 @@ def piecewise(x: Any, conditions: Any, functions: Any, *args: Any, **kwargs: Any
     for condition, function in zip(conditions, functions, strict=True):
         y = index_update(y, condition, function(x[condition], *args, **kwargs) if callable(function) else function)
     return y
-
-
-# ---------------------------------------------------------------------------------------------------
-# Diagonals and triangles
-
-
-def _diagonal_rule(g: Any, y: Any, x: Any, *, offset: int, axis1: int, axis2: int) -> Any:
-    return from_diagonal(g, shape=x.shape, offset=offset, axis1=axis1, axis2=axis2)
-
-
-@op(
-    symbol="diagonal",
-    vjp=(_diagonal_rule,),
-    answers=(np.diagonal,),
-    view=True,
-    analytic=True,
-    formulas=["∂L/∂x = 0 but on the diagonal ∂L/∂y"],
-    examples=[
-        example((3, 3)),
-        example((3, 4), offset=2),
-        example((4, 2), offset=-1),
-        example((2, 3, 4), offset=1, axis1=-1, axis2=0),
-        example((2, 3), offset=5),
-    ],
-)
-def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """yᵢ = xᵢᵢ (or xᵢ,ᵢ₊ₒ, for an offset o) in the two axes, which are replaced by one, the last.
-
-    >>> diagonal(np.array([[1, 2], [3, 4]]))
-    array([1, 4])
-    """
-    return np.diagonal(x, offset, axis1, axis2)
-
-
-@op(
-    symbol="diag",
-    vjp=(lambda g, y, d, *, shape, offset, axis1, axis2: np.diagonal(g, offset, axis1, axis2),),
-    analytic=True,
-    formulas=["∂L/∂x = diagonal(∂L/∂y)"],
-    examples=[
-        example((3,), shape=(3, 3)),
-        example((2,), shape=(4, 2), offset=-1),
-        example((3, 1), shape=(2, 3, 4), offset=1, axis1=-1, axis2=0),
-    ],
-)
-def from_diagonal(x: Any, shape: tuple[int, ...], offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """y = 0 of the given shape, but yᵢᵢ = xᵢ: the adjoint of `diagonal`.
-
-    >>> from_diagonal(np.array([1, 2]), shape=(2, 3), offset=1)
-    array([[0, 1, 0],
-           [0, 0, 2]])
-    """
-    y = np.zeros(shape, x.dtype)
-    place = np.diagonal(y, offset, axis1, axis2)
-    if place.shape != x.shape:
-        raise ValueError(f"a diagonal of shape {place.shape} is to be filled, but got {x.shape}")
-    place.flags.writeable = True
-    place[...] = x
-    return y
-
-
-@composite(
-    answers=(np.diag,),
-    examples=[example((3,)), example((2,), k=-1), example((3, 4), k=1), example((0,)), example((3, 2), k=-2)],
-    analytic=True,
-)
-def diag(x: Any, k: int = 0) -> Any:
-    """The k-th diagonal of a matrix, or the matrix that has a vector as its k-th diagonal and zeros elsewhere.
-
-    >>> diag(np.array([1, 2]))
-    array([[1, 0],
-           [0, 2]])
-    """
-    if np.ndim(x) == 2:
-        return np.diagonal(x, k)
-    if np.ndim(x) != 1:
-        raise ValueError(f"diag() takes a vector or a matrix, but got shape {np.shape(x)}; see np.diagonal")
-    n = np.size(x) + abs(k)
-    return from_diagonal(x, shape=(n, n), offset=k)
-
-
-@composite(answers=(np.diagflat,), examples=[example((2, 2), k=1)], analytic=True)
-def diagflat(x: Any, k: int = 0) -> Any:
-    """The matrix that has the ravelled x as its k-th diagonal, and zeros elsewhere."""
-    return diag(np.ravel(x), k)
-
-
-@composite(
-    answers=(np.trace,),
-    examples=[example((3, 3)), example((3, 4), offset=1), example((2, 3, 2), axis1=0, axis2=2)],
-    analytic=True,
-)
-def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
-    """y = Σᵢ xᵢᵢ: the sum along the diagonal of two axes.
-
-    >>> trace(np.array([[1, 2], [3, 4]])).item()
-    5
-    """
-    y = np.sum(np.diagonal(x, offset, axis1, axis2), axis=-1)
-    return y if dtype is None else np.astype(y, dtype)
-
-
-@op(
-    symbol="tril",
-    vjp=(lambda g, y, x, *, k: np.tril(g, k),),
-    answers=(np.tril,),
-    broadcasts=True,
-    analytic=True,
-    examples=[example((3, 3)), example((2, 3, 4), k=-1), example((3, 2), k=1), example((3,))],
-)
-def tril(x: Any, k: int = 0) -> Any:
-    """yᵢⱼ = xᵢⱼ where j ≤ i + k, else 0: the lower triangle.
-
-    >>> tril(np.array([[1, 2], [3, 4]]))
-    array([[1, 0],
-           [3, 4]])
-    """
-    return np.tril(x, k)
-
-
-@op(
-    symbol="triu",
-    vjp=(lambda g, y, x, *, k: np.triu(g, k),),
-    answers=(np.triu,),
-    broadcasts=True,
-    analytic=True,
-    examples=[example((3, 3)), example((2, 3, 4), k=-1), example((3, 2), k=1), example((3,))],
-)
-def triu(x: Any, k: int = 0) -> Any:
-    """yᵢⱼ = xᵢⱼ where j ≥ i + k, else 0: the upper triangle.
-
-    >>> triu(np.array([[1, 2], [3, 4]]))
-    array([[1, 2],
-           [0, 4]])
-    """
-    return np.triu(x, k)
-
-
-# ---------------------------------------------------------------------------------------------------
-# Sorting
-
-
-def _bind_sort(
-    x: Any, axis: int | None = -1, kind: Any = None, *, stable: Any = None
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return (np.ravel(x) if axis is None else x,), {"axis": -1 if axis is None else axis}
-
-
-@op(
-    symbol="sort",
-    vjp=(lambda g, y, x, *, axis: np.take_along_axis(g[0], np.argsort(y[1], axis), axis),),
-    bind=_bind_sort,
-    outputs=1,
-    answers=(np.sort,),
-    formulas=["∂L/∂x = ∂L/∂y, moved back to where each element came from"],
-    domain=spread,
-    examples=[example((5,)), example((3, 4)), example((3, 4), axis=0), example((2, 3), axis=None), example((0, 3))],
-)
-def sort(x: Any, axis: int = -1) -> Any:
-    """y₀ ≤ y₁ ≤ …: the elements along `axis` (None: all of them) in rising order, NaN last.
-
-    The order is a hidden output: it is a permutation, and the gradient is moved by its inverse. Equal elements
-    keep their order, whatever `kind` asks for.
-
-    >>> import tinygrad_edu as tg
-    >>> x = tg.Tensor([3.0, 1.0, 2.0], requires_grad=True)
-    >>> (np.sort(x) * [1.0, 10.0, 100.0]).sum().backward()
-    >>> x.grad.tolist()
-    [100.0, 1.0, 10.0]
-    """
-    order = np.argsort(x, axis=axis, stable=True)
-    return np.take_along_axis(x, order, axis), order
-
-
-@op(
-    symbol="argsort",
-    bind=lambda x, axis=-1, kind=None, *, stable=None: (
-        (np.ravel(x) if axis is None else x,),
-        {"axis": -1 if axis is None else axis, "kind": kind, "stable": stable},
-    ),
-    answers=(np.argsort,),
-    domain=spread,
-    examples=[example((5,)), example((3, 4), axis=0), example((2, 3), axis=None), example((2, 3), stable=True)],
-)
-def argsort(x: Any, axis: int, kind: Any, stable: Any) -> Any:
-    """The indices that sort x along `axis`: integers, so without a derivative."""
-    return np.argsort(x, axis=axis, kind=kind, stable=stable)
-
-
-@op(
-    symbol="partition",
-    vjp=(lambda g, y, x, *, kth, axis: np.take_along_axis(g[0], np.argsort(y[1], axis), axis),),
-    bind=lambda x, kth, axis=-1, kind="introselect": (
-        (np.ravel(x) if axis is None else x,),
-        {"kth": tuple(kth) if np.ndim(kth) else int(kth), "axis": -1 if axis is None else axis},
-    ),
-    outputs=1,
-    answers=(np.partition,),
-    formulas=["∂L/∂x = ∂L/∂y, moved back to where each element came from"],
-    domain=spread,
-    examples=[example((5,), 2), example((3, 4), [0, 2], axis=0), example((2, 3), 1, axis=None)],
-)
-def partition(x: Any, kth: Any, axis: int) -> Any:
-    """x along `axis`, with its kth smallest element where sorting would put it, and none before it greater.
-
-    >>> partition(np.array([5, 1, 4, 2]), 0)[0].item()
-    1
-    """
-    order = np.argpartition(x, kth, axis=axis)
-    return np.take_along_axis(x, order, axis), order
 
 
 # ---------------------------------------------------------------------------------------------------

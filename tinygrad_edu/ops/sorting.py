@@ -1,0 +1,81 @@
+"""Sorting: y is x in another order, so the gradient goes back to where each element came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.op import example, op, spread
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def _bind_sort(
+    x: Any, axis: int | None = -1, kind: Any = None, *, stable: Any = None
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (np.ravel(x) if axis is None else x,), {"axis": -1 if axis is None else axis}
+
+
+@op(
+    symbol="sort",
+    vjp=(lambda g, y, x, *, axis: np.take_along_axis(g[0], np.argsort(y[1], axis), axis),),
+    bind=_bind_sort,
+    outputs=1,
+    answers=(np.sort,),
+    formulas=["∂L/∂x = ∂L/∂y, moved back to where each element came from"],
+    domain=spread,
+    examples=[example((5,)), example((3, 4)), example((3, 4), axis=0), example((2, 3), axis=None), example((0, 3))],
+)
+def sort(x: Any, axis: int = -1) -> Any:
+    """y₀ ≤ y₁ ≤ …: the elements along `axis` (None: all of them) in rising order, NaN last.
+
+    The order is a hidden output: it is a permutation, and the gradient is moved by its inverse. Equal elements
+    keep their order, whatever `kind` asks for.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor([3.0, 1.0, 2.0], requires_grad=True)
+    >>> (np.sort(x) * [1.0, 10.0, 100.0]).sum().backward()
+    >>> x.grad.tolist()
+    [100.0, 1.0, 10.0]
+    """
+    order = np.argsort(x, axis=axis, stable=True)
+    return np.take_along_axis(x, order, axis), order
+
+
+@op(
+    symbol="argsort",
+    bind=lambda x, axis=-1, kind=None, *, stable=None: (
+        (np.ravel(x) if axis is None else x,),
+        {"axis": -1 if axis is None else axis, "kind": kind, "stable": stable},
+    ),
+    answers=(np.argsort,),
+    domain=spread,
+    examples=[example((5,)), example((3, 4), axis=0), example((2, 3), axis=None), example((2, 3), stable=True)],
+)
+def argsort(x: Any, axis: int, kind: Any, stable: Any) -> Any:
+    """The indices that sort x along `axis`: integers, so without a derivative."""
+    return np.argsort(x, axis=axis, kind=kind, stable=stable)
+
+
+@op(
+    symbol="partition",
+    vjp=(lambda g, y, x, *, kth, axis: np.take_along_axis(g[0], np.argsort(y[1], axis), axis),),
+    bind=lambda x, kth, axis=-1, kind="introselect": (
+        (np.ravel(x) if axis is None else x,),
+        {"kth": tuple(kth) if np.ndim(kth) else int(kth), "axis": -1 if axis is None else axis},
+    ),
+    outputs=1,
+    answers=(np.partition,),
+    formulas=["∂L/∂x = ∂L/∂y, moved back to where each element came from"],
+    domain=spread,
+    examples=[example((5,), 2), example((3, 4), [0, 2], axis=0), example((2, 3), 1, axis=None)],
+)
+def partition(x: Any, kth: Any, axis: int) -> Any:
+    """x along `axis`, with its kth smallest element where sorting would put it, and none before it greater.
+
+    >>> partition(np.array([5, 1, 4, 2]), 0)[0].item()
+    1
+    """
+    order = np.argpartition(x, kth, axis=axis)
+    return np.take_along_axis(x, order, axis), order
