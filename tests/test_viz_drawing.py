@@ -258,6 +258,7 @@ def test_a_function_is_traced_and_named_by_its_arguments():
     layer = draw(nn.Linear(3, 1), x).graph
     assert [v.name for v in layer.values if v.op is None] == ["x", "weight", "bias"]
     assert {v.dtype for v in layer.values} == {"float32"}
+    assert [v.name for v in draw(tg.relu, 2.0).graph.values] == ["x", "relu"]
     assert next(v.name for v in draw(lambda x, how: x * 2 if how == "twice" else x, 3, "twice").graph.values) == "x"
     with pytest.raises(TypeError, match="float"):
         draw(lambda x: 3.0, 2)

@@ -160,7 +160,7 @@ def draw_backward(output: Tensor, **options: Any) -> Drawing:
 
 def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Tensor, dict[str, Tensor]]:
     """The result of a function of numbers, recorded, and its arguments as leaves, by their names."""
-    signature = inspect.signature(function.forward if isinstance(function, Module) else function)
+    signature = inspect.signature(getattr(function, "forward", function))  # of a module, of an op
     leaves: dict[str, Tensor] = {}
 
     def leaf(name: str, x: Any) -> Any:
