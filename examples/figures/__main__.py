@@ -11,9 +11,8 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from examples.figures import Figure, figures
 from viz.drawing import FORMATS
-
-from . import Figure, figures
 
 
 def write(figure: Figure, folder: Path, formats: Sequence[str]) -> None:
