@@ -1,6 +1,5 @@
 """Elementwise ops: what examples cannot derive. Special values, conventions, dispatch, left operands, errors."""
 
-import doctest
 import math
 import operator
 
@@ -10,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tinygrad_edu.op import COMPOSITES, OPS
-from tinygrad_edu.ops import elementwise, neural
+from tinygrad_edu.op import OPS
+from tinygrad_edu.ops import comparisons, elementwise
 from tinygrad_edu.ops.elementwise import constant_power, gate, sinc_derivative, zero
 from tinygrad_edu.tensor import Tensor
 
@@ -431,12 +430,9 @@ def test_small_numbers_keep_their_digits():
 
 
 floats = st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -3.0, 1e300, 1e-300, 5e-324, INF, -INF, NAN])
-ONES = [
-    op for op in vars(elementwise).values() if op in OPS.values() and op.arity == 1 and isinstance(op.forward, np.ufunc)
-]
-TWOS = [
-    op for op in vars(elementwise).values() if op in OPS.values() and op.arity == 2 and isinstance(op.forward, np.ufunc)
-]
+PAGES = {**vars(elementwise), **vars(comparisons)}
+ONES = [op for op in PAGES.values() if op in OPS.values() and op.arity == 1 and isinstance(op.forward, np.ufunc)]
+TWOS = [op for op in PAGES.values() if op in OPS.values() and op.arity == 2 and isinstance(op.forward, np.ufunc)]
 
 
 @pytest.mark.parametrize(
@@ -522,21 +518,3 @@ def test_shapes_that_do_not_broadcast():
         a + b
     with pytest.raises(ValueError, match=r"^where\(\(2,\), \(\), bias \(3,\)\): "):
         np.where(a > 0, 1.0, b)
-
-
-DOCUMENTED = [
-    pytest.param(page, name, id=name)
-    for page in (elementwise, neural)
-    for name, op in vars(page).items()
-    if (op in OPS.values() or op in COMPOSITES.values()) and not (page is neural and hasattr(elementwise, name))
-]
-
-
-@pytest.mark.parametrize(("page", "name"), DOCUMENTED)
-def test_examples_in_docstrings_run(page, name):
-    """An op is no function, so doctest does not find its docstring by itself."""
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    finder = doctest.DocTestFinder(recurse=False)
-    for test in finder.find(vars(page)[name], name, module=False, globs=dict(vars(page))):
-        runner.run(test)
-    assert runner.summarize(verbose=False).failed == 0

@@ -1,12 +1,15 @@
 """Every op and composite of the table, by the checks that follow from its declaration."""
 
 import copy
+import doctest
+import inspect
 
 import numpy as np
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu.op import COMPOSITES, OPS
+from tinygrad_edu import ops
+from tinygrad_edu.op import COMPOSITES, OPS, Op
 from tinygrad_edu.protocols import ANSWERS
 from tinygrad_edu.testing import CheckError, check_op
 
@@ -90,3 +93,21 @@ def test_each_function_is_answered_for_once():
 def test_named_as_in_numpy(name):
     """Each op is reachable from the top of the package under its NumPy name."""
     assert hasattr(tg, name) or not hasattr(np, name)
+
+
+DOCUMENTED = [
+    pytest.param(page, name, id=f"{page.__name__.rpartition('.')[2]}.{name}")
+    for page in filter(inspect.ismodule, vars(ops).values())
+    for name, op in vars(page).items()
+    if isinstance(op, Op)
+]
+
+
+@pytest.mark.parametrize(("page", "name"), DOCUMENTED)
+def test_examples_in_docstrings_run(page, name):
+    """An op is no function, so doctest does not find its docstring by itself."""
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    finder = doctest.DocTestFinder(recurse=False)
+    for test in finder.find(vars(page)[name], name, module=False, globs=dict(vars(page))):
+        runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0

@@ -17,16 +17,18 @@ from tinygrad_edu.creation import (
     arange, eye, full, full_like, get_default_dtype, linspace, ones, ones_like, rand, randn, set_default_dtype,
     tensor, zeros, zeros_like,
 )
+from tinygrad_edu.ops.comparisons import (
+    absolute, bitwise_and, bitwise_or, bitwise_xor, ceil, clip, copysign, divmod, equal, fabs, floor, floor_divide,
+    fmax, fmin, fmod, greater, greater_equal, heaviside, invert, isclose, isfinite, isinf, isnan, left_shift, less,
+    less_equal, logical_and, logical_not, logical_or, logical_xor, maximum, minimum, nan_to_num, not_equal,
+    remainder, right_shift, rint, round, sign, signbit, trunc, where,
+)
 from tinygrad_edu.ops.diagonals import diag, diagflat, diagonal, trace, tril, triu
 from tinygrad_edu.ops.einsum import einsum
 from tinygrad_edu.ops.elementwise import (
-    absolute, add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, astype, bitwise_and, bitwise_or,
-    bitwise_xor, cbrt, ceil, clip, conjugate, copy, copysign, cos, cosh, deg2rad, divide, divmod, equal, exp, exp2,
-    expm1, fabs, float_power, floor, floor_divide, fmax, fmin, fmod, greater, greater_equal, heaviside, hypot, invert,
-    isclose, isfinite, isinf, isnan, left_shift, less, less_equal, log, log10, log1p, log2, logaddexp, logaddexp2,
-    logical_and, logical_not, logical_or, logical_xor, maximum, minimum, multiply, nan_to_num, negative, not_equal,
-    positive, power, rad2deg, reciprocal, remainder, right_shift, rint, round, sigmoid, sign, signbit, sin, sinc,
-    sinh, sqrt, square, subtract, tan, tanh, trunc, where,
+    add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, astype, cbrt, conjugate, copy, cos, cosh,
+    deg2rad, divide, exp, exp2, expm1, float_power, hypot, log, log10, log1p, log2, logaddexp, logaddexp2, multiply,
+    negative, positive, power, rad2deg, reciprocal, sigmoid, sin, sinc, sinh, sqrt, square, subtract, tan, tanh,
 )
 from tinygrad_edu.ops.indexing import (
     argwhere, choose, compress, extract, flatnonzero, index_update, meshgrid, nonzero, one_hot, piecewise,

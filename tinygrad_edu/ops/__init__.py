@@ -1,6 +1,7 @@
 """The primitives, a page of calculus: every op is declared here, once."""
 
 from tinygrad_edu.ops import (
+    comparisons,
     diagonals,
     einsum,
     elementwise,
@@ -19,6 +20,7 @@ from tinygrad_edu.ops import (
 )
 
 __all__ = [
+    "comparisons",
     "diagonals",
     "einsum",
     "elementwise",

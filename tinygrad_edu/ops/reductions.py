@@ -468,7 +468,7 @@ def euclidean_norm(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     >>> x = tg.Tensor([3.0, 4.0], requires_grad=True)
     >>> y = euclidean_norm(x)
     >>> y.backward()
-    >>> y.item(), x.grad.tolist()
+    >>> y.item(), np.round(x.grad, 3).tolist()
     (5.0, [0.6, 0.8])
     """
     return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
