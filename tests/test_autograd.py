@@ -1361,3 +1361,22 @@ def test_no_walk_warns_or_changes_the_error_state():
         with enable_grad():
             grad(y, x, create_graph=True)
         assert np.geterr()["divide"] == "raise"
+
+
+def test_a_recording_block_is_used_again_nested_and_refuses_what_it_cannot_surround():
+    block = tg.no_grad()
+    for _ in range(2):
+        with block, block:
+            assert not tg.autograd.is_grad_enabled()
+        assert tg.autograd.is_grad_enabled()
+    with pytest.raises(TypeError, match=r"rows is a generator.*inside it"):
+
+        @tg.no_grad()
+        def rows():
+            yield 1
+
+    with pytest.raises(TypeError, match="later is a generator or a coroutine"):
+
+        @tg.no_grad()
+        async def later():
+            return 1

@@ -13,14 +13,14 @@ Source: Baydin et al., *Automatic differentiation in machine learning: a survey*
 
 from __future__ import annotations
 
-import contextlib
+import functools
+import inspect
 import itertools
 import operator
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,21 +51,43 @@ SCOPE: ContextVar[Any] = ContextVar("SCOPE", default=None)
 """The call of a module that ops are being recorded in: figures draw it as a box."""
 
 
-@contextmanager
-def recording(**changes: Any) -> Iterator[None]:
-    """Change how ops are recorded inside a `with` block or a decorated function, in this thread alone.
+class recording:
+    """Change how ops are recorded, in this thread: inside a `with` block, or in every call of a decorated function.
 
-    A generator's body runs in the block that its consumer is in, and shares its own with the consumer; so in a
-    generator, put only what is computed at once into a block, and `yield` outside it.
+    It is nested, and used again, as one likes. A generator function or a coroutine cannot be decorated, since its body
+    runs between the calls of others: write the block inside it, and `yield` or `await` outside the block.
     """
-    token = RECORDING.set(replace(RECORDING.get(), **changes))
-    try:
-        yield
-    finally:
-        RECORDING.reset(token)
+
+    __slots__ = ("_changes", "_tokens")
+
+    def __init__(self, **changes: Any) -> None:
+        self._changes = changes
+        self._tokens: list[Token[Recording]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(RECORDING.set(replace(RECORDING.get(), **self._changes)))
+
+    def __exit__(self, *error: object) -> None:
+        RECORDING.reset(self._tokens.pop())
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, each call of which runs in such a block."""
+        kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
+        if any(is_kind(function) for is_kind in kinds):
+            raise TypeError(
+                f"{function.__name__} is a generator or a coroutine, whose body runs outside the decorator's block; "
+                "write `with no_grad():` inside it, around what it computes at once"
+            )
+
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with recording(**self._changes):
+                return function(*args, **kwargs)
+
+        return inside
 
 
-def no_grad() -> Any:
+def no_grad() -> recording:
     """Record nothing inside the block: results are plain numbers, and leaves may be written in place.
 
     >>> import tinygrad_edu as tg
@@ -78,12 +100,12 @@ def no_grad() -> Any:
     return recording(enabled=False, everything=False, differentiating=False)
 
 
-def enable_grad() -> Any:
+def enable_grad() -> recording:
     """Record inside the block, also within `no_grad`."""
     return recording(enabled=True)
 
 
-def tracing() -> Any:
+def tracing() -> recording:
     """Record every op inside the block, also on tensors that require no gradient (for figures)."""
     return recording(enabled=True, everything=True)
 
@@ -93,7 +115,7 @@ def is_grad_enabled() -> bool:
     return RECORDING.get().enabled
 
 
-def detect_anomaly() -> Any:
+def detect_anomaly() -> recording:
     """Look for NaN after every op and every gradient rule in the block; the error names the op and the line.
 
     It costs one pass over each result, so it is a tool for finding a fault, not for training.
@@ -102,14 +124,14 @@ def detect_anomaly() -> Any:
 
 
 def here() -> str:
-    """The innermost line of the caller's own code: outside this package, NumPy and contextlib."""
+    """The innermost line of the caller's own code: outside this package and NumPy."""
     for frame in reversed(traceback.extract_stack()):
         if not frame.filename.startswith(_LIBRARIES):
             return f"{frame.filename}:{frame.lineno}: {frame.line}"
     return "a line outside any file"
 
 
-_LIBRARIES = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep, contextlib.__file__)
+_LIBRARIES = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep)
 
 
 def has_nan(value: Any) -> bool:
