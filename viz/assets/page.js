@@ -98,8 +98,10 @@ function drawShape(parent, { id, kind, x, y, w, h, k, op }) {
 
 function drawText(parent, text) {
   const marks = [text.role, text.bold && "bold", text.halo && "halo", text.parameter && "parameter"];
+  if (text.role === "key") svg(parent, "rect", { class: "key", x: text.x - text.w / 2, y: text.y - text.h / 2, width: text.w, height: text.h });
+  const x = text.role === "legend" || text.role === "note" ? text.x - text.w / 2 : text.x; // these begin there
   return svg(parent, "text", {
-    id: text.id, class: marks.filter(Boolean).join(" "), x: text.x, y: text.y + text.size * 0.35, "font-size": text.size,
+    id: text.id, class: marks.filter(Boolean).join(" "), x, y: text.y + text.size * 0.35, "font-size": text.size,
   }, text.text);
 }
 
@@ -121,7 +123,7 @@ function makeChoice(g, choice, label) {
 
 /* What is written along a wire: values above; derivatives below, which an exercise covers. */
 function drawNumber(parent, text) {
-  const hides = text.side === "below" && view.uses[text.wire]?.op !== null && text.role !== "shape";
+  const hides = text.side === "below" && view.uses[text.wire]?.op !== null && text.role !== "shape" && text.role !== "key";
   if (!hides) {
     const g = keep(svg(parent, "g", { class: "number" }), text.k);
     drawText(g, text);
