@@ -44,16 +44,12 @@ def _section(figure: Figure) -> str:
     if figure.steps:
         links.append((f"{number}-steps/01.svg", "A picture for each step"))
     about = "".join(f"<p>{escape(part)}</p>" for part in figure.about.split("\n\n"))
-    exercise = figure.drawing.labels.grad == "blank"  # which keeps its answers
-    words = (
-        "" if exercise else f"<details><summary>In words</summary><pre>{escape(figure.drawing.text())}</pre></details>"
-    )
     return f"""<section id="{number}" aria-labelledby="{number}-title">
 <h2 id="{number}-title" tabindex="-1"><span>{number}</span> {title}</h2>
 <figure><img src="{picture}" alt="{title}"></figure>
 <p class="links">{" · ".join(f'<a href="{href}">{said}</a>' for href, said in links)}</p>
 {about}
-{words}
+<details><summary>In words</summary><pre>{escape(figure.drawing.text())}</pre></details>
 <details><summary>The script, <code>{escape(figure.script)}.py</code></summary><pre>{escape(figure.code)}</pre></details>
 </section>"""
 
