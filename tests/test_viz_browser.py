@@ -270,6 +270,9 @@ def test_a_click_tells_and_escape_closes(visit):
     ]  # fmt: skip
     page.keyboard.press("Escape")
     assert not panel.is_visible()
+    page.click("#o1")
+    panel.get_by_role("button", name="Close").click()
+    assert not panel.is_visible()
 
 
 def test_the_panel_does_not_run_ahead(visit):
@@ -470,6 +473,7 @@ def test_on_paper_there_is_only_the_figure(visit):
     page.click("#o0")
     for _ in range(8):
         page.keyboard.press("+")
+    before = view_box(page)
     page.emulate_media(media="print")
     until(page, "document.getElementById('figure').viewBox.baseVal.x === -6")
     for selector in ("header", "footer", "#panel", ".zoom", "#figure .ring"):
@@ -480,6 +484,8 @@ def test_on_paper_there_is_only_the_figure(visit):
     assert (width, height) == (pytest.approx(right - left + 12, abs=0.2), pytest.approx(top - bottom + 12, abs=0.2))
     page.emulate_media(media="screen")
     until(page, "document.getElementById('figure').viewBox.baseVal.x !== -6")
+    page.wait_for_timeout(400)  # nothing flies away now
+    assert view_box(page) == pytest.approx(before, abs=0.1)
 
 
 @pytest.mark.parametrize(("width", "height"), [(400, 760), (1600, 900)])
@@ -576,6 +582,25 @@ def test_everything_can_be_reached_and_is_named(visit):
     assert page.eval_on_selector_all("#figure .node", "es => es.every(e => e.tabIndex === 0 && e.ariaLabel)")
     ids = page.eval_on_selector_all("[id]", "es => es.map(e => e.id)")
     assert len(ids) == len(set(ids))
+
+
+def test_what_is_said_of_a_node_does_not_run_ahead(visit):
+    page = visit()
+    said = []
+    for _ in range(6):
+        said.append(page.get_attribute("#o1", "aria-label"))
+        page.keyboard.press("ArrowRight")
+    assert [("220" in label, "Going back" in label) for label in said] == [
+        (False, False), (False, False), (True, False), (True, False), (True, True), (True, True),
+    ]  # fmt: skip
+
+
+def test_space_presses_the_button_that_has_the_focus(visit):
+    page = visit(reduced_motion="reduce")
+    page.focus("#next")
+    page.keyboard.press(" ")
+    assert step(page) == "1 / 5"
+    assert page.get_attribute("#play", "aria-label") == "Play"
 
 
 def test_the_keyboard_alone_is_enough(visit):

@@ -303,6 +303,10 @@ def test_of_many_ways_to_close_layers_a_few_are_chosen():
     data = data_of(drawing.html())
     opened = data["views"][data["opened"]]
     assert len(opened["ops"]) == len(drawing.graph.ops)
+    (closed,) = [view for view in data["views"] if blocks <= view["ops"].keys()]
+    for block in blocks:
+        boxes = data["views"][closed["go"][block]]["ops"].keys()
+        assert boxes >= (blocks - {block}) | {*layers[block].children}
     for k, view in enumerate(data["views"]):
         assert all(0 <= other < len(data["views"]) and other != k for other in view["go"].values())
 

@@ -389,8 +389,9 @@ function choose(choice) {
   const opened = panel.hidden && choice;
   panel.hidden = !choice;
   tell();
-  if (opened) panel.scrollTop = 0;
-  else bringChosen();
+  if (!opened) return bringChosen();
+  panel.scrollTop = 0;
+  camera.narrowed = true;
 }
 
 function bringChosen() {
@@ -552,7 +553,12 @@ function matrix(cells) {
 const LEGIBLE = 0.72; // smaller is for looking around
 const LARGEST = 6;
 const MARGIN = 24;
-const camera = { x: 0, y: 0, scale: 1, fitted: true, moved: false };
+const camera = {
+  x: 0, y: 0, scale: 1,
+  fitted: true, // nobody has moved it
+  moved: false, // since the mouse or a finger came down: then it is no click
+  narrowed: false, // the panel has just opened beside it
+};
 
 function moveCamera(x, y, scale) {
   Object.assign(camera, { x, y, scale });
@@ -671,10 +677,10 @@ figure.addEventListener("wheel", (event) => {
   zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015) * (event.ctrlKey ? 4 : 1)), event.clientX - box.left, event.clientY - box.top);
 }, { passive: false });
 new ResizeObserver(() => {
-  if (paper.matches) return applyCamera();
   if (camera.fitted) fit();
   else applyCamera();
-  bringChosen();
+  if (camera.narrowed) bringChosen();
+  camera.narrowed = false;
 }).observe(stage);
 paper.addEventListener("change", applyCamera);
 
