@@ -44,12 +44,18 @@ function svg(parent, tag, attributes = {}, text) {
 }
 
 /* ---------------------------------------------------------------------------------------------------
-   Drawing a layout. `elements` keeps what appears in a step; `nodes` what can be chosen. */
+   Drawing a layout. `elements` keeps what appears in a step; `nodes` what can be chosen; `answers` what an
+   exercise covers; `using` the uses of each value along which a derivative comes back. */
 
-let elements, nodes, answers;
+let elements, nodes, answers, using;
 
 function draw() {
   view = views[state.view];
+  using = new Map();
+  for (const [id, use] of Object.entries(view.uses)) {
+    if (!using.has(use.value)) using.set(use.value, []);
+    if (use.flows) using.get(use.value).push([id, use]);
+  }
   elements = [];
   nodes = [];
   answers = new Map();
@@ -135,8 +141,8 @@ function drawNumber(parent, text) {
     const g = keep(svg(parent, "g", { class: "number answer", "data-wire": text.wire }), text.k);
     const [w, h] = [Math.max(30, text.w + 4), text.h + 1];
     const blank = svg(g, "g", { class: "blank" });
-    svg(blank, "rect", { x: text.x - w / 2, y: text.y - h / 2, width: w, height: h, rx: 4 });
-    svg(blank, "text", { x: text.x, y: text.y + 4.5 }, "?");
+    svg(blank, "rect", { x: text.x - w / 2, y: text.y - h / 2 + 1, width: w, height: h - 1, rx: 4 });
+    svg(blank, "text", { x: text.x, y: text.y + 5 }, "?");
     svg(g, "rect", { class: "ring", x: text.x - w / 2 - 3, y: text.y - h / 2 - 3, width: w + 6, height: h + 6, rx: 6 });
     answer = { element: g, wire: text.wire, value: text.value };
     answers.set(text.id.split("-text")[0], answer);
@@ -322,7 +328,7 @@ function known(value) {
   const trunk = own.find(([, use]) => use.trunk)?.[1].trunk;
   return !state.exercise || (own.length > 1 && trunk ? state.revealed.has(trunk) : own.every(([id]) => open(id)));
 }
-const usesOf = (value) => Object.entries(view.uses).filter(([, use]) => use.value === value && use.flows);
+const usesOf = (value) => using.get(value) ?? [];
 const wireOf = (value) => {
   const own = usesOf(value);
   return own.length > 1 ? own[0][1].trunk : own[0]?.[0];
