@@ -1,7 +1,7 @@
 """The printed reading. What is printed is read back, as a reader would, and must give the numbers of the rule.
 
-`tests/formulas.txt` holds every op's formulas, reviewed by a person. `python -m tests.test_formula --write` writes
-it anew; look at the difference before committing it.
+`tests/formulas.txt` holds every op's formulas, to be read by a person when it changes. `python -m tests.test_formula
+--write` writes it anew; look at the difference before committing it.
 """
 
 import importlib
@@ -19,8 +19,9 @@ from matplotlib.mathtext import MathTextParser
 
 import tinygrad_edu as tg
 from tinygrad_edu.formula import LONGEST, Symbol, chain, draw_sample, formula, normal, rule_formula, stated
+from tinygrad_edu.formula.composites import draw_composite
 from tinygrad_edu.graph import unbroadcast
-from tinygrad_edu.op import OPS, example, op
+from tinygrad_edu.op import COMPOSITES, OPS, example, op
 from tinygrad_edu.protocols import ANSWERS
 
 REVIEWED = Path(__file__).with_name("formulas.txt")
@@ -97,7 +98,9 @@ class Reader:
             return (np.sum if sign == "Σ" else np.prod)(self.matmul(), axis=axes, keepdims=True)
         result = self.product()
         while self.take("@"):
-            result = result @ self.product()
+            other = self.product()
+            row = np.ndim(result) == 1 and np.ndim(other) == 2 and len(other) == 1 != len(result)
+            result = result[:, None] * other if row else result @ other
         return result
 
     def axes(self):
@@ -130,12 +133,12 @@ class Reader:
             elif self.take("^"):
                 result = result ** self.atom()
             elif self.take("ᵀ"):
-                result = np.swapaxes(result, -1, -2)
+                result = result[None] if np.ndim(result) == 1 else np.swapaxes(result, -1, -2)
             elif self.take("["):
                 index = ""
                 while not self.take("]"):
                     index += self.tokens.pop(0)
-                result = eval(f"x[{index}]", {"x": result, **self.values})
+                result = eval(f"indexed[{index}]", {"indexed": result, **self.values})
             else:
                 return result
 
@@ -392,6 +395,10 @@ def test_what_is_printed_is_the_derivative(name, i):
 PARSER = MathTextParser("path")
 
 
+COMPOSED = {name: made for name, made in sorted(COMPOSITES.items()) if not made.__module__.startswith("tests")}
+INPUTS = [(name, text) for name, made in COMPOSED.items() for text in draw_composite(made).inputs]
+
+
 def report():
     """Every op's formulas, as text and as LaTeX, and how the numbers of each were checked."""
     lines = []
@@ -413,6 +420,12 @@ def report():
                 f"    {rule_formula(declared, i, latex=True)}",
             ]
         lines.append("")
+    for name, made in COMPOSED.items():
+        lines.append(f"{name}, made of ops")
+        for text in [text for n, text in INPUTS if n == name]:
+            how = "" if made.formulas is None else "    (stated)"
+            lines += [f"    {made.formula(text)}{how}", f"    {made.formula(text, latex=True)}"]
+        lines.append("")
     return "\n".join(lines)
 
 
@@ -425,6 +438,7 @@ def test_formulas_are_those_that_were_reviewed():
 
 def test_latex_is_valid():
     formulas = {rule_formula(DECLARED[name], i, latex=True) for name, i in RULES}
+    formulas |= {COMPOSED[name].formula(text, latex=True) for name, text in INPUTS}
     assert len(formulas) > 100
     for text in sorted(formulas):
         PARSER.parse(f"${text}$")
@@ -539,7 +553,8 @@ def test_how_expressions_are_written(symbol, text, latex):
 
 def test_what_is_not_printed_is_told_apart():
     assert (v[:, None] - v).text() == "v − v"  # of a table of differences, not 0
-    assert (v[:, None] * v).text() == "v·v"
+    assert (v[:, None] * v).text() == "v @ vᵀ"
+    assert (v[:, None] * v[None] * 1).text() == "v·v"
     assert (v[None] - v).text() == "0"
     assert (np.sum(A, axis=1, keepdims=True) - np.sum(A, axis=1)).text() == "Σ₁ A − Σ₁ A"
     assert ((v + 1)[:, None] - (v + 1)).text() == "v + 1 − (v+1)"
@@ -646,6 +661,157 @@ def test_an_op_prints_its_rules():
         tg.multiply.formula(2)
     with pytest.raises(IndexError, match="no input -1"):
         tg.multiply.formula(-1)
+    with pytest.raises(IndexError, match="matmul has 2 inputs"):
+        tg.matmul.formula(2)
+
+
+@pytest.mark.parametrize("made", [tg.clip, tg.outer])
+def test_an_input_by_name(made):
+    names = {tg.clip: ["x", "low", "high"], tg.outer: ["a", "b"]}[made]
+    assert [made.formula(name) for name in names] == [made.formula(i) for i in range(len(names))]
+    with pytest.raises(ValueError, match=f"no input 'c'; its inputs are {', '.join(names)}"):
+        made.formula("c")
+    with pytest.raises(IndexError, match=f"has {len(names)} inputs"):
+        made.formula(len(names))
+    for wrong in (1.0, None, True):
+        with pytest.raises(TypeError, match="the position of an input or its name"):
+            made.formula(wrong)
+
+
+def test_numbers_among_the_settings():
+    assert tg.roll.formula(latex=True).endswith(r"\mathrm{roll}\left(\frac{\partial L}{\partial y}, -2\right)")
+
+
+# ---------------------------------------------------------------------------------------------------
+# Functions made of ops
+
+
+@pytest.mark.parametrize(("name", "text"), INPUTS)
+def test_what_a_function_made_of_ops_prints_is_the_derivative(name, text):
+    made, sample = COMPOSED[name], draw_composite(COMPOSED[name])
+    outputs = [y for y in sample.outputs.values() if y.requires_grad]
+    printed = made.formula(text)
+    if not outputs:
+        assert printed.endswith(": none")
+        return
+    output = sum([np.sum(y) for y in outputs])
+    (expected,) = [g.numpy() for g in tg.grad(output, [sample.inputs[text]])]
+    symbol = sample.run(text)
+    np.testing.assert_allclose(symbol.value, expected, rtol=1e-12, atol=1e-12)
+    if made.formulas is None and ": " not in printed:
+        xs = {text: x.numpy() for text, x in sample.inputs.items()}
+        ys = {text: y.numpy() for text, y in sample.outputs.items()}
+        gs = {f"∂L/∂{text}": np.ones_like(y) for text, y in ys.items()}
+        if "reshape(" in printed:  # to a shape that is not said
+            return
+        result = read(printed.split(" = ", 1)[1], **xs, **ys, **gs, I=np.eye(expected.shape[0] if expected.ndim else 1))
+        result = result.reshape(expected.shape) if np.size(result) == expected.size else result
+        np.testing.assert_allclose(np.broadcast_to(result, expected.shape), expected, rtol=1e-9, atol=1e-12)
+
+
+def put(x, index, g):
+    result = np.zeros_like(x)
+    np.add.at(result, index, g)
+    return result
+
+
+def triangle(x, h):
+    return np.maximum(0, 1 - np.abs(np.argsort(np.argsort(x)) - h))
+
+
+def by_cond(g, y, x):
+    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    return g * y * (np.outer(u[:, 0], vh[0]) / s[0] - np.outer(u[:, -1], vh[-1]) / s[-1])
+
+
+A2, B2 = np.array([[1.0, 2.0], [0.5, 3.0]]), np.array([[0.3, -1.0, 2.0], [1.5, 0.7, -0.2]])
+V4, NAN = np.array([0.5, 3.0, 1.0, -2.0]), np.array([2.0, np.nan, 3.0, -1.5])
+MASK, ORDER = np.array([True, False, True, True]), np.array([0, 2, 2])
+KEPT = ~np.isnan(NAN)
+STATED = {  # the function on its inputs, the inputs, and what is stated, word for word in NumPy, of each
+    "append": (np.append, (B2, V4), lambda g, y, x, v: (g[: x.size].reshape(x.shape), g[x.size :])),
+    "array_split": (lambda x: np.array_split(x, 2)[0], (V4,), lambda g, y, x: np.concatenate([g, np.zeros(2)])),
+    "average": (
+        lambda x, w: np.average(x, weights=w),
+        (V4, np.array([1.0, 2.0, 0.5, 3.0])),
+        lambda g, y, x, w: (g * w / np.sum(w), g * (x - y) / np.sum(w)),
+    ),
+    "choose": (
+        lambda a, b: np.choose(MASK * 1, [a, b]),
+        (V4, V4 + 1),
+        lambda g, y, a, b: (g * (MASK * 1 == 0), g * (MASK * 1 == 1)),
+    ),
+    "compress": (lambda x: np.compress(MASK, x), (V4,), lambda g, y, x: put(x, MASK, g)),
+    "cond": (np.linalg.cond, (B2,), by_cond),
+    "cumulative_prod": (np.cumulative_prod, (V4,), TRANSLATED["cumprod"]),
+    "cumulative_sum": (np.cumulative_sum, (V4,), TRANSLATED["cumsum"]),
+    "delete": (lambda x: np.delete(x, 1), (V4,), lambda g, y, x: put(x, [0, 2, 3], g)),
+    "diff": (np.diff, (V4,), lambda g, y, x: np.array([0, *g]) - np.array([*g, 0])),
+    "dsplit": (lambda x: np.dsplit(x, 1)[0], (np.ones((2, 2, 2)),), lambda g, y, x: g),
+    "ediff1d": (np.ediff1d, (V4,), lambda g, y, x: np.array([0, *g]) - np.array([*g, 0])),
+    "eigvalsh": (
+        np.linalg.eigvalsh,
+        (A2 + A2.T,),
+        lambda g, y, x: np.linalg.eigh(x)[1] @ np.diag(g) @ np.linalg.eigh(x)[1].T,
+    ),
+    "extract": (lambda x: np.extract(MASK, x), (V4,), lambda g, y, x: put(x, MASK, g)),
+    "hsplit": (lambda x: np.hsplit(x, 2)[1], (V4,), lambda g, y, x: np.concatenate([np.zeros(2), g])),
+    "kron": (
+        np.kron,
+        (A2, B2),
+        lambda g, y, a, b: (
+            np.array([[np.sum(g[2 * i : 2 * i + 2, 3 * j : 3 * j + 3] * b) for j in range(2)] for i in range(2)]),
+            sum(g[2 * i : 2 * i + 2, 3 * j : 3 * j + 3] * a[i, j] for i in range(2) for j in range(2)),
+        ),
+    ),
+    "matrix_diagonal": (np.linalg.diagonal, (A2,), lambda g, y, x: np.diag(g)),
+    "matrix_trace": (np.linalg.trace, (A2,), lambda g, y, x: g * np.eye(2)),
+    "nancumprod": (np.nancumprod, (NAN,), lambda g, y, x: TRANSLATED["cumprod"](g, y, np.where(KEPT, x, 1)) * KEPT),
+    "nancumsum": (np.nancumsum, (NAN,), lambda g, y, x: TRANSLATED["cumsum"](g, y, x) * KEPT),
+    "nanpercentile": (lambda x: np.nanpercentile(x, 30), (V4,), lambda g, y, x: g * triangle(x, 0.3 * 3)),
+    "nanprod": (np.nanprod, (NAN,), lambda g, y, x: g * TRANSLATED["prod"](1, y, np.where(KEPT, x, 1)) * KEPT),
+    "nanquantile": (lambda x: np.nanquantile(x, 0.3), (V4,), lambda g, y, x: g * triangle(x, 0.3 * 3)),
+    "nanstd": (np.nanstd, (NAN,), lambda g, y, x: np.where(KEPT, g * (x - np.nanmean(x)) / (y * 3), 0)),
+    "nanvar": (np.nanvar, (NAN,), lambda g, y, x: np.where(KEPT, g * 2 * (x - np.nanmean(x)) / 3, 0)),
+    "outer": (np.outer, (V4, B2[0]), lambda g, y, a, b: (g @ b, g.T @ a)),
+    "percentile": (lambda x: np.percentile(x, 30), (V4,), lambda g, y, x: g * triangle(x, 0.3 * 3)),
+    "piecewise": (
+        lambda x: np.piecewise(x, [V4 > -5, MASK], [np.sin, np.exp]),
+        (V4,),
+        lambda g, y, x: g * np.where(MASK, np.exp(x), np.cos(x)),
+    ),
+    "quantile": (lambda x: np.quantile(x, 0.3), (V4,), lambda g, y, x: g * triangle(x, 0.3 * 3)),
+    "repeat": (lambda x: np.repeat(x, 2), (V4,), lambda g, y, x: g[::2] + g[1::2]),
+    "select": (
+        lambda a, b: np.select([MASK, V4 > 0], [a, b]),
+        (V4, V4 + 1),
+        lambda g, y, a, b: (g * MASK, g * (~MASK & (V4 > 0))),
+    ),
+    "svdvals": (
+        np.linalg.svdvals,
+        (B2,),
+        lambda g, y, x: np.linalg.svd(x, False)[0] @ np.diag(g) @ np.linalg.svd(x, False)[2],
+    ),
+    "take": (lambda x: np.take(x, ORDER), (V4,), lambda g, y, x: put(x, ORDER, g)),
+    "take_along_axis": (lambda x: np.take_along_axis(x, ORDER, 0), (V4,), lambda g, y, x: put(x, ORDER, g)),
+    "tile": (lambda x: np.tile(x, 2), (V4,), lambda g, y, x: g[:4] + g[4:]),
+    "trace": (np.trace, (A2,), lambda g, y, x: g * np.eye(2)),
+    "trapezoid": (lambda x: np.trapezoid(x, dx=0.5), (V4,), lambda g, y, x: g * np.array([0.5, 1, 1, 0.5]) * 0.5),
+    "vecmat": (tg.vecmat, (B2[:, 0], A2), lambda g, y, x, a: (a @ g, np.outer(x, g))),
+    "vsplit": (lambda x: np.vsplit(x, 2)[1], (A2,), lambda g, y, x: np.concatenate([np.zeros((1, 2)), g])),
+}
+
+
+@pytest.mark.parametrize("name", [name for name, made in COMPOSED.items() if made.formulas is not None])
+def test_what_a_function_made_of_ops_states_is_the_derivative(name):
+    function, values, stated_in_numpy = STATED[name]
+    leaves = [leaf(value) for value in values]
+    y = function(*leaves)
+    g = np.random.default_rng(3).standard_normal(y.shape)
+    expected = stated_in_numpy(g, y.numpy(), *values)
+    found = tg.grad(y, leaves, tg.Tensor(g))
+    for x, right in zip(found, expected if isinstance(expected, tuple) else (expected,), strict=True):
+        np.testing.assert_allclose(x.numpy(), right, rtol=1e-9, atol=1e-12)
 
 
 def test_an_op_of_ones_own_prints():
@@ -698,6 +864,53 @@ def test_the_sigmoid_in_parts():
         "−∂L/∂y·y²", "−∂L/∂y·y²", "−∂L/∂y·y²·exp(−x)", "∂L/∂y·y²·exp(−x)",
     ]  # fmt: skip
     assert chain(tg.sigmoid(x), loss="L").gradients[x].text() == "∂L/∂y·y·(1−y)"
+
+
+def test_the_product_of_a_matrix_and_a_vector():
+    W, V, v, u = (
+        leaf([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]], "W"),
+        leaf(np.eye(3), "V"),
+        leaf([1.0, 2.0], "v"),
+        leaf([1.0, 2.0, 3.0], "u"),
+    )
+    y = np.tanh(W @ v).sum()
+    assert "∂y/∂W = ∂y/∂t₁ @ vᵀ = " in tg.formula(y, W)
+    assert " = (1−t₂²) @ vᵀ = [[" in tg.formula(y, W)
+    assert r"\left(1 - t_{2}^{2}\right) \, v^\top" in tg.formula(y, W, latex=True)
+    assert " = Wᵀ @ ∂y/∂t₁ = " in tg.formula(y, v)
+    y = np.tanh(u @ W).sum()
+    assert " = u @ (1−t₂²)ᵀ = " in tg.formula(y, W)
+    assert " = W @ ∂y/∂t₁ = " in tg.formula(y, u)
+    y = np.tanh(V @ np.tanh(W @ v)).sum()
+    assert " = ((Vᵀ @ (1−t₄²))·(1−t₂²)) @ vᵀ = " in tg.formula(y, W)
+    assert " = 2·(1 @ vᵀ) = " in tg.formula((2 * (W @ v)).sum(), W)
+    assert " = −solve(Vᵀ, 1) @ tᵀ" in tg.formula(np.linalg.solve(V, u).sum(), V)
+    assert "∂L/∂W = Σ₀ (Xᵀ @ ∂L/∂y)" in tg.formula(leaf(np.ones((2, 3, 3)), "X") @ W, W)
+
+
+def test_products_and_orders():
+    x = leaf([3.0, 1.0, 2.0], "x")
+    assert " = ∏_{j≠i} xⱼ = [2., 6., 3.]" in tg.formula(np.prod(x), x)
+    assert tg.formula(np.prod(x), x, latex=True).splitlines()[-1].count(r"\prod_{j \neq i} {x}_{j}") == 2
+    assert " = (∂L/∂y)[place(x)]" in tg.formula(np.sort(x), x)
+    assert chain(np.sort(x) * [1.0, 10.0, 100.0]).gradients[x].value.tolist() == [100, 1, 10]
+
+
+def test_constants_have_names_and_values_are_decimal():
+    x = leaf([[1.0, 2.0]], "x")
+    lines = tg.formula(np.sum(x * np.array([[1.0, 0.0]])), x).splitlines()
+    assert lines[:2] == ["c = [[1., 0.]]", "t = x·c = [[1., 0.]]"]
+    assert "(softmax₁(x) − one_hot(1))" in tg.formula(tg.nn.functional.cross_entropy(x, np.array([1])), x)
+    y = leaf(2.0, "x")
+    assert "y = log(x) = 0.6931" in tg.formula(np.log(y), y)
+    assert "y = x·π = 6.283" in tg.formula(y * math.pi, y)
+
+
+def test_what_formula_does_not_take():
+    x = leaf(2.0, "x")
+    for arguments in [(x * 2, 3), (x * 2, [x, x]), (3, x)]:
+        with pytest.raises(TypeError, match="formula\\(\\)"):
+            formula(*arguments)
 
 
 def test_an_affine_layer():
@@ -901,7 +1114,8 @@ def test_the_function_and_the_module_share_a_name():
 
 
 HEADER = """\
-The gradient rules of all ops, printed. Reviewed by a person; written by `python -m tests.test_formula --write`.
+The gradient rules of all ops, printed.
+Written by `python -m tests.test_formula --write`; compared by the tests; to be read by a person when it changes.
 
 """
 

@@ -246,8 +246,8 @@ class Op:
         """The text in the node's circle."""
         return self._symbol if isinstance(self._symbol, str) else self._symbol(**settings)
 
-    def formula(self, i: int = 0, *, latex: bool = False, simplify: bool = True) -> str:
-        """The gradient rule of input `i`, printed: the rule itself, run on symbols.
+    def formula(self, i: int | str = 0, *, latex: bool = False, simplify: bool = True) -> str:
+        """The gradient rule of input `i`, a position or a name, printed: the rule itself, run on symbols.
 
         >>> import tinygrad_edu as tg
         >>> tg.multiply.formula(0)
@@ -265,6 +265,8 @@ class Op:
             self._raw
             and args
             and args[0].__class__ is _array
+        >>> tg.multiply.formula("b")
+        '∂L/∂b = ∂L/∂y·a'
             and args[-1].__class__ is not Tensor
             and not isinstance(args[-1], Tensor)
         ):
@@ -548,9 +550,18 @@ COMPOSITES: dict[str, Any] = {}
 
 
 def composite(
-    *, answers: Sequence[Any] = (), examples: Sequence[Example] = (), domain: Any = real, analytic: bool = False
+    *,
+    answers: Sequence[Any] = (),
+    examples: Sequence[Example] = (),
+    domain: Any = real,
+    analytic: bool = False,
+    formulas: Sequence[str] | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a function written in other ops as the answer for NumPy functions, with examples to test it by."""
+    """Declare a function written in other ops as the answer for NumPy functions, with examples to test it by.
+
+    Its `formula` is that of its parts, run on symbols, or, where that is hard to read, one of the sentences in
+    `formulas`, one for each input (the last for all further ones).
+    """
 
     def decorate(function: Any) -> Any:
         function.name = function.__name__
@@ -576,6 +587,14 @@ def item(x: Any, index: int) -> Any:
 item.selects = True
 
 
+        def formula(i: int | str = 0, *, latex: bool = False, simplify: bool = True) -> str:
+            """What comes back to input `i`, a position or a name, printed: the rules of the parts, run on symbols."""
+            from tinygrad_edu.formula import composite_formula  # here, since few programs print formulas
+
+            return composite_formula(function, i, latex=latex, simplify=simplify)
+
+        function.formula = formula
+        function.formulas = formulas
 @op(symbol="=", vjp=(None,), view=True)
 def alias(x: Any) -> Any:
     """y = x in the same memory, without a derivative: what `detach()` is where all must be recorded."""

@@ -9,11 +9,13 @@ dtypes and the branches of a rule are those of a real call, and on the expressio
     symbol       Symbol, an expression that NumPy computes with
     rules        rule_formula, one rule: ∂L/∂a = ∂L/∂y·b
     chains       chain and formula, a whole record: ∂z/∂x = ∂z/∂z·2t·1 = 2t = 10
+    composites   composite_formula, a function made of ops
 
 How it is written: ∂L/∂y·2x, a number after the gradients and before everything else, without a dot before a
 one-letter name; a @ b (in LaTeX a b) for the matrix product, · for the elementwise one; Wᵀ; √x; |x|; x²; a^b;
-[x > 0] for 1 where it holds and 0 elsewhere; Σ₀ for a sum over axis 0, Σ for one over all axes. Broadcasting,
-adding axes of length 1 and changing the dtype print nothing.
+u @ vᵀ for the outer product of two vectors; [x > 0] for 1 where it holds and 0 elsewhere; Σ₀ for a sum over axis 0,
+Σ for one over all axes. A number in a matrix product stands for an array that is filled with it. Broadcasting, adding
+axes of length 1 and changing the dtype print nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import sys
 import types
 
 from tinygrad_edu.formula.chains import Chain, chain, formula
+from tinygrad_edu.formula.composites import composite_formula
 from tinygrad_edu.formula.expression import ONE, ZERO, Expression, normal
 from tinygrad_edu.formula.rules import Sample, draw_sample, rule_formula, run_or_name_rule, run_rule, stated
 from tinygrad_edu.formula.symbol import LONGEST, Symbol, constant, spell
@@ -38,6 +41,7 @@ __all__ = [
     "Symbol",
     "Text",
     "chain",
+    "composite_formula",
     "constant",
     "draw_sample",
     "formula",

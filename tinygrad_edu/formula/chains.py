@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.formula.expression import Expression, gradient, make, name, number
+from tinygrad_edu.formula.expression import Expression, decimal, gradient, make, name
 from tinygrad_edu.formula.rules import run_or_name_rule
 from tinygrad_edu.formula.symbol import LONGEST, Symbol, constant, spell
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed
@@ -136,6 +136,8 @@ def chain(
     >>> read.gradients[x], read.gradients[x].value.item()
     (2t, 10.0)
     """
+    if not isinstance(output, Tensor):
+        raise TypeError(f"chain() and formula() read the record of one Tensor, but got {type(output).__name__}")
     if not output._requires_grad:
         raise RuntimeError(
             f"{output._describe()} depends on no tensor that requires a gradient: there is no chain to print"
@@ -198,12 +200,18 @@ def _names(order: Sequence[Tensor], output: Tensor, given: Mapping[Tensor, str])
                 kinds["t"].append(tensor)
             elif tensor._requires_grad:
                 kinds["x"].append(tensor)
-            elif tensor.size > 8 and constant(tensor._data).kind == "constant":
+            elif _is_to_be_named(tensor._data):
                 kinds["c"].append(tensor)
     for letter, tensors in kinds.items():
         for k, tensor in enumerate(tensors, 1):
             take(tensor, letter if len(tensors) == 1 else indexed(letter, k))
     return called
+
+
+def _is_to_be_named(array: Any) -> bool:
+    """Whether a constant is called something, instead of written out: numbers that differ, and many integers."""
+    spelled = constant(array)
+    return spelled.kind == "constant" and spelled.data[0] != "I" and (array.dtype.kind == "f" or array.size > 8)
 
 
 def formula(
@@ -231,6 +239,10 @@ def formula(
     ∂z/∂t = ∂z/∂z·2t = 2t = 10
     ∂z/∂x = ∂z/∂t·1 = ∂z/∂z·2t·1 = 2t = 10
     """
+    if not isinstance(leaf, Tensor):
+        raise TypeError(
+            f"formula() takes an output and one leaf, both Tensors: formula(y, x); but the leaf is {type(leaf).__name__}"
+        )
     read = chain(output, names, loss=loss, local=True)
     full = chain(output, names, loss=loss)
     if leaf not in read.gradients:
@@ -251,6 +263,9 @@ def formula(
             written += _evaluated(symbols[0][0].value, writer)
         lines.append(" = ".join(dict.fromkeys([left, *written])))
 
+    for tensor, text in read.names.items():
+        if tensor.op is None and not (tensor._requires_grad or tensor.name or (names and text in names)):
+            lines += [f"{writer.write(name(text))} = {value}" for value in _evaluated(tensor._data, writer)]
     for tensor, symbol in read.definitions.items():
         add(writer.write(name(read.names[tensor])), [(symbol, True)], True)
     between = _descendants(leaf, list(read.definitions))
@@ -278,5 +293,5 @@ def _evaluated(value: Any, writer: Text) -> list[str]:
     if isinstance(value, tuple) or value.size > 6:
         return []
     if value.size == 1:
-        return [writer.write(number(value.item()))]
+        return [writer.write(decimal(value.item()))]
     return [writer.write(name(" ".join(np.array2string(value, separator=", ", precision=4).split())))]

@@ -65,6 +65,21 @@ def _opened(e: Expression) -> Expression:
     return Expression(e.kind, tuple([_moved(part, dict(e.moved)) for part in e.parts]), e.data)
 
 
+def is_column(e: Expression) -> bool:
+    """Whether an axis of length 1 was added at the end: all that varies in x[:, None]·2, a vector set upright."""
+    if e.moved or e.kind not in ELEMENTWISE:
+        return bool(e.moved) and all(to == i - 1 for i, to in e.moved)
+    varying = [part for part in e.parts if part.kind != "number"]
+    return bool(varying) and all(is_column(part) for part in varying)
+
+
+def flattened(e: Expression) -> Expression:
+    """A column as the vector that it is made of."""
+    if e.moved:
+        return _moved(e, {to: i for i, to in e.moved})
+    return Expression(e.kind, tuple([flattened(part) for part in e.parts]), e.data)
+
+
 ELEMENTWISE = {"sum", "product", "quotient", "negative", "power", "sqrt", "absolute", "holds", "rounded"}
 
 
@@ -85,6 +100,13 @@ def name(text: str) -> Expression:
 def gradient(of: str, by: str, one: bool = False) -> Expression:
     """∂of/∂by, as one thing; ∂z/∂z is `one`."""
     return Expression("gradient", (), (of, by, one))
+
+
+def decimal(value: Any) -> Expression:
+    """A number in figures, whatever else it is."""
+    exact = number(value)
+    finite = math.isfinite(value) if isinstance(value, int | float) else False
+    return exact if exact.kind == "number" or not finite else Expression("number", (), value)
 
 
 def call(
@@ -192,6 +214,8 @@ def _term(e: Expression) -> Term:
         for i, part in enumerate(parts):
             if part.kind == "negative":
                 sign, parts[i] = -sign, part.parts[0]
+            if e.kind == "matmul" and parts[i].kind == "number":  # 2·(1 @ vᵀ), where 1 is a vector of ones
+                sign, parts[i] = sign * parts[i].data, ONE
     if e.kind == "power" and parts[0].kind == "negative" and isinstance(parts[1].data, int):
         sign, parts[0] = -1 if parts[1].data % 2 else 1, parts[0].parts[0]
     rebuilt = make(e.kind, *parts, data=e.data)

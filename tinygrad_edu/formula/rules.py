@@ -63,10 +63,11 @@ WORDY = 40
 """So many parts may a rule print where its op also says in words what it does."""
 
 
-def rule_formula(op: Any, i: int = 0, *, latex: bool = False, simplify: bool = True) -> str:
-    """The gradient rule of input `i` of an op, printed; what `Op.formula` returns.
+def rule_formula(op: Any, i: int | str = 0, *, latex: bool = False, simplify: bool = True) -> str:
+    """The gradient rule of input `i`, a position or a name, of an op, printed; what `Op.formula` returns.
 
-    Raises IndexError for an input that the op does not have, ValueError for an op without examples to draw a
+    Raises IndexError or ValueError for an input that the op does not have, TypeError for what is neither a position
+    nor a name, ValueError for an op without examples to draw a
     sample from.
 
     >>> import tinygrad_edu as tg
@@ -75,6 +76,12 @@ def rule_formula(op: Any, i: int = 0, *, latex: bool = False, simplify: bool = T
     >>> rule_formula(tg.square), rule_formula(tg.add, simplify=False)
     ('∂L/∂x = ∂L/∂y·2x', '∂L/∂a = ∂L/∂y·1')
     """
+    if isinstance(i, str):
+        i = _position(op, i)
+    elif isinstance(i, bool) or not hasattr(i, "__index__"):
+        raise TypeError(f"{op.name}.formula() takes the position of an input or its name, but got {type(i).__name__}")
+    if isinstance(op.vjp, tuple) and not 0 <= i < len(op.vjp):
+        raise IndexError(f"{op.name} has {len(op.vjp)} inputs, numbered from 0, so no input {i}")
     writer = LaTeX() if latex else Text()
     sentence = stated(op, i)[0]
     if sentence is not None:
@@ -85,6 +92,14 @@ def rule_formula(op: Any, i: int = 0, *, latex: bool = False, simplify: bool = T
         return left + writer.sentence(": none")
     result = sample.run(i)
     return f"{left} = {result.latex(simplify=simplify) if latex else result.text(simplify=simplify)}"
+
+
+def _position(op: Any, wanted: str) -> int:
+    """Which input of the op has the name."""
+    names = [x.expression.data for x in draw_sample(op, 0).xs]
+    if wanted not in names:
+        raise ValueError(f"{op.name} has no input {wanted!r}; its inputs are {', '.join(names)}")
+    return names.index(wanted)
 
 
 def stated(op: Any, i: int) -> tuple[str | None, Callable[..., Any] | None]:

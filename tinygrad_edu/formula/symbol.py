@@ -10,7 +10,19 @@ from typing import Any
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tinygrad_edu.formula.expression import ONE, ZERO, Expression, call, make, move, name, normal, number
+from tinygrad_edu.formula.expression import (
+    ONE,
+    ZERO,
+    Expression,
+    call,
+    flattened,
+    is_column,
+    make,
+    move,
+    name,
+    normal,
+    number,
+)
 from tinygrad_edu.formula.writing import LaTeX, Text
 from tinygrad_edu.protocols import ANSWERS, ASKS, UFUNCS
 from tinygrad_edu.tensor import Tensor
@@ -37,6 +49,8 @@ SPELLINGS: dict[str, Callable[..., Expression]] = {
     "matmul": lambda a, b: make("matmul", a, b),
     "matrix_transpose": lambda x: make("transpose", x),
     "zero": lambda x: ZERO,
+    "_product_of_others": lambda x: make("others", x),
+    "_put_back": lambda g, x, order: make("index", g, call("place", x), data="{}"),
     **{silent: lambda x: x for silent in ("positive", "copy", "astype")},
     **{op: partial(lambda sign, *xs: make("holds", *xs, data=sign), sign) for op, sign in {
         "equal": "=", "not_equal": "≠", "less": "<", "less_equal": "≤", "greater": ">", "greater_equal": "≥",
@@ -51,13 +65,25 @@ def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) ->
     parts = [x.expression for x in xs]
     if op.selects:
         return make("index", *parts, data=str(settings["index"]))
-    if all(part.kind == "number" for part in parts) and not isinstance(y, tuple):
+    if all(part.kind == "number" for part in parts) and not isinstance(y, tuple) and op.name != "one_hot":
         return constant(y)
     first = xs[0].shape
     axes = _axes(settings.get("axis"), len(first))
     unsaid = (first, str(settings))
     declared: Any = ANSWERS.get(op.name)
-    known = op.name if declared is op else ""  # an op of one's own may have any name
+    internal = op.name.startswith("_")  # a step of a rule in its plainest form
+    known = op.name if declared is op or internal else ""  # an op of one's own may have any name
+    if known == "multiply":
+        for column, row in (xs, xs[::-1]):
+            if row.ndim == 1 < y.ndim and row.size > 1 and is_column(column.expression):
+                return make("matmul", flattened(column.expression), make("transpose", row.expression))
+    if known in ("matmul", "solve") and xs[1].shape[-1:] == (1,) and is_column(parts[1]):  # A·v of a vector set upright
+        upright = (
+            make("matmul", parts[0], flattened(parts[1]))
+            if known == "matmul"
+            else call("solve", parts[0], flattened(parts[1]), unsaid=unsaid)
+        )
+        return move(upright, y.shape[:-1], y.shape)
     if known in SPELLINGS:
         return SPELLINGS[known](*parts)
     match known:
@@ -90,7 +116,7 @@ def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) ->
                 return make("transpose", *parts)
         case "getitem":
             key = op.symbol(**settings)[1:-1]  # with # for an array
-            if all(part in ("", ":", "...", "None") for part in key.split(", ")):
+            if _alike(first, y.shape) and all(part in ("", ":", "...", "None", "0", "-1") for part in key.split(", ")):
                 return move(parts[0], first, y.shape)
             return make("index", *parts, data=key.replace("#", "{}"))
         case "scatter":

@@ -11,7 +11,7 @@ from tinygrad_edu.formula.expression import ONE, Expression, flat, is_numeric_po
 # How tightly an expression holds together: a looser one is put in parentheses inside a tighter one.
 SUM, MATMUL, PRODUCT, FACTOR, ATOM = range(5)
 TIGHTNESS = {
-    "sum": SUM, "negative": SUM, "matmul": MATMUL, "over": MATMUL, "product": PRODUCT, "quotient": PRODUCT,
+    "sum": SUM, "negative": SUM, "matmul": MATMUL, "over": MATMUL, "others": MATMUL, "product": PRODUCT, "quotient": PRODUCT,
     "gradient": FACTOR, "power": FACTOR, "transpose": FACTOR, "sqrt": FACTOR,
 }  # fmt: skip
 
@@ -122,6 +122,10 @@ class Text:
     def _over(self, e: Expression, x: Expression) -> str:
         sign, axes, _ = e.data
         return f"{sign}{axes.replace(',', '').translate(SUBSCRIPTS)} {self.write(x, PRODUCT)}"
+
+    def _others(self, e: Expression, x: Expression) -> str:
+        """For each element, the product of all the others."""
+        return f"∏_{{j≠i}} {self.write(x, ATOM)}ⱼ"
 
     def _call(self, e: Expression, *arguments: Expression) -> str:
         function, axes, options, _ = e.data
@@ -253,11 +257,14 @@ class LaTeX(Text):
         sign, axes, _ = e.data
         return _LATEX_SIGNS[sign] + (f"_{{{axes}}}" if axes else "") + " " + self.write(x, PRODUCT)
 
+    def _others(self, e: Expression, x: Expression) -> str:
+        return rf"\prod_{{j \neq i}} {{{self.write(x, ATOM)}}}_{{j}}"
+
     def _call(self, e: Expression, *arguments: Expression) -> str:
         function, axes, options, _ = e.data
         if function == "exp":
             return f"e^{{{self.write(arguments[0])}}}"
-        inside = ", ".join([*[self._condition(x) for x in arguments], *[_upright(option) for option in options]])
+        inside = ", ".join([*[self._condition(x) for x in arguments], *[_set(option) for option in options]])
         return self._function(function) + (f"_{{{axes}}}" if axes else "") + self._parentheses(inside)
 
     def _function(self, function: str) -> str:
@@ -297,6 +304,11 @@ def _upright(text: str) -> str:
     """Any text, upright, with nothing in it that LaTeX would read as a command."""
     printable = "".join([_ESCAPES.get(c, c) for c in " ".join(text.split()) if c.isprintable()])
     return rf"\mathrm{{{printable or chr(92) + ' '}}}"
+
+
+def _set(option: str) -> str:
+    """A setting: numbers as they are, words upright."""
+    return _upright(option) if re.search(r"[^\W\d]", option) else option.replace("−", "-")
 
 
 def _plain(text: str) -> str:

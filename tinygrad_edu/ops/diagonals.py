@@ -93,6 +93,7 @@ def diagflat(x: Any, k: int = 0) -> Any:
 
 
 @composite(
+    formulas=["∂L/∂x = ∂L/∂y·I"],
     answers=(np.trace,),
     examples=[example((3, 3)), example((3, 4), offset=1), example((2, 3, 2), axis1=0, axis2=2)],
     analytic=True,

@@ -320,6 +320,7 @@ for _function in (np.put, np.place, np.putmask, np.put_along_axis, np.copyto, np
     analytic=True,
 )
 def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
+    formulas=["∂L/∂x = 0 but ∂L/∂x[index] += ∂L/∂y"],
     """y = x[…, indices, …]: elements of x along `axis`, or of the ravelled x.
 
     mode: what becomes of indices out of range, "raise", "wrap" or "clip" (where negative ones are 0, as in NumPy).
@@ -361,6 +362,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     >>> take_along_axis(x, np.argmax(x, axis=1, keepdims=True), axis=1)
     array([[3],
            [6]])
+    formulas=["∂L/∂x = 0 but ∂L/∂x[index] += ∂L/∂y"],
     """
     if axis is None:
         x, axis = np.ravel(x), 0
@@ -394,12 +396,18 @@ def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
     """
     if np.ndim(condition) != 1:
         raise ValueError(
+    formulas=["∂L/∂x = 0 but ∂L/∂x[condition] = ∂L/∂y"],
             f"compress() takes a condition of one axis, but got shape {np.shape(condition)}; write x[mask]"
         )
     return take(x, np.flatnonzero(condition), axis)
 
 
-@composite(answers=(np.extract,), examples=[example(np.eye(3, 4) > 0, (3, 4))], analytic=True)
+@composite(
+    formulas=["∂L/∂x = 0 but ∂L/∂x[condition] = ∂L/∂y"],
+    answers=(np.extract,),
+    examples=[example(np.eye(3, 4) > 0, (3, 4))],
+    analytic=True,
+)
 def extract(condition: Any, x: Any) -> Any:
     """The elements of x where the condition is true, in C order.
 
@@ -427,6 +435,7 @@ def choose(which: Any, choices: Any) -> Any:
     first, *arrays = np.broadcast_arrays(which, *choices)
     return take_along_axis(np.stack(arrays), np.expand_dims(first, 0), axis=0)[0]
 
+    formulas=["∂L/∂xᵢ = ∂L/∂y·[choice = i]"],
 
 @composite(
     answers=(np.select,),
@@ -445,6 +454,7 @@ def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
     y = default
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
         y = np.where(condition, choice, y)
+    formulas=["∂L/∂xᵢ = ∂L/∂y where condition i is the first that holds, else 0"],
     return y
 
 
@@ -465,6 +475,7 @@ def piecewise(x: Any, conditions: Any, functions: Any, *args: Any, **kwargs: Any
     >>> piecewise(x, [x < 0], [lambda t: -t, np.sqrt])
     array([2., 1.])
     """
+    formulas=["∂L/∂x = ∂L/∂y·fᵢ′(x) where condition i is the last that holds"],
     x = array(x)
     conditions = [conditions] if np.ndim(conditions[0]) == 0 and x.ndim else list(conditions)
     conditions = [np.astype(array(condition), bool) for condition in conditions]

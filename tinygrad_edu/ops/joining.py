@@ -144,7 +144,12 @@ def column_stack(xs: Any) -> Any:
     return concatenate([x if np.ndim(x) > 1 else np.reshape(x, (-1, 1)) for x in xs], 1)
 
 
-@composite(answers=(np.append,), analytic=True, examples=[example((2, 3), (2,)), example((2, 3), (1, 3), axis=0)])
+@composite(
+    formulas=["∂L/∂x = ∂L/∂y[part x]", "∂L/∂values = ∂L/∂y[part values]"],
+    answers=(np.append,),
+    analytic=True,
+    examples=[example((2, 3), (2,)), example((2, 3), (1, 3), axis=0)],
+)
 def append(x: Any, values: Any, axis: int | None = None) -> Any:
     """y is x with `values` behind it along an axis; without an axis, both as one row.
 
@@ -244,6 +249,7 @@ def split(x: Any, indices: tuple[int, ...], axis: int) -> Any:
 
 
 @composite(
+    formulas=["∂L/∂x = concat(∂L/∂y₀, ∂L/∂y₁, …)"],
     answers=(np.array_split,),
     analytic=True,
     examples=[example((5,), 2), example((2, 5), 3, axis=1), example((5, 2), [1, 4]), example((2,), 3)],
@@ -258,7 +264,12 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> tuple[Any, .
     return split(x, _cuts(x, indices_or_sections, axis, equal=False), axis)
 
 
-@composite(answers=(np.hsplit,), analytic=True, examples=[example((2, 4), 2), example((4,), [1, 2])])
+@composite(
+    formulas=["∂L/∂x = concat(∂L/∂y₀, ∂L/∂y₁, …)"],
+    answers=(np.hsplit,),
+    analytic=True,
+    examples=[example((2, 4), 2), example((4,), [1, 2])],
+)
 def hsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     """y₀, y₁, … are x cut along its second axis, a vector along its only one.
 
@@ -269,7 +280,12 @@ def hsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     return split(x, indices_or_sections, 0 if np.ndim(x) == 1 else 1)
 
 
-@composite(answers=(np.vsplit,), analytic=True, examples=[example((4, 2), 2), example((3, 2), [1])])
+@composite(
+    formulas=["∂L/∂x = concat(∂L/∂y₀, ∂L/∂y₁, …)"],
+    answers=(np.vsplit,),
+    analytic=True,
+    examples=[example((4, 2), 2), example((3, 2), [1])],
+)
 def vsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     """y₀, y₁, … are x cut along its rows.
 
@@ -282,7 +298,12 @@ def vsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     return split(x, indices_or_sections, 0)
 
 
-@composite(answers=(np.dsplit,), analytic=True, examples=[example((2, 1, 4), 2), example((1, 2, 3), [1])])
+@composite(
+    formulas=["∂L/∂x = concat(∂L/∂y₀, ∂L/∂y₁, …)"],
+    answers=(np.dsplit,),
+    analytic=True,
+    examples=[example((2, 1, 4), 2), example((1, 2, 3), [1])],
+)
 def dsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     """y₀, y₁, … are x cut along its third axis.
 
@@ -317,6 +338,7 @@ def unstack(x: Any, axis: int = 0) -> Any:
 
 
 @composite(
+    formulas=["∂L/∂x = 0 but ∂L/∂x[kept] = ∂L/∂y"],
     answers=(np.delete,),
     analytic=True,
     examples=[example((5,), 1), example((2, 3), [0, -1], axis=1), example((2, 3), [1, 2])],

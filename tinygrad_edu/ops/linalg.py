@@ -233,7 +233,17 @@ def _solve_by_b(g: Any, a: Any, b: Any) -> Any:
         lambda g, y, a, b: _solve_by_b(g, a, b),
     ),
     answers=(np.linalg.solve,),
-    formulas=["∂L/∂a = −∂L/∂b @ yᵀ", "∂L/∂b = solve(aᵀ, ∂L/∂y)"],
+    formulas=[
+        (
+            "∂L/∂a = −∂L/∂b @ yᵀ",
+            lambda g, y, a, b: (
+                -_solve_by_b(g, a, b)[..., None] * (y if y.ndim == 1 else y[..., None, :])
+                if b.ndim == 1
+                else -_solve_by_b(g, a, b) @ y.mT
+            ),
+        ),
+        "∂L/∂b = solve(aᵀ, ∂L/∂y)",
+    ],
     broadcasts=True,
     analytic=True,
     domain=(regular, real),
@@ -408,7 +418,12 @@ def eigh(x: Any) -> Any:
     return tuple(np.linalg.eigh((x + x.mT) / 2))
 
 
-@composite(answers=(np.linalg.eigvalsh,), domain=gapped, examples=[example((3, 3)), example((2, 2, 2))])
+@composite(
+    formulas=["∂L/∂x = V @ diag(∂L/∂y) @ Vᵀ, x = V @ diag(y) @ Vᵀ"],
+    answers=(np.linalg.eigvalsh,),
+    domain=gapped,
+    examples=[example((3, 3)), example((2, 2, 2))],
+)
 def eigvalsh(x: Any) -> Any:
     """The eigenvalues of a symmetric x, rising.
 
@@ -493,7 +508,12 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     return reduced_svd(x)
 
 
-@composite(answers=(np.linalg.svdvals,), domain=graded, examples=[example((3, 2)), example((2, 3, 3))])
+@composite(
+    formulas=["∂L/∂x = U @ diag(∂L/∂y) @ Vᵀ, x = U @ diag(y) @ Vᵀ"],
+    answers=(np.linalg.svdvals,),
+    domain=graded,
+    examples=[example((3, 2)), example((2, 3, 3))],
+)
 def svdvals(x: Any) -> Any:
     """The singular values of x, falling.
 
@@ -562,6 +582,7 @@ def qr(x: Any, mode: str = "reduced") -> Any:
 
 
 @composite(
+    formulas=["∂L/∂x = ∂L/∂y·I"],
     answers=(np.linalg.trace,),
     examples=[example((3, 3)), example((2, 3, 4), offset=1)],
     analytic=True,
@@ -571,13 +592,19 @@ def matrix_trace(x: Any, *, offset: int = 0, dtype: Any = None) -> Any:
     return np.trace(x, offset, -2, -1, dtype)
 
 
-@composite(answers=(np.linalg.diagonal,), examples=[example((3, 3)), example((2, 3, 4), offset=-1)], analytic=True)
+@composite(
+    formulas=["∂L/∂x = 0 but on the diagonal ∂L/∂y"],
+    answers=(np.linalg.diagonal,),
+    examples=[example((3, 3)), example((2, 3, 4), offset=-1)],
+    analytic=True,
+)
 def matrix_diagonal(x: Any, *, offset: int = 0) -> Any:
     """yᵢ = xᵢᵢ, of each matrix."""
     return np.diagonal(x, offset, -2, -1)
 
 
 @composite(
+    formulas=["∂L/∂x = ∂L/∂y·y·(u₁ @ v₁ᵀ/s₁ − uₙ @ vₙᵀ/sₙ), x = Σ sₖ·uₖ @ vₖᵀ"],
     answers=(np.linalg.cond,),
     domain=graded,
     examples=[example((3, 2)), example((2, 3, 3), -2), example((3, 3), "fro"), example((3, 3), 1)],

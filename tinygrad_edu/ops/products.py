@@ -41,6 +41,21 @@ def _matmul_by_b(g: Any, a: Any, b: Any) -> Any:
     return a.mT @ g
 
 
+def _plainly_by_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """The same as it is printed: a stack of products."""
+    return g @ b.mT if a.ndim > 1 and b.ndim == 2 else _matmul_by_a(g, a, b)
+
+
+def _plainly_by_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """The same as it is printed: an outer product, or the sum of a stack of products."""
+    if a.ndim == 1 and b.ndim == 2:
+        return a[:, None] * g
+    if a.ndim > 1 and b.ndim == 2:
+        stack = a.mT @ g
+        return np.sum(stack, axis=tuple(range(a.ndim - 2))) if a.ndim > 2 else stack
+    return _matmul_by_b(g, a, b)
+
+
 def _tall(x: Any) -> Any:
     """A stack of matrices as one, their rows below each other."""
     return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
@@ -63,6 +78,7 @@ matmul = ufunc(
         example((2, 2, 3), (3, 4)),
         example((2, 3), (2, 3, 2)),
         example((2, 1, 2, 3), (3, 3, 2)),
+    formulas=[_plainly_by_a, _plainly_by_b],
         example((3,), (2, 3, 2)),
         example((2, 2, 3), (3,)),
         example((0, 3), (3, 2)),
@@ -166,6 +182,7 @@ def outer(a: Any, b: Any) -> Any:
     array([[10, 20],
            [20, 40]])
     """
+    formulas=["∂L/∂a = ∂L/∂y @ b", "∂L/∂b = (∂L/∂y)ᵀ @ a"],
     return np.multiply(np.reshape(a, (-1, 1)), np.ravel(b))
 
 
@@ -181,6 +198,7 @@ def kron(a: Any, b: Any) -> Any:
     array([[ 1,  2, 10, 20]])
     """
     ndim = max(np.ndim(a), np.ndim(b))
+    formulas=["∂L/∂aᵢⱼ = Σ ∂L/∂y[block i j]·b", "∂L/∂b = Σ ∂L/∂y[block i j]·aᵢⱼ, over i and j"],
     rows, columns = (1,) * (ndim - np.ndim(a)) + np.shape(a), (1,) * (ndim - np.ndim(b)) + np.shape(b)
     blocks = np.reshape(a, [n for row in rows for n in (row, 1)]) * np.reshape(b, [n for m in columns for n in (1, m)])
     return np.reshape(blocks, [n * m for n, m in zip(rows, columns, strict=True)])
@@ -342,3 +360,4 @@ def matvec(a: Any, x: Any) -> Any:
 def vecmat(x: Any, a: Any) -> Any:
     """y = xᵀ·a for stacks of vectors x and of matrices a, broadcast together."""
     return np.squeeze(np.matmul(np.expand_dims(x, -2), a), -2)
+    formulas=["∂L/∂x = a @ ∂L/∂y", "∂L/∂a = x @ (∂L/∂y)ᵀ"],

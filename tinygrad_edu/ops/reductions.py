@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_edu.op import at, composite, example, op, spread
+from tinygrad_edu.op import Op, at, composite, example, op, spread
 from tinygrad_edu.ops.shaping import array, expand_dims
 from tinygrad_edu.protocols import ANSWERS
 
@@ -157,6 +157,11 @@ def _product_of_others(x: Any) -> Any:
     return product_before(x) * np.flip(product_before(np.flip(x, -1)), -1)
 
 
+_others = Op(  # what the rule of a product is printed with
+    lambda x, axis: back_in_place(_product_of_others(in_a_row(x, axis)), x, axis), name="_product_of_others"
+)
+
+
 @op(
     symbol="∏",
     vjp=(
@@ -166,7 +171,9 @@ def _product_of_others(x: Any) -> Any:
     ),
     answers=(np.prod, (np.multiply, "reduce")),
     analytic=True,
-    formulas=["∂L/∂xᵢ = ∂L/∂y·∏ xⱼ, j ≠ i"],
+    formulas=[
+        ("∂L/∂xᵢ = ∂L/∂y·∏ xⱼ, j ≠ i", lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * _others(x, axis=axis))
+    ],
     examples=[
         *AXES,
         *EMPTY,

@@ -164,6 +164,7 @@ def _cumulative(running: Any, start: Any, x: Any, axis: Any, dtype: Any, include
 
 
 @composite(
+    formulas=["∂L/∂xₜ = Σ ∂L/∂yₛ, s ≥ t"],
     answers=(np.cumulative_sum,),
     analytic=True,
     examples=[example((3,)), example((2, 3), axis=-1, include_initial=True), example((2, 3), axis=0)],
@@ -179,6 +180,7 @@ def cumulative_sum(x: Any, *, axis: int | None = None, dtype: Any = None, includ
 
 
 @composite(
+    formulas=["∂L/∂xₜ = Σ ∂L/∂yₛ·∏ xᵣ, s ≥ t, r ≤ s, r ≠ t"],
     answers=(np.cumulative_prod,),
     analytic=True,
     examples=[example((3,)), example((2, 3), axis=-1, include_initial=True), example((2, 3), axis=0)],
@@ -204,6 +206,7 @@ def _weak(number: Any, x: Any) -> Any:
 
 
 @composite(
+    formulas=["∂L/∂xₜ = ∂L/∂yₜ₋₁ − ∂L/∂yₜ, the y that there are"],
     answers=(np.diff,),
     analytic=True,
     examples=[
@@ -243,6 +246,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 
 @composite(
+    formulas=["∂L/∂xₜ = ∂L/∂yₜ₋₁ − ∂L/∂yₜ, the y that there are"],
     answers=(np.ediff1d,),
     analytic=True,
     examples=[example((4,)), example((2, 2)), example((3,), (1,), (2,)), example((3,), to_begin=0.0)],
@@ -263,6 +267,7 @@ def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 
 @composite(
+    formulas=["∂L/∂yₜ = ∂L/∂z·(dxₜ₋₁ + dxₜ)/2, the dx that there are"],
     answers=(np.trapezoid,),
     analytic=True,
     examples=[example((4,)), example((2, 4), dx=0.5), example((2, 3), (3,)), example((3, 2), (3, 2), axis=0)],

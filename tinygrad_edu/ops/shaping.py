@@ -463,6 +463,7 @@ def broadcast_arrays(*xs: Any) -> tuple[Any, ...]:
 
 
 @composite(
+    formulas=["∂L/∂xᵢ = Σ ∂L/∂yₖ, over the copies yₖ of xᵢ"],
     answers=(np.tile,),
     analytic=True,
     examples=[
@@ -490,6 +491,7 @@ def tile(x: Any, reps: Any) -> Any:
 
 
 @composite(
+    formulas=["∂L/∂xᵢ = Σ ∂L/∂yₖ, over the copies yₖ of xᵢ"],
     answers=(np.repeat,),
     analytic=True,
     examples=[

@@ -6,9 +6,14 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.op import example, op, spread
+from tinygrad_edu.op import Op, example, op, spread
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+_put_back = Op(  # what the rules print with: g in the order of x, each element from the place that x's was given
+    lambda g, x, order, axis: np.take_along_axis(g, np.argsort(order, axis), axis), name="_put_back", arity=3
+)
 
 
 def _bind_sort(
@@ -23,7 +28,12 @@ def _bind_sort(
     bind=_bind_sort,
     outputs=1,
     answers=(np.sort,),
-    formulas=["∂L/∂x = ∂L/∂y, moved back to where each element came from"],
+    formulas=[
+        (
+            "∂L/∂x = ∂L/∂y, put back in the order of x",
+            lambda g, y, x, *, axis: _put_back(g[0], x, y[1], axis=axis),
+        )
+    ],
     domain=spread,
     examples=[example((5,)), example((3, 4)), example((3, 4), axis=0), example((2, 3), axis=None), example((0, 3))],
 )
@@ -67,7 +77,12 @@ def argsort(x: Any, axis: int, kind: Any, stable: Any) -> Any:
     ),
     outputs=1,
     answers=(np.partition,),
-    formulas=["∂L/∂x = ∂L/∂y, moved back to where each element came from"],
+    formulas=[
+        (
+            "∂L/∂x = ∂L/∂y, put back in the order of x",
+            lambda g, y, x, *, kth, axis: _put_back(g[0], x, y[1], axis=axis),
+        )
+    ],
     domain=spread,
     examples=[example((5,), 2), example((3, 4), [0, 2], axis=0), example((2, 3), 1, axis=None)],
 )

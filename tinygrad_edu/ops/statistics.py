@@ -35,6 +35,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 @composite(
+    formulas=["∂L/∂x = ∂L/∂y·weights/Σ weights", "∂L/∂weights = ∂L/∂y·(x − y)/Σ weights"],
     answers=(np.average,),
     analytic=True,
     domain=positive,
@@ -213,7 +214,12 @@ QUANTILES = (
 )
 
 
-@composite(answers=(np.quantile,), domain=spread, examples=QUANTILES)
+@composite(
+    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = q·(n − 1)"],
+    answers=(np.quantile,),
+    domain=spread,
+    examples=QUANTILES,
+)
 def quantile(
     x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
     weights: Any = None, overwrite_input: bool = False,
@@ -230,7 +236,12 @@ def quantile(
     return _quantiles(x, q, axis, method, keepdims, weights, False)
 
 
-@composite(answers=(np.nanquantile,), domain=spread, examples=[e for e in QUANTILES if "q" not in e.settings])
+@composite(
+    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = q·(n − 1)"],
+    answers=(np.nanquantile,),
+    domain=spread,
+    examples=[e for e in QUANTILES if "q" not in e.settings],
+)
 def nanquantile(
     x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
     weights: Any = None, overwrite_input: bool = False,
@@ -247,7 +258,12 @@ def nanquantile(
 PERCENTILES = (example((5,), 30), example((2, 4), 25.0, 1), example((2, 4), q=[0, 40, 100], axis=-1, keepdims=True))
 
 
-@composite(answers=(np.percentile,), domain=spread, examples=PERCENTILES)
+@composite(
+    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = q/100·(n − 1)"],
+    answers=(np.percentile,),
+    domain=spread,
+    examples=PERCENTILES,
+)
 def percentile(
     x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
     weights: Any = None, overwrite_input: bool = False,
@@ -261,7 +277,12 @@ def percentile(
     return _quantiles(x, array(q) / 100, axis, method, keepdims, weights, False)
 
 
-@composite(answers=(np.nanpercentile,), domain=spread, examples=PERCENTILES[:2])
+@composite(
+    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = q/100·(n − 1)"],
+    answers=(np.nanpercentile,),
+    domain=spread,
+    examples=PERCENTILES[:2],
+)
 def nanpercentile(
     x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
     weights: Any = None, overwrite_input: bool = False,
@@ -344,7 +365,12 @@ def nansum(x: Any, axis: Any = None, **options: Any) -> Any:
     return np.sum(x, axis=axis, **options)
 
 
-@composite(answers=(np.nanprod,), analytic=True, examples=[*AXES, *EMPTY])
+@composite(
+    formulas=["∂L/∂xᵢ = ∂L/∂y·∏ xⱼ, j ≠ i, xⱼ not NaN, and 0 where xᵢ is NaN"],
+    answers=(np.nanprod,),
+    analytic=True,
+    examples=[*AXES, *EMPTY],
+)
 def nanprod(x: Any, axis: Any = None, **options: Any) -> Any:
     """y = ∏ x of the elements that are not NaN.
 
@@ -356,7 +382,12 @@ def nanprod(x: Any, axis: Any = None, **options: Any) -> Any:
     return np.prod(x, axis=axis, **options)
 
 
-@composite(answers=(np.nancumsum,), analytic=True, examples=RUNNING)
+@composite(
+    formulas=["∂L/∂xₜ = Σ ∂L/∂yₛ, s ≥ t, and 0 where xₜ is NaN"],
+    answers=(np.nancumsum,),
+    analytic=True,
+    examples=RUNNING,
+)
 def nancumsum(x: Any, axis: int | None = None, **options: Any) -> Any:
     """yₜ = x₀ + … + xₜ, where NaN adds nothing.
 
@@ -368,7 +399,12 @@ def nancumsum(x: Any, axis: int | None = None, **options: Any) -> Any:
     return np.cumsum(x, axis=axis, **options)
 
 
-@composite(answers=(np.nancumprod,), analytic=True, examples=RUNNING)
+@composite(
+    formulas=["∂L/∂xₜ = Σ ∂L/∂yₛ·∏ xᵣ, s ≥ t, r ≤ s, r ≠ t, xᵣ not NaN, and 0 where xₜ is NaN"],
+    answers=(np.nancumprod,),
+    analytic=True,
+    examples=RUNNING,
+)
 def nancumprod(x: Any, axis: int | None = None, **options: Any) -> Any:
     """yₜ = x₀·…·xₜ, where NaN changes nothing.
 
@@ -393,7 +429,12 @@ def nanmean(x: Any, axis: Any = None, **options: Any) -> Any:
     return y / np.sum(present, axis=axis, dtype=y.dtype, **options)
 
 
-@composite(answers=(np.nanvar,), analytic=True, examples=SPREADS)
+@composite(
+    formulas=["∂L/∂x = ∂L/∂y·2(x − nanmean(x))/(n − c), and 0 where x is NaN"],
+    answers=(np.nanvar,),
+    analytic=True,
+    examples=SPREADS,
+)
 def nanvar(
     x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False, **options: Any
 ) -> Any:
@@ -413,7 +454,12 @@ def nanvar(
     return np.sum(d * d, axis=axis, keepdims=keepdims, **options) / np.where(n > c, n - c, math.nan)
 
 
-@composite(answers=(np.nanstd,), analytic=True, examples=[e for e in SPREADS if e.settings.get("axis") != ()])
+@composite(
+    formulas=["∂L/∂x = ∂L/∂y·(x − nanmean(x))/(y·(n − c)), and 0 where x is NaN"],
+    answers=(np.nanstd,),
+    analytic=True,
+    examples=[e for e in SPREADS if e.settings.get("axis") != ()],
+)
 def nanstd(x: Any, axis: Any = None, **options: Any) -> Any:
     """y is the standard deviation of the elements that are not NaN: see `std`.
 
