@@ -252,6 +252,8 @@ class Op:
         >>> import tinygrad_edu as tg
         >>> tg.multiply.formula(0)
         '∂L/∂a = ∂L/∂y·b'
+        >>> tg.multiply.formula("b")
+        '∂L/∂b = ∂L/∂y·a'
         """
         from tinygrad_edu.formula import rule_formula  # here, since few programs print formulas
 
@@ -265,8 +267,6 @@ class Op:
             self._raw
             and args
             and args[0].__class__ is _array
-        >>> tg.multiply.formula("b")
-        '∂L/∂b = ∂L/∂y·a'
             and args[-1].__class__ is not Tensor
             and not isinstance(args[-1], Tensor)
         ):
@@ -564,6 +564,14 @@ def composite(
     """
 
     def decorate(function: Any) -> Any:
+        def formula(i: int | str = 0, *, latex: bool = False, simplify: bool = True) -> str:
+            """What comes back to input `i`, a position or a name, printed: the rules of the parts, run on symbols."""
+            from tinygrad_edu.formula import composite_formula  # here, since few programs print formulas
+
+            return composite_formula(function, i, latex=latex, simplify=simplify)
+
+        function.formula = formula
+        function.formulas = formulas
         function.name = function.__name__
         function.examples = tuple(examples)
         function.domains = domain if isinstance(domain, tuple) else (domain,)
@@ -587,14 +595,6 @@ def item(x: Any, index: int) -> Any:
 item.selects = True
 
 
-        def formula(i: int | str = 0, *, latex: bool = False, simplify: bool = True) -> str:
-            """What comes back to input `i`, a position or a name, printed: the rules of the parts, run on symbols."""
-            from tinygrad_edu.formula import composite_formula  # here, since few programs print formulas
-
-            return composite_formula(function, i, latex=latex, simplify=simplify)
-
-        function.formula = formula
-        function.formulas = formulas
 @op(symbol="=", vjp=(None,), view=True)
 def alias(x: Any) -> Any:
     """y = x in the same memory, without a derivative: what `detach()` is where all must be recorded."""

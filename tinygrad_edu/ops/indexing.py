@@ -308,6 +308,7 @@ for _function in (np.put, np.place, np.putmask, np.put_along_axis, np.copyto, np
 
 
 @composite(
+    formulas=["∂L/∂x = 0 but ∂L/∂x[index] += ∂L/∂y"],
     answers=(np.take,),
     examples=[
         example((3, 4), np.array([0, 0, 11])),
@@ -320,7 +321,6 @@ for _function in (np.put, np.place, np.putmask, np.put_along_axis, np.copyto, np
     analytic=True,
 )
 def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
-    formulas=["∂L/∂x = 0 but ∂L/∂x[index] += ∂L/∂y"],
     """y = x[…, indices, …]: elements of x along `axis`, or of the ravelled x.
 
     mode: what becomes of indices out of range, "raise", "wrap" or "clip" (where negative ones are 0, as in NumPy).
@@ -346,6 +346,7 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
 
 
 @composite(
+    formulas=["∂L/∂x = 0 but ∂L/∂x[index] += ∂L/∂y"],
     answers=(np.take_along_axis,),
     examples=[
         example((3, 4), np.array([[0, 3, 3], [1, -1, 0], [2, 2, 2]]), axis=1),
@@ -362,7 +363,6 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     >>> take_along_axis(x, np.argmax(x, axis=1, keepdims=True), axis=1)
     array([[3],
            [6]])
-    formulas=["∂L/∂x = 0 but ∂L/∂x[index] += ∂L/∂y"],
     """
     if axis is None:
         x, axis = np.ravel(x), 0
@@ -380,6 +380,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
 
 
 @composite(
+    formulas=["∂L/∂x = 0 but ∂L/∂x[condition] = ∂L/∂y"],
     answers=(np.compress,),
     examples=[
         example(np.array([True, False, True]), (3, 4), axis=0),
@@ -396,7 +397,6 @@ def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
     """
     if np.ndim(condition) != 1:
         raise ValueError(
-    formulas=["∂L/∂x = 0 but ∂L/∂x[condition] = ∂L/∂y"],
             f"compress() takes a condition of one axis, but got shape {np.shape(condition)}; write x[mask]"
         )
     return take(x, np.flatnonzero(condition), axis)
@@ -419,6 +419,7 @@ def extract(condition: Any, x: Any) -> Any:
 
 
 @composite(
+    formulas=["∂L/∂xᵢ = ∂L/∂y·[choice = i]"],
     answers=(np.choose,),
     examples=[example(np.array([[0, 1], [1, 0]]), [(2, 2), (2, 1)]), example(np.array([1, 0]), [(), (2,)])],
     analytic=True,
@@ -435,9 +436,9 @@ def choose(which: Any, choices: Any) -> Any:
     first, *arrays = np.broadcast_arrays(which, *choices)
     return take_along_axis(np.stack(arrays), np.expand_dims(first, 0), axis=0)[0]
 
-    formulas=["∂L/∂xᵢ = ∂L/∂y·[choice = i]"],
 
 @composite(
+    formulas=["∂L/∂xᵢ = ∂L/∂y where condition i is the first that holds, else 0"],
     answers=(np.select,),
     examples=[example([np.array([True, False, False]), np.array([True, True, False])], [(3,), (3,)], default=0.5)],
     analytic=True,
@@ -454,11 +455,11 @@ def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
     y = default
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
         y = np.where(condition, choice, y)
-    formulas=["∂L/∂xᵢ = ∂L/∂y where condition i is the first that holds, else 0"],
     return y
 
 
 @composite(
+    formulas=["∂L/∂x = ∂L/∂y·fᵢ′(x) where condition i is the last that holds"],
     answers=(np.piecewise,),
     examples=[
         example(Fixed(np.array([-2.0, 0.5, 3.0])), [np.array([True, False, False])], [lambda t: t * t, np.sin]),
@@ -475,7 +476,6 @@ def piecewise(x: Any, conditions: Any, functions: Any, *args: Any, **kwargs: Any
     >>> piecewise(x, [x < 0], [lambda t: -t, np.sqrt])
     array([2., 1.])
     """
-    formulas=["∂L/∂x = ∂L/∂y·fᵢ′(x) where condition i is the last that holds"],
     x = array(x)
     conditions = [conditions] if np.ndim(conditions[0]) == 0 and x.ndim else list(conditions)
     conditions = [np.astype(array(condition), bool) for condition in conditions]

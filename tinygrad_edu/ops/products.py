@@ -68,6 +68,7 @@ matmul = ufunc(
         lambda g, y, a, b: g @ b.T if a.ndim == 2 and b.ndim == 2 else _matmul_by_a(g, a, b),
         lambda g, y, a, b: a.T @ g if a.ndim == 2 and b.ndim == 2 else _matmul_by_b(g, a, b),
     ),
+    formulas=[_plainly_by_a, _plainly_by_b],
     answers=(np.matmul, np.linalg.matmul),
     analytic=True,
     examples=[
@@ -78,7 +79,6 @@ matmul = ufunc(
         example((2, 2, 3), (3, 4)),
         example((2, 3), (2, 3, 2)),
         example((2, 1, 2, 3), (3, 3, 2)),
-    formulas=[_plainly_by_a, _plainly_by_b],
         example((3,), (2, 3, 2)),
         example((2, 2, 3), (3,)),
         example((0, 3), (3, 2)),
@@ -171,6 +171,7 @@ def vdot(a: Any, b: Any) -> Any:
 
 
 @composite(
+    formulas=["∂L/∂a = ∂L/∂y @ b", "∂L/∂b = (∂L/∂y)ᵀ @ a"],
     answers=(np.outer, np.linalg.outer),
     examples=[example((3,), (2,)), example((2, 2), (3,)), example((), (2,))],
     analytic=True,
@@ -182,11 +183,11 @@ def outer(a: Any, b: Any) -> Any:
     array([[10, 20],
            [20, 40]])
     """
-    formulas=["∂L/∂a = ∂L/∂y @ b", "∂L/∂b = (∂L/∂y)ᵀ @ a"],
     return np.multiply(np.reshape(a, (-1, 1)), np.ravel(b))
 
 
 @composite(
+    formulas=["∂L/∂aᵢⱼ = Σ ∂L/∂y[block i j]·b", "∂L/∂b = Σ ∂L/∂y[block i j]·aᵢⱼ, over i and j"],
     answers=(np.kron,),
     examples=[example((2, 3), (3, 2)), example((2,), (3, 2)), example((2, 1, 2), (2,)), example((), (2,))],
     analytic=True,
@@ -198,7 +199,6 @@ def kron(a: Any, b: Any) -> Any:
     array([[ 1,  2, 10, 20]])
     """
     ndim = max(np.ndim(a), np.ndim(b))
-    formulas=["∂L/∂aᵢⱼ = Σ ∂L/∂y[block i j]·b", "∂L/∂b = Σ ∂L/∂y[block i j]·aᵢⱼ, over i and j"],
     rows, columns = (1,) * (ndim - np.ndim(a)) + np.shape(a), (1,) * (ndim - np.ndim(b)) + np.shape(b)
     blocks = np.reshape(a, [n for row in rows for n in (row, 1)]) * np.reshape(b, [n for m in columns for n in (1, m)])
     return np.reshape(blocks, [n * m for n, m in zip(rows, columns, strict=True)])
@@ -354,10 +354,10 @@ def matvec(a: Any, x: Any) -> Any:
 
 
 @composite(
+    formulas=["∂L/∂x = a @ ∂L/∂y", "∂L/∂a = x @ (∂L/∂y)ᵀ"],
     answers=(np.vecmat,) if hasattr(np, "vecmat") else (),
     examples=[example((3,), (3, 2)), example((4, 3), (2, 1, 3, 2))],
 )
 def vecmat(x: Any, a: Any) -> Any:
     """y = xᵀ·a for stacks of vectors x and of matrices a, broadcast together."""
     return np.squeeze(np.matmul(np.expand_dims(x, -2), a), -2)
-    formulas=["∂L/∂x = a @ ∂L/∂y", "∂L/∂a = x @ (∂L/∂y)ᵀ"],
