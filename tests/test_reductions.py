@@ -643,3 +643,13 @@ def test_options_that_change_nothing_are_taken():
     assert np.sum(W, where=True).item() == 15.0
     assert np.sum(W, dtype=None, keepdims=False).item() == 15.0
     assert np.sum(W, axis=np.int64(0)).tolist() == [3.0, 5.0, 7.0]
+
+
+def test_a_nan_is_the_extreme_and_gets_the_gradient():
+    for f in (np.max, np.min):
+        x = tg.Tensor([[np.nan, 1.0], [2.0, 2.0]], requires_grad=True)
+        f(x, axis=1).sum().backward()
+        assert x.grad.tolist() == [[1.0, 0.0], [0.5, 0.5]]
+    x = tg.Tensor([np.nan, 1.0], requires_grad=True)
+    np.nanmax(x).backward()
+    assert x.grad.tolist() == [0.0, 1.0]

@@ -200,14 +200,29 @@ def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 def share_evenly(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
     """∂L/∂y to the element that is the extreme; where several are, an equal share to each."""
-    extreme = x == kept(y, x, axis)
+    return _shared(x == kept(y, x, axis), g, x, axis)
+
+
+def _share_with_nan(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
+    """`share_evenly`, where a NaN among the elements is the extreme, as it is in y."""
+    return _shared((x == kept(y, x, axis)) | (x != x), g, x, axis)
+
+
+def _shared(extreme: Any, g: Any, x: Any, axis: Any) -> Any:
     ties = np.sum(extreme, axis=axis, keepdims=True, dtype=g.dtype)
     return np.where(extreme, kept(g, x, axis) / ties, 0)
 
 
-@op(symbol="max", vjp=(share_evenly,), answers=(np.max, np.amax, (np.maximum, "reduce")), domain=spread, examples=AXES)
+@op(
+    symbol="max",
+    vjp=(_share_with_nan,),
+    answers=(np.max, np.amax, (np.maximum, "reduce")),
+    formulas=[share_evenly],
+    domain=spread,
+    examples=AXES,
+)
 def max(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """y = max x. Where several elements are largest, they share the gradient evenly.
+    """y = max x, NaN if there is one. Where several elements are largest (or NaN), they share the gradient evenly.
 
     Raises ValueError for the largest of no elements.
 
@@ -220,9 +235,16 @@ def max(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
 
 
-@op(symbol="min", vjp=(share_evenly,), answers=(np.min, np.amin, (np.minimum, "reduce")), domain=spread, examples=AXES)
+@op(
+    symbol="min",
+    vjp=(_share_with_nan,),
+    answers=(np.min, np.amin, (np.minimum, "reduce")),
+    formulas=[share_evenly],
+    domain=spread,
+    examples=AXES,
+)
 def min(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """y = min x. Where several elements are smallest, they share the gradient evenly.
+    """y = min x, NaN if there is one. Where several elements are smallest (or NaN), they share the gradient evenly.
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([[3, 1], [2, 4]]).min(axis=1).tolist()
@@ -322,7 +344,8 @@ def _bind_spread(
     x, options = without_options("var and std", x, options)
     if options:
         raise TypeError(
-            f"var and std on a Tensor take axis, correction (ddof), keepdims and dtype, not {', '.join(options)}"
+            f"var and std on a Tensor take axis, correction (ddof), keepdims and dtype, not {', '.join(options)}; "
+            "dim= is called axis= here, and unbiased=True is correction=1"
         )
     return (x,), {"axis": axis, "correction": correction_of(correction, ddof), "keepdims": bool(keepdims)}
 
