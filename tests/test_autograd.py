@@ -790,7 +790,7 @@ def test_hessian_and_hvp(rng):
     np.testing.assert_allclose(Hv.numpy(), H.numpy() @ v, rtol=1e-10)
     assert value.item() == pytest.approx(f(x))
     assert hessian(lambda m: (m @ m).sum(), np.eye(2)).shape == (2, 2, 2, 2)
-    assert hessian(lambda t: (t**2).sum(), [1.0, 2.0]).tolist() == [[2.0, 0.0], [0.0, 2.0]]
+    assert hessian(lambda t: (t**2).sum(), np.array([1.0, 2.0])).tolist() == [[2.0, 0.0], [0.0, 2.0]]
     assert hessian(lambda t: t**2, 3.0).item() == 2.0
 
 

@@ -1291,3 +1291,41 @@ def test_random_numbers_come_from_the_packages_generator():
     with pytest.raises(ZeroDivisionError), random.replaying(state):
         _ = 1 / 0
     assert random.get_state() != state
+
+
+# -- as ndarray has it
+
+
+def test_methods_take_what_ndarrays_take():
+    x = Tensor([[3.0, 1.0], [2.0, 4.0]], requires_grad=True)
+    a = x.numpy()
+    assert x.std(ddof=1).item() == pytest.approx(a.std(ddof=1))
+    assert x.item(2) == a.item(2)
+    assert x.item(1, 1) == a.item(1, 1)
+    assert x.compress([False, True], axis=1).tolist() == a.compress([False, True], axis=1).tolist()
+    assert x.partition(0).tolist() == np.partition(a, 0).tolist()
+    assert x.conj().tolist() == x.conjugate().tolist() == a.tolist()
+    assert Tensor([1, 0]).choose([x[0], x[1]]).tolist() == [2.0, 1.0]
+    assert round(x * 1.23, 1).tolist() == np.round(a * 1.23, 1).tolist()
+    assert a.clip(x.detach() - 1, 3).tolist() == a.clip(a - 1, 3).tolist()
+
+
+def test_iterating_goes_back_in_linear_time():
+    x = Tensor(np.ones((7, 2)), requires_grad=True)
+    rows = list(x)
+    assert len({id(row.inputs[0]) for row in rows}) == 1  # one node gives all rows
+    sum(i * row.sum() for i, row in enumerate(rows)).backward()
+    assert x.grad.tolist() == [[float(i)] * 2 for i in range(7)]
+
+
+class Tagged(Tensor):
+    """A tensor with attributes."""
+
+
+def test_a_subclass_keeps_its_attributes_when_copied():
+    t = Tagged([1.0, 2.0], requires_grad=True)
+    t.tags = ["a"]
+    for copied in (pickle.loads(pickle.dumps(t)), copy.deepcopy(t)):
+        assert type(copied) is Tagged
+        assert (copied.tags, copied.tolist(), copied.requires_grad) == (["a"], [1.0, 2.0], True)
+        assert copied.tags is not t.tags

@@ -128,6 +128,11 @@ def _not_one_number(output: Node, what: str) -> str:
 def _nothing_to_differentiate(output: Node, what: str) -> str:
     if output.op is None:
         cure = "it is a plain tensor: make the leaves with requires_grad=True, and compute it outside no_grad()"
+        if what == "grad()":
+            cure += (
+                "; or, if it is a derivative that has become constant, its own derivative is 0: "
+                "pass allow_unused=True to get None for it"
+            )
     elif output.op.vjp is None:
         cure = f"{output.op.name} has no derivative"
     else:
@@ -148,7 +153,8 @@ def grad(
     be differentiated again. Returns a tensor for a single input, a tuple for a sequence of them; each has
     exactly the shape and dtype of its input.
 
-    Raises RuntimeError if an input was not used (None is returned for it with `allow_unused`).
+    Raises RuntimeError if an input was not used, or an output is a constant, as the third derivative of x² is to be of
+    (with `allow_unused`, None is returned for the gradient).
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor(2.0, requires_grad=True)
@@ -183,6 +189,8 @@ def grad(
     create_graph |= RECORDING.get().tape is not None
     totals: dict[Node, Any] = {}
     for y, gradient in zip(ys, gs, strict=True):
+        if allow_unused and not y._requires_grad and y.op is None:
+            continue  # a constant
         g = _cotangent(y, gradient, create_graph, "grad()")
         totals[y] = totals[y] + g if y in totals else g
     order = topological(list(totals), leaves=False)
@@ -217,6 +225,14 @@ leaf_to_differentiate: Any = None
 
 def _inputs(inputs: Any) -> tuple[list[Any], bool]:
     return (list(inputs), False) if isinstance(inputs, tuple | list) else ([inputs], True)
+
+
+def _refuse_several(x: Any, what: str) -> None:
+    if isinstance(x, tuple | list):
+        raise TypeError(
+            f"{what}() takes one input, but got a {type(x).__name__}, which stands for several in jacobian() and vjp(); "
+            "write np.array([...]), or join tensors into one by np.concatenate"
+        )
 
 
 def _fresh(args: Sequence[Any], create_graph: bool) -> list[Node]:
@@ -255,7 +271,9 @@ def value_and_grad(f: Callable[..., Node], argnums: int | Sequence[int] = 0) -> 
     >>> value.item(), slope.item()
     (9.0, 6.0)
     """
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    positions = (argnums,) if isinstance(argnums, int) else argnums
+    if not isinstance(positions, list | tuple) or not all(isinstance(i, int) for i in positions):
+        raise TypeError(f"value_and_grad(argnums=) takes the position of an argument, or a tuple, but got {argnums!r}")
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Node, Any]:
         if not all(-len(args) <= i < len(args) for i in positions):
@@ -350,7 +368,7 @@ def hessian(f: Callable[..., Node], x: Any, create_graph: bool = False) -> Node:
     >>> hessian(lambda x: (x ** 3).sum(), np.array([1.0, 2.0])).tolist()
     [[6.0, 0.0], [0.0, 12.0]]
     """
-    x = x if hasattr(x, "_data") else np.asarray(x)
+    _refuse_several(x, "hessian")
     return jacobian(lambda t: _grads_or_zeros(_call(f, t), [t], None, True)[0], x, create_graph)
 
 
@@ -361,6 +379,7 @@ def hvp(f: Callable[..., Node], x: Any, v: Any, create_graph: bool = False) -> t
     >>> Hv.tolist()
     [6.0, 12.0]
     """
+    _refuse_several(x, "hvp")
     create_graph |= RECORDING.get().differentiating
     (t,) = _fresh([x], create_graph)
     y = _call(f, t)

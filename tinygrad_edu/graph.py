@@ -22,7 +22,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -134,6 +134,18 @@ def here() -> str:
 _LIBRARIES = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep)
 
 
+def explain(error: Exception, message: str) -> NoReturn:
+    """Raise an error of the same type with another message; the first stays as its cause."""
+    try:
+        raised = type(error)(message)
+    except Exception:  # a type that takes other arguments
+        raise error from None
+    try:
+        raise raised from error
+    finally:
+        del raised, error  # a frame that holds its own exception is a cycle, and would keep the inputs alive
+
+
 def has_nan(value: Any) -> bool:
     """Whether an array, or one of a tuple of them, holds a NaN."""
     if isinstance(value, tuple | list):
@@ -213,7 +225,7 @@ def check_intact(node: Node) -> None:
             while x.inputs and x.inputs[0]._cell is x._cell:  # of a view, name what it is a view of
                 x = x.inputs[0]
             raise RuntimeError(
-                f"{x._describe()} was written after {node.op.name} had {verb} it, so the recorded graph "
+                f"{x._describe()} was written after {node._made_by()} had {verb} it, so the recorded graph "
                 "no longer matches its values; compute the output again after writing, or write into a copy (x.clone())"
             )
 
@@ -263,31 +275,51 @@ def walk(
             y, xs = node._data, [x._data for x in inputs]
         if op.outputs is not None:
             g = tuple([np.zeros(a.shape, a.dtype) if gi is None else gi for gi, a in zip(g, node._data, strict=True)])
-        for i, x in enumerate(inputs):
-            if x._requires_grad and (leads is None or x in leads):
-                rule = rules[i]
-                if rule is None:
-                    continue
-                contribution = rule(g, y, *xs, **settings) if settings else rule(g, y, *xs)
-                data = x._data
-                if contribution.dtype is not data.dtype or contribution.shape != data.shape:
-                    if op.selects:
-                        _put(totals, x, settings["index"], contribution)
+        try:
+            for i, x in enumerate(inputs):
+                if x._requires_grad and (leads is None or x in leads):
+                    rule = rules[i]
+                    if rule is None:
                         continue
-                    contribution = fit(contribution, node, i)
-                if visit is not None:
-                    visit(node, i, contribution)
-                total = totals.get(x)
-                if total is None:
-                    totals[x] = contribution
-                elif x in ours:
-                    np.add(total, contribution, out=total)
-                else:
-                    totals[x] = total + contribution
-                    if not create_graph and data.ndim:
-                        ours.add(x)
+                    contribution = rule(g, y, *xs, **settings) if settings else rule(g, y, *xs)
+                    data = x._data
+                    if contribution.dtype is not data.dtype or contribution.shape != data.shape:
+                        if op.selects:
+                            _put(totals, x, settings["index"], contribution)
+                            continue
+                        contribution = fit(contribution, node, i)
+                    if visit is not None:
+                        visit(node, i, contribution)
+                    total = totals.get(x)
+                    if total is None:
+                        totals[x] = contribution
+                    elif x in ours:
+                        np.add(total, contribution, out=total)
+                    else:
+                        totals[x] = total + contribution
+                        if not create_graph and data.ndim:
+                            ours.add(x)
+        except Exception as error:
+            _explain_rule(error, node, i)
+            raise
         if free:
             node.inputs = FREED
+
+
+def _explain_rule(error: Exception, node: Node, i: int) -> None:
+    """Say of an error in the walk which op's rule it came from, for which input, and where that was recorded."""
+    x, rule = node.inputs[i], f"rule {i} of {node.op.name}"
+    if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call, or what came out of it
+        if isinstance(error, AttributeError) and error.name == "dtype":
+            raise TypeError(
+                f"{rule} returned {type(error.obj).__name__} {error.obj!r:.60}; "
+                f"a rule returns an array, the gradient of its input of shape {x.shape}"
+            ) from error
+        if isinstance(error, TypeError):
+            n, named = len(node.inputs), "".join(f", {key}=" for key in node.settings)
+            raise TypeError(f"{rule} is called with g, y, {n} input{'s' * (n != 1)}{named}; but {error}") from error
+    line = node._extra.line if node._extra is not None else "a line that detect_anomaly() would name"
+    error.add_note(f"in {rule}: the gradient of {x._describe()}, shape {x.shape}; recorded at {line}")
 
 
 def _refuse_nan(visit: Callable[[Node, int, Any], None] | None) -> Callable[[Node, int, Any], None]:
@@ -382,15 +414,21 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
     264.0
     """
     single = hasattr(outputs, "_data")
+    if not single and not (isinstance(outputs, list | tuple) and all(hasattr(y, "_data") for y in outputs)):
+        raise TypeError(
+            f"evaluate() takes a tensor or a list of them, but got {type(outputs).__name__} {outputs!r:.60}"
+        )
+    if values is not None and not isinstance(values, Mapping):
+        raise TypeError(f"evaluate() takes new values as {{tensor: array}}, but got {type(values).__name__}")
     ys: list[Node] = [outputs] if single else list(outputs)
     order = topological(ys, through_constants=True)
     results: dict[Node, Any] = {}
-    for leaf, value in (values or {}).items():
+    for leaf, value in ({} if values is None else values).items():
         if not hasattr(leaf, "_data"):
             raise TypeError(f"evaluate() takes {{tensor: array}}, but got the key {leaf!r:.60}")
         if leaf.op is not None:
             raise ValueError(
-                f"evaluate() takes new values for leaves, but {leaf._describe()} was computed by {leaf.op.name}"
+                f"evaluate() takes new values for leaves, but {leaf._describe()} was computed by {leaf._made_by()}"
             )
         array = np.asarray(getattr(value, "_data", value))
         if array.shape != leaf.shape or not np.can_cast(array.dtype, leaf.dtype, "same_kind"):

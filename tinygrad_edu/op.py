@@ -40,7 +40,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_edu import autograd
-from tinygrad_edu.graph import RECORDING, SCOPE, Results, has_nan, here, tick
+from tinygrad_edu.graph import RECORDING, SCOPE, Results, explain, has_nan, here, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, UFUNCS
 from tinygrad_edu.tensor import Tensor, new_leaf
 
@@ -52,8 +52,10 @@ OPS: dict[str, Op] = {}
 
 _new = Tensor.__new__
 _array = np.ndarray
-_NUMBERS = (np.generic, int, float, complex)
+NUMBERS = (np.generic, int, float, complex)
 
+
+_OUR_NAMES = {"dim": "axis", "axes": "axis", "keepdim": "keepdims"}  # what the same setting is called elsewhere
 
 # ---------------------------------------------------------------------------------------------------
 # Examples: how an op may be called, for tests to draw inputs from
@@ -176,6 +178,7 @@ class Op:
     formulas: what `formula` prints for each input (the last for all further ones) where the rule is an algorithm rather
         than a formula: a sentence, "∂L/∂x = …", or the rule in its plainest form, a function like the rule itself, or
         a pair of both: the sentence for `formula`, the plain rule for the formulas of a whole record.
+    advice: what is wrong with inputs of these shapes and what to type, or None: said instead of NumPy's ValueError.
     examples, domain, special: what the tests draw from; domain is one for all inputs or a tuple of them.
     """
 
@@ -199,10 +202,19 @@ class Op:
         examples: Sequence[Example] = (),
         domain: Domain | tuple[Domain, ...] = real,
         special: Sequence[At] = (),
+        advice: Callable[..., str | None] | None = None,
         doc: str | None = None,
     ) -> None:
+        if not callable(forward):
+            raise TypeError(f"an op is declared over a function, but got {type(forward).__name__} {forward!r:.60}")
+        if not (vjp is None or callable(vjp) or isinstance(vjp, tuple)):
+            raise TypeError(
+                f"vjp= takes a tuple with a rule for each input, or one function of the position, but got {type(vjp).__name__} {vjp!r:.60}"
+            )
+        if isinstance(vjp, tuple) and not all(rule is None or callable(rule) for rule in vjp):
+            raise TypeError("vjp= takes a tuple of rules, each a function (g, y, *inputs) or None")
         self.forward = forward
-        self.name: str = name or forward.__name__.strip("_")
+        self.name: str = name or _named(forward).strip("_")
         self.__name__ = self.name
         self._symbol = symbol if symbol is not None else self.name
         self.vjp = vjp
@@ -217,6 +229,7 @@ class Op:
         self.examples = tuple(examples)
         self.domains: tuple[Domain, ...] = domain if isinstance(domain, tuple) else (domain,)
         self.special = tuple(special)
+        self.advice = advice
         self.selects = False  # `item`: its gradient goes to one place of a tuple-valued node
         self.__doc__ = doc or forward.__doc__
         self.rules: Any = _Positions(vjp) if callable(vjp) else vjp
@@ -300,9 +313,9 @@ class Op:
                 if value is None or value is np._NoValue:  # an option of NumPy's, not used
                     continue
                 takes = ", ".join(settings) or "no settings"
-                raise TypeError(
-                    f"{self.name}() on a Tensor takes {takes}, not {key}=; leave it out, or compute on t.numpy()"
-                )
+                ours = _OUR_NAMES.get(key)
+                cure = f"write {ours}=" if ours in settings else "leave it out, or compute on t.numpy()"
+                raise TypeError(f"{self.name}() on a Tensor takes {takes}, not {key}=; {cure}")
             settings[key] = value
         for key, value in settings.items():
             if value is inspect.Parameter.empty:
@@ -374,7 +387,7 @@ class Op:
         """An input that is neither tensor nor array: a number stays one, a list becomes an array."""
         if isinstance(x, np.generic):
             return x.item()  # NumPy's scalars are as weak as Python's
-        if isinstance(x, _NUMBERS) or hasattr(x, "__array_function__"):
+        if isinstance(x, NUMBERS) or hasattr(x, "__array_function__"):
             return x
         if isinstance(x, list | tuple):
             return np.asarray(x)
@@ -429,16 +442,17 @@ class Op:
             if not isinstance(getattr(x, "_data", None), tuple) else "results"
             for x in inputs
         )  # fmt: skip
-        options = "".join(f", {key}={value!r}" for key, value in settings.items() if value is not None)
-        message = f"{self.name}({named}{options}): {error}"
-        try:
-            raised = type(error)(message)
-        except Exception:
-            raise error from None
-        try:
-            raise raised from error
-        finally:
-            del raised, error  # a frame that holds its own exception is a cycle, and would keep the inputs alive
+        if "key" in settings:  # of an index, as it is written: [1:, ...]
+            options = f", {self.symbol(**settings)}"
+        else:
+            options = "".join(f", {key}={value!r}" for key, value in settings.items() if value is not None)
+        said = str(error)
+        if isinstance(error, ValueError) and self.advice is not None:
+            said = self.advice(*[np.shape(x._data if isinstance(x, Tensor) else x) for x in inputs]) or said
+        if self.broadcasts and "broadcast" in said:
+            cure = "lengths must be equal or 1, counted from the last axis: reshape, or np.expand_dims"
+            said = f"{said.rstrip()}; {cure}"
+        explain(error, f"{self.name}({named}{options}): {said}")
 
 
 class _Positions:
@@ -482,9 +496,16 @@ class JointOp(Op):
 autograd.joint_op = JointOp
 
 
+def _named(forward: Any) -> str:
+    """The name of a function; of a partial one, that of the function inside."""
+    while isinstance(forward, partial):
+        forward = forward.func
+    return getattr(forward, "__name__", type(forward).__name__)
+
+
 def _as_arrays(data: Any) -> Any:
     """A forward's result, with NumPy's scalars as arrays of no dimension."""
-    if isinstance(data, _NUMBERS):
+    if isinstance(data, NUMBERS):
         return np.asarray(data)
     return Results(data) if isinstance(data, tuple) else data
 
@@ -521,7 +542,7 @@ def op(**declaration: Any) -> Callable[[Callable[..., Any]], Op]:
 
     def decorate(forward: Callable[..., Any]) -> Op:
         made = Op(forward, **declaration)
-        return declare(made) if forward.__module__.startswith("tinygrad_edu.") else made
+        return declare(made) if str(getattr(forward, "__module__", None)).startswith("tinygrad_edu.") else made
 
     return decorate
 

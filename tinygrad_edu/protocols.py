@@ -44,6 +44,28 @@ def _unsupported(name: str) -> TypeError:
     )
 
 
+def _misplaced(name: str) -> TypeError:
+    return TypeError(
+        f"{name}() of a Tensor takes axis by position, and further settings by name: keepdims=True; "
+        f"for another dtype write t.astype(dtype).{name}()"
+    )
+
+
+_WEIGHTS = {np.bincount: 1, np.histogram: 4, np.histogram2d: 5, np.histogramdd: 4}
+"""At which position functions of counts, whose derivative is 0, take weights: in these they are linear."""
+
+
+def _refuse_weights(function: Any, args: Any, kwargs: Any) -> None:
+    """Raise if the weights of a histogram are to be differentiated: answered on the numbers, they would be cut off."""
+    at = _WEIGHTS.get(function)
+    weights = None if at is None else kwargs.get("weights", args[at] if len(args) > at else None)
+    if isinstance(weights, NumPyProtocols) and weights._requires_grad:
+        raise TypeError(
+            f"np.{function.__name__} is not recorded, so the gradient of its weights, {weights._describe()}, would be "
+            "lost; write tg.scatter_add(np.zeros(n), bins, weights), or pass weights.numpy()"
+        )
+
+
 def numbers(value: Any) -> Any:
     """Arguments with every tensor in them replaced by its array."""
     if isinstance(value, NumPyProtocols):
@@ -62,13 +84,14 @@ class NumPyProtocols(NDArrayOperatorsMixin):
 
     _data: Any
     _describe: Callable[[], str]
+    _requires_grad: bool
     op: Any
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         if method == "__call__":
             if not settings and ufunc in UFUNCS:
                 return UFUNCS[ufunc](inputs)
-            answer = ANSWERS.get(ufunc)
+            answer = ANSWERS.get(ufunc) or ANSWERS.get(getattr(np, ufunc.__name__, None))  # ndarray.clip has its own
         else:
             answer = ANSWERS.get((ufunc, method))
         if answer is None:
@@ -84,49 +107,76 @@ class NumPyProtocols(NDArrayOperatorsMixin):
             result = answer(*args, **kwargs)
             return result if out is None else _into((out,), result, function.__name__)
         if function in ASKS:
+            _refuse_weights(function, args, kwargs)
             return function(*numbers(args), **numbers(kwargs))
         raise _unsupported(f"{function.__module__.replace('numpy', 'np')}.{function.__name__}")
 
     # -- methods: what ndarray has, and torch's for neural networks; one line each, and each a NumPy call --
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return ANSWERS["sum"](self, axis=axis, keepdims=keepdims)
+    def sum(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
+        if others:
+            raise _misplaced("sum")
+        return ANSWERS["sum"](self, axis=axis, keepdims=keepdims, **options)
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return np.prod(self, axis=axis, keepdims=keepdims)
+    def prod(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
+        if others:
+            raise _misplaced("prod")
+        return ANSWERS["prod"](self, axis=axis, keepdims=keepdims, **options)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return np.mean(self, axis=axis, keepdims=keepdims)
+    def mean(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
+        if others:
+            raise _misplaced("mean")
+        return ANSWERS["mean"](self, axis=axis, keepdims=keepdims, **options)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return np.max(self, axis=axis, keepdims=keepdims)
+    def max(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
+        if others:
+            raise _misplaced("max")
+        return ANSWERS["max"](self, axis=axis, keepdims=keepdims, **options)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return np.min(self, axis=axis, keepdims=keepdims)
+    def min(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
+        if others:
+            raise _misplaced("min")
+        return ANSWERS["min"](self, axis=axis, keepdims=keepdims, **options)
 
-    def var(self, axis: Any = None, correction: float = 0, keepdims: bool = False) -> Any:
-        return np.var(self, axis=axis, correction=correction, keepdims=keepdims)
+    def var(self, axis: Any = None, *others: Any, **options: Any) -> Any:
+        if others:
+            raise _misplaced("var")
+        return ANSWERS["var"](self, axis=axis, **options)
 
-    def std(self, axis: Any = None, correction: float = 0, keepdims: bool = False) -> Any:
-        return np.std(self, axis=axis, correction=correction, keepdims=keepdims)
+    def std(self, axis: Any = None, *others: Any, **options: Any) -> Any:
+        if others:
+            raise _misplaced("std")
+        return ANSWERS["std"](self, axis=axis, **options)
 
-    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return np.any(self, axis=axis, keepdims=keepdims)
+    def any(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
+        if others:
+            raise _misplaced("any")
+        return ANSWERS["any"](self, axis=axis, keepdims=keepdims, **options)
 
-    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return np.all(self, axis=axis, keepdims=keepdims)
+    def all(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
+        if others:
+            raise _misplaced("all")
+        return ANSWERS["all"](self, axis=axis, keepdims=keepdims, **options)
 
-    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        return np.argmax(self, axis=axis, keepdims=keepdims)
+    def argmax(self, axis: int | None = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
+        if others:
+            raise _misplaced("argmax")
+        return ANSWERS["argmax"](self, axis=axis, keepdims=keepdims, **options)
 
-    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        return np.argmin(self, axis=axis, keepdims=keepdims)
+    def argmin(self, axis: int | None = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
+        if others:
+            raise _misplaced("argmin")
+        return ANSWERS["argmin"](self, axis=axis, keepdims=keepdims, **options)
 
-    def cumsum(self, axis: int | None = None) -> Any:
-        return np.cumsum(self, axis=axis)
+    def cumsum(self, axis: int | None = None, *others: Any, **options: Any) -> Any:
+        if others:
+            raise _misplaced("cumsum")
+        return np.cumsum(self, axis=axis, **options)
 
-    def cumprod(self, axis: int | None = None) -> Any:
-        return np.cumprod(self, axis=axis)
+    def cumprod(self, axis: int | None = None, *others: Any, **options: Any) -> Any:
+        if others:
+            raise _misplaced("cumprod")
+        return np.cumprod(self, axis=axis, **options)
 
     def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Any:
         return ANSWERS["logsumexp"](self, axis=axis, keepdims=keepdims)
@@ -134,11 +184,11 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def reshape(self, *shape: Any) -> Any:
         return np.reshape(self, shape[0] if len(shape) == 1 else shape)
 
-    def ravel(self) -> Any:
-        return np.ravel(self)
+    def ravel(self, order: str = "C") -> Any:
+        return np.ravel(self, order)
 
-    def flatten(self) -> Any:
-        return np.reshape(self, -1)
+    def flatten(self, order: str = "C") -> Any:
+        return np.reshape(self, -1, order)
 
     def transpose(self, *axes: Any) -> Any:
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) if axes else None)
@@ -161,6 +211,12 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def take(self, indices: Any, axis: int | None = None) -> Any:
         return np.take(self, indices, axis=axis)
 
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        return np.compress(condition, self, axis=axis)
+
+    def choose(self, choices: Any) -> Any:
+        return np.choose(self, choices)
+
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         return np.diagonal(self, offset, axis1, axis2)
 
@@ -172,6 +228,9 @@ class NumPyProtocols(NDArrayOperatorsMixin):
 
     def argsort(self, axis: int | None = -1) -> Any:
         return np.argsort(self, axis=axis)
+
+    def partition(self, kth: Any, axis: int | None = -1) -> Any:
+        return np.partition(self, kth, axis=axis)
 
     def clip(self, min: Any = None, max: Any = None) -> Any:
         return np.clip(self, min, max)
@@ -190,6 +249,12 @@ class NumPyProtocols(NDArrayOperatorsMixin):
 
     def copy(self) -> Any:
         return np.copy(self)
+
+    def conj(self) -> Any:
+        return np.conjugate(self)
+
+    def conjugate(self) -> Any:
+        return np.conjugate(self)
 
     def exp(self) -> Any:
         return np.exp(self)

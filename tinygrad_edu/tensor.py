@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu import autograd
-from tinygrad_edu.graph import RECORDING, Cell, tick
+from tinygrad_edu.graph import RECORDING, Cell, explain, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -264,7 +264,7 @@ class Tensor(NumPyProtocols):
             )
         if self.op is not None and bool(value) != self._requires_grad:
             raise RuntimeError(
-                f"{self._describe()} was computed by {self.op.name}: only a leaf can be told whether to require a gradient; use .detach()"
+                f"{self._describe()} was computed by {self._made_by()}: only a leaf can be told whether to require a gradient; use .detach()"
             )
         self._requires_grad = bool(value)
         return self
@@ -285,6 +285,10 @@ class Tensor(NumPyProtocols):
         """Call `hook(gradient)` when this tensor's gradient is known; what it returns, if not None, replaces it."""
         if not self._requires_grad:
             raise RuntimeError(f"{self._describe()} requires no gradient, so a hook on it would never run")
+        if not callable(hook):
+            raise TypeError(
+                f"register_hook() takes a function of the gradient, but got {type(hook).__name__} {hook!r:.60}"
+            )
         hooks = self._more().hooks
         key = tick()
         hooks[key] = hook
@@ -305,9 +309,11 @@ class Tensor(NumPyProtocols):
         self._refuse_taped("numpy()")
         return _read_only(self._data)
 
-    def item(self) -> Any:
-        """The single number, as a Python number. Add up `loss.item()` rather than `loss`, which keeps its graph alive."""
+    def item(self, *index: Any) -> Any:
+        """The single number, or the one at `index`, as a Python number. Add up `loss.item()` rather than `loss`, which keeps its graph alive."""
         self._refuse_taped("item()")
+        if index:
+            return self._data.item(*index)
         if self.size != 1:
             raise ValueError(
                 f"item() takes a tensor of one number, but {self._describe()} has shape {self.shape}; use .tolist() or .numpy()"
@@ -341,7 +347,11 @@ class Tensor(NumPyProtocols):
         return complex(self.item())
 
     def _refuse_store(self) -> None:
-        """Raise in `array[i] = t`, by which NumPy asks for a number behind the user's back; `float(t)` is explicit."""
+        """Raise in `array[i] = t`, by which NumPy asks for a number behind the user's back; `float(t)` is explicit.
+
+        NumPy makes a ValueError of this one, which stays as its cause. `array.fill(t)` and `operator.setitem(array, i, t)`
+        cannot be told from `float(t)`: the instruction that the caller is at is a call in each.
+        """
         frame = sys._getframe(2)
         if self._requires_grad and frame.f_code.co_code[frame.f_lasti] == _STORE_SUBSCR:
             raise RuntimeError(
@@ -369,6 +379,8 @@ class Tensor(NumPyProtocols):
     def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
             raise TypeError(f"{self._describe()} is a single number, and cannot be iterated over")
+        if len(self._data) > 1 and RECORDING.get().enabled and (self._requires_grad or self.op is not None):
+            return iter(np.unstack(self))  # one node for all rows: a getitem for each would go back in quadratic time
         return (self[i] for i in range(len(self._data)))
 
     def __contains__(self, value: Any) -> bool:
@@ -401,7 +413,7 @@ class Tensor(NumPyProtocols):
             if self.dtype not in (np.dtype(float), np.dtype(int), np.dtype(bool)):
                 parts.append(f"dtype={self.dtype}")
         if self.op is not None:
-            parts.append(f"op={self.op.name}")
+            parts.append(f"op={self._made_by()}")
         elif self._requires_grad:
             parts.append("requires_grad=True")
         if self.name is not None:
@@ -411,15 +423,16 @@ class Tensor(NumPyProtocols):
     def __reduce__(self) -> tuple[Any, ...]:
         if self.op is not None:
             raise RuntimeError(
-                f"{self._describe()} was computed by {self.op.name}; only leaves can be copied or saved: use .detach() for its numbers, .clone() for a recorded copy"
+                f"{self._describe()} was computed by {self._made_by()}; only leaves can be copied or saved: use .detach() for its numbers, .clone() for a recorded copy"
             )
-        return _rebuild, (
+        parts = (
             type(self),
             self._data.copy(),
             self._requires_grad,
             self.name,
             None if self._grad is None else self._plain(self._grad._data.copy()),
         )
+        return _rebuild, parts, getattr(self, "__dict__", None) or None  # a subclass may have attributes
 
     # -- inside the package -------------------------------------------------------------------------
 
@@ -447,8 +460,12 @@ class Tensor(NumPyProtocols):
         if self.name is not None:
             return repr(self.name)
         if self.op is not None:
-            return f"the result of {self.op.name}"
+            return f"the result of {self._made_by()}"
         return f"a {type(self).__name__} of shape {self.shape}"
+
+    def _made_by(self) -> str:
+        """The name of the op; for one of several results, of the op that gave them all."""
+        return self.inputs[0].op.name if self.op.selects and self.inputs else self.op.name
 
     def _more(self) -> Extra:
         if self._extra is None:
@@ -514,7 +531,10 @@ class Tensor(NumPyProtocols):
                 f"assigning {value._describe()} into {self._describe()} would cut it from its graph; "
                 "use tg.index_update(t, index, new), or assign .numpy()"
             )
-        self._data[numbers(key)] = numbers(value)
+        try:
+            self._data[numbers(key)] = numbers(value)
+        except Exception as error:
+            explain(error, f"assigning into {self._describe()}, shape {self.shape}: {error}")
         self._written()
 
     def _in_place(self, ufunc: Any, other: Any) -> Tensor:
@@ -524,7 +544,10 @@ class Tensor(NumPyProtocols):
             recording.tape.write(self, ufunc(self, other))
             return self
         if self.op is None and not recording.enabled:
-            ufunc(self._data, numbers(other), out=self._data, casting="same_kind")
+            try:
+                ufunc(self._data, numbers(other), out=self._data, casting="same_kind")
+            except Exception as error:
+                explain(error, f"in-place {ufunc.__name__} on {self._describe()}, shape {self.shape}: {error}")
             self._written()
             return self
         if self.op is None:

@@ -33,6 +33,7 @@ from tinygrad_edu.ops.neural import (
 )
 from tinygrad_edu.ops.normalization import batch_norm as normalize
 from tinygrad_edu.ops.normalization import beside, each
+from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import numbers
 
 __all__ = [
@@ -120,7 +121,7 @@ def batch_norm(
     >>> batch_norm(np.array([[1.0], [3.0]]), None, None, training=True, eps=0.0).tolist()
     [[-1.0], [1.0]]
     """
-    x = _array(x)
+    x = array(x)
     if x.ndim < 2:
         raise ValueError(f"batch_norm takes x of shape (N, C) or (N, C, …), but got {x.shape}")
     channels = x.shape[1]
@@ -138,7 +139,7 @@ def batch_norm(
     y, mean, var = normalize(x, weight, bias, eps=eps)
     if training and running_mean is not None:
         read = (
-            numbers if RECORDING.get().tape is None else _array
+            numbers if RECORDING.get().tape is None else array
         )  # what is replayed is recorded; else arrays are faster
         with no_grad():
             running_mean -= momentum * (read(running_mean) - read(mean))
@@ -163,7 +164,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: numpy.r
         raise ValueError(f"dropout's p is a probability, between 0 and 1, but got {p}")
     if not training or p == 0:
         return x
-    x = _array(x)
+    x = array(x)
     kept = 1 / (1 - p) if p < 1 else 0.0
 
     def fill(own: numpy.random.Generator, mask: Any) -> None:
@@ -240,7 +241,7 @@ def cross_entropy(
     >>> round(float(cross_entropy(x, np.array([2]))), 6), round(float(cross_entropy(x, np.array([[0.0, 0.0, 1.0]]))), 6)
     (0.305714, 0.305714)
     """
-    logits, target = _array(logits), _array(target)
+    logits, target = array(logits), array(target)
     shape, given = logits.shape, target.shape
     _check_reduction(reduction)
     if not 0 <= label_smoothing <= 1:
@@ -310,7 +311,7 @@ def nll_loss(
 
     Raises IndexError for a class number out of range.
     """
-    log_probabilities, target = _array(log_probabilities), _array(target)
+    log_probabilities, target = array(log_probabilities), array(target)
     shape = log_probabilities.shape
     _check_reduction(reduction)
     if len(shape) != 2 or target.shape != shape[:1]:
@@ -350,11 +351,6 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
 
 # ---------------------------------------------------------------------------------------------------
 # What the losses share
-
-
-def _array(x: Any) -> Any:
-    """An array or a tensor as it is; numbers and lists as an array."""
-    return x if hasattr(x, "dtype") else np.asarray(x)
 
 
 def _same_shape(what: str, prediction: Any, target: Any) -> None:

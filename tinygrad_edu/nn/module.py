@@ -37,8 +37,9 @@ class _Named(Tensor):
             self.name = self._path = path
 
     def __reduce__(self) -> tuple[Any, ...]:
-        make, (kind, data, requires_grad, name, grad) = super().__reduce__()
-        return make, (kind, data, requires_grad, None if name is getattr(self, "_path", None) else name, grad)
+        make, (kind, data, requires_grad, name, grad), attributes = super().__reduce__()
+        name = None if name is getattr(self, "_path", None) else name
+        return make, (kind, data, requires_grad, name, grad), attributes
 
 
 class Parameter(_Named):

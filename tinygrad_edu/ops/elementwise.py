@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.op import (
+    NUMBERS,
     Fixed,
     Op,
     Rule,
@@ -29,6 +30,7 @@ from tinygrad_edu.op import (
     unit,
 )
 from tinygrad_edu.op import positive as above_zero
+from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import NO_SETTINGS, UFUNCS
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -47,11 +49,6 @@ def unary(function: Any, symbol: str, rule: Rule, doc: str, **declaration: Any) 
 def binary(function: Any, symbol: str, by_a: Rule, by_b: Rule, doc: str, **declaration: Any) -> Op:
     """A function of two numbers, with its rule for each."""
     return ufunc(function, symbol, (by_a, by_b), doc, **{"examples": PAIRS, **declaration})
-
-
-def as_array(x: Any) -> Any:
-    """A number as an array of no dimension; what has a dtype, as it is."""
-    return x if hasattr(x, "dtype") else np.asarray(x)
 
 
 class _Constants(dict[Any, Any]):
@@ -194,7 +191,7 @@ class _Power(Op):
     def apply(self, inputs: tuple[Any, ...], settings: Any = NO_SETTINGS) -> Any:
         """Compute and record `constant_power` for a number b, else this op."""
         a, b = inputs
-        if isinstance(b, _NUMBERS) and hasattr(a, "dtype"):
+        if isinstance(b, NUMBERS) and hasattr(a, "dtype"):
             if isinstance(b, np.generic):
                 b = b.item()
             if isinstance(b, float) and b.is_integer() and a.dtype.kind == "f":
@@ -202,8 +199,6 @@ class _Power(Op):
             return constant_power.apply((a,), {"exponent": b})
         return super().apply(inputs)
 
-
-_NUMBERS = (int, float, complex, np.generic)
 
 power = declare(
     _Power(
@@ -272,7 +267,7 @@ def sigmoid(x: Any, *, out: Any = None) -> Any:
     >>> sigmoid(numpy.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
-    x = as_array(x)
+    x = array(x)
     with np.errstate(over="ignore"):  # e⁻ˣ = ∞ gives the right limit, 0
         return np.reciprocal(ONE[x.dtype] + np.exp(-x), out=out)
 
@@ -419,7 +414,7 @@ def astype(x: Any, dtype: Any) -> Any:
     """
     if dtype.kind not in "biufc":
         raise TypeError(f"a tensor holds numbers, which {dtype} is not")
-    return np.astype(as_array(x), dtype)
+    return np.astype(array(x), dtype)
 
 
 conjugate = unary(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.op import Fixed, composite, example, op
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.shaping import array, called
 from tinygrad_edu.protocols import ANSWERS, ASKS, numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -50,14 +50,23 @@ def key_and_arrays(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
             key.append(int(part))
         else:
             key.append(ARRAY)
-            arrays.append(part if hasattr(part, "__array_function__") else _as_indices(part))
+            arrays.append(part if part.__class__ is numpy.ndarray else _as_indices(part))
     return tuple(key), tuple(arrays)
 
 
 def _as_indices(part: Any) -> Any:
-    """A list of indices as an array; an empty one is of integers."""
+    """A list of indices as an array, an empty one of integers; a tensor as it is."""
+    if hasattr(part, "__array_function__") and not isinstance(part, np.generic):
+        return part
     indices = np.asarray(part)
-    return indices if indices.size else indices.astype(int)
+    if not indices.size:
+        return indices.astype(int)
+    if indices.dtype.kind not in "iub":
+        raise IndexError(
+            "a tensor is indexed by integers, slices, None, ... and arrays or lists of integers or booleans, "
+            f"but got {type(part).__name__} {part!r:.60}"
+        )
+    return indices
 
 
 def index_of(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -90,7 +99,10 @@ def key_text(key: tuple[Any, ...]) -> str:
 
 
 def _bind_getitem(x: Any, index: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    key, arrays = key_and_arrays(index)
+    try:
+        key, arrays = key_and_arrays(index)
+    except IndexError as error:
+        raise IndexError(f"getitem of {called(x)}: {error}") from None
     return (x, *arrays), {"key": key}
 
 
@@ -331,6 +343,7 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     indices = array(indices)
     if indices.dtype == bool:
         indices = np.astype(indices, int)
+    given = x
     if axis is None:
         x, axis = np.ravel(x), 0
     ndim, axis = np.ndim(x), operator.index(axis)
@@ -342,7 +355,10 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
         indices = np.clip(indices, 0, np.shape(x)[axis] - 1)
     elif mode != "raise":
         raise ValueError(f"take() got mode={mode!r}; it takes 'raise', 'wrap' or 'clip'")
-    return getitem(x, (slice(None),) * (axis % ndim) + (indices,))
+    try:
+        return getitem(x, (slice(None),) * (axis % ndim) + (indices,))
+    except IndexError as error:
+        raise IndexError(f"take of {called(given)}: {error.__cause__ or error}") from error
 
 
 @composite(

@@ -13,7 +13,8 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.op import at, example, nonzero, op
-from tinygrad_edu.ops.elementwise import SHAPES, ZERO, as_array, gate, sigmoid
+from tinygrad_edu.ops.elementwise import SHAPES, ZERO, gate, sigmoid
+from tinygrad_edu.ops.shaping import array
 
 __all__ = [
     "elu", "gelu", "leaky_relu", "log_softmax", "logsigmoid", "normal_cdf", "relu", "sigmoid", "silu", "softmax", "softplus",
@@ -133,7 +134,7 @@ def normal_cdf(x: Any) -> Any:
 
     Source: Schonfelder, *Chebyshev expansions for the error and related functions*, Math. Comp. 32 (1978).
     """
-    x = as_array(x)
+    x = array(x)
     z = np.minimum(np.abs(x), 40)  # Φ(−40) is 0 already
     s = z / (z + 4)
     coefficients = _tail_polynomial(18 if s.dtype.itemsize > 4 else 9)
@@ -218,7 +219,7 @@ def columns(x: Any) -> Any:
 
 def _centred(x: Any, axis: Any) -> Any:
     """x − max x, so that no exponential overflows."""
-    x = as_array(x)
+    x = array(x)
     if not x.size:
         return x
     if x.ndim == 2 and axis == -1:

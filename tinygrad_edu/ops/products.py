@@ -61,6 +61,16 @@ def _tall(x: Any) -> Any:
     return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
+def _matmul_advice(a: tuple[int, ...], b: tuple[int, ...]) -> str | None:
+    if not a or not b:
+        return "a matrix product takes one axis or more on each side; for a number write a * b"
+    rows = b[-2] if len(b) > 1 else b[-1]
+    if a[-1] == rows:  # then the stacks do not fit, which NumPy says
+        return None
+    place = "last axis but one" if len(b) > 1 else "axis"
+    return f"the last axis of the first ({a[-1]}) must be as long as the {place} of the second ({rows}); transpose one with .mT?"
+
+
 matmul = ufunc(
     np.matmul,
     "dot",
@@ -71,6 +81,7 @@ matmul = ufunc(
     formulas=[_plainly_by_a, _plainly_by_b],
     answers=(np.matmul, np.linalg.matmul),
     analytic=True,
+    advice=_matmul_advice,
     examples=[
         example((2, 3), (3, 4)),
         example((3,), (3,)),
