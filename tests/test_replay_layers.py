@@ -285,7 +285,7 @@ def test_a_run_that_fails_leaves_all_as_before(layer, kind, options):
     assert training.optimizer.state_dict()["state"] == {}
     for batch in more[:3]:
         run(*batch)
-    record = run._last
+    record = run._record()
     before = training.state()
     for _ in range(2):
         with pytest.raises(IndexError, match="classes"):  # a run
@@ -296,7 +296,7 @@ def test_a_run_that_fails_leaves_all_as_before(layer, kind, options):
     twin.optimizer.load_state_dict(before["optimizer"])
     state = random.get_state()
     losses = [run(*batch).item() for batch in more[3:]]
-    assert run._last is record
+    assert run._record() is record
     random.set_state(state)
     assert [twin.step(*map(tg.Tensor, batch)).item() for batch in more[3:]] == losses
 

@@ -81,7 +81,8 @@ def _own(g: Any, held: set[int]) -> Any:
 def _tensor(x: Node, g: Any, held: set[int]) -> Node:
     """The gradient of a recorded walk. A recorded tensor cannot be written, so it may share memory; a leaf may not."""
     if hasattr(g, "_data") and g.op is not None:
-        return g
+        # in a replay, what a view shows may be written by then
+        return np.copy(g) if g.op.view and RECORDING.get().tape is not None else g
     if hasattr(g, "_data") and g._requires_grad:
         return np.copy(g)
     return x._plain(_own(getattr(g, "_data", g), held))
@@ -110,7 +111,10 @@ def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> An
             )
         if g.dtype != data.dtype:
             g = np.astype(g, data.dtype)
-    return output._plain(g) if create_graph and not hasattr(g, "_data") else g
+    if not create_graph or hasattr(g, "_data"):
+        return g
+    tape = RECORDING.get().tape
+    return tape.number(output._plain(g)) if tape is not None and gradient is None else output._plain(g)
 
 
 def _listed(tensors: Any) -> list[Node]:
@@ -405,7 +409,7 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
     >>> bool(np.allclose(x.grad, np.exp(np.sin(x.numpy())) * np.cos(x.numpy())))
     True
     """
-    if not is_grad_enabled():
+    if not is_grad_enabled() or RECORDING.get().tape is not None:  # a replay keeps no record
         return f(*args)
     drawn = random.get_state()
     tensors = [x for x in args if hasattr(x, "_data")]

@@ -102,19 +102,19 @@ def full(
 
 def zeros_like(x: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor of zeros, of the shape and dtype of `x`."""
-    return Tensor(np.zeros_like(numbers(x), dtype), requires_grad, name=name)
+    return Tensor(np.zeros_like(x, dtype), requires_grad, name=name)
 
 
 def ones_like(x: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor of ones, of the shape and dtype of `x`."""
-    return Tensor(np.ones_like(numbers(x), dtype), requires_grad, name=name)
+    return Tensor(np.ones_like(x, dtype), requires_grad, name=name)
 
 
 def full_like(
     x: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
     """A tensor of `fill_value`, of the shape and dtype of `x`."""
-    return Tensor(np.full_like(numbers(x), numbers(fill_value), dtype), requires_grad, name=name)
+    return Tensor(np.full_like(x, numbers(fill_value), dtype), requires_grad, name=name)
 
 
 def arange(
@@ -171,7 +171,7 @@ def rand(
     name: str | None = None,
 ) -> Tensor:
     """Uniform numbers in [0, 1), from `generator` or else from the one that `manual_seed` sets."""
-    return Tensor(_draw("random", _shape(shape, "rand"), generator, dtype), requires_grad, name=name)
+    return _draw("random", _shape(shape, "rand"), generator, dtype, requires_grad, name)
 
 
 def randn(
@@ -186,11 +186,18 @@ def randn(
     >>> randn(2, 3, generator=np.random.default_rng(0)).shape
     (2, 3)
     """
-    return Tensor(_draw("standard_normal", _shape(shape, "randn"), generator, dtype), requires_grad, name=name)
+    return _draw("standard_normal", _shape(shape, "randn"), generator, dtype, requires_grad, name)
 
 
-def _draw(what: str, shape: tuple[int, ...], generator: numpy.random.Generator | None, dtype: Any) -> Any:
-    """An array of random numbers; the generator makes float32 and float64 itself, others are rounded from float64."""
+def _draw(
+    what: str,
+    shape: tuple[int, ...],
+    generator: numpy.random.Generator | None,
+    dtype: Any,
+    requires_grad: bool,
+    name: str | None,
+) -> Tensor:
+    """A tensor of random numbers; the generator makes float32 and float64 itself, others are rounded from float64."""
     wanted = _dtype(dtype)
     if wanted.kind != "f":
         raise TypeError(f"random numbers of this kind are floating, but got dtype={wanted}")
@@ -199,4 +206,5 @@ def _draw(what: str, shape: tuple[int, ...], generator: numpy.random.Generator |
     def fill(own: numpy.random.Generator, array: Any) -> None:
         array[...] = getattr(own, what)(shape, made)
 
-    return random.draw(fill, shape, wanted, generator, name=what)
+    drawn = random.draw(fill, shape, wanted, generator, name=name or what)
+    return (drawn if isinstance(drawn, Tensor) else Tensor(drawn, name=name)).requires_grad_(requires_grad)

@@ -13,6 +13,7 @@ Source: Baydin et al., *Automatic differentiation in machine learning: a survey*
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import itertools
@@ -120,6 +121,8 @@ def detect_anomaly() -> recording:
 
     It costs one pass over each result, so it is a tool for finding a fault, not for training.
     """
+    if RECORDING.get().tape is not None:
+        RECORDING.get().tape.refuse("detect_anomaly()", "put it round the call, where every call is then recorded anew")
     return recording(anomaly=True)
 
 
@@ -131,7 +134,7 @@ def here() -> str:
     return "a line outside any file"
 
 
-_LIBRARIES = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep)
+_LIBRARIES = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep, copy.__file__)
 
 
 def explain(error: Exception, message: str) -> NoReturn:
@@ -413,6 +416,8 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
     >>> float(evaluate(price, {apple: 120.0}))
     264.0
     """
+    if RECORDING.get().tape is not None:
+        RECORDING.get().tape.refuse("evaluate()")
     single = hasattr(outputs, "_data")
     if not single and not (isinstance(outputs, list | tuple) and all(hasattr(y, "_data") for y in outputs)):
         raise TypeError(

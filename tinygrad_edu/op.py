@@ -518,7 +518,9 @@ def _constant(a: Any, arrays: list[Any]) -> Tensor:
         return new_leaf(a)
     other = arrays[1 if arrays[0] is a else 0]
     floats = len(arrays) == 2 and a.__class__ is not complex and other.dtype.kind == "f"
-    return new_leaf(np.asarray(a, dtype=other.dtype if floats else np.result_type(*arrays)))
+    leaf = new_leaf(np.asarray(a, dtype=other.dtype if floats else np.result_type(*arrays)))
+    tape = RECORDING.get().tape
+    return leaf if tape is None else tape.number(leaf)
 
 
 # ---------------------------------------------------------------------------------------------------

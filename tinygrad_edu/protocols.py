@@ -38,6 +38,13 @@ ASKS: set[Any] = {
 }  # fmt: skip
 
 
+# Those of them that ask about its shape and type alone, which are the same in every replay.
+SHAPES: set[Any] = {
+    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.iscomplexobj, np.isrealobj,
+    np.zeros_like, np.ones_like, np.empty_like, np.shares_memory, np.may_share_memory,
+}  # fmt: skip
+
+
 def _unsupported(name: str) -> TypeError:
     return TypeError(
         f"{name} is not an operation that tensors record; to compute it outside the graph, pass the numbers: t.numpy()"
@@ -66,14 +73,20 @@ def _refuse_weights(function: Any, args: Any, kwargs: Any) -> None:
         )
 
 
-def numbers(value: Any) -> Any:
-    """Arguments with every tensor in them replaced by its array."""
+def numbers(value: Any, what: str | None = "the numbers") -> Any:
+    """Arguments with every tensor in them replaced by its array.
+
+    In a function that is being recorded for replay, the numbers are not to be looked at, and errors say so of `what`;
+    None is for those who look at shapes alone.
+    """
     if isinstance(value, NumPyProtocols):
+        if what is not None:
+            value._refuse_taped(what)
         return value._data
     if isinstance(value, list | tuple):
-        return type(value)([numbers(part) for part in value])
+        return type(value)([numbers(part, what) for part in value])
     if isinstance(value, dict):
-        return {key: numbers(part) for key, part in value.items()}
+        return {key: numbers(part, what) for key, part in value.items()}
     return value
 
 
@@ -85,6 +98,7 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     _data: Any
     _describe: Callable[[], str]
     _requires_grad: bool
+    _refuse_taped: Callable[[str], None]
     op: Any
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
@@ -106,9 +120,12 @@ class NumPyProtocols(NDArrayOperatorsMixin):
             out = kwargs.pop("out", None) if kwargs else None
             result = answer(*args, **kwargs)
             return result if out is None else _into((out,), result, function.__name__)
+        if function in SHAPES:
+            return function(*numbers(args, None), **numbers(kwargs, None))
         if function in ASKS:
             _refuse_weights(function, args, kwargs)
-            return function(*numbers(args), **numbers(kwargs))
+            what = f"np.{function.__name__}"
+            return function(*numbers(args[:1], None if function is np.full_like else what), *numbers(args[1:], what), **numbers(kwargs, what))
         raise _unsupported(f"{function.__module__.replace('numpy', 'np')}.{function.__name__}")
 
     # -- methods: what ndarray has, and torch's for neural networks; one line each, and each a NumPy call --

@@ -30,13 +30,20 @@ def manual_seed(seed: int) -> np.random.Generator:
     >>> bool((a == b).all())
     True
     """
-    own = _generator()
+    own = generator()
     own.bit_generator.state = type(own.bit_generator)(seed).state
     return own
 
 
 def generator(given: np.random.Generator | None = None) -> np.random.Generator:
     """The generator that was given, or else the package's own."""
+    tape = RECORDING.get().tape
+    if tape is not None:
+        tape.refuse("drawing random numbers in Python", "do it outside, or draw tensors: rand(), randn(), dropout()")
+    return _chosen(given)
+
+
+def _chosen(given: np.random.Generator | None) -> np.random.Generator:
     if given is None:
         return _generator()
     if not isinstance(given, np.random.Generator):
@@ -59,7 +66,7 @@ def draw(
     In a function that is being recorded for replay it is a leaf, drawn anew in each run: from the same generator, in
     the same order, and so the same numbers as the function itself would draw.
     """
-    own = generator(given)
+    own = _chosen(given)
     tape = RECORDING.get().tape
     if tape is not None:
         tape.follow(own)
@@ -76,7 +83,7 @@ def get_state() -> dict[str, Any]:
 
 def set_state(state: dict[str, Any]) -> None:
     """Put the package's generator back into a state that `get_state` returned."""
-    _generator().bit_generator.state = state
+    generator().bit_generator.state = state
 
 
 @contextmanager

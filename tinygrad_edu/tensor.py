@@ -153,6 +153,9 @@ class Tensor(NumPyProtocols):
     @property
     def grad(self) -> Tensor | None:
         """∂L/∂self, added up over calls of `backward()`; None before the first. Of exactly this shape and dtype."""
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.slope(self)
         return self._grad
 
     @grad.setter
@@ -262,6 +265,9 @@ class Tensor(NumPyProtocols):
                 f"only floating numbers have a derivative, but {self._describe()} is {self.dtype}; "
                 f"write {written}, or dtype=float"
             )
+        if self.op is not None and self.op is ANSWERS.get("alias"):  # what stands for a leaf while a function is recorded
+            self._requires_grad = bool(value)
+            self._more().retains = self._requires_grad
         if self.op is not None and bool(value) != self._requires_grad:
             raise RuntimeError(
                 f"{self._describe()} was computed by {self._made_by()}: only a leaf can be told whether to require a gradient; use .detach()"
@@ -384,7 +390,7 @@ class Tensor(NumPyProtocols):
         return (self[i] for i in range(len(self._data)))
 
     def __contains__(self, value: Any) -> bool:
-        return numbers(value) in self._data
+        return numbers(value) in numbers(self)
 
     def __format__(self, spec: str) -> str:
         if not spec:
@@ -398,11 +404,8 @@ class Tensor(NumPyProtocols):
     def __round__(self, ndigits: int = 0) -> Tensor:
         return np.round(self, ndigits)
 
-    def __str__(self) -> str:
-        self._refuse_taped("printing")
-        return repr(self)
-
     def __repr__(self) -> str:
+        self._refuse_taped("printing")
         parts = []
         if isinstance(self._data, tuple):
             parts.append(f"{len(self._data)} results")
@@ -421,6 +424,7 @@ class Tensor(NumPyProtocols):
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self._refuse_taped("copying or pickling")
         if self.op is not None:
             raise RuntimeError(
                 f"{self._describe()} was computed by {self._made_by()}; only leaves can be copied or saved: use .detach() for its numbers, .clone() for a recorded copy"
@@ -442,8 +446,7 @@ class Tensor(NumPyProtocols):
 
     def _alias(self, requires_grad: bool = False) -> Tensor:
         """A leaf in the same memory; while a function is recorded for replay, a node, so that every run sees it."""
-        tape = RECORDING.get().tape
-        alias = new_leaf(self._data) if tape is None or not tape.owns(self) else ANSWERS["alias"](self)
+        alias = new_leaf(self._data) if RECORDING.get().tape is None else ANSWERS["alias"](self)
         alias.name = self.name
         alias._cell = self._shared_cell()
         alias._requires_grad = requires_grad
@@ -482,9 +485,9 @@ class Tensor(NumPyProtocols):
         self._shared_cell().write()
 
     def _refuse_taped(self, what: str) -> None:
-        """Raise if the tensor is part of what is being recorded for replay, where Python must not look at its numbers."""
+        """Raise in a function that is being recorded for replay, where Python must not look at numbers."""
         tape = RECORDING.get().tape
-        if tape is not None and tape.owns(self):
+        if tape is not None:
             tape.refuse(f"{what} of {self._describe()}")
 
     def _refuse_recorded(self, what: str) -> None:
@@ -524,8 +527,10 @@ class Tensor(NumPyProtocols):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._refuse_live("assigning into")
-        if RECORDING.get().tape is not None:
-            RECORDING.get().tape.refuse(f"assigning into {self._describe()}")
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.write(self, ANSWERS["index_update"](self, key, value))
+            return
         if isinstance(value, Tensor) and (value._requires_grad or value.op is not None) and RECORDING.get().enabled:
             raise RuntimeError(
                 f"assigning {value._describe()} into {self._describe()} would cut it from its graph; "
@@ -540,7 +545,7 @@ class Tensor(NumPyProtocols):
     def _in_place(self, ufunc: Any, other: Any) -> Tensor:
         """`self ∘= other`: a leaf under no_grad is written; a leaf that requires a gradient refuses; else a new value."""
         recording = RECORDING.get()
-        if self.op is None and not recording.enabled and recording.tape is not None:
+        if not recording.enabled and recording.tape is not None:
             recording.tape.write(self, ufunc(self, other))
             return self
         if self.op is None and not recording.enabled:
@@ -611,7 +616,7 @@ def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, name: str | Non
 def _leaf_to_differentiate(value: Any) -> Tensor:
     """A fresh leaf that requires a gradient, sharing the value's numbers and name."""
     if isinstance(value, Tensor):
-        return value._alias().requires_grad_()
+        return value._alias(requires_grad=True).requires_grad_()
     return Tensor(value, requires_grad=True)
 
 

@@ -14,7 +14,7 @@ from tinygrad_edu import random
 from tinygrad_edu.graph import RECORDING, no_grad
 from tinygrad_edu.ops.elementwise import tanh
 from tinygrad_edu.ops.losses import (
-    check_classes,
+    class_numbers,
     probability_cross_entropy,
     sigmoid_cross_entropy,
     softmax_cross_entropy,
@@ -319,8 +319,7 @@ def nll_loss(
     if target.dtype.kind not in "iu":
         raise TypeError(f"nll_loss takes class numbers, which are whole, but got {target.dtype}")
     kept = target != ignore_index
-    check_classes(numbers(target), numbers(kept), shape[1])
-    classes = np.where(kept, target, 0)
+    classes = class_numbers(target, shape[1], ignore_index)
     picked = -np.take_along_axis(log_probabilities, classes[:, None], 1)[:, 0]
     if weight is not None:
         picked = picked * np.take(weight, classes)

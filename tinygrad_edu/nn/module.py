@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from tinygrad_edu.graph import RECORDING, SCOPE
+from tinygrad_edu.protocols import numbers
 from tinygrad_edu.tensor import Tensor
 
 
@@ -232,7 +233,7 @@ class Module:
         >>> {name: array.shape for name, array in nn.Linear(3, 2).state_dict().items()}
         {'weight': (3, 2), 'bias': (2,)}
         """
-        return {path: member._data.copy() for path, member in self._state().items()}
+        return {path: numbers(member, "state_dict()").copy() for path, member in self._state().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Write the arrays of `state` into the parameters and buffers of the same paths.
@@ -257,7 +258,7 @@ class Module:
             lines = "\n  ".join(faults)
             raise ValueError(f"the state does not fit {type(self).__name__}, which is unchanged:\n  {lines}")
         for path, member in own.items():
-            member._data[...] = given[path]
+            numbers(member, "load_state_dict()")[...] = given[path]
             member._written()
 
     def _state(self) -> dict[str, Parameter | Buffer]:

@@ -24,6 +24,27 @@ def check_classes(target: Any, kept: Any, classes: int) -> None:
         )
 
 
+@op(
+    symbol="class",
+    vjp=None,
+    arity=1,
+    examples=[
+        example(Fixed(np.array([0, 2, 1])), 3),
+        example(Fixed(np.array([[0, 5], [1, 0]])), 2, ignore_index=5),
+        example(Fixed(np.array([], int)), 3),
+    ],
+)
+def class_numbers(target: Any, classes: int, ignore_index: int = -100) -> Any:
+    """y = the target, or 0 where it is `ignore_index`. Raises IndexError, naming the first that is no class number.
+
+    >>> class_numbers(np.array([0, -100, 2]), 3)
+    array([0, 0, 2])
+    """
+    kept = target != ignore_index
+    check_classes(target, kept, classes)
+    return np.where(kept, target, 0)
+
+
 def _by_logits(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
     """(softmax(x) − onehot(t)) · ∂L/∂ℓ, where ∂L/∂ℓ = g/n for the mean; and nothing for the rows left out."""
     (g_loss, g_log_sum, _, _), (_, log_sum, top, n) = g, y  # top only shifts: nothing depends on it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,29 +13,12 @@ import numpy as np
 from tinygrad_edu.program.plan import Instruction, Plan
 
 
-def emit(plan: Plan, *, timed: bool = False) -> tuple[str, dict[str, Any]]:
-    """The source of a function `program(arguments) -> outputs`, and the names it uses.
+def emit(plan: Plan, times: list[float] | None = None) -> tuple[str, dict[str, Any]]:
+    """The source of a function `program(arguments) -> outputs`, and what its names stand for.
 
-    `timed` puts a clock round each line: `times[i]` gains the seconds of instruction i.
+    With `times` there is a clock round each line: `times[i]` gains the seconds of instruction i.
     """
-    names: dict[str, Any] = {v.name: v.array for v in (*plan.leaves, *plan.views)}
-    lines = [f"def program({', '.join(v.name for v in plan.arguments)}):"]
-    scope = ""
-    for i, instruction in enumerate(plan.instructions):
-        if instruction.scope != scope:
-            scope = instruction.scope
-            lines.append(f"    # {scope or 'outside any module'}")
-        if timed:
-            lines.append("    t = clock()")
-        lines += _blocks(instruction, names) if instruction.how == "blocks" else [_commented(instruction, names)]
-        if timed:
-            lines.append(f"    times[{i}] += clock() - t")
-    results = ", ".join(v.name for v in plan.outputs)
-    lines.append(f"    return ({results}{',' if len(plan.outputs) == 1 else ''})")
-    if timed:
-        names["clock"] = time.perf_counter
-        names["times"] = [0.0] * len(plan.instructions)
-    return "\n".join(lines) + "\n", names
+    return _Writer(plan).program(times)
 
 
 def compiled(source: str, names: dict[str, Any]) -> Callable[..., Any]:
@@ -44,66 +28,113 @@ def compiled(source: str, names: dict[str, Any]) -> Callable[..., Any]:
     return space["program"]
 
 
-def _commented(instruction: Instruction, names: dict[str, Any]) -> str:
-    return f"    {_line(instruction, names):<58}  # {_comment(instruction)}"
+def shaped(value: Any, shape: Any, name: str) -> Any:
+    """What an op computed, if its shape is that of the record."""
+    found = tuple([part.shape for part in value]) if isinstance(value, tuple) else np.shape(value)
+    if found != shape:
+        raise RuntimeError(
+            f"{name} gave shape {found} in this run, but {shape} when it was recorded for replay: a shape that depends on "
+            "values cannot be replayed; choose with np.where(condition, a, b), which keeps shapes"
+        )
+    return value
 
 
-def _blocks(instruction: Instruction, names: dict[str, Any]) -> list[str]:
-    """The lines of a stretch in a loop over blocks."""
-    rows = f"blocks{len(names)}"
-    names[rows] = instruction.rows
-    value = instruction.value
-    parts = [*instruction.names.values(), ""] if len(instruction.names) == 1 else instruction.names.values()
-    head = f"for {', '.join(parts).rstrip()} in {rows}:"
-    lines = [f"    {head:<58}  # {value.shape} {value.dtype}, {len(instruction.rows)} blocks"]
-    for line in instruction.body:
-        if line.value.array.ctypes.data not in instruction.scratch:
-            names[line.value.name] = line.value.array
-        parts = [
-            instruction.names[v.array.ctypes.data] if v.array.size > 1 else v.name for v in (*line.inputs, line.value)
-        ]
-        if line.op.forward in (np.maximum, np.minimum):
-            parts[-1] = f"out={parts[-1]}"
-        lines.append(f"        {_function(line.op, names)}({', '.join(parts)})")
-    return lines
+class _Writer:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.names: dict[str, Any] = {v.name: v.array for v in (*plan.leaves, *plan.views)}
+        values = [*plan.arguments, *plan.leaves, *plan.views, *[i.value for i in plan.lines()]]
+        self.taken = {v.name for v in values}
+
+    def name(self, wanted: str, thing: Any) -> str:
+        """The name by which the program knows something that is not a value: a function, a setting."""
+        name = wanted if wanted.isidentifier() and not keyword.iskeyword(wanted) else "f"
+        while name in self.taken or self.names.setdefault(name, thing) is not thing:
+            name += "_"
+        return name
+
+    def program(self, times: list[float] | None) -> tuple[str, dict[str, Any]]:
+        """The whole source, and its names."""
+        lines = [f"def program({', '.join(v.name for v in self.plan.arguments)}):"]
+        scope = ""
+        clock, begun, total = (
+            ["", "", ""]
+            if times is None
+            else [self.name("clock", time.perf_counter), self.name("begun", None), self.name("times", times)]
+        )
+        for i, instruction in enumerate(self.plan.instructions):
+            if instruction.scope != scope:
+                scope = instruction.scope
+                lines.append(f"    # {' '.join(scope.split()) or 'outside any module'}")
+            if times is not None:
+                lines.append(f"    {begun} = {clock}()")
+            lines += self._blocks(instruction) if instruction.how == "blocks" else [self._commented(instruction)]
+            if times is not None:
+                lines.append(f"    {total}[{i}] += {clock}() - {begun}")
+        results = ", ".join(v.name for v in self.plan.outputs)
+        lines.append(f"    return ({results}{',' if len(self.plan.outputs) == 1 else ''})")
+        return "\n".join(lines) + "\n", self.names
+
+    def _commented(self, instruction: Instruction) -> str:
+        line = self._line(instruction)
+        if instruction.dead:
+            line += f"; del {', '.join(v.name for v in instruction.dead)}"
+        return f"    {line:<58}  # {_comment(instruction)}"
+
+    def _blocks(self, instruction: Instruction) -> list[str]:
+        """The lines of a stretch in a loop over blocks."""
+        value = instruction.value
+        names = {data: self.name(name, object()) for data, name in instruction.names.items()}
+        parts = list(names.values())
+        head = f"for {', '.join(parts)}{',' if len(parts) == 1 else ''} in {self.name('blocks', instruction.rows)}:"
+        lines = [f"    {head:<58}  # {value.shape} {value.dtype}, {len(instruction.rows)} blocks"]
+        for line in instruction.body:
+            if line.value.array.ctypes.data not in instruction.scratch:
+                self.names[line.value.name] = line.value.array
+            *inputs, out = [
+                names[v.array.ctypes.data] if v.array.size > 1 else v.name for v in (*line.inputs, line.value)
+            ]
+            lines.append(f"        {self._into(line, inputs, out)}")
+        return lines
+
+    def _line(self, instruction: Instruction) -> str:
+        value, inputs = instruction.value, [v.name for v in instruction.inputs]
+        if instruction.how == "write":
+            return f"{self.name('copyto', np.copyto)}({value.name}, {inputs[0]})"
+        if instruction.how == "item":
+            return f"{value.name} = {inputs[0]}[{instruction.settings['index']}]"
+        if instruction.how == "out":
+            self.names[value.name] = value.array
+            return self._into(instruction, inputs, value.name)
+        call = f"{self._function(instruction)}({', '.join([*inputs, *self._settings(instruction)])})"
+        if value.storage.kind == "fresh" and instruction.op.outputs is None:
+            call = f"{self.name('shaped', shaped)}({call}, {value.shape}, {instruction.op.name!r})"
+        return f"{value.name} = {call}"
+
+    def _into(self, instruction: Instruction, inputs: list[str], out: str) -> str:
+        """The call that writes into `out`; most ufuncs are quicker with it in its place."""
+        forward = instruction.op.forward
+        if isinstance(forward, np.ufunc) and forward not in (np.maximum, np.minimum):
+            return f"{self._function(instruction)}({', '.join([*inputs, out])})"
+        return f"{self._function(instruction)}({', '.join([*inputs, *self._settings(instruction), f'out={out}'])})"
+
+    def _function(self, instruction: Instruction) -> str:
+        return self.name(instruction.op.name, instruction.op.forward)
+
+    def _settings(self, instruction: Instruction) -> list[str]:
+        return [f"{key}={self._literal(key, setting)}" for key, setting in instruction.settings.items()]
+
+    def _literal(self, key: str, setting: Any) -> str:
+        """A setting as source: itself if Python can read it back, else a name for it."""
+        return repr(setting) if _readable(setting) else self.name(key, setting)
 
 
-def _line(instruction: Instruction, names: dict[str, Any]) -> str:
-    value, inputs = instruction.value, [v.name for v in instruction.inputs]
-    if instruction.how == "write":
-        names["copyto"] = np.copyto
-        return f"copyto({value.name}, {inputs[0]})"
-    if instruction.how == "item":
-        return f"{value.name} = {inputs[0]}[{instruction.settings['index']}]"
-    op = instruction.op
-    function = _function(op, names)
-    settings = [f"{key}={_literal(setting, names)}" for key, setting in instruction.settings.items()]
-    if instruction.how == "out":
-        names[value.name] = value.array
-        if isinstance(op.forward, np.ufunc) and op.forward not in (np.maximum, np.minimum):
-            return f"{function}({', '.join([*inputs, value.name])})"
-        return f"{function}({', '.join([*inputs, *settings, f'out={value.name}'])})"
-    call = f"{function}({', '.join([*inputs, *settings])})"
-    return f"{value.name} = {call}"
-
-
-def _function(op: Any, names: dict[str, Any]) -> str:
-    """A name for the op's forward function that no other value has."""
-    name = op.name if op.name.isidentifier() and not keyword.iskeyword(op.name) else f"op_{len(names)}"
-    while names.setdefault(name, op.forward) is not op.forward:
-        name += "_"
-    return name
-
-
-def _literal(setting: Any, names: dict[str, Any]) -> str:
-    """A setting as source: itself if Python can read it back, else a name for it."""
-    if setting is None or isinstance(setting, bool | int | str):
-        return repr(setting)
-    if isinstance(setting, tuple) and all(isinstance(part, int | str) or part is None for part in setting):
-        return repr(setting)
-    name = f"s{len(names)}"
-    names[name] = setting
-    return name
+def _readable(setting: Any) -> bool:
+    if isinstance(setting, tuple):
+        return all(map(_readable, setting))
+    if setting.__class__ is float:
+        return math.isfinite(setting)
+    return setting is None or setting.__class__ in (bool, int, str)
 
 
 def _comment(instruction: Instruction) -> str:

@@ -1,15 +1,18 @@
 """The second step: which array each value lives in.
 
-The record is put in the order it happened, with the writes in their places. Then each value gets an array, once and for
-all: a leaf's is its own; a view's is made of its source's; the result of an op that takes `out` gets a buffer that is free
-at that moment, or that of an input which dies there, or straight away the array of the parameter it is written to. What
-takes no `out` is computed into a fresh array at each run.
+A value is live from the event that computes it to the last that reads it; two values whose lives do not meet may share
+memory (it is how a compiler gives variables to registers). So the events are walked through in order, and each value
+gets an array, once and for all: a leaf's is its own; a view's is made of its source's; the result of an op that takes
+`out` gets a buffer that is free at that moment, or that of an input which dies there, or straight away the array of the
+parameter it is written to. What takes no `out` is computed into a fresh array at each run.
 """
 
 from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.graph import topological
-from tinygrad_edu.program.record import Tape, Write
+from tinygrad_edu.program.record import Tape, Write, root, shares
+from tinygrad_edu.program.simplify import Compute, Event, happened, simplified
 from tinygrad_edu.tensor import Tensor
 
 
@@ -27,7 +31,7 @@ class Storage:
 
     kind: str  # "argument", "leaf", "feed", "buffer" or "fresh"
     memory: Any = None
-    last: int = -1  # the last instruction that reads or writes it
+    last: int = -1  # the last event that reads or writes it
 
 
 @dataclass(eq=False)
@@ -56,15 +60,17 @@ class Instruction:
     value: Value
     settings: dict[str, Any] = field(default_factory=dict)
     scope: str = ""
+    dead: list[Value] = field(default_factory=list)  # fresh arrays, and what shows them, that nothing reads later
     body: list[Instruction] = field(default_factory=list)  # of "blocks": the lines, the names of the parts in them,
     names: dict[int, str] = field(default_factory=dict)  # by address; the parts, block by block; and the arrays that
     rows: list[tuple[Any, ...]] = field(default_factory=list)  # are no longer than a block
     scratch: dict[int, Value] = field(default_factory=dict)
+    seconds: float | None = None  # of a run, when profiled
 
 
 @dataclass(eq=False)
 class Plan:
-    """All that a run needs: instructions, and where arguments come in and results go out."""
+    """All that a run needs: instructions, and where arguments come in and results go out. Printed, what lives where."""
 
     instructions: list[Instruction]
     arguments: list[Value]
@@ -89,6 +95,37 @@ class Plan:
         """The bytes of all buffers."""
         return sum(memory.nbytes for memory in self.buffers)
 
+    def lines(self) -> list[Instruction]:
+        """The instructions, with those inside blocks one by one."""
+        return [line for i in self.instructions for line in (i.body or [i])]
+
+    def __str__(self) -> str:
+        lines = self.lines()
+        alone = sum(i.value.array.nbytes for i in lines if i.how == "out" and i.value.storage.kind == "buffer")
+        text = [
+            f"{len(lines)} instructions, {len(self.views)} views made beforehand, {len(self.buffers)} buffers of "
+            f"{self.nbytes:,} bytes for values of {alone:,}"
+        ]
+        living: dict[int, list[Value]] = {id(memory): [] for memory in self.buffers}
+        for i in lines:
+            if i.how == "out" and id(i.value.storage.memory) in living:
+                living[id(i.value.storage.memory)].append(i.value)
+        for memory in self.buffers:
+            values = ", ".join(f"{v.name} {v.shape}" for v in living[id(memory)])
+            text.append(f"{memory.nbytes:12,}  {values or 'a block'}")
+        fresh = [
+            f"{i.value.name} {i.value.shape or ''}".rstrip()
+            for i in lines
+            if i.value.storage.kind == "fresh" and i.how == "fresh"
+        ]
+        if fresh:
+            text.append(f"       fresh  {', '.join(fresh)}")
+        if any(i.seconds is not None for i in self.instructions):
+            text.append(f"{sum(i.seconds or 0 for i in self.instructions) * 1e6:.1f} µs a run")
+        return "\n".join(text)
+
+    __repr__ = __str__
+
 
 class Pool:
     """Buffers, used again as soon as they are free."""
@@ -99,15 +136,14 @@ class Pool:
 
     def take(self, shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any]:
         """Memory, and an array of this shape in it: the smallest that is free and large enough, or new."""
-        nbytes = max(int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize, 1)
-        fitting = [memory for memory in self._free if memory.nbytes >= nbytes]
+        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        fitting = [memory for memory in self._free if memory.nbytes >= size]
         if fitting:
             memory = min(fitting, key=lambda m: m.nbytes)
             self._free = [m for m in self._free if m is not memory]
         else:
-            memory = _aligned(nbytes)
+            memory = _aligned(max(size, 1))
             self.all.append(memory)
-        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         return memory, memory[:size].view(dtype).reshape(shape)
 
     def give_back(self, memory: Any) -> None:
@@ -124,69 +160,74 @@ def _aligned(nbytes: int) -> Any:
 
 def plan(arguments: Sequence[Tensor], outputs: Sequence[Tensor], tape: Tape) -> Plan:
     """Where everything lives, for a record of `outputs` and of what was written."""
-    return _Planner(arguments, outputs, tape).plan()
+    order = topological([*outputs, *[x for w in tape.writes for x in (w.value, w.target)]], through_constants=True)
+    events, results = simplified(happened(order, tape), outputs, set(tape.numbers.values()))
+    return _Planner(arguments, events, results, {feed.leaf for feed in tape.feeds}).plan()
 
 
 class _Planner:
-    def __init__(self, arguments: Sequence[Tensor], outputs: Sequence[Tensor], tape: Tape) -> None:
-        self.outputs = list(outputs)
-        self.order = topological([*outputs, *[w.value for w in tape.writes]], through_constants=True)
-        self.events: list[Tensor | Write] = [node for node in self.order if node.op is not None]
-        self.events += tape.writes
-        self.events.sort(key=lambda e: e.time if isinstance(e, Write) else e._made)
+    def __init__(
+        self, arguments: Sequence[Tensor], events: list[Event], outputs: list[Tensor], feeds: set[Tensor]
+    ) -> None:
+        self.events, self.outputs = events, outputs
+        self.inputs = {e.node: e.inputs for e in events if isinstance(e, Compute)}
         self.values: dict[Tensor, Value] = {}
+        self.names: set[str] = set()
         self.pool = Pool()
         self.views: list[Value] = []
-        self.leaves: list[Value] = []
         self.memories: dict[int, Storage] = {}
-        feeds = {feed.leaf for feed in tape.feeds}
-        targets = {w.target for w in tape.writes}
         self.arguments = [self._leaf(x, "argument") for x in arguments]
-        for node in [*self.order, *targets]:
-            if node.op is None and node not in self.values:
-                self.leaves.append(self._leaf(node, "feed" if node in feeds else "leaf"))
+        read = [x for e in events for x in (e.inputs if isinstance(e, Compute) else (e.target, e.value))]
+        leaves = [x for x in dict.fromkeys([*read, *outputs]) if x.op is None and x not in self.values]
+        self.leaves = [self._leaf(x, "feed" if x in feeds else "leaf") for x in leaves]
 
     # -- names and lifetimes ------------------------------------------------------------------------
 
-    def _leaf(self, x: Tensor, kind: str) -> Value:
-        name = re.sub(r"\W+", "_", x.name or f"c{len(self.values)}")
+    def _name(self, wanted: str) -> str:
+        """The name, or the like of it, that nothing else has."""
+        name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", wanted))  # as Python reads names
         if not name.isidentifier() or keyword.iskeyword(name):  # 0.weight
             name = f"p{name}"
-        if any(name == other.name for other in self.values.values()):
-            name = f"{name}{len(self.values)}"
+        while name in self.names:
+            name += f"_{len(self.values)}"
+        self.names.add(name)
+        return name
+
+    def _leaf(self, x: Tensor, kind: str) -> Value:
         if kind == "argument":
             storage = Storage(kind)
         else:  # leaves that share memory share a storage
-            storage = self.memories.setdefault(_root(x._data), Storage(kind, x._data))
+            storage = self.memories.setdefault(root(x._data), Storage(kind, x._data))
+        name = self._name(x.name or f"c{len(self.values)}")
         value = Value(name, x.shape, x.dtype, storage, None if kind == "argument" else x._data)
         if kind == "leaf" and x.size == 1:
             value.note = f"{x._data.item():.6g}"
         self.values[x] = value
         return value
 
-    def _storage_of(self, node: Tensor) -> Tensor:
-        """The node whose memory `node` shows: itself, or what it is a view of."""
-        while node.op is not None and (node.op.view and (node.op.selects or _shares(node))):
-            node = node.inputs[0]
-        return node
+    def _owner(self, x: Tensor) -> Tensor:
+        """The tensor whose memory `x` shows, in what is left of the record."""
+        while x.op is not None and x.op.view and (x.op.selects or shares(x)):
+            x = self.inputs[x][0]
+        return x
 
     def _lifetimes(self) -> dict[Tensor, int]:
-        """For each node that has memory of its own, the last event that reads it."""
+        """For each tensor that has memory of its own, the last event that reads or writes it."""
         last: dict[Tensor, int] = {}
         for i, event in enumerate(self.events):
-            for x in (event.value,) if isinstance(event, Write) else event.inputs:
-                last[self._storage_of(x)] = i
+            for x in (event.value, event.target) if isinstance(event, Write) else event.inputs:
+                last[self._owner(x)] = i
         for x in self.outputs:
-            last[self._storage_of(x)] = len(self.events)
+            last[self._owner(x)] = len(self.events)
         return last
 
     # -- the plan -----------------------------------------------------------------------------------
 
     def plan(self) -> Plan:
         """Walk through the events, giving each value its array."""
-        last = self._lifetimes()
-        direct = self._direct_writes(last)
-        elided = {w for w, _ in direct.values()}
+        self.last = self._lifetimes()
+        self.direct = self._direct_writes()
+        elided = {w for w, _ in self.direct.values()}
         dying: dict[int, list[Storage]] = {}
         instructions: list[Instruction] = []
         for i, event in enumerate(self.events):
@@ -195,106 +236,111 @@ class _Planner:
                     target = self.values[event.target]
                     instructions.append(Instruction("write", None, [self.values[event.value]], target))
             else:
-                made = self._place(event, i, last, direct)
+                made = self._place(event, i)
                 if made is not None:
                     instructions.append(made)
-                value = self.values[event]
-                if value.storage.kind == "buffer" and self._storage_of(event) is event:
-                    end = max(last.get(event, i), value.storage.last)
-                    value.storage.last = end
-                    dying.setdefault(end, []).append(value.storage)
+                storage = self.values[event.node].storage
+                if storage.kind in ("buffer", "fresh") and self._owner(event.node) is event.node:
+                    storage.last = max(self.last.get(event.node, i), storage.last)
+                    dying.setdefault(storage.last, []).append(storage)
             for storage in dying.pop(i, ()):
                 if storage.last == i:
-                    self.pool.give_back(storage.memory)
-                    storage.last = -2  # given back once, though several values lived in it
+                    storage.last = -2  # it dies once, though several values lived in it
+                    if storage.kind == "buffer":
+                        self.pool.give_back(storage.memory)
+                    elif instructions:
+                        instructions[-1].dead += [
+                            v for v in self.values.values() if v.storage is storage and v.array is None
+                        ]
         outputs = [self.values[x] for x in self.outputs]
         return Plan(instructions, self.arguments, outputs, self.leaves, self.views, self.pool.all)
 
-    def _place(
-        self, node: Tensor, i: int, last: dict[Tensor, int], direct: dict[Tensor, tuple[Write, Value]]
-    ) -> Instruction | None:
+    def _place(self, event: Compute, i: int) -> Instruction | None:
         """The value of a node, and the instruction that computes it (none for a view that stands still)."""
-        op, settings = node.op, dict(node.settings)
-        inputs = [self.values[x] for x in node.inputs]
-        name = f"v{len(self.values)}"
+        node, op, settings = event.node, event.node.op, dict(event.node.settings)
+        inputs = [self.values[x] for x in event.inputs]
         scope = repr(node.scope) if node.scope is not None else ""
         shape, dtype = node._data.shape, node._data.dtype
         if op.view and shape is not None and all(v.array is not None for v in inputs):
             array = op.forward(*[v.array for v in inputs], **settings)
             if np.may_share_memory(array, inputs[0].array):
-                value = Value(name, shape, dtype, inputs[0].storage, array, f"{op.name} of {inputs[0].name}", inputs[0])
+                note = f"{op.name} of {inputs[0].name}"
+                value = Value(
+                    self._name(f"v{len(self.values)}"), shape, dtype, inputs[0].storage, array, note, inputs[0]
+                )
                 self.values[node] = value
                 self.views.append(value)
                 return None
-        if node in direct:
-            target = direct[node][1]
-            value = Value(target.name, shape, dtype, target.storage, target.array)
-        elif not op.takes_out or shape is None:
-            shared = op.view and (op.selects or _shares(node))
-            value = Value(name, shape, dtype, inputs[0].storage if shared else Storage("fresh"))
-            self.values[node] = value
-            return Instruction("item" if op.selects else "fresh", op, inputs, value, settings, scope)
+        how = "out" if op.takes_out and shape is not None else "item" if op.selects else "fresh"
+        array = source = None
+        if node in self.direct:
+            target = self.direct[node][1]
+            name, storage, array = target.name, target.storage, target.array
         else:
-            storage = self._dying_input(node, i, last)
-            if storage is None:
-                memory, array = self.pool.take(shape, dtype)
-                storage = Storage("buffer", memory)
+            name = self._name(f"v{len(self.values)}")
+            if how != "out" and op.view and (op.selects or shares(node)):
+                storage, source = inputs[0].storage, inputs[0]
+            elif how != "out":
+                storage = Storage("fresh")
             else:
-                array = storage.memory[: node._data.nbytes].view(dtype).reshape(shape)
-            value = Value(name, shape, dtype, storage, array)
-        self.values[node] = value
-        return Instruction("out", op, inputs, value, settings, scope)
+                dying = self._dying_input(event, i)
+                if dying is not None:
+                    storage, array = dying, dying.memory[: node._data.nbytes].view(dtype).reshape(shape)
+                else:
+                    memory, array = self.pool.take(shape, dtype)
+                    storage = Storage("buffer", memory)
+        value = self.values[node] = Value(name, shape, dtype, storage, array, "", source)
+        return Instruction(how, op, inputs, value, settings, scope)
 
-    def _dying_input(self, node: Tensor, i: int, last: dict[Tensor, int]) -> Storage | None:
+    def _dying_input(self, event: Compute, i: int) -> Storage | None:
         """The buffer of an input that is read here for the last time, if the op may write over it."""
+        node = event.node
         if not elementwise(node.op):
             return None
-        for x in node.inputs:
-            value = self.values[x]
+        for x in event.inputs:
+            storage = self.values[x].storage
             if (
-                value.storage.kind == "buffer"
-                and self._storage_of(x) is x
-                and value.storage.last == i
+                storage.kind == "buffer"
+                and self._owner(x) is x
+                and storage.last == i
                 and x.shape == node.shape
                 and x.dtype == node.dtype
-                and all(self.values[z].storage is not value.storage or z is x for z in node.inputs)
+                and all(self.values[z].storage is not storage or z is x for z in event.inputs)
             ):
-                return value.storage
+                return storage
         return None
 
-    def _direct_writes(self, last: dict[Tensor, int]) -> dict[Tensor, tuple[Write, Value]]:
-        """Nodes that may be computed straight into the array they are to be written to."""
-        position = {event: i for i, event in enumerate(self.events)}
-        times: dict[Tensor, int] = {}
-        for event in self.events:
-            if isinstance(event, Write):
-                times[event.target] = times.get(event.target, 0) + 1
+    def _direct_writes(self) -> dict[Tensor, tuple[Write, Value]]:
+        """Nodes that may be computed straight into the array of the leaf that they are to be written to."""
+        position = {e if isinstance(e, Write) else e.node: i for i, e in enumerate(self.events)}
+        writes = [e for e in self.events if isinstance(e, Write)]
+        targets = {w: self.values[self._owner(w.target)] for w in writes if self._owner(w.target).op is None}
+        times = Counter(value.storage for value in targets.values())
+        written_over = {self._owner(w.target) for w in writes}
         found: dict[Tensor, tuple[Write, Value]] = {}
-        for event in self.events:
-            if not isinstance(event, Write) or times[event.target] > 1:
-                continue
-            node, target = event.value, self.values[event.target]
+        for write, target in targets.items():
+            node = write.value
             if node.op is None or node in found or not node.op.takes_out or node.op.outputs is not None:
                 continue
-            if node.dtype != event.target.dtype or self._storage_of(node) is not node:
+            if node in written_over or times[target.storage] > 1:
                 continue
-            made, written = position[node], position[event]
-            if all(
-                self._spares(
-                    self.events[k], target.storage, event.target if k == made and elementwise(node.op) else None
-                )
-                for k in range(made, written + 1)
+            if write.target.op is not None or node.dtype != target.dtype:
+                continue
+            made, written = position[node], position[write]
+            if self._owner(node) is node and all(
+                self._spares(event, target.storage, write.target if event is self.events[made] else None)
+                for event in self.events[made : written + 1]
             ):
-                found[node] = event, target
+                found[node] = write, target
         return found
 
-    def _spares(self, event: Tensor | Write, storage: Storage, only: Tensor | None) -> bool:
-        """Whether the event leaves `storage` alone, but for reading `only`, all of it, element by element."""
+    def _spares(self, event: Event, storage: Storage, over: Tensor | None) -> bool:
+        """Whether the event leaves `storage` alone; it may write `over` what it reads there, element by element."""
         if isinstance(event, Write):
             return True
         for x in event.inputs:
-            owner = self._storage_of(x)
-            if owner.op is None and self.values[owner].storage is storage and (x is not only or x.shape != event.shape):
+            base, in_place = self._owner(x), x is over and elementwise(event.node.op) and x.shape == event.node.shape
+            if base.op is None and self.values[base].storage is storage and not in_place:
                 return False
         return True
 
@@ -302,17 +348,3 @@ class _Planner:
 def elementwise(op: Any) -> bool:
     """Whether an element of the result depends on the same element of the inputs alone, and may take its place."""
     return isinstance(op.forward, np.ufunc) and op.forward.signature is None
-
-
-def _root(array: Any) -> int:
-    """What arrays in the same memory have in common."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return id(array)
-
-
-def _shares(node: Tensor) -> bool:
-    """Whether the result of a view op does share memory with its input (it may have had to copy)."""
-    source, results = node.inputs[0]._data, node._data
-    parts = results if isinstance(results, tuple) else (results,)
-    return isinstance(source, np.ndarray) and any(np.may_share_memory(part, source) for part in parts)

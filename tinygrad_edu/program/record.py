@@ -10,7 +10,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -18,11 +18,7 @@ from tinygrad_edu.graph import here, tick
 from tinygrad_edu.tensor import Tensor
 
 
-def _grad_of(leaf: Tensor | None) -> Tensor | None:
-    return None if leaf is None else leaf._grad
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Write:
     """At `time`, the array of `target` became `value`."""
 
@@ -39,6 +35,37 @@ class Feed:
     fill: Callable[[Any], None]
 
 
+def owner(x: Tensor) -> Tensor:
+    """The tensor whose memory `x` shows: itself, or what it is a view of."""
+    while x.op is not None and x.op.view and (x.op.selects or shares(x)):
+        x = x.inputs[0]
+    return x
+
+
+def shares(x: Tensor) -> bool:
+    """Whether the result of a view op does share memory with its input (it may have had to copy)."""
+    source, results = x.inputs[0]._data, x._data
+    parts = results if isinstance(results, tuple) else (results,)
+    return isinstance(source, np.ndarray) and any(np.may_share_memory(part, source) for part in parts)
+
+
+def memory(x: Tensor) -> Any:
+    """What tensors that show the same memory have in common."""
+    base = owner(x)
+    return base if base.op is not None else root(base._data)
+
+
+def root(array: Any) -> int:
+    """What arrays in the same memory have in common."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return id(array)
+
+
+def _grad_of(leaf: Tensor | None) -> Tensor | None:
+    return None if leaf is None else leaf._grad
+
+
 def _put_back(target: Tensor, numbers: Any) -> None:
     np.copyto(target._data, numbers)
     target._written()
@@ -50,20 +77,28 @@ class Tape:
     def __init__(self) -> None:
         self.writes: list[Write] = []
         self.feeds: list[Feed] = []
-        self.placeholders: list[Tensor] = []
+        self.placeholders: dict[Tensor, None] = {}  # the arguments' stand-ins, in their order
         self.guards: list[Callable[[], bool]] = []
         self.slopes: dict[Tensor, Tensor | None] = {}
         self.generators: list[np.random.Generator] = []
         self.modules: dict[int, Any] = {}
         self.afterwards: list[Callable[[], None]] = []
+        self.numbers: dict[Any, Tensor] = {}
         self._shared: dict[Any, Tensor] = {}
         self._leaves: dict[int, Tensor] = {}
         self._turns: dict[Any, int] = {}
         self._undo: list[Callable[[], None]] = []
         self._written: set[Tensor] = set()
 
+    # -- what is read and written -------------------------------------------------------------------
+
     def write(self, target: Tensor, value: Tensor) -> None:
-        """Set the numbers of a leaf, now and in every run."""
+        """Set the numbers of a tensor, now and in every run."""
+        if owner(target) in self.placeholders:
+            self.refuse(
+                f"writing into {target._describe()}, an argument,",
+                "return the new value, or let the function hold the tensor itself",
+            )
         if value.shape != target.shape or not np.can_cast(value.dtype, target.dtype, "same_kind"):
             raise ValueError(
                 f"{target._describe()} is {target.dtype} of shape {target.shape}, and cannot be written with "
@@ -98,10 +133,17 @@ class Tape:
             known = self._leaves[id(array)] = Tensor(array, name=name)
         return known
 
+    def number(self, leaf: Tensor) -> Tensor:
+        """The leaf of a number that the function's own code says, such as 2 in `2 * x`: one for each number."""
+        data = leaf._data
+        return self.numbers.setdefault((data.dtype.str, data.shape, data.tobytes()), leaf)
+
     def turn(self, key: Any) -> int:
         """1 when first asked with this key, then 2, 3, …: how often the function has come by."""
         self._turns[key] = self._turns.get(key, 0) + 1
         return self._turns[key]
+
+    # -- what a run depends on, and what it leaves --------------------------------------------------
 
     def called(self, module: Any) -> None:
         """A module is being called, and what it does may depend on its mode and attributes."""
@@ -110,6 +152,10 @@ class Tape:
     def after(self, action: Callable[[], None]) -> None:
         """`action()` follows this run and each later one, if it succeeds."""
         self.afterwards.append(action)
+
+    def on_failure(self, action: Callable[[], None]) -> None:
+        """Should the run fail, `action()` puts something back."""
+        self._undo.append(action)
 
     def guard(self, holds: Callable[[], bool]) -> None:
         """The record serves as long as `holds()`; else the function is recorded anew."""
@@ -123,15 +169,19 @@ class Tape:
             self._undo.append(lambda: setattr(generator.bit_generator, "state", state))
 
     def reset(self, leaf: Tensor) -> None:
-        """The gradient of `leaf` is being forgotten: what it was before the run does not matter."""
+        """The gradient of `leaf` is being set: what it was before the run does not matter."""
         self._first_slope(leaf)
 
     def slope(self, leaf: Tensor) -> None:
-        """`backward()` is about to add to the gradient of `leaf`, which it is then a record of."""
+        """The gradient of `leaf` is being read or added to: the record is of what it was before the run."""
+        if leaf in self.placeholders:
+            self.refuse(
+                f"the gradient of {leaf._describe()}, an argument,", "use tg.grad(loss, x), and return what is wanted"
+            )
         if self._first_slope(leaf):
             before = None if leaf._grad is None else weakref.ref(leaf._grad)
-            owner = weakref.ref(leaf)
-            self.guard(lambda: _grad_of(owner()) is (before and before()))
+            owned = weakref.ref(leaf)
+            self.guard(lambda: _grad_of(owned()) is (before and before()))
 
     def _first_slope(self, leaf: Tensor) -> bool:
         if leaf in self.slopes:
@@ -139,16 +189,18 @@ class Tape:
         self.slopes[leaf] = leaf._grad
         return True
 
-    def owns(self, x: Tensor) -> bool:
-        """Whether the numbers of `x` may differ in the next run."""
-        return x.op is not None or any(x is known for known in self.placeholders)
+    # -- what cannot be replayed --------------------------------------------------------------------
 
-    def refuse(self, what: str) -> None:
+    def refuse(
+        self,
+        what: str,
+        cure: str = "return the tensor and look at it outside, choose with np.where(condition, a, b), and write to leaves "
+        "with -= and its like inside no_grad()",
+    ) -> NoReturn:
         """Raise: Python that looks at a value would be frozen to what it is now."""
         raise RuntimeError(
             f"{what} inside a function that is being recorded for replay, at {here()}: what Python does with numbers is not "
-            "run again; return the tensor and look at it outside, choose with np.where(condition, a, b), and write to leaves "
-            "with -= and its like inside no_grad()"
+            f"run again; {cure}"
         )
 
     def undo(self) -> None:

@@ -1,0 +1,240 @@
+"""A record of one run: the program it makes, what it holds for, and how to run it again."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.graph import recording, topological
+from tinygrad_edu.program.blocks import in_blocks
+from tinygrad_edu.program.emit import compiled, emit
+from tinygrad_edu.program.nested import check_result, mapped
+from tinygrad_edu.program.plan import Plan, plan
+from tinygrad_edu.program.record import Tape, owner, root
+from tinygrad_edu.tensor import Tensor, new_leaf
+
+
+class Record:
+    """A program, the state it holds for, and how to call it."""
+
+    def __init__(self, planned: Plan, tape: Tape, template: Any, outputs: list[Tensor], slopes: list[Any]) -> None:
+        self.plan = planned
+        self.source, names = emit(planned)
+        self._program = compiled(self.source, names)
+        self._template = template
+        self._fills = [(feed.fill, feed.leaf._data) for feed in tape.feeds]
+        self._early = [(array, np.empty_like(array)) for array in planned.early]
+        self._afterwards = tape.afterwards
+        self._generators = tape.generators
+        self._slopes = slopes
+        self._guards = tape.guards
+        written = dict.fromkeys([owner(w.target) for w in tape.writes])
+        self._targets = [weakref.ref(x) for x in written if x.op is None]
+        self._written = {root(x._data) for x in written if x.op is None}
+        read = topological([*outputs, *[x for w in tape.writes for x in (w.value, w.target)]], through_constants=True)
+        leaves = {x for x in read if x.op is None and x not in tape.placeholders}
+        self._held = [(weakref.ref(x), x._data, x._requires_grad) for x in leaves]
+        self._modules = [(weakref.ref(m), m.training, _attributes(m, leaves)) for m in tape.modules.values()]
+
+    @classmethod
+    def make(cls, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Record, Any]:
+        """Run `f` once, recording; the record, and what `f` returned. If `f` raises, all is as before."""
+        tape = Tape()
+
+        def placeholder(x: Any, name: str) -> Any:
+            leaf = new_leaf(x._data) if isinstance(x, Tensor) else Tensor(x)
+            leaf._requires_grad = isinstance(x, Tensor) and x._requires_grad
+            leaf.name = name
+            tape.placeholders[leaf] = None
+            return leaf
+
+        def stand_in(value: Any, name: str) -> Any:
+            return mapped(lambda x: placeholder(x, name), value)
+
+        given = [stand_in(value, name) for value, name in zip(args, _names(f, len(args)), strict=True)]
+        named = {key: stand_in(value, key) for key, value in kwargs.items()}
+        try:
+            with recording(everything=True, tape=tape):
+                result = f(*given, **named)
+            check_result(result, _called(f))
+            for module in reversed(tape.modules.values()):
+                list(module.named_buffers())  # which thereby have names, by their paths in the outermost module
+            outputs: list[Tensor] = []
+
+            def place(x: Any) -> Any:
+                if isinstance(x, Tensor):
+                    outputs.append(x)
+                    return _PLACE
+                return x
+
+            template = mapped(place, result)
+            slopes = _keep_slopes(tape)
+            record = cls(in_blocks(plan(list(tape.placeholders), outputs, tape)), tape, template, outputs, slopes)
+            for x in tape.placeholders:
+                record.check(x._data)
+        except BaseException:
+            tape.undo()
+            raise
+        record._conclude()
+        return record, record._results([x._data for x in outputs])
+
+    # -- whether it serves --------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """What has ended with the recording was the function's own, and need not live on."""
+        self._held = [held for held in self._held if held[0]() is not None]
+
+    def serves(self) -> bool:
+        """Whether all that the record was made with is still there, and as it was."""
+        for reference, array, learns in self._held:
+            x = reference()
+            if x is None or x._data is not array or x._requires_grad is not learns:
+                return False
+        for module, training, attributes in self._modules:
+            m = module()
+            if m is None or m.training is not training:
+                return False
+            now = vars(m)
+            for key, value, parts in attributes:
+                found = now.get(key)
+                if found is not value and (parts is not None or isinstance(value, Tensor) or found != value):
+                    return False
+                if parts is not None and not _same(_parts(value), parts):
+                    return False
+        return all(holds() for holds in self._guards)
+
+    def check(self, array: Any) -> None:
+        """Raise ValueError for an argument in memory that a run writes."""
+        if root(array) in self._written:
+            raise ValueError(
+                f"an argument of shape {array.shape} shares memory with a tensor that the replayed function writes; pass a copy"
+            )
+
+    # -- running it ---------------------------------------------------------------------------------
+
+    @np.errstate(all="ignore")
+    def run(self, arrays: list[Any]) -> Any:
+        """Run the program on new arguments."""
+        if self._written:
+            for array in arrays:
+                self.check(array)
+        before = [g.bit_generator.state for g in self._generators]
+        for array, copy in self._early:
+            np.copyto(copy, array)
+        try:
+            for fill, array in self._fills:
+                fill(array)
+            results = self._program(*arrays)
+        except BaseException:
+            for generator, state in zip(self._generators, before, strict=True):
+                generator.bit_generator.state = state
+            for array, copy in self._early:
+                np.copyto(array, copy)
+            raise
+        for reference in self._targets:
+            target = reference()
+            if target is not None:
+                target._written()
+        for leaf, slope in self._slopes:
+            x = leaf()
+            if x is not None:
+                x._grad = slope
+        self._conclude()
+        return self._results(results)
+
+    def _conclude(self) -> None:
+        """What follows a run that succeeded."""
+        for action in self._afterwards:
+            action()
+
+    def _results(self, arrays: Any) -> Any:
+        """What the function returned, with new tensors, the caller's own, of these numbers."""
+        numbers = iter(arrays)
+        return mapped(lambda x: new_leaf(np.array(next(numbers))) if x is _PLACE else x.copy(), self._template)
+
+    def profile(self, arrays: list[Any], runs: int) -> str:
+        """The source with the microseconds of each line, which the plan's instructions have from then on."""
+        times = [0.0] * len(self.plan.instructions)
+        program, self._program = self._program, compiled(*emit(self.plan, times))
+        try:
+            for _ in range(runs):
+                self.run(arrays)
+        finally:
+            self._program = program
+        for instruction, total in zip(self.plan.instructions, times, strict=True):
+            instruction.seconds = total / runs
+        each = iter(times)
+        lines = []
+        for line in self.source.splitlines():
+            is_code = line[:4] == "    " and line[4] not in " #" and not line.startswith("    return")
+            lines.append(f"{next(each) / runs * 1e6:9.1f} µs {line}" if is_code else f"{'':12} {line}")
+        return "\n".join(lines)
+
+
+_PLACE = new_leaf(None)
+"""Where a tensor stands in what the function returns."""
+
+
+def _attributes(module: Any, leaves: set[Tensor]) -> list[tuple[str, Any, list[Any] | None]]:
+    """What a record depends on of a module: its parameters and buffers, and the plain values that it was made with.
+
+    Of lists, tuples and dicts, what is in them.
+    """
+    return [
+        (key, value, _parts(value) if isinstance(value, list | tuple | dict) else None)
+        for key, value in vars(module).items()
+        if isinstance(value, bool | int | float | str | list | tuple | dict | None)
+        or (isinstance(value, Tensor) and (type(value) is not Tensor or value in leaves))
+    ]
+
+
+def _parts(value: Any) -> list[Any]:
+    return [*value, *value.values()] if isinstance(value, dict) else list(value)
+
+
+def _same(parts: list[Any], others: list[Any]) -> bool:
+    return len(parts) == len(others) and all(map(operator.is_, parts, others))
+
+
+def _called(f: Any) -> str:
+    """What errors call the function."""
+    return getattr(f, "__name__", type(f).__name__)
+
+
+def _names(f: Callable[..., Any], n: int) -> list[str]:
+    """What `f` calls its first n arguments, for the program to call them alike."""
+    try:
+        parameters = list(inspect.signature(getattr(f, "forward", f)).parameters.values())
+    except (TypeError, ValueError):  # a function of another language
+        parameters = []
+    found = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:n]
+    return found + [f"x{i}" for i in range(len(found), n)]
+
+
+_KEPT: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
+"""The gradients that replays write: no one else's numbers are lost there."""
+
+
+def _keep_slopes(tape: Tape) -> list[Any]:
+    """The gradients that the function left, each as one tensor that every run writes anew."""
+    kept = []
+    for leaf, before in tape.slopes.items():
+        slope = leaf._grad
+        if leaf in tape.placeholders and slope is not None:
+            raise RuntimeError(
+                f"a replayed function was to leave the gradient by its argument {leaf.name!r} in .grad, where the caller would not "
+                "find it; return tg.grad(loss, x) instead"
+            )
+        if slope is not None and slope.op is not None and leaf.op is None:
+            holder = before if before is not None and _KEPT.get(id(before)) is before else new_leaf(slope._data.copy())
+            holder.name = f"grad of {leaf.name}" if leaf.name else None
+            tape.write(holder, slope)
+            _KEPT[id(holder)] = holder
+            leaf._grad = slope = holder
+        kept.append((weakref.ref(leaf), slope))
+    return kept

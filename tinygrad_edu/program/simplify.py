@@ -1,0 +1,96 @@
+"""Between recording and planning: what need not be computed.
+
+Gradient rules are written for readers, each on its own: two of them may compute the same thing, and the first multiplies
+by ∂L/∂L = 1. Three things are left out, none of which changes a bit of any result:
+
+- what has been computed already: the same op of the same inputs with the same settings, none of them written since;
+- x·1, which is x;
+- what nothing needs any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.program.record import Tape, Write, memory
+from tinygrad_edu.tensor import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Compute:
+    """A node is computed, from `inputs` (its own, or what stands for them)."""
+
+    node: Tensor
+    inputs: tuple[Tensor, ...]
+
+
+Event = Compute | Write
+
+
+def happened(nodes: Sequence[Tensor], tape: Tape) -> list[Event]:
+    """All that a run did, in the order it happened."""
+    events: list[Event] = [Compute(node, node.inputs) for node in nodes if node.op is not None]
+    events += tape.writes
+    events.sort(key=lambda e: e.time if isinstance(e, Write) else e.node._made)
+    return events
+
+
+def simplified(
+    events: Sequence[Event], outputs: Sequence[Tensor], numbers: Collection[Tensor]
+) -> tuple[list[Event], list[Tensor]]:
+    """What is left to do, and what then stands for each output. `numbers` are the leaves that no one can write."""
+    places = {x: memory(x) for e in events for x in (e.inputs if isinstance(e, Compute) else ())}
+    places |= {e.node: memory(e.node) for e in events if isinstance(e, Compute)}
+    writes = {memory(e.target): 0 for e in events if isinstance(e, Write)}  # how many there have been so far
+    ones = {x for x in numbers if (x._data == 1).all()}
+    known: dict[Any, Tensor] = {}
+    stands: dict[Tensor, Tensor] = {}
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Write):
+            writes[memory(event.target)] += 1
+            kept.append(Write(event.target, stands.get(event.value, event.value), event.time))
+            continue
+        node, inputs = event.node, tuple([stands.get(x, x) for x in event.inputs])
+        if places[node] not in writes or places[node].__class__ is int:  # else it is computed and then written itself
+            if node.op.view and inputs[0] in ones:
+                ones.add(node)
+            stand = _times_one(node, inputs, ones)
+            if stand is None or places[stand] in writes:
+                read = tuple([(x, writes.get(places[x], 0)) for x in inputs])
+                # 1, 1.0 and True are equal, and so are 0.0 and -0.0, but do not read alike
+                stand = known.setdefault((node.op, read, repr(node.settings)), node)
+            if stand is not node:
+                stands[node] = stand
+                continue
+        kept.append(Compute(node, inputs))
+    results = [stands.get(x, x) for x in outputs]
+    return _needed(kept, results), results
+
+
+def _times_one(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> Tensor | None:
+    """x, if the node is x·1 of the same shape and type."""
+    if node.op.forward is np.multiply:
+        for x, other in (inputs, inputs[::-1]):
+            if other in ones and x.shape == node.shape and x.dtype == node.dtype:
+                return x
+    return None
+
+
+def _needed(events: list[Event], outputs: list[Tensor]) -> list[Event]:
+    """The events that something needs: outputs and writes, and what they are computed from."""
+    needed = set(outputs)
+    kept: list[Event] = []
+    for event in reversed(events):
+        if isinstance(event, Write):
+            needed |= {event.target, event.value}
+        elif event.node in needed:
+            needed.update(event.inputs)
+        else:
+            continue
+        kept.append(event)
+    return kept[::-1]
