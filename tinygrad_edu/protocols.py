@@ -125,7 +125,11 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         if function in ASKS:
             _refuse_weights(function, args, kwargs)
             what = f"np.{function.__name__}"
-            return function(*numbers(args[:1], None if function is np.full_like else what), *numbers(args[1:], what), **numbers(kwargs, what))
+            return function(
+                *numbers(args[:1], None if function is np.full_like else what),
+                *numbers(args[1:], what),
+                **numbers(kwargs, what),
+            )
         raise _unsupported(f"{function.__module__.replace('numpy', 'np')}.{function.__name__}")
 
     # -- methods: what ndarray has, and torch's for neural networks; one line each, and each a NumPy call --

@@ -265,7 +265,8 @@ class Tensor(NumPyProtocols):
                 f"only floating numbers have a derivative, but {self._describe()} is {self.dtype}; "
                 f"write {written}, or dtype=float"
             )
-        if self.op is not None and self.op is ANSWERS.get("alias"):  # what stands for a leaf while a function is recorded
+        # an alias stands for a leaf while a function is recorded
+        if self.op is not None and self.op is ANSWERS.get("alias"):
             self._requires_grad = bool(value)
             self._more().retains = self._requires_grad
         if self.op is not None and bool(value) != self._requires_grad:
