@@ -20,6 +20,7 @@ FONT = "Helvetica"
 BOLD = "Helvetica-Bold"
 TITLE = 12.0  # the font size of a layer's title
 LARGE = 200  # wires, from which on the layout must hurry
+HURRY = {"nslimit": "0.05", "nslimit1": "1", "mclimit": "0.1", "searchsize": "10"}  # good enough, and soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +96,12 @@ def _attributes(attributes: Mapping[str, str]) -> str:
 def placement(plan: Plan, column: Mapping[str, int], ordered: bool = True) -> str:
     """DOT for the layout: columns are given, heights are asked for; with `ordered`, inputs stand in their order."""
     settings = {"rankdir": "LR", "nodesep": "0.12", "ranksep": f"{COLUMN / 72:.3f}", "splines": "false"}
-    wires = len(plan.wires)
+    wires, passing = len(plan.wires), sum(len(waypoints(wire, column)) for wire in plan.wires)
     if wires < LARGE:
         settings |= {"ordering": "in"} if ordered else {}
-    else:  # good enough, and soon
-        settings |= {
-            "nslimit": "0.5" if wires < 3 * LARGE else "0.05",
-            "nslimit1": "1",
-            "mclimit": "0.1",
-            "searchsize": "10",
-        }
+    else:
+        settings |= HURRY
+        settings["nslimit"] = "0.5" if wires < 3 * LARGE else "0.05" if passing < 10 * LARGE else "0.01"
     lines = []
     members: dict[tuple[str, ...], list[str]] = {}
     part = components(plan)
@@ -236,12 +233,17 @@ def _line(line: Line, theme: Theme) -> dict[str, str]:
     }  # fmt: skip
 
 
+def blank_size(text: Text) -> tuple[float, float]:
+    """The width and the height of the box that an answer is to be written into."""
+    return max(text.width, 34.0), text.height - 5.0
+
+
 def _text(text: Text, theme: Theme) -> dict[str, str]:
     if text.role == "blank":  # room for an answer
         return {
             "id": text.id, "class": f"text {text.classes}", "label": "", "shape": "box", "style": "rounded",
             "color": theme.outline, "pos": f"{text.x:.2f},{text.y:.2f}",
-            "width": _inches(max(text.width, 34.0)), "height": _inches(text.height - 5.0),
+            "width": _inches(blank_size(text)[0]), "height": _inches(blank_size(text)[1]),
         }  # fmt: skip
     if text.role == "key":
         return {

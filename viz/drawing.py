@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from viz import mermaid, styles, text, tikz
-from viz.clearance import struck
+from viz.clearance import faults
 from viz.dot import LARGE, THEMES, drawing, placement, read_heights
 from viz.fonts import has_wide_font
 from viz.geometry import columns, draw_lines, side_by_side
@@ -29,6 +29,7 @@ from viz.words import words
 STYLES = ("book", "record", "plain")
 DIRECTIONS = ("both", "forward", "backward", "side-by-side")
 FORMATS = ("svg", "pdf", "png", "dot", "html", "json", "md", "tex", "txt")
+PICTURES = ("svg", "pdf", "png", "dot", "tex")  # in which a frame differs from the whole figure
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ class Drawing:
             return draw_lines(plan, column, read_heights(placed), [*self.labels.legend(), *notes])
 
         scene = laid_out(True)
-        if len(plan.wires) < LARGE and struck(scene):  # inputs in their order can stand in each other's way
-            scene = min(scene, laid_out(False), key=lambda scene: len(struck(scene)))
+        if len(plan.wires) < LARGE and faults(scene):  # inputs in their order can stand in each other's way
+            scene = min(scene, laid_out(False), key=faults)
         if self.look.direction == "side-by-side":
             said = words(self.look.lang)
             scene = side_by_side(scene, said["forward"], said["backward"])
@@ -142,9 +143,11 @@ class Drawing:
         """A Mermaid flowchart, for Markdown pages."""
         return mermaid.flowchart(self.graph, self.labels)
 
-    def tikz(self) -> str:
-        """A TikZ picture, for LaTeX."""
-        return tikz.picture(self.scene, THEMES[self.look.theme])
+    def tikz(self, hidden: Iterable[str] = ()) -> str:
+        """A TikZ picture, for LaTeX, of a figure in the style "book"."""
+        if self.look.style != "book":
+            raise ValueError(f"TikZ is drawn in the style 'book', not {self.look.style!r}")
+        return tikz.picture(self.scene, THEMES[self.look.theme], hidden)
 
     def text(self) -> str:
         """The figure in words: a sentence for each value that is given and each operation. An exercise keeps its answers."""
@@ -247,6 +250,14 @@ class Frame(Drawing):
     def dot(self, hidden: Iterable[str] = ()) -> str:
         """DOT text, with what comes later hidden in its place."""
         return super().dot([*self._hidden, *hidden])
+
+    def tikz(self, hidden: Iterable[str] = ()) -> str:
+        """A TikZ picture of the size of the whole figure, without what comes later."""
+        return super().tikz([*self._hidden, *hidden])
+
+    def _content(self, format: str) -> bytes:
+        choose("the format of a frame", format, PICTURES)
+        return super()._content(format)
 
 
 def _warn_of_missing_font(figure: Drawing) -> None:

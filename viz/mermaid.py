@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from viz.graph import Graph, Use, Value
+from viz.graph import Graph, Use, Value, users
 from viz.labels import FigureLabels
 from viz.plan import Words
 
@@ -10,9 +10,9 @@ from viz.plan import Words
 def flowchart(graph: Graph, labels: FigureLabels) -> str:
     """The graph as a Mermaid flowchart: an edge a use, its value and its derivative on it."""
     lines = ["flowchart LR"]
-    used = {use.value for use in graph.uses}
-    leaves = [value for value in graph.values if value.op is None and value.id in used]
-    lines += [f'  {value.id}["{_text(labels.name(value, False))}"]:::leaf' for value in leaves]
+    own = users(graph)
+    leaves = [value for value in graph.values if value.op is None and own[value.id]]
+    lines += [f'  {value.id}["{_leaf(labels, value, len(own[value.id]))}"]:::leaf' for value in leaves]
     for op in graph.ops:
         left, right = ("((", "))") if op.shape == "circle" else ("(", ")")
         lines.append(f'  {op.id}{left}"{_text(labels.circle(op))}"{right}')
@@ -27,10 +27,22 @@ def flowchart(graph: Graph, labels: FigureLabels) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _leaf(labels: FigureLabels, value: Value, times: int) -> str:
+    """A leaf's name; of one that is used several times, its whole derivative, too."""
+    whole = labels.below(value, None) if times > 1 else ()
+    return "<br/>".join([_text(labels.name(value, False)), *_derivative(whole)])
+
+
 def _edge(labels: FigureLabels, use: Use, value: Value) -> str:
     above, below = labels.above(value, use), labels.below(value, use)
-    parts = [_text(above)] + ([f"∂ {_text(below)}"] if below and below[0].role != "blank" else [])
-    return "<br/>".join(part for part in parts if part) or " "
+    return "<br/>".join(part for part in (_text(above), *_derivative(below)) if part) or " "
+
+
+def _derivative(below: tuple[Words, ...]) -> list[str]:
+    """A derivative, said to be one; what is left blank has nothing to say."""
+    if not below or below[0].role == "blank":
+        return []
+    return [_text(below) if below[0].text.startswith("∂") else f"∂ {_text(below)}"]
 
 
 def _text(lines: tuple[Words, ...]) -> str:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from viz.dot import FONT, Theme, edge, literal, node, sheet
-from viz.graph import Graph, Use, Value
+from viz.dot import FONT, HURRY, LARGE, Theme, edge, literal, node, sheet
+from viz.graph import Graph, Use, Value, users
 from viz.labels import FigureLabels
 from viz.metrics import text_width
-from viz.plan import Words
+from viz.plan import TAGS, Words
 
 
 def styled(graph: Graph, labels: FigureLabels, style: str, theme: Theme) -> str:
     """DOT for a style."""
+    settings = {"rankdir": "LR", "bgcolor": theme.paper, "nodesep": "0.2", "ranksep": "0.35"}
+    if len(graph.uses) > LARGE:
+        settings |= {"splines": "line", **HURRY}
     return sheet(
         (_records if style == "record" else _edges)(graph, labels, theme),
-        {"rankdir": "LR", "bgcolor": theme.paper, "nodesep": "0.2", "ranksep": "0.35"},
+        settings,
         {"fontname": FONT, "color": theme.outline, "fontcolor": theme.ink},
         {"fontname": FONT, "color": theme.forward, "fontcolor": theme.ink, "arrowsize": "0.7", "class": "forward"},
     )
@@ -24,10 +27,9 @@ def styled(graph: Graph, labels: FigureLabels, style: str, theme: Theme) -> str:
 
 def _records(graph: Graph, labels: FigureLabels, theme: Theme) -> Iterator[str]:
     """Each value a table: its name | its value | its derivative; each operation a circle before it."""
-    used = {use.value for use in graph.uses}
-    for value in graph.values:
-        if value.id in used or value.op is not None:
-            yield node(value.id, html=_table(value, labels, theme), shape="plain", **_known(value.id, value.kind))
+    apart = _apart(graph)
+    for id, value, at in _nodes(graph):
+        yield node(id, html=_table(value, at, labels, theme), shape="plain", **_known(id, value.kind))
     for op in graph.ops:
         shape = "circle" if op.shape == "circle" else "box"
         yield node(op.id, label=literal(_line(labels.circle(op))), shape=shape, **_known(op.id, "op"))
@@ -35,16 +37,16 @@ def _records(graph: Graph, labels: FigureLabels, theme: Theme) -> Iterator[str]:
             yield edge(op.id, value_id, id=f"{value_id}-made")
     for use in graph.uses:
         if use.op is not None:
-            yield edge(use.value, use.op, id=use.id)
+            yield edge(_origin(use, apart), use.op, id=use.id)
 
 
 def _edges(graph: Graph, labels: FigureLabels, theme: Theme) -> Iterator[str]:
     """Each operation an ellipse, each use an edge with the value and the derivative on it."""
     values = {value.id: value for value in graph.values}
-    used = {use.value for use in graph.uses}
-    for value in graph.values:
-        if value.op is None and value.id in used:
-            yield _name(value.id, labels.name(value, False), value.kind)
+    apart = _apart(graph)
+    for id, value, _ in _nodes(graph):
+        if value.op is None:
+            yield _name(id, labels.name(value, False), value.kind)
     for op in graph.ops:
         shape = "ellipse" if op.shape == "circle" else "box"
         yield node(op.id, label=literal(_line(labels.circle(op))), shape=shape, **_known(op.id, "op"))
@@ -53,11 +55,36 @@ def _edges(graph: Graph, labels: FigureLabels, theme: Theme) -> Iterator[str]:
         target = use.op or f"{use.id}-result"
         if use.op is None:
             yield _name(target, labels.name(value, True), "result")
-        yield edge(value.op or value.id, target, id=use.id, label=_both(labels, value, use), fontsize="12")
+        origin = value.op or _origin(use, apart)
+        yield edge(origin, target, id=use.id, label=_both(labels, value, use), fontsize="12")
+
+
+def _nodes(graph: Graph) -> Iterator[tuple[str, Value, Use | None]]:
+    """The node of each value, by its id; of a leaf that stands at each of its uses, one a use."""
+    used, apart = users(graph), _apart(graph)
+    for value in graph.values:
+        if value.id in apart:
+            yield from ((_origin(use, apart), value, use) for use in used[value.id])
+        elif used[value.id] or value.op is not None:
+            yield value.id, value, None
+
+
+def _apart(graph: Graph) -> frozenset[str]:
+    """The leaves that stand at each of their uses: in a large graph, those used often, which Graphviz takes minutes for."""
+    if len(graph.uses) <= LARGE:
+        return frozenset()
+    used = users(graph)
+    return frozenset(value.id for value in graph.values if value.op is None and len(used[value.id]) >= TAGS)
+
+
+def _origin(use: Use, apart: frozenset[str]) -> str:
+    """The node that a use of a value comes from."""
+    return f"{use.id}-tag" if use.value in apart else use.value
 
 
 def _name(id: str, words: tuple[Words, ...], kind: str) -> str:
-    return node(id, label=literal(_line(words)), shape="plaintext", **_known(id, f"name {kind}"))
+    tight = {"shape": "plaintext", "width": "0", "height": "0.3", "margin": "0.05,0"}
+    return node(id, label=literal(_line(words)), **tight, **_known(id, f"name {kind}"))
 
 
 def _known(id: str, classes: str) -> dict[str, str]:
@@ -76,15 +103,15 @@ def _line(lines: tuple[Words, ...]) -> str:
     return " ".join("____" if line.role == "blank" else line.text for line in lines)
 
 
-def _table(value: Value, labels: FigureLabels, theme: Theme) -> str:
-    """A value's name, number and derivative in three cells, each as wide as its text; as an HTML-like label."""
+def _table(value: Value, use: Use | None, labels: FigureLabels, theme: Theme) -> str:
+    """A value's name, number and derivative (of one use, or whole) in three cells, each as wide as its text; in HTML."""
     name = labels.name(value, False) if value.name else ()
     cells = [
         _cell(_line(words), colour, bold)
         for words, colour, bold in (
             (name, theme.parameter if value.kind == "parameter" else theme.ink, False),
-            (labels.above(value, None), theme.ink, False),
-            (labels.below(value, None), theme.grad, True),
+            (labels.above(value, use), theme.ink, False),
+            (labels.below(value, use, partial=use is not None), theme.grad, True),
         )
         if words
     ]

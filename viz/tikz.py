@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from viz.dot import Theme
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from viz.dot import Theme, blank_size
+from viz.plan import FONT
 from viz.scene import Line, Scene, Shape, Text
 
+UNIT = 10.0 / FONT  # of a point of the figure: then its texts are as large as those of a document in ten points
+
+_GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta", "η": "eta",
+    "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho",
+    "σ": "sigma", "τ": "tau", "υ": "upsilon", "φ": "varphi", "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma",
+    "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon", "Φ": "Phi",
+    "Ψ": "Psi", "Ω": "Omega",
+}  # fmt: skip
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "×": r"$\times$", "−": r"$-$", "∂": r"$\partial$", "Σ": r"$\Sigma$", "Π": r"$\Pi$", "·": r"$\cdot$", "√": r"$\surd$",
+    "|": r"\textbar{}", '"': r"{\char34}", "`": r"\textasciigrave{}", "-": "{-}",
+    "×": r"$\times$", "−": r"$-$", "∂": r"$\partial$", "·": r"$\cdot$", "√": r"$\surd$",
     "²": r"$^2$", "³": r"$^3$", "ᵀ": r"$^{\top}$", "∞": r"$\infty$", "⋯": r"$\cdots$", "…": r"\ldots{}",
     "≤": r"$\le$", "≥": r"$\ge$", "≠": r"$\ne$", "✓": r"$\surd$", "✗": r"$\times$", "∧": r"$\wedge$",
+    **{c: rf"$\{name}$" for c, name in _GREEK.items()},
     **{c: f"$_{k}$" for k, c in enumerate("₀₁₂₃₄₅₆₇₈₉")},
     **{c: f"$^{k}$" for k, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹") if c not in "²³"},
     "⁻": "$^-$",
@@ -21,21 +35,37 @@ _SPECIAL = {
 def escape(text: str) -> str:
     r"""Text in which nothing is a command of LaTeX.
 
-    >>> escape("50% of x_1")
-    '50\\% of x\\_1'
+    >>> escape("50% of θ_1")
+    '50\\% of $\\theta$\\_1'
     """
     return "".join(_SPECIAL.get(c, c) for c in text)
 
 
-def picture(scene: Scene, theme: Theme) -> str:
-    """A tikzpicture, to be put into a document that loads tikz with its library arrows.meta."""
-    colours = {"forward": theme.forward, "backward": theme.backward, "grad": theme.grad, "parameter": theme.parameter}
+def picture(scene: Scene, theme: Theme, hidden: Iterable[str] = ()) -> str:
+    """A tikzpicture, to be put into a document that loads tikz with its library arrows.meta.
+
+    What is `hidden`, by its id, leaves the picture as large as it is: the frames of a talk lie exactly over each other.
+    """
+    unseen = frozenset(hidden)
+    bounds = _corners(*scene.bounds())
+    scene = Scene(
+        tuple(shape for shape in scene.shapes if shape.id not in unseen),
+        tuple(line for line in scene.lines if line.id not in unseen),
+        tuple(text for text in scene.texts if text.id not in unseen),
+    )
     lines = [r"% needs \usepackage{tikz} and \usetikzlibrary{arrows.meta}"]
-    lines += [rf"\definecolor{{viz{name}}}{{HTML}}{{{_hex(colour)}}}" for name, colour in colours.items()]
-    lines.append(r"\begin{tikzpicture}[x=1pt, y=1pt, every node/.style={inner sep=0pt}]")
+    if any(c > "ɏ" and c not in _SPECIAL for text in scene.texts for c in text.text):
+        lines.append(
+            r"% and LuaLaTeX or XeLaTeX, with a font that has all of its letters: \usepackage{kotex} for Hangul"
+        )
+    lines += [rf"\definecolor{{viz{name}}}{{HTML}}{{{_hex(colour)}}}" for name, colour in asdict(theme).items()]
+    lines.append(rf"\begin{{tikzpicture}}[x={UNIT:.3f}pt, y={UNIT:.3f}pt, every node/.style={{inner sep=0pt}}]")
+    lines.append(rf"\{'path' if theme.paper == 'white' else 'fill[vizpaper]'} {bounds};")
+    lines += [_shape(shape) for shape in scene.shapes if shape.shape == "group"]  # under what is in them
     lines += [_line(line) for line in scene.lines]
-    lines += [_shape(shape) for shape in scene.shapes]
-    lines += [_text(text) for text in scene.texts]
+    lines += [_shape(shape) for shape in scene.shapes if shape.shape != "group"]
+    keyed = {text.id.removesuffix("-key") for text in scene.texts if text.role == "key"}
+    lines += [_text(text, text.id in keyed) for text in scene.texts]
     return "\n".join([*lines, r"\end{tikzpicture}"]) + "\n"
 
 
@@ -44,30 +74,48 @@ def _hex(colour: str) -> str:
 
 
 def _line(line: Line) -> str:
-    tip = "-{Latex[length=9pt,width=6pt]}" if line.backward else "-{Triangle[open,length=6pt,width=5pt]}"
-    style = "vizbackward, line width=2pt" if line.backward else "vizforward, line width=0.6pt"
+    tip = "-{Latex[length=7pt,width=5pt]}" if line.backward else "-{Triangle[open,length=5pt,width=4pt]}"
+    style = "vizbackward, line width=1.6pt" if line.backward else "vizforward, line width=0.5pt"
     way = " -- ".join(f"({x:.1f},{y:.1f})" for x, y in line.points)
     return rf"\draw[{tip if line.tip else '-'}, {style}] {way};"
 
 
 def _shape(shape: Shape) -> str:
+    at = f"({shape.x:.1f},{shape.y:.1f})"
     if shape.shape in ("circle", "fork"):
-        fill = "vizforward" if shape.shape == "fork" else "white"
-        return rf"\filldraw[draw=vizforward, fill={fill}] ({shape.x:.1f},{shape.y:.1f}) circle[radius={shape.width / 2:.1f}];"
-    left, bottom = shape.x - shape.width / 2, shape.y - shape.height / 2
-    return (
-        rf"\filldraw[draw=vizforward, fill=white, rounded corners=6pt] ({left:.1f},{bottom:.1f}) "
-        rf"rectangle ({left + shape.width:.1f},{bottom + shape.height:.1f});"
-    )
+        fill = "vizoutline" if shape.shape == "fork" else "vizfill"
+        return rf"\filldraw[draw=vizoutline, fill={fill}] {at} circle[radius={shape.width / 2:.1f}];"
+    if shape.shape == "cloud":  # its outline is a line
+        return rf"\fill[vizfill] {at} ellipse[x radius={0.45 * shape.width:.1f}, y radius={0.45 * shape.height:.1f}];"
+    style = r"\draw[vizoutline, dashed" if shape.shape == "group" else r"\filldraw[draw=vizoutline, fill=vizfill"
+    return rf"{style}, rounded corners=5pt] {_rectangle(shape.x, shape.y, shape.width, shape.height)};"
 
 
-def _text(text: Text) -> str:
-    left, bottom, right, top = text.box
-    outline = rf"\draw[vizforward] ({left:.1f},{bottom:.1f}) rectangle ({right:.1f},{top:.1f});"
-    if text.role == "blank":
-        return outline
+def _rectangle(x: float, y: float, width: float, height: float) -> str:
+    return _corners(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+
+def _corners(left: float, bottom: float, right: float, top: float) -> str:
+    return f"({left:.1f},{bottom:.1f}) rectangle ({right:.1f},{top:.1f})"
+
+
+def _text(text: Text, keyed: bool) -> str:
+    if text.role == "blank":  # room for an answer
+        return rf"\draw[vizoutline, rounded corners=3pt] {_rectangle(text.x, text.y, *blank_size(text))};"
+    frame = _rectangle(text.x, text.y, text.width, text.height)
     if text.role == "key":
-        return rf"{outline} \node at ({text.x:.1f},{text.y:.1f}) {{\footnotesize {escape(text.text)}}};"
-    colour = "vizgrad" if text.role == "grad" else "vizparameter" if "parameter" in text.classes else "black"
-    said = rf"\bfseries {escape(text.text)}" if text.bold else escape(text.text)
-    return rf"\node[text={colour}] at ({text.x:.1f},{text.y:.1f}) {{{said}}};"
+        return (
+            rf"\filldraw[draw=vizoutline, fill=vizpaper] {frame} node[midway, text=vizink] "
+            rf"{{\footnotesize {escape(text.text)}}};"
+        )
+    left, _, right, _ = text.box
+    x, anchor = text.x, "mid"
+    if text.role == "name" and "-result-" not in text.id:  # letters are not as wide as they were taken to be:
+        x, anchor = right, "mid east"  # what stands beside something stays beside it
+    elif keyed or text.role in ("legend", "note", "name") or text.id.endswith("-title"):
+        x, anchor = left, "mid west"
+    colour = {"grad": "vizgrad", "formula": "vizoutline", "path": "vizoutline", "note": "vizoutline"}.get(text.role)
+    colour = colour or ("vizparameter" if "parameter" in text.classes else "vizink")
+    said = (r"\footnotesize " if text.size < FONT else "") + (r"\bfseries " if text.bold else "") + escape(text.text)
+    halo = ", fill=vizpaper" if text.halo else ""
+    return rf"\node[anchor={anchor}, text={colour}{halo}] at ({x:.1f},{text.y:.1f}) {{{said}}};"
