@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from viz.scene import Scene, Text
+from viz.scene import Point, Scene, Text
 
 Box = tuple[float, float, float, float]
 MOST = 1500  # lines, beyond which nothing is moved any more
@@ -45,16 +45,22 @@ def struck(scene: Scene) -> list[tuple[str, str]]:
     found = []
     for shape in scene.shapes:
         if shape.shape not in ("group", "fork"):
-            w, h = shape.width / 2 - 2.0, shape.height / 2 - 2.0
-            if shape.shape == "circle":  # what runs through the square that is inside it
-                w, h = w * 0.7, h * 0.7
-            through = _through((shape.x - w, shape.y - h, shape.x + w, shape.y + h), segments)
+            w, h = shape.width / 2 - 1.0, shape.height / 2 - 1.0
+            if shape.shape == "circle":
+                through = _near((shape.x, shape.y), w, segments)
+            else:
+                through = _through((shape.x - w, shape.y - h, shape.x + w, shape.y + h), segments)
             found += [(shape.id, owners[k]) for k in np.flatnonzero(through) if shape.id not in ends[owners[k]]]
     return found
 
 
+def faults(scene: Scene) -> int:
+    """How many shapes and texts have a line running through them that is not theirs."""
+    return len(struck(scene)) + len(crossed(scene))
+
+
 def cleared(scene: Scene, room: Mapping[str, tuple[float, float]]) -> Scene:
-    """The scene with what a line runs through moved along its stub, or else with a halo.
+    """The scene with what a line runs through moved along its stub, where there is room.
 
     `room` says between which abscissas a text may lie, by its id; a text that is not named stays. Texts that
     stand under each other (a shape and a name) move together.
@@ -70,6 +76,14 @@ def cleared(scene: Scene, room: Mapping[str, tuple[float, float]]) -> Scene:
     return replace(scene, texts=tuple(texts.values()))
 
 
+def haloed(scene: Scene) -> Scene:
+    """The scene with a halo at each text that a line runs through."""
+    if len(scene.lines) > MOST:
+        return scene
+    under = {text for text, _ in crossed(scene)}
+    return replace(scene, texts=tuple(replace(text, halo=text.id in under) for text in scene.texts))
+
+
 def _stacks(texts: Sequence[Text]) -> list[list[Text]]:
     """Texts that stand under each other, together."""
     found: dict[str, list[Text]] = {}
@@ -79,7 +93,7 @@ def _stacks(texts: Sequence[Text]) -> list[list[Text]]:
 
 
 def _moved(stack: Sequence[Text], room: tuple[float, float], segments: Any, others: Sequence[Box]) -> list[Text]:
-    """A stack at the nearest place that is free; if there is none, where it is, with halos."""
+    """A stack at the nearest place that is free; if there is none, where it is."""
     width = max(text.width for text in stack)
     low, high = room[0] + width / 2, room[1] - width / 2
     x = stack[0].x
@@ -88,7 +102,7 @@ def _moved(stack: Sequence[Text], room: tuple[float, float], segments: Any, othe
         boxes = [_inner(text.box) for text in tried]
         if not any(_through(box, segments).any() or any(_meet(box, other) for other in others) for box in boxes):
             return tried
-    return [replace(text, halo=bool(_through(_inner(text.box), segments).any())) for text in stack]
+    return list(stack)
 
 
 def _inner(box: Box) -> Box:
@@ -109,6 +123,14 @@ def _segments(scene: Scene) -> tuple[Any, list[str]]:
             rows.append((x0, y0, x1, y1))
             owners.append(line.id)
     return np.array(rows).reshape(-1, 4), owners
+
+
+def _near(point: Point, distance: float, segments: Any) -> Any:
+    """Which segments come nearer to a point than a distance."""
+    x0, y0, x1, y1 = segments.T
+    dx, dy, x, y = x1 - x0, y1 - y0, point[0] - x0, point[1] - y0
+    along = np.clip((x * dx + y * dy) / np.maximum(dx * dx + dy * dy, 1e-9), 0.0, 1.0)
+    return np.hypot(x - along * dx, y - along * dy) < distance
 
 
 def _through(box: Box, segments: Any) -> Any:

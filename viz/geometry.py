@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from viz.clearance import cleared
+from viz.clearance import cleared, haloed
 from viz.curves import at_x, cloud, offset, on_ellipse, spread, straightened
 from viz.groups import framed
 from viz.plan import KEY_GAP, SMALL_FONT, Place, Plan, Wire, Words, key_width, written
@@ -213,7 +213,7 @@ class _Draughtsman:
         for wire in self.plan.wires:
             lines += self._arrows(wire)
             texts += self._labels(wire)
-        return framed(cleared(Scene(tuple(shapes), tuple(lines), tuple(texts)), self.room), self.plan)
+        return haloed(framed(cleared(Scene(tuple(shapes), tuple(lines), tuple(texts)), self.room), self.plan))
 
     # -- places -------------------------------------------------------------------------------------
 

@@ -72,10 +72,17 @@ class Scene:
     texts: tuple[Text, ...]
 
     def without(self, unwanted: Callable[[str], bool]) -> Scene:
-        """The scene without the lines and texts whose classes are unwanted."""
+        """The scene without the lines and texts whose classes are unwanted; forks lie on the lines that are left."""
         lines = tuple(line for line in self.lines if not unwanted(line.classes))
         texts = tuple(text for text in self.texts if not unwanted(text.classes))
-        return replace(self, lines=lines, texts=texts)
+        ends = {line.tail: line.points[0] for line in lines} | {line.head: line.points[-1] for line in lines}
+        shapes = [
+            replace(shape, x=ends[shape.id][0], y=ends[shape.id][1])
+            if shape.shape == "fork" and shape.id in ends
+            else shape
+            for shape in self.shapes
+        ]
+        return replace(self, shapes=tuple(shapes), lines=lines, texts=texts)
 
     def part(self, of: Collection[str]) -> Scene:
         """The shapes, lines and texts that belong to these places and wires."""
