@@ -77,10 +77,12 @@ class _Run:
         said = float(np.sum(derivative * v))
         left, right, central = (middle - low) / h, (high - middle) / h, (high - low) / (2 * h)
         scale = max(abs(said), abs(central), 1e-7 * (1 + abs(middle)) / max(h, 1e-300) * STEP)
-        if math.isfinite(central) and abs(said - central) <= TOLERANCE * scale:
-            return "agrees"
-        kinked = abs(right - left) > 10 * TOLERANCE * max(abs(left), abs(right))
-        return "kink" if kinked and math.isfinite(central) else "differs"
+        if math.isfinite(central) and abs(right - left) > 10 * TOLERANCE * max(scale, abs(left), abs(right)):
+            below, above = (self._loss(x, base + t * v, use) for t in (-h / 10, h / 10))
+            gap = abs(above - 2 * middle + below) / (h / 10)
+            if gap > abs(right - left) / 2:  # where there is a tangent, a tenth of the step leaves a tenth of the gap
+                return "kink"
+        return "agrees" if math.isfinite(central) and abs(said - central) <= TOLERANCE * scale else "differs"
 
     def _loss(self, x: Tensor, moved: Any, use: tuple[Tensor, int] | None) -> float:
         """The outputs, weighted by ∂L/∂output, with x (or one use of it) being `moved`."""

@@ -88,10 +88,13 @@ def draw(
     multiply takes 200 and tax (1.1) and gives price (220). Going back, 1 arrives; 1.1 goes to 200 and 200 goes to tax.
     """
     look = Look(style, theme, direction, lang, timeout)
-    shown = frozenset([show] if isinstance(show, str) else show)
+    shown = frozenset([show] if isinstance(show, str) else show or ())
     for part in shown:
         choose("show", part, SHOW)
     choose("grad", grad, GRAD)
+    for name, thing in (names or {}).items():
+        if not isinstance(name, str) or not isinstance(thing, Tensor | Module):
+            raise TypeError(f"names= is of texts and tensors, as in {{'x': x}}, but got {name!r:.30}: {thing!r:.30}")
     if isinstance(output, Graph):
         record, graph = None, output
     else:
@@ -101,6 +104,11 @@ def draw(
             names = {**arguments, **(names or {})}
         elif numbers:
             raise TypeError("draw() takes numbers only after a function, as in draw(lambda x: x * x, 3)")
+        if isinstance(output, Tensor) and output.op is None and not output.requires_grad:
+            raise ValueError(
+                "there is no computation to draw, since none was recorded; make the leaves with requires_grad=True and "
+                "compute outside no_grad(), or give a function and its numbers, as in draw(lambda x: x * x, 3)"
+            )
         tensors = {name: thing for name, thing in (names or {}).items() if not isinstance(thing, Module)}
         record = Record(output, gradient=gradient, names=tensors, variables=variable_names(sys._getframe(1)))
         graph = record.graph
@@ -158,8 +166,8 @@ def draw_backward(output: Tensor, **options: Any) -> Drawing:
     return draw(list(found), names=names, **{"direction": "forward", **options})
 
 
-def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Tensor, dict[str, Tensor]]:
-    """The result of a function of numbers, recorded, and its arguments as leaves, by their names."""
+def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dict[str, Tensor]]:
+    """The result of a function of numbers, or its several results, recorded, and its arguments as leaves, by their names."""
     signature = inspect.signature(getattr(function, "forward", function))  # of a module, of an op
     leaves: dict[str, Tensor] = {}
 
@@ -181,13 +189,18 @@ def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Tensor, 
             arguments.append(leaf(name, value))
     with recording(enabled=True, everything=True):
         result = function(*arguments)
-    if not isinstance(result, Tensor):
-        raise TypeError(
-            f"{getattr(function, '__name__', 'the function')}() returned {type(result).__name__} {result!r:.40}, "
-            "which nothing was recorded for; write it with operators and NumPy's functions"
-        )
+    results = result if isinstance(result, list | tuple) else [result]
+    for y in results:
+        if not isinstance(y, Tensor):
+            raise TypeError(
+                f"{getattr(function, '__name__', 'the function')}() returned {type(y).__name__} {y!r:.40}, "
+                "which nothing was recorded for; write it with operators and NumPy's functions"
+            )
     name = getattr(function, "__name__", "")
-    return result, leaves if name in ("", "<lambda>") or name in leaves else {**leaves, name: result}
+    if name in ("", "<lambda>") or name in leaves:
+        return result, leaves
+    called = [name] if len(results) == 1 else [f"{name}[{k}]" for k in range(len(results))]
+    return result, {**leaves, **dict(zip(called, results, strict=True))}
 
 
 def _several(thing: Any) -> list[Any]:

@@ -193,17 +193,20 @@ class Record:
         names: Mapping[str, Tensor] | None = None,
         variables: Mapping[str, Tensor] | None = None,
     ) -> None:
-        self.outputs: list[Tensor] = [output] if hasattr(output, "_data") else list(output)
+        self.outputs: list[Tensor] = list(output) if isinstance(output, list | tuple) else [output]
         for y in self.outputs:
             if not hasattr(y, "_data"):
-                raise TypeError(f"a figure is drawn of a Tensor, but got {type(y).__name__} {y!r:.60}")
+                raise TypeError(
+                    "a figure is drawn of a Tensor, of several, or of a function with its numbers, "
+                    f"but got {type(y).__name__} {y!r:.60}"
+                )
         order = topological(self.outputs, through_constants=True)
         for node in order:
             check_intact(node)
         _name_parameters(order)
         self._names: dict[Tensor, str] = {tensor: name for name, tensor in (variables or {}).items()}
         self._names |= {node: node.name for node in order if node.name}
-        self._names |= {tensor: name for name, tensor in (names or {}).items()}
+        self._names |= {tensor: str(name) for name, tensor in (names or {}).items()}
         self._names = {tensor: name for tensor, name in self._names.items() if name.strip()}
         self.gradient = gradient
         self._contributions, self._totals = differentiate(self.outputs, gradient)

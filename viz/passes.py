@@ -18,6 +18,7 @@ from viz.graph import Data, Graph, Operation, Part, Use
 from viz.words import words
 
 READABLE = 40  # operations that a person takes in at once
+CROWDED = 5 * READABLE  # uses
 MANY = 6  # more inputs than this of one part are not drawn one by one
 PERIOD = 64  # the longest pattern that is looked for
 
@@ -266,10 +267,11 @@ def fold(graph: Graph, lang: str = "en") -> Graph:
     levels = max((len(op.scope) for op in graph.ops), default=0)
     for level in range(levels, -1, -1):
         graph = fold_repeats(collapse(whole, depth(whole, level)) if level else whole, lang)
-        if len(graph.ops) <= READABLE:
+        if len(graph.ops) <= READABLE and len(graph.uses) <= CROWDED:
             break
     else:
-        graph = fold_middle(collapse(whole, depth(whole, 1)) if levels else graph, lang)
+        few = len(graph.uses) <= CROWDED  # else much passes between the folded parts, which are better folded as one
+        graph = fold_middle(collapse(whole, depth(whole, 1)) if levels else graph if few else whole, lang)
     shown = sum(op.parts == 1 for op in graph.ops)
     note = words(lang)["collapsed"].format(shown=shown, all=sum(op.parts for op in graph.ops))
     return replace(graph, notes=(*graph.notes, note))
