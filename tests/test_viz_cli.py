@@ -46,7 +46,7 @@ REFUSED = {
     "__import__('os').system('true')": 1,
     "x[0]": 1,
     "x if x else 1": 1,
-    "1 + (x < 2)": 6,
+    "1 + (x < 2)": 8,
     "f(x)": 1,
     "x + 'a'": 5,
     "[i for i in x]": 1,
@@ -59,8 +59,9 @@ REFUSED = {
     "f'{x}'": 1,
     "(y := x)": 2,
     "x and y": 1,
-    "x // 2": 1,
-    "x % 2": 1,
+    "x // 2": 3,
+    "x % 2": 3,
+    "(사과) & x": 6,
     "~x": 1,
     "sum(x, axis=x)": 13,
     "sum(x, axis='0')": 13,
@@ -112,3 +113,17 @@ def test_what_is_missing_is_named(capsys):
             main(arguments)
         assert caught.value.code == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_long_expression_is_shown_where_it_is_wrong(capsys):
+    with pytest.raises(SystemExit):
+        main(["+".join("x" * 500) + " & y", "x=1", "y=2"])
+    shown, caret, message = capsys.readouterr().err.splitlines()
+    assert len(shown) < 130
+    assert shown[caret.index("^")] == "&"
+    assert message == "column 1001: & is not arithmetic"
+
+
+def test_what_is_not_finite_is_drawn_without_a_warning(capsys):
+    assert main(["log(x)", "x=0"]) == 0
+    assert "∞" in capsys.readouterr().out

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +22,7 @@ import tinygrad_edu as tg
 import viz.drawing
 from tinygrad_edu import nn
 from viz import draw, draw_backward, render, trace
-from viz.clearance import crossed, overlapping, struck
+from viz.clearance import crossed, haloed, overlapping, struck
 from viz.graph import users
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -127,8 +128,6 @@ def test_nothing_lies_over_anything_else(make):
 
 
 def test_what_lies_over_something_is_noticed():
-    from dataclasses import replace
-
     scene = draw(apples()).scene
     first = scene.texts[0]
     moved = [replace(text, x=first.x + 3, y=first.y) for text in scene.texts]
@@ -303,6 +302,38 @@ def test_checks_are_marked():
     assert {"2.2 ✓", "110 ✓", "1.1 ✓", "200 ✓"} <= set(written)
 
 
+def test_a_kink_is_no_derivative_even_where_the_convention_is_the_mean_of_both_slopes():
+    def verdicts(y):
+        return [use.verdict for use in draw(y, check=True).graph.uses if use.flows and use.op]
+
+    assert verdicts(np.abs(leaf(0.0))) == ["kink"]
+    assert verdicts(nn.functional.relu(leaf(0.0))) == ["kink"]
+    assert verdicts(leaf(0.0) ** 2) == ["agrees"]
+    assert verdicts(np.abs(leaf(0.5)) * 1e6) == ["agrees", "agrees"]
+    assert verdicts(np.exp(leaf(np.array([0.0, 3.0]))).sum()) == ["agrees", "agrees"]
+
+
+def test_what_cannot_be_drawn_is_refused_with_what_can():
+    for wrong in (3.0, None, np.ones(3), "x", [leaf(1.0), 3.0]):
+        with pytest.raises(TypeError, match="a figure is drawn of a Tensor, of several, or of a function"):
+            draw(wrong)
+    with pytest.raises(ValueError, match=r"no computation to draw.*requires_grad=True"):
+        draw(tg.Tensor(3.0) * tg.Tensor(2.0))
+    with pytest.raises(TypeError, match="names="):
+        draw(apples(), names={leaf(1.0): "x"})
+
+
+def test_a_function_with_several_results():
+    def both(a, b):
+        return a * b, a + b
+
+    figure = draw(both, 2, 3)
+    assert [figure.graph.values[k].name for k in (2, 3)] == ["both[0]", "both[1]"]
+    assert "a is 2; ∂L/∂a is 4." in figure.text()
+    with pytest.raises(TypeError, match="nothing was recorded"):
+        draw(lambda a: (a * 2, 3.0), 1)
+
+
 def test_unknown_choices_are_refused_with_the_known_ones():
     for option in (
         {"style": "nice"},
@@ -318,6 +349,39 @@ def test_unknown_choices_are_refused_with_the_known_ones():
         draw(apples()).save("a.jpg")
     with pytest.raises(ValueError, match="record"):
         draw(apples(), style="record", direction="side-by-side")
+
+
+def test_a_fork_lies_on_the_lines_that_are_drawn():
+    for direction in ("backward", "side-by-side"):
+        scene = draw(fan_out(), direction=direction).scene
+        ends = {point for line in scene.lines for point in (line.points[0], line.points[-1])}
+        forks = [(shape.x, shape.y) for shape in scene.shapes if shape.shape == "fork"]
+        assert forks
+        assert set(forks) <= ends
+
+
+def test_a_text_under_a_line_has_a_halo():
+    scene = draw(apples()).scene
+    (x0, y), (x1, _) = scene.lines[0].points[:2]
+    title = replace(scene.texts[0], id="group-title", x=(x0 + x1) / 2, y=y)
+    assert haloed(replace(scene, texts=(title,))).texts[0].halo
+    assert not any(text.halo for text in haloed(scene).texts)
+
+
+def test_a_line_does_not_touch_a_circle_that_is_not_its_end():
+    x = leaf(1.5, "x")
+    h = np.tanh(x * 2.0)
+    assert not struck(draw(np.log(np.exp(h) + x) * h + x + h).scene)
+    scene = draw(apples()).scene
+    circle = next(shape for shape in scene.shapes if shape.shape == "circle")
+    r = circle.width / 2
+    graze = replace(
+        scene.lines[0],
+        tail="a",
+        head="b",
+        points=((circle.x - r, circle.y + 0.9 * r), (circle.x + r, circle.y + 0.9 * r)),
+    )
+    assert struck(replace(scene, lines=(graze,))) == [(circle.id, graze.id)]
 
 
 def test_directions():
@@ -377,11 +441,62 @@ def test_the_figure_in_words():
     assert len(draw(affine()).text().splitlines()) == 5
 
 
-def test_mermaid_and_tikz():
+def test_mermaid():
     assert 'v0 -- "100<br/>∂ 2.2" --> o0' in draw(apples()).mermaid()
+    assert 'v0["x<br/>∂ 7"]:::leaf' in draw(fan_out()).mermaid(), "a sum of several uses stands at the leaf"
+    assert "∂ ∂" not in draw(affine()).mermaid()
+    assert "∂" not in draw(fan_out(), direction="forward").mermaid()
+    blank = draw(fan_out(), grad="blank").mermaid()
+    assert blank.count("∂") == 1, "of an exercise, the derivative of the output"
+
+
+def test_tikz():
     tikz = draw(apples()).tikz()
     assert tikz.count("\\draw[-{Latex") == 5
     assert tikz.count("{") == tikz.count("}")
+    assert draw(fan_out(), grad="blank").tikz().count("rounded corners=3pt") == 5
+    with pytest.raises(ValueError, match="record"):
+        draw(apples(), style="record").tikz()
+
+
+def test_tikz_hides_no_line_under_a_layer_and_draws_clouds():
+    model, x = nn.Sequential(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), nn.Linear(3, 1)), leaf(np.ones((1, 2)), "x")
+    y = model(x).sum()
+    tikz = draw(y).tikz().splitlines()
+    groups = [k for k, line in enumerate(tikz) if "dashed" in line]
+    arrows = [k for k, line in enumerate(tikz) if "-{" in line and line.startswith("\\draw")]
+    assert groups
+    assert max(groups) < min(arrows)
+    assert not any("fill" in tikz[k] for k in groups)
+    assert sum("ellipse" in line for line in draw(y, cloud=model[0]).tikz().splitlines()) == 1
+
+
+def test_tikz_has_the_colours_of_the_theme():
+    dark = draw(apples(), theme="dark").tikz()
+    assert "\\fill[vizpaper]" in dark
+    assert {"vizpaper}{HTML}{16181D", "vizink}{HTML}{F0F0F0", "vizfill}{HTML}{1F2229"} <= set(
+        re.findall(r"viz(?:paper|ink|fill)}{HTML}{\w+", dark)
+    )
+    assert "\\fill[vizpaper]" not in draw(apples()).tikz()
+
+
+def test_tikz_writes_greek_and_says_what_needs_another_latex():
+    y = leaf(2.0, "θ₁") * leaf(3.0, 'a "b"-`c`')
+    tikz = draw(y).tikz()
+    assert "{$\\theta$$_1$}" in tikz
+    assert '"' not in tikz
+    assert "LuaLaTeX" not in tikz
+    assert "LuaLaTeX" in draw(leaf(2.0, "사과") * 2.0).tikz()
+
+
+def test_a_leaf_used_often_stands_at_each_use_of_a_large_graph_in_every_style():
+    x = leaf(0.5, "x")
+    y = x
+    for _ in range(150):
+        y = np.tanh(y * x)
+    for style in ("record", "plain"):
+        assert len(re.findall(r'"u\d+-tag" \[', draw(y, style=style, collapse=None).dot())) == 151
+    assert "-tag" not in draw(x * x + x * x, style="record").dot()
 
 
 def test_the_same_program_gives_the_same_bytes_whatever_the_hash_seed():
@@ -477,6 +592,11 @@ def test_frames_are_saved_and_animated(tmp_path):
     assert re.findall(r"#([\w-]+)[,{]", animation).count("u0-backward") == 1
     assert "prefers-reduced-motion" in animation
     assert len(frames[1:3]) == 2
+    pages = [path.read_text(encoding="utf-8") for path in frames.save_all(tmp_path / "talk", "tex")]
+    assert [page.count("\\draw[-{Latex") for page in pages] == [0, 0, 1, 3, 5]
+    assert len({page.split("every node")[1].splitlines()[1] for page in pages}) == 1, "each is as large as the whole"
+    with pytest.raises(ValueError, match="format of a frame"):
+        frames.save_all(tmp_path / "talk", "html")
     with pytest.raises(ValueError, match="style"):
         draw(apples(), style="record").frames()
 
@@ -576,11 +696,24 @@ def ten_thousand():
     return values[-1]
 
 
-@pytest.mark.parametrize("make", [recurrent, residual, ten_thousand])
+def tangled():
+    rng = np.random.default_rng(0)
+    values = [leaf(float(k), f"x{k}") for k in range(5)]
+    for _ in range(2000):
+        a, b = (values[k] for k in rng.integers(0, len(values), 2))
+        values.append((a + b, a * b, np.sin(a), np.tanh(b))[rng.integers(4)])
+    total = values[5]
+    for value in values[6::7]:
+        total = total + value
+    return total
+
+
+@pytest.mark.parametrize("make", [recurrent, residual, ten_thousand, tangled])
 def test_large_graphs_are_drawn_small_and_can_be_read(make):
     figure = draw(make())
     svg = figure.svg()
     assert len(figure.graph.ops) <= 45  # so few take Graphviz no time
+    assert len(figure.graph.uses) <= 200
     assert any("collapsed" in text for text in texts_of(svg))
 
 

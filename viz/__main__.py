@@ -10,6 +10,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+import numpy as np
+
 from tinygrad_edu.graph import recording
 from tinygrad_edu.tensor import Tensor
 from viz.dot import THEMES
@@ -18,6 +20,8 @@ from viz.expression import Expression, ExpressionError
 from viz.figure import draw
 from viz.labels import GRAD
 from viz.words import WORDS
+
+WINDOW = 60  # characters of a long expression that are shown on each side of a mistake
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -52,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not given.output and not given.frames:
             print(figure.text())
     except ExpressionError as error:
-        parser.exit(2, f"{given.expression}\n{' ' * (error.column - 1)}^\n{error}\n")
+        start = max(0, error.column - WINDOW)
+        window = given.expression[start : error.column + WINDOW]
+        parser.exit(2, f"{window}\n{' ' * (error.column - 1 - start)}^\n{error}\n")
     except (ValueError, RuntimeError, TimeoutError, OSError) as error:
         parser.error(str(error))
     return 0
@@ -67,13 +73,14 @@ def recorded(text: str, values: Sequence[str], called: str | None) -> Tensor:
         if not equals or not name.isidentifier():
             raise ValueError(f"{pair!r} is not name=value, as in x=2")
         if name in leaves or name not in expression.names:
-            raise ValueError(f"{name} {'is given twice' if name in leaves else 'is not in the expression'}")
+            known = f"is not in the expression, whose names are: {', '.join(expression.names)}"
+            raise ValueError(f"{name} {'is given twice' if name in leaves else known}")
         try:
             number = Expression(value).compute({})
         except ExpressionError as error:
             raise ValueError(f"the value of {name}: {error}") from error
         leaves[name] = Tensor(number, requires_grad=True, name=name)
-    with recording(enabled=True, everything=True):
+    with recording(enabled=True, everything=True), np.errstate(all="ignore"):  # the figure shows what is not finite
         result = expression.compute(leaves)
     if not isinstance(result, Tensor):
         raise ValueError("there is nothing to draw: the expression has no names")

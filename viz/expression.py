@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -95,6 +96,11 @@ class Expression:
                         raise ExpressionError("** is not arithmetic here", self._column(keyword.value))
                     self._setting(keyword.value)
                 return node.args
+            case ast.Constant(value=value) if not isinstance(value, str | bytes):
+                raise ExpressionError(f"{value} is not a number of arithmetic", self._column(node))
+            case ast.BinOp(left=before) | ast.Compare(left=before):
+                column, sign = self._sign(before)
+                raise ExpressionError(f"{_NAMES.get(type(node), sign)} is not arithmetic", column)
         what = _NAMES.get(type(node), type(getattr(node, "op", node)).__name__)
         raise ExpressionError(f"{what} is not arithmetic", self._column(node))
 
@@ -130,8 +136,18 @@ class Expression:
 
     def _column(self, node: ast.AST) -> int:
         """The column of a node, in characters."""
-        line = self.text.splitlines()[getattr(node, "lineno", 1) - 1]
-        return len(line.encode()[: getattr(node, "col_offset", 0)].decode()) + 1
+        return len(self._before(getattr(node, "lineno", 1), getattr(node, "col_offset", 0))) + 1
+
+    def _sign(self, left: ast.expr) -> tuple[int, str]:
+        """The column of the operator after its left side, and the operator."""
+        start = self._before(left.end_lineno or 1, left.end_col_offset or 0)
+        rest = self.text.splitlines()[(left.end_lineno or 1) - 1][len(start) :]
+        found = re.search(r"[^\s)]+", rest)
+        return (len(start) + found.start() + 1, found[0]) if found else (len(start) + 1, "this")
+
+    def _before(self, line: int, bytes: int) -> str:
+        """What stands before a place that `ast` tells in bytes."""
+        return self.text.splitlines()[line - 1].encode()[:bytes].decode()
 
 
 _NAMES: dict[type[ast.AST], str] = {
