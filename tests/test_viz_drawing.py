@@ -361,6 +361,14 @@ def test_a_fork_lies_on_the_lines_that_are_drawn():
         assert set(forks) <= ends
 
 
+def test_names_stay_beside_their_arrows_whatever_the_width_of_letters():
+    groups = groups_of(draw(apples()).svg())
+    anchors = {
+        id: groups[id].find(f"{SVG}text").get("text-anchor") for id in ("v0-text0", "u4-result-text0", "o0-text0")
+    }
+    assert anchors == {"v0-text0": "end", "u4-result-text0": "start", "o0-text0": "middle"}
+
+
 def test_a_text_under_a_line_has_a_halo():
     scene = draw(apples()).scene
     (x0, y), (x1, _) = scene.lines[0].points[:2]

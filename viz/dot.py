@@ -184,7 +184,7 @@ def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = ()) -> str:
         lines.append(edge(line.tail, line.head, **(_line(line, theme) | _seen(line.id, unseen))))
     lines += [node(text.id, **(_text(text, theme) | _seen(text.id, unseen))) for text in scene.texts]
     paper = {"layout": "nop2", "bgcolor": theme.paper, "outputorder": "edgesfirst", "pad": "0.1"}
-    return sheet(lines, paper, {"fixedsize": "true", "fontname": FONT})
+    return sheet(lines, paper, {"fixedsize": "shape", "fontname": FONT})  # that of a label is only a guess
 
 
 def _seen(id: str, unseen: frozenset[str]) -> dict[str, str]:
@@ -249,11 +249,11 @@ def _text(text: Text, theme: Theme) -> dict[str, str]:
         return {
             "id": text.id, "class": f"text {text.classes}", "label": literal(text.text), "shape": "box", "style": "filled",
             "color": theme.outline, "fillcolor": theme.paper, "fontcolor": theme.ink, "fontsize": f"{text.size:g}",
-            "pos": f"{text.x:.2f},{text.y:.2f}", "width": _inches(text.width), "height": _inches(text.height),
+            "pos": f"{text.x:.2f},{text.y:.2f}", "width": _inches(text.width), "height": _inches(text.height), "margin": "0",
         }  # fmt: skip
     colour = {"grad": theme.grad, "formula": theme.outline, "path": theme.outline, "note": theme.outline}.get(text.role)
     colour = colour or (theme.parameter if "parameter" in text.classes else theme.ink)
-    aligned = "\\l" if text.role in ("legend", "note") else ""  # at the left
+    aligned = {"start": "\\l", "end": "\\r", "middle": ""}[text.anchor]
     return {
         "id": text.id, "class": f"text {text.classes}", "label": literal(text.text) + aligned, "shape": "plaintext",
         "pos": f"{text.x:.2f},{text.y:.2f}", "width": _inches(text.width), "height": _inches(text.height),

@@ -58,6 +58,16 @@ class Text:
     halo: bool = False
 
     @property
+    def anchor(self) -> str:
+        """Which part of it is sure to be in its place where letters have other widths: end, start or middle.
+
+        What stands beside something stays beside it.
+        """
+        if self.role == "name" and "-result-" not in self.id:
+            return "end"
+        return "start" if self.role in ("name", "legend", "note") or self.id.endswith("-title") else "middle"
+
+    @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, bottom, right, top."""
         return self.x - self.width / 2, self.y - self.height / 2, self.x + self.width / 2, self.y + self.height / 2

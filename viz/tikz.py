@@ -109,11 +109,8 @@ def _text(text: Text, keyed: bool) -> str:
             rf"{{\footnotesize {escape(text.text)}}};"
         )
     left, _, right, _ = text.box
-    x, anchor = text.x, "mid"
-    if text.role == "name" and "-result-" not in text.id:  # letters are not as wide as they were taken to be:
-        x, anchor = right, "mid east"  # what stands beside something stays beside it
-    elif keyed or text.role in ("legend", "note", "name") or text.id.endswith("-title"):
-        x, anchor = left, "mid west"
+    places = {"end": (right, "mid east"), "start": (left, "mid west"), "middle": (text.x, "mid")}
+    x, anchor = places["start" if keyed else text.anchor]
     colour = {"grad": "vizgrad", "formula": "vizoutline", "path": "vizoutline", "note": "vizoutline"}.get(text.role)
     colour = colour or ("vizparameter" if "parameter" in text.classes else "vizink")
     said = (r"\footnotesize " if text.size < FONT else "") + (r"\bfseries " if text.bold else "") + escape(text.text)
