@@ -315,7 +315,7 @@ def test_a_kink_is_no_derivative_even_where_the_convention_is_the_mean_of_both_s
 
 
 def test_what_cannot_be_drawn_is_refused_with_what_can():
-    for wrong in (3.0, None, np.ones(3), "x", [leaf(1.0), 3.0]):
+    for wrong in (3.0, None, np.ones(3), "x", [leaf(1.0), 3.0], []):
         with pytest.raises(TypeError, match="a figure is drawn of a Tensor, of several, or of a function"):
             draw(wrong)
     with pytest.raises(ValueError, match=r"no computation to draw.*requires_grad=True"):

@@ -194,7 +194,7 @@ class Record:
         variables: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.outputs: list[Tensor] = list(output) if isinstance(output, list | tuple) else [output]
-        for y in self.outputs:
+        for y in self.outputs or [output]:
             if not hasattr(y, "_data"):
                 raise TypeError(
                     "a figure is drawn of a Tensor, of several, or of a function with its numbers, "
