@@ -49,12 +49,12 @@ __all__ = [
 @np.errstate(all="ignore")  # an infinite slope is an answer, not a mishap; entered once a walk
 def backward(output: Node, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
     """Add ∂output/∂leaf to the `.grad` of each leaf that `output` was computed from. See `Tensor.backward`."""
-    tape = RECORDING.get().tape
+    tape, keeps_graph = RECORDING.get().tape, create_graph
     if tape is not None:  # the backward pass is part of what is recorded for replay
         create_graph = retain_graph = True
     g = _cotangent(output, gradient, create_graph, "backward()")
     totals = {output: g}
-    order = topological((output,), leaves=False)
+    order = topological((output,), leaves=False, ends=() if tape is None else tape.plain)
     held = {id(getattr(g, "_data", g))}
     if create_graph:
         with enable_grad():
@@ -67,7 +67,7 @@ def backward(output: Node, gradient: Any = None, retain_graph: bool = True, crea
     for x, total in written:
         if tape is not None:
             tape.slope(x)
-        x._grad = total
+        x._grad = total if tape is None or keeps_graph else total._alias()
 
 
 def _own(g: Any, held: set[int]) -> Any:
@@ -190,14 +190,15 @@ def grad(
             raise RuntimeError(
                 f"grad() was asked for the gradient by {x._describe()}, which does not require one; write requires_grad=True"
             )
-    create_graph |= RECORDING.get().tape is not None
+    tape, keeps_graph = RECORDING.get().tape, create_graph
+    create_graph |= tape is not None
     totals: dict[Node, Any] = {}
     for y, gradient in zip(ys, gs, strict=True):
         if allow_unused and not y._requires_grad and y.op is None:
             continue  # a constant
         g = _cotangent(y, gradient, create_graph, "grad()")
         totals[y] = totals[y] + g if y in totals else g
-    order = topological(list(totals), leaves=False)
+    order = topological(list(totals), leaves=False, ends=() if tape is None else tape.plain)
     held = {id(getattr(g, "_data", g)) for g in totals.values()}
     leads = set(xs)
     for node in order:
@@ -215,7 +216,8 @@ def grad(
                     )
                 results.append(None)
             else:
-                results.append(_tensor(x, total, held) if create_graph else x._plain(_own(total, held)))
+                result = _tensor(x, total, held) if create_graph else x._plain(_own(total, held))
+                results.append(result if tape is None or keeps_graph else result._alias())
     return results[0] if single else tuple(results)
 
 

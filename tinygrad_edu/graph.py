@@ -20,7 +20,7 @@ import itertools
 import operator
 import os
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -186,18 +186,26 @@ class Freed(tuple[Any, ...]):
 FREED = Freed()
 
 
-def topological(outputs: Sequence[Node], *, through_constants: bool = False, leaves: bool = True) -> list[Node]:
+def topological(
+    outputs: Sequence[Node],
+    *,
+    through_constants: bool = False,
+    leaves: bool = True,
+    ends: Collection[Node] = (),
+) -> list[Node]:
     """The nodes that `outputs` were computed from, each after all of its inputs.
 
     An op is made after its inputs, so the order of making is such an order. Only what requires a gradient is
-    visited, unless `through_constants`; leaves with nothing to do (no hook) may be left out. Each node is met
-    once, and nothing recurses, so a chain of a million ops and a stack of 2⁶⁰ paths are ordinary records.
+    visited, unless `through_constants`; leaves with nothing to do (no hook) may be left out; what `ends` were
+    computed from is not followed. Each node is met once, and nothing recurses, so a chain of a million ops and a stack of 2⁶⁰ paths are ordinary records.
 
     Raises RuntimeError if a part of the record was freed or, unless `through_constants`, is stale.
     """
     order = list(outputs) if len(outputs) == 1 else list(dict.fromkeys(outputs))
     seen = set(order)
     for node in order:  # the list grows as it is read
+        if ends and node in ends:
+            continue
         inputs = node.inputs
         if inputs is FREED or (node._made < Cell.last and not through_constants):
             check_intact(node)

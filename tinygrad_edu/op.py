@@ -173,7 +173,9 @@ class Op:
     answers: the NumPy functions, ufuncs and (ufunc, method) pairs that this op stands for on tensors.
     broadcasts: the inputs are broadcast together, so gradients are summed back by the engine.
     view: the result may share memory with the first input.
-    takes_out: forward(..., out=array) writes its result there.
+    takes_out: forward(..., out=array) writes its result there, or with several outputs, hidden ones too, out=(array, …).
+    judges: forward may raise over the values of its inputs, such as a class number out of range. Left out, what takes
+        `out` does not, and all else does.
     analytic: the forward is complex-differentiable, so tests may judge it by a complex step.
     formulas: what `formula` prints for each input (the last for all further ones) where the rule is an algorithm rather
         than a formula: a sentence, "∂L/∂x = …", or the rule in its plainest form, a function like the rule itself, or
@@ -197,6 +199,7 @@ class Op:
         broadcasts: bool = False,
         view: bool = False,
         takes_out: bool = False,
+        judges: bool | None = None,
         analytic: bool = False,
         formulas: Sequence[str | Rule | tuple[str, Rule] | None] | None = None,
         examples: Sequence[Example] = (),
@@ -224,6 +227,7 @@ class Op:
         self.broadcasts = broadcasts
         self.view = view
         self.takes_out = takes_out
+        self.judges = not takes_out if judges is None else judges
         self.analytic = analytic
         self.formulas = formulas
         self.examples = tuple(examples)
@@ -373,6 +377,8 @@ class Op:
             y.settings = settings
             y.scope = SCOPE.get()
             y._made = tick()
+            if recording.tape is not None:
+                recording.tape.made(y, recording.enabled)
             if recording.anomaly:
                 self._watch(y)
         else:

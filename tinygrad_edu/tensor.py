@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu import autograd
-from tinygrad_edu.graph import RECORDING, Cell, explain, tick
+from tinygrad_edu.graph import RECORDING, Cell, explain, recording, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -118,6 +118,9 @@ class Tensor(NumPyProtocols):
         self.scope = None
         if requires_grad:
             self.requires_grad_()
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.born.add(self)
 
     # -- what it is ---------------------------------------------------------------------------------
 
@@ -183,7 +186,7 @@ class Tensor(NumPyProtocols):
     @property
     def is_leaf(self) -> bool:
         """Whether it was given rather than computed by a recorded op."""
-        return self.op is None
+        return not self._recorded()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -265,8 +268,7 @@ class Tensor(NumPyProtocols):
                 f"only floating numbers have a derivative, but {self._describe()} is {self.dtype}; "
                 f"write {written}, or dtype=float"
             )
-        # an alias stands for a leaf while a function is recorded
-        if self.op is not None and self.op is ANSWERS.get("alias"):
+        if self.op is not None and not self._recorded():  # a leaf to the caller: it has a gradient of its own
             self._requires_grad = bool(value)
             self._more().retains = self._requires_grad
         if self.op is not None and bool(value) != self._requires_grad:
@@ -491,8 +493,14 @@ class Tensor(NumPyProtocols):
         if tape is not None:
             tape.refuse(f"{what} of {self._describe()}")
 
+    def _recorded(self) -> bool:
+        """Whether it was computed by a recorded op. While a function is recorded for replay, what is then recorded
+        only for that does not count."""
+        tape = RECORDING.get().tape
+        return self.op is not None and (tape is None or self not in tape.plain)
+
     def _refuse_recorded(self, what: str) -> None:
-        if self.op is not None:
+        if self._recorded():
             raise RuntimeError(
                 f"{what} {self._describe()} would change a recorded value; compute a new one with np.where(mask, new, t) or tg.index_update(t, index, new)"
             )
@@ -528,15 +536,16 @@ class Tensor(NumPyProtocols):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._refuse_live("assigning into")
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.write(self, ANSWERS["index_update"](self, key, value))
-            return
-        if isinstance(value, Tensor) and (value._requires_grad or value.op is not None) and RECORDING.get().enabled:
+        if isinstance(value, Tensor) and (value._requires_grad or value._recorded()) and RECORDING.get().enabled:
             raise RuntimeError(
                 f"assigning {value._describe()} into {self._describe()} would cut it from its graph; "
                 "use tg.index_update(t, index, new), or assign .numpy()"
             )
+        tape = RECORDING.get().tape
+        if tape is not None:
+            with recording(enabled=False):
+                tape.write(self, ANSWERS["index_update"](self, key, value))
+            return
         try:
             self._data[numbers(key)] = numbers(value)
         except Exception as error:
@@ -546,17 +555,17 @@ class Tensor(NumPyProtocols):
     def _in_place(self, ufunc: Any, other: Any) -> Tensor:
         """`self ∘= other`: a leaf under no_grad is written; a leaf that requires a gradient refuses; else a new value."""
         recording = RECORDING.get()
-        if not recording.enabled and recording.tape is not None:
-            recording.tape.write(self, ufunc(self, other))
-            return self
-        if self.op is None and not recording.enabled:
+        if not recording.enabled and not self._recorded():
+            if recording.tape is not None:
+                recording.tape.write(self, ufunc(self, other))
+                return self
             try:
                 ufunc(self._data, numbers(other), out=self._data, casting="same_kind")
             except Exception as error:
                 explain(error, f"in-place {ufunc.__name__} on {self._describe()}, shape {self.shape}: {error}")
             self._written()
             return self
-        if self.op is None:
+        if not self._recorded():
             self._refuse_live(f"in-place {ufunc.__name__} on")
         return ufunc(self, other)
 

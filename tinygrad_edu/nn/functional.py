@@ -168,7 +168,9 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: numpy.r
     kept = 1 / (1 - p) if p < 1 else 0.0
 
     def fill(own: numpy.random.Generator, mask: Any) -> None:
-        np.greater_equal(own.random(mask.shape, np.float32), p, out=mask)
+        single = mask.dtype == np.float32
+        drawn = own.random(dtype=np.float32, out=mask) if single else own.random(mask.shape, np.float32)
+        np.greater_equal(drawn, p, out=mask)
         mask *= kept
 
     dtype = x.dtype if x.dtype.kind in "fc" else float

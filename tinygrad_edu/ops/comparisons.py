@@ -207,6 +207,7 @@ def _bounds(
     answers=(np.clip,),
     bind=_bounds,
     broadcasts=True,
+    takes_out=True,
     examples=[
         example((3,), -0.5, 0.5),
         example((2, 3), None, 0.3),
@@ -224,13 +225,13 @@ def _bounds(
         at(0.0, 2.0, 1.0, gradient=(0.0, 0.0, 1.0)),
     ],
 )
-def clip(x: Any, low: Any, high: Any) -> Any:
+def clip(x: Any, low: Any, high: Any, *, out: Any = None) -> Any:
     """y = min(max(x, low), high). Either bound may be left out, or be an array. At a bound the derivative by x is 1.
 
     >>> clip(numpy.array([-2.0, 0.5, 3.0]), 0.0, 1.0)
     array([0. , 0.5, 1. ])
     """
-    return np.clip(x, low, high)
+    return np.clip(x, low, high, out=out)
 
 
 def _replacements(

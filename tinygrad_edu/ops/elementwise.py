@@ -73,15 +73,19 @@ ONE = _Constants(1)
 @op(
     symbol="0",
     vjp=(lambda g, y, x: zero(g),),  # type: ignore[has-type]  # it follows
+    takes_out=True,
     examples=SHAPES,
 )
-def zero(x: Any) -> Any:
+def zero(x: Any, *, out: Any = None) -> Any:
     """y = 0, whatever x, also for ∞ and NaN: what a step makes of a gradient.
 
     >>> zero(numpy.array([1.0, numpy.inf]))
     array([0., 0.])
     """
-    return np.zeros_like(x)
+    if out is None:
+        return np.zeros_like(x)
+    out.fill(0)
+    return out
 
 
 _BITS = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
@@ -101,15 +105,15 @@ def gate(a: Any, x: Any, *, out: Any = None) -> Any:
     >>> gate(numpy.array([numpy.inf, 2.0, 3.0]), numpy.array([-1.0, 0.0, 1.0]))
     array([0., 0., 3.])
     """
-    mask = x > ZERO[x.dtype]
     bits = _BITS.get(a.dtype)
     if bits is None:
-        y = np.where(mask, a, ZERO[a.dtype])
+        y = np.where(x > ZERO[x.dtype], a, ZERO[a.dtype])
         return y if out is None else np.positive(y, out=out)
     if out is None:
         # the bits of a, read as an integer, times 0 or 1: it selects as np.where does, in a sixth of the time
-        return (a.view(bits) * mask).view(a.dtype)
-    np.multiply(a.view(bits), mask, out=out.view(bits))
+        return (a.view(bits) * (x > ZERO[x.dtype])).view(a.dtype)
+    y = out.view(bits)
+    np.multiply(a.view(bits), np.greater(x, ZERO[x.dtype], out=y), out=y)
     return out
 
 
@@ -269,7 +273,10 @@ def sigmoid(x: Any, *, out: Any = None) -> Any:
     """
     x = array(x)
     with np.errstate(over="ignore"):  # e⁻ˣ = ∞ gives the right limit, 0
-        return np.reciprocal(ONE[x.dtype] + np.exp(-x), out=out)
+        if out is None:
+            return np.reciprocal(ONE[x.dtype] + np.exp(-x))
+        np.exp(np.negative(x, out=out), out=out)
+        return np.reciprocal(np.add(ONE[x.dtype], out, out=out), out=out)
 
 
 def _gap(a: Any, b: Any) -> Any:
@@ -389,14 +396,17 @@ def sinc_derivative(x: Any, order: int) -> Any:
 # Copies, types and complex numbers
 
 
-@op(symbol="copy", vjp=(lambda g, y, x: g,), answers=(np.copy,), examples=SHAPES)
-def copy(x: Any) -> Any:
+@op(symbol="copy", vjp=(lambda g, y, x: g,), answers=(np.copy,), takes_out=True, examples=SHAPES)
+def copy(x: Any, *, out: Any = None) -> Any:
     """y = x, in memory of its own.
 
     >>> copy(numpy.array([1.0, 2.0]))
     array([1., 2.])
     """
-    return np.copy(x)
+    if out is None:
+        return np.copy(x)
+    np.copyto(out, x)
+    return out
 
 
 @op(
@@ -404,9 +414,10 @@ def copy(x: Any) -> Any:
     vjp=(lambda g, y, x, *, dtype: np.astype(g, x.dtype),),
     answers=(np.astype,),
     bind=lambda x, dtype, copy=True: ((x,), {"dtype": np.dtype(dtype)}),
+    takes_out=True,
     examples=[example((3,), "float64"), example(Fixed(np.array([1, 2])), float), example((2, 3), "int64")],
 )
-def astype(x: Any, dtype: Any) -> Any:
+def astype(x: Any, dtype: Any, *, out: Any = None) -> Any:
     """y = x as numbers of another type. The gradient is cast back to the type of x.
 
     >>> astype(numpy.array([1.5, 2.5]), int)
@@ -414,7 +425,10 @@ def astype(x: Any, dtype: Any) -> Any:
     """
     if dtype.kind not in "biufc":
         raise TypeError(f"a tensor holds numbers, which {dtype} is not")
-    return np.astype(array(x), dtype)
+    if out is None:
+        return np.astype(array(x), dtype)
+    np.copyto(out, x, casting="unsafe")
+    return out
 
 
 conjugate = unary(

@@ -178,6 +178,8 @@ def _add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) 
     symbol=lambda *, key, shape: key_text(key) + "+=",
     vjp=lambda i, g, y, values, *arrays, key, shape: g[index_of(key, arrays)],
     bind=lambda values, *arrays, key, shape: ((values, *arrays), {"key": key, "shape": shape}),
+    takes_out=True,
+    judges=True,
     analytic=True,
     formulas=["∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=[
@@ -189,9 +191,11 @@ def _add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) 
         example((), key=(0, 1), shape=(2, 2)),
     ],
 )
-def scatter(values: Any, *arrays: Any, key: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+def scatter(values: Any, *arrays: Any, key: tuple[Any, ...], shape: tuple[int, ...], out: Any = None) -> Any:
     """y = 0 of the given shape, but y[index] += values: the adjoint of y = x[index]."""
-    y = np.zeros(shape, values.dtype)
+    y = np.zeros(shape, values.dtype) if out is None else out
+    if out is not None:
+        y.fill(0)
     _add_at(y, key, arrays, values)
     return y
 

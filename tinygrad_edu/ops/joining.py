@@ -44,6 +44,7 @@ def _part(i: int, xs: Sequence[Any], axis: int) -> tuple[slice, ...]:
     vjp=lambda i, g, y, *xs, axis: g[_part(i, xs, axis)],
     answers=(np.concatenate, np.concat),
     bind=_bind_joined,
+    takes_out=True,
     analytic=True,
     formulas=["∂L/∂xᵢ = ∂L/∂y[part i]"],
     examples=[
@@ -55,7 +56,7 @@ def _part(i: int, xs: Sequence[Any], axis: int) -> tuple[slice, ...]:
         example([(0, 2), (3, 2)]),
     ],
 )
-def concatenate(*xs: Any, axis: int) -> Any:
+def concatenate(*xs: Any, axis: int, out: Any = None) -> Any:
     """y is the xs one after the other along an axis; without an axis, all of them as one row.
 
     Raises ValueError if their other lengths differ.
@@ -66,7 +67,7 @@ def concatenate(*xs: Any, axis: int) -> Any:
     >>> a.grad.tolist(), b.grad.tolist()
     ([2.0, 4.0], [6.0])
     """
-    return np.concatenate(xs, axis=axis)
+    return np.concatenate(xs, axis=axis, out=out)
 
 
 concat = concatenate

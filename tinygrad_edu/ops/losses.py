@@ -100,9 +100,10 @@ def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ign
     # log Σ exp x = top + log Σ exp (x − top), kept apart: a large top would swallow the digits of the log
     x = columns(logits)
     top = np.maximum.reduce(x, axis=0) if x.size else np.add.reduce(x, axis=0)
-    shifted = x - top
-    log_sum = np.log(np.add.reduce(np.exp(shifted), axis=0))
-    losses = log_sum - shifted[target if kept is None else np.where(kept, target, 0), np.arange(len(target))]
+    shifted = np.subtract(x, top, out=None if np.may_share_memory(x, logits) else x)
+    chosen = shifted[target if kept is None else np.where(kept, target, 0), np.arange(len(target))]
+    log_sum = np.log(np.add.reduce(np.exp(shifted, out=shifted if shifted.dtype.kind == "f" else None), axis=0))
+    losses = log_sum - chosen
     if kept is not None:
         losses = gate(losses, kept)
     if reduction != "none":

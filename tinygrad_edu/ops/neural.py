@@ -90,8 +90,8 @@ def _silu_rule(g: Any, y: Any, x: Any) -> Any:
     return g * (s + y * (1 - s))
 
 
-@op(symbol="SiLU", vjp=(_silu_rule,), analytic=True, examples=SHAPES)
-def silu(x: Any) -> Any:
+@op(symbol="SiLU", vjp=(_silu_rule,), analytic=True, takes_out=True, examples=SHAPES)
+def silu(x: Any, *, out: Any = None) -> Any:
     """y = x·sigmoid(x), also called swish.
 
     >>> silu(numpy.array([-1e4, 0.0, 1e4])).tolist()
@@ -99,7 +99,7 @@ def silu(x: Any) -> Any:
 
     Source: Hendrycks and Gimpel, *Gaussian error linear units* (2016).
     """
-    return x * sigmoid(x)
+    return np.multiply(x, sigmoid.forward(x, out=out), out=out)
 
 
 @functools.cache
@@ -192,24 +192,24 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 # Logarithms of sums of exponentials
 
 
-@op(symbol="softplus", vjp=(lambda g, y, x: g * sigmoid(x),), examples=SHAPES)
-def softplus(x: Any) -> Any:
+@op(symbol="softplus", vjp=(lambda g, y, x: g * sigmoid(x),), takes_out=True, examples=SHAPES)
+def softplus(x: Any, *, out: Any = None) -> Any:
     """y = ln(1 + eˣ), a smooth max(x, 0).
 
     >>> softplus(numpy.array([-1e4, 1e4])).tolist()
     [0.0, 10000.0]
     """
-    return np.logaddexp(x, 0)
+    return np.logaddexp(x, 0, out=out)
 
 
-@op(symbol="logsigmoid", vjp=(lambda g, y, x: g * sigmoid(-x),), examples=SHAPES)
-def logsigmoid(x: Any) -> Any:
+@op(symbol="logsigmoid", vjp=(lambda g, y, x: g * sigmoid(-x),), takes_out=True, examples=SHAPES)
+def logsigmoid(x: Any, *, out: Any = None) -> Any:
     """y = ln sigmoid(x) = −ln(1 + e⁻ˣ), finite where sigmoid is 0.
 
     >>> logsigmoid(numpy.array([-1e4, 1e4])).tolist()
     [-10000.0, -0.0]
     """
-    return -np.logaddexp(-x, 0)
+    return np.negative(np.logaddexp(np.negative(x, out=out), 0, out=out), out=out)
 
 
 def columns(x: Any) -> Any:
@@ -217,14 +217,14 @@ def columns(x: Any) -> Any:
     return np.ascontiguousarray(x.T) if x.shape[1] <= 64 else x.T
 
 
-def _centred(x: Any, axis: Any) -> Any:
+def _centred(x: Any, axis: Any, out: Any) -> Any:
     """x − max x, so that no exponential overflows."""
     x = array(x)
     if not x.size:
-        return x
+        return x if out is None else out
     if x.ndim == 2 and axis == -1:
-        return x - np.maximum.reduce(columns(x), axis=0)[:, None]
-    return x - np.maximum.reduce(x, axis=axis, keepdims=True)
+        return np.subtract(x, np.maximum.reduce(columns(x), axis=0)[:, None], out=out)
+    return np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
 
 
 _AXES = [
@@ -240,28 +240,30 @@ _AXES = [
 @op(
     symbol="softmax",
     vjp=(lambda g, y, x, *, axis: y * (g - np.add.reduce(g * y, axis=axis, keepdims=True)),),
+    takes_out=True,
     examples=_AXES,
 )
-def softmax(x: Any, axis: Any = -1) -> Any:
+def softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
     """yᵢ = exp xᵢ / Σⱼ exp xⱼ: positive, and summing to 1 along `axis`. Subtracting max x first changes nothing but the overflow.
 
     >>> softmax(numpy.array([1e4, 1e4])).tolist()
     [0.5, 0.5]
     """
-    e = np.exp(_centred(x, axis))
-    return e / np.add.reduce(e, axis=axis, keepdims=True)
+    e = np.exp(_centred(x, axis, out), out=out)
+    return np.divide(e, np.add.reduce(e, axis=axis, keepdims=True), out=out)
 
 
 @op(
     symbol="log softmax",
     vjp=(lambda g, y, x, *, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True),),
+    takes_out=True,
     examples=_AXES,
 )
-def log_softmax(x: Any, axis: Any = -1) -> Any:
+def log_softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
     """yᵢ = xᵢ − ln Σⱼ exp xⱼ, the logarithm of softmax, finite where softmax is 0.
 
     >>> log_softmax(numpy.array([0.0, 1e4])).tolist()
     [-10000.0, 0.0]
     """
-    z = _centred(x, axis)
-    return z - np.log(np.add.reduce(np.exp(z), axis=axis, keepdims=True))
+    z = _centred(x, axis, out)
+    return np.subtract(z, np.log(np.add.reduce(np.exp(z), axis=axis, keepdims=True)), out=out)

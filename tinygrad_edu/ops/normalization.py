@@ -83,6 +83,7 @@ def _by_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) ->
     symbol="batch norm",
     vjp=(_by_x, _by_weight, lambda g, y, x, weight, bias, *, eps: channel_sum(g[0])),
     outputs=3,
+    takes_out=True,
     analytic=True,
     domain=(real, positive, real),
     results=BatchNormResult._make,
@@ -99,7 +100,7 @@ def _by_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) ->
         example(Drawn((2, 1), real), (1,), (1,), eps=1.0),
     ],
 )
-def batch_norm(x: Any, weight: Any, bias: Any, eps: float = 1e-5) -> Any:
+def batch_norm(x: Any, weight: Any, bias: Any, eps: float = 1e-5, *, out: Any = None) -> Any:
     """y = w·z + b with z = (x − m) / √(v + ε), and m = Σ x/n and v = Σ (x − m)²/n of each channel. Returns y, m and v.
 
     weight w and bias b: (C,). In operations, as figures draw it, the same is
@@ -116,11 +117,18 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float = 1e-5) -> Any:
         raise ValueError(
             f"x is (N, C) or (N, C, …), weight and bias (C,), but got {x.shape}, {weight.shape}, {bias.shape}"
         )
+    if out is not None and out[0].dtype != x.dtype:
+        for place, result in zip(out, batch_norm.forward(x, weight, bias, eps), strict=True):
+            np.copyto(place, result)
+        return out
     n = each(x)
-    mean = channel_sum.forward(x) / n
-    d = x - beside(mean, x)
-    var = channel_sum.forward(d * d) / n
+    y, mean, var = out or (None, None, None)
+    mean = np.divide(channel_sum.forward(x, out=mean), n, out=mean)
+    d = np.subtract(x, beside(mean, x), out=y)
+    var = np.divide(channel_sum.forward(np.square(d, out=y), out=var), n, out=var)
     scale = weight / np.sqrt(var + eps)
+    if out is not None:  # where its square is now
+        np.subtract(x, beside(mean, x), out=d)
     place = d if np.result_type(d, scale, bias) == d.dtype else None
     y = np.multiply(d, beside(scale, x), out=place)
     return np.add(y, beside(bias, x), out=place), mean, var

@@ -116,15 +116,16 @@ matmul = ufunc(
     bind=lambda a, b, axis=-1: ((a, b) if axis == -1 else (np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)), {}),
     answers=(np.vecdot, np.linalg.vecdot),
     broadcasts=True,
+    takes_out=True,
     examples=[example((3,), (3,)), example((2, 3), (3,)), example((2, 1, 3), (4, 3)), example((3, 2), (3, 2), axis=0)],
 )
-def vecdot(a: Any, b: Any) -> Any:
+def vecdot(a: Any, b: Any, *, out: Any = None) -> Any:
     """y = Σₖ aₖ·bₖ along one axis, the last unless told otherwise; the others are broadcast together.
 
     >>> vecdot(np.array([[1, 2], [3, 4]]), np.array([10, 1]))
     array([12, 34])
     """
-    return np.vecdot(a, b)
+    return np.vecdot(a, b, out=out)
 
 
 @composite(

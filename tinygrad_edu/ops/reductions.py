@@ -74,6 +74,7 @@ def sum(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
     symbol="expand",
     vjp=(lambda g, y, x, *, shape, axis, keepdims: np.sum(g, axis=axis, keepdims=keepdims),),
     view=True,
+    takes_out=True,
     analytic=True,
     examples=[
         example((), shape=(2, 3)),
@@ -86,7 +87,7 @@ def sum(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
         example((), shape=(65, 65)),
     ],
 )
-def expand(x: Any, shape: tuple[int, ...], axis: Any = None, *, keepdims: bool = False) -> Any:
+def expand(x: Any, shape: tuple[int, ...], axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y is x repeated along the axes that a sum took: `sum` and `expand` are the gradients of each other.
 
     >>> import numpy as np
@@ -96,8 +97,8 @@ def expand(x: Any, shape: tuple[int, ...], axis: Any = None, *, keepdims: bool =
     if axis is not None and x.ndim != len(shape):
         axes = normalize_axis_tuple(axis, len(shape))
         x = x.reshape([1 if i in axes else n for i, n in enumerate(shape)])
-    y = np.empty(shape, x.dtype)
-    if y.size > 4096:
+    y = np.empty(shape, x.dtype) if out is None else out
+    if out is None and y.size > 4096:
         return np.broadcast_to(x, shape)  # repeated without being copied
     y[...] = x  # a few numbers are copied sooner than np.broadcast_to begins
     return y
@@ -107,11 +108,12 @@ def expand(x: Any, shape: tuple[int, ...], axis: Any = None, *, keepdims: bool =
     symbol="mean",
     vjp=(lambda g, y, x, *, axis, keepdims: expand(g / count(x, y), shape=x.shape, axis=axis, keepdims=keepdims),),
     answers=(np.mean,),
+    takes_out=True,
     analytic=True,
     formulas=["∂L/∂x = ∂L/∂y / n"],
     examples=[*AXES, example((0, 3), axis=1)],
 )
-def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def mean(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y = Σ x / n, with n the number of elements that go into one of y. The mean of whole numbers is float64.
 
     >>> import tinygrad_edu as tg
@@ -121,9 +123,9 @@ def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     [0.25, 0.25, 0.25, 0.25]
     """
     if x.dtype.char not in "fd" or not x.size:
-        return x.mean(axis, keepdims=keepdims)  # NumPy adds up float16 in float32, whole numbers in float64
-    y = np.add.reduce(x, axis=axis, keepdims=keepdims)
-    return y / count(x, y)
+        return x.mean(axis, out=out, keepdims=keepdims)  # NumPy adds up float16 in float32, whole numbers in float64
+    y = np.add.reduce(x, axis=axis, keepdims=keepdims, out=out)
+    return np.divide(y, count(x, y), out=out)
 
 
 def in_a_row(x: Any, axis: Any) -> Any:
@@ -170,6 +172,7 @@ _others = Op(  # what the rule of a product is printed with
         ),
     ),
     answers=(np.prod, (np.multiply, "reduce")),
+    takes_out=True,
     analytic=True,
     formulas=[
         ("∂L/∂xᵢ = ∂L/∂y·∏ xⱼ, j ≠ i", lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * _others(x, axis=axis))
@@ -182,7 +185,7 @@ _others = Op(  # what the rule of a product is printed with
         example(np.array([[2.0, 0.0, 0.5], [1.0, 2.0, 3.0]])),
     ],
 )
-def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def prod(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y = ∏ x. The gradient, ∏ of the others, is right with zeros among them too: nothing is divided by x.
 
     >>> import tinygrad_edu as tg
@@ -191,7 +194,7 @@ def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     >>> x.grad.tolist()
     [0.0, 6.0, 0.0]
     """
-    return np.multiply.reduce(x, axis=axis, keepdims=keepdims)
+    return np.multiply.reduce(x, axis=axis, keepdims=keepdims, out=out)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -217,11 +220,12 @@ def _shared(extreme: Any, g: Any, x: Any, axis: Any) -> Any:
     symbol="max",
     vjp=(_share_with_nan,),
     answers=(np.max, np.amax, (np.maximum, "reduce")),
+    takes_out=True,
     formulas=[share_evenly],
     domain=spread,
     examples=AXES,
 )
-def max(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def max(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y = max x, NaN if there is one. Where several elements are largest (or NaN), they share the gradient evenly.
 
     Raises ValueError for the largest of no elements.
@@ -232,25 +236,26 @@ def max(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     >>> x.grad.tolist()
     [0.0, 0.5, 0.5]
     """
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims, out=out)
 
 
 @op(
     symbol="min",
     vjp=(_share_with_nan,),
     answers=(np.min, np.amin, (np.minimum, "reduce")),
+    takes_out=True,
     formulas=[share_evenly],
     domain=spread,
     examples=AXES,
 )
-def min(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def min(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y = min x, NaN if there is one. Where several elements are smallest (or NaN), they share the gradient evenly.
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([[3, 1], [2, 4]]).min(axis=1).tolist()
     [1, 2]
     """
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.minimum.reduce(x, axis=axis, keepdims=keepdims, out=out)
 
 
 @composite(answers=(np.ptp,), domain=spread, examples=AXES)
@@ -380,6 +385,7 @@ SPREADS = (
     ),
     answers=(np.var,),
     bind=_bind_spread,
+    takes_out=True,
     analytic=True,
     formulas=[
         (
@@ -391,7 +397,7 @@ SPREADS = (
     ],
     examples=SPREADS,
 )
-def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False) -> Any:
+def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False, out: Any = None) -> Any:
     """y = Σ (x − mean x)² / (n − c): the variance. c = 0 describes the numbers at hand (NumPy's default), c = 1
     (PyTorch's) estimates without bias from a sample; it is called `correction` or `ddof`.
 
@@ -403,8 +409,10 @@ def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = Fal
     (0.6667, 1.0)
     """
     d = deviation(x, axis)
-    y = mean.forward(d * d, axis, keepdims=keepdims)
-    return y if correction == 0 else y * count(x, y) / _degrees(x, y, correction)
+    y = mean.forward(d * d, axis, keepdims=keepdims, out=out)
+    if correction == 0:
+        return y
+    return np.divide(np.multiply(y, count(x, y), out=out), _degrees(x, y, correction), out=out)
 
 
 @op(
@@ -416,6 +424,7 @@ def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = Fal
     ),
     answers=(np.std,),
     bind=_bind_spread,
+    takes_out=True,
     analytic=True,
     formulas=[
         (
@@ -430,7 +439,7 @@ def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = Fal
     examples=[e for e in SPREADS if "axis" not in e.settings or e.settings["axis"] != ()],
     special=[at(3.0, gradient=0.0)],
 )
-def std(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False) -> Any:
+def std(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False, out: Any = None) -> Any:
     """y = √var x: the standard deviation; see `var`. A constant has the standard deviation 0, and the gradient 0.
 
     >>> import tinygrad_edu as tg
@@ -439,7 +448,7 @@ def std(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = Fal
     >>> x.grad.tolist()
     [0.0, 0.0, 0.0]
     """
-    return np.sqrt(var.forward(x, axis, correction=correction, keepdims=keepdims))
+    return np.sqrt(var.forward(x, axis, correction=correction, keepdims=keepdims, out=out), out=out)
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -49,7 +49,8 @@ def _large(instruction: Instruction) -> bool:
     if instruction.how != "out" or not elementwise(instruction.op) or value.array.nbytes < 4 * BLOCK:
         return False
     return all(
-        v.array is not None and (v.array.size == 1 or (v.shape == value.shape and v.array.flags.c_contiguous))
+        v.array is not None
+        and ((v.array.size == 1 and v.array.ndim < 2) or (v.shape == value.shape and v.array.flags.c_contiguous))
         for v in (value, *instruction.inputs)
     )
 
@@ -77,7 +78,8 @@ def _apart(stretch: Sequence[Instruction]) -> bool:
 
 def _blocked(stretch: list[Instruction], later: Sequence[Instruction], plan: Plan) -> Instruction:
     """One instruction for a stretch."""
-    needed = {id(_root(v)) for i in later for v in i.inputs} | {id(_root(v)) for v in plan.outputs}
+    needed = {id(_root(v)) for i in later for v in (*i.inputs, *([i.value] if i.how == "write" else ()))}
+    needed |= {id(_root(v)) for v in plan.outputs}
     last = stretch[-1].value
     length = BLOCK // max(i.value.dtype.itemsize for i in stretch)
     written = [i.value for i in stretch]
@@ -122,4 +124,5 @@ def _root(v: Value) -> Value:
 
 def _storages(instruction: Instruction) -> list[Storage]:
     values = [v for i in (instruction.body or [instruction]) for v in (*i.inputs, i.value)]
-    return [v.storage for v in values if not instruction.scratch or v.array.ctypes.data not in instruction.scratch]
+    kept = [v for v in values if not instruction.scratch or v.array.ctypes.data not in instruction.scratch]
+    return [storage for v in kept for storage, _ in v.pieces()]

@@ -114,7 +114,7 @@ class _Writer:
     def _into(self, instruction: Instruction, inputs: list[str], out: str) -> str:
         """The call that writes into `out`; most ufuncs are quicker with it in its place."""
         forward = instruction.op.forward
-        if isinstance(forward, np.ufunc) and forward not in (np.maximum, np.minimum):
+        if isinstance(forward, np.ufunc) and forward.nout == 1 and forward not in (np.maximum, np.minimum):
             return f"{self._function(instruction)}({', '.join([*inputs, out])})"
         return f"{self._function(instruction)}({', '.join([*inputs, *self._settings(instruction), f'out={out}'])})"
 

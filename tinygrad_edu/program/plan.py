@@ -41,10 +41,15 @@ class Value:
     name: str
     shape: Any
     dtype: Any
-    storage: Storage
+    storage: Storage  # of several results, a storage for each: `parts`
     array: Any = None
     note: str = ""
     source: Value | None = None  # what it is a view of
+    parts: list[Storage] = field(default_factory=list)
+
+    def pieces(self) -> list[tuple[Storage, Any]]:
+        """Its memory and array; of several results, those of each."""
+        return list(zip(self.parts, self.array, strict=True)) if self.parts else [(self.storage, self.array)]
 
 
 @dataclass(eq=False)
@@ -83,9 +88,13 @@ class Plan:
     def early(self) -> list[Any]:
         """The arrays of leaves that are written before the last line that may raise: a run that fails puts them back.
 
-        An op that writes where it is told computes, and judges no values; a view does not either.
+        A view judges no values, and neither does a ufunc.
         """
-        judging = [k for k, i in enumerate(self.instructions) if i.how == "fresh" and not i.op.view]
+        judging = [
+            k
+            for k, i in enumerate(self.instructions)
+            if i.op is not None and i.op.judges and (not i.op.view or i.value.storage.kind == "fresh")
+        ]
         before = self.instructions[: max(judging, default=0)]
         written = [line.value.storage for i in before for line in (i.body or [i])]
         return [storage.memory for storage in dict.fromkeys(written) if storage.kind == "leaf"]
@@ -101,28 +110,23 @@ class Plan:
 
     def __str__(self) -> str:
         lines = self.lines()
-        alone = sum(i.value.array.nbytes for i in lines if i.how == "out" and i.value.storage.kind == "buffer")
+        living: dict[int, list[str]] = {id(memory): [] for memory in self.buffers}
+        alone = 0
+        for line in lines:
+            for storage, array in line.value.pieces() if line.how == "out" else ():
+                if storage.kind == "buffer":
+                    alone += array.nbytes
+                    living.setdefault(id(storage.memory), []).append(f"{line.value.name} {array.shape}")
         text = [
             f"{len(lines)} instructions, {len(self.views)} views made beforehand, {len(self.buffers)} buffers of "
             f"{self.nbytes:,} bytes for values of {alone:,}"
         ]
-        living: dict[int, list[Value]] = {id(memory): [] for memory in self.buffers}
-        for i in lines:
-            if i.how == "out" and id(i.value.storage.memory) in living:
-                living[id(i.value.storage.memory)].append(i.value)
-        for memory in self.buffers:
-            values = ", ".join(f"{v.name} {v.shape}" for v in living[id(memory)])
-            text.append(f"{memory.nbytes:12,}  {values or 'a block'}")
-        fresh = [
-            f"{i.value.name} {i.value.shape or ''}".rstrip()
-            for i in lines
-            if i.value.storage.kind == "fresh" and i.how == "fresh"
-        ]
+        text += [f"{m.nbytes:12,}  {', '.join(living[id(m)]) or 'a block'}" for m in self.buffers]
+        fresh = [line.value for line in lines if line.how == "fresh" and line.value.storage.kind == "fresh"]
         if fresh:
-            text.append(f"       fresh  {', '.join(fresh)}")
-        if any(i.seconds is not None for i in self.instructions):
-            text.append(f"{sum(i.seconds or 0 for i in self.instructions) * 1e6:.1f} µs a run")
-        return "\n".join(text)
+            text.append(f"{'fresh':>12}  {', '.join(f'{v.name} {v.shape}' for v in fresh)}")
+        seconds = [i.seconds for i in self.instructions if i.seconds is not None]
+        return "\n".join([*text, f"{sum(seconds) * 1e6:.1f} µs a run"] if seconds else text)
 
     __repr__ = __str__
 
@@ -207,18 +211,25 @@ class _Planner:
 
     def _owner(self, x: Tensor) -> Tensor:
         """The tensor whose memory `x` shows, in what is left of the record."""
-        while x.op is not None and x.op.view and (x.op.selects or shares(x)):
+        while x.op is not None and x.op.view and (shares(x) if not x.op.selects else not _planned(self.inputs[x][0])):
             x = self.inputs[x][0]
         return x
 
-    def _lifetimes(self) -> dict[Tensor, int]:
-        """For each tensor that has memory of its own, the last event that reads or writes it."""
-        last: dict[Tensor, int] = {}
+    def _lifetimes(self) -> dict[Any, int]:
+        """For each tensor that has memory of its own, the last event that reads or writes it.
+
+        For one of several results also by (op's tensor, index), as it is first computed with the others.
+        """
+        last: dict[Any, int] = {}
         for i, event in enumerate(self.events):
             for x in (event.value, event.target) if isinstance(event, Write) else event.inputs:
                 last[self._owner(x)] = i
         for x in self.outputs:
             last[self._owner(x)] = len(self.events)
+        for x, i in list(last.items()):
+            if x.op is not None and x.op.selects:
+                place = self.inputs[x][0], x.settings["index"]
+                last[place] = max(i, last.get(place, 0))
         return last
 
     # -- the plan -----------------------------------------------------------------------------------
@@ -227,8 +238,8 @@ class _Planner:
         """Walk through the events, giving each value its array."""
         self.last = self._lifetimes()
         self.direct = self._direct_writes()
+        self.dying: dict[int, list[Storage]] = {}
         elided = {w for w, _ in self.direct.values()}
-        dying: dict[int, list[Storage]] = {}
         instructions: list[Instruction] = []
         for i, event in enumerate(self.events):
             if isinstance(event, Write):
@@ -239,58 +250,75 @@ class _Planner:
                 made = self._place(event, i)
                 if made is not None:
                     instructions.append(made)
-                storage = self.values[event.node].storage
-                if storage.kind in ("buffer", "fresh") and self._owner(event.node) is event.node:
-                    storage.last = max(self.last.get(event.node, i), storage.last)
-                    dying.setdefault(storage.last, []).append(storage)
-            for storage in dying.pop(i, ()):
+            for storage in self.dying.pop(i, ()):
                 if storage.last == i:
                     storage.last = -2  # it dies once, though several values lived in it
                     if storage.kind == "buffer":
                         self.pool.give_back(storage.memory)
                     elif instructions:
-                        instructions[-1].dead += [
-                            v for v in self.values.values() if v.storage is storage and v.array is None
-                        ]
+                        values = self.values.values()
+                        instructions[-1].dead += [v for v in values if v.storage is storage and v.array is None]
         outputs = [self.values[x] for x in self.outputs]
         return Plan(instructions, self.arguments, outputs, self.leaves, self.views, self.pool.all)
+
+    def _until(self, storage: Storage, last: int) -> Storage:
+        """The storage, to be free again after the event `last`."""
+        storage.last = last
+        self.dying.setdefault(last, []).append(storage)
+        return storage
 
     def _place(self, event: Compute, i: int) -> Instruction | None:
         """The value of a node, and the instruction that computes it (none for a view that stands still)."""
         node, op, settings = event.node, event.node.op, dict(event.node.settings)
         inputs = [self.values[x] for x in event.inputs]
         scope = repr(node.scope) if node.scope is not None else ""
+        value = self._standing_view(node, op, inputs, settings)
+        if value is not None:
+            self.values[node] = value
+            self.views.append(value)
+            return None
         shape, dtype = node._data.shape, node._data.dtype
-        if op.view and shape is not None and all(v.array is not None for v in inputs):
-            array = op.forward(*[v.array for v in inputs], **settings)
-            if np.may_share_memory(array, inputs[0].array):
-                note = f"{op.name} of {inputs[0].name}"
-                value = Value(
-                    self._name(f"v{len(self.values)}"), shape, dtype, inputs[0].storage, array, note, inputs[0]
-                )
-                self.values[node] = value
-                self.views.append(value)
-                return None
-        how = "out" if op.takes_out and shape is not None else "item" if op.selects else "fresh"
-        array = source = None
         if node in self.direct:
             target = self.direct[node][1]
-            name, storage, array = target.name, target.storage, target.array
+            value = Value(target.name, shape, dtype, target.storage, target.array)
         else:
-            name = self._name(f"v{len(self.values)}")
-            if how != "out" and op.view and (op.selects or shares(node)):
-                storage, source = inputs[0].storage, inputs[0]
-            elif how != "out":
-                storage = Storage("fresh")
+            value = Value(self._name(f"v{len(self.values)}"), shape, dtype, Storage("fresh"))
+            last = self.last.get(node, i)
+            if op.view and (op.selects or shares(node)):
+                value.storage, value.source = inputs[0].storage, inputs[0]
+            elif not op.takes_out:
+                self._until(value.storage, last)
+            elif _planned(node):
+                arrays = []
+                for k, part in enumerate(node._data):
+                    memory, array = self.pool.take(part.shape, part.dtype)
+                    value.parts.append(self._until(Storage("buffer", memory), self.last.get((node, k), i)))
+                    arrays.append(array)
+                value.array = tuple(arrays)
             else:
-                dying = self._dying_input(event, i)
-                if dying is not None:
-                    storage, array = dying, dying.memory[: node._data.nbytes].view(dtype).reshape(shape)
-                else:
-                    memory, array = self.pool.take(shape, dtype)
+                storage = self._dying_input(event, i)
+                if storage is None:
+                    memory, value.array = self.pool.take(shape, dtype)
                     storage = Storage("buffer", memory)
-        value = self.values[node] = Value(name, shape, dtype, storage, array, "", source)
+                else:
+                    value.array = storage.memory[: node._data.nbytes].view(dtype).reshape(shape)
+                value.storage = self._until(storage, last)
+        self.values[node] = value
+        how = "item" if op.selects else "out" if value.array is not None else "fresh"
         return Instruction(how, op, inputs, value, settings, scope)
+
+    def _standing_view(self, node: Tensor, op: Any, inputs: list[Value], settings: dict[str, Any]) -> Value | None:
+        """The value of a view of an array that stands still: it is made once, before any run."""
+        if not op.view or any(v.array is None for v in inputs):
+            return None
+        source, shape, dtype = inputs[0], node._data.shape, node._data.dtype
+        note, name = f"{op.name} of {source.name}", f"v{len(self.values)}"
+        array = op.forward(*[v.array for v in inputs], **settings)
+        if op.selects:
+            return Value(self._name(name), shape, dtype, source.parts[settings["index"]], array, note)
+        if np.may_share_memory(array, source.array):
+            return Value(self._name(name), shape, dtype, source.storage, array, note, source)
+        return None
 
     def _dying_input(self, event: Compute, i: int) -> Storage | None:
         """The buffer of an input that is read here for the last time, if the op may write over it."""
@@ -345,6 +373,11 @@ class _Planner:
         return True
 
 
+def _planned(node: Tensor) -> bool:
+    """Whether the node has several results, each of which gets memory of its own."""
+    return node.op is not None and node.op.takes_out and isinstance(node._data, tuple)
+
+
 def elementwise(op: Any) -> bool:
     """Whether an element of the result depends on the same element of the inputs alone, and may take its place."""
-    return isinstance(op.forward, np.ufunc) and op.forward.signature is None
+    return isinstance(op.forward, np.ufunc) and op.forward.signature is None and op.forward.nout == 1

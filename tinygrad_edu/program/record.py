@@ -7,6 +7,7 @@ What is read from outside the graph at each run (a learning rate, random numbers
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_edu.graph import here, tick
+from tinygrad_edu.op import alias
 from tinygrad_edu.tensor import Tensor
 
 
@@ -62,6 +64,15 @@ def root(array: Any) -> int:
     return id(array)
 
 
+def _alone(array: Any) -> bool:
+    """Whether one tensor alone holds the array, and the array alone what it is a view of."""
+    while isinstance(array, np.ndarray):
+        if sys.getrefcount(array) > 3:  # the tensor or the view, this function, and the count itself
+            return False
+        array = array.base
+    return True
+
+
 def _grad_of(leaf: Tensor | None) -> Tensor | None:
     return None if leaf is None else leaf._grad
 
@@ -84,6 +95,8 @@ class Tape:
         self.modules: dict[int, Any] = {}
         self.afterwards: list[Callable[[], None]] = []
         self.numbers: dict[Any, Tensor] = {}
+        self.born: set[Tensor] = set()  # leaves that the function makes, and so makes anew in each run
+        self.plain: set[Tensor] = set()  # computed, but recorded for the replay alone
         self._shared: dict[Any, Tensor] = {}
         self._leaves: dict[int, Tensor] = {}
         self._turns: dict[Any, int] = {}
@@ -108,6 +121,7 @@ class Tape:
             self._written.add(target)
             before = target._data.copy()
             self._undo.append(lambda: _put_back(target, before))
+        self.start(owner(target), required=True)
         self.writes.append(Write(target, value, tick()))
         np.copyto(target._data, value._data, casting="same_kind")
         target._written()
@@ -119,24 +133,50 @@ class Tape:
         known = self._shared.get(once) if once is not None else None
         if known is not None:
             return known
-        leaf = Tensor(np.empty(shape, dtype), name=name)
+        leaf = self._outer(np.empty(shape, dtype), name)
         fill(leaf._data)
         self.feeds.append(Feed(leaf, fill))
         if once is not None:
             self._shared[once] = leaf
         return leaf
 
+    def _outer(self, array: Any, name: str) -> Tensor:
+        """A leaf that the function does not make."""
+        leaf = Tensor(array, name=name)
+        self.born.discard(leaf)
+        return leaf
+
+    def start(self, leaf: Tensor, *, required: bool) -> None:
+        """If the function made `leaf`, it begins each run with the numbers that it has now, for it may be written later."""
+        if leaf not in self.born:
+            return
+        self.born.remove(leaf)
+        if _alone(leaf._data):
+            numbers = leaf._data.copy()
+            self.feeds.append(Feed(leaf, lambda array: np.copyto(array, numbers)))
+        elif required:
+            self.refuse(
+                f"writing into {leaf._describe()}, made there of an array that others hold too,",
+                "make the tensor outside the function, or of a copy",
+            )
+
     def leaf(self, array: Any, name: str) -> Tensor:
         """The leaf that stands for an array that nothing else makes a tensor of, such as an optimizer's state."""
         known = self._leaves.get(id(array))
         if known is None:
-            known = self._leaves[id(array)] = Tensor(array, name=name)
+            known = self._leaves[id(array)] = self._outer(array, name)
         return known
 
     def number(self, leaf: Tensor) -> Tensor:
         """The leaf of a number that the function's own code says, such as 2 in `2 * x`: one for each number."""
         data = leaf._data
         return self.numbers.setdefault((data.dtype.str, data.shape, data.tobytes()), leaf)
+
+    def made(self, y: Tensor, enabled: bool) -> None:
+        """An op has been recorded; `y` is plain where it would not have been without the tape, and may be written."""
+        among = y.inputs if enabled and y.op is not alias else ()
+        if not any(x._requires_grad or (x.op is not None and x not in self.plain) for x in among):
+            self.plain.add(y)
 
     def turn(self, key: Any) -> int:
         """1 when first asked with this key, then 2, 3, …: how often the function has come by."""

@@ -236,5 +236,7 @@ def _keep_slopes(tape: Tape) -> list[Any]:
             tape.write(holder, slope)
             _KEPT[id(holder)] = holder
             leaf._grad = slope = holder
+        elif slope is not None:
+            tape.start(slope, required=False)
         kept.append((weakref.ref(leaf), slope))
     return kept

@@ -4,7 +4,7 @@ Gradient rules are written for readers, each on its own: two of them may compute
 by ∂L/∂L = 1. Three things are left out, none of which changes a bit of any result:
 
 - what has been computed already: the same op of the same inputs with the same settings, none of them written since;
-- x·1, which is x;
+- x·1, which is x, and another tensor in the memory of x;
 - what nothing needs any more.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.op import alias
 from tinygrad_edu.program.record import Tape, Write, memory
 from tinygrad_edu.tensor import Tensor
 
@@ -53,13 +54,14 @@ def simplified(
     for event in events:
         if isinstance(event, Write):
             writes[memory(event.target)] += 1
-            kept.append(Write(event.target, stands.get(event.value, event.value), event.time))
+            target, value = [stands.get(x, x) for x in (event.target, event.value)]
+            kept.append(Write(target, value, event.time))
             continue
         node, inputs = event.node, tuple([stands.get(x, x) for x in event.inputs])
         if places[node] not in writes or places[node].__class__ is int:  # else it is computed and then written itself
             if node.op.view and inputs[0] in ones:
                 ones.add(node)
-            stand = _times_one(node, inputs, ones)
+            stand = inputs[0] if node.op is alias else _times_one(node, inputs, ones)
             if stand is None or places[stand] in writes:
                 read = tuple([(x, writes.get(places[x], 0)) for x in inputs])
                 # 1, 1.0 and True are equal, and so are 0.0 and -0.0, but do not read alike
@@ -82,15 +84,19 @@ def _times_one(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> T
 
 
 def _needed(events: list[Event], outputs: list[Tensor]) -> list[Event]:
-    """The events that something needs: outputs and writes, and what they are computed from."""
+    """The events that something later needs: outputs, writes to leaves, and what they are computed from."""
     needed = set(outputs)
+    places = {memory(x) for x in outputs}
     kept: list[Event] = []
     for event in reversed(events):
         if isinstance(event, Write):
-            needed |= {event.target, event.value}
-        elif event.node in needed:
-            needed.update(event.inputs)
+            place = memory(event.target)
+            used = place.__class__ is int or place in places
+            read: tuple[Tensor, ...] = (event.target, event.value)
         else:
-            continue
-        kept.append(event)
+            used, read = event.node in needed, event.inputs
+        if used:
+            needed.update(read)
+            places.update(map(memory, read))
+            kept.append(event)
     return kept[::-1]
