@@ -894,6 +894,85 @@ def test_storing_a_recorded_tensor_in_an_array_raises_with_the_cure(x, dtype):
 
 
 # ---------------------------------------------------------------------------------------------------
+# Masked arrays: a tensor has no mask, so none is lost to one
+
+
+MASKED = np.ma.masked_array([10.0, 20.0, 30.0], mask=[False, True, False])
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda t: Tensor(MASKED),
+        lambda t: Tensor(MASKED, dtype="float32"),
+        lambda t: Tensor([MASKED, MASKED]),
+        lambda t: Tensor([[MASKED]]),
+        lambda t: Tensor(np.ma.masked),
+        lambda t: tg.tensor(MASKED),
+        lambda t: tg.full(3, MASKED),
+        lambda t: tg.zeros_like(MASKED),
+        lambda t: t + MASKED,
+        lambda t: t * np.ma.masked,
+        lambda t: t**MASKED,
+        lambda t: t @ MASKED,
+        lambda t: t < MASKED,
+        lambda t: np.add(t, MASKED),
+        lambda t: np.add(MASKED, t),
+        lambda t: np.where(MASKED > 1, t, 0),
+        lambda t: np.clip(t, MASKED, 40),
+        lambda t: np.concatenate([t, MASKED]),
+        lambda t: np.stack([MASKED, t]),
+        lambda t: np.allclose(t, MASKED),
+        lambda t: t[MASKED > 15],
+        lambda t: t.detach().__setitem__(slice(None), MASKED),
+        lambda t: t.detach().__setitem__(MASKED > 15, 0),
+        lambda t: setattr(t.clone().detach(), "data", MASKED),
+        lambda t: setattr(t, "grad", MASKED),
+        lambda t: no_grad()(t.__iadd__)(MASKED),
+        lambda t: t.requires_grad_().backward(MASKED),
+        lambda t: tg.evaluate(t, {t: MASKED}),
+        lambda t: tg.nn.functional.mse_loss(t, MASKED),
+    ],
+)
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_a_mask_is_not_lost_unseen(lose, requires_grad):
+    t = Tensor([1.0, 2.0, 3.0], requires_grad=requires_grad)
+    with pytest.raises(TypeError, match=r"masked array.*\.filled\(0\).*np\.where"):
+        lose(t)
+    assert t.tolist() == [1.0, 2.0, 3.0]
+    assert t.grad is None
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda t: MASKED + t,
+        lambda t: MASKED * t,
+        lambda t: operator.eq(MASKED, t),
+        lambda t: MASKED.copy().__iadd__(t),
+        lambda t: MASKED.copy().__setitem__(0, t[0]),
+        lambda t: np.ma.exp(t),
+        lambda t: np.ma.asarray(t),
+        lambda t: np.ma.masked_invalid(t),
+        lambda t: np.ma.where(MASKED > 1, t, MASKED),
+        lambda t: np.ma.concatenate([t, MASKED]),
+    ],
+)
+def test_masked_arithmetic_does_not_cut_a_tensor_from_its_graph(cut, x):
+    for t in (x, x * 1.0):
+        with pytest.raises(RuntimeError, match=r"is part of a graph.*\.numpy\(\) to leave the graph"):
+            cut(t)
+
+
+def test_the_cures_for_a_masked_array_work_and_a_plain_tensor_is_numbers_to_numpy_ma(x):
+    assert (x + MASKED.filled(0)).tolist() == [11.0, -2.0, 33.0]
+    assert np.where(np.ma.getmaskarray(MASKED), 0, x * MASKED.filled(0)).tolist() == [10.0, 0.0, 90.0]
+    product = MASKED * x.detach()
+    assert product.tolist() == [10.0, None, 90.0]
+    assert np.ma.asarray(x.detach()).tolist() == x.tolist()
+
+
+# ---------------------------------------------------------------------------------------------------
 # Indexing, in every form
 
 

@@ -22,6 +22,7 @@ from tinygrad_edu.graph import (
     is_grad_enabled,
     no_grad,
     recording,
+    refuse_masked,
     topological,
     tracing,
     walk,
@@ -100,6 +101,7 @@ def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> An
         g.fill(1)
     else:
         is_tensor = hasattr(gradient, "_data")
+        refuse_masked(gradient)
         g = gradient if is_tensor and create_graph else gradient._data if is_tensor else np.asarray(gradient)
         if g.dtype.kind not in "biuf":
             raise TypeError(

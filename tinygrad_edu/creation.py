@@ -13,6 +13,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu import random
+from tinygrad_edu.graph import refuse_masked
 from tinygrad_edu.protocols import numbers
 from tinygrad_edu.tensor import Tensor
 
@@ -72,7 +73,9 @@ def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, name: s
     >>> t
     Tensor([0., 0.])
     """
-    return Tensor(np.array(data, dtype=dtype), requires_grad, name=name)
+    array = np.array(data, dtype=dtype)
+    refuse_masked(data, depth=array.ndim - 1)
+    return Tensor(array, requires_grad, name=name)
 
 
 def zeros(*shape: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:

@@ -149,6 +149,19 @@ def explain(error: Exception, message: str) -> NoReturn:
         del raised, error  # a frame that holds its own exception is a cycle, and would keep the inputs alive
 
 
+def refuse_masked(value: Any, depth: int = 0) -> None:
+    """Raise TypeError for a masked array, whose mask would be lost; also for one in lists nested `depth` deep."""
+    if isinstance(value, np.ndarray):
+        if value.__class__ is not np.ndarray and isinstance(value, np.ma.MaskedArray):
+            raise TypeError(
+                f"a masked array of shape {value.shape} meets a Tensor, which has no mask, so its mask would be lost; "
+                "write a.filled(0) for its numbers, and np.where(np.ma.getmaskarray(a), 0, y) to leave elements out of a result"
+            )
+    elif depth and isinstance(value, list | tuple):
+        for part in value:
+            refuse_masked(part, depth - 1)
+
+
 def has_nan(value: Any) -> bool:
     """Whether an array, or one of a tuple of them, holds a NaN."""
     if isinstance(value, tuple | list):
@@ -284,7 +297,7 @@ def walk(
             y, xs = node._value(), inputs
         else:
             y, xs = node._data, [x._data for x in inputs]
-        if op.outputs is not None:
+        if op.outputs is not None and not op.by_result:
             g = tuple([np.zeros(a.shape, a.dtype) if gi is None else gi for gi, a in zip(g, node._data, strict=True)])
         try:
             for i, x in enumerate(inputs):
@@ -443,6 +456,7 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
             raise ValueError(
                 f"evaluate() takes new values for leaves, but {leaf._describe()} was computed by {leaf._made_by()}"
             )
+        refuse_masked(value)
         array = np.asarray(getattr(value, "_data", value))
         if array.shape != leaf.shape or not np.can_cast(array.dtype, leaf.dtype, "same_kind"):
             raise ValueError(

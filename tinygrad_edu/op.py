@@ -40,7 +40,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_edu import autograd
-from tinygrad_edu.graph import RECORDING, SCOPE, Results, explain, has_nan, here, tick
+from tinygrad_edu.graph import RECORDING, SCOPE, Results, explain, has_nan, here, refuse_masked, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, UFUNCS
 from tinygrad_edu.tensor import Tensor, new_leaf
 
@@ -165,7 +165,9 @@ class Op:
     forward: arrays (and settings as keywords) to an array, or to a tuple of them. It depends on nothing else.
     name, symbol: what errors and figures call it; symbol may be a function of the settings.
     vjp (kept as `rules`): one rule for each input (None where there is no derivative); a single function, given the input's
-        position first, for any number of inputs; None for an op that has no derivative at all.
+        position first, for any number of inputs; None for an op that has no derivative at all. Of an op with several
+        results, an input may have a tuple of rules, one by each result: g is then that result's cotangent alone, and
+        only the rules of results that have one are run.
     bind: the arguments as the caller writes them, to `(inputs, settings)`. Left out: the first `arity`
         arguments of `forward` are inputs, the others settings.
     outputs: how many results a tuple-valued forward shows; what it returns beyond them is for the rules.
@@ -214,8 +216,10 @@ class Op:
             raise TypeError(
                 f"vjp= takes a tuple with a rule for each input, or one function of the position, but got {type(vjp).__name__} {vjp!r:.60}"
             )
-        if isinstance(vjp, tuple) and not all(rule is None or callable(rule) for rule in vjp):
-            raise TypeError("vjp= takes a tuple of rules, each a function (g, y, *inputs) or None")
+        if isinstance(vjp, tuple):
+            vjp = tuple([_ByResult(i, rule) if isinstance(rule, tuple) else rule for i, rule in enumerate(vjp)])
+            if not all(rule is None or callable(rule) for rule in vjp):
+                raise TypeError("vjp= takes a tuple of rules, each a function (g, y, *inputs) or None")
         self.forward = forward
         self.name: str = name or _named(forward).strip("_")
         self.__name__ = self.name
@@ -239,6 +243,7 @@ class Op:
         self.rules: Any = _Positions(vjp) if callable(vjp) else vjp
         self.arity: int | None = arity if arity is not None else (len(vjp) if isinstance(vjp, tuple) else None)
         self._partial = isinstance(vjp, tuple) and None in vjp
+        self.by_result = isinstance(vjp, tuple) and any(isinstance(rule, _ByResult) for rule in vjp)
         self._smooth = vjp is not None and not self._partial and isinstance(forward, np.ufunc)  # floats give floats
         if bind is None:
             names = list(inspect.signature(forward).parameters.values()) if not isinstance(forward, np.ufunc) else []
@@ -393,6 +398,9 @@ class Op:
         """An input that is neither tensor nor array: a number stays one, a list becomes an array."""
         if isinstance(x, np.generic):
             return x.item()  # NumPy's scalars are as weak as Python's
+        if isinstance(x, np.ndarray):  # one of another kind, such as a memory map
+            refuse_masked(x)
+            return np.asarray(x)
         if isinstance(x, NUMBERS) or hasattr(x, "__array_function__"):
             return x
         if isinstance(x, list | tuple):
@@ -469,6 +477,22 @@ class _Positions:
 
     def __getitem__(self, i: int) -> Rule:
         return partial(self._rule, i)
+
+
+class _ByResult:
+    """The rule of one input of an op with several results: the rules by each of them, added up."""
+
+    def __init__(self, i: int, rules: tuple[Rule | None, ...]) -> None:
+        self._i = i
+        self._rules = rules
+
+    def __call__(self, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
+        total = None
+        for part, rule in zip(g, self._rules, strict=True):
+            if part is not None and rule is not None:
+                term = rule(part, y, *xs, **settings)
+                total = term if total is None else total + term
+        return np.zeros_like(xs[self._i]) if total is None else total
 
 
 class JointOp(Op):

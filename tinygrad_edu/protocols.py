@@ -15,6 +15,8 @@ from typing import Any
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from tinygrad_edu.graph import refuse_masked
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 ANSWERS: dict[Any, Callable[..., Any]] = {}
@@ -87,6 +89,7 @@ def numbers(value: Any, what: str | None = "the numbers") -> Any:
         return type(value)([numbers(part, what) for part in value])
     if isinstance(value, dict):
         return {key: numbers(part, what) for key, part in value.items()}
+    refuse_masked(value)
     return value
 
 

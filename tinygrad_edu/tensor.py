@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu import autograd
-from tinygrad_edu.graph import RECORDING, Cell, explain, recording, tick
+from tinygrad_edu.graph import RECORDING, Cell, explain, recording, refuse_masked, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -96,7 +96,10 @@ class Tensor(NumPyProtocols):
     _extra: Extra | None
 
     def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> None:
-        array = data if data.__class__ is numpy.ndarray and dtype is None else np.asarray(data, dtype=dtype)
+        array = data
+        if data.__class__ is not numpy.ndarray or dtype is not None:
+            array = np.asarray(data, dtype=dtype)
+            refuse_masked(data, depth=array.ndim - 1)
         if array.dtype.kind not in "biufc":
             raise TypeError(
                 f"a Tensor holds numbers, but got an array of {array.dtype} from {type(data).__name__} {data!r:.60}"
@@ -335,13 +338,24 @@ class Tensor(NumPyProtocols):
         return self._data.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        self._refuse_unseen()
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    @property
+    def _mask(self) -> Any:
+        """`np.ma` takes an attribute `_data` for a masked array's numbers, without asking `__array__`, and then asks
+        for the mask. A tensor has none, and one in a graph is refused as there."""
+        self._refuse_unseen()
+        raise AttributeError("a Tensor has no mask")
+
+    def _refuse_unseen(self) -> None:
+        """Raise where a tensor in a graph is about to become an array behind the user's back."""
         self._refuse_taped("the array")
         if self._requires_grad or self.op is not None:
             raise RuntimeError(
                 f"{self._describe()} is part of a graph, and turning it into an array here would cut it silently; "
                 "write .numpy() to leave the graph, or np.stack([...]) to join tensors into one"
             )
-        return np.array(self._data, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
         self._refuse_store()
