@@ -570,6 +570,74 @@ def test_an_op_without_examples():
         check_op(make(lambda x: np.exp(x), lambda g, y, x: g * y, examples=[]))
 
 
+def _scaled(x, factor=1.0, *, offset=0.0):
+    """y = factor·x + offset."""
+    return factor * x + offset
+
+
+def _scaled_rule(g, y, x, *, factor, offset):
+    return g * factor
+
+
+@pytest.mark.parametrize(
+    ("examples", "setting"),
+    [
+        ([example((3,))], "factor= off its default 1.0"),
+        ([example((3,), 1.0, offset=2.0)], "factor= off its default 1.0"),
+        ([example((3,), 1, offset=2.0)], "factor= off its default 1.0"),
+        ([example((3,), 3.0)], "offset= off its default 0.0"),
+        ([example((3,), 3.0), example((3,), factor=3.0, offset=0)], "offset= off its default 0.0"),
+    ],
+)
+def test_a_setting_that_no_example_varies(examples, setting):
+    with pytest.raises(CheckError, match=f"planted: no example sets {setting}.*refuses="):
+        check_op(make(_scaled, _scaled_rule, examples=examples))
+
+
+def test_settings_may_be_varied_in_different_examples():
+    check_op(make(_scaled, _scaled_rule, examples=[example((3,), 3.0), example((3,), offset=2.0)]))
+
+
+def test_a_setting_that_no_example_of_a_composite_varies():
+    def planted(x, axis=None):
+        """y = Σ x."""
+        return np.sum(x, axis=axis)
+
+    planted.name, planted.examples, planted.domains = "planted", (example((2, 3)),), (positive,)
+    planted.answers, planted.analytic = (), True
+    with pytest.raises(CheckError, match="planted: no example sets axis= off its default None"):
+        check_op(planted)
+
+
+def test_a_setting_that_bind_takes_and_no_example_varies():
+    def bind(x, power=2):
+        return (x,), {"exponent": power}
+
+    def forward(x, exponent):
+        return x**exponent
+
+    def rule(g, y, x, *, exponent):
+        return g * exponent * x ** (exponent - 1)
+
+    with pytest.raises(CheckError, match="planted: no example sets power= off its default 2"):
+        check_op(make(forward, rule, bind=bind, examples=[example((3,))]))
+    check_op(make(forward, rule, bind=bind, examples=[example((3,), power=3)]))
+
+
+def test_a_refused_setting_is_refused():
+    def bind(x, order="C"):
+        if order != "C":
+            raise ValueError("rows first")
+        return (x,), {}
+
+    declaration = {"bind": bind, "arity": 1, "examples": [example((3,))]}
+    check_op(make(lambda x: x * 2, lambda g, y, x: g * 2, refuses={"order": "F"}, **declaration))
+    with pytest.raises(CheckError, match="planted: it is declared to refuse order='C', but takes it"):
+        check_op(make(lambda x: x * 2, lambda g, y, x: g * 2, refuses={"order": "C"}, **declaration))
+    with pytest.raises(CheckError, match="planted: it is declared to refuse ordre=, which is no setting of it"):
+        check_op(make(lambda x: x * 2, lambda g, y, x: g * 2, refuses={"ordre": "F"}, **declaration))
+
+
 def test_an_op_without_docstring():
     with pytest.raises(CheckError, match="no docstring"):
         check_op(op(symbol="f", name="planted", vjp=(lambda g, y, x: g * y,), examples=X)(lambda x: np.exp(x)))

@@ -184,6 +184,7 @@ class Op:
         a pair of both: the sentence for `formula`, the plain rule for the formulas of a whole record.
     advice: what is wrong with inputs of these shapes and what to type, or None: said instead of NumPy's ValueError.
     examples, domain, special: what the tests draw from; domain is one for all inputs or a tuple of them.
+    refuses: settings that are there to be refused off their default, each with a value that raises: {"order": "F"}.
     """
 
     def __init__(
@@ -207,6 +208,7 @@ class Op:
         examples: Sequence[Example] = (),
         domain: Domain | tuple[Domain, ...] = real,
         special: Sequence[At] = (),
+        refuses: dict[str, Any] | None = None,
         advice: Callable[..., str | None] | None = None,
         doc: str | None = None,
     ) -> None:
@@ -237,6 +239,7 @@ class Op:
         self.examples = tuple(examples)
         self.domains: tuple[Domain, ...] = domain if isinstance(domain, tuple) else (domain,)
         self.special = tuple(special)
+        self.refuses = refuses or {}
         self.advice = advice
         self.selects = False  # `item`: its gradient goes to one place of a tuple-valued node
         self.__doc__ = doc or forward.__doc__
@@ -609,6 +612,7 @@ def composite(
     domain: Any = real,
     analytic: bool = False,
     formulas: Sequence[str] | None = None,
+    refuses: dict[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Declare a function written in other ops as the answer for NumPy functions, with examples to test it by.
 
@@ -629,6 +633,7 @@ def composite(
         function.examples = tuple(examples)
         function.domains = domain if isinstance(domain, tuple) else (domain,)
         function.analytic = analytic
+        function.refuses = refuses or {}
         function.answers = tuple(answers)
         COMPOSITES[function.name] = function
         ANSWERS[function.name] = function

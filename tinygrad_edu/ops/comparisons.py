@@ -212,6 +212,7 @@ def _bounds(
         example((3,), -0.5, 0.5),
         example((2, 3), None, 0.3),
         example((2, 3), min=-0.2),
+        example((2, 3), max=0.4),
         example((3,)),
         example((3,), (3,), (3,)),
         example((2, 3), (3,), (2, 1)),
@@ -249,6 +250,7 @@ def _replacements(
     bind=_replacements,
     examples=[example((3,)), example((2, 3), nan=1.0, posinf=9.0, neginf=-9.0), example(())],
     special=[at(math.nan, gradient=0.0, nan=1.0, posinf=None, neginf=None)],
+    refuses={"copy": False},
 )
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
     """y = x, with `nan` for NaN and the largest numbers (or `posinf`, `neginf`) for ±∞; no gradient goes to those.
@@ -302,6 +304,7 @@ signbit = question(np.signbit, "signbit", "y = (x has a minus sign), true of −
     examples=[
         *PAIRS,
         example(Fixed(np.array([1.0, np.nan])), Fixed(np.array([1.1, np.nan])), atol=0.2, equal_nan=True),
+        example(Fixed(np.array([1.0, 100.0])), Fixed(np.array([1.2, 101.0])), rtol=0.1),
     ],
 )
 def isclose(a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:

@@ -95,7 +95,12 @@ def diagflat(x: Any, k: int = 0) -> Any:
 @composite(
     formulas=["∂L/∂x = ∂L/∂y·I"],
     answers=(np.trace,),
-    examples=[example((3, 3)), example((3, 4), offset=1), example((2, 3, 2), axis1=0, axis2=2)],
+    examples=[
+        example((3, 3)),
+        example((3, 4), offset=1),
+        example((2, 3, 2), axis1=0, axis2=2),
+        example(np.eye(2, 3, dtype=int)[None], axis1=2, axis2=1, dtype="float64"),
+    ],
     analytic=True,
 )
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:

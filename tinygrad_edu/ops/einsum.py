@@ -131,6 +131,7 @@ def _multiplications(equation: str, shapes: tuple[tuple[int, ...], ...]) -> int:
         example((2, 3), Fixed([..., 0]), (3,), Fixed([0])),
         example("bhqd,bhkd->bhqk", (2, 2, 3, 2), (2, 2, 3, 2)),
         example(",i->i", (), (3,)),
+        example("ij,jk->ik", (2, 3), (3, 2), optimize=True),
     ],
 )
 def einsum(*xs: Any, equation: str) -> Any:

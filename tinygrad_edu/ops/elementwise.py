@@ -415,7 +415,12 @@ def copy(x: Any, *, out: Any = None) -> Any:
     answers=(np.astype,),
     bind=lambda x, dtype, copy=True: ((x,), {"dtype": np.dtype(dtype)}),
     takes_out=True,
-    examples=[example((3,), "float64"), example(Fixed(np.array([1, 2])), float), example((2, 3), "int64")],
+    examples=[
+        example((3,), "float64"),
+        example(Fixed(np.array([1, 2])), float),
+        example((2, 3), "int64"),
+        example((3,), float, copy=False),
+    ],
 )
 def astype(x: Any, dtype: Any, *, out: Any = None) -> Any:
     """y = x as numbers of another type. The gradient is cast back to the type of x.

@@ -581,7 +581,11 @@ def one_hot(indices: Any, num_classes: int, dtype: str) -> Any:
 
 @composite(
     answers=(np.meshgrid,),
-    examples=[example((3,), (2,)), example((3,), (2,), indexing="ij"), example((3,), (), (2,), sparse=True)],
+    examples=[
+        example((3,), (2,)),
+        example((3,), (2,), indexing="ij"),
+        example((3,), (), (2,), sparse=True, copy=False),
+    ],
     analytic=True,
 )
 def meshgrid(*xs: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:

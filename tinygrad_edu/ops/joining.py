@@ -55,6 +55,7 @@ def _part(i: int, xs: Sequence[Any], axis: int) -> tuple[slice, ...]:
         example([(3,)]),
         example([(0, 2), (3, 2)]),
     ],
+    refuses={"dtype": "float64", "casting": "unsafe"},
 )
 def concatenate(*xs: Any, axis: int, out: Any = None) -> Any:
     """y is the xs one after the other along an axis; without an axis, all of them as one row.
@@ -87,6 +88,7 @@ concat = concatenate
         example([(), ()]),
         example([(0,), (0,)]),
     ],
+    refuses={"dtype": "float64", "casting": "unsafe"},
 )
 def stack(*xs: Any, axis: int) -> Any:
     """y is the xs, all of one shape, side by side along a new axis: y[i] = xᵢ.
@@ -100,7 +102,12 @@ def stack(*xs: Any, axis: int) -> Any:
     return np.stack(xs, axis=axis, dtype=np.result_type(*xs))
 
 
-@composite(answers=(np.vstack,), analytic=True, examples=[example([(3,), (2, 3)]), example([(), ()])])
+@composite(
+    answers=(np.vstack,),
+    analytic=True,
+    examples=[example([(3,), (2, 3)]), example([(), ()])],
+    refuses={"dtype": "float64", "casting": "unsafe"},
+)
 def vstack(xs: Any, *, dtype: Any = None, casting: Any = None) -> Any:
     """y is the xs below one another; a vector is a row.
 
@@ -111,7 +118,12 @@ def vstack(xs: Any, *, dtype: Any = None, casting: Any = None) -> Any:
     return concatenate([atleast(2, x) for x in xs], 0, dtype=dtype, casting=casting)
 
 
-@composite(answers=(np.hstack,), analytic=True, examples=[example([(2, 3), (2, 1)]), example([(3,), (2,)])])
+@composite(
+    answers=(np.hstack,),
+    analytic=True,
+    examples=[example([(2, 3), (2, 1)]), example([(3,), (2,)])],
+    refuses={"dtype": "float64", "casting": "unsafe"},
+)
 def hstack(xs: Any, *, dtype: Any = None, casting: Any = None) -> Any:
     """y is the xs beside one another: along the second axis, vectors along their only one.
 

@@ -205,7 +205,13 @@ def _bind_pinv(x: Any, rcond: Any = None, *, rtol: Any = np._NoValue) -> tuple[t
     bind=_bind_pinv,
     answers=(np.linalg.pinv,),
     domain=graded,
-    examples=[example((3, 3)), example((4, 2)), example((2, 2, 3)), example((3, 2), rtol=1e-10)],
+    examples=[
+        example((3, 3)),
+        example((4, 2)),
+        example((2, 2, 3)),
+        example((3, 2), rtol=1e-10),
+        example((3, 2), 1e-10),
+    ],
 )
 def pinv(x: Any, *, rcond: float | None) -> Any:
     """y = x⁺, the pseudo-inverse: the solution of least squares, and of these the smallest.
@@ -268,7 +274,12 @@ def solve(a: Any, b: Any) -> Any:
 @composite(
     answers=(np.linalg.lstsq,),
     domain=(graded, real),
-    examples=[example((4, 2), (4,)), example((4, 2), (4, 3)), example((2, 3), (2,)), example((3, 3), (3, 1))],
+    examples=[
+        example((4, 2), (4,)),
+        example((4, 2), (4, 3)),
+        example((2, 3), (2,)),
+        example((3, 3), (3, 1), rcond=1e-10),
+    ],
 )
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, Any]:
     """(x, residuals, rank, s): the smallest x that makes |a·x − b|² least.
@@ -584,7 +595,7 @@ def qr(x: Any, mode: str = "reduced") -> Any:
 @composite(
     formulas=["∂L/∂x = ∂L/∂y·I"],
     answers=(np.linalg.trace,),
-    examples=[example((3, 3)), example((2, 3, 4), offset=1)],
+    examples=[example((3, 3)), example((2, 3, 4), offset=1), example(np.eye(2, dtype=int), dtype="float64")],
     analytic=True,
 )
 def matrix_trace(x: Any, *, offset: int = 0, dtype: Any = None) -> Any:

@@ -249,6 +249,7 @@ def _bind_cross(
         example((3,), (4, 1, 3)),
         example((3, 2), (3, 2), axis=0),
         example((3, 2), (4, 2, 3), axisa=0, axisc=1),
+        example((2, 3), (3, 2), axisb=0),
     ],
 )
 def cross(a: Any, b: Any, *, axisa: int, axisb: int, axisc: int) -> Any:

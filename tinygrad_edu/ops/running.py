@@ -167,7 +167,12 @@ def _cumulative(running: Any, start: Any, x: Any, axis: Any, dtype: Any, include
     formulas=["∂L/∂xₜ = Σ ∂L/∂yₛ, s ≥ t"],
     answers=(np.cumulative_sum,),
     analytic=True,
-    examples=[example((3,)), example((2, 3), axis=-1, include_initial=True), example((2, 3), axis=0)],
+    examples=[
+        example((3,)),
+        example((2, 3), axis=-1, include_initial=True),
+        example((2, 3), axis=0),
+        example(np.array([[1, 2], [3, 4]]), axis=0, dtype="float64"),
+    ],
 )
 def cumulative_sum(x: Any, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
     """yₜ = x₀ + x₁ + … + xₜ: `cumsum`, which may begin with the empty sum 0.
@@ -183,7 +188,12 @@ def cumulative_sum(x: Any, *, axis: int | None = None, dtype: Any = None, includ
     formulas=["∂L/∂xₜ = Σ ∂L/∂yₛ·∏ xᵣ, s ≥ t, r ≤ s, r ≠ t"],
     answers=(np.cumulative_prod,),
     analytic=True,
-    examples=[example((3,)), example((2, 3), axis=-1, include_initial=True), example((2, 3), axis=0)],
+    examples=[
+        example((3,)),
+        example((2, 3), axis=-1, include_initial=True),
+        example((2, 3), axis=0),
+        example(np.array([[1, 2], [3, 4]]), axis=0, dtype="float64"),
+    ],
 )
 def cumulative_prod(x: Any, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
     """yₜ = x₀·x₁·…·xₜ: `cumprod`, which may begin with the empty product 1.

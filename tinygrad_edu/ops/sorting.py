@@ -35,7 +35,15 @@ def _bind_sort(
         )
     ],
     domain=spread,
-    examples=[example((5,)), example((3, 4)), example((3, 4), axis=0), example((2, 3), axis=None), example((0, 3))],
+    examples=[
+        example((5,)),
+        example((3, 4)),
+        example((3, 4), axis=0),
+        example((2, 3), axis=None),
+        example((0, 3)),
+        example((5,), kind="stable"),
+        example((5,), stable=True),
+    ],
 )
 def sort(x: Any, axis: int = -1) -> Any:
     """y₀ ≤ y₁ ≤ …: the elements along `axis` (None: all of them) in rising order, NaN last.
@@ -61,7 +69,13 @@ def sort(x: Any, axis: int = -1) -> Any:
     ),
     answers=(np.argsort,),
     domain=spread,
-    examples=[example((5,)), example((3, 4), axis=0), example((2, 3), axis=None), example((2, 3), stable=True)],
+    examples=[
+        example((5,)),
+        example((3, 4), axis=0),
+        example((2, 3), axis=None),
+        example((2, 3), stable=True),
+        example((5,), kind="stable"),
+    ],
 )
 def argsort(x: Any, axis: int, kind: Any, stable: Any) -> Any:
     """The indices that sort x along `axis`: integers, so without a derivative."""
@@ -71,7 +85,7 @@ def argsort(x: Any, axis: int, kind: Any, stable: Any) -> Any:
 @op(
     symbol="partition",
     vjp=(lambda g, y, x, *, kth, axis: np.take_along_axis(g[0], np.argsort(y[1], axis), axis),),
-    bind=lambda x, kth, axis=-1, kind="introselect": (
+    bind=lambda x, kth, axis=-1: (
         (np.ravel(x) if axis is None else x,),
         {"kth": tuple(kth) if np.ndim(kth) else int(kth), "axis": -1 if axis is None else axis},
     ),

@@ -211,6 +211,7 @@ QUANTILES = (
     example((2, 4), q=[0.0, 0.4, 1.0], axis=-1, keepdims=True),
     example((2, 3, 2), q=[[0.1], [0.9]], axis=(0, 2)),
     example((2, 4), 0.6, axis=1, method="hazen"),
+    example((2, 4), 0.6, axis=1, keepdims=True, overwrite_input=True),
 )
 
 
@@ -219,6 +220,7 @@ QUANTILES = (
     answers=(np.quantile,),
     domain=spread,
     examples=QUANTILES,
+    refuses={"weights": [1.0, 2.0]},
 )
 def quantile(
     x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
@@ -241,6 +243,7 @@ def quantile(
     answers=(np.nanquantile,),
     domain=spread,
     examples=[e for e in QUANTILES if "q" not in e.settings],
+    refuses={"weights": [1.0, 2.0]},
 )
 def nanquantile(
     x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
@@ -255,7 +258,12 @@ def nanquantile(
     return _quantiles(x, q, axis, method, keepdims, weights, True)
 
 
-PERCENTILES = (example((5,), 30), example((2, 4), 25.0, 1), example((2, 4), q=[0, 40, 100], axis=-1, keepdims=True))
+PERCENTILES = (
+    example((5,), 30),
+    example((2, 4), 25.0, 1),
+    example((2, 4), 60, axis=0, method="hazen", keepdims=True, overwrite_input=True),
+    example((2, 4), q=[0, 40, 100], axis=-1, keepdims=True),
+)
 
 
 @composite(
@@ -263,6 +271,7 @@ PERCENTILES = (example((5,), 30), example((2, 4), 25.0, 1), example((2, 4), q=[0
     answers=(np.percentile,),
     domain=spread,
     examples=PERCENTILES,
+    refuses={"weights": [1.0, 2.0]},
 )
 def percentile(
     x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
@@ -281,7 +290,8 @@ def percentile(
     formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = q/100·(n − 1)"],
     answers=(np.nanpercentile,),
     domain=spread,
-    examples=PERCENTILES[:2],
+    examples=PERCENTILES[:-1],
+    refuses={"weights": [1.0, 2.0]},
 )
 def nanpercentile(
     x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,

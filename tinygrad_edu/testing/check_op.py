@@ -30,7 +30,8 @@ def check_op(op: Any, *, rng: int | np.random.Generator = 0, order: int = 2) -> 
     quotients, and a complex step if it is declared analytic; its gradients at special points; that the rules
     keep shape and dtype, write into nothing and return memory of their own; that arrays give arrays; that it is
     recorded, can be evaluated again on new values, and records nothing under `no_grad`; that broadcasting,
-    empty, 0-d, strided and reversed arrays go through; that `takes_out` and `view` are true.
+    empty, 0-d, strided and reversed arrays go through; that `takes_out`, `view` and `refuses` are true; that the
+    examples set each setting off its default.
 
     Raises CheckError (GradientError where a derivative is wrong), naming the op, the example and what to look at;
     ValueError for an op without examples.
@@ -68,6 +69,7 @@ def check_op(op: Any, *, rng: int | np.random.Generator = 0, order: int = 2) -> 
             )
         for point in getattr(op, "special", ()):
             _check_special(op, point)
+        _check_settings(op, cases)
     kinks = tuple(kink for report in reports for kink in report.kinks)
     return Report(sum(r.checked for r in reports), max(r.worst for r in reports), kinks)
 
@@ -518,6 +520,36 @@ class _Case:
 
     def fail(self, message: str) -> NoReturn:
         raise CheckError(f"{self.label}: {message}")
+
+
+def _check_settings(op: Any, cases: Sequence[_Case]) -> None:
+    """Some example sets each setting off its default, unless it is declared, and found, to be refused there."""
+    function = op if not hasattr(op, "bind") else op.forward if op.bind == op._bind else op.bind
+    if isinstance(function, np.ufunc):
+        return
+    signature = inspect.signature(function)
+    defaults = {
+        p.name: p.default for p in signature.parameters.values() if p.default is not p.empty and p.name != "out"
+    }
+    refused = getattr(op, "refuses", {})
+    for key, value in refused.items():
+        if key not in defaults:
+            raise CheckError(f"{op.name}: it is declared to refuse {key}=, which is no setting of it")
+        with contextlib.suppress(TypeError, ValueError):
+            op(*cases[0].args, **{**cases[0].settings, key: value})
+            raise CheckError(f"{op.name}: it is declared to refuse {key}={value!r}, but takes it")
+    calls = [signature.bind(*case.args, **case.settings).arguments for case in cases]
+    for key, default in defaults.items():
+        if key not in refused and all(key not in given or _equal(given[key], default) for given in calls):
+            raise CheckError(
+                f"{op.name}: no example sets {key}= off its default {default!r}, so nobody would notice if it did nothing; "
+                f"add one that does, or declare refuses={{{key!r}: …}}, a value that it raises for"
+            )
+
+
+def _equal(value: Any, default: Any) -> bool:
+    """Whether a setting has its default value; an array never has."""
+    return value is default or (not hasattr(value, "shape") and bool(value == default))
 
 
 def _check_special(op: Any, point: Any) -> None:
