@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,7 +58,83 @@ def choose(what: str, given: Any, choices: Iterable[str]) -> None:
         raise ValueError(f"{what}={given!r} is not known; choose one of {', '.join(map(repr, choices))}")
 
 
-class Drawing:
+class Picture(ABC):
+    """What saves itself, and shows itself in a notebook: all that figures have in common."""
+
+    look: Look
+    formats: tuple[str, ...] = FORMATS
+
+    @property
+    @abstractmethod
+    def scene(self) -> Scene:
+        """Every shape, line and text in its place."""
+
+    @abstractmethod
+    def svg(self, hidden: Iterable[str] = ()) -> str:
+        """The picture as SVG."""
+
+    @abstractmethod
+    def text(self) -> str:
+        """The figure in words."""
+
+    @property
+    def steps(self) -> dict[str, int]:
+        """The frame in which each element appears, by its id."""
+        things: list[Shape | Line | Text] = [*self.scene.shapes, *self.scene.lines, *self.scene.texts]
+        return {thing.id: thing.step for thing in things}
+
+    def dot(self, hidden: Iterable[str] = ()) -> str:
+        """DOT text that states every position, for Graphviz's engine nop2, which it names."""
+        return drawing(self.scene, THEMES[self.look.theme], hidden)
+
+    def render(self, format: str, hidden: Iterable[str] = ()) -> bytes:
+        """The picture in a format that Graphviz writes: svg, png, pdf."""
+        engine = "nop2" if self.look.style == "book" else "dot"
+        return graphviz(self.dot(hidden), engine, format, self.look.timeout)
+
+    def tikz(self, hidden: Iterable[str] = ()) -> str:
+        """A TikZ picture, for LaTeX."""
+        return tikz.picture(self.scene, THEMES[self.look.theme], hidden)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the figure in the format that the name ends in; folders are made. Returns the path."""
+        path = Path(path)
+        format = path.suffix[1:].lower()
+        choose("the format", format, self.formats)
+        content = self._content(format)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def _content(self, format: str) -> bytes:
+        if format in ("png", "pdf"):
+            _warn_of_missing_font(self.letters())
+            return self.render(format)
+        write = getattr(self, {"md": "markdown", "tex": "tikz", "txt": "text"}.get(format, format))
+        return str(write()).encode(errors="replace")
+
+    def letters(self) -> str:
+        """All that is written on it."""
+        return "".join(text.text for text in self.scene.texts)
+
+    def frames(self) -> Frames:
+        """The figure step by step: forward an operation at a time, then backward. Nothing moves in between."""
+        if self.look.style != "book":
+            raise ValueError(f"frames are drawn in the style 'book', not {self.look.style!r}")
+        return Frames(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        try:
+            described = self.text()
+        except Exception as error:
+            described = f"a figure that cannot be described: {error}"
+        try:
+            return {"image/svg+xml": self.svg(), "text/plain": described}
+        except Exception as error:
+            return {"text/plain": f"{described}\n\n(no picture: {error})"}
+
+
+class Drawing(Picture):
     """A figure. It shows itself in a notebook, and saves itself as `.svg .pdf .png .dot .html .json .md .tex .txt`.
 
     graph: what is drawn, as plain data. scene: where everything on it is. whole: the graph before parts of it were
@@ -104,24 +181,13 @@ class Drawing:
             scene = scene.without(lambda classes: "forward" in classes)
         return scene
 
-    @property
-    def steps(self) -> dict[str, int]:
-        """The frame in which each element appears, by its id."""
-        things: list[Shape | Line | Text] = [*self.scene.shapes, *self.scene.lines, *self.scene.texts]
-        return {thing.id: thing.step for thing in things}
-
     # -- in each format -----------------------------------------------------------------------------
 
     def dot(self, hidden: Iterable[str] = ()) -> str:
         """DOT text. In the style "book" it states every position, for Graphviz's engine nop2, which it names."""
         if self.look.style == "book":
-            return drawing(self.scene, THEMES[self.look.theme], hidden)
+            return super().dot(hidden)
         return styles.styled(self.graph, self.labels, self.look.style, THEMES[self.look.theme])
-
-    def render(self, format: str, hidden: Iterable[str] = ()) -> bytes:
-        """The picture in a format that Graphviz writes: svg, png, pdf."""
-        engine = "nop2" if self.look.style == "book" else "dot"
-        return graphviz(self.dot(hidden), engine, format, self.look.timeout)
 
     def svg(self, hidden: Iterable[str] = ()) -> str:
         """The picture as SVG. Each element has an id and a class of its own, the same in every frame."""
@@ -143,65 +209,33 @@ class Drawing:
         """A Mermaid flowchart, for Markdown pages."""
         return mermaid.flowchart(self.graph, self.labels)
 
+    def markdown(self) -> str:
+        """The flowchart as a part of a Markdown page."""
+        return f"```mermaid\n{self.mermaid()}```\n"
+
     def tikz(self, hidden: Iterable[str] = ()) -> str:
         """A TikZ picture, for LaTeX, of a figure in the style "book"."""
         if self.look.style != "book":
             raise ValueError(f"TikZ is drawn in the style 'book', not {self.look.style!r}")
-        return tikz.picture(self.scene, THEMES[self.look.theme], hidden)
+        return super().tikz(hidden)
 
     def text(self) -> str:
         """The figure in words: a sentence for each value that is given and each operation. An exercise keeps its answers."""
         told = only_path(self.graph, ()) if self.labels.grad == "blank" else self.graph
         return text.sentences(told, self.look.lang)
 
-    def save(self, path: str | Path) -> Path:
-        """Write the figure in the format that the name ends in; folders are made. Returns the path."""
-        path = Path(path)
-        format = path.suffix[1:].lower()
-        choose("the format", format, FORMATS)
-        content = self._content(format)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        return path
-
-    def _content(self, format: str) -> bytes:
-        if format in ("png", "pdf"):
-            _warn_of_missing_font(self)
-            return self.render(format)
-        write: dict[str, Callable[[], str]] = {
-            "svg": self.svg, "dot": self.dot, "html": self.html, "json": self.json,
-            "md": lambda: f"```mermaid\n{self.mermaid()}```\n", "tex": self.tikz, "txt": self.text,
-        }  # fmt: skip
-        return write[format]().encode(errors="replace")
-
-    # -- frames -------------------------------------------------------------------------------------
-
-    def frames(self) -> Frames:
-        """The figure step by step: forward an operation at a time, then backward. Nothing moves in between."""
-        if self.look.style != "book":
-            raise ValueError(f"frames are drawn in the style 'book', not {self.look.style!r}")
-        return Frames(self)
-
-    # -- notebooks ----------------------------------------------------------------------------------
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        try:
-            described = self.text()
-        except Exception as error:
-            described = f"a figure that cannot be described: {error}"
-        try:
-            return {"image/svg+xml": self.svg(), "text/plain": described}
-        except Exception as error:
-            return {"text/plain": f"{described}\n\n(no picture: {error})"}
+    def letters(self) -> str:
+        """All that is written on it."""
+        return "".join(line.text for thing in self.plan.places for line in thing.lines)
 
     def __repr__(self) -> str:
         return f"<figure of {len(self.graph.ops)} operations>"
 
 
-class Frames(Sequence[Drawing]):
+class Frames(Sequence[Picture]):
     """A figure's frames: the same picture, of which each shows a little more."""
 
-    def __init__(self, figure: Drawing) -> None:
+    def __init__(self, figure: Picture) -> None:
         self.figure = figure
         self._steps = sorted(set(figure.steps.values()))
 
@@ -234,34 +268,44 @@ class Frames(Sequence[Drawing]):
         return path
 
 
-class Frame(Drawing):
-    """A figure of which only the first steps are to be seen."""
+class Frame(Picture):
+    """A figure of which only the first steps are to be seen; the rest is hidden in its place."""
 
-    def __init__(self, figure: Drawing, step: int) -> None:
-        super().__init__(figure.graph, figure.labels, figure.look, whole=figure.whole, reading=figure.reading)
-        self._figure, self._step = figure, step
+    def __init__(self, figure: Picture, step: int) -> None:
+        self.look, self._figure = figure.look, figure
         self._hidden = [id for id, at in figure.steps.items() if at > step]
 
-    @cached_property
+    @property
     def scene(self) -> Scene:
         """That of the whole figure."""
         return self._figure.scene
 
     def dot(self, hidden: Iterable[str] = ()) -> str:
         """DOT text, with what comes later hidden in its place."""
-        return super().dot([*self._hidden, *hidden])
+        return self._figure.dot([*self._hidden, *hidden])
+
+    def svg(self, hidden: Iterable[str] = ()) -> str:
+        """The picture as SVG, without what comes later."""
+        return self._figure.svg([*self._hidden, *hidden])
 
     def tikz(self, hidden: Iterable[str] = ()) -> str:
         """A TikZ picture of the size of the whole figure, without what comes later."""
-        return super().tikz([*self._hidden, *hidden])
+        return self._figure.tikz([*self._hidden, *hidden])
+
+    def text(self) -> str:
+        """The whole figure in words."""
+        return self._figure.text()
+
+    def letters(self) -> str:
+        """All that is written on the whole figure."""
+        return self._figure.letters()
 
     def _content(self, format: str) -> bytes:
         choose("the format of a frame", format, PICTURES)
         return super()._content(format)
 
 
-def _warn_of_missing_font(figure: Drawing) -> None:
-    written = "".join(line.text for thing in figure.plan.places for line in thing.lines)
+def _warn_of_missing_font(written: str) -> None:
     if any(is_wide(c) for c in written) and not has_wide_font():
         warnings.warn(
             "no font on this machine has the Hangul of this figure, so PNG and PDF will show boxes in its place; "
