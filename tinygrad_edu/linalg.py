@@ -24,8 +24,8 @@ from tinygrad_edu.ops.linalg import (
 from tinygrad_edu.ops.linalg import (
     matrix_trace as trace,
 )
+from tinygrad_edu.ops.norms import matrix_norm, norm, vector_norm
 from tinygrad_edu.ops.products import cross, matmul, multi_dot, outer, tensordot, vecdot
-from tinygrad_edu.ops.reductions import matrix_norm, norm, vector_norm
 from tinygrad_edu.ops.shaping import matrix_transpose
 
 __all__ = [

@@ -1,0 +1,162 @@
+"""Norms: how large a vector or a matrix is, as one number.
+
+A norm is a reduction of magnitudes. The Euclidean one, √Σ x², is an op, whose gradient x / ‖x‖ is one expression;
+the others are made of sums, extrema and singular values. No norm has a derivative at 0: a vector's is 0 there.
+
+Source: Horn and Johnson, *Matrix Analysis* (2013), chapter 5.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from tinygrad_edu.op import at, composite, example, op, spread
+from tinygrad_edu.ops.reductions import AXES, EMPTY, kept
+from tinygrad_edu.ops.shaping import array
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+# ---------------------------------------------------------------------------------------------------
+# The Euclidean norm
+
+
+@op(
+    symbol="‖·‖",
+    vjp=(lambda g, y, x, *, axis, keepdims: kept(g / np.where(y == 0, 1, y), x, axis) * x,),
+    analytic=True,
+    formulas=[lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * x / kept(y, x, axis)],
+    examples=[*[e for e in AXES if e.settings.get("axis") != () and e.args != ((),)], *EMPTY],
+    special=[at(0.0, gradient=0.0)],
+)
+def euclidean_norm(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """y = ‖x‖₂ = √Σ x². Its gradient x / ‖x‖ has no limit at 0; there it is 0.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor([3.0, 4.0], requires_grad=True)
+    >>> y = euclidean_norm(x)
+    >>> y.backward()
+    >>> y.item(), np.round(x.grad, 3).tolist()
+    (5.0, [0.6, 0.8])
+    """
+    return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Norms of vectors and matrices, by their order
+
+
+def _vector_norm(x: Any, p: Any, axis: Any, keepdims: bool) -> Any:
+    if p == 2:
+        return euclidean_norm(x, axis=axis, keepdims=keepdims)
+    if p == math.inf:
+        largest = np.max if x.size else np.sum  # of no elements it is 0
+        return largest(np.abs(x), axis=axis, keepdims=keepdims)
+    if p == -math.inf:
+        return np.min(np.abs(x), axis=axis, keepdims=keepdims)
+    if p == 0:
+        return np.sum(x != 0, axis=axis, keepdims=keepdims, dtype=np.result_type(x, 1.0))
+    if p == 1:
+        return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
+    s = np.sum(np.abs(x) ** p, axis=axis, keepdims=keepdims)
+    return np.where(s == 0, 0, np.where(s == 0, 1, s) ** (1 / p))  # the inner one keeps 0^(1/p − 1) = ∞ out
+
+
+def _matrix_norm(x: Any, kind: Any, axes: tuple[int, int], keepdims: bool) -> Any:
+    rows, columns = normalize_axis_tuple(axes, x.ndim)
+    if kind == "fro":
+        return euclidean_norm(x, axis=(rows, columns), keepdims=keepdims)
+    if kind in (1, -1, math.inf, -math.inf):
+        inner, outer = (rows, columns) if abs(kind) == 1 else (columns, rows)
+        extreme = np.min if kind < 0 else np.max if x.size else np.sum  # the largest of no elements is 0
+        y = extreme(np.sum(np.abs(x), axis=inner, keepdims=True), axis=outer, keepdims=True)
+    elif kind in (2, -2, "nuc"):
+        values = np.linalg.svd(np.moveaxis(x, (rows, columns), (-2, -1)), compute_uv=False)
+        reduce = np.sum if kind == "nuc" else np.max if kind > 0 else np.min
+        y = reduce(values, axis=-1)
+        return np.expand_dims(y, (rows, columns)) if keepdims else y
+    else:
+        raise ValueError(f"a matrix norm has ord 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, but got {kind!r}")
+    return y if keepdims else np.squeeze(y, (rows, columns))
+
+
+@composite(
+    answers=(np.linalg.norm,),
+    domain=spread,
+    examples=[
+        example((3,)),
+        example((2, 3)),
+        example((2, 3, 2)),
+        example((2, 3), axis=1),
+        example((2, 3, 2), axis=(0, 2), keepdims=True),
+        *[example((2, 3), ord, 0) for ord in (1, 2, 3, 1.5, math.inf, -math.inf, 0)],
+        *[example((2, 3), ord) for ord in ("fro", 1, -1, math.inf, -math.inf)],
+        example((2, 3, 2), ord=1, axis=(-1, 0), keepdims=True),
+        example((2, 3, 2), ord=math.inf, axis=(1, 2)),
+    ],
+)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """y = ‖x‖: of a vector (Σ|x|ᵖ)^(1/p) with p = `ord`, 2 if left out; of a matrix, which two axes make, the
+    Frobenius norm √Σx², or the one named by `ord`.
+
+    For vectors p = ±inf is the largest (smallest) |x|, and 0 counts what is not zero. For matrices 1 and inf are the
+    largest column and row sum of |x|, 2 the largest singular value, 'nuc' the sum of them; −1, −inf and −2 the
+    smallest. Without `ord` and `axis`, x is taken as one vector.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor([3.0, -4.0])
+    >>> norm(x).item(), norm(x, 1).item(), norm(x, math.inf).item()
+    (5.0, 7.0, 4.0)
+    """
+    x = array(x)
+    every = tuple(range(x.ndim))
+    if ord is None and axis is None:
+        return euclidean_norm(x, axis=every, keepdims=keepdims)
+    axes = every if axis is None else tuple(axis) if np.iterable(axis) else (axis,)
+    if len(axes) == 2:
+        return _matrix_norm(x, "fro" if ord is None else ord, axes, keepdims)
+    if len(axes) != 1:
+        raise ValueError(f"a norm with ord={ord!r} is of a vector or a matrix, one axis or two, but got axes {axes}")
+    if isinstance(ord, str):
+        raise ValueError(f"a vector has no norm {ord!r}; ord is a number p, or inf")
+    return _vector_norm(x, 2 if ord is None else ord, axes[0], keepdims)
+
+
+@composite(
+    answers=(np.linalg.vector_norm,),
+    domain=spread,
+    examples=[
+        example((3,)),
+        example((2, 3), axis=0, keepdims=True),
+        example((2, 3), ord=1),
+        example((2, 3, 2), axis=(0, 2), ord=3),
+        example((2, 3), axis=-1, ord=math.inf),
+    ],
+)
+def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    """y = (Σ|x|ᵖ)^(1/p), p = `ord`, over all axes or some: see `norm`.
+
+    >>> import tinygrad_edu as tg
+    >>> vector_norm(tg.Tensor([[3.0, 0.0], [0.0, 4.0]])).item()
+    5.0
+    """
+    return _vector_norm(array(x), ord, axis, keepdims)
+
+
+@composite(
+    answers=(np.linalg.matrix_norm,),
+    domain=spread,
+    examples=[example((2, 3)), example((2, 2, 3), ord=1), example((2, 2, 3), keepdims=True, ord=-math.inf)],
+)
+def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    """y = ‖x‖ of each matrix of a stack, over the last two axes: see `norm`.
+
+    >>> import tinygrad_edu as tg
+    >>> matrix_norm(tg.Tensor([[3.0, 0.0], [0.0, 4.0]]), ord=1).item()
+    4.0
+    """
+    return _matrix_norm(array(x), ord, (-2, -1), keepdims)
