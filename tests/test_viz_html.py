@@ -302,13 +302,29 @@ def test_of_many_ways_to_close_layers_a_few_are_chosen():
         assert (blocks - {block}) | {*layers[block].children} in ways
     data = data_of(drawing.html())
     opened = data["views"][data["opened"]]
-    assert len(opened["ops"]) == len(drawing.graph.ops)
+    assert len(opened["ops"]) == len(drawing.whole.ops)
     (closed,) = [view for view in data["views"] if blocks <= view["ops"].keys()]
     for block in blocks:
         boxes = data["views"][closed["go"][block]]["ops"].keys()
         assert boxes >= (blocks - {block}) | {*layers[block].children}
+    assert data["views"][0]["go"] == {}, "it is folded: what repeats is a cloud"
+    assert len(data["views"][0]["ops"]) == len(drawing.graph.ops) < len(opened["ops"])
     for k, view in enumerate(data["views"]):
-        assert all(0 <= other < len(data["views"]) and other != k for other in view["go"].values())
+        assert all(0 < other < len(data["views"]) and other != k for other in view["go"].values())
+
+
+def test_what_was_folded_to_be_read_can_be_opened():
+    x = h = tg.Tensor(0.5, requires_grad=True, name="x")
+    for _ in range(30):
+        h = np.tanh(h) * x
+    drawing = draw(h)
+    data = data_of(drawing.html())
+    assert [len(view["ops"]) for view in data["views"]] == [len(drawing.graph.ops), 60]
+    assert (data["closed"], data["opened"]) == (0, 1)
+    assert {step["at"] for step in data["views"][0]["steps"]} < {step["at"] for step in data["views"][1]["steps"]}
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    hidden = draw(model(tg.Tensor(np.ones((1, 2)))).sum(), cloud=model)
+    assert len(data_of(hidden.html())["views"]) == 1, "it does not matter what it computes"
 
 
 def test_a_large_graph_stays_folded():

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import nn
 from viz import draw, trace
-from viz.passes import Span, fold, merge, only_path, size
+from viz.figure import SLIDE
+from viz.folding import candidates, fold, repeats
+from viz.passes import Span, merge, only_path, size
 
 
 def leaf(x, name=None):
@@ -152,32 +154,127 @@ def unrolled(steps):
     return h.sum()
 
 
+def symbols(graph):
+    return [op.symbol for op in graph.ops]
+
+
+def residual(blocks):
+    h = leaf(np.ones((2, 4)), "x")
+    for _ in range(blocks):
+        inner = np.maximum(h @ leaf(np.ones((4, 4))) + leaf(np.ones(4)), 0.0)
+        h = np.tanh(inner @ leaf(np.ones((4, 4))) + h)
+    return h.mean()
+
+
+def fits_on_a_slide(figure):
+    left, bottom, right, top = figure.scene.bounds()
+    return right - left <= SLIDE[0] + 10 and top - bottom <= SLIDE[1]
+
+
 def test_repeats_are_folded_and_the_figure_says_so():
     graph = draw(unrolled(200)).graph
     well_formed(graph)
-    assert [op.symbol for op in graph.ops if op.shape == "cloud"] == ["⋯ 198 more times ⋯"]
-    assert len(graph.ops) < 20
+    assert symbols(graph) == ["dot", "+", "tanh", "⋯ 198 more times ⋯", "dot", "+", "tanh", "Σ"]
     assert "601 operations" in graph.notes[0]
     assert "601개" in draw(unrolled(200), lang="ko").graph.notes[0]
 
 
-def test_a_large_program_is_folded_to_what_can_be_read_and_a_small_one_is_not():
-    for seed in range(5):
-        graph = trace(random_program(seed, 600))
-        folded = fold(graph)
-        well_formed(folded)
-        assert len(folded.ops) <= 45
-        assert sum(op.parts for op in folded.ops) == len(graph.ops)
-    small = random_program(0, 50)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: residual(8), lambda: residual(34), lambda: loss_of(nn.Sequential(nn.Linear(3, 4), *map(block, range(5)))),
+        *[lambda n=n: random_program(n, n) for n in (50, 100, 200, 400)],
+    ],
+)  # fmt: skip
+def test_what_is_too_large_for_a_slide_is_folded_until_it_is_not(make):
+    program = make()
+    whole, figure = draw(program, collapse=None), draw(program)
+    assert not fits_on_a_slide(whole)
+    assert fits_on_a_slide(figure)
+    well_formed(figure.graph)
+    assert sum(op.parts for op in figure.graph.ops) == len(whole.graph.ops)
+    assert len(figure.graph.ops) >= 8  # and not further
+    assert f"of {len(whole.graph.ops)} operations are drawn one by one" in figure.graph.notes[0]
+
+
+def block(k):
+    return Block()
+
+
+def test_what_can_be_read_is_drawn_whole():
+    small = random_program(0, 16)
     assert draw(small).graph.ops == draw(small, collapse=None).graph.ops
     assert draw(small).graph.notes == ()
 
 
+def test_few_operations_are_drawn_whatever_is_written_on_them():
+    x = leaf(1.5, "a name that takes much room on a figure")
+    for k in range(12):
+        x = np.tanh(x)
+        x.name = f"{k}: a name that takes much room on a figure"
+    figure = draw(x, grad="symbol")
+    assert not fits_on_a_slide(figure)
+    assert len(figure.graph.ops) == 12
+    assert len(draw(np.tanh(x), grad="symbol").graph.ops) < 12
+
+
+def test_two_panels_take_twice_the_room():
+    x = leaf(0.5, "x")
+    for k in range(14):
+        x = (np.tanh, np.sin, np.exp)[k % 3](x) if k % 5 else np.sqrt(x)
+    assert draw(x).graph.notes == ()
+    assert draw(x, direction="side-by-side").graph.notes
+
+
+def test_the_first_and_the_last_are_drawn_where_there_is_room_else_the_first_else_none():
+    def ends(fits):
+        return symbols(fold(trace(residual(8)), fits))
+
+    open_block = symbols(trace(residual(1)))[:-1]
+    n = len(open_block)
+    assert ends(lambda graph: True) == [*open_block, "⋯ 6 more times ⋯", *open_block, "mean"]
+    assert ends(lambda graph: len(graph.ops) < 2 * n) == [*open_block, "⋯ 7 more times ⋯", "mean"]
+    assert ends(lambda graph: len(graph.ops) < n) == [f"{n} operations", "⋯ 7 more times ⋯", "mean"]
+    assert ends(lambda graph: False)[1:] == [f"{7 * n} operations", "mean"]
+
+
+def test_modules_are_closed_before_repeats_and_the_deepest_first():
+    loss = loss_of(nn.Sequential(nn.Linear(3, 4), *[Block() for _ in range(6)]))
+    seen = []
+    fold(trace(loss), lambda graph: bool(seen.append(symbols(graph))))
+    assert seen[0][:6] == ["Linear", "Linear", "ReLU", "Linear", "+", "ReLU"]
+    assert seen[1].count("⋯ 4 more times ⋯") == 1
+    assert ["Linear", *["Block"] * 6, "mean"] in seen
+    assert ["Sequential", "mean"] in seen
+    assert seen.index(["Linear", *["Block"] * 6, "mean"]) < seen.index(["Sequential", "mean"])
+
+
+def test_a_cloud_stands_for_something():
+    x = leaf(0.5)
+    assert repeats(trace(np.tanh(np.tanh(np.tanh(x))))) == []
+    assert repeats(trace(np.tanh(np.tanh(np.tanh(np.tanh(x)))))) == [(0, 1, 4)]
+    assert repeats(trace(residual(2))) == [], "once more is no repeat"
+    assert draw(np.tanh(x), max_nodes=1).graph.notes == (), "there is nothing to fold"
+
+
+def test_a_large_program_is_folded_more_and_more():
+    for seed in range(20):
+        graph = trace(random_program(seed, 120))
+        sizes = []
+        for folded in candidates(graph, "en"):
+            well_formed(folded)
+            assert sum(op.parts for op in folded.ops) == len(graph.ops)
+            sizes.append(len(folded.ops))
+        assert sizes == sorted(sizes, reverse=True)
+        assert sizes[-1] <= 3
+
+
 def test_deep_networks_are_folded_by_their_modules():
     model = nn.Sequential(nn.Linear(3, 4), *[Block() for _ in range(34)])
-    graph = draw(loss_of(model), max_nodes=100).graph
+    graph = draw(loss_of(model)).graph
     well_formed(graph)
-    assert len(graph.ops) <= 40
+    assert symbols(graph).count("Linear") == 5
+    assert "⋯ 32 more times ⋯" in symbols(graph)
     assert size(graph) < size(draw(loss_of(model), collapse=None).graph) / 5
 
 
@@ -186,3 +283,6 @@ def test_max_nodes_and_none_draw_everything():
     everything = draw(program, collapse=None).graph
     assert len(everything.ops) == 451
     assert draw(program, max_nodes=10_000).graph.ops == everything.ops
+    few = random_program(0, 16)
+    assert draw(few, max_nodes=20).graph.notes
+    assert not draw(few, max_nodes=100).graph.notes

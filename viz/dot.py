@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from viz.geometry import COLUMN, Heights, box_size, waypoints
+from viz.geometry import COLUMN, PASSING, Heights, box_size, waypoints
 from viz.plan import Plan
 from viz.render import INSTALL
 from viz.scene import Line, Scene, Shape, Text
@@ -114,7 +114,7 @@ def placement(plan: Plan, column: Mapping[str, int], ordered: bool = True) -> st
         lines += [node(last, width=_inches(width), height=_inches(height)), edge(wire.source, last, weight="20")]
         for k in waypoints(wire, column):
             name = f"{wire.id}-{k}"
-            lines += [node(name, width="0.05", height=_inches(24.0)), edge(last, name, weight="8")]
+            lines += [node(name, width="0.05", height=_inches(PASSING)), edge(last, name, weight="8")]
             last = name
             members.setdefault(wire.scope, []).append(last)
         members.setdefault(wire.scope, []).append(f"{wire.id}-box")

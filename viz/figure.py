@@ -18,13 +18,20 @@ from tinygrad_edu.tensor import Tensor
 from viz import passes
 from viz.check import checked
 from viz.drawing import Drawing, Look, choose
+from viz.folding import fold
+from viz.geometry import extent
 from viz.graph import Graph, Record, Use, Value, users
 from viz.labels import GRAD, SHOW, FigureLabels, derivative, differentiated, equal_to
 from viz.names import variable_names
 from viz.numbers import shape_text
+from viz.plan import FONT, make_plan
 from viz.slopes import Reading, read
 from viz.symbols import name_values, with_derivatives
 from viz.words import words
+
+SLIDE = 1920 * FONT / 8, 1080 * FONT / 8  # a figure so large has letters of 8 pixels on a screen of 1920 × 1080
+FEW = 12  # operations, which are all wanted, however much is written on them
+LARGE = 400  # operations and values, beyond which none is said in formulas
 
 
 def draw(
@@ -49,7 +56,7 @@ def draw(
     simplify: bool = True,
     join_sums: bool = False,
     lang: str = "en",
-    max_nodes: int = 400,
+    max_nodes: int | None = None,
     timeout: float = 20.0,
 ) -> Drawing:
     """A figure of the computation of `output`: values forward, derivatives backward, as a textbook draws them.
@@ -58,7 +65,8 @@ def draw(
     wrt: a tensor, or its name, or several: only derivatives on the way to these are drawn.
     show: some of "value", "grad", "shape", "formula". grad: "number", "symbol" (formulas) or "blank" (an exercise).
     collapse: 1, 2, … (modules so deep become boxes), "all" (every layer), modules, a function of a `Part`, None.
-        "auto": nothing, unless there are more than `max_nodes` operations and values; the figure then says so.
+        "auto": as little as is needed to read the figure on a slide, mostly nothing; where it folds anything, it says so.
+    max_nodes: so many operations and values are drawn in full, however large the figure, and no more are.
     cloud: a module, or several, of which it does not matter what they compute.
     style: "book", "record", "plain". theme: "default", "print", "dark". lang: "en", "ko".
     direction: "both", "forward", "backward", "side-by-side".
@@ -112,7 +120,7 @@ def draw(
         tensors = {name: thing for name, thing in (names or {}).items() if not isinstance(thing, Module)}
         record = Record(output, gradient=gradient, names=tensors, variables=variable_names(sys._getframe(1)))
         graph = record.graph
-        if passes.size(graph) <= max_nodes:
+        if passes.size(graph) <= (max_nodes or LARGE):
             graph = name_values(record)
             if grad == "symbol" or "formula" in shown or legend is not None:
                 graph = with_derivatives(record, graph, loss, simplify)
@@ -140,8 +148,26 @@ def draw(
     if cloud is not None:
         calls = _calls(record, _several(cloud), "cloud")
         graph = passes.collapse(graph, lambda part: part.id in calls, words(lang)["some"])
-    reading = read(record, labels.of) if record is not None and passes.size(record.graph) <= max_nodes else Reading()
-    return Drawing(_collapsed(graph, record, collapse, max_nodes, lang), labels, look, whole=graph, reading=reading)
+    few = record is not None and passes.size(record.graph) <= (max_nodes or LARGE)
+    reading = read(record, labels.of) if record is not None and few else Reading()
+
+    def fits(graph: Graph) -> bool:
+        return readable(graph, labels, direction)
+
+    if isinstance(collapse, str) and collapse == "auto":
+        whole = passes.size(graph) <= max_nodes if max_nodes else len(graph.ops) <= FEW or fits(graph)
+        drawn = graph if whole else fold(graph, fits, lang)
+    else:
+        drawn = _collapsed(graph, record, collapse)
+    return Drawing(drawn, labels, look, whole=graph, reading=reading)
+
+
+def readable(graph: Graph, labels: FigureLabels, direction: str) -> bool:
+    """Whether the figure can be read on a slide."""
+    if passes.size(graph) > LARGE:
+        return False
+    width, height = extent(make_plan(graph, labels))
+    return width * (2 if direction == "side-by-side" else 1) <= SLIDE[0] and height <= SLIDE[1]
 
 
 def draw_backward(output: Tensor, **options: Any) -> Drawing:
@@ -275,15 +301,13 @@ def _calls(record: Record | None, modules: Sequence[Module], option: str) -> set
     return chosen
 
 
-def _collapsed(graph: Graph, record: Record | None, collapse: Any, max_nodes: int, lang: str) -> Graph:
+def _collapsed(graph: Graph, record: Record | None, collapse: Any) -> Graph:
     """The graph with the parts collapsed that `collapse` asks for."""
     if collapse is None:
         return graph
     if isinstance(collapse, str):
         choose("collapse", collapse, ("auto", "all"))
-        if collapse == "all":
-            return passes.collapse(graph, passes.innermost(graph))
-        return passes.fold(graph, lang) if passes.size(graph) > max_nodes else graph
+        return passes.collapse(graph, passes.innermost(graph))
     if isinstance(collapse, int):
         if collapse < 1:
             raise ValueError(f"collapse={collapse} is not a depth; 1 is the outermost modules")

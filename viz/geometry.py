@@ -27,6 +27,7 @@ DIAGONAL = 30.0  # the width in which a wire leaves its stub for its target
 COLUMN = 4.0  # between columns
 PANELS = 60.0  # between two panels
 DROP = 16.0  # at the left of a column with forks, where branches leave for their heights
+PASSING = 24.0  # the height that is kept free where a wire passes a column
 HEAD = 20.0  # the least distance of two arrow pairs along the edge of a circle
 
 
@@ -114,6 +115,19 @@ def grid(plan: Plan, column: Mapping[str, int]) -> Grid:
         right.append(x + drop + width)
         x += drop + width + COLUMN
     return Grid(dict(column), left, right)
+
+
+def extent(plan: Plan) -> tuple[float, float]:
+    """The width of a figure that is still to be laid out, and the height of its fullest column, without gaps."""
+    column = columns(plan)
+    heights = [0.0] * (max(column.values(), default=0) + 1)
+    for place in plan.places:
+        heights[column[place.id]] += place.height
+    for wire in plan.wires:
+        heights[column[wire.source] + 1] += box_size(wire)[1]
+        for k in waypoints(wire, column):
+            heights[k] += PASSING
+    return grid(plan, column).right[-1], max(heights)
 
 
 # ---------------------------------------------------------------------------------------------------

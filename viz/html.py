@@ -114,7 +114,7 @@ def figure_data(drawing: Drawing, name: str, said: Mapping[str, str]) -> dict[st
         "values": {id: _value(value, drawing) for id, value in values.items()},
         "slopes": {id: _slope(id, drawing) for id in drawing.reading.slopes},
         "views": [{**_View(view.drawing).data(), "go": _ways(view, views)} for view in views],
-        "opened": min(range(len(views)), key=lambda k: len(views[k].closed)),
+        "opened": max(range(len(views)), key=lambda k: len(views[k].drawing.graph.ops)),
         "closed": min(range(len(views)), key=lambda k: len(views[k].drawing.graph.ops)),
     }
 
@@ -317,7 +317,7 @@ def _round(x: float) -> float:
 
 @dataclass(frozen=True)
 class View:
-    """One layout, and the layers that are closed in it."""
+    """One layout, and the layers that are closed in it; without `layers`, it was folded otherwise."""
 
     drawing: Drawing
     closed: frozenset[str]
@@ -334,25 +334,29 @@ class Layer:
 
 
 def make_views(drawing: Drawing) -> list[View]:
-    """The figure as it was drawn, first, and with layers closed and opened: in every way, if these are few."""
+    """The figure as it was drawn, first, and with layers closed and opened: in every way, if these are few.
+
+    What was folded to be read can be opened, too, if it is not too much for a page.
+    """
     labels = replace(drawing.labels, grad="number") if drawing.labels.grad == "blank" else drawing.labels
     first = Drawing(drawing.graph, labels, drawing.look, whole=drawing.whole, reading=drawing.reading)
     given = frozenset(op.id.partition("-")[0] for op in drawing.graph.ops if op.shape == "box")
-    layers = find_layers(drawing.whole, given)
-    if any(op.shape == "cloud" for op in drawing.graph.ops):  # parts of no layer are closed, too
+    if any(op.shape == "cloud" for op in drawing.whole.ops):  # it does not matter what these compute
         return [View(first, given, {})]
-    views = {given: View(first, given, layers)}
+    layers = find_layers(drawing.whole, given)
+    folded = any(op.shape == "cloud" for op in drawing.graph.ops)
+    views = [View(first, given, {} if folded else layers)]
     room = MOST - passes.size(drawing.graph)
     for closed in ways_to_close(layers):
-        if closed in views or len(views) == MOST_VIEWS:
+        if len(views) == MOST_VIEWS or (closed == given and not folded):
             continue
         graph = passes.collapse(drawing.whole, _among(closed))
         size = passes.size(graph)
         if size <= room:
             room -= size
             view = Drawing(graph, labels, drawing.look, whole=drawing.whole, reading=drawing.reading)
-            views[closed] = View(view, closed, layers)
-    return list(views.values())
+            views.append(View(view, closed, layers))
+    return views
 
 
 def _among(closed: frozenset[str]) -> Callable[[Part], bool]:
@@ -417,13 +421,13 @@ def _ways(view: View, views: Sequence[View]) -> dict[str, int]:
     for id, layer in view.layers.items():
         if id in view.closed:
             wanted = (view.closed - {id}) | {*layer.children}
-            possible = [k for k, other in enumerate(views) if not other.closed & {id, *layer.parents}]
+            possible = [k for k, other in enumerate(views) if other.layers and not other.closed & {id, *layer.parents}]
         elif view.closed & {*layer.parents}:
             continue  # it is inside a closed one
         else:
             inside = {other.id for other in view.layers.values() if id in other.parents}
             wanted = (view.closed - inside) | {id}
-            possible = [k for k, other in enumerate(views) if id in other.closed]
+            possible = [k for k, other in enumerate(views) if other.layers and id in other.closed]
         if possible:
             found[id] = min(possible, key=lambda k: len(views[k].closed ^ wanted))
     return found

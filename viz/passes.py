@@ -1,4 +1,4 @@
-"""From one graph to another: one path only, layers as boxes, repeats folded.
+"""From one graph to another: one path only, sums of sums, layers as boxes.
 
 Each pass takes plain data and gives plain data; none knows tensors. Operations are merged by *spans*, runs of
 neighbours in the order of computing: whatever else a span touches comes before it or after it, so merging
@@ -12,15 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
 from viz.graph import Data, Graph, Operation, Part, Use
-from viz.words import words
 
-READABLE = 40  # operations that a person takes in at once
-CROWDED = 5 * READABLE  # uses
 MANY = 6  # more inputs than this of one part are not drawn one by one
-PERIOD = 64  # the longest pattern that is looked for
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -89,7 +83,7 @@ def merge(graph: Graph, spans: Sequence[Span]) -> Graph:
         if k in starts:
             ops.append(_one(starts[k], graph.ops[k : starts[k].stop], inputs, outputs))
         elif op.id not in owner:
-            ops.append(replace(op, inputs=tuple(inputs[op.id])))
+            ops.append(replace(op, inputs=tuple(inputs.get(op.id, ()))))
     values = tuple(replace(v, op=maker[v.id]) for v in values)
     return replace(graph, values=values, ops=tuple(ops), uses=tuple(uses))
 
@@ -249,101 +243,6 @@ def _innermost(graph: Graph) -> set[Part]:
     return inside - {part for op in graph.ops for part in op.scope[:-1]}
 
 
-# ---------------------------------------------------------------------------------------------------
-# Large graphs
-
-
 def size(graph: Graph) -> int:
     """How much there is to draw: operations and values."""
     return len(graph.ops) + len(graph.values)
-
-
-def fold(graph: Graph, lang: str = "en") -> Graph:
-    """A large graph as one that can be read: its modules as boxes, repeats folded, the middle as a cloud.
-
-    The deepest modules that leave few enough boxes are chosen; the figure says what is missing.
-    """
-    whole = graph
-    levels = max((len(op.scope) for op in graph.ops), default=0)
-    for level in range(levels, -1, -1):
-        graph = fold_repeats(collapse(whole, depth(whole, level)) if level else whole, lang)
-        if len(graph.ops) <= READABLE and len(graph.uses) <= CROWDED:
-            break
-    else:
-        few = len(graph.uses) <= CROWDED  # else much passes between the folded parts, which are better folded as one
-        graph = fold_middle(collapse(whole, depth(whole, 1)) if levels else graph if few else whole, lang)
-    shown = sum(op.parts == 1 for op in graph.ops)
-    note = words(lang)["collapsed"].format(shown=shown, all=sum(op.parts for op in graph.ops))
-    return replace(graph, notes=(*graph.notes, note))
-
-
-def fold_repeats(graph: Graph, lang: str = "en") -> Graph:
-    """Of a pattern that repeats, the first and the last are kept, and a cloud stands for those between."""
-    kinds: dict[Any, int] = {}
-    outputs = {value.id: value.shape for value in graph.values}
-    sequence = np.array(
-        [
-            kinds.setdefault((op.symbol, len(op.inputs), *[outputs[v] for v in op.outputs]), len(kinds))
-            for op in graph.ops
-        ]
-    )
-    spans: list[Span] = []
-    stretches = [(0, len(sequence))]
-    for start, stop in stretches:  # the list grows as it is read
-        first, period, times = longest_repeat(sequence[start:stop])
-        if times < 4 or len(sequence) <= READABLE:
-            continue
-        first += start
-        last = first + (times - 1) * period
-        said = words(lang)["repeats"].format(n=times - 2)
-        spans.append(Span(first + period, last, f"r{first}", said, said, "cloud"))
-        if period > READABLE // 3:
-            for k in (first, last):
-                several = words(lang)["operations"].format(n=period)
-                spans.append(Span(k, k + period, f"r{first}-{k}", several, several, "cloud"))
-        stretches += [(start, first), (last + period, stop)]
-    return merge(graph, spans) if spans else graph
-
-
-def longest_repeat(sequence: Any) -> tuple[int, int, int]:
-    """Where a pattern repeats itself most: its first place, its length, how many times.
-
-    >>> longest_repeat(np.array([9, 1, 2, 1, 2, 1, 2, 7]))
-    (1, 2, 3)
-    """
-    best, answer = 0, (0, 1, 1)
-    for period in range(1, min(PERIOD, len(sequence) // 2) + 1):
-        same = np.concatenate([[False], sequence[:-period] == sequence[period:], [False]])
-        turns = np.flatnonzero(same[1:] != same[:-1])
-        starts, lengths = turns[::2], turns[1::2] - turns[::2]
-        if len(starts):
-            k = int(lengths.argmax())
-            times = int(lengths[k]) // period + 1
-            if times > 1 and times * period > best:
-                best, answer = times * period, (int(starts[k]), period, times)
-    return answer
-
-
-def fold_middle(graph: Graph, lang: str = "en") -> Graph:
-    """The first and the last operations, and a cloud for those between, cut where the fewest values pass."""
-    n, least, most = len(graph.ops), READABLE // 8, READABLE // 2
-    if n <= 2 * most:
-        return graph
-    passing = live(graph)
-    start = least + int(np.argmin(passing[least:most]))
-    stop = n - most + 1 + int(np.argmin(passing[n - most + 1 : n - least + 1]))
-    several = words(lang)["operations"].format(n=sum(op.parts for op in graph.ops[start:stop]))
-    return merge(graph, [Span(start, stop, "middle", several, several, "cloud")])
-
-
-def live(graph: Graph) -> Any:
-    """How many values pass from before to after each place between operations."""
-    place = {op.id: k for k, op in enumerate(graph.ops)}
-    made = {value.id: place[value.op] + 1 if value.op else 0 for value in graph.values}
-    last = dict(made)
-    for use in graph.uses:
-        last[use.value] = max(last[use.value], place[use.op] if use.op else len(graph.ops))
-    change = np.zeros(len(graph.ops) + 2, dtype=int)
-    np.add.at(change, list(made.values()), 1)
-    np.add.at(change, [k + 1 for k in last.values()], -1)
-    return np.cumsum(change)[:-1]

@@ -1,0 +1,156 @@
+"""Graphs too large to be read, folded until they can be: layers as boxes, repeats and the middle as clouds.
+
+What fits is for the caller to say. The candidates come with the most detail first, and the first that fits is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from viz.graph import Graph
+from viz.passes import Span, collapse, depth, merge
+from viz.words import words
+
+ENDS = 20  # operations that are drawn one by one at either end of a folded middle, at most
+FEW = 200  # uses; where more is left, much passes between the folded parts, which are better folded as one
+PERIOD = 64  # the longest pattern that is looked for
+WORTH = 3  # operations that a cloud must stand for
+
+
+def fold(graph: Graph, fits: Callable[[Graph], bool], lang: str = "en") -> Graph:
+    """The graph with as much of it folded as is needed to fit; the figure says what is missing.
+
+    The deepest modules first, then what repeats, then the middle.
+    """
+    folded = graph
+    for folded in candidates(graph, lang):
+        if fits(folded):
+            break
+    if folded is graph:  # it has nothing that could be folded
+        return graph
+    shown = sum(op.parts == 1 for op in folded.ops)
+    note = words(lang)["collapsed"].format(shown=shown, all=sum(op.parts for op in folded.ops))
+    return replace(folded, notes=(*folded.notes, note))
+
+
+def candidates(graph: Graph, lang: str) -> Iterator[Graph]:
+    """The graph folded more and more."""
+    levels = max((len(op.scope) for op in graph.ops), default=0)
+    smaller = graph
+    for level in range(levels, 0, -1):
+        smaller = collapse(graph, depth(graph, level))
+        yield smaller
+        yield from without_repeats(smaller, lang)
+    folded = smaller
+    for folded in without_repeats(graph, lang):
+        yield folded
+    yield from without_middle(smaller if levels else folded if len(folded.uses) <= FEW else graph, lang)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Repeats
+
+
+def without_repeats(graph: Graph, lang: str) -> Iterator[Graph]:
+    """The graph with a cloud for most of each pattern that repeats: the first and the last time are drawn, or the first, or none."""
+    found = repeats(graph)
+    said = words(lang)
+
+    def span(start: int, stop: int, text: str) -> Span:
+        return Span(start, stop, f"r{start}", text, text, "cloud")
+
+    def again(first: int, last: int, period: int) -> Span:
+        return span(first, last, said["repeats"].format(n=(last - first) // period))
+
+    ends = [
+        again(first + period, first + (times - 1) * period, period)
+        for first, period, times in found
+        if times > 3 and (times - 2) * period >= WORTH
+    ]
+    rest = [again(first + period, first + times * period, period) for first, period, times in found]
+    each = [
+        span(first, first + period, said["operations"].format(n=period)) for first, period, _ in found if period > 1
+    ]
+    if ends:
+        yield merge(graph, ends)
+    if found:
+        yield merge(graph, rest)
+        yield merge(graph, [*each, *rest])
+
+
+def repeats(graph: Graph) -> list[tuple[int, int, int]]:
+    """Where patterns repeat themselves: the first place, the length and the number of times of each."""
+    kinds: dict[Any, int] = {}
+    shapes = {value.id: value.shape for value in graph.values}
+    sequence = np.array(
+        [
+            kinds.setdefault((op.symbol, len(op.inputs), *[shapes[v] for v in op.outputs]), len(kinds))
+            for op in graph.ops
+        ]
+    )
+    found = []
+    stretches = [(0, len(sequence))]
+    for start, stop in stretches:  # the list grows as it is read
+        first, period, times = longest_repeat(sequence[start:stop])
+        if times > 2 and (times - 1) * period >= WORTH:
+            first += start
+            found.append((first, period, times))
+            stretches += [(start, first), (first + times * period, stop)]
+    return found
+
+
+def longest_repeat(sequence: Any) -> tuple[int, int, int]:
+    """Where a pattern repeats itself most: its first place, its length, how many times.
+
+    >>> longest_repeat(np.array([9, 1, 2, 1, 2, 1, 2, 7]))
+    (1, 2, 3)
+    """
+    best, answer = 0, (0, 1, 1)
+    for period in range(1, min(PERIOD, len(sequence) // 2) + 1):
+        same = np.concatenate([[False], sequence[:-period] == sequence[period:], [False]])
+        turns = np.flatnonzero(same[1:] != same[:-1])
+        starts, lengths = turns[::2], turns[1::2] - turns[::2]
+        if len(starts):
+            k = int(lengths.argmax())
+            times = int(lengths[k]) // period + 1
+            if times > 1 and times * period > best:
+                best, answer = times * period, (int(starts[k]), period, times)
+    return answer
+
+
+# ---------------------------------------------------------------------------------------------------
+# The middle
+
+
+def without_middle(graph: Graph, lang: str) -> Iterator[Graph]:
+    """The graph with a cloud for its middle, which grows until nothing else is left."""
+    before, after = len(graph.ops), 0  # the cloud is after so many operations, and before those from there on
+    for most in range(ENDS, 0, -1):
+        n, least = len(graph.ops), most // 4
+        if n <= 2 * most:
+            continue
+        passing = live(graph)
+        start = least + int(np.argmin(passing[least : min(most, before) + 1]))
+        first = max(n - most, after)
+        stop = first + int(np.argmin(passing[first : n - least + 1]))
+        several = words(lang)["operations"].format(n=sum(op.parts for op in graph.ops[start:stop]))
+        graph = merge(graph, [Span(start, stop, "middle", several, several, "cloud")])
+        before, after = start, start + 1
+        yield graph
+
+
+def live(graph: Graph) -> Any:
+    """How many values pass from before to after each place between operations."""
+    place = {op.id: k for k, op in enumerate(graph.ops)}
+    made = {value.id: place[value.op] + 1 if value.op else 0 for value in graph.values}
+    last = dict(made)
+    for use in graph.uses:
+        last[use.value] = max(last[use.value], place[use.op] if use.op else len(graph.ops))
+    change = np.zeros(len(graph.ops) + 2, dtype=int)
+    np.add.at(change, list(made.values()), 1)
+    np.add.at(change, [k + 1 for k in last.values()], -1)
+    return np.cumsum(change)[:-1]
