@@ -334,19 +334,21 @@ def test_nan_to_num():
 def test_gate_of_every_type(dtype):
     a = np.arange(1, 7).reshape(2, 3).astype(dtype)
     x = np.array([[1.0, -1.0, 0.0], [NAN, INF, -INF]])
-    for first, second in [(a, x), (a.T, x.T), (a[:, ::2], x[:, ::2]), (a[0], x), (np.broadcast_to(a[:1], (2, 3)), x)]:
-        y = gate(first, second)
+    large = np.tile(a, (9, 9)), np.tile(x, (9, 9))  # which are selected in another way
+    pairs = [(a, x), (a.T, x.T), (a[:, ::2], x[:, ::2]), (a[0], x), (np.broadcast_to(a[:1], (2, 3)), x), large]
+    for first, second in pairs:
+        y = gate(first, second > 0)
         np.testing.assert_array_equal(y, np.where(second > 0, first, dtype(0)), strict=True)
         assert not np.shares_memory(y, first)
         out = np.full_like(y, 5)
-        assert gate(first, second, out=out) is out
+        assert gate(first, second > 0, out=out) is out
         np.testing.assert_array_equal(out, y)
-    assert gate(a[0, 0], x[0, 0]) == 1  # scalars, as arithmetic on arrays of no dimension makes them
-    assert gate(a, x > 0).tolist() == gate(a, x).tolist()
+    assert gate(a[0, 0], x[0, 0] > 0) == 1  # scalars, as arithmetic on arrays of no dimension makes them
+    assert gate(a, x).tolist() == gate(a, x != 0).tolist()
 
 
 def test_gate_and_zero_select():
-    assert gate(np.array([NAN, INF, 1.0]), np.array([-1.0, 0.0, 1.0])).tolist() == [0, 0, 1]
+    assert gate(np.array([NAN, INF, 1.0]), np.array([False, False, True])).tolist() == [0, 0, 1]
     assert zero(np.array([NAN, INF])).tolist() == [0, 0]
     assert zero(leaf(NAN)).dtype == np.float64
 

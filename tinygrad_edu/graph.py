@@ -191,6 +191,20 @@ class Cell:
         """Note a write: records made before it are stale."""
         self.written = Cell.last = tick()
 
+    @staticmethod
+    def write_all(cells: Sequence[Cell]) -> None:
+        """Note a write to each of them."""
+        if cells:
+            now = Cell.last = tick()
+            for cell in cells:
+                cell.written = now
+
+
+class Edits:
+    """How many attributes of modules have been set: a replay looks at them all again when there are more."""
+
+    number = 0
+
 
 class Freed(tuple[Any, ...]):
     """The inputs of a node whose record has been freed."""

@@ -178,6 +178,8 @@ class Op:
     takes_out: forward(..., out=array) writes its result there, or with several outputs, hidden ones too, out=(array, …).
     judges: forward may raise over the values of its inputs, such as a class number out of range. Left out, what takes
         `out` does not, and all else does.
+    symmetric: the input is a matrix taken for symmetric, so forward may read either of xᵢⱼ and xⱼᵢ: the gradient is by
+        both at once, and symmetric.
     analytic: the forward is complex-differentiable, so tests may judge it by a complex step.
     formulas: what `formula` prints for each input (the last for all further ones) where the rule is an algorithm rather
         than a formula: a sentence, "∂L/∂x = …", or the rule in its plainest form, a function like the rule itself, or
@@ -203,6 +205,7 @@ class Op:
         view: bool = False,
         takes_out: bool = False,
         judges: bool | None = None,
+        symmetric: bool = False,
         analytic: bool = False,
         formulas: Sequence[str | Rule | tuple[str, Rule] | None] | None = None,
         examples: Sequence[Example] = (),
@@ -234,6 +237,7 @@ class Op:
         self.view = view
         self.takes_out = takes_out
         self.judges = not takes_out if judges is None else judges
+        self.symmetric = symmetric
         self.analytic = analytic
         self.formulas = formulas
         self.examples = tuple(examples)
@@ -488,6 +492,11 @@ class _ByResult:
     def __init__(self, i: int, rules: tuple[Rule | None, ...]) -> None:
         self._i = i
         self._rules = rules
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """That of its rules, by which formulas name the inputs."""
+        return inspect.signature(next(filter(None, self._rules)))
 
     def __call__(self, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
         total = None

@@ -79,7 +79,7 @@ class _PrintedOp:
 
     def __init__(self, op: Any) -> None:
         self.name, self.outputs, self.broadcasts, self.selects = op.name, op.outputs, op.broadcasts, op.selects
-        self.op = op
+        self.op, self.by_result = op, False
 
     @property
     def rules(self) -> _PrintedOp:

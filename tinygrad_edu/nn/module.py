@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from tinygrad_edu.graph import RECORDING, SCOPE
+from tinygrad_edu.graph import RECORDING, SCOPE, Edits
 from tinygrad_edu.protocols import numbers
 from tinygrad_edu.tensor import Tensor
 
@@ -307,7 +307,12 @@ class Module:
                         f"out of the module's state; write into it, `with no_grad(): module.{name}[...] = value`, "
                         f"or assign a {type(old).__name__}"
                     )
+            Edits.number += 1
             object.__setattr__(self, name, value)
+
+        def __delattr__(self, name: str) -> None:
+            Edits.number += 1
+            object.__delattr__(self, name)
 
         def __getattr__(self, name: str) -> Any:
             """Only reached for what is not there: says what is."""

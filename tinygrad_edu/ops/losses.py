@@ -9,7 +9,7 @@ import numpy
 from tinygrad_edu.op import Drawn, Fixed, example, interval, op, real
 from tinygrad_edu.ops.elementwise import PAIRS, gate
 from tinygrad_edu.ops.indexing import one_hot
-from tinygrad_edu.ops.neural import columns, sigmoid, softmax
+from tinygrad_edu.ops.neural import SHORT, sigmoid, softmax
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -45,40 +45,49 @@ def class_numbers(target: Any, classes: int, ignore_index: int = -100) -> Any:
     return np.where(kept, target, 0)
 
 
-def _by_logits(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
-    """(softmax(x) − onehot(t)) · ∂L/∂ℓ, where ∂L/∂ℓ = g/n for the mean; and nothing for the rows left out."""
-    (g_loss, g_log_sum, _, _), (_, log_sum, top, n) = g, y  # top only shifts: nothing depends on it
-    g_row = g_loss[:, None] if reduction == "none" else g_loss / n
-    chosen = np.equal(t[:, None], np.arange(x.shape[1]))
+def _by_loss(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
+    """∂L/∂ℓ times what the forward kept: ∂ℓ/∂x = (softmax(x) − onehot(t))/n, and nothing for the rows left out."""
+    return (g[:, None] if reduction == "none" else g) * np.transpose(y[1])
+
+
+def _by_slope(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
+    """Of what the forward kept: the rule of softmax, over n."""
+    s, g_row = softmax(x), np.transpose(g)
     kept = np.not_equal(t[:, None], ignore_index)
-    return gate(np.exp(x - top - log_sum) * (g_row + g_log_sum) - g_row * chosen, kept)
+    return gate(s * (g_row - np.add.reduce(s * g_row, axis=1, keepdims=True)) / y[2], kept)
 
 
-def _plainly_by_logits(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
-    """The same as it is printed, where no row is left out."""
+def _plainly(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
+    """∂L/∂ℓ·∂ℓ/∂x as it is printed, where no row is left out."""
     if np.any(np.equal(t, ignore_index)):
-        return _by_logits(g, y, x, t, reduction=reduction, ignore_index=ignore_index)
+        return _by_loss(g[0], y, x, t, reduction=reduction, ignore_index=ignore_index)
     g_row = g[0][:, None] if reduction == "none" else g[0]
     return g_row * (softmax(x) - one_hot(t, x.shape[1])) / (x.shape[0] if reduction == "mean" else 1)
 
 
 @op(
     symbol="cross-entropy",
-    vjp=(_by_logits, None),
+    vjp=((_by_loss, _by_slope, None), None),
     outputs=1,
-    formulas=[("∂L/∂x = ∂L/∂y·(softmax(x) − one_hot(t))/n", _plainly_by_logits), None],
+    takes_out=True,
+    judges=True,
+    formulas=[("∂L/∂x = ∂L/∂y·(softmax(x) − one_hot(t))/n", _plainly), None],
     examples=[
         example((4, 3), Fixed(np.array([0, 2, 1, 2]))),
         example((4, 3), Fixed(np.array([0, 2, 1, 2])), reduction="sum"),
         example((4, 3), Fixed(np.array([0, -100, 1, -100])), reduction="none"),
         example((3, 2), Fixed(np.array([5, 0, 1])), ignore_index=5),
+        example((2, 70), Fixed(np.array([69, 0]))),
         example((1, 1), Fixed(np.array([0]))),
     ],
 )
-def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ignore_index: int = -100) -> Any:
+def softmax_cross_entropy(
+    logits: Any, target: Any, reduction: str = "mean", ignore_index: int = -100, *, out: Any = None
+) -> Any:
     """ℓᵢ = −log softmax(logitsᵢ)[targetᵢ] = log Σⱼ exp logitsᵢⱼ − logitsᵢ[targetᵢ]; then the mean or sum of ℓ, or ℓ.
 
     logits: (N, classes). target: (N,) class numbers; rows whose target is `ignore_index` are left out.
+    Kept for the rule: ∂ℓ/∂logits, transposed, since all it is made of is at hand here; and what the sum is divided by.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([[0.0, 0.0], [1e4, -1e4]], requires_grad=True)
@@ -91,28 +100,48 @@ def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ign
     """
     if logits.ndim != 2 or target.shape != logits.shape[:1]:
         raise ValueError(f"logits are (N, classes) and targets (N,), but got {logits.shape} and {target.shape}")
-    kept = None  # the rows that count, where not all do
-    count = n = len(target)
-    if n and not (target.min() >= 0 and target.max() < logits.shape[1] and not 0 <= ignore_index < logits.shape[1]):
+    (size, classes), kept = logits.shape, None  # the rows that count, where not all do
+    count, picked = size, target
+    # a negative number, read without its sign, is a large one
+    unsigned = target.view(_UNSIGNED.get(target.dtype, target.dtype))
+    if size and (0 <= ignore_index < classes or not np.maximum.reduce(unsigned) < classes):
         kept = target != ignore_index
-        count = n = int(np.count_nonzero(kept))
-        check_classes(target, kept, logits.shape[1])
-    # log Σ exp x = top + log Σ exp (x − top), kept apart: a large top would swallow the digits of the log
-    x = columns(logits)
+        check_classes(target, kept, classes)
+        count, picked = int(np.count_nonzero(kept)), np.where(kept, target, 0)
+    divisor = count if reduction == "mean" else 1
+    x = logits.T
+    slope = None if out is None else out[1]
+    if classes <= SHORT:  # NumPy would reduce short rows one by one, ten times slower
+        x = slope = np.array(x, order="C") if slope is None else _copied(x, slope)
     top = np.maximum.reduce(x, axis=0) if x.size else np.add.reduce(x, axis=0)
-    shifted = np.subtract(x, top, out=None if np.may_share_memory(x, logits) else x)
-    chosen = shifted[target if kept is None else np.where(kept, target, 0), np.arange(len(target))]
-    log_sum = np.log(np.add.reduce(np.exp(shifted, out=shifted if shifted.dtype.kind == "f" else None), axis=0))
-    losses = log_sum - chosen
+    slope = np.subtract(x, top, out=slope)  # apart from top, which would swallow the digits of the log
+    chosen = picked, np.arange(size)
+    losses = slope[chosen]
+    slope = np.exp(slope, out=slope if slope.dtype.kind == "f" else None)
+    sums = np.add.reduce(slope, axis=0)
+    losses = np.log(sums) - losses
+    if divisor:
+        slope /= sums * divisor
+        slope[chosen] -= 1 / divisor
     if kept is not None:
         losses = gate(losses, kept)
+        slope[:, ~kept] = 0
     if reduction != "none":
         losses = np.add.reduce(losses)
     if reduction == "mean":
-        losses = losses / n if n else losses * np.nan
-    else:
-        count = 1
-    return np.asarray(losses), log_sum[:, None], top[:, None], np.asarray(count, logits.dtype)
+        losses = losses / count if count else losses * np.nan
+    if out is None:
+        return np.asarray(losses), slope, np.asarray(divisor, slope.dtype)
+    out[0][...], out[2][...] = losses, divisor
+    return out
+
+
+def _copied(x: Any, place: Any) -> Any:
+    np.copyto(place, x)
+    return place
+
+
+_UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
 
 
 @op(

@@ -29,7 +29,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 @op(
     symbol="ReLU",
-    vjp=(lambda g, y, x: gate(g, x),),
+    vjp=(lambda g, y, x: gate(g, x > 0),),
     takes_out=True,
     domain=nonzero,
     examples=SHAPES,
@@ -212,9 +212,13 @@ def logsigmoid(x: Any, *, out: Any = None) -> Any:
     return np.negative(np.logaddexp(np.negative(x, out=out), 0, out=out), out=out)
 
 
+SHORT = 64
+"""Rows of so few numbers NumPy would reduce one by one, ten times slower than the columns of their transpose."""
+
+
 def columns(x: Any) -> Any:
-    """xᵀ of a matrix; in memory too where its rows are short, which NumPy would reduce one by one, ten times slower."""
-    return np.ascontiguousarray(x.T) if x.shape[1] <= 64 else x.T
+    """xᵀ of a matrix; in memory too where its rows are short."""
+    return np.ascontiguousarray(x.T) if x.shape[1] <= SHORT else x.T
 
 
 def _centred(x: Any, axis: Any, out: Any) -> Any:

@@ -63,25 +63,40 @@ class BatchNormResult(NamedTuple):
 
 
 def _by_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
-    """∂L/∂x, through y, the mean m and the variance v: all that is added up over a channel comes back to each x in it."""
-    (g_y, g_mean, g_var), (_, mean, var) = g, y
+    """∂L/∂x through the y, whose every number depends on all of its channel, by the mean and the variance."""
+    _, mean, var = y
     n = each(x)
     d = x - beside(mean, x)
     scale = weight / np.sqrt(var + eps)
-    by_var = (2 * g_var - scale / (var + eps) * channel_sum(g_y * d)) / n
-    by_mean = (g_mean - scale * channel_sum(g_y)) / n
-    return g_y * beside(scale, x) + d * beside(by_var, x) + beside(by_mean, x)
+    by_var = scale / (var + eps) * channel_sum(g * d) / n
+    by_mean = scale * channel_sum(g) / n
+    return g * beside(scale, x) - d * beside(by_var, x) - beside(by_mean, x)
+
+
+def _mean_by_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
+    """∂L/∂m/n for each x of the channel."""
+    return expand(g / each(x), shape=x.shape, axis=(0, *range(2, x.ndim)))
+
+
+def _var_by_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
+    """2(x − m)·∂L/∂v/n."""
+    return (x - beside(y[1], x)) * beside(g * 2 / each(x), x)
 
 
 def _by_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
     """∂L/∂w = Σ ∂L/∂y·z."""
     _, mean, var = y
-    return channel_sum(g[0] * (x - beside(mean, x))) / np.sqrt(var + eps)
+    return channel_sum(g * (x - beside(mean, x))) / np.sqrt(var + eps)
+
+
+def _by_bias(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
+    """∂L/∂b = Σ ∂L/∂y."""
+    return channel_sum(g)
 
 
 @op(
     symbol="batch norm",
-    vjp=(_by_x, _by_weight, lambda g, y, x, weight, bias, *, eps: channel_sum(g[0])),
+    vjp=((_by_x, _mean_by_x, _var_by_x), (_by_weight, None, None), (_by_bias, None, None)),
     outputs=3,
     takes_out=True,
     analytic=True,

@@ -67,7 +67,7 @@ def sum(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
     >>> x.sum(axis=0)
     Tensor([4., 6.], op=sum)
     """
-    return np.add.reduce(x, axis=axis, keepdims=keepdims, out=out)
+    return np.add.reduce(x, axis, None, out, keepdims)  # by position: sooner than by name
 
 
 @op(

@@ -213,17 +213,28 @@ class Optimizer:
         steps, which the guard sees to.
         """
         stepped: list[tuple[Member, State, int]] = []
+        constants: list[tuple[Group, str, Any]] = []
         for group in self.param_groups:
             fixed = {key: value for key, value in group.items() if key not in self.at_step(1, group)}
-            tape.guard(lambda group=group, fixed=fixed: all(group[key] == value for key, value in fixed.items()))
+            constants += [(group, key, value) for key, value in fixed.items()]
             for member in group.members:
                 p = member.param()
                 tape.slope(p)
                 if p._grad is not None:
                     stepped.append((member, member.state, member.steps))
                     self._record_update(tape, p, member, group, fixed)
-        tape.guard(lambda: all(member.state is state for member, state, _ in stepped))
-        tape.guard(lambda: len({member.steps - steps for member, _, steps in stepped}) <= 1)
+
+        def serves() -> bool:
+            for group, key, value in constants:
+                if group[key] != value:
+                    return False
+            ahead = stepped[0][0].steps - stepped[0][2] if stepped else 0
+            for member, state, steps in stepped:
+                if member.state is not state or member.steps - steps != ahead:
+                    return False
+            return True
+
+        tape.guard(serves)
 
         def advance() -> None:
             for member, _, _ in stepped:

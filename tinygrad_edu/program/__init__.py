@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.creation import get_default_dtype
-from tinygrad_edu.graph import RECORDING
+from tinygrad_edu.graph import RECORDING, Recording
 from tinygrad_edu.program.nested import signature
 from tinygrad_edu.program.plan import Plan
 from tinygrad_edu.program.run import Record
@@ -84,8 +84,10 @@ class Replay:
         if recording.tape is not None:
             recording.tape.refuse(f"calling {self._name}, which is replayed itself,", f"call {self._name}.__wrapped__")
         found: list[Any] = []
-        key = (signature(args, found), signature(kwargs, found), recording.enabled, get_default_dtype())
-        arrays = [self._numbers(x) for x in found]
+        key = [signature(x, found) for x in args], recording.enabled, get_default_dtype()
+        if kwargs:
+            key = (*key, signature(kwargs, found))
+        arrays = [self._numbers(x, recording) for x in found]
         with self._lock:
             for i, (known, record) in enumerate(self._records):
                 if known == key and not recording.anomaly and record.serves():
@@ -98,11 +100,10 @@ class Replay:
                 self._records = [(key, record), *self._records[: RECORDS - 1]]
             return result
 
-    def _numbers(self, x: Any) -> Any:
+    def _numbers(self, x: Any, recording: Recording) -> Any:
         """The array of an argument."""
         if not isinstance(x, Tensor):
             return x if x.__class__ is np.ndarray else np.asarray(x)
-        recording = RECORDING.get()
         if x._requires_grad and recording.enabled and (x.op is not None or recording.differentiating):
             raise RuntimeError(
                 f"{x._describe()} is part of a graph, which would end at {self._name}: what a replayed function returns is in "
@@ -138,7 +139,7 @@ class Replay:
         found: list[Any] = []
         signature((args, kwargs), found)
         with self._lock:
-            return self._record().profile([self._numbers(x) for x in found], runs)
+            return self._record().profile([self._numbers(x, RECORDING.get()) for x in found], runs)
 
     def forget(self) -> None:
         """Drop all records; the next call records anew."""

@@ -31,14 +31,14 @@ def signature(x: Any, found: list[Any]) -> Any:
     """
     if isinstance(x, Tensor):
         found.append(x)
-        return x._data.shape, x._data.dtype.str, x._requires_grad
+        return x._data.shape, x._data.dtype, x._requires_grad
     if isinstance(x, np.ndarray):
         found.append(x)
-        return x.shape, x.dtype.str
+        return x.shape, x.dtype
     if isinstance(x, tuple | list):
-        return type(x), tuple([signature(part, found) for part in x])
+        return type(x), [signature(part, found) for part in x]
     if isinstance(x, dict):
-        return dict, tuple([(key, signature(part, found)) for key, part in x.items()])
+        return dict, [(key, signature(part, found)) for key, part in x.items()]
     if x.__class__ is float:
         return float, x, repr(x)  # -0.0 == 0.0, but they do not compute alike
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import inspect
 import operator
 import weakref
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.graph import recording, topological
+from tinygrad_edu.graph import Cell, Edits, recording, topological
 from tinygrad_edu.program.blocks import in_blocks
 from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.nested import check_result, mapped
@@ -33,13 +34,18 @@ class Record:
         self._generators = tape.generators
         self._slopes = slopes
         self._guards = tape.guards
-        written = dict.fromkeys([owner(w.target) for w in tape.writes])
-        self._targets = [weakref.ref(x) for x in written if x.op is None]
-        self._written = {root(x._data) for x in written if x.op is None}
+        written = {x for x in [owner(w.target) for w in tape.writes] if x.op is None}
+        self._written = {root(x._data) for x in written}
+        self._cells = list(dict.fromkeys([x._shared_cell() for x in written]))
         read = topological([*outputs, *[x for w in tape.writes for x in (w.value, w.target)]], through_constants=True)
         leaves = {x for x in read if x.op is None and x not in tape.placeholders}
-        self._held = [(weakref.ref(x), x._data, x._requires_grad) for x in leaves]
+        self._held = [
+            (weakref.ref(x), x._data, x._requires_grad, x._cell if x in written else None) for x in leaves | written
+        ]
         self._modules = [(weakref.ref(m), m.training, _attributes(m, leaves)) for m in tape.modules.values()]
+        self._edits = Edits.number
+        self._context = contextvars.copy_context()  # entered sooner than np.errstate()
+        self._context.run(np.seterr, all="ignore")
 
     @classmethod
     def make(cls, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Record, Any]:
@@ -91,22 +97,36 @@ class Record:
 
     def serves(self) -> bool:
         """Whether all that the record was made with is still there, and as it was."""
-        for reference, array, learns in self._held:
+        for reference, array, learns, cell in self._held:
             x = reference()
             if x is None or x._data is not array or x._requires_grad is not learns:
                 return False
-        for module, training, attributes in self._modules:
-            m = module()
-            if m is None or m.training is not training:
+            if cell is not None and x._cell is not cell:
                 return False
-            now = vars(m)
-            for key, value, parts in attributes:
-                found = now.get(key)
-                if found is not value and (parts is not None or isinstance(value, Tensor) or found != value):
-                    return False
+        if self._edits != Edits.number:  # an attribute of some module has been set
+            if not all(map(self._unedited, self._modules)):
+                return False
+            self._edits = Edits.number
+        for reference, _, attributes in self._modules:
+            if reference() is None:
+                return False
+            for _, value, parts in attributes:
                 if parts is not None and not _same(_parts(value), parts):
                     return False
-        return all(holds() for holds in self._guards)
+        return all([holds() for holds in self._guards])
+
+    @staticmethod
+    def _unedited(known: tuple[Any, bool, list[tuple[str, Any, Any]]]) -> bool:
+        """Whether a module has the attributes that it was recorded with."""
+        reference, training, attributes = known
+        m = reference()
+        if m is None or m.training is not training:
+            return False
+        for key, value, parts in attributes:
+            found = vars(m).get(key)
+            if found is not value and (parts is not None or isinstance(value, Tensor) or found != value):
+                return False
+        return True
 
     def check(self, array: Any) -> None:
         """Raise ValueError for an argument in memory that a run writes."""
@@ -117,9 +137,11 @@ class Record:
 
     # -- running it ---------------------------------------------------------------------------------
 
-    @np.errstate(all="ignore")
     def run(self, arrays: list[Any]) -> Any:
         """Run the program on new arguments."""
+        return self._context.run(self._run, arrays)
+
+    def _run(self, arrays: list[Any]) -> Any:
         if self._written:
             for array in arrays:
                 self.check(array)
@@ -136,10 +158,7 @@ class Record:
             for array, copy in self._early:
                 np.copyto(array, copy)
             raise
-        for reference in self._targets:
-            target = reference()
-            if target is not None:
-                target._written()
+        Cell.write_all(self._cells)
         for leaf, slope in self._slopes:
             x = leaf()
             if x is not None:
@@ -154,8 +173,10 @@ class Record:
 
     def _results(self, arrays: Any) -> Any:
         """What the function returned, with new tensors, the caller's own, of these numbers."""
+        if self._template is _PLACE:
+            return new_leaf(arrays[0].copy())
         numbers = iter(arrays)
-        return mapped(lambda x: new_leaf(np.array(next(numbers))) if x is _PLACE else x.copy(), self._template)
+        return mapped(lambda x: new_leaf(next(numbers).copy()) if x is _PLACE else x.copy(), self._template)
 
     def profile(self, arrays: list[Any], runs: int) -> str:
         """The source with the microseconds of each line, which the plan's instructions have from then on."""
@@ -183,7 +204,7 @@ _PLACE = new_leaf(None)
 def _attributes(module: Any, leaves: set[Tensor]) -> list[tuple[str, Any, list[Any] | None]]:
     """What a record depends on of a module: its parameters and buffers, and the plain values that it was made with.
 
-    Of lists, tuples and dicts, what is in them.
+    Of lists, tuples and dicts, what is in them: that changes without an attribute being set.
     """
     return [
         (key, value, _parts(value) if isinstance(value, list | tuple | dict) else None)
