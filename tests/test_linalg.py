@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu.graph import topological
+from tinygrad_edu.op import op
 from tinygrad_edu.ops.einsum import explicit
-from tinygrad_edu.testing import gradcheck, strategies
+from tinygrad_edu.testing import GradientError, gradcheck, strategies
 
 
 def numbers(shape, seed=0):
@@ -371,11 +372,54 @@ def test_the_gradient_of_cholesky_is_symmetric_and_that_of_a_symmetric_matrix():
     gradcheck(lambda r: np.linalg.cholesky(r @ r.T + np.eye(3)), [root.numpy()], order=2)
 
 
-def test_only_the_symmetric_part_counts():
-    x = np.array([[4.0, 1.0], [3.0, 5.0]])
-    part = np.array([[4.0, 2.0], [2.0, 5.0]])
-    assert np.array_equal(np.linalg.cholesky(leaf(x)).numpy(), np.linalg.cholesky(part))
-    assert np.array_equal(np.linalg.eigvalsh(leaf(x)).numpy(), np.linalg.eigh(part)[0])
+HALVES = {
+    "cholesky": (lambda x: np.linalg.cholesky(x), np.tril),
+    "cholesky, upper": (lambda x: np.linalg.cholesky(x, upper=True), np.triu),
+    "eigh": (lambda x: np.linalg.eigh(x)[0], np.tril),
+    "eigh, L": (lambda x: np.linalg.eigh(x, UPLO="L")[0], np.tril),
+    "eigh, U": (lambda x: np.linalg.eigh(x, UPLO="U")[0], np.triu),
+    "eigh, u": (lambda x: np.linalg.eigh(x, "u")[0], np.triu),
+    "eigh, vectors": (lambda x: np.abs(np.linalg.eigh(x, UPLO="U")[1]), np.triu),
+    "eigvalsh": (lambda x: np.linalg.eigvalsh(x), np.tril),
+    "eigvalsh, U": (lambda x: np.linalg.eigvalsh(x, UPLO="U"), np.triu),
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+@pytest.mark.parametrize("shape", [(3, 3), (2, 3, 3)])
+def test_one_triangle_is_read_as_in_numpy_and_the_gradient_is_symmetric(name, shape):
+    f, triangle = HALVES[name]
+    x = numbers(shape, 5) + 5 * np.eye(3)
+    half = triangle(x)
+    meant = half + half.mT - half * np.eye(3)
+    t = leaf(x)
+    y = f(t)
+    np.testing.assert_allclose(y.numpy(), f(x), rtol=1e-12)
+    np.testing.assert_allclose(y.numpy(), f(meant))
+    assert not np.allclose(y.numpy(), f(x.mT))
+    g = numbers(y.shape, 6)
+    gradient = tg.grad(y, t, g).numpy()
+    np.testing.assert_array_equal(gradient, gradient.mT)
+    d = symmetric(shape, 7)
+    h = 1e-5
+    quotient = (f(meant + h * d) - f(meant - h * d)) / (2 * h)
+    assert (gradient * d).sum() == pytest.approx((g * quotient).sum(), rel=1e-6)
+
+
+def test_a_check_by_each_element_of_a_symmetric_matrix_says_how_to_move_it():
+    x = symmetric((3, 3)) + 4 * np.eye(3)
+    with pytest.raises(
+        GradientError, match=r"cholesky takes its input for symmetric.*lambda x: f\(\(x \+ x\.mT\) / 2\)"
+    ):
+        gradcheck(np.linalg.cholesky, x)
+    gradcheck(lambda x: np.linalg.cholesky((x + x.mT) / 2), x, order=2)
+
+
+def test_of_several_ops_the_faulty_one_is_named_and_not_one_that_takes_its_input_for_symmetric():
+    cubed = op(symbol="f", name="planted", vjp=(lambda g, y, x: g * 2 * x**2,))
+    f = cubed(lambda x: x**3)
+    with pytest.raises(GradientError, match="planted"):
+        gradcheck(lambda r: f(np.linalg.cholesky(r @ r.T + np.eye(3))), numbers((3, 3)))
 
 
 def test_the_upper_factor_is_the_lower_ones_transpose():
@@ -486,7 +530,9 @@ def test_results_have_names():
         (lambda x: np.linalg.cholesky(-np.eye(2) + 0 * x[:, :2]), np.linalg.LinAlgError, "not positive definite"),
         (np.linalg.svd, ValueError, "pass full_matrices=False"),
         (lambda x: np.linalg.qr(x, mode="complete"), ValueError, "but got 'complete'; leave mode out"),
-        (lambda x: np.linalg.eigh(x[:, :2], UPLO="U"), TypeError, r"eigh\(\) on a Tensor takes no settings, not UPLO="),
+        (lambda x: np.linalg.eigh(x[:, :2], UPLO="X"), ValueError, r"UPLO"),
+        (np.linalg.cholesky, np.linalg.LinAlgError, r"cholesky\(W \(2, 3\).*square"),
+        (np.linalg.eigvalsh, np.linalg.LinAlgError, r"eigh\(W \(2, 3\).*square"),
         (np.linalg.eig, TypeError, r"np\.linalg\.eig is not an operation that tensors record"),
         (lambda x: np.cross(x, np.ones((2, 2))), ValueError, "three components"),
         (

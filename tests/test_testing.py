@@ -16,6 +16,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import autograd
 from tinygrad_edu.graph import enable_grad
 from tinygrad_edu.op import Fixed, at, away_from, composite, example, op, positive, spread
+from tinygrad_edu.ops.linalg import definite
 from tinygrad_edu.protocols import ANSWERS
 from tinygrad_edu.testing import (
     AtKink,
@@ -636,6 +637,27 @@ def test_a_refused_setting_is_refused():
         check_op(make(lambda x: x * 2, lambda g, y, x: g * 2, refuses={"order": "C"}, **declaration))
     with pytest.raises(CheckError, match="planted: it is declared to refuse ordre=, which is no setting of it"):
         check_op(make(lambda x: x * 2, lambda g, y, x: g * 2, refuses={"ordre": "F"}, **declaration))
+
+
+def _half(x):
+    return np.tril(x) + np.tril(x, -1).mT
+
+
+def test_an_op_that_takes_its_input_for_symmetric():
+    """y = x·x of the symmetric x that one triangle stands for."""
+    square = {"symmetric": True, "domain": definite, "examples": [example((3, 3))]}
+
+    def forward(x):
+        return _half(x) @ _half(x)
+
+    check_op(make(forward, lambda g, y, x: (g @ x + x @ g + g.mT @ x + x @ g.mT) / 2, **square))
+    caught(make(forward, lambda g, y, x: (g @ x + x @ g + g.mT @ x + x @ g.mT) / 3, **square), "is wrong")
+    caught(
+        make(forward, lambda g, y, x: g @ x + x @ g, **square),
+        "rule 0 of planted returned a matrix that is not symmetric",
+    )
+    del square["symmetric"]
+    caught(make(forward, lambda g, y, x: (g @ x + x @ g + g.mT @ x + x @ g.mT) / 2, **square), "is wrong")
 
 
 def test_an_op_without_docstring():

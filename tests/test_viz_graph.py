@@ -180,6 +180,13 @@ def test_right_derivatives_agree_with_numerical_ones():
     assert verdicts(nn.functional.softmax(y)) == {"agrees"}
 
 
+def test_the_derivative_by_a_matrix_taken_for_symmetric_agrees():
+    x = leaf(np.array([[4.0, 1.0], [1.0, 5.0]]))
+    assert verdicts(np.linalg.cholesky(x)) == {"agrees"}
+    assert verdicts(np.linalg.cholesky(x * leaf(np.array([[2.0, 0.5], [0.5, 3.0]]))) * 2.0) == {"agrees"}
+    assert verdicts(np.linalg.eigh(x @ x.T)[0]) == {"agrees"}
+
+
 def test_a_wrong_rule_differs_and_a_kink_is_called_one():
     from tinygrad_edu.op import example, op
 

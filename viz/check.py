@@ -95,5 +95,7 @@ class _Run:
                 inputs = [changed.get(y, self.base[y]) for y in node.inputs]
                 if here and use is not None:
                     inputs[use[1]] = moved
+                if node.op.symmetric:  # its derivative is by xᵢⱼ and xⱼᵢ together
+                    inputs = [(y + y.mT) / 2 for y in inputs]
                 changed[node] = node.op.compute(inputs, node.settings)
         return sum(float(np.sum(g * changed.get(y, self.base[y]))) for y, g in self.start.items())

@@ -144,7 +144,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     return L.vector_norm(x, 2 if ord is None else ord, dims(axis, x), keepdim=keepdims)
 
 
-def quantile(x, q, axis=None, *, method="linear", keepdims=False):
+def quantile(x, q, axis=None, *, method="linear", keepdims=False, overwrite_input=False):
     if method == "hazen":  # torch has no such
         raise NotImplementedError
     q = T.tensor(q, dtype=x.dtype)
@@ -204,9 +204,13 @@ def recurrence(a, b):
     return T.stack(ys, -1) if ys else b
 
 
+def cast(x, dtype):
+    return x if dtype is None else x.to(getattr(T, dtype))
+
+
 def cumulative(f):
-    def run(x, *, axis=None, include_initial=False):
-        y = f(x, 0 if axis is None else axis)
+    def run(x, *, axis=None, include_initial=False, dtype=None):
+        y = f(cast(x, dtype), 0 if axis is None else axis)
         if include_initial:
             start = T.full_like(y.narrow(axis, 0, 1), 0.0 if f is T.cumsum else 1.0)
             y = T.cat([start, y], axis)
@@ -302,7 +306,7 @@ COUNTERPARTS |= {
     "pad": pad, "pad_constant": pad,
     "atleast_1d": T.atleast_1d, "atleast_2d": T.atleast_2d, "atleast_3d": T.atleast_3d,
     "broadcast_arrays": lambda *xs: T.broadcast_tensors(*xs),
-    "meshgrid": lambda *xs, indexing="xy", sparse=False: _meshgrid(xs, indexing, sparse),
+    "meshgrid": lambda *xs, indexing="xy", sparse=False, copy=True: _meshgrid(xs, indexing, sparse),
     # indexing
     "getitem": getitem, "take": take,
     "scatter_add": lambda x, key, values: written(x, key, values, True),
@@ -310,11 +314,11 @@ COUNTERPARTS |= {
     "take_along_axis": lambda x, i, axis=-1: T.take_along_dim(x, i, axis),
     "extract": lambda c, x: T.masked_select(x, c), "compress": lambda c, x, axis=None: take(x, c.nonzero()[:, 0], axis),
     "diag": lambda x, k=0: T.diag(x, k), "diagflat": lambda x, k=0: T.diagflat(x, k), "diagonal": lambda x, offset=0, axis1=0, axis2=1: T.diagonal(x, offset, axis1, axis2),
-    "trace": lambda x, offset=0, axis1=0, axis2=1: T.diagonal(x, offset, axis1, axis2).sum(-1),
-    "matrix_trace": lambda x, *, offset=0: T.diagonal(x, offset, -2, -1).sum(-1),
+    "trace": lambda x, offset=0, axis1=0, axis2=1, dtype=None: T.diagonal(cast(x, dtype), offset, axis1, axis2).sum(-1),
+    "matrix_trace": lambda x, *, offset=0, dtype=None: T.diagonal(cast(x, dtype), offset, -2, -1).sum(-1),
     "matrix_diagonal": lambda x, *, offset=0: T.diagonal(x, offset, -2, -1),
     "tril": lambda x, k=0: T.tril(_square(x), k), "triu": lambda x, k=0: T.triu(_square(x), k),
-    "sort": lambda x, axis=-1: T.sort(moved(x, axis), dim=0 if axis is None else axis).values,
+    "sort": lambda x, axis=-1, **_: T.sort(moved(x, axis), dim=0 if axis is None else axis).values,
     "argsort": lambda x, axis=-1, **k: T.argsort(moved(x, axis), dim=0 if axis is None else axis),
     "one_hot": lambda i, n, dtype=None: F.one_hot(i, n),
     "nonzero": lambda x: x.nonzero(as_tuple=True), "argwhere": T.argwhere,
@@ -331,7 +335,7 @@ COUNTERPARTS |= {
     "solve": lambda a, b: L.solve(a, b) if b.ndim != 1 else (L.inv(a) @ b),
     "lstsq": lambda a, b, rcond=None: (L.pinv(a) @ b,),
     "tensorsolve": lambda a, b, axes=None: L.tensorsolve(a, b, dims=axes), "tensorinv": lambda x, ind=2: L.tensorinv(x, ind),
-    "eigvalsh": L.eigvalsh, "cond": lambda x, p=None: L.cond(x, p) if p in (None, -2) else L.matrix_norm(x, p) * L.matrix_norm(L.inv(x), p),
+    "eigvalsh": lambda x, UPLO="L": L.eigvalsh(x, UPLO=UPLO), "cond": lambda x, p=None: L.cond(x, p) if p in (None, -2) else L.matrix_norm(x, p) * L.matrix_norm(L.inv(x), p),
     "reduced_qr": lambda x: L.qr(x), "qr": lambda x, mode="reduced": L.qr(x)[1] if mode == "r" else L.qr(x, mode),
 }  # fmt: skip
 

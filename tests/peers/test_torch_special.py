@@ -182,14 +182,14 @@ def test_svd(shape, rng):
     agree(x, lambda t: rank_one(np.linalg.svd, t), lambda t: rank_one(torch.linalg.svd, t), rng)
 
 
-def test_an_unsymmetric_matrix_stands_for_its_symmetric_part(rng):
-    x = rng.standard_normal((3, 3))
-    agree(x, np.linalg.eigvalsh, lambda u: torch.linalg.eigvalsh((u + u.mT) / 2), rng)
-
-
-def test_the_gradient_of_a_symmetric_matrix_is_symmetric(rng):
-    x = rng.standard_normal((3, 3))
-    agree(x + x.T, np.linalg.eigvalsh, torch.linalg.eigvalsh, rng)
+@pytest.mark.parametrize("half", ["L", "U"])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_what_is_taken_for_symmetric_is_read_and_differentiated_alike(half, symmetric, rng):
+    x = rng.standard_normal((3, 3)) + 5 * np.eye(3)
+    x = (x + x.T) / 2 if symmetric else x
+    agree(x, lambda t: np.linalg.eigvalsh(t, UPLO=half), lambda u: torch.linalg.eigvalsh(u, UPLO=half), rng)
+    upper = half == "U"
+    agree(x, lambda t: np.linalg.cholesky(t, upper=upper), lambda u: torch.linalg.cholesky(u, upper=upper), rng)
 
 
 def agree(x, ours, theirs, rng):

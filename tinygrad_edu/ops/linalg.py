@@ -364,6 +364,7 @@ def _cholesky_rule(g: Any, y: Any, x: Any, *, upper: bool) -> Any:
     symbol="cholesky",
     vjp=(_cholesky_rule,),
     answers=(np.linalg.cholesky,),
+    symmetric=True,
     formulas=["∂L/∂x = sym(y⁻ᵀ @ half(yᵀ @ ∂L/∂y) @ y⁻¹)"],
     domain=definite,
     examples=[example((3, 3)), example((2, 2, 2)), example((3, 3), upper=True), example((1, 1))],
@@ -371,14 +372,15 @@ def _cholesky_rule(g: Any, y: Any, x: Any, *, upper: bool) -> Any:
 def cholesky(x: Any, *, upper: bool = False) -> Any:
     """y, lower triangular with y·yᵀ = x (upper: yᵀ·y = x), for a symmetric x with positive eigenvalues.
 
-    x stands for its symmetric part (x + xᵀ)/2, so the gradient is symmetric, as PyTorch's (NumPy reads one triangle,
-    and never looks at the other; for a symmetric x that is the same). Raises LinAlgError if x is not positive definite.
+    x is taken for symmetric: as in NumPy, its lower triangle (upper: its upper one) is read, and the other is never
+    looked at. xᵢⱼ and xⱼᵢ are then one number, whose derivative is shared evenly between them: the gradient is
+    symmetric, as PyTorch's is. Raises LinAlgError if x is not positive definite.
 
     >>> cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
     array([[2., 0.],
            [1., 2.]])
     """
-    return np.linalg.cholesky((x + x.mT) / 2, upper=upper)
+    return np.linalg.cholesky(x, upper=upper)
 
 
 class EighResult(NamedTuple):
@@ -396,7 +398,7 @@ def _over_gaps(x: Any) -> Any:
     return np.where(equal, 0, 1 / np.where(equal, 1, gaps))
 
 
-def _eigh_rule(g: Any, y: Any, x: Any) -> Any:
+def _eigh_rule(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:
     """V·(diag(∂L/∂w) + f ∘ Vᵀ·∂L/∂V)·Vᵀ with fᵢⱼ = 1/(wⱼ − wᵢ), made symmetric."""
     (gw, gv), (w, v) = g, y
     s = (v * gw[..., None, :] + v @ (_over_gaps(w) * (v.mT @ gv))) @ v.mT
@@ -409,16 +411,18 @@ def _eigh_rule(g: Any, y: Any, x: Any) -> Any:
     outputs=2,
     results=EighResult._make,
     answers=(np.linalg.eigh,),
+    symmetric=True,
     formulas=["∂L/∂x = sym(V @ (diag(∂L/∂w) + F·(Vᵀ @ ∂L/∂V)) @ Vᵀ), Fᵢⱼ = 1/(wⱼ − wᵢ), Fᵢᵢ = 0"],
     domain=gapped,
-    examples=[example((3, 3)), example((2, 2, 2)), example((1, 1))],
+    examples=[example((3, 3)), example((2, 2, 2)), example((1, 1)), example((3, 3), UPLO="U")],
 )
-def eigh(x: Any) -> Any:
+def eigh(x: Any, UPLO: str = "L") -> Any:
     """(w, V) with x = V·diag(w)·Vᵀ: eigenvalues, rising, and orthonormal eigenvectors of a symmetric x.
 
-    x stands for its symmetric part (x + xᵀ)/2, so the gradient is symmetric, as PyTorch's. Where eigenvalues are
-    equal, their eigenvectors are any basis of their space, and have no derivative; the gradient is then that of
-    functions that don't depend on the basis (such as the eigenvalues' sum, or the projection onto the space).
+    x is taken for symmetric: its lower triangle is read (with UPLO="U" its upper one), and the gradient is symmetric,
+    as that of `cholesky`. Where eigenvalues are equal, their eigenvectors are any basis of their space, and have no
+    derivative; the gradient is then that of functions that don't depend on the basis (such as the eigenvalues' sum,
+    or the projection onto the space).
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([[2.0, 0.0], [0.0, 5.0]], requires_grad=True)
@@ -426,22 +430,22 @@ def eigh(x: Any) -> Any:
     >>> tg.grad(largest, x).tolist()
     [[0.0, 0.0], [0.0, 1.0]]
     """
-    return tuple(np.linalg.eigh((x + x.mT) / 2))
+    return tuple(np.linalg.eigh(x, UPLO))
 
 
 @composite(
     formulas=["∂L/∂x = V @ diag(∂L/∂y) @ Vᵀ, x = V @ diag(y) @ Vᵀ"],
     answers=(np.linalg.eigvalsh,),
     domain=gapped,
-    examples=[example((3, 3)), example((2, 2, 2))],
+    examples=[example((3, 3)), example((2, 2, 2)), example((3, 3), UPLO="U")],
 )
-def eigvalsh(x: Any) -> Any:
-    """The eigenvalues of a symmetric x, rising.
+def eigvalsh(x: Any, UPLO: str = "L") -> Any:
+    """The eigenvalues of a symmetric x, rising; see `eigh`.
 
     >>> eigvalsh(np.array([[5.0, 0.0], [0.0, 2.0]]))
     array([2., 5.])
     """
-    return eigh(x)[0]
+    return eigh(x, UPLO=UPLO)[0]
 
 
 class SVDResult(NamedTuple):

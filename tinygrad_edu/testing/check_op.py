@@ -20,7 +20,15 @@ from tinygrad_edu.autograd import evaluate, grad
 from tinygrad_edu.graph import no_grad, topological, tracing, unbroadcast
 from tinygrad_edu.op import Example
 from tinygrad_edu.tensor import Tensor
-from tinygrad_edu.testing.gradcheck import AtKink, CheckError, GradientError, Report, gradcheck
+from tinygrad_edu.testing.gradcheck import (
+    AtKink,
+    CheckError,
+    GradientError,
+    Report,
+    gradcheck,
+    symmetrized,
+    takes_for_symmetric,
+)
 
 
 def check_op(op: Any, *, rng: int | np.random.Generator = 0, order: int = 2) -> Report:
@@ -85,6 +93,7 @@ class _Case:
         self.floating = [i for i, a in enumerate(self.arrays) if a.dtype.kind == "f"]
         self.names = _input_names(op, self.args)
         self.judged = self.shares = False  # by NumPy; memory with the first input
+        self.symmetric = False  # whether a matrix is taken for symmetric
 
     def check(self, order: int) -> Report:
         """All demands in turn; the report of the derivatives."""
@@ -106,6 +115,7 @@ class _Case:
         self.writes_where_out_says()
         report = Report(0, 0.0)
         if self.floating and self.differentiable():
+            self.symmetric = takes_for_symmetric(_tensors(self.call(self.op, self.leaves()))) is not None
             self.rules_keep_shape_dtype_and_memory()
             self.gradients_have_memory_of_their_own()
             self.gradients_have_the_dtype_of_their_inputs()
@@ -221,6 +231,10 @@ class _Case:
             self.fail(
                 f"{rule} returned shape {result.shape} for an input of shape {x.shape}; sum over the axes that were "
                 "broadcast, or declare broadcasts=True if all inputs are broadcast together"
+            )
+        if node.op.symmetric and not np.allclose(result, result.mT, rtol=1e-3, equal_nan=True):
+            self.fail(
+                f"{rule} returned a matrix that is not symmetric, for an input taken for symmetric; return (s + s.mT) / 2"
             )
         for what, value in [("the output", node), *[(f"input {k}", z) for k, z in enumerate(node.inputs)]]:
             for part in value._data if isinstance(value._data, tuple) else [value._data]:
@@ -472,7 +486,7 @@ class _Case:
 
     def of_floating(self, *xs: Any) -> Any:
         """The op as a function of its floating inputs alone, giving its floating results."""
-        given = dict(zip(self.floating, xs, strict=True))
+        given = dict(zip(self.floating, symmetrized(xs) if self.symmetric else xs, strict=True))
         result = self.call(self.op, [given.get(i, a) for i, a in enumerate(self.arrays)])
         return tuple(y for y in _tensors(result) if y.dtype.kind in "fc")
 

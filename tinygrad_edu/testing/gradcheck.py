@@ -369,6 +369,11 @@ class _Check:
             hint = f"It is off by a factor of {ratios[0]:.4g}."
         elif self.order > 1:
             hint = "The first order is right: does the rule use .numpy(), .data or a number where it should record?"
+        elif mirrored := takes_for_symmetric(self.outputs):
+            hint = (
+                f"{mirrored} takes its input for symmetric and reads one triangle, but its gradient is by both: "
+                "move them together, as in gradcheck(lambda x: f((x + x.mT) / 2), x)."
+            )
         else:
             hint = "Compare its formula with the derivative."
         culprit = self.culprit()
@@ -389,7 +394,7 @@ class _Check:
             varied = [k for k, x in enumerate(node.inputs) if x._requires_grad and not isinstance(x._data, tuple)]
 
             def apply(*xs: Any, node: Any = node, varied: Any = varied) -> Any:
-                given = dict(zip(varied, xs, strict=True))
+                given = dict(zip(varied, symmetrized(xs) if node.op.symmetric else xs, strict=True))
                 return node.op.apply(tuple(given.get(k, x) for k, x in enumerate(node.inputs)), node.settings)
 
             at = [node.inputs[k]._data.astype(float) for k in varied]
@@ -474,6 +479,16 @@ def _gradient(f: Callable[..., Any], n: int) -> Callable[..., Any]:
 def _name(f: Any) -> str:
     name = getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
     return "the function" if name == "<lambda>" else str(name)
+
+
+def takes_for_symmetric(ys: Sequence[Tensor]) -> str | None:
+    """The op of a record, if there is one, that takes its input for symmetric: its name."""
+    return next((node.op.name for node in topological(list(ys)) if node.op is not None and node.op.symmetric), None)
+
+
+def symmetrized(xs: Sequence[Any]) -> Sequence[Any]:
+    """Matrices in which xᵢⱼ and xⱼᵢ change together."""
+    return [(x + x.mT) / 2 for x in xs]
 
 
 def _argument_names(f: Any, args: Sequence[Any]) -> list[str]:
