@@ -49,6 +49,60 @@ def test_values():
     assert tg.full((2, 2), tg.Tensor([1.0, 2.0])).tolist() == [[1, 2], [1, 2]]
 
 
+MADE_OF = {
+    "arange": (tg.arange, r"start \+ step \* tg\.arange\(n\)"),
+    "arange, stop": (lambda t: tg.arange(0, t), "step"),
+    "arange, step": (lambda t: tg.arange(0, 6, t), "step"),
+    "linspace": (lambda t: tg.linspace(t, 1, 3), r"start \+ \(stop - start\) \* tg\.linspace\(0, 1, num\)"),
+    "linspace, stop": (lambda t: tg.linspace(0, t, 3), "stop - start"),
+    "full": (lambda t: tg.full((2, 2), t), r"t \* tg\.ones\(shape\)"),
+    "full of parts": (lambda t: tg.full((2, 2), [t, t]), r"t \* tg\.ones\(shape\)"),
+    "full_like": (lambda t: tg.full_like(tg.zeros(2), t), r"t \* tg\.ones_like\(x\)"),
+    "np.full_like": (lambda t: np.full_like(tg.zeros(2), t), r"t \* tg\.ones_like\(x\)"),
+    "np.full_like of": (lambda t: np.full_like(tg.zeros(2), fill_value=t), r"t \* tg\.ones_like\(x\)"),
+}
+
+
+@pytest.mark.parametrize("name", MADE_OF)
+def test_a_number_to_make_a_tensor_of_is_not_cut_from_its_graph(name):
+    make, cure = MADE_OF[name]
+    made = name.removeprefix("np.").split(",")[0].split(" ")[0]
+    x = tg.Tensor(3.0, requires_grad=True, name="x")
+    with pytest.raises(RuntimeError, match=rf"^{made}\(\) makes a leaf.* 'x', .*part of a graph.*{cure}.*\.item\(\)"):
+        make(x)
+    with pytest.raises(RuntimeError, match="the result of multiply, which is part of a graph"):
+        make(x * 1.0)
+    expected = np.asarray(make(3.0))
+    np.testing.assert_array_equal(np.asarray(make(tg.Tensor(3.0))), expected, strict=True)
+    np.testing.assert_array_equal(np.asarray(make(x.item())), expected, strict=True)
+
+
+def test_the_cures_for_numbers_in_a_graph_work():
+    start, stop = tg.Tensor(1.0, requires_grad=True), tg.Tensor(3.0, requires_grad=True)
+    y = start + (stop - start) * tg.linspace(0, 1, 3, dtype=float)
+    np.testing.assert_array_equal(y.numpy(), np.linspace(1, 3, 3))
+    y.sum().backward()
+    assert (start.grad.item(), stop.grad.item()) == (1.5, 1.5)
+    (start * tg.ones(2, 2, dtype=float)).sum().backward()
+    assert start.grad.item() == 5.5
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda n: tg.eye(n), "n"),
+        (lambda n: tg.eye(3, n), "m"),
+        (lambda n: tg.eye(3, 3, n), "k"),
+        (lambda n: tg.linspace(0, 1, n), "num"),
+    ],
+)
+def test_counts_are_whole_numbers(make, what):
+    for n in (2.0, tg.Tensor(2.0), "2", None if what != "m" else 2.5):
+        with pytest.raises(TypeError, match=rf"takes a whole number for {what}, but got"):
+            make(n)
+    assert make(tg.Tensor(2)).tolist() == make(np.int64(2)).tolist() == make(2).tolist()
+
+
 def test_what_is_made_without_data_has_the_default_type():
     floats = [
         tg.zeros(2),

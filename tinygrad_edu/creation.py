@@ -3,6 +3,9 @@
 What is made of data keeps NumPy's type for that data. What is made without (`zeros`, `ones`, `eye`, `linspace`,
 `rand`, `randn`, and `full` and `arange` of floats) has the default type, float32 until `set_default_dtype` changes it.
 Whole numbers stay whole: `arange(3)` and `full(2, 7)` are int64, as in NumPy and PyTorch.
+
+All that is made here is a leaf. The numbers to make it of may be tensors, but not such as are part of a graph: these
+would be cut from it, so they raise, and the error says what to compute instead.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import numpy
 
 from tinygrad_edu import random
 from tinygrad_edu.graph import refuse_masked
-from tinygrad_edu.protocols import numbers
+from tinygrad_edu.protocols import ungraphed
 from tinygrad_edu.tensor import Tensor
 
 np: Any = numpy  # values of any kind are passed on
@@ -61,6 +64,14 @@ def _shape(sizes: tuple[Any, ...], what: str) -> tuple[int, ...]:
     return shape
 
 
+def _count(value: Any, what: str, name: str) -> int:
+    """A whole number, such as how many elements to make."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what}() takes a whole number for {name}, but got {value!r:.60}") from None
+
+
 def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> Tensor:
     """A leaf with a copy of `data`: numbers, nested lists, an array, or a tensor.
 
@@ -97,10 +108,10 @@ def full(
     Tensor([[0.5, 0.5],
             [0.5, 0.5]], dtype=float32)
     """
-    if dtype is None and np.asarray(numbers(fill_value)).dtype.kind == "f":
+    value = ungraphed(fill_value, "full", "t * tg.ones(shape)")
+    if dtype is None and np.asarray(value).dtype.kind == "f":
         dtype = _default
-    sizes = _shape((shape,), "full")
-    return Tensor(np.full(sizes, numbers(fill_value), dtype), requires_grad, name=name)
+    return Tensor(np.full(_shape((shape,), "full"), value, dtype), requires_grad, name=name)
 
 
 def zeros_like(x: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
@@ -117,7 +128,7 @@ def full_like(
     x: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
     """A tensor of `fill_value`, of the shape and dtype of `x`."""
-    return Tensor(np.full_like(x, numbers(fill_value), dtype), requires_grad, name=name)
+    return Tensor(np.full_like(x, fill_value, dtype), requires_grad, name=name)
 
 
 def arange(
@@ -134,16 +145,16 @@ def arange(
     >>> arange(3), arange(1.0, 2.0, 0.5)
     (Tensor([0, 1, 2]), Tensor([1. , 1.5], dtype=float32))
     """
-    limits = (0, start) if stop is None else (start, stop)
-    array = np.arange(*numbers(limits), numbers(step))
+    limits = (0, start, step) if stop is None else (start, stop, step)
+    array = np.arange(*ungraphed(limits, "arange", "start + step * tg.arange(n)"))
     if dtype is None and array.dtype.kind == "f":
         dtype = _default
     return Tensor(array.astype(dtype or array.dtype, copy=False), requires_grad, name=name)
 
 
 def linspace(
-    start: float,
-    stop: float,
+    start: Any,
+    stop: Any,
     num: int = 50,
     endpoint: bool = True,
     *,
@@ -156,14 +167,18 @@ def linspace(
     >>> linspace(0, 1, 5)
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
     """
-    return Tensor(np.linspace(start, stop, num, endpoint).astype(_dtype(dtype)), requires_grad, name=name)
+    ends = ungraphed((start, stop), "linspace", "start + (stop - start) * tg.linspace(0, 1, num)")
+    array = np.linspace(*ends, _count(num, "linspace", "num"), endpoint)
+    return Tensor(array.astype(_dtype(dtype)), requires_grad, name=name)
 
 
 def eye(
     n: int, m: int | None = None, k: int = 0, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
     """The n×n identity, or an n×m matrix with ones on the k-th diagonal."""
-    return Tensor(np.eye(n, m, k, _dtype(dtype)), requires_grad, name=name)
+    columns = None if m is None else _count(m, "eye", "m")
+    array = np.eye(_count(n, "eye", "n"), columns, _count(k, "eye", "k"), _dtype(dtype))
+    return Tensor(array, requires_grad, name=name)
 
 
 def rand(

@@ -93,6 +93,20 @@ def numbers(value: Any, what: str | None = "the numbers") -> Any:
     return value
 
 
+def ungraphed(value: Any, name: str, cure: str) -> Any:
+    """The numbers that the function `name` makes a leaf of; raises RuntimeError if one is part of a graph."""
+    for part in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(part, NumPyProtocols) and (part._requires_grad or part.op is not None):
+            part._refuse_taped("the numbers")
+            raise RuntimeError(
+                f"{name}() makes a leaf, and would silently cut off {part._describe()}, which is part of a graph; "
+                f"to keep it in, write {cure}, or to leave the graph, pass .item()"
+            )
+        if isinstance(part, list | tuple):
+            ungraphed(part, name, cure)
+    return numbers(value)
+
+
 class NumPyProtocols(NDArrayOperatorsMixin):
     """What makes NumPy's functions, operators and methods work on tensors."""
 
@@ -125,6 +139,8 @@ class NumPyProtocols(NDArrayOperatorsMixin):
             return result if out is None else _into((out,), result, function.__name__)
         if function in SHAPES:
             return function(*numbers(args, None), **numbers(kwargs, None))
+        if function is np.full_like:
+            ungraphed([*args[1:2], kwargs.get("fill_value")], "full_like", "t * tg.ones_like(x)")
         if function in ASKS:
             _refuse_weights(function, args, kwargs)
             what = f"np.{function.__name__}"
