@@ -112,7 +112,7 @@ def gate(a: Any, mask: Any, *, out: Any = None) -> Any:
     >>> gate(numpy.array([numpy.inf, 2.0, 3.0]), numpy.array([False, False, True]))
     array([0., 0., 3.])
     """
-    if mask.dtype != bool:
+    if mask.dtype.kind != "b":
         mask = mask != 0
     if out is not None and out.size <= 128:
         out.fill(0)

@@ -84,15 +84,19 @@ class Replay:
         if recording.tape is not None:
             recording.tape.refuse(f"calling {self._name}, which is replayed itself,", f"call {self._name}.__wrapped__")
         found: list[Any] = []
-        key = [signature(x, found) for x in args], recording.enabled, get_default_dtype()
+        key: tuple[Any, ...] = (recording.enabled, get_default_dtype())
+        if args:
+            key += tuple([signature(x, found) for x in args])
         if kwargs:
-            key = (*key, signature(kwargs, found))
-        arrays = [self._numbers(x, recording) for x in found]
+            key += ("by name", signature(kwargs, found))
+        arrays = [self._numbers(x, recording) for x in found] if found else found
         with self._lock:
-            for i, (known, record) in enumerate(self._records):
+            for entry in self._records:
+                known, record = entry
                 if known == key and not recording.anomaly and record.serves():
-                    if i:
-                        self._records.insert(0, self._records.pop(i))
+                    if entry is not self._records[0]:
+                        self._records.remove(entry)
+                        self._records.insert(0, entry)
                     return record.run(arrays)
             record, result = Record.make(self._f, args, kwargs)
             record.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import keyword
 import math
 import time
@@ -122,11 +123,26 @@ class _Writer:
         return self.name(instruction.op.name, instruction.op.forward)
 
     def _settings(self, instruction: Instruction) -> list[str]:
-        return [f"{key}={self._literal(key, setting)}" for key, setting in instruction.settings.items()]
+        """The settings that are not what the op takes when they are left out."""
+        known = _defaults(instruction.op.forward)
+        return [
+            f"{key}={self._literal(key, setting)}"
+            for key, setting in instruction.settings.items()
+            if key not in known or known[key] != repr(setting)
+        ]
 
     def _literal(self, key: str, setting: Any) -> str:
         """A setting as source: itself if Python can read it back, else a name for it."""
         return repr(setting) if _readable(setting) else self.name(key, setting)
+
+
+def _defaults(forward: Any) -> dict[str, str]:
+    """What stands for the arguments of a function that are left out."""
+    try:
+        parameters = inspect.signature(forward).parameters.values()
+    except (TypeError, ValueError):  # a ufunc, or a function of another language
+        return {}
+    return {p.name: repr(p.default) for p in parameters if p.default is not p.empty}
 
 
 def _readable(setting: Any) -> bool:

@@ -113,7 +113,10 @@ class Record:
             for _, value, parts in attributes:
                 if parts is not None and not _same(_parts(value), parts):
                     return False
-        return all([holds() for holds in self._guards])
+        for holds in self._guards:
+            if not holds():
+                return False
+        return True
 
     @staticmethod
     def _unedited(known: tuple[Any, bool, list[tuple[str, Any, Any]]]) -> bool:
@@ -145,7 +148,7 @@ class Record:
         if self._written:
             for array in arrays:
                 self.check(array)
-        before = [g.bit_generator.state for g in self._generators]
+        before = [g.bit_generator.state for g in self._generators] if self._generators else ()
         for array, copy in self._early:
             np.copyto(copy, array)
         try:
@@ -163,7 +166,8 @@ class Record:
             x = leaf()
             if x is not None:
                 x._grad = slope
-        self._conclude()
+        if self._afterwards:
+            self._conclude()
         return self._results(results)
 
     def _conclude(self) -> None:

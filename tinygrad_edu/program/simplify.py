@@ -1,8 +1,9 @@
 """Between recording and planning: what need not be computed.
 
 Gradient rules are written for readers, each on its own: two of them may compute the same thing, and the first multiplies
-by ∂L/∂L = 1. Three things are left out, none of which changes a bit of any result:
+by ∂L/∂L = 1. Four things are left out, none of which changes a bit of any result:
 
+- what is made of numbers alone that the code says, and not large: it is a number too;
 - what has been computed already: the same op of the same inputs with the same settings, none of them written since;
 - x·1, which is x, and another tensor in the memory of x;
 - what nothing needs any more.
@@ -18,7 +19,11 @@ import numpy as np
 
 from tinygrad_edu.op import alias
 from tinygrad_edu.program.record import Tape, Write, memory
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.tensor import Tensor, new_leaf
+
+
+LARGEST = 1 << 14
+"""The bytes of a constant that is rather kept than computed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,7 @@ def simplified(
     events: Sequence[Event], outputs: Sequence[Tensor], numbers: Collection[Tensor]
 ) -> tuple[list[Event], list[Tensor]]:
     """What is left to do, and what then stands for each output. `numbers` are the leaves that no one can write."""
+    constants = set(numbers)
     places = {x: memory(x) for e in events for x in (e.inputs if isinstance(e, Compute) else ())}
     places |= {e.node: memory(e.node) for e in events if isinstance(e, Compute)}
     writes = {memory(e.target): 0 for e in events if isinstance(e, Write)}  # how many there have been so far
@@ -62,6 +68,12 @@ def simplified(
             if node.op.view and inputs[0] in ones:
                 ones.add(node)
             stand = inputs[0] if node.op is alias else _times_one(node, inputs, ones)
+            if stand is None and constants.issuperset(inputs) and _small(node):
+                stand = new_leaf(node._data)
+                constants.add(stand)
+                places[stand] = memory(stand)
+                if (stand._data == 1).all():
+                    ones.add(stand)
             if stand is None or places[stand] in writes:
                 read = tuple([(x, writes.get(places[x], 0)) for x in inputs])
                 # 1, 1.0 and True are equal, and so are 0.0 and -0.0, but do not read alike
@@ -72,6 +84,10 @@ def simplified(
         kept.append(Compute(node, inputs))
     results = [stands.get(x, x) for x in outputs]
     return _needed(kept, results), results
+
+
+def _small(node: Tensor) -> bool:
+    return not isinstance(node._data, tuple) and node._data.nbytes <= LARGEST
 
 
 def _times_one(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> Tensor | None:
