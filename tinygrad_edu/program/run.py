@@ -113,10 +113,7 @@ class Record:
             for _, value, parts in attributes:
                 if parts is not None and not _same(_parts(value), parts):
                     return False
-        for holds in self._guards:
-            if not holds():
-                return False
-        return True
+        return all([holds() for holds in self._guards]) if self._guards else True
 
     @staticmethod
     def _unedited(known: tuple[Any, bool, list[tuple[str, Any, Any]]]) -> bool:

@@ -21,7 +21,6 @@ from tinygrad_edu.op import alias
 from tinygrad_edu.program.record import Tape, Write, memory
 from tinygrad_edu.tensor import Tensor, new_leaf
 
-
 LARGEST = 1 << 14
 """The bytes of a constant that is rather kept than computed."""
 
