@@ -113,7 +113,7 @@ class Record:
             for _, value, parts in attributes:
                 if parts is not None and not _same(_parts(value), parts):
                     return False
-        return all([holds() for holds in self._guards]) if self._guards else True
+        return all(map(operator.call, self._guards))
 
     @staticmethod
     def _unedited(known: tuple[Any, bool, list[tuple[str, Any, Any]]]) -> bool:
