@@ -94,14 +94,15 @@ def _attributes(attributes: Mapping[str, str]) -> str:
 
 
 def placement(plan: Plan, column: Mapping[str, int], ordered: bool = True) -> str:
-    """DOT for the layout: columns are given, heights are asked for; with `ordered`, inputs stand in their order."""
+    """DOT for the layout: columns are given, heights are asked for; with `ordered`, inputs stand in their order.
+
+    Of a large plan without groups, only the order in each column is asked for.
+    """
     settings = {"rankdir": "LR", "nodesep": "0.12", "ranksep": f"{COLUMN / 72:.3f}", "splines": "false"}
-    wires, passing = len(plan.wires), sum(len(waypoints(wire, column)) for wire in plan.wires)
-    if wires < LARGE:
-        settings |= {"ordering": "in"} if ordered else {}
-    else:
-        settings |= HURRY
-        settings["nslimit"] = "0.5" if wires < 3 * LARGE else "0.05" if passing < 10 * LARGE else "0.01"
+    if len(plan.wires) >= LARGE:
+        settings |= {**HURRY, "nslimit": "0.5" if plan.groups else "0"}  # without groups, the order will do
+    elif ordered:
+        settings["ordering"] = "in"
     lines = []
     members: dict[tuple[str, ...], list[str]] = {}
     part = components(plan)

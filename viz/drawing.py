@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from viz import mermaid, styles, text, tikz
+from viz.alignment import straight_heights
 from viz.clearance import faults
 from viz.dot import LARGE, THEMES, drawing, placement, read_heights
 from viz.fonts import has_wide_font
@@ -167,12 +168,15 @@ class Drawing(Picture):
         plan = grouped(self.plan, self.graph, column)
 
         def laid_out(ordered: bool) -> Scene:
-            placed = graphviz(placement(plan, column, ordered), "dot", "json0", self.look.timeout)
+            heights = read_heights(graphviz(placement(plan, column, ordered), "dot", "json0", self.look.timeout))
+            if large and not plan.groups:
+                heights = straight_heights(plan, column, heights.of)
             notes = [Words(note, "note", size=SMALL_FONT) for note in self.graph.notes]
-            return draw_lines(plan, column, read_heights(placed), [*self.labels.legend(), *notes])
+            return draw_lines(plan, column, heights, [*self.labels.legend(), *notes])
 
+        large = len(plan.wires) >= LARGE
         scene = laid_out(True)
-        if len(plan.wires) < LARGE and faults(scene):  # inputs in their order can stand in each other's way
+        if not large and faults(scene):  # inputs in their order can stand in each other's way
             scene = min(scene, laid_out(False), key=faults)
         if self.look.direction == "side-by-side":
             said = words(self.look.lang)

@@ -140,6 +140,10 @@ class Heights:
     def __init__(self, found: Mapping[str, float]) -> None:
         self._found = found
 
+    def of(self, name: str) -> float:
+        """Of anything, by its name in the layout."""
+        return self._found[name]
+
     def place(self, place: str) -> float:
         """Of a circle or a box."""
         return self._found[place]
