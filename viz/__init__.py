@@ -4,8 +4,9 @@ from viz import draw
 draw(price).save("price.svg")
 """
 
-from viz.drawing import Drawing
+from viz.drawing import Drawing, Picture
 from viz.figure import draw, draw_backward
 from viz.graph import Graph, trace
+from viz.memory_map import MemoryMap
 
-__all__ = ["Drawing", "Graph", "draw", "draw_backward", "trace"]
+__all__ = ["Drawing", "Graph", "MemoryMap", "Picture", "draw", "draw_backward", "trace"]

@@ -36,6 +36,26 @@ class Theme:
     parameter: str
     fill: str
 
+    def colour(self, text: Text) -> str:
+        """That of a text."""
+        said = {"grad": self.grad, "formula": self.outline, "path": self.outline, "note": self.outline}.get(text.role)
+        return said or (self.parameter if "parameter" in text.classes else self.ink)
+
+    def tint(self, part: str, percent: int) -> str:
+        """A part's colour, so much of it on paper.
+
+        >>> Theme("white", *["#000000"] * 7).tint("ink", 20)
+        '#CCCCCC'
+        """
+        colour, paper = (_channels(getattr(self, name)) for name in (part, "paper"))
+        mixed = (round(p + (c - p) * percent / 100) for c, p in zip(colour, paper, strict=True))
+        return "#" + "".join(f"{x:02X}" for x in mixed)
+
+
+def _channels(colour: str) -> list[int]:
+    written = colour[1:] if colour.startswith("#") else {"white": "FFFFFF", "black": "000000"}[colour]
+    return [int(written[k : k + 2], 16) for k in (0, 2, 4)]
+
 
 THEMES = {
     "default": Theme("white", "#000000", "#767676", "#767676", "#D55E00", "#B24A00", "#0072B2", "white"),
@@ -209,6 +229,12 @@ def _shape(shape: Shape, theme: Theme) -> dict[str, str]:
         attributes |= {"shape": "box", "style": "rounded,dashed"}
     if shape.shape == "fork":
         attributes |= {"shape": "circle", "fillcolor": theme.outline}
+    if shape.fill is not None:
+        attributes |= {
+            "shape": "box", "fillcolor": theme.tint(*shape.fill), "tooltip": literal(shape.title),
+            "style": "filled,dashed" if shape.shape == "dashed" else "filled",
+            "penwidth": "0" if shape.shape == "band" else "0.5",
+        }  # fmt: skip
     return attributes
 
 
@@ -252,12 +278,10 @@ def _text(text: Text, theme: Theme) -> dict[str, str]:
             "color": theme.outline, "fillcolor": theme.paper, "fontcolor": theme.ink, "fontsize": f"{text.size:g}",
             "pos": f"{text.x:.2f},{text.y:.2f}", "width": _inches(text.width), "height": _inches(text.height), "margin": "0",
         }  # fmt: skip
-    colour = {"grad": theme.grad, "formula": theme.outline, "path": theme.outline, "note": theme.outline}.get(text.role)
-    colour = colour or (theme.parameter if "parameter" in text.classes else theme.ink)
     aligned = {"start": "\\l", "end": "\\r", "middle": ""}[text.anchor]
     return {
         "id": text.id, "class": f"text {text.classes}", "label": literal(text.text) + aligned, "shape": "plaintext",
         "pos": f"{text.x:.2f},{text.y:.2f}", "width": _inches(text.width), "height": _inches(text.height),
-        "fontcolor": colour, "fontname": BOLD if text.bold else FONT, "fontsize": f"{text.size:g}", "margin": "0",
+        "fontcolor": theme.colour(text), "fontname": BOLD if text.bold else FONT, "fontsize": f"{text.size:g}", "margin": "0",
         **({"style": "filled", "fillcolor": theme.paper} if text.halo else {}),
     }  # fmt: skip

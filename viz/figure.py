@@ -14,14 +14,16 @@ import numpy as np
 from tinygrad_edu import autograd
 from tinygrad_edu.graph import recording, topological
 from tinygrad_edu.nn.module import Module
+from tinygrad_edu.program.plan import Plan
 from tinygrad_edu.tensor import Tensor
 from viz import passes
 from viz.check import checked
-from viz.drawing import Drawing, Look, choose
+from viz.drawing import Drawing, Look, Picture, choose
 from viz.folding import fold
 from viz.geometry import extent
 from viz.graph import Graph, Record, Use, Value, users
 from viz.labels import GRAD, SHOW, FigureLabels, derivative, differentiated, equal_to
+from viz.memory_map import MemoryMap
 from viz.names import variable_names
 from viz.numbers import shape_text
 from viz.plan import FONT, make_plan
@@ -32,6 +34,7 @@ from viz.words import words
 SLIDE = 1920 * FONT / 8, 1080 * FONT / 8  # a figure so large has letters of 8 pixels on a screen of 1920 × 1080
 FEW = 12  # operations, which are all wanted, however much is written on them
 LARGE = 400  # operations and values, beyond which none is said in formulas
+MAPPED = ("output", "collapse", "max_nodes", "sizes", "theme", "lang", "timeout")  # what a figure of a plan takes
 
 
 def draw(
@@ -58,10 +61,12 @@ def draw(
     lang: str = "en",
     max_nodes: int | None = None,
     timeout: float = 20.0,
-) -> Drawing:
+) -> Picture:
     """A figure of the computation of `output`: values forward, derivatives backward, as a textbook draws them.
 
-    output: a tensor, several, a `Graph`, or a function, which is called with `numbers` and named by its arguments.
+    output: a tensor, several, a `Graph`, or a function, which is called with `numbers` and named by its arguments. Of the
+        plan of a replayed function (`step.plan`), the figure is another: a map of its memory, a column a line; it takes
+        collapse ("auto", "all", None: whether lines that repeat are left out), max_nodes, sizes, theme, lang, timeout.
     wrt: a tensor, or its name, or several: only derivatives on the way to these are drawn.
     show: some of "value", "grad", "shape", "formula". grad: "number", "symbol" (formulas) or "blank" (an exercise).
     collapse: 1, 2, … (modules so deep become boxes), "all" (every layer), modules, a function of a `Part`, None.
@@ -95,7 +100,15 @@ def draw(
     multiply takes apple (100) and count (2) and gives 200. Going back, 1.1 arrives; 2.2 goes to apple and 110 goes to count.
     multiply takes 200 and tax (1.1) and gives price (220). Going back, 1 arrives; 1.1 goes to 200 and 200 goes to tax.
     """
+    given = locals()
     look = Look(style, theme, direction, lang, timeout)
+    if isinstance(output, Plan):
+        for name, parameter in inspect.signature(draw).parameters.items():
+            if name not in MAPPED and given[name] is not parameter.default and (numbers or name != "numbers"):
+                raise ValueError(
+                    f"{name}= says how a graph is drawn, but this is a plan; its figure takes {', '.join(MAPPED[1:])}"
+                )
+        return MemoryMap(output, look, collapse, max_nodes, sizes or {})
     shown = frozenset([show] if isinstance(show, str) else show or ())
     for part in shown:
         choose("show", part, SHOW)
@@ -170,7 +183,7 @@ def readable(graph: Graph, labels: FigureLabels, direction: str) -> bool:
     return width * (2 if direction == "side-by-side" else 1) <= SLIDE[0] and height <= SLIDE[1]
 
 
-def draw_backward(output: Tensor, **options: Any) -> Drawing:
+def draw_backward(output: Tensor, **options: Any) -> Picture:
     """A figure of the backward pass itself: the computation of ∂output/∂x for each leaf x, drawn like any other.
 
     The options are those of `draw`; the direction is "forward" unless said otherwise.

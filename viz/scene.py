@@ -13,7 +13,10 @@ _WRITTEN = re.compile(r"(-above|-below)?-text\d+(-key)?$")  # what the id of a t
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A circle, a box, a fork's dot: something with an outline."""
+    """A circle, a box, a fork's dot: something with an outline.
+
+    fill: a part of the theme, and how many percent of it; for rectangles, with an outline ("bar", "dashed") or none ("band").
+    """
 
     id: str
     classes: str
@@ -24,6 +27,7 @@ class Shape:
     height: float
     step: int
     title: str = ""
+    fill: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

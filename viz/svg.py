@@ -1,4 +1,4 @@
-"""SVG as Graphviz writes it, made fit for pages: named for screen readers, without its inner names, animated."""
+"""SVG: as Graphviz writes it, made fit for pages (named for screen readers, animated), and of scenes without arrows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from html import escape
 
+from viz.dot import FONT, Theme
+from viz.scene import Scene, Shape, Text
+
+PAD = 8.0  # points around a scene
 _INNER = re.compile(r'<g id="([^"]*)"|<!--.*?-->\n?|<title>.*?</title>\n?', re.DOTALL)
 _OPENING = re.compile(r"<svg ([^>]*)>", re.DOTALL)
 
@@ -28,6 +32,46 @@ def tidy(svg: str, titles: Mapping[str, str], name: str, description: str) -> st
     opening = rf'<svg role="img" aria-label="{label}" '
     body = _OPENING.sub(lambda found: f"{opening}{found[1]}>\n<desc>{said}</desc>", body, count=1)
     return head.split("<!-- Generated")[0] + body
+
+
+def chart(scene: Scene, theme: Theme, name: str, description: str, hidden: Iterable[str] = ()) -> str:
+    """A scene of rectangles and texts, for which no Graphviz is needed; what is `hidden` leaves it as large as it is."""
+    left, bottom, right, top = scene.bounds()
+    width, height = right - left + 2 * PAD, top - bottom + 2 * PAD
+    unseen = frozenset(hidden)
+    things: list[Shape | Text] = [*scene.shapes, *scene.texts]
+    drawn = [_rectangle(x, theme) if isinstance(x, Shape) else _text(x, theme) for x in things if x.id not in unseen]
+    label = escape(name, quote=True)
+    return f"""<svg role="img" aria-label="{label}" width="{width:.0f}pt" height="{height:.0f}pt"
+ viewBox="{left - PAD:.2f} {-top - PAD:.2f} {width:.2f} {height:.2f}" xmlns="http://www.w3.org/2000/svg">
+<desc>{escape(description)}</desc>
+<rect x="{left - PAD:.2f}" y="{-top - PAD:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{theme.paper}"/>
+<g font-family="{FONT},sans-serif">
+{"".join(drawn)}</g>
+</svg>
+"""
+
+
+def _rectangle(shape: Shape, theme: Theme) -> str:
+    line = "" if shape.shape == "band" else f' stroke="{theme.outline}" stroke-width="0.5"'
+    dashes = ' stroke-dasharray="3,2"' if shape.shape == "dashed" else ""
+    said = f"<title>{escape(shape.title)}</title>" if shape.title else ""
+    return (
+        f'<g id="{shape.id}" class="{shape.classes}">{said}<rect x="{shape.x - shape.width / 2:.2f}" '
+        f'y="{-shape.y - shape.height / 2:.2f}" width="{shape.width:.2f}" height="{shape.height:.2f}" '
+        f'fill="{theme.tint(*(shape.fill or ("fill", 100)))}"{line}{dashes}/></g>\n'
+    )
+
+
+def _text(text: Text, theme: Theme) -> str:
+    left, _, right, _ = text.box
+    x = {"start": left, "end": right, "middle": text.x}[text.anchor]
+    bold = ' font-weight="bold"' if text.bold else ""
+    return (
+        f'<g id="{text.id}" class="text {text.classes}"><text x="{x:.2f}" y="{-text.y + 0.35 * text.size:.2f}" '
+        f'text-anchor="{text.anchor}" font-size="{text.size:g}"{bold} fill="{theme.colour(text)}">{escape(text.text)}'
+        "</text></g>\n"
+    )
 
 
 def animated(svg: str, steps: Iterable[tuple[str, int]], count: int, seconds: float = 1.0) -> str:

@@ -87,6 +87,11 @@ def _shape(shape: Shape) -> str:
         return rf"\filldraw[draw=vizoutline, fill={fill}] {at} circle[radius={shape.width / 2:.1f}];"
     if shape.shape == "cloud":  # its outline is a line
         return rf"\fill[vizfill] {at} ellipse[x radius={0.45 * shape.width:.1f}, y radius={0.45 * shape.height:.1f}];"
+    if shape.fill is not None:
+        part, percent = shape.fill
+        outline = {"band": "none", "dashed": "vizoutline, densely dashed"}.get(shape.shape, "vizoutline")
+        frame = _rectangle(shape.x, shape.y, shape.width, shape.height)
+        return rf"\filldraw[draw={outline}, fill=viz{part}!{percent}!vizpaper, line width=0.3pt] {frame};"
     style = r"\draw[vizoutline, dashed" if shape.shape == "group" else r"\filldraw[draw=vizoutline, fill=vizfill"
     return rf"{style}, rounded corners=5pt] {_rectangle(shape.x, shape.y, shape.width, shape.height)};"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 
-from viz import Drawing
+from viz import Picture
 from viz.drawing import Frames
 
 
@@ -25,7 +25,7 @@ class Figure:
 
     number: str
     title: str
-    drawing: Drawing
+    drawing: Picture
     steps: Frames | None
     script: str
     about: str

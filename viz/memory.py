@@ -1,0 +1,215 @@
+"""What a replayed program does with memory, as plain data: its lines as columns, its arrays as lanes, its values as bars.
+
+A bar lies in the lane of the array that the value lives in, from the line that writes it to the last that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.program.plan import Instruction, Plan, Storage, Value
+
+
+@dataclass(slots=True)
+class Bar:
+    """A value in memory. It is there before the program if `first` is -1, and after it if `last` is the number of lines."""
+
+    id: str
+    name: str
+    shape: tuple[int, ...] | None  # of several results at once, None
+    dtype: str
+    nbytes: int
+    first: int
+    last: int
+    over: bool = False  # whether it is written over an input of its line
+    reads: list[tuple[int, str]] = field(default_factory=list)  # the lines that read it, and through which view
+
+
+@dataclass(slots=True)
+class Lane:
+    """An array, and the values that live in it one after the other; fresh arrays that never meet share a lane.
+
+    kind: "argument", "buffer", "block" (of a stretch that runs in blocks), "fresh", or "kept", there between runs.
+    """
+
+    id: str
+    kind: str
+    name: str
+    nbytes: int
+    bars: list[Bar] = field(default_factory=list)
+
+    @property
+    def changes(self) -> bool:
+        """Whether the program writes it."""
+        return bool(self.bars) and self.bars[-1].first >= 0
+
+
+@dataclass(slots=True)
+class Column:
+    """A line of the program."""
+
+    op: str
+    symbol: str
+    scope: str
+    instruction: int  # of the plan; one that runs in blocks has several lines, and each states the seconds of all
+    seconds: float | None
+    phase: str = ""  # "forward", "backward" or "update", where that is known
+
+
+@dataclass(slots=True)
+class Memory:
+    """All of it. views: what was made beforehand, and of what. nbytes: of the buffers."""
+
+    columns: list[Column]
+    lanes: list[Lane]
+    views: dict[str, str]
+    nbytes: int
+
+    def lanes_of(self, *kinds: str) -> list[Lane]:
+        """The lanes of these kinds."""
+        return [lane for lane in self.lanes if lane.kind in kinds]
+
+    def seconds(self, lines: Iterable[int]) -> float | None:
+        """What these lines take all together; None if they were not profiled."""
+        known = {self.columns[k].instruction: self.columns[k].seconds for k in lines}
+        return None if None in known.values() else sum(seconds or 0.0 for seconds in known.values())
+
+
+def read_plan(plan: Plan) -> Memory:
+    """What a plan does with memory."""
+    return _Reader(plan).read()
+
+
+class _Reader:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.columns: list[Column] = []
+        self.lanes: dict[int, Lane] = {}  # by the identity of the memory
+        self.bars: dict[int, Bar] = {}  # by that of a buffer's array, which has one value; of other memory, the latest
+        self.parts = {id(v.array): v.name for v in plan.views if v.source is None}  # the names of several results
+        self.count = 0
+        self.shown: dict[int, int] = {}  # the line that makes a view, by the identity of the view
+        self.sources: list[set[int]] = []  # of each line, the lines that write what it reads, or make a view of it
+
+    def read(self) -> Memory:
+        """The caller's arrays and the buffers; then line by line."""
+        plan = self.plan
+        for kind, values in (("argument", plan.arguments), ("kept", plan.leaves)):
+            for value in values:
+                if id(value.storage) not in self.lanes:
+                    lane = self._lane(value.storage, kind, value.name, _nbytes(value.shape, value.dtype))
+                    self._begin(lane, value.name, value.shape, value.dtype, id(value.storage), -1)
+        for memory in plan.buffers:
+            self.lanes[id(memory)] = Lane(f"lane{len(self.lanes)}", "buffer", "", memory.nbytes)
+        for place, instruction in enumerate(plan.instructions):
+            for line in instruction.body or [instruction]:
+                self._run(len(self.columns), instruction, line)
+                name, symbol = (line.op.name, line.op.symbol(**line.settings)) if line.op else ("write", "=")
+                self.columns.append(Column(name, symbol, line.scope, place, instruction.seconds))
+        returned = [bar for value in plan.outputs for bar in self._held(value)]
+        arguments, buffers, fresh, kept = (
+            [lane for lane in self.lanes.values() if lane.kind in kinds]
+            for kinds in (("argument",), ("buffer", "block"), ("fresh",), ("kept",))
+        )
+        for bar in [*returned, *[lane.bars[-1] for lane in (*arguments, *kept)]]:
+            bar.last = len(self.columns)
+        for lane in kept:
+            lane.bars = [bar for bar in lane.bars if bar.reads or bar is lane.bars[-1]]  # others are overwritten unseen
+        self._find_phases([bar.first for bar in returned], [lane.bars[0].first for lane in kept])
+        views = {v.name: v.note for v in plan.views if v.source is not None}
+        return Memory(self.columns, [*arguments, *buffers, *_shared(fresh), *kept], views, plan.nbytes)
+
+    def _run(self, k: int, instruction: Instruction, line: Instruction) -> None:
+        """Line k: it reads its inputs, then writes its value."""
+        read = []
+        for value in line.inputs:
+            for bar in self._held(value):
+                bar.reads.append((k, value.name if value.source is not None else ""))
+                bar.last = k
+                read.append(bar)
+        written = {bar.first for bar in read if bar.first >= 0}
+        self.sources.append(written | {self.shown[id(value)] for value in line.inputs if id(value) in self.shown})
+        value = _root(line.value) if line.how == "write" else line.value
+        if value.source is not None:  # it shows what is there already
+            self.shown[id(value)] = k
+            return
+        for j, (storage, array) in enumerate(value.pieces()):
+            spare = instruction.scratch.get(array.ctypes.data) if array is not None else None
+            shape, dtype = (array.shape, array.dtype) if value.parts else (value.shape, value.dtype)
+            lane = self._lane(spare.storage if spare else storage, storage.kind, value.name, _nbytes(shape, dtype))
+            lane.kind = "block" if spare else lane.kind
+            over = bool(lane.bars) and lane.bars[-1] in read
+            name = self.parts.get(id(array), f"{value.name}[{j}]") if value.parts else value.name
+            self._begin(lane, name, shape, dtype, _key(storage, array), k).over = over
+
+    def _lane(self, storage: Storage, kind: str, name: str, nbytes: int) -> Lane:
+        key = id(storage.memory if storage.kind == "buffer" else storage)
+        return self.lanes.setdefault(key, Lane(f"lane{len(self.lanes)}", kind, name, nbytes))
+
+    def _begin(self, lane: Lane, name: str, shape: Any, dtype: Any, key: int, k: int) -> Bar:
+        """A value that is in a lane from line k on."""
+        bar = Bar(f"bar{self.count}", name, shape, "" if dtype is None else str(dtype), _nbytes(shape, dtype), k, k)
+        self.count += 1
+        self.bars[key] = bar
+        lane.bars.append(bar)
+        return bar
+
+    def _held(self, value: Value) -> list[Bar]:
+        """What is in the memory that a value shows."""
+        return [self.bars[_key(storage, array)] for storage, array in _root(value).pieces()]
+
+    def _find_phases(self, returned: Sequence[int], kept: Sequence[int]) -> None:
+        """Forward is what modules compute and what is returned depends on; backward, what gradients depend on besides.
+
+        Gradients are those of the caller's arrays that are written before they are read. If there are none, or they are
+        returned themselves, no line has a phase.
+        """
+        gradients = {k for k in kept if k >= 0}
+        forward = self._behind([*returned, *[k for k, column in enumerate(self.columns) if column.scope]])
+        if not returned or not gradients or gradients & forward:
+            return
+        backward = self._behind(gradients)
+        for k, column in enumerate(self.columns):
+            column.phase = "forward" if k in forward else "backward" if k in backward else "update"
+
+    def _behind(self, lines: Iterable[int]) -> set[int]:
+        """These lines, and all that they depend on."""
+        found: set[int] = set()
+        waiting = [k for k in lines if k >= 0]
+        while waiting:
+            k = waiting.pop()
+            if k not in found:
+                found.add(k)
+                waiting += self.sources[k]
+        return found
+
+
+def _key(storage: Storage, array: Any) -> int:
+    return id(array if storage.kind == "buffer" else storage)
+
+
+def _root(value: Value) -> Value:
+    while value.source is not None:
+        value = value.source
+    return value
+
+
+def _nbytes(shape: Any, dtype: Any) -> int:
+    return 0 if shape is None or dtype is None else int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+
+
+def _shared(lanes: Sequence[Lane]) -> list[Lane]:
+    """The same bars in as few lanes as there can be."""
+    found: list[Lane] = []
+    for lane in lanes:
+        for other in found:
+            if other.bars[-1].last < lane.bars[0].first:
+                other.bars += lane.bars
+                break
+        else:
+            found.append(lane)
+    return found

@@ -1,0 +1,125 @@
+"""The memory map of a replayed program: a column a line, a lane an array, a bar a value; below, the time of each line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from functools import cached_property
+from html import escape
+
+import numpy as np
+
+from tinygrad_edu.program.plan import Plan
+from viz.dot import THEMES
+from viz.drawing import Look, Picture, choose
+from viz.folding import longest_repeat
+from viz.lanes import lay_out
+from viz.memory import Bar, read_plan
+from viz.numbers import number_text, shape_text
+from viz.scene import Scene
+from viz.svg import chart
+from viz.words import words
+
+MANY = 250  # lines, beyond which some of those that repeat are left out
+WORTH = 6  # lines, fewer of which are not worth a gap
+
+
+class MemoryMap(Picture):
+    """What a plan does with memory, as a figure: `.svg .html .json .tex .txt` need no Graphviz, `.png .pdf .dot` do.
+
+    memory: what is drawn, as plain data. gaps: lines that are left out, since they repeat those before them: where more
+    than `max_nodes` lines are to be drawn (collapse="auto"), wherever there are any ("all"), or nowhere (None).
+    """
+
+    formats = ("svg", "pdf", "png", "dot", "html", "json", "tex", "txt")
+
+    def __init__(
+        self, plan: Plan, look: Look, collapse: str | None, max_nodes: int | None, sizes: Mapping[int, str]
+    ) -> None:
+        choose("collapse", str(collapse), ("auto", "all", "None"))
+        self.look, self.sizes, self.memory = look, sizes, read_plan(plan)
+        most = {"auto": MANY if max_nodes is None else max_nodes, "all": 0}.get(str(collapse), sys.maxsize)
+        self.gaps = sorted(self._repeats(most))
+
+    def _repeats(self, most: int) -> Iterator[tuple[int, int, int]]:
+        """Lines to be left out, until `most` are left: from, up to, and how many times they repeat those before."""
+        kinds: dict[tuple[str, str], int] = {}
+        sequence = np.array([kinds.setdefault((c.op, c.phase), len(kinds)) for c in self.memory.columns])
+        stretches, left = [(0, len(sequence))], len(sequence)
+        while stretches and left > most:
+            found = [(*longest_repeat(sequence[start:stop]), start, stop) for start, stop in stretches]
+            first, period, times, start, stop = max(found, key=lambda repeat: repeat[1] * (repeat[2] - 2))
+            if (times - 2) * period < WORTH:
+                return
+            first += start
+            stretches.remove((start, stop))
+            stretches += [(start, first), (first + times * period, stop)]
+            left -= (times - 2) * period
+            yield first + period, first + (times - 1) * period, times - 2
+
+    @cached_property
+    def scene(self) -> Scene:
+        """Every rectangle and text in its place."""
+        return lay_out(self.memory, self.gaps, ", ".join(self.totals), words(self.look.lang), self.named)
+
+    @property
+    def totals(self) -> list[str]:
+        """Lines, buffers, bytes; views; and the time, if it was measured."""
+        memory, say = self.memory, words(self.look.lang)
+        buffers = memory.lanes_of("buffer", "block")
+        values = sum(bar.nbytes for lane in buffers for bar in lane.bars)
+        said = [
+            say["totals"].format(lines=len(memory.columns), buffers=len(buffers), bytes=memory.nbytes, values=values),
+            say["views"].format(n=len(memory.views)),
+        ]
+        seconds = memory.seconds(range(len(memory.columns)))
+        return said if seconds is None else [*said, say["time"].format(total=number_text(seconds * 1e6))]
+
+    def named(self, bar: Bar) -> tuple[str, str, str]:
+        """A value's name, its shape (of several results, nothing) and whether it is returned, and all about it in words."""
+        say, end = words(self.look.lang), len(self.memory.columns)
+        shape = "" if bar.shape is None else shape_text(bar.shape, self.sizes)
+        when = {(True, True): "lines", (False, True): "until", (True, False): "since", (False, False): "always"}
+        said = say[when[bar.first >= 0, bar.last < end]].format(first=bar.first + 1, last=bar.last + 1)
+        value = " ".join(filter(None, [bar.name, shape, bar.dtype]))
+        about = say["about"].format(value=value, bytes=bar.nbytes, when=said)
+        return bar.name, shape if bar.last < end else f"{shape} {say['returned']}".strip(), about
+
+    def svg(self, hidden: Iterable[str] = ()) -> str:
+        """The picture as SVG. Each element has an id, and a bar says more where the mouse rests on it."""
+        name = words(self.look.lang)["memory"]
+        return chart(self.scene, THEMES[self.look.theme], name, self.text(), hidden)
+
+    def html(self) -> str:
+        """A page of its own, with the picture and its words."""
+        name, theme = escape(words(self.look.lang)["memory"]), THEMES[self.look.theme]
+        style = f"body{{margin:1em;background:{theme.paper};color:{theme.ink};font:14px sans-serif}}"
+        style += f"svg{{max-width:100%;height:auto}}.bar:hover rect{{stroke:{theme.ink};stroke-width:1.5}}"
+        return (
+            f'<!DOCTYPE html>\n<html lang="{self.look.lang}">\n<head>\n<meta charset="utf-8">\n<title>{name}</title>\n'
+            f"<style>{style}</style>\n</head>\n<body>\n{self.svg()}<pre>{escape(self.text())}</pre>\n</body>\n</html>\n"
+        )
+
+    def json(self) -> str:
+        """The columns, lanes and bars as JSON."""
+        return json.dumps(asdict(self.memory), indent=1, ensure_ascii=False) + "\n"
+
+    def text(self) -> str:
+        """The figure in words: the totals, each line of the program, each array with the values in it."""
+        memory, say = self.memory, words(self.look.lang)
+        lines = [", ".join(self.totals) + "."]
+        for k, column in enumerate(memory.columns):
+            seconds = memory.seconds([k])
+            time = "" if seconds is None else say["time"].format(total=number_text(seconds * 1e6))
+            lines.append(
+                ", ".join(filter(None, [f"{k + 1}. {column.op}", column.scope or say.get(column.phase, ""), time]))
+            )
+        for lane in memory.lanes:
+            name = say[lane.kind] if lane.kind in ("buffer", "block", "fresh") else lane.name
+            lines.append(f"{name} ({lane.nbytes:,}): " + "; ".join(self.named(bar)[2] for bar in lane.bars))
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<memory map of {len(self.memory.columns)} instructions>"
