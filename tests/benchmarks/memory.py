@@ -11,6 +11,8 @@ import tracemalloc
 import weakref
 
 import tinygrad_edu as tg
+from tests.benchmarks.peers import SEVEN_LAYERS
+from tinygrad_edu.program import replay
 
 
 def chain(n: int) -> tuple[float, float, float]:
@@ -64,12 +66,16 @@ def peak(step) -> int:
 
 
 def memory() -> None:
-    """The peak of the seven-layer step beside the one written by hand."""
-    from tests.benchmarks.peers import handwritten, ours
+    """The peak of the seven-layer step beside the one written by hand; a replay has its memory beforehand."""
+    from tests.benchmarks.peers import handwritten, ours, replayed
 
     print("\npeak memory of one SGD step beyond data and parameters, 784-100x6-10 at batch 100")
-    by_hand, mine = peak(handwritten.seven_layers()), peak(ours.seven_layers())
+    by_hand, mine, again = [peak(peer.seven_layers()) for peer in (handwritten, ours, replayed)]
     print(f"  by hand {by_hand / 1e6:.2f} MB, ours {mine / 1e6:.2f} MB: {mine / by_hand:.2f}×")
+    learn, x, labels = ours.training_step(SEVEN_LAYERS)
+    step = replay(learn)
+    step(x, labels)
+    print(f"  replayed {again / 1e6:.3f} MB, and {step.plan.nbytes / 1e6:.2f} MB of buffers that stay")
 
 
 def imports(rounds: int = 15) -> None:

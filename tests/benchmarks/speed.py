@@ -9,13 +9,16 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from typing import Any
 
 PEERS = {
+    "blas": "numpy",
     "handwritten": "numpy",
     "ours": "tinygrad_edu",
     "replayed": "tinygrad_edu",
     "pytorch": "torch",
+    "torch_compile": "torch",
     "jax_jit": "jax",
     "dezero_": "dezero",
     "mygrad_": "mygrad",
@@ -71,29 +74,31 @@ class Peer:
         self.process.wait(timeout=30)
 
 
-def table(threads: int, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+def table(threads: int, rounds: int, seconds: float, without: Collection[str] = ()) -> dict[str, dict[str, float]]:
     """Medians in seconds, by step and peer; and the table on paper."""
-    found = [name for name, module in PEERS.items() if importlib.util.find_spec(module)]
-    missing = [PEERS[name] for name in PEERS if name not in found]
+    found = [name for name, module in PEERS.items() if name not in without and importlib.util.find_spec(module)]
+    missing = [PEERS[name] for name in PEERS if name not in found and name not in without]
     if missing:
         print(f"not installed, so left out: {', '.join(missing)}")
     peers = [Peer(name, threads) for name in found]
     medians: dict[str, dict[str, float]] = {}
     for step, meaning in STEPS.items():
-        losses = {peer.name: peer.ask(step, 0).get("loss") for peer in peers}
-        runners = [peer for peer in peers if losses[peer.name] is not None]
+        ready = {peer.name: peer.ask(step, 0) for peer in peers}
+        losses = {name: answer["loss"] for name, answer in ready.items() if "loss" in answer}
+        runners = [peer for peer in peers if peer.name in losses]
         times: dict[str, list[float]] = {peer.name: [] for peer in runners}
         for _ in range(rounds):
             for peer in runners:
                 time.sleep(0.05)  # let the threads of the peer before fall asleep
                 times[peer.name].append(peer.ask(step, seconds)["seconds"])
         medians[step] = {name: statistics.median(ts) for name, ts in times.items()}
-        ours = medians[step]["ours"]
+        ours, replayed = medians[step]["ours"], medians[step]["replayed"]
         print(f"\n{meaning}; {threads} thread{'s' * (threads > 1)}, median of {rounds} rounds")
-        print(f"  {'':15}{'µs':>10}{'ours / it':>11}   first loss")
+        print(f"  {'':15}{'µs':>10}{'ours / it':>11}{'replayed / it':>15}   first loss")
         for name, t in sorted(medians[step].items(), key=lambda pair: pair[1]):
-            print(f"  {name.strip('_'):15}{t * 1e6:10.1f}{ours / t:10.2f}×   {losses[name]:.5f}")
-        reference = losses["handwritten"] or losses["ours"]
+            loss = "-" if losses[name] is None else f"{losses[name]:.5f}"
+            print(f"  {name.strip('_'):15}{t * 1e6:10.1f}{ours / t:10.2f}×{replayed / t:14.2f}×   {loss}")
+        reference = losses.get("handwritten") or losses["ours"]
         for name, loss in losses.items():
             if step not in RANDOM and loss is not None and abs(loss - reference) > 1e-3 * abs(reference):
                 raise RuntimeError(f"{name} computes another loss in {step}: {loss} instead of {reference}")

@@ -24,19 +24,36 @@ def expression():
     return step
 
 
-def _net(widths):
+def plain_model(widths):
+    """A multi-layer perceptron, its optimizer and a batch."""
     p = problem(widths)
     layers = []
+    for linear in _linear(p):
+        layers += [linear, nn.ReLU()]
+    model = nn.Sequential(*layers[:-1])
+    return model, torch.optim.SGD(model.parameters(), lr=LR), torch.tensor(p.x), torch.tensor(p.labels)
+
+
+def modern_model():
+    """Seven layers with batch normalization and dropout, Adam, and a batch."""
+    p = problem(SEVEN_LAYERS)
+    layers = []
+    for linear in _linear(p):
+        layers += [linear, nn.BatchNorm1d(linear.out_features), nn.ReLU(), nn.Dropout(0.5)]
+    model = nn.Sequential(*layers[:-3])
+    return model, torch.optim.Adam(model.parameters(), lr=1e-3), torch.tensor(p.x), torch.tensor(p.labels)
+
+
+def _linear(p):
     for w, b in zip(p.weights, p.biases, strict=True):
         linear = nn.Linear(*w.shape)
         with torch.no_grad():
             linear.weight.copy_(torch.tensor(w.T))
             linear.bias.copy_(torch.tensor(b))
-        layers += [linear, nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
-    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
-    x, labels = torch.tensor(p.x), torch.tensor(p.labels)
+        yield linear
 
+
+def _net(model, optimizer, x, labels):
     def step(value=False):
         loss = nn.functional.cross_entropy(model(x), labels)
         optimizer.zero_grad()
@@ -48,35 +65,16 @@ def _net(widths):
 
 
 def modern_net():
-    p = problem(SEVEN_LAYERS)
-    layers = []
-    for w, b in zip(p.weights, p.biases, strict=True):
-        linear = nn.Linear(*w.shape)
-        with torch.no_grad():
-            linear.weight.copy_(torch.tensor(w.T))
-            linear.bias.copy_(torch.tensor(b))
-        layers += [linear, nn.BatchNorm1d(w.shape[1]), nn.ReLU(), nn.Dropout(0.5)]
-    model = nn.Sequential(*layers[:-3])
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    x, labels = torch.tensor(p.x), torch.tensor(p.labels)
-
-    def step(value=False):
-        loss = nn.functional.cross_entropy(model(x), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.item() if value else None
-
-    return step
+    return _net(*modern_model())
 
 
 def small_net():
-    return _net(SMALL_NET)
+    return _net(*plain_model(SMALL_NET))
 
 
 def seven_layers():
-    return _net(SEVEN_LAYERS)
+    return _net(*plain_model(SEVEN_LAYERS))
 
 
 def wide_net():
-    return _net(WIDE_NET)
+    return _net(*plain_model(WIDE_NET))
