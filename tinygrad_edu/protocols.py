@@ -8,9 +8,10 @@ others raise.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -156,27 +157,27 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def sum(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
         if others:
             raise _misplaced("sum")
-        return ANSWERS["sum"](self, axis=axis, keepdims=keepdims, **options)
+        return ANSWERS[np.sum if options else "sum"](self, axis=axis, keepdims=keepdims, **options)
 
     def prod(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
         if others:
             raise _misplaced("prod")
-        return ANSWERS["prod"](self, axis=axis, keepdims=keepdims, **options)
+        return ANSWERS[np.prod if options else "prod"](self, axis=axis, keepdims=keepdims, **options)
 
     def mean(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
         if others:
             raise _misplaced("mean")
-        return ANSWERS["mean"](self, axis=axis, keepdims=keepdims, **options)
+        return ANSWERS[np.mean if options else "mean"](self, axis=axis, keepdims=keepdims, **options)
 
     def max(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
         if others:
             raise _misplaced("max")
-        return ANSWERS["max"](self, axis=axis, keepdims=keepdims, **options)
+        return ANSWERS[np.max if options else "max"](self, axis=axis, keepdims=keepdims, **options)
 
     def min(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
         if others:
             raise _misplaced("min")
-        return ANSWERS["min"](self, axis=axis, keepdims=keepdims, **options)
+        return ANSWERS[np.min if options else "min"](self, axis=axis, keepdims=keepdims, **options)
 
     def var(self, axis: Any = None, *others: Any, **options: Any) -> Any:
         if others:
@@ -191,12 +192,12 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def any(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
         if others:
             raise _misplaced("any")
-        return ANSWERS["any"](self, axis=axis, keepdims=keepdims, **options)
+        return ANSWERS[np.any if options else "any"](self, axis=axis, keepdims=keepdims, **options)
 
     def all(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
         if others:
             raise _misplaced("all")
-        return ANSWERS["all"](self, axis=axis, keepdims=keepdims, **options)
+        return ANSWERS[np.all if options else "all"](self, axis=axis, keepdims=keepdims, **options)
 
     def argmax(self, axis: int | None = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
         if others:
@@ -211,15 +212,15 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def cumsum(self, axis: int | None = None, *others: Any, **options: Any) -> Any:
         if others:
             raise _misplaced("cumsum")
-        return np.cumsum(self, axis=axis, **options)
+        return ANSWERS[np.cumsum](self, axis=axis, **options)
 
     def cumprod(self, axis: int | None = None, *others: Any, **options: Any) -> Any:
         if others:
             raise _misplaced("cumprod")
-        return np.cumprod(self, axis=axis, **options)
+        return ANSWERS[np.cumprod](self, axis=axis, **options)
 
-    def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return ANSWERS["logsumexp"](self, axis=axis, keepdims=keepdims)
+    def logsumexp(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+        return ANSWERS["logsumexp"](self, axis=axis, keepdims=keepdims, **options)
 
     def reshape(self, *shape: Any) -> Any:
         return np.reshape(self, shape[0] if len(shape) == 1 else shape)
@@ -227,7 +228,11 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def ravel(self, order: str = "C") -> Any:
         return np.ravel(self, order)
 
-    def flatten(self, order: str = "C") -> Any:
+    def flatten(self, order: str = "C", **options: Any) -> Any:
+        if options or not isinstance(order, str):
+            raise TypeError(
+                "flatten() of a Tensor makes one row of all axes; to keep the first, write t.reshape(len(t), -1)"
+            )
         return np.reshape(self, -1, order)
 
     def transpose(self, *axes: Any) -> Any:
@@ -239,11 +244,11 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def swapaxes(self, axis1: int, axis2: int) -> Any:
         return np.swapaxes(self, axis1, axis2)
 
-    def squeeze(self, axis: Any = None) -> Any:
-        return np.squeeze(self, axis=axis)
+    def squeeze(self, axis: Any = None, **options: Any) -> Any:
+        return ANSWERS["squeeze"](self, axis=axis, **options)
 
-    def unsqueeze(self, axis: int) -> Any:
-        return np.expand_dims(self, axis)
+    def unsqueeze(self, *axis: int, **options: Any) -> Any:
+        return ANSWERS["expand_dims"](self, *axis, **options)
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Any:
         return np.repeat(self, repeats, axis=axis)
@@ -284,8 +289,8 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def matmul(self, other: Any) -> Any:
         return np.matmul(self, other)
 
-    def astype(self, dtype: Any) -> Any:
-        return np.astype(self, np.dtype(dtype))
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        return np.astype(self, np.dtype(dtype), copy=copy)
 
     def copy(self) -> Any:
         return np.copy(self)
@@ -326,14 +331,89 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def sigmoid(self) -> Any:
         return ANSWERS["sigmoid"](self)
 
-    def softmax(self, axis: int = -1) -> Any:
-        return ANSWERS["softmax"](self, axis=axis)
+    def softmax(self, axis: int = -1, **options: Any) -> Any:
+        return ANSWERS["softmax"](self, axis=axis, **options)
 
-    def log_softmax(self, axis: int = -1) -> Any:
-        return ANSWERS["log_softmax"](self, axis=axis)
+    def log_softmax(self, axis: int = -1, **options: Any) -> Any:
+        return ANSWERS["log_softmax"](self, axis=axis, **options)
 
     def nonzero(self) -> tuple[Any, ...]:
         return np.nonzero(self)
+
+    # -- what has another name here ------------------------------------------------------------------
+
+    if not TYPE_CHECKING:  # a type checker is not to think that every name is there
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise for an attribute that is not there, saying what it is called here if NumPy or PyTorch has it."""
+            if not name.startswith("_") and (cure := _cure(name)):
+                raise AttributeError(f"a Tensor has no .{name}; {cure}", name=name, obj=self)
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
+
+
+for _method in vars(NumPyProtocols).values():
+    if inspect.isfunction(_method):
+        _method.__qualname__ = f"Tensor.{_method.__name__}"  # as Python's own errors about arguments call it
+
+
+HERE = {
+    "add": "t + other",
+    "bmm": "t @ other",
+    "bool": "t.astype(bool)",
+    "chunk": "np.array_split(t, n)",
+    "clamp": "t.clip(min, max)",
+    "dim": "t.ndim",
+    "div": "t / other",
+    "double": "t.astype(np.float64)",
+    "eq": "t == other",
+    "expand": "np.broadcast_to(t, shape)",
+    "float": "t.astype(np.float32)",
+    "gather": "np.take_along_axis(t, indices, axis)",
+    "ge": "t >= other",
+    "grad_fn": "t.op",
+    "gt": "t > other",
+    "half": "t.astype(np.float16)",
+    "index_select": "np.take(t, indices, axis)",
+    "int": "t.astype(np.int32)",
+    "le": "t <= other",
+    "long": "t.astype(np.int64)",
+    "lt": "t < other",
+    "masked_fill": "np.where(mask, value, t)",
+    "masked_select": "t[mask]",
+    "mm": "t @ other",
+    "mul": "t * other",
+    "mv": "t @ other",
+    "ne": "t != other",
+    "neg": "-t",
+    "norm": "np.linalg.norm(t)",
+    "numel": "t.size",
+    "rsqrt": "1 / np.sqrt(t)",
+    "scatter_add": "tg.scatter_add(t, index, values)",
+    "split": "np.split(t, parts)",
+    "sub": "t - other",
+    "t": "t.T",
+    "to": "t.astype(dtype)",
+    "topk": "np.sort(t)[..., -n:]",
+    "type": "t.astype(dtype)",
+    "unbind": "np.unstack(t)",
+    "view": "t.reshape(shape)",
+    "where": "np.where(condition, t, other)",
+}
+"""What PyTorch's methods are called here, where NumPy has another name for them."""
+
+
+def _cure(name: str) -> str | None:
+    """What to write for a method of PyTorch's or NumPy's that a Tensor does not have."""
+    if name in HERE:
+        return f"write {HERE[name]}"
+    if name in ("cuda", "cpu", "device", "is_cuda", "contiguous", "pin_memory"):
+        return "its numbers are a NumPy array, in the memory of this computer: leave it out"
+    if name.endswith("_") or name in ("fill", "put", "resize"):
+        return "to write in place: with no_grad(): t += …, or t[...] = …"
+    function = getattr(np, name, None)
+    if function in ANSWERS:
+        return f"write np.{name}(t)" if getattr(function, "nin", 2) == 1 else f"write np.{name}(t, …)"
+    return f"write t.numpy().{name}" if hasattr(numpy.ndarray, name) else None
 
 
 def _into(out: tuple[Any, ...], result: Any, name: str) -> Any:

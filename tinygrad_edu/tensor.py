@@ -4,6 +4,9 @@ A tensor is a node of the graph. `data` is its array; `op`, `inputs` and `settin
 (a leaf has none), and `grad` is where `backward()` leaves the derivative of a leaf.
 
 NumPy's functions and operators work on it through the protocols of `protocols.py`.
+
+Where a function is being recorded for replay there is a tape (`graph.Recording`). It is told of what is made and
+written, and refuses what would look at the numbers, which are others in the next run.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from tinygrad_edu.graph import RECORDING, Cell, explain, recording, refuse_maske
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+_power = NumPyProtocols.__pow__
 
 _STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]  # the instruction of `array[i] = value`
 
@@ -85,15 +90,16 @@ class Tensor(NumPyProtocols):
     )  # fmt: skip
 
     _data: Any  # the array; a tuple of arrays for an op with several outputs
-    op: Any
-    inputs: tuple[Tensor, ...]
-    settings: dict[str, Any]
+    op: Any  # what computed it, None for a leaf; …
+    inputs: tuple[Tensor, ...]  # … of these, in order, one twice if it was used twice …
+    settings: dict[str, Any]  # … and these: axis=0
     name: str | None
+    scope: Any  # the call of a module in which it was computed
     _grad: Tensor | None
     _requires_grad: bool
-    _made: int
-    _cell: Cell | None
-    _extra: Extra | None
+    _made: int  # when it was computed, by the clock of all records; 0 for a leaf
+    _cell: Cell | None  # when its memory was last written: shared with its views, made when first needed
+    _extra: Extra | None  # what few have, made when first needed
 
     def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> None:
         array = data
@@ -428,8 +434,10 @@ class Tensor(NumPyProtocols):
             parts.append(f"{len(self._data)} results")
         else:
             parts.append(
-                np.array2string(self._data, separator=", ", prefix="Tensor(") if self.ndim else repr(self._data.item())
+                np.array2string(self._data, separator=", ", prefix="Tensor(") if self.ndim else str(self._data[()])
             )
+            if not self.size and self.ndim > 1:
+                parts.append(f"shape={self.shape}")
             if self.dtype not in (np.dtype(float), np.dtype(int), np.dtype(bool)):
                 parts.append(f"dtype={self.dtype}")
         if self.op is not None:
@@ -543,6 +551,11 @@ class Tensor(NumPyProtocols):
 
     __hash__ = object.__hash__  # an elementwise == takes it away
 
+    def __pow__(self, other: Any, modulus: Any = None) -> Any:
+        if modulus is not None:
+            raise TypeError("pow() of a Tensor takes no modulus; write t**n % m")
+        return _power(self, other)
+
     # -- indexing and writing -----------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Tensor:
@@ -565,6 +578,9 @@ class Tensor(NumPyProtocols):
         except Exception as error:
             explain(error, f"assigning into {self._describe()}, shape {self.shape}: {error}")
         self._written()
+
+    def __delitem__(self, key: Any) -> None:
+        raise TypeError("elements cannot be deleted out of a Tensor; write np.delete(t, index, axis)")
 
     def _in_place(self, ufunc: Any, other: Any) -> Tensor:
         """`self ∘= other`: a leaf under no_grad is written; a leaf that requires a gradient refuses; else a new value."""
@@ -601,7 +617,7 @@ class Tensor(NumPyProtocols):
     def __imod__(self, other: Any) -> Tensor:
         return self._in_place(np.remainder, other)
 
-    def __ipow__(self, other: Any) -> Tensor:
+    def __ipow__(self, other: Any) -> Tensor:  # type: ignore[misc]  # in place there is never a modulus
         return self._in_place(np.power, other)
 
     def __imatmul__(self, other: Any) -> Tensor:
