@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         start = max(0, error.column - WINDOW)
         window = given.expression[start : error.column + WINDOW]
         parser.exit(2, f"{window}\n{' ' * (error.column - 1 - start)}^\n{error}\n")
-    except (ValueError, RuntimeError, TimeoutError, OSError) as error:
+    except (TypeError, ValueError, RuntimeError, TimeoutError, OSError) as error:
         parser.error(str(error))
     return 0
 
@@ -73,7 +73,7 @@ def recorded(text: str, values: Sequence[str], called: str | None) -> Tensor:
         if not equals or not name.isidentifier():
             raise ValueError(f"{pair!r} is not name=value, as in x=2")
         if name in leaves or name not in expression.names:
-            known = f"is not in the expression, whose names are: {', '.join(expression.names)}"
+            known = f"is not in the expression, whose names are: {', '.join(expression.names) or 'none'}"
             raise ValueError(f"{name} {'is given twice' if name in leaves else known}")
         try:
             number = Expression(value).compute({})
@@ -82,9 +82,11 @@ def recorded(text: str, values: Sequence[str], called: str | None) -> Tensor:
         leaves[name] = Tensor(number, requires_grad=True, name=name)
     with recording(enabled=True, everything=True), np.errstate(all="ignore"):  # the figure shows what is not finite
         result = expression.compute(leaves)
+    if isinstance(result, tuple):
+        raise ValueError(f"there are {len(result)} results, but a figure here is of one")
     if not isinstance(result, Tensor):
         raise ValueError("there is nothing to draw: the expression has no names")
-    result.name = called
+    result.name = called or result.name
     return result
 
 

@@ -37,7 +37,8 @@ def verdicts(record: Record) -> dict[Any, str]:
     start = seeds(record.outputs, gradient)
     if not start:
         return {}
-    run = _Run(start)
+    with np.errstate(all="ignore"):
+        run = _Run(start)
     order = topological(list(start))
     found: dict[Any, str] = {}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -20,6 +22,7 @@ from viz.graph import Graph
 from viz.groups import grouped
 from viz.labels import FigureLabels
 from viz.metrics import is_wide
+from viz.options import choose, expect
 from viz.passes import only_path
 from viz.plan import SMALL_FONT, Plan, Words, make_plan
 from viz.render import graphviz
@@ -51,12 +54,6 @@ class Look:
         if self.style != "book":
             choose(f"direction in the style {self.style!r}", self.direction, DIRECTIONS[:2])
         words(self.lang)
-
-
-def choose(what: str, given: Any, choices: Iterable[str]) -> None:
-    """Raise ValueError for a choice that there is not."""
-    if given not in choices:
-        raise ValueError(f"{what}={given!r} is not known; choose one of {', '.join(map(repr, choices))}")
 
 
 class Picture(ABC):
@@ -99,13 +96,8 @@ class Picture(ABC):
 
     def save(self, path: str | Path) -> Path:
         """Write the figure in the format that the name ends in; folders are made. Returns the path."""
-        path = Path(path)
-        format = path.suffix[1:].lower()
-        choose("the format", format, self.formats)
-        content = self._content(format)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        return path
+        path, format = named(path, self.formats)
+        return write(path, self._content(format))
 
     def _content(self, format: str) -> bytes:
         if format in ("png", "pdf"):
@@ -249,27 +241,30 @@ class Frames(Sequence[Picture]):
     def __getitem__(self, k: Any) -> Any:
         if isinstance(k, slice):
             return [self[i] for i in range(*k.indices(len(self)))]
+        expect("a place among frames", k, int, "a whole number")
+        if not -len(self) <= k < len(self):
+            raise IndexError(f"there are {len(self)} frames, from 0 to {len(self) - 1}, and no frame {k}")
         return Frame(self.figure, self._steps[k])
 
     def save_all(self, folder: str | Path, format: str = "svg") -> list[Path]:
         """Write each frame into a folder, as `01.svg`, `02.svg`, …"""
         digits = max(2, len(str(len(self))))
+        expect("save_all()", folder, (str, Path), "the name of a folder")
         return [frame.save(Path(folder) / f"{k:0{digits}}.{format}") for k, frame in enumerate(self, 1)]
 
     def svg(self, seconds: float = 1.0) -> str:
         """All frames as one animated SVG, a frame for so many seconds."""
+        expect("seconds=", seconds, (int, float), "how long each frame is to be seen")
+        if not 0 < seconds < math.inf:
+            raise ValueError(f"seconds={seconds!r} is no time for a frame to be seen")
         order = {step: k for k, step in enumerate(self._steps)}
         steps = [(id, order[step]) for id, step in self.figure.steps.items()]
         return animated(self.figure.svg(), steps, len(self), seconds)
 
     def save(self, path: str | Path, seconds: float = 1.0) -> Path:
         """Write the animated SVG."""
-        path = Path(path)
-        choose("the format of an animation", path.suffix[1:].lower(), ("svg",))
-        content = self.svg(seconds)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-        return path
+        path, _ = named(path, ("svg",))
+        return write(path, self.svg(seconds).encode())
 
 
 class Frame(Picture):
@@ -307,6 +302,33 @@ class Frame(Picture):
     def _content(self, format: str) -> bytes:
         choose("the format of a frame", format, PICTURES)
         return super()._content(format)
+
+
+def named(path: str | Path, formats: Sequence[str]) -> tuple[Path, str]:
+    """The path of a file, and the format that its name ends in."""
+    expect("save()", path, (str, os.PathLike), "the name of a file, as in 'figure.svg'")
+    path = Path(path)
+    if not path.suffix:
+        endings = ", ".join(f".{format}" for format in formats)
+        raise ValueError(f"the name {str(path)!r} does not say in which format to save; end it in one of {endings}")
+    format = path.suffix[1:].lower()
+    choose("the format", format, formats)
+    return path, format
+
+
+def write(path: Path, content: bytes) -> Path:
+    """Write a file; folders are made. Raises OSError, naming what stands in the way."""
+    for part in path.parents:
+        if part.exists() and not part.is_dir():
+            raise NotADirectoryError(f"cannot save {str(path)!r}: {str(part)!r} is a file, and no folder")
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot save {str(path)!r}: there is a folder of that name")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise type(error)(f"cannot save {str(path)!r}: {error.strerror or error}") from error
+    return path
 
 
 def _warn_of_missing_font(written: str) -> None:

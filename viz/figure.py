@@ -18,7 +18,7 @@ from tinygrad_edu.program.plan import Plan
 from tinygrad_edu.tensor import Tensor
 from viz import passes
 from viz.check import checked
-from viz.drawing import Drawing, Look, Picture, choose
+from viz.drawing import Drawing, Look, Picture
 from viz.folding import fold
 from viz.geometry import extent
 from viz.graph import Graph, Record, Use, Value, users
@@ -26,6 +26,7 @@ from viz.labels import GRAD, SHOW, FigureLabels, derivative, differentiated, equ
 from viz.memory_map import MemoryMap
 from viz.names import variable_names
 from viz.numbers import shape_text
+from viz.options import check_options, choose, expect
 from viz.plan import FONT, make_plan
 from viz.slopes import Reading, read
 from viz.symbols import name_values, with_derivatives
@@ -101,6 +102,7 @@ def draw(
     multiply takes 200 and tax (1.1) and gives price (220). Going back, 1 arrives; 1.1 goes to 200 and 200 goes to tax.
     """
     given = locals()
+    check_options(given)
     look = Look(style, theme, direction, lang, timeout)
     if isinstance(output, Plan):
         for name, parameter in inspect.signature(draw).parameters.items():
@@ -109,14 +111,19 @@ def draw(
                     f"{name}= says how a graph is drawn, but this is a plan; its figure takes {', '.join(MAPPED[1:])}"
                 )
         return MemoryMap(output, look, collapse, max_nodes, sizes or {})
-    shown = frozenset([show] if isinstance(show, str) else show or ())
-    for part in shown:
+    parts = [show] if isinstance(show, str) else [*(show or ())]
+    for part in parts:
         choose("show", part, SHOW)
+    shown = frozenset(parts)
     choose("grad", grad, GRAD)
-    for name, thing in (names or {}).items():
-        if not isinstance(name, str) or not isinstance(thing, Tensor | Module):
-            raise TypeError(f"names= is of texts and tensors, as in {{'x': x}}, but got {name!r:.30}: {thing!r:.30}")
     if isinstance(output, Graph):
+        for option in ("numbers", "names", "gradient", "check"):
+            if given[option]:
+                raise ValueError(
+                    f"{option}= needs the tensors of a computation, but this is a Graph, plain data of one"
+                )
+        if not output.values:
+            raise ValueError("there is nothing to draw: this graph has no values")
         record, graph = None, output
     else:
         if callable(output) and not isinstance(output, Tensor):
@@ -193,6 +200,12 @@ def draw_backward(output: Tensor, **options: Any) -> Picture:
     >>> print(draw_backward(x * x).text().splitlines()[-1])
     add takes 3 and 3 and gives ∂y/∂x (6).
     """
+    if not isinstance(output, Tensor):
+        raise TypeError(
+            f"draw_backward() takes the tensor that is differentiated, but got {type(output).__name__} {output!r:.40}; "
+            "of a function, give its result: draw_backward(f(x))"
+        )
+    check_options(options)
     variables = variable_names(sys._getframe(1))
     called = {tensor: name for name, tensor in variables.items()}
     of = output.name or called.get(output) or "y"
@@ -207,7 +220,17 @@ def draw_backward(output: Tensor, **options: Any) -> Picture:
 
 def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dict[str, Tensor]]:
     """The result of a function of numbers, or its several results, recorded, and its arguments as leaves, by their names."""
-    signature = inspect.signature(getattr(function, "forward", function))  # of a module, of an op
+    name = getattr(function, "__name__", type(function).__name__)
+    if isinstance(function, type):
+        raise TypeError(f"{name} is a class; make one first, as in draw({name}(…), x)")
+    try:
+        signature = inspect.signature(getattr(function, "forward", function))  # of a module, of an op
+        given = signature.bind(*numbers).arguments
+    except ValueError:  # written in C
+        raise TypeError(f"{name}() does not say what it takes; write draw(lambda x: {name}(x), 3)") from None
+    except TypeError as error:
+        takes = f"{name}({', '.join(signature.parameters)})"
+        raise TypeError(f"{takes} is called with what follows it in draw({name}, …), but {error}") from None
     leaves: dict[str, Tensor] = {}
 
     def leaf(name: str, x: Any) -> Any:
@@ -221,22 +244,21 @@ def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dic
         return x
 
     arguments: list[Any] = []
-    for name, value in signature.bind(*numbers).arguments.items():
-        if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
-            arguments += [leaf(f"{name}[{k}]", x) for k, x in enumerate(value)]
+    for argument, value in given.items():
+        if signature.parameters[argument].kind is inspect.Parameter.VAR_POSITIONAL:
+            arguments += [leaf(f"{argument}[{k}]", x) for k, x in enumerate(value)]
         else:
-            arguments.append(leaf(name, value))
+            arguments.append(leaf(argument, value))
     with recording(enabled=True, everything=True):
         result = function(*arguments)
     results = result if isinstance(result, list | tuple) else [result]
     for y in results:
         if not isinstance(y, Tensor):
             raise TypeError(
-                f"{getattr(function, '__name__', 'the function')}() returned {type(y).__name__} {y!r:.40}, "
+                f"{name}() returned {type(y).__name__} {y!r:.40}, "
                 "which nothing was recorded for; write it with operators and NumPy's functions"
             )
-    name = getattr(function, "__name__", "")
-    if name in ("", "<lambda>") or name in leaves:
+    if not hasattr(function, "__name__") or name == "<lambda>" or name in leaves:
         return result, leaves
     called = [name] if len(results) == 1 else [f"{name}[{k}]" for k in range(len(results))]
     return result, {**leaves, **dict(zip(called, results, strict=True))}
@@ -270,7 +292,9 @@ def _annotations(graph: Graph, record: Record | None, written: Mapping[Any, Any]
     traced = {thing.id: thing for thing in things}
     uses = users(graph)
     for key, said in (written or {}).items():
-        thing, k = key if isinstance(key, tuple) else (key, None)
+        thing, k = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
+        expect(f"the use in ({thing!r:.30}, …)", k or 0, int, "a number: 0 is the first use")
+        expect(f"what is written of {thing!r:.30}", said, (str, int, float), "a text or a number")
         id = _find(graph, record, thing)
         number = getattr(traced[id], what)
         if k is not None:
@@ -302,12 +326,15 @@ def _keys(graph: Graph, record: Record | None, legend: Any, labels: FigureLabels
         formula = labels.below_text.get(id) or values[id].grad_symbol or "?"
         text = f"{derivative(labels.of, values[id])} = {formula}"
         given = legend[thing] if isinstance(legend, Mapping) else None
+        expect("what the legend says of a derivative", given or "", str, "a text")
         said[id] = given or (named.sub(with_shape, text) if shapes else text)
     return said
 
 
 def _calls(record: Record | None, modules: Sequence[Module], option: str) -> set[str]:
     """The ids of the calls of these modules. Raises ValueError for one that was not called."""
+    for module in modules:
+        expect(f"{option}=", module, Module, "a module, or several")
     chosen = {id for id, scope in (record.modules if record else {}).items() if scope.module in modules}
     if record is None or len(modules) > len({record.modules[id].module for id in chosen}):
         raise ValueError(f"{option}= names a module that was not called in this figure")
@@ -321,7 +348,7 @@ def _collapsed(graph: Graph, record: Record | None, collapse: Any) -> Graph:
     if isinstance(collapse, str):
         choose("collapse", collapse, ("auto", "all"))
         return passes.collapse(graph, passes.innermost(graph))
-    if isinstance(collapse, int):
+    if isinstance(collapse, int) and not isinstance(collapse, bool):
         if collapse < 1:
             raise ValueError(f"collapse={collapse} is not a depth; 1 is the outermost modules")
         return passes.collapse(graph, passes.depth(graph, collapse))

@@ -19,6 +19,7 @@ import numpy as np
 
 from tinygrad_edu.graph import check_intact, recording, topological, walk
 from tinygrad_edu.nn.module import Parameter
+from viz.options import check_options, expect
 
 Data = Any  # a number, or nested tuples of numbers
 Tensor = Any
@@ -98,19 +99,42 @@ class Graph:
 
     @staticmethod
     def from_json(text: str) -> Graph:
-        """The graph that `to_json` wrote. Raises ValueError for another version."""
-        found = json.loads(text)
-        if found.pop("version", None) != VERSION:
-            raise ValueError(f"this JSON is not a graph of version {VERSION}; write it again with Graph.to_json()")
-        ops = [
-            Operation(**{**_frozen(op), "scope": tuple(Part(**part) for part in op["scope"])}) for op in found["ops"]
-        ]
-        return Graph(
-            tuple(Value(**_numbers(value)) for value in found["values"]),
-            tuple(ops),
-            tuple(Use(**_numbers(use)) for use in found["uses"]),
-            tuple(found["notes"]),
-        )
+        """The graph that `to_json` wrote. Raises ValueError for anything else."""
+        cure = f"this is not the JSON of a graph of version {VERSION}; write it again with Graph.to_json()"
+        try:
+            found = json.loads(text)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{cure}: {error}") from error
+        if not isinstance(found, dict) or found.pop("version", None) != VERSION:
+            raise ValueError(cure)
+        try:
+            ops = [
+                Operation(**{**_frozen(op), "scope": tuple(Part(**part) for part in op["scope"])})
+                for op in found["ops"]
+            ]
+            graph = Graph(
+                tuple(Value(**_numbers(value)) for value in found["values"]),
+                tuple(ops),
+                tuple(Use(**_numbers(use)) for use in found["uses"]),
+                tuple(found["notes"]),
+            )
+        except (TypeError, KeyError, ValueError) as error:
+            raise ValueError(f"{cure}: {error}") from error
+        graph.check()
+        return graph
+
+    def check(self) -> None:
+        """Raise ValueError if a part of the graph names another that there is not."""
+        values = {None, *(value.id for value in self.values)}
+        ops = {None, *(op.id for op in self.ops)}
+        uses = {use.id for use in self.uses}
+        named: list[tuple[Any, str, Any, Any]] = [(v, "operation", v.op, ops) for v in self.values]
+        named += [(u, "value", u.value, values) for u in self.uses] + [(u, "operation", u.op, ops) for u in self.uses]
+        named += [(op, "use", id, uses) for op in self.ops for id in op.inputs]
+        named += [(op, "value", id, values) for op in self.ops for id in op.outputs]
+        for thing, what, id, known in named:
+            if id not in known:
+                raise ValueError(f"{thing.id} names the {what} {id!r}, which is not in this graph")
 
 
 def _finite(data: Any) -> Any:
@@ -205,6 +229,7 @@ class Record:
             check_intact(node)
         _name_parameters(order)
         self._names: dict[Tensor, str] = {tensor: name for name, tensor in (variables or {}).items()}
+        check_options({"names": names})
         self._names |= {node: node.name for node in order if node.name}
         self._names |= {tensor: str(name) for name, tensor in (names or {}).items()}
         self._names = {tensor: name for tensor, name in self._names.items() if name.strip()}
@@ -343,7 +368,10 @@ def seeds(outputs: Sequence[Tensor], gradient: Any) -> dict[Tensor, Any]:
     """∂L/∂y of each output that has a derivative: ones, or what was given."""
     if len({*outputs}) < len(outputs):
         raise ValueError("a figure takes each output once, but got the same tensor twice")
-    given = [gradient] * len(outputs) if gradient is None or len(outputs) == 1 else list(gradient)
+    given = [gradient] * len(outputs)
+    if gradient is not None and len(outputs) > 1:
+        expect("gradient= of several outputs", gradient, (list, tuple), "a list, with one for each")
+        given = list(gradient)
     if len(given) != len(outputs):
         raise ValueError(f"there are {len(outputs)} outputs, but {len(given)} gradients; give one for each")
     return {y: _seed(y, g) for y, g in zip(outputs, given, strict=True) if y._requires_grad}
@@ -358,7 +386,10 @@ def _seed(y: Tensor, gradient: Any) -> Any:
     """∂L/∂y, to start from: ones, or what was given."""
     if gradient is None:
         return np.ones_like(y._data)
-    g = np.asarray(getattr(gradient, "_data", gradient), dtype=y.dtype)
+    try:
+        g = np.asarray(getattr(gradient, "_data", gradient), dtype=y.dtype)
+    except (TypeError, ValueError):
+        raise TypeError(f"gradient= takes numbers of shape {y.shape}, but got {gradient!r:.60}") from None
     if g.shape != y.shape:
         raise ValueError(f"gradient= has shape {g.shape}, but {y._describe()} has shape {y.shape}")
     return g

@@ -13,11 +13,12 @@ import numpy as np
 
 from tinygrad_edu.program.plan import Plan
 from viz.dot import THEMES
-from viz.drawing import Look, Picture, choose
+from viz.drawing import Look, Picture
 from viz.folding import longest_repeat
 from viz.lanes import lay_out
 from viz.memory import Bar, read_plan
 from viz.numbers import number_text, shape_text
+from viz.options import choose
 from viz.scene import Scene
 from viz.svg import chart
 from viz.words import words

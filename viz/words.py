@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from viz.options import choose
+
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "figure": "Computational graph of {name}",
@@ -98,6 +100,5 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 
 def words(lang: str) -> Mapping[str, str]:
     """The words of a language. Raises ValueError for one that there are none of."""
-    if lang not in WORDS:
-        raise ValueError(f"lang={lang!r} is not known; choose one of {', '.join(map(repr, WORDS))}")
+    choose("lang", lang, WORDS)
     return WORDS[lang]

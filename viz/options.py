@@ -1,0 +1,51 @@
+"""What an option does not take is refused, with what it does take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tinygrad_edu.nn.module import Module
+from tinygrad_edu.tensor import Tensor
+
+NOTED = "a dictionary of what to write, by tensor, by name or by (tensor, k) for its k-th use, as in {x: '2x'}"
+TAKEN: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    "show": ((str, list, tuple, set, frozenset), "one text or several, as in ('value', 'grad')"),
+    "names": (Mapping, "a dictionary of texts and tensors or modules, as in {'x': x}"),
+    "sizes": (Mapping, "a dictionary of lengths and texts, as in {32: 'N'}"),
+    "annotate": (Mapping, NOTED),
+    "values": (Mapping, NOTED),
+    "loss": (str, "what the derivatives are of, as in 'L'"),
+    "max_nodes": (int, "a whole number of operations and values, from 1 on"),
+    "timeout": ((int, float), "a number of seconds above 0"),
+}
+"""The options of `draw` that are no choices, and no parts of the figure: their types, in words too."""
+
+
+def choose(what: str, given: Any, choices: Iterable[str]) -> None:
+    """Raise ValueError for a choice that there is not."""
+    if given not in (known := list(choices)):
+        raise ValueError(f"{what}={given!r} is not known; choose one of {', '.join(map(repr, known))}")
+
+
+def expect(what: str, given: Any, kinds: type | tuple[type, ...], taken: str) -> None:
+    """Raise TypeError for what is not of these types. A truth is no number."""
+    if not isinstance(given, kinds) or isinstance(given, bool):
+        raise TypeError(f"{what} takes {taken}, but got {type(given).__name__} {given!r:.60}")
+
+
+def check_options(given: Mapping[str, Any]) -> None:
+    """Raise TypeError or ValueError for options of `draw`, by their names, that it cannot make sense of."""
+    for option, (kinds, taken) in TAKEN.items():
+        if given.get(option) is not None:
+            expect(f"{option}=", given[option], kinds, taken)
+    for option in ("max_nodes", "timeout"):
+        if given.get(option) is not None and not 0 < given[option] < math.inf:
+            raise ValueError(f"{option}={given[option]!r} is not {TAKEN[option][1]}")
+    for name, thing in (given.get("names") or {}).items():
+        expect("each name in names=", name, str, "a text, as in {'x': x}")
+        expect(f"names={{{name!r}: …}}", thing, (Tensor, Module), "a tensor or a module")
+    for length, said in (given.get("sizes") or {}).items():
+        expect("each length in sizes=", length, int, "a whole number, as in {32: 'N'}")
+        expect(f"sizes={{{length}: …}}", said, str, "a text")
