@@ -76,7 +76,7 @@ class Memory:
     def seconds(self, lines: Iterable[int]) -> float | None:
         """What these lines take all together; None if they were not profiled."""
         known = {self.columns[k].instruction: self.columns[k].seconds for k in lines}
-        return None if None in known.values() else sum(seconds or 0.0 for seconds in known.values())
+        return None if not known or None in known.values() else sum(seconds or 0.0 for seconds in known.values())
 
 
 def read_plan(plan: Plan) -> Memory:
@@ -89,25 +89,23 @@ class _Reader:
         self.plan = plan
         self.columns: list[Column] = []
         self.lanes: dict[int, Lane] = {}  # by the identity of the memory
-        self.bars: dict[int, Bar] = {}  # by that of a buffer's array, which has one value; of other memory, the latest
         self.parts = {id(v.array): v.name for v in plan.views if v.source is None}  # the names of several results
-        self.count = 0
         self.shown: dict[int, int] = {}  # the line that makes a view, by the identity of the view
         self.sources: list[set[int]] = []  # of each line, the lines that write what it reads, or make a view of it
+        self.count = 0
 
     def read(self) -> Memory:
         """The caller's arrays and the buffers; then line by line."""
         plan = self.plan
         for kind, values in (("argument", plan.arguments), ("kept", plan.leaves)):
             for value in values:
-                if id(value.storage) not in self.lanes:
-                    lane = self._lane(value.storage, kind, value.name, _nbytes(value.shape, value.dtype))
-                    self._begin(lane, value.name, value.shape, value.dtype, id(value.storage), -1)
+                if _key(value.storage) not in self.lanes:
+                    self._begin(value.storage, value.name, value, value.array, -1, kind)
         for memory in plan.buffers:
             self.lanes[id(memory)] = Lane(f"lane{len(self.lanes)}", "buffer", "", memory.nbytes)
         for place, instruction in enumerate(plan.instructions):
             for line in instruction.body or [instruction]:
-                self._run(len(self.columns), instruction, line)
+                self._run(len(self.columns), line)
                 name, symbol = (line.op.name, line.op.symbol(**line.settings)) if line.op else ("write", "=")
                 self.columns.append(Column(name, symbol, line.scope, place, instruction.seconds))
         returned = [bar for value in plan.outputs for bar in self._held(value)]
@@ -120,15 +118,15 @@ class _Reader:
         for lane in kept:
             lane.bars = [bar for bar in lane.bars if bar.reads or bar is lane.bars[-1]]  # others are overwritten unseen
         self._find_phases([bar.first for bar in returned], [lane.bars[0].first for lane in kept])
-        views = {v.name: v.note for v in plan.views if v.source is not None}
+        views = {v.name: v.note for v in plan.views}
         return Memory(self.columns, [*arguments, *buffers, *_shared(fresh), *kept], views, plan.nbytes)
 
-    def _run(self, k: int, instruction: Instruction, line: Instruction) -> None:
+    def _run(self, k: int, line: Instruction) -> None:
         """Line k: it reads its inputs, then writes its value."""
         read = []
         for value in line.inputs:
             for bar in self._held(value):
-                bar.reads.append((k, value.name if value.source is not None else ""))
+                bar.reads.append((k, value.name if value.name != bar.name else ""))
                 bar.last = k
                 read.append(bar)
         written = {bar.first for bar in read if bar.first >= 0}
@@ -138,29 +136,25 @@ class _Reader:
             self.shown[id(value)] = k
             return
         for j, (storage, array) in enumerate(value.pieces()):
-            spare = instruction.scratch.get(array.ctypes.data) if array is not None else None
-            shape, dtype = (array.shape, array.dtype) if value.parts else (value.shape, value.dtype)
-            lane = self._lane(spare.storage if spare else storage, storage.kind, value.name, _nbytes(shape, dtype))
-            lane.kind = "block" if spare else lane.kind
-            over = bool(lane.bars) and lane.bars[-1] in read
             name = self.parts.get(id(array), f"{value.name}[{j}]") if value.parts else value.name
-            self._begin(lane, name, shape, dtype, _key(storage, array), k).over = over
+            before = self.lanes[_key(storage)].bars[-1:] if _key(storage) in self.lanes else []
+            bar = self._begin(storage, name, array if value.parts else value, array, k, storage.kind)
+            bar.over = before != [] and before[0] in read
 
-    def _lane(self, storage: Storage, kind: str, name: str, nbytes: int) -> Lane:
-        key = id(storage.memory if storage.kind == "buffer" else storage)
-        return self.lanes.setdefault(key, Lane(f"lane{len(self.lanes)}", kind, name, nbytes))
-
-    def _begin(self, lane: Lane, name: str, shape: Any, dtype: Any, key: int, k: int) -> Bar:
-        """A value that is in a lane from line k on."""
-        bar = Bar(f"bar{self.count}", name, shape, "" if dtype is None else str(dtype), _nbytes(shape, dtype), k, k)
+    def _begin(self, storage: Storage, name: str, thing: Any, array: Any, k: int, kind: str) -> Bar:
+        """A value, of the shape and type of `thing`, that is in memory from line k on."""
+        count = 1 if thing.shape is None else int(np.prod(thing.shape, dtype=np.int64))
+        nbytes = array.nbytes if array is not None else 0 if thing.dtype is None else count * thing.dtype.itemsize
+        lane = self.lanes.setdefault(_key(storage), Lane(f"lane{len(self.lanes)}", kind, name, nbytes))
+        lane.kind = "block" if storage.kind == "block" else lane.kind
+        dtype = "" if thing.dtype is None else str(thing.dtype)
+        lane.bars.append(Bar(f"bar{self.count}", name, thing.shape, dtype, nbytes, k, k))
         self.count += 1
-        self.bars[key] = bar
-        lane.bars.append(bar)
-        return bar
+        return lane.bars[-1]
 
     def _held(self, value: Value) -> list[Bar]:
         """What is in the memory that a value shows."""
-        return [self.bars[_key(storage, array)] for storage, array in _root(value).pieces()]
+        return [self.lanes[_key(storage)].bars[-1] for storage, _ in _root(value).pieces()]
 
     def _find_phases(self, returned: Sequence[int], kept: Sequence[int]) -> None:
         """Forward is what modules compute and what is returned depends on; backward, what gradients depend on besides.
@@ -188,18 +182,15 @@ class _Reader:
         return found
 
 
-def _key(storage: Storage, array: Any) -> int:
-    return id(array if storage.kind == "buffer" else storage)
+def _key(storage: Storage) -> int:
+    """What tells one memory from another: buffers are lent to one storage after another."""
+    return id(storage.memory if storage.kind in ("buffer", "block") else storage)
 
 
 def _root(value: Value) -> Value:
     while value.source is not None:
         value = value.source
     return value
-
-
-def _nbytes(shape: Any, dtype: Any) -> int:
-    return 0 if shape is None or dtype is None else int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
 
 
 def _shared(lanes: Sequence[Lane]) -> list[Lane]:

@@ -8,7 +8,6 @@ one block.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -36,11 +35,10 @@ def in_blocks(plan: Plan) -> Plan:
                 stretch = [instruction]
             else:
                 instructions.append(instruction)
-    used = {id(storage.memory) for i in instructions for storage in _storages(i)}
-    used |= {id(v.storage.memory) for v in (*plan.outputs, *plan.views)}
-    buffers = [memory for memory in plan.buffers if id(memory) in used]
-    scratch = [v.storage.memory for i in instructions for v in i.scratch.values()]
-    return Plan(instructions, plan.arguments, plan.outputs, plan.leaves, plan.views, buffers + scratch)
+    living = [v for i in instructions for line in (i.body or [i]) for v in (*line.inputs, line.value)]
+    storages = [storage for v in (*living, *plan.outputs, *plan.views) for storage, _ in v.pieces()]
+    buffers = list({id(s.memory): s.memory for s in storages if s.kind in ("buffer", "block")}.values())
+    return Plan(instructions, plan.arguments, plan.outputs, plan.leaves, plan.views, buffers)
 
 
 def _large(instruction: Instruction) -> bool:
@@ -77,32 +75,29 @@ def _apart(stretch: Sequence[Instruction]) -> bool:
 
 
 def _blocked(stretch: list[Instruction], later: Sequence[Instruction], plan: Plan) -> Instruction:
-    """One instruction for a stretch."""
+    """One instruction for a stretch. What only its lines use moves to memory that is no longer than a block."""
     needed = {id(_root(v)) for i in later for v in (*i.inputs, *([i.value] if i.how == "write" else ()))}
     needed |= {id(_root(v)) for v in plan.outputs}
     last = stretch[-1].value
-    length = BLOCK // max(i.value.dtype.itemsize for i in stretch)
+    size, length = last.array.size, BLOCK // max(i.value.dtype.itemsize for i in stretch)
     written = [i.value for i in stretch]
     kept = {v.array.ctypes.data for v in written if id(v) in needed or v is last or v.storage.kind != "buffer"}
-    scratch: dict[int, Value] = {}
-    for v in written:
-        if v.array.ctypes.data not in kept and _written_first(v, stretch):
-            memory = np.empty(length, v.dtype)
-            scratch[v.array.ctypes.data] = Value(v.name, memory.shape, v.dtype, Storage("buffer", memory), memory)
-    cut = {data: (v, data in scratch) for data, v in ((v.array.ctypes.data, v) for v in _arrays(stretch))}
-    names = {data: f"{v.name}_" for data, (v, _) in cut.items()}
-    rows: list[tuple[Any, ...]] = []
-    for start in range(0, last.array.size, length):
-        stop = min(start + length, last.array.size)
-        rows.append(
-            tuple(
-                scratch[data].array[: stop - start] if spare else v.array.reshape(-1)[start:stop]
-                for data, (v, spare) in cut.items()
-            )
-        )
+    spare = [v for v in written if v.array.ctypes.data not in kept and _written_first(v, stretch)]
+    blocks: dict[int, Storage] = {}
+    for v in spare:
+        block = blocks.setdefault(v.array.ctypes.data, Storage("block", np.empty(length, v.dtype)))
+        v.storage, v.array = block, block.memory
+    names, flat = {}, []
+    for v in _arrays(stretch):
+        names[v.array.ctypes.data] = f"{v.name}_"
+        flat.append((v.array.reshape(-1), v.storage.kind == "block"))
+    rows = [
+        tuple([array[: min(length, size - i)] if is_block else array[i : i + length] for array, is_block in flat])
+        for i in range(0, size, length)
+    ]
+    left = [v for v in written if v.storage.kind != "block"]
     return Instruction(
-        "blocks", None, [v for i in stretch for v in i.inputs], last, {}, stretch[0].scope,
-        body=stretch, names=names, rows=rows, scratch=scratch,
+        "blocks", None, [], last, {}, stretch[0].scope, body=stretch, names=names, rows=rows, left=left
     )  # fmt: skip
 
 
@@ -120,9 +115,3 @@ def _root(v: Value) -> Value:
     while v.source is not None:
         v = v.source
     return v
-
-
-def _storages(instruction: Instruction) -> list[Storage]:
-    values = [v for i in (instruction.body or [instruction]) for v in (*i.inputs, i.value)]
-    kept = [v for v in values if not instruction.scratch or v.array.ctypes.data not in instruction.scratch]
-    return [storage for v in kept for storage, _ in v.pieces()]

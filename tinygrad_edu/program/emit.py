@@ -44,7 +44,8 @@ class _Writer:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.names: dict[str, Any] = {v.name: v.array for v in (*plan.leaves, *plan.views)}
-        values = [*plan.arguments, *plan.leaves, *plan.views, *[i.value for i in plan.lines()]]
+        written = [v for i in plan.instructions for v in (i.left or [i.value])]
+        values = [*plan.arguments, *plan.leaves, *plan.views, *written]
         self.taken = {v.name for v in values}
 
     def name(self, wanted: str, thing: Any) -> str:
@@ -84,16 +85,14 @@ class _Writer:
 
     def _blocks(self, instruction: Instruction) -> list[str]:
         """The lines of a stretch in a loop over blocks."""
-        value = instruction.value
-        names = {data: self.name(name, object()) for data, name in instruction.names.items()}
-        parts = list(names.values())
-        head = f"for {', '.join(parts)}{',' if len(parts) == 1 else ''} in {self.name('blocks', instruction.rows)}:"
+        value, parts = instruction.value, {at: self.name(name, object()) for at, name in instruction.names.items()}
+        names = ", ".join(parts.values()) + "," * (len(parts) == 1)
+        head = f"for {names} in {self.name('blocks', instruction.rows)}:"
         lines = [f"    {head:<58}  # {value.shape} {value.dtype}, {len(instruction.rows)} blocks"]
+        self.names.update({v.name: v.array for v in instruction.left})
         for line in instruction.body:
-            if line.value.array.ctypes.data not in instruction.scratch:
-                self.names[line.value.name] = line.value.array
             *inputs, out = [
-                names[v.array.ctypes.data] if v.array.size > 1 else v.name for v in (*line.inputs, line.value)
+                parts[v.array.ctypes.data] if v.array.size > 1 else v.name for v in (*line.inputs, line.value)
             ]
             lines.append(f"        {self._into(line, inputs, out)}")
         return lines

@@ -29,7 +29,7 @@ from tinygrad_edu.tensor import Tensor
 class Storage:
     """Memory that one or more values live in, one after the other."""
 
-    kind: str  # "argument", "leaf", "feed", "buffer" or "fresh"
+    kind: str  # "argument", "leaf", "feed", "buffer", "block" (a buffer that is no longer than one) or "fresh"
     memory: Any = None
     last: int = -1  # the last event that reads or writes it
 
@@ -66,10 +66,10 @@ class Instruction:
     settings: dict[str, Any] = field(default_factory=dict)
     scope: str = ""
     dead: list[Value] = field(default_factory=list)  # fresh arrays, and what shows them, that nothing reads later
-    body: list[Instruction] = field(default_factory=list)  # of "blocks": the lines, the names of the parts in them,
-    names: dict[int, str] = field(default_factory=dict)  # by address; the parts, block by block; and the arrays that
-    rows: list[tuple[Any, ...]] = field(default_factory=list)  # are no longer than a block
-    scratch: dict[int, Value] = field(default_factory=dict)
+    body: list[Instruction] = field(default_factory=list)  # of "blocks": the lines; what they call the parts of each
+    names: dict[int, str] = field(default_factory=dict)  # array, by its address; the parts, block by block;
+    rows: list[tuple[Any, ...]] = field(default_factory=list)  # and the values that are there when it is done
+    left: list[Value] = field(default_factory=list)
     seconds: float | None = None  # of a run, when profiled
 
 
@@ -114,7 +114,7 @@ class Plan:
         alone = 0
         for line in lines:
             for storage, array in line.value.pieces() if line.how == "out" else ():
-                if storage.kind == "buffer":
+                if storage.kind in ("buffer", "block"):
                     alone += array.nbytes
                     living.setdefault(id(storage.memory), []).append(f"{line.value.name} {array.shape}")
         text = [
