@@ -23,7 +23,7 @@ from viz.scene import Scene
 from viz.svg import chart
 from viz.words import words
 
-MANY = 250  # lines, beyond which some of those that repeat are left out
+MANY = 300  # lines, beyond which some of those that repeat are left out
 WORTH = 6  # lines, fewer of which are not worth a gap
 
 
