@@ -25,7 +25,7 @@ from viz.dot import THEMES, Theme
 from viz.drawing import Drawing
 from viz.graph import Data, Graph, Operation, Part, Use, Value
 from viz.labels import clean, derivative
-from viz.numbers import data_text, number_text, shape_text
+from viz.numbers import data_text, number_text, rounded_text, shape_text
 from viz.page_words import PAGE_WORDS
 from viz.plan import Plan
 from viz.scene import Line, Scene, Shape, Text
@@ -286,7 +286,7 @@ class _View:
             "symbol": self.labels.circle(op)[0].text,
             "parts": op.parts,
             "layer": op.shape != "circle",
-            "settings": [[key, clean(value)] for key, value in op.settings],
+            "settings": [[key, clean(rounded_text(value))] for key, value in op.settings],
             "within": " › ".join(clean(f"{part.kind} {part.name}".strip()) for part in op.scope),
             "says": self.teller.forward(op),
             "inputs": list(op.inputs),

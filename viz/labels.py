@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from viz.graph import Graph, Operation, Use, Value
-from viz.numbers import data_text, number_text, shape_text
+from viz.numbers import data_text, number_text, rounded_text, shape_text
 from viz.plan import SMALL_FONT, Words
 
 LONGEST = 40  # characters of a label
@@ -158,7 +158,7 @@ class FigureLabels:
     def circle(self, op: Operation) -> tuple[Words, ...]:
         """The symbol; of a layer, what it is and where."""
         if op.shape != "box":
-            return (Words(clean(SYMBOLS.get(op.name, ALONE.get(op.symbol, op.symbol))), "symbol"),)
+            return (Words(clean(rounded_text(SYMBOLS.get(op.name, ALONE.get(op.symbol, op.symbol)))), "symbol"),)
         kind = Words(clean(op.symbol), "symbol")
         return (kind, Words(clean(op.name), "path", size=SMALL_FONT)) if op.name != op.symbol else (kind,)
 

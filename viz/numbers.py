@@ -3,38 +3,59 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
+
+DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{5,}(?:e[+-]?\d+)?(?![\w.])")
+ROUNDING = 1e-6  # of a number: so far single precision gets in a few operations
+EPSILON = 2.0**-52  # of a complex number: one part is rounded as finely as the other is large
 
 
 def number_text(value: Any, digits: int = 4) -> str:
     """Integers exactly; others in the shortest form that is right to `digits` significant places.
 
-    Thousands are set off with commas, and a minus is a minus. Very large and very small numbers are written
-    with a power of ten.
+    All places before the point are written, and so many behind it that what is no integer does not look like one,
+    unless all that it differs by is rounding. Thousands are set off with commas, and a minus is a minus. Very large and
+    very small numbers are written with a power of ten.
 
     >>> [number_text(x) for x in (220.00000000000003, 1.1, 4000, -0.30000000000000004, 1 / 3, 1e-9, 6.02e23)]
     ['220', '1.1', '4,000', '−0.3', '0.3333', '1e−9', '6.02e23']
+    >>> [number_text(x) for x in (4000.5, 12345.678, 0.99996, 1.0000001, 1 + 1e-17j)]
+    ['4,000.5', '12,345.7', '0.99996', '1', '1+0i']
     """
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, complex):
-        sign = "−" if value.imag < 0 else "+"
-        return f"{number_text(value.real, digits)}{sign}{number_text(abs(value.imag), digits)}i"
+        real, imag = (0.0 if abs(x) < EPSILON * abs(value) < math.inf else x for x in (value.real, value.imag))
+        return f"{number_text(real, digits)}{'−' if imag < 0 else '+'}{number_text(abs(imag), digits)}i"
     if isinstance(value, float) and not math.isfinite(value):
         return {"inf": "∞", "-inf": "−∞"}.get(str(value), "NaN")
     if isinstance(value, int):
         return f"{value:,}".replace("-", "−")
-    rounded = value if value.is_integer() else float(f"{value:.{digits}g}")
+    places = max(digits, len(str(int(abs(value)))))
+    rounded = value if value.is_integer() else float(f"{value:.{places}g}")
+    while rounded.is_integer() and abs(rounded - value) > ROUNDING * abs(value):
+        places += 1
+        rounded = float(f"{value:.{places}g}")
     if rounded.is_integer() and abs(rounded) < 1e15:
         text = f"{int(rounded):,}"
     elif 1e-4 <= abs(rounded) < 1e15:
-        text = f"{rounded:.{digits}g}"
+        text = f"{rounded:,.{places}g}"
     else:
         mantissa, exponent = f"{rounded:.{digits}g}".split("e")
         text = f"{mantissa}e{int(exponent)}"
     return text.replace("-", "−")
+
+
+def rounded_text(text: str) -> str:
+    """A text in which long decimal numbers are written as all others are: the settings of an operation.
+
+    >>> rounded_text("^0.30000000000000004"), rounded_text("v1.25 of (0.1, 2)")
+    ('^0.3', 'v1.25 of (0.1, 2)')
+    """
+    return DECIMAL.sub(lambda found: number_text(float(found[0])), text)
 
 
 def data_text(data: Any, digits: int = 4) -> str:
