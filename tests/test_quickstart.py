@@ -38,6 +38,7 @@ def test_replay_lesson(tmp_path):
     assert "def program(x, t):" in said
     assert "subtract(p0_weight, " in said
     assert (tmp_path / "out" / "replay.svg").exists()
+    assert "µs a run" in (tmp_path / "out" / "replay-memory.svg").read_text(encoding="utf-8")
 
 
 def test_own_op(tmp_path):

@@ -12,13 +12,14 @@ from pathlib import Path
 from string import Template
 
 from examples.figures import Figure, figures
-from viz.drawing import FORMATS
+from viz.drawing import FORMATS, Drawing
 
 
 def write(figure: Figure, folder: Path, formats: Sequence[str]) -> None:
-    """Write one figure in these formats; beside an SVG also an animation and each step, if it has steps."""
+    """Write one figure in those of these formats that it has; beside an SVG an animation and each step, if it has steps."""
     for format in formats:
-        figure.drawing.save(folder / f"{figure.number}.{format}")
+        if format in figure.drawing.formats:
+            figure.drawing.save(folder / f"{figure.number}.{format}")
     if figure.steps and "svg" in formats:
         figure.steps.save(folder / f"{figure.number}-animated.svg")
         figure.steps.save_all(folder / f"{figure.number}-steps")
@@ -40,7 +41,8 @@ def _thumbnail(figure: Figure) -> str:
 def _section(figure: Figure) -> str:
     number, title = escape(figure.number), escape(figure.title)
     picture = f"{number}-animated.svg" if figure.steps else f"{number}.svg"
-    links = [(f"{number}.html", "Step through it"), (f"{number}.svg", "SVG")]
+    page = "Step through it" if isinstance(figure.drawing, Drawing) else "A page of it"
+    links = [(f"{number}.html", page), (f"{number}.svg", "SVG")]
     if figure.steps:
         links.append((f"{number}-steps/01.svg", "A picture for each step"))
     about = "".join(f"<p>{escape(part)}</p>" for part in figure.about.split("\n\n"))

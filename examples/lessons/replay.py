@@ -1,4 +1,4 @@
-"""One step of learning, three ways: as a graph, as a program, as times.
+"""One step of learning, four ways: as a graph, as a program, as times, as a map of memory.
 
     python examples/lessons/replay.py
 
@@ -29,7 +29,7 @@ def network() -> tuple[nn.Module, optim.SGD]:
 
 
 def main() -> None:
-    """The graph into out/replay.svg; the program and the times on the screen."""
+    """The graph and the memory map into out/; the program and the times on the screen."""
     model, optimizer = network()
     x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], np.float32)
     t = np.array([0, 1, 1, 0])
@@ -59,6 +59,10 @@ def main() -> None:
     print(
         f"3. A step takes {eager:.0f} µs eagerly, {fast:.0f} µs replayed, in {replayed.plan.nbytes} bytes of buffers."
     )
+
+    replayed.profile(x, t)
+    print("\n4. Where each value lives, for how long, and the time of each line:", end=" ")
+    print(draw(replayed.plan).save(OUT / "replay-memory.svg"))
 
 
 if __name__ == "__main__":
