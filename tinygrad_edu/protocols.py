@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -340,15 +340,8 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def nonzero(self) -> tuple[Any, ...]:
         return np.nonzero(self)
 
-    # -- what has another name here ------------------------------------------------------------------
-
-    if not TYPE_CHECKING:  # a type checker is not to think that every name is there
-
-        def __getattr__(self, name: str) -> Any:
-            """Raise for an attribute that is not there, saying what it is called here if NumPy or PyTorch has it."""
-            if not name.startswith("_") and (cure := _cure(name)):
-                raise AttributeError(f"a Tensor has no .{name}; {cure}", name=name, obj=self)
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if not isinstance(inspect.getattr_static(self, name), _Elsewhere)]
 
 
 for _method in vars(NumPyProtocols).values():
@@ -402,11 +395,15 @@ HERE = {
 """What PyTorch's methods are called here, where NumPy has another name for them."""
 
 
+MEMORY = ("cuda", "cpu", "device", "is_cuda", "contiguous", "pin_memory")
+"""What is about where the numbers are."""
+
+
 def _cure(name: str) -> str | None:
     """What to write for a method of PyTorch's or NumPy's that a Tensor does not have."""
     if name in HERE:
         return f"write {HERE[name]}"
-    if name in ("cuda", "cpu", "device", "is_cuda", "contiguous", "pin_memory"):
+    if name in MEMORY:
         return "its numbers are a NumPy array, in the memory of this computer: leave it out"
     if name.endswith("_") or name in ("fill", "put", "resize"):
         return "to write in place: with no_grad(): t += …, or t[...] = …"
@@ -414,6 +411,50 @@ def _cure(name: str) -> str | None:
     if function in ANSWERS:
         return f"write np.{name}(t)" if getattr(function, "nin", 2) == 1 else f"write np.{name}(t, …)"
     return f"write t.numpy().{name}" if hasattr(numpy.ndarray, name) else None
+
+
+class _Elsewhere:
+    """An attribute that is not there: looked up, it raises an AttributeError that says what to write.
+
+    One for each name, since a `__getattr__` would slow down every attribute of every tensor.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        cure = _cure(self._name)
+        said = f"a Tensor has no .{self._name}; {cure}" if cure else f"'Tensor' object has no attribute '{self._name}'"
+        raise AttributeError(said, name=self._name, obj=instance)
+
+
+def tell_elsewhere(kind: Any) -> None:
+    """Give the class what NumPy's and PyTorch's users may look for and it does not have."""
+    in_place = [
+        f"{name}_"
+        for name in [
+            "abs",
+            "add",
+            "clamp",
+            "copy",
+            "div",
+            "exp",
+            "fill",
+            "mul",
+            "neg",
+            "normal",
+            "pow",
+            "relu",
+            "sqrt",
+            "sub",
+            "uniform",
+            "zero",
+        ]
+    ]
+    functions = [name for name, f in vars(np).items() if name[0] != "_" and callable(f) and not isinstance(f, type)]
+    for name in {*HERE, *MEMORY, *in_place, *functions, *dir(numpy.ndarray)}:
+        if name[0] != "_" and not hasattr(kind, name):
+            setattr(kind, name, _Elsewhere(name))
 
 
 def _into(out: tuple[Any, ...], result: Any, name: str) -> Any:

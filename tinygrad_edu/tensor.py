@@ -20,7 +20,7 @@ import numpy
 
 from tinygrad_edu import autograd
 from tinygrad_edu.graph import RECORDING, Cell, explain, recording, refuse_masked, tick
-from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers
+from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers, tell_elsewhere
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -284,6 +284,9 @@ class Tensor(NumPyProtocols):
             raise RuntimeError(
                 f"{self._describe()} was computed by {self._made_by()}: only a leaf can be told whether to require a gradient; use .detach()"
             )
+        tape, before = RECORDING.get().tape, self._requires_grad
+        if tape is not None and self.op is None:
+            tape.on_failure(lambda: setattr(self, "_requires_grad", before))
         self._requires_grad = bool(value)
         return self
 
@@ -661,3 +664,4 @@ def _leaf_to_differentiate(value: Any) -> Tensor:
 
 
 autograd.leaf_to_differentiate = _leaf_to_differentiate
+tell_elsewhere(Tensor)
