@@ -51,11 +51,13 @@ __all__ = [
 def backward(output: Node, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
     """Add ∂output/∂leaf to the `.grad` of each leaf that `output` was computed from. See `Tensor.backward`."""
     tape, keeps_graph = RECORDING.get().tape, create_graph
-    if tape is not None:  # the backward pass is part of what is recorded for replay
-        create_graph = retain_graph = True
+    create_graph |= tape is not None  # the backward pass is part of what is recorded for replay
     g = _cotangent(output, gradient, create_graph, "backward()")
     totals = {output: g}
     order = topological((output,), leaves=False, ends=() if tape is None else tape.plain)
+    if tape is not None:
+        tape.read(order, free=not retain_graph)
+        retain_graph = True
     held = {id(getattr(g, "_data", g))}
     if create_graph:
         with enable_grad():
@@ -201,6 +203,8 @@ def grad(
         g = _cotangent(y, gradient, create_graph, "grad()")
         totals[y] = totals[y] + g if y in totals else g
     order = topological(list(totals), leaves=False, ends=() if tape is None else tape.plain)
+    if tape is not None:
+        tape.read(order, free=False)
     held = {id(getattr(g, "_data", g)) for g in totals.values()}
     leads = set(xs)
     for node in order:

@@ -17,12 +17,14 @@ import copy
 import functools
 import inspect
 import itertools
+import linecache
 import operator
 import os
-import traceback
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
+from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -128,10 +130,13 @@ def detect_anomaly() -> recording:
 
 def here() -> str:
     """The innermost line of the caller's own code: outside this package and NumPy."""
-    for frame in reversed(traceback.extract_stack()):
-        if not frame.filename.startswith(_LIBRARIES):
-            return f"{frame.filename}:{frame.lineno}: {frame.line}"
-    return "a line outside any file"
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
+        frame = frame.f_back
+    if frame is None:
+        return "a line outside any file"
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    return f"{name}:{line}: {linecache.getline(name, line).strip()}"
 
 
 _LIBRARIES = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep, copy.__file__)
@@ -253,10 +258,7 @@ def check_intact(node: Node) -> None:
     if node.op is None:
         return
     if node.inputs is FREED:
-        raise RuntimeError(
-            f"the graph of {node._describe()} was freed by backward(retain_graph=False); "
-            "compute it again, or leave out retain_graph=False the first time"
-        )
+        refuse_freed(node)
     for x in (node, *node.inputs):
         if x._cell is not None and x._cell.written > node._made:
             verb = "made" if x is node else "used"
@@ -266,6 +268,14 @@ def check_intact(node: Node) -> None:
                 f"{x._describe()} was written after {node._made_by()} had {verb} it, so the recorded graph "
                 "no longer matches its values; compute the output again after writing, or write into a copy (x.clone())"
             )
+
+
+def refuse_freed(node: Node) -> NoReturn:
+    """Raise RuntimeError for a node that a walk has let go of."""
+    raise RuntimeError(
+        f"the graph of {node._describe()} was freed by backward(retain_graph=False); "
+        "compute it again, or leave out retain_graph=False the first time"
+    )
 
 
 # ---------------------------------------------------------------------------------------------------

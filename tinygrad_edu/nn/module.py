@@ -307,10 +307,16 @@ class Module:
                         f"out of the module's state; write into it, `with no_grad(): module.{name}[...] = value`, "
                         f"or assign a {type(old).__name__}"
                     )
+            tape = RECORDING.get().tape
+            if tape is not None:
+                tape.setting(self, name)
             Edits.number += 1
             object.__setattr__(self, name, value)
 
         def __delattr__(self, name: str) -> None:
+            tape = RECORDING.get().tape
+            if tape is not None:
+                tape.setting(self, name)
             Edits.number += 1
             object.__delattr__(self, name)
 

@@ -97,9 +97,10 @@ class Replay:
                     if entry is not self._records[0]:
                         self._records.remove(entry)
                         self._records.insert(0, entry)
+                    if found:
+                        record.admit(found, arrays)
                     return record.run(arrays)
             record, result = Record.make(self._f, args, kwargs)
-            record.settle()
             if not recording.anomaly:  # which looks at each op, and so records every call
                 self._records = [(key, record), *self._records[: RECORDS - 1]]
             return result

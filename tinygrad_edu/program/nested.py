@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.tensor import Tensor
 
-PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype)
+PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, slice, range)
 
 
 def mapped(f: Callable[[Any], Any], x: Any) -> Any:
@@ -20,34 +21,62 @@ def mapped(f: Callable[[Any], Any], x: Any) -> Any:
         parts = [mapped(f, part) for part in x]
         return type(x)._make(parts) if hasattr(x, "_make") else type(x)(parts)
     if isinstance(x, dict):
-        return {key: mapped(f, part) for key, part in x.items()}
+        mapping = {} if type(x) is dict else copy.copy(x)  # a defaultdict keeps its default
+        for key, part in x.items():
+            mapping[key] = mapped(f, part)
+        return mapping
     return x
 
 
 def signature(x: Any, found: list[Any]) -> Any:
-    """What a record depends on of an argument: of a tensor or array the shape and type, of anything else its value.
+    """What a record depends on of an argument: of a tensor or array the shape and type, and of one that requires a gradient
+    which others it is; of anything else which it is.
 
     The tensors and arrays in it are added to `found`.
     """
-    if isinstance(x, Tensor):
-        found.append(x)
-        return x._data.shape, x._data.dtype, x._requires_grad
-    if isinstance(x, np.ndarray):
+    if x.__class__ is np.ndarray or isinstance(x, np.ndarray):
+        if not x.dtype.isnative:
+            x = x.astype(x.dtype.newbyteorder("="))
         found.append(x)
         return x.shape, x.dtype
+    if isinstance(x, Tensor):
+        found.append(x)
+        place = next(i for i, y in enumerate(found) if y is x) if x._requires_grad else None  # by the same or another?
+        return x._data.shape, x._data.dtype, place
     if isinstance(x, tuple | list):
         return type(x), [signature(part, found) for part in x]
     if isinstance(x, dict):
-        return dict, [(key, signature(part, found)) for key, part in x.items()]
-    if x.__class__ is float:
-        return float, x, repr(x)  # -0.0 == 0.0, but they do not compute alike
-    try:
-        hash(x)
-    except TypeError:
+        return type(x), [(identity(key), signature(part, found)) for key, part in x.items()]
+    return identity(x)
+
+
+def identity(x: Any) -> Any:
+    """What tells `x` from all that may compute otherwise: a plain value itself, else which object it is.
+
+    Equal objects may hold other tensors; and 1 == True == 1.0, 0.0 == -0.0, but they do not compute alike.
+    """
+    if isinstance(x, float | complex | np.generic | slice | range):
+        return type(x), repr(x)
+    if isinstance(x, PLAIN):
+        return type(x), x
+    if isinstance(x, tuple):
+        return type(x), [identity(part) for part in x]
+    if x.__hash__ is None:
         raise TypeError(
             f"a replayed function takes tensors, arrays, plain values, and tuples, lists and dicts of them, but got {type(x).__name__}"
-        ) from None
-    return type(x), x
+        )
+    return type(x), id(x)
+
+
+def objects(x: Any) -> Iterator[Any]:
+    """What is in an argument besides tensors, arrays and plain values."""
+    if isinstance(x, dict):
+        x = [*x, *x.values()]
+    if isinstance(x, tuple | list):
+        for part in x:
+            yield from objects(part)
+    elif not isinstance(x, (Tensor, np.ndarray, *PLAIN)):
+        yield x
 
 
 def check_result(x: Any, name: str) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.graph import topological
-from tinygrad_edu.program.record import Tape, Write, root, shares
+from tinygrad_edu.program.record import Tape, Write, is_view, regions
 from tinygrad_edu.program.simplify import Compute, Event, happened, simplified
 from tinygrad_edu.tensor import Tensor
 
@@ -86,18 +86,11 @@ class Plan:
 
     @property
     def early(self) -> list[Any]:
-        """The arrays of leaves that are written before the last line that may raise: a run that fails puts them back.
-
-        A view judges no values, and neither does a ufunc.
-        """
-        judging = [
-            k
-            for k, i in enumerate(self.instructions)
-            if i.op is not None and i.op.judges and (not i.op.view or i.value.storage.kind == "fresh")
-        ]
-        before = self.instructions[: max(judging, default=0)]
-        written = [line.value.storage for i in before for line in (i.body or [i])]
-        return [storage.memory for storage in dict.fromkeys(written) if storage.kind == "leaf"]
+        """The arrays of leaves that are written before the last line that may raise: a run that fails puts them back."""
+        judging = [k for k, i in enumerate(self.instructions) if any(map(_judges, i.body or [i]))]
+        until = self.instructions[: max(judging, default=-1) + 1]
+        written = [line.value for i in until for line in (i.body or [i])]
+        return list({id(v.array): v.array for v in written if v.storage.kind == "leaf"}.values())
 
     @property
     def nbytes(self) -> int:
@@ -131,6 +124,15 @@ class Plan:
     __repr__ = __str__
 
 
+def _judges(line: Instruction) -> bool:
+    """Whether the line may raise over the values of its inputs. A view does not, and of ufuncs the power of integers."""
+    if line.op is None:
+        return False
+    if line.op.forward is np.power:
+        return line.value.dtype.kind == "i"  # negative ones have none
+    return line.op.judges and (not line.op.view or line.value.storage.kind == "fresh")
+
+
 class Pool:
     """Buffers, used again as soon as they are free."""
 
@@ -138,21 +140,25 @@ class Pool:
         self.all: list[Any] = []
         self._free: list[Any] = []
 
-    def take(self, shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any]:
-        """Memory, and an array of this shape in it: the smallest that is free and large enough, or new."""
-        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        fitting = [memory for memory in self._free if memory.nbytes >= size]
+    def take(self, like: Any) -> tuple[Any, Any]:
+        """Memory, and an array like this one in it: the smallest that is free and large enough, or new."""
+        fitting = [memory for memory in self._free if memory.nbytes >= like.nbytes]
         if fitting:
             memory = min(fitting, key=lambda m: m.nbytes)
             self._free = [m for m in self._free if m is not memory]
         else:
-            memory = _aligned(max(size, 1))
+            memory = _aligned(max(like.nbytes, 1))
             self.all.append(memory)
-        return memory, memory[:size].view(dtype).reshape(shape)
+        return memory, np.ndarray(like.shape, like.dtype, memory, strides=_strides(like))
 
     def give_back(self, memory: Any) -> None:
         """The memory is free again."""
         self._free.append(memory)
+
+
+def _strides(like: Any) -> tuple[int, ...]:
+    """Those of an array that lies in memory as this one does, without gaps: what shows a part of it shows it here too."""
+    return np.empty_like(like).strides
 
 
 def _aligned(nbytes: int) -> Any:
@@ -176,13 +182,14 @@ class _Planner:
         self.events, self.outputs = events, outputs
         self.inputs = {e.node: e.inputs for e in events if isinstance(e, Compute)}
         self.values: dict[Tensor, Value] = {}
-        self.names: set[str] = set()
+        self.names = {"program"}
         self.pool = Pool()
         self.views: list[Value] = []
-        self.memories: dict[int, Storage] = {}
+        self.storages: dict[int, Storage] = {}
         self.arguments = [self._leaf(x, "argument") for x in arguments]
         read = [x for e in events for x in (e.inputs if isinstance(e, Compute) else (e.target, e.value))]
         leaves = [x for x in dict.fromkeys([*read, *outputs]) if x.op is None and x not in self.values]
+        self.regions = regions(leaves)
         self.leaves = [self._leaf(x, "feed" if x in feeds else "leaf") for x in leaves]
 
     # -- names and lifetimes ------------------------------------------------------------------------
@@ -201,7 +208,7 @@ class _Planner:
         if kind == "argument":
             storage = Storage(kind)
         else:  # leaves that share memory share a storage
-            storage = self.memories.setdefault(root(x._data), Storage(kind, x._data))
+            storage = self.storages.setdefault(self.regions[x], Storage(kind, x._data))
         name = self._name(x.name or f"c{len(self.values)}")
         value = Value(name, x.shape, x.dtype, storage, None if kind == "argument" else x._data)
         if kind == "leaf" and x.size == 1:
@@ -211,7 +218,7 @@ class _Planner:
 
     def _owner(self, x: Tensor) -> Tensor:
         """The tensor whose memory `x` shows, in what is left of the record."""
-        while x.op is not None and x.op.view and (shares(x) if not x.op.selects else not _planned(self.inputs[x][0])):
+        while is_view(x) and not (x.op.selects and _planned(self.inputs[x][0])):
             x = self.inputs[x][0]
         return x
 
@@ -284,32 +291,31 @@ class _Planner:
         else:
             value = Value(self._name(f"v{len(self.values)}"), shape, dtype, Storage("fresh"))
             last = self.last.get(node, i)
-            if op.view and (op.selects or shares(node)):
+            if is_view(node):
                 value.storage, value.source = inputs[0].storage, inputs[0]
             elif not op.takes_out:
                 self._until(value.storage, last)
             elif _planned(node):
                 arrays = []
                 for k, part in enumerate(node._data):
-                    memory, array = self.pool.take(part.shape, part.dtype)
+                    memory, array = self.pool.take(part)
                     value.parts.append(self._until(Storage("buffer", memory), self.last.get((node, k), i)))
                     arrays.append(array)
                 value.array = tuple(arrays)
             else:
-                storage = self._dying_input(event, i)
-                if storage is None:
-                    memory, value.array = self.pool.take(shape, dtype)
-                    storage = Storage("buffer", memory)
+                over = self._dying_input(event, i)
+                if over is None:
+                    memory, value.array = self.pool.take(node._data)
+                    value.storage = self._until(Storage("buffer", memory), last)
                 else:
-                    value.array = storage.memory[: node._data.nbytes].view(dtype).reshape(shape)
-                value.storage = self._until(storage, last)
+                    value.array, value.storage = over.array, self._until(over.storage, last)
         self.values[node] = value
         how = "item" if op.selects else "out" if value.array is not None else "fresh"
         return Instruction(how, op, inputs, value, settings, scope)
 
     def _standing_view(self, node: Tensor, op: Any, inputs: list[Value], settings: dict[str, Any]) -> Value | None:
         """The value of a view of an array that stands still: it is made once, before any run."""
-        if not op.view or any(v.array is None for v in inputs):
+        if not is_view(node) or any(v.array is None for v in inputs):
             return None
         source, shape, dtype = inputs[0], node._data.shape, node._data.dtype
         note, name = f"{op.name} of {source.name}", f"v{len(self.values)}"
@@ -320,22 +326,23 @@ class _Planner:
             return Value(self._name(name), shape, dtype, source.storage, array, note, source)
         return None
 
-    def _dying_input(self, event: Compute, i: int) -> Storage | None:
-        """The buffer of an input that is read here for the last time, if the op may write over it."""
+    def _dying_input(self, event: Compute, i: int) -> Value | None:
+        """An input in a buffer that is read here for the last time, if the op may write over it."""
         node = event.node
         if not elementwise(node.op):
             return None
         for x in event.inputs:
-            storage = self.values[x].storage
+            value = self.values[x]
             if (
-                storage.kind == "buffer"
+                value.storage.kind == "buffer"
                 and self._owner(x) is x
-                and storage.last == i
+                and value.storage.last == i
                 and x.shape == node.shape
                 and x.dtype == node.dtype
-                and all(self.values[z].storage is not storage or z is x for z in event.inputs)
+                and value.array.strides == _strides(node._data)
+                and all(self.values[z].storage is not value.storage or z is x for z in event.inputs)
             ):
-                return storage
+                return value
         return None
 
     def _direct_writes(self) -> dict[Tensor, tuple[Write, Value]]:

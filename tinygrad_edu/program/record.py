@@ -7,17 +7,19 @@ What is read from outside the graph at each run (a learning rate, random numbers
 
 from __future__ import annotations
 
+import gc
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
-from tinygrad_edu.graph import here, tick
+from tinygrad_edu.graph import Edits, here, refuse_freed, tick
 from tinygrad_edu.op import alias
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.tensor import Tensor, new_leaf
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,29 +41,32 @@ class Feed:
 
 def owner(x: Tensor) -> Tensor:
     """The tensor whose memory `x` shows: itself, or what it is a view of."""
-    while x.op is not None and x.op.view and (x.op.selects or shares(x)):
+    while is_view(x):
         x = x.inputs[0]
     return x
 
 
-def shares(x: Tensor) -> bool:
-    """Whether the result of a view op does share memory with its input (it may have had to copy)."""
-    source, results = x.inputs[0]._data, x._data
-    parts = results if isinstance(results, tuple) else (results,)
-    return isinstance(source, np.ndarray) and any(np.may_share_memory(part, source) for part in parts)
+def is_view(x: Tensor) -> bool:
+    """Whether `x` shows the memory of its input (the result of a view op may have had to be a copy)."""
+    return x.op is not None and x.op.view and (x.op.selects or x._cell is x.inputs[0]._cell is not None)
 
 
-def memory(x: Tensor) -> Any:
-    """What tensors that show the same memory have in common."""
-    base = owner(x)
-    return base if base.op is not None else root(base._data)
+def regions(leaves: Iterable[Tensor]) -> dict[Tensor, int]:
+    """A number for each leaf, the same for those that reach into one another's memory."""
+    found: dict[Tensor, int] = {}
+    end = number = 0
+    for start, stop, _, x in sorted((*byte_bounds(x._data), i, x) for i, x in enumerate(leaves)):
+        number += start >= end
+        found[x] = number
+        end = max(end, stop)
+    return found
 
 
-def root(array: Any) -> int:
-    """What arrays in the same memory have in common."""
+def root(array: Any) -> Any:
+    """The array that `array` is a view of, as far as NumPy knows, or itself."""
     while isinstance(array.base, np.ndarray):
         array = array.base
-    return id(array)
+    return array
 
 
 def _alone(array: Any) -> bool:
@@ -70,25 +75,32 @@ def _alone(array: Any) -> bool:
         if sys.getrefcount(array) > 3:  # the tensor or the view, this function, and the count itself
             return False
         array = array.base
-    return True
+    return array is None
 
 
 def _grad_of(leaf: Tensor | None) -> Tensor | None:
     return None if leaf is None else leaf._grad
 
 
-def _put_back(target: Tensor, numbers: Any) -> None:
-    np.copyto(target._data, numbers)
-    target._written()
+def _copied(target: Tensor) -> Callable[[], None]:
+    """What puts the numbers of a tensor back; it does not hold the tensor."""
+    array, cell, numbers = target._data, target._shared_cell(), target._data.copy()
+
+    def put_back() -> None:
+        np.copyto(array, numbers)
+        cell.write()
+
+    return put_back
 
 
 class Tape:
     """What one run of a function did besides recording a graph; and how to undo it, should the run fail."""
 
     def __init__(self) -> None:
+        self.begun = tick()
         self.writes: list[Write] = []
         self.feeds: list[Feed] = []
-        self.placeholders: dict[Tensor, None] = {}  # the arguments' stand-ins, in their order
+        self.placeholders: dict[Tensor, Any] = {}  # the arguments' stand-ins, in their order, and the arguments
         self.guards: list[Callable[[], bool]] = []
         self.slopes: dict[Tensor, Tensor | None] = {}
         self.generators: list[np.random.Generator] = []
@@ -97,11 +109,16 @@ class Tape:
         self.numbers: dict[Any, Tensor] = {}
         self.born: set[Tensor] = set()  # leaves that the function makes, and so makes anew in each run
         self.plain: set[Tensor] = set()  # computed, but recorded for the replay alone
+        self.differentiated: set[Tensor] = set()  # leaves that ask for a gradient
+        self.outer: dict[Tensor, Tensor] = {}  # computed before the run, and the leaves that stand for it
+        self.computed: list[tuple[weakref.ref[Tensor], str]] = []  # by the run, and where
+        self.undo: list[Callable[[], None]] = []  # what puts back how things were, the latest last; holds no graph
         self._shared: dict[Any, Tensor] = {}
         self._leaves: dict[int, Tensor] = {}
         self._turns: dict[Any, int] = {}
-        self._undo: list[Callable[[], None]] = []
         self._written: set[Tensor] = set()
+        self._freed: set[Tensor] = set()
+        self._set: set[tuple[int, str]] = set()
 
     # -- what is read and written -------------------------------------------------------------------
 
@@ -117,11 +134,11 @@ class Tape:
                 f"{target._describe()} is {target.dtype} of shape {target.shape}, and cannot be written with "
                 f"{value.dtype} of shape {value.shape}"
             )
+        value = self.inside(value)
+        self.start(owner(target), required=True)
         if target not in self._written:
             self._written.add(target)
-            before = target._data.copy()
-            self._undo.append(lambda: _put_back(target, before))
-        self.start(owner(target), required=True)
+            self.undo.append(_copied(target))
         self.writes.append(Write(target, value, tick()))
         np.copyto(target._data, value._data, casting="same_kind")
         target._written()
@@ -174,9 +191,37 @@ class Tape:
 
     def made(self, y: Tensor, enabled: bool) -> None:
         """An op has been recorded; `y` is plain where it would not have been without the tape, and may be written."""
+        self.computed.append((weakref.ref(y), here()))
+        self.differentiated.update(x for x in y.inputs if x._requires_grad and x.op is None)
+        before = [x for x in y.inputs if x.op is not None and x._made < self.begun]
+        if before:
+            if y._requires_grad and any(x._requires_grad for x in before):
+                raise RuntimeError(
+                    f"{next(x for x in before if x._requires_grad)._describe()} is part of a graph made before the function that is being recorded for replay, "
+                    f"which uses it at {here()}: a replay would not go back into that graph; compute it inside, or pass .detach()"
+                )
+            y.inputs = tuple([self.inside(x) for x in y.inputs])
         among = y.inputs if enabled and y.op is not alias else ()
         if not any(x._requires_grad or (x.op is not None and x not in self.plain) for x in among):
             self.plain.add(y)
+
+    def inside(self, x: Tensor) -> Tensor:
+        """`x`; or if it was computed before the run, a leaf of its numbers, which it keeps."""
+        if x.op is None or x._made > self.begun:
+            return x
+        stands = self.outer.get(x)
+        if stands is None:
+            stands = self.outer[x] = new_leaf(x._data)
+            stands.name, stands._cell = x.name, x._cell
+        return stands
+
+    def read(self, nodes: Iterable[Tensor], free: bool) -> None:
+        """A graph is being walked, and with `free` for the last time: nodes themselves are not freed, for they are planned."""
+        for node in nodes:
+            if node in self._freed:
+                refuse_freed(node)
+        if free:
+            self._freed.update(x for x in nodes if x.op is not None)
 
     def turn(self, key: Any) -> int:
         """1 when first asked with this key, then 2, 3, …: how often the function has come by."""
@@ -195,18 +240,33 @@ class Tape:
 
     def on_failure(self, action: Callable[[], None]) -> None:
         """Should the run fail, `action()` puts something back."""
-        self._undo.append(action)
+        self.undo.append(action)
 
     def guard(self, holds: Callable[[], bool]) -> None:
         """The record serves as long as `holds()`; else the function is recorded anew."""
         self.guards.append(holds)
+
+    def setting(self, module: Any, name: str) -> None:
+        """An attribute of a module is being set or deleted."""
+        if (id(module), name) in self._set:
+            return
+        self._set.add((id(module), name))
+        before = {key: value for key, value in vars(module).items() if key == name}
+
+        def put_back() -> None:
+            if not before:
+                vars(module).pop(name, None)
+            vars(module).update(before)
+            Edits.number += 1
+
+        self.undo.append(put_back)
 
     def follow(self, generator: np.random.Generator) -> None:
         """Random numbers are drawn from `generator`: put it back if the run fails."""
         if not any(generator is known for known in self.generators):
             self.generators.append(generator)
             state = generator.bit_generator.state
-            self._undo.append(lambda: setattr(generator.bit_generator, "state", state))
+            self.undo.append(lambda: setattr(generator.bit_generator, "state", state))
 
     def reset(self, leaf: Tensor) -> None:
         """The gradient of `leaf` is being set: what it was before the run does not matter."""
@@ -224,9 +284,10 @@ class Tape:
             self.guard(lambda: _grad_of(owned()) is (before and before()))
 
     def _first_slope(self, leaf: Tensor) -> bool:
-        if leaf in self.slopes:
+        if leaf in self.slopes or (leaf.op is not None and leaf._made > self.begun):  # which ends with the run
             return False
-        self.slopes[leaf] = leaf._grad
+        before = self.slopes[leaf] = leaf._grad
+        self.undo.append(lambda: setattr(leaf, "_grad", before))
         return True
 
     # -- what cannot be replayed --------------------------------------------------------------------
@@ -243,9 +304,17 @@ class Tape:
             f"run again; {cure}"
         )
 
-    def undo(self) -> None:
-        """All as before the run."""
-        for action in reversed(self._undo):
-            action()
-        for leaf, before in self.slopes.items():
-            leaf._grad = before
+
+def refuse_kept(computed: Iterable[tuple[weakref.ref[Tensor], str]]) -> None:
+    """Raise RuntimeError if something that a run computed outlives its graph: it would stay what it is now."""
+    kept = [(x, where) for x, where in computed if x() is not None]
+    if kept:
+        gc.collect()  # a cycle is nobody's
+    for reference, where in kept:
+        x = reference()
+        if x is not None:
+            raise RuntimeError(
+                f"{x._describe()}, computed inside a function that is being recorded for replay, at {where}, is still held "
+                "when the function has ended, and would not change when it is replayed: return it, or write it under "
+                "no_grad() into a tensor made outside"
+            )

@@ -16,7 +16,7 @@ from tinygrad_edu.program.blocks import in_blocks
 from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.nested import check_result, mapped
 from tinygrad_edu.program.plan import Plan, plan
-from tinygrad_edu.program.record import Tape, owner, root
+from tinygrad_edu.program.record import Tape, owner, refuse_kept, root
 from tinygrad_edu.tensor import Tensor, new_leaf
 
 
@@ -35,12 +35,16 @@ class Record:
         self._slopes = slopes
         self._guards = tape.guards
         written = {x for x in [owner(w.target) for w in tape.writes] if x.op is None}
-        self._written = {root(x._data) for x in written}
+        arrays = [x._data for x in written]
+        self._all_written, self._foreign = arrays, [a for a in arrays if root(a).base is not None]
+        self._written = {id(root(a)): [b for b in arrays if root(b) is root(a)] + self._foreign for a in arrays}
         self._cells = list(dict.fromkeys([x._shared_cell() for x in written]))
         read = topological([*outputs, *[x for w in tape.writes for x in (w.value, w.target)]], through_constants=True)
-        leaves = {x for x in read if x.op is None and x not in tape.placeholders}
+        leaves = {x for x in [*read, *tape.differentiated] if x.op is None and x not in tape.placeholders}
+        self._own = {id(x) for x in leaves if x._requires_grad}
         self._held = [
-            (weakref.ref(x), x._data, x._requires_grad, x._cell if x in written else None) for x in leaves | written
+            (weakref.ref(x), x._data, x._requires_grad, x._cell if x in written else None)
+            for x in leaves | written | tape.outer.keys()
         ]
         self._modules = [(weakref.ref(m), m.training, _attributes(m, leaves)) for m in tape.modules.values()]
         self._edits = Edits.number
@@ -51,48 +55,62 @@ class Record:
     def make(cls, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Record, Any]:
         """Run `f` once, recording; the record, and what `f` returned. If `f` raises, all is as before."""
         tape = Tape()
+        undo, computed = tape.undo, tape.computed
+        try:
+            record, result = cls._made(tape, f, args, kwargs)
+            del tape  # and the graph with it
+            refuse_kept(computed)
+        except BaseException:
+            for action in reversed(undo):
+                action()
+            raise
+        undo.clear()
+        record._settle()
+        record._conclude()
+        return record, result
+
+    @classmethod
+    def _made(
+        cls, tape: Tape, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Record, Any]:
+        stand_ins: dict[Any, Tensor] = {}
 
         def placeholder(x: Any, name: str) -> Any:
             leaf = new_leaf(x._data) if isinstance(x, Tensor) else Tensor(x)
             leaf._requires_grad = isinstance(x, Tensor) and x._requires_grad
             leaf.name = name
-            tape.placeholders[leaf] = None
-            return leaf
+            tape.placeholders[leaf] = x
+            return stand_ins.setdefault(x, leaf) if leaf._requires_grad else leaf  # the same tensor twice is one
 
         def stand_in(value: Any, name: str) -> Any:
             return mapped(lambda x: placeholder(x, name), value)
 
         given = [stand_in(value, name) for value, name in zip(args, _names(f, len(args)), strict=True)]
         named = {key: stand_in(value, key) for key, value in kwargs.items()}
-        try:
-            with recording(everything=True, tape=tape):
-                result = f(*given, **named)
-            check_result(result, _called(f))
-            for module in reversed(tape.modules.values()):
-                list(module.named_buffers())  # which thereby have names, by their paths in the outermost module
-            outputs: list[Tensor] = []
+        with recording(everything=True, tape=tape):
+            result = f(*given, **named)
+        check_result(result, _called(f))
+        for module in reversed(tape.modules.values()):
+            list(module.named_buffers())  # which thereby have names, by their paths in the outermost module
+        outputs: list[Tensor] = []
 
-            def place(x: Any) -> Any:
-                if isinstance(x, Tensor):
-                    outputs.append(x)
-                    return _PLACE
-                return x
+        def place(x: Any) -> Any:
+            if isinstance(x, Tensor):
+                outputs.append(tape.inside(x))
+                return _PLACE
+            return x
 
-            template = mapped(place, result)
-            slopes = _keep_slopes(tape)
-            record = cls(in_blocks(plan(list(tape.placeholders), outputs, tape)), tape, template, outputs, slopes)
-            for x in tape.placeholders:
-                record.check(x._data)
-        except BaseException:
-            tape.undo()
-            raise
-        record._conclude()
+        template = mapped(place, result)
+        slopes = _keep_slopes(tape)
+        record = cls(in_blocks(plan(list(tape.placeholders), outputs, tape)), tape, template, outputs, slopes)
+        record.admit(list(tape.placeholders.values()), [x._data for x in tape.placeholders])
         return record, record._results([x._data for x in outputs])
 
     # -- whether it serves --------------------------------------------------------------------------
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """What has ended with the recording was the function's own, and need not live on."""
+        self._slopes = [slope for slope in self._slopes if slope[0]() is not None]
         self._held = [held for held in self._held if held[0]() is not None]
 
     def serves(self) -> bool:
@@ -128,12 +146,22 @@ class Record:
                 return False
         return True
 
-    def check(self, array: Any) -> None:
-        """Raise ValueError for an argument in memory that a run writes."""
-        if root(array) in self._written:
-            raise ValueError(
-                f"an argument of shape {array.shape} shares memory with a tensor that the replayed function writes; pass a copy"
-            )
+    def admit(self, given: list[Any], arrays: list[Any]) -> None:
+        """Raise ValueError for an argument that the function also finds by itself, or in memory that a run writes."""
+        for i, x in enumerate(given):
+            if id(x) in self._own:
+                raise ValueError(
+                    f"{x._describe()} is the argument {self.plan.arguments[i].name}, and the replayed function also uses it "
+                    "itself, so that gradients by the one would miss the other; pass .detach(), or call the function's .__wrapped__"
+                )
+        if self._written:
+            for array in arrays:
+                whole = root(array)
+                near = self._written.get(id(whole), self._foreign) if whole.base is None else self._all_written
+                if any(np.may_share_memory(array, written) for written in near):
+                    raise ValueError(
+                        f"an argument of shape {array.shape} shares memory with a tensor that the replayed function writes; pass a copy"
+                    )
 
     # -- running it ---------------------------------------------------------------------------------
 
@@ -142,9 +170,6 @@ class Record:
         return self._context.run(self._run, arrays)
 
     def _run(self, arrays: list[Any]) -> Any:
-        if self._written:
-            for array in arrays:
-                self.check(array)
         before = [g.bit_generator.state for g in self._generators] if self._generators else ()
         for array, copy in self._early:
             np.copyto(copy, array)
@@ -252,7 +277,7 @@ def _keep_slopes(tape: Tape) -> list[Any]:
                 f"a replayed function was to leave the gradient by its argument {leaf.name!r} in .grad, where the caller would not "
                 "find it; return tg.grad(loss, x) instead"
             )
-        if slope is not None and slope.op is not None and leaf.op is None:
+        if slope is not None and slope.op is not None:
             holder = before if before is not None and _KEPT.get(id(before)) is before else new_leaf(slope._data.copy())
             holder.name = f"grad of {leaf.name}" if leaf.name else None
             tape.write(holder, slope)

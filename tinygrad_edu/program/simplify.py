@@ -11,14 +11,14 @@ by ∂L/∂L = 1. Four things are left out, none of which changes a bit of any r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.op import alias
-from tinygrad_edu.program.record import Tape, Write, memory
+from tinygrad_edu.program.record import Tape, Write, owner, regions
 from tinygrad_edu.tensor import Tensor, new_leaf
 
 LARGEST = 1 << 14
@@ -36,6 +36,19 @@ class Compute:
 Event = Compute | Write
 
 
+class Memory:
+    """What tensors that show the same memory have in common: of leaves a number, else the tensor that they are views of."""
+
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        self._bases: dict[Tensor, Any] = {x: owner(x) for x in tensors}
+        numbers = regions({base for base in self._bases.values() if base.op is None})
+        self._bases = {x: numbers.get(base, base) for x, base in self._bases.items()}
+
+    def __call__(self, x: Tensor) -> Any:
+        """It is `x` itself of what has been made since."""
+        return self._bases.get(x, x)
+
+
 def happened(nodes: Sequence[Tensor], tape: Tape) -> list[Event]:
     """All that a run did, in the order it happened."""
     events: list[Event] = [Compute(node, node.inputs) for node in nodes if node.op is not None]
@@ -49,8 +62,7 @@ def simplified(
 ) -> tuple[list[Event], list[Tensor]]:
     """What is left to do, and what then stands for each output. `numbers` are the leaves that no one can write."""
     constants = set(numbers)
-    places = {x: memory(x) for e in events for x in (e.inputs if isinstance(e, Compute) else ())}
-    places |= {e.node: memory(e.node) for e in events if isinstance(e, Compute)}
+    memory = Memory(x for e in events for x in ((*e.inputs, e.node) if isinstance(e, Compute) else (e.target, e.value)))
     writes = {memory(e.target): 0 for e in events if isinstance(e, Write)}  # how many there have been so far
     ones = {x for x in numbers if (x._data == 1).all()}
     known: dict[Any, Tensor] = {}
@@ -63,18 +75,18 @@ def simplified(
             kept.append(Write(target, value, event.time))
             continue
         node, inputs = event.node, tuple([stands.get(x, x) for x in event.inputs])
-        if places[node] not in writes or places[node].__class__ is int:  # else it is computed and then written itself
+        place = memory(node)
+        if place not in writes or place.__class__ is int:  # else it is computed and then written itself
             if node.op.view and inputs[0] in ones:
                 ones.add(node)
             stand = inputs[0] if node.op is alias else _times_one(node, inputs, ones)
             if stand is None and constants.issuperset(inputs) and _small(node):
                 stand = new_leaf(node._data)
                 constants.add(stand)
-                places[stand] = memory(stand)
                 if (stand._data == 1).all():
                     ones.add(stand)
-            if stand is None or places[stand] in writes:
-                read = tuple([(x, writes.get(places[x], 0)) for x in inputs])
+            if stand is None or memory(stand) in writes:
+                read = tuple([(x, writes.get(memory(x), 0)) for x in inputs])
                 # 1, 1.0 and True are equal, and so are 0.0 and -0.0, but do not read alike
                 stand = known.setdefault((node.op, read, repr(node.settings)), node)
             if stand is not node:
@@ -82,7 +94,7 @@ def simplified(
                 continue
         kept.append(Compute(node, inputs))
     results = [stands.get(x, x) for x in outputs]
-    return _needed(kept, results), results
+    return _needed(kept, results, memory), results
 
 
 def _small(node: Tensor) -> bool:
@@ -98,7 +110,7 @@ def _times_one(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> T
     return None
 
 
-def _needed(events: list[Event], outputs: list[Tensor]) -> list[Event]:
+def _needed(events: list[Event], outputs: list[Tensor], memory: Memory) -> list[Event]:
     """The events that something later needs: outputs, writes to leaves, and what they are computed from."""
     needed = set(outputs)
     places = {memory(x) for x in outputs}
