@@ -399,6 +399,24 @@ MEMORY = ("cuda", "cpu", "device", "is_cuda", "contiguous", "pin_memory")
 """What is about where the numbers are."""
 
 
+IN_PLACE = (
+    "abs_",
+    "add_",
+    "clamp_",
+    "copy_",
+    "div_",
+    "exp_",
+    "fill_",
+    "mul_",
+    "neg_",
+    "pow_",
+    "relu_",
+    "sub_",
+    "zero_",
+)
+"""What PyTorch writes in place."""
+
+
 def _cure(name: str) -> str | None:
     """What to write for a method of PyTorch's or NumPy's that a Tensor does not have."""
     if name in HERE:
@@ -430,29 +448,8 @@ class _Elsewhere:
 
 def tell_elsewhere(kind: Any) -> None:
     """Give the class what NumPy's and PyTorch's users may look for and it does not have."""
-    in_place = [
-        f"{name}_"
-        for name in [
-            "abs",
-            "add",
-            "clamp",
-            "copy",
-            "div",
-            "exp",
-            "fill",
-            "mul",
-            "neg",
-            "normal",
-            "pow",
-            "relu",
-            "sqrt",
-            "sub",
-            "uniform",
-            "zero",
-        ]
-    ]
     functions = [name for name, f in vars(np).items() if name[0] != "_" and callable(f) and not isinstance(f, type)]
-    for name in {*HERE, *MEMORY, *in_place, *functions, *dir(numpy.ndarray)}:
+    for name in {*HERE, *MEMORY, *IN_PLACE, *functions, *dir(numpy.ndarray)}:
         if name[0] != "_" and not hasattr(kind, name):
             setattr(kind, name, _Elsewhere(name))
 
