@@ -195,7 +195,14 @@ def test_without_gradients_no_line_has_a_phase():
     w = tg.Tensor(np.ones(3), requires_grad=True)
     slope = tg.replay(lambda x: tg.grad(np.exp(x * w).sum(), w))  # which is returned: what is forward in it?
     slope(np.ones(3))
-    for plan in (model.plan, slope.plan):
+
+    @tg.replay
+    def both(x):
+        np.exp(x * w).sum().backward()
+        return np.square(w.grad).sum()  # forward, though it depends on the gradient
+
+    both(np.ones(3))
+    for plan in (model.plan, slope.plan, both.plan):
         assert {column.phase for column in read_plan(plan).columns} == {""}
         assert not any(text.id.startswith("phase") for text in draw(plan).scene.texts)
 
@@ -246,6 +253,9 @@ def test_a_bar_begins_under_the_line_that_writes_it_and_ends_under_the_last_that
             assert (shapes[bar.id].y, shapes[bar.id].height) == (shapes[lane.id].y, shapes[lane.id].height)
             ticks = [shape for shape in by_class(figure.scene, "read") if shape.id.startswith(f"{bar.id}-")]
             assert len(ticks) == len({(k, bool(view)) for k, view in bar.reads})
+            for tick, k in zip(ticks, dict.fromkeys(bar.reads), strict=True):
+                assert tick.x == pytest.approx(shapes[f"line{k[0]}"].x, abs=1.5)
+                assert (tick.y > shapes[bar.id].y) == bool(k[1]), "above, if through a view"
     lanes = sorted((shapes[lane.id] for lane in figure.memory.lanes if lane.id in shapes), key=lambda shape: -shape.y)
     assert all(a.y - a.height / 2 > b.y + b.height / 2 for a, b in pairwise(lanes))
 
@@ -261,6 +271,8 @@ def test_names_and_shapes_are_written_where_there_is_room():
             shape = str(bar.shape).replace("16", "N")
             assert " ".join(said).removesuffix(" returned") in (f"{bar.name} {shape}", bar.name)
             assert f"{bar.name} {shape}" in shapes[bar.id].title
+        if bar.last < len(figure.memory.columns) - 4:  # there is room beside it
+            assert " ".join(said) == f"{bar.name} {shape}"
     assert [text.text for text in texts.values() if text.text.endswith(" returned")] == [
         f"{plan.outputs[0].name} () returned"
     ]
@@ -321,13 +333,17 @@ def test_times_stand_under_their_lines():
 
 
 def test_lines_that_are_left_out_keep_their_time():
-    step, given = training([30] + [20] * 6 + [10], optim.Adam, norm=True)
-    step.profile(*given, runs=1)
-    figure = draw(step.plan)
-    (start, stop, _), *_ = figure.gaps
-    said = next(text.text for text in figure.scene.texts if text.id == f"time{start}-text0")
-    total = sum(line.seconds for line in step.plan.instructions[start:stop]) * 1e6
-    assert float(said.replace(",", "")) == pytest.approx(total, rel=5e-3)
+    plan = deep()
+    start, stop, _ = draw(plan).gaps[0]
+    for seconds, total in ((2e-3, 2311), (1e-6, 312)):
+        for k, instruction in enumerate(plan.instructions):
+            instruction.seconds = seconds if k == stop - 1 else 1e-6
+        figure = draw(plan)
+        assert stop - start == 312
+        (said,) = (text.text for text in figure.scene.texts if text.id == f"time{start}-text0")
+        assert float(said.replace(",", "")) == pytest.approx(total, rel=5e-3)
+        longest = max(by_class(figure.scene, "time"), key=lambda bar: bar.height)
+        assert longest.height == pytest.approx(50), "of those that are drawn"
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -352,6 +368,22 @@ def test_a_long_program_leaves_out_what_repeats():
             assert all(ops[k] == ops[k - period] for k in range(start, stop + period))
     assert len(by_class(draw(plan, max_nodes=10**6).scene, "instruction")) == count[0]
     assert draw(plan, max_nodes=1).gaps == least.gaps
+
+
+def test_repeats_are_found_wherever_they_are():
+    @tg.replay
+    def f(x):
+        for _ in range(20):
+            x = np.sin(np.cos(x)) * 2.0
+        x = np.exp(x)
+        for _ in range(9):
+            x = np.tanh(x) + 1.0
+        return x
+
+    f(np.ones(3))
+    figure = draw(f.plan, collapse="all")
+    assert figure.gaps == [(3, 57, 18), (63, 77, 7)]
+    assert [text.text for text in figure.scene.texts if text.id.startswith("gap")] == ["⋯ 18×", "⋯ 7×"]
 
 
 @pytest.mark.parametrize("collapse", [None, "auto", "all"])
@@ -412,6 +444,8 @@ def test_themes_change_colours_alone():
     plain, dark = (draw(small(), theme=theme).svg() for theme in ("default", "dark"))
     assert re.sub(r"#[0-9A-F]{6}|white", "", plain) == re.sub(r"#[0-9A-F]{6}|white", "", dark)
     assert plain != dark
+    assert "#000000" in plain
+    assert "#000000" not in dark
     grey = set(re.findall(r"#([0-9A-F]{6})", draw(small(), theme="print").svg()))
     assert all(colour[:2] == colour[2:4] == colour[4:] for colour in grey)
 
