@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import time
 
@@ -25,7 +26,12 @@ def measure(step, seconds: float) -> float:
 
 
 def main(peer: str) -> None:
-    """Serve requests, a line each: a step's name and how long to measure."""
+    """Serve requests, a line each: a step's name and how long to measure.
+
+    The process keeps to as many cores as it may have threads, since not every library can be told.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-int(os.environ["OMP_NUM_THREADS"]) :])
     module = importlib.import_module(f"tests.benchmarks.peers.{peer}")
     steps = {}
     print(json.dumps({"ready": True}), flush=True)
