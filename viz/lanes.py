@@ -39,6 +39,15 @@ def lay_out(
     return Scene(tuple(layout.shapes), (), tuple(layout.texts))
 
 
+def microseconds(seconds: float, digits: int = 4) -> str:
+    """A measured time, which is no more exact than this.
+
+    >>> microseconds(0.0014289951), microseconds(4.02e-6, 2)
+    ('1,429', '4')
+    """
+    return number_text(float(f"{seconds * 1e6:.{digits}g}"))
+
+
 class _Layout:
     """Here y is downwards, from the upper edge; what draws a part returns where it ends."""
 
@@ -139,7 +148,7 @@ class _Layout:
         for k in self.lines:
             column, (x0, x1), step = self.columns[k], self.spans[k], k + 1
             seconds = self.memory.seconds([k])
-            time = [] if seconds is None else [self.say["time"].format(total=number_text(seconds * 1e6))]
+            time = [] if seconds is None else [self.say["time"].format(total=microseconds(seconds))]
             about = ", ".join([f"{k + 1}. {column.op}", *[column.scope] * bool(column.scope), *time])
             classes = f"instruction {column.phase}"
             self.box(
@@ -241,13 +250,13 @@ class _Layout:
             margin, top = min(3.0, (x1 - x0) / 8), base - TIME * time / most
             classes, fill = f"time {self.columns[k].phase}", (PART[self.columns[k].phase], 100)
             self.box(f"time{k}", classes, (x0 + margin, top, x1 - margin, base), fill, step=k + 1)
-            said = number_text(time * 1e6, 3 if time * 1e6 >= 10 else 2)
+            said = microseconds(time, 3 if time >= 1e-5 else 2)
             half = text_width(said, SMALL) / 2
             if (self.size and 2 * half <= x1 - x0 + 2) or (time >= longest and (x0 + x1) / 2 - half >= last):
                 self.write(f"time{k}-text0", said, (x0 + x1) / 2, top - 5, "symbol", size=SMALL, step=k + 1)
                 last = (x0 + x1) / 2 + half
         for start, stop, _ in self.gaps:
-            total = f"+{number_text((self.memory.seconds(range(start, stop)) or 0.0) * 1e6, 3)}"
+            total = f"+{microseconds(self.memory.seconds(range(start, stop)) or 0.0, 3)}"
             self.write(f"time{start}-text0", total, self._centre(start), base - 5, "path", size=SMALL, step=start + 1)
         return base
 

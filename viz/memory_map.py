@@ -15,9 +15,9 @@ from tinygrad_edu.program.plan import Plan
 from viz.dot import THEMES
 from viz.drawing import Look, Picture
 from viz.folding import longest_repeat
-from viz.lanes import lay_out
+from viz.lanes import lay_out, microseconds
 from viz.memory import Bar, read_plan
-from viz.numbers import number_text, shape_text
+from viz.numbers import shape_text
 from viz.options import choose
 from viz.scene import Scene
 from viz.svg import chart
@@ -73,10 +73,10 @@ class MemoryMap(Picture):
         values = sum(bar.nbytes for lane in buffers for bar in lane.bars)
         said = [
             say["totals"].format(lines=len(memory.columns), buffers=len(buffers), bytes=memory.nbytes, values=values),
-            say["views"].format(n=len(memory.views)),
         ]
+        said += [say["views"].format(n=len(memory.views))] * bool(memory.views)
         seconds = memory.seconds(range(len(memory.columns)))
-        return said if seconds is None else [*said, say["time"].format(total=number_text(seconds * 1e6))]
+        return said if seconds is None else [*said, say["time"].format(total=microseconds(seconds))]
 
     def named(self, bar: Bar) -> tuple[str, str, str]:
         """A value's name, its shape (of several results, nothing) and whether it is returned, and all about it in words."""
@@ -113,7 +113,7 @@ class MemoryMap(Picture):
         lines = [", ".join(self.totals) + "."]
         for k, column in enumerate(memory.columns):
             seconds = memory.seconds([k])
-            time = "" if seconds is None else say["time"].format(total=number_text(seconds * 1e6))
+            time = "" if seconds is None else say["time"].format(total=microseconds(seconds))
             lines.append(
                 ", ".join(filter(None, [f"{k + 1}. {column.op}", column.scope or say.get(column.phase, ""), time]))
             )
