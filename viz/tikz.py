@@ -10,6 +10,7 @@ from viz.plan import FONT
 from viz.scene import Line, Scene, Shape, Text
 
 UNIT = 10.0 / FONT  # of a point of the figure: then its texts are as large as those of a document in ten points
+SIZES = ((FONT, ""), (11.0, r"\footnotesize "), (8.5, r"\scriptsize "), (0.0, r"\tiny "))
 
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta", "η": "eta",
@@ -118,6 +119,7 @@ def _text(text: Text, keyed: bool) -> str:
     x, anchor = places["start" if keyed else text.anchor]
     colour = {"grad": "vizgrad", "formula": "vizoutline", "path": "vizoutline", "note": "vizoutline"}.get(text.role)
     colour = colour or ("vizparameter" if "parameter" in text.classes else "vizink")
-    said = (r"\footnotesize " if text.size < FONT else "") + (r"\bfseries " if text.bold else "") + escape(text.text)
+    size = next(name for least, name in SIZES if text.size >= least)
+    said = size + (r"\bfseries " if text.bold else "") + escape(text.text)
     halo = ", fill=vizpaper" if text.halo else ""
     return rf"\node[anchor={anchor}, text={colour}{halo}] at ({x:.1f},{text.y:.1f}) {{{said}}};"
