@@ -364,6 +364,12 @@ def test_relu_lets_everything_pass_or_nothing():
     ]  # fmt: skip
 
 
+def test_the_panels_of_relu_stand_beside_each_other():
+    on, off = (shape for shape in FIGURES["5-18"].drawing.scene.shapes if shape.shape == "circle")
+    assert on.y == off.y
+    assert off.x - on.x > 300
+
+
 def test_the_network_gets_back_probabilities_less_targets():
     probabilities = nn.functional.softmax(network.network.scores.numpy(), axis=1)
     back = tg.grad(network.L, network.network.scores).numpy()

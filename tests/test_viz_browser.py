@@ -126,6 +126,9 @@ def visit(browser, files, tab):
 NUMBERS = "es => es.filter(e => e.checkVisibility({visibilityProperty: true})).map(e => e.textContent).sort()"
 
 
+TEXTS = "es => es.map(e => e.textContent)"
+
+
 def numbers(page):
     """The numbers that are to be seen along the arrows."""
     return page.eval_on_selector_all("#figure .number > text", NUMBERS)
@@ -329,6 +332,27 @@ def test_an_exercise_hides_the_derivatives_and_reveals_them(visit):
     assert numbers(page) == ["1", "1.1", "100", "2", "200", "220"]
     page.get_by_role("button", name="Exercise").click()
     assert numbers(page) == everything
+
+
+def keyed(**options):
+    x, w = leaf(2.0, "x"), leaf(3.0, "w")
+    y = x * w
+    y.name = "y"
+    return draw(y, legend=[x, w], **options)
+
+
+@pytest.mark.parametrize("grad", ["number", "blank"])
+def test_an_exercise_hides_the_formulas_of_the_legend(visit, grad):
+    page = visit(keyed, figure={"grad": grad})
+    if grad == "number":
+        assert page.eval_on_selector_all("#figure .legend", TEXTS) == ["∂y/∂x = w", "∂y/∂w = x"]
+        page.click("#exercise")
+    asked = ["∂y/∂x = ____________", "∂y/∂w = ____________"]
+    assert page.eval_on_selector_all("#figure .legend", TEXTS) == asked
+    page.click('.answer[data-wire="u0"]')
+    assert page.eval_on_selector_all("#figure .legend", TEXTS) == ["∂y/∂x = w", asked[1]]
+    page.click("#answers")
+    assert page.eval_on_selector_all("#figure .legend", TEXTS) == ["∂y/∂x = w", "∂y/∂w = x"]
 
 
 def test_the_panel_of_an_exercise_asks(visit):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import re
 import shutil
 import stat
@@ -189,6 +190,60 @@ def test_inputs_stand_in_their_order():
         assert ends[f"{above}-forward"] > ends[f"{below}-forward"]
 
 
+def ends_of(scene):
+    return {line.id.removesuffix("-forward"): line.points[-1][1] for line in scene.lines if not line.backward}
+
+
+@pytest.mark.parametrize("seed", [2, 3, 10, 18, 20])
+def test_inputs_whose_order_matters_keep_it_when_a_figure_is_laid_out_again(seed):
+    """Where the first layout has lines over circles, only sums and products may turn round."""
+    choose = random.Random(seed)
+    values = [leaf(k / 4, f"x{k}") for k in range(4)]
+    for _ in range(20):
+        a, b = choose.choice(values[-6:]), choose.choice(values[-6:])
+        values.append(choose.choice((np.add, np.subtract, np.multiply, np.subtract, lambda a, b: np.tanh(a)))(a, b))
+    figure = draw(values[-1] + values[-2], collapse=None)
+    ends = ends_of(figure.scene)
+    turned = {
+        op.name for op in figure.graph.ops for above, below in pairwise(op.inputs) if ends[above] < ends[below] - 0.1
+    }
+    assert turned <= {"add", "multiply"}
+
+
+def test_a_figure_is_laid_out_again_where_that_helps():
+    x = leaf(0.3, "a") + leaf(0.0, "b")
+    t = np.tanh(leaf(0.1, "c"))
+    y = (x + t) + np.sin(x)
+    assert not struck(draw(y).scene)
+    ends = ends_of(draw(y).scene)
+    last = draw(y).graph.ops[-1]
+    assert ends[last.inputs[0]] < ends[last.inputs[1]]
+    ends = ends_of(draw((x + t) - np.sin(x)).scene)
+    assert ends[last.inputs[0]] > ends[last.inputs[1]], "a difference is not turned round"
+
+
+def test_panels_stand_beside_each_other():
+    a, b = nn.functional.relu(leaf(2.0, "a")), nn.functional.relu(leaf(-2.0, "b"))
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    c = model(tg.Tensor(np.ones((1, 2)), name="in")).sum()
+    one, other = draw([a, b, c]).scene, draw([a, b, c], panels=True).scene
+    assert {t.id for t in one.texts} == {t.id for t in other.texts}
+    assert {s.id for s in one.shapes} == {s.id for s in other.shapes}
+    assert len(one.lines) == len(other.lines)
+    assert overlapping(other) == []
+    (left0, bottom0, right0, top0), (left1, bottom1, right1, top1) = one.bounds(), other.bounds()
+    assert right1 - left1 > right0 - left0
+    assert top1 - bottom1 < top0 - bottom0
+    circles = [shape for shape in other.shapes if shape.id in ("o0", "o1")]
+    assert circles[0].y == pytest.approx(circles[1].y)
+    assert circles[1].x - circles[0].x > 200
+    group = next(shape for shape in other.shapes if shape.shape == "group")
+    (title,) = (text for text in other.texts if text.id == f"{group.id}-title")
+    assert abs(title.x - group.x) < group.width / 2, "a box moves with its title"
+    with pytest.raises(ValueError, match="panels in the style 'record'"):
+        draw([a, b], panels=True, style="record")
+
+
 def test_a_leaf_used_often_is_a_tag_at_each_use():
     w = leaf(0.5, "w")
     h = leaf(1.0, "h")
@@ -283,6 +338,20 @@ def test_an_exercise_has_blanks_and_not_the_answers():
     assert texts_of(svg).count("650") == 1  # the value; the derivative is blank
     assert sum("blank" in (group.get("class") or "") for group in groups_of(svg).values()) == 8
     assert 'label="165"' not in draw(fruit(), grad="blank").dot()
+
+
+def test_the_legend_of_an_exercise_asks_too():
+    x, w = leaf(2.0, "x"), leaf(3.0, "w")
+    y = x * w
+    figure = draw(y, grad="blank", legend={w: "by w = x, of course", x: None}, names={"y": y})
+    written = texts_of(figure.svg())
+    assert {"by w = ____________", "∂y/∂x = ____________"} <= set(written)
+    assert sorted(text for text in written if text in "12") == ["1", "1", "1", "2", "2", "2"], "the keys, x, and ∂y/∂y"
+    assert "of course" not in figure.svg() + figure.tikz() + figure.text()
+    for key in (text for text in figure.scene.texts if text.role == "key" and "below" in text.id):
+        (room,) = (text for text in figure.scene.texts if f"{text.id}-key" == key.id)
+        assert key.box[2] < room.x - max(room.width, 34) / 2
+    assert "by w = x, of course" in texts_of(draw(y, legend={w: "by w = x, of course"}).svg())
 
 
 def test_an_annotation_that_is_a_number_must_be_the_traced_one():

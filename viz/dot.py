@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from viz.geometry import COLUMN, PASSING, Heights, box_size, waypoints
-from viz.plan import Plan
+from viz.geometry import COLUMN, PASSING, Heights, box_size, components, waypoints
+from viz.plan import ANSWER, Plan
 from viz.render import INSTALL
 from viz.scene import Line, Scene, Shape, Text
 
@@ -113,21 +113,23 @@ def _attributes(attributes: Mapping[str, str]) -> str:
 # What to place
 
 
-def placement(plan: Plan, column: Mapping[str, int], ordered: bool = True) -> str:
-    """DOT for the layout: columns are given, heights are asked for; with `ordered`, inputs stand in their order.
+def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) -> str:
+    """DOT for the layout: columns are given, heights are asked for; but for places that are `free`, inputs stand in order.
 
     Of a large plan without groups, only the order in each column is asked for.
     """
     settings = {"rankdir": "LR", "nodesep": "0.12", "ranksep": f"{COLUMN / 72:.3f}", "splines": "false"}
     if len(plan.wires) >= LARGE:
         settings |= {**HURRY, "nslimit": "0.5" if plan.groups else "0"}  # without groups, the order will do
-    elif ordered:
+    elif not free:
         settings["ordering"] = "in"
     lines = []
     members: dict[tuple[str, ...], list[str]] = {}
     part = components(plan)
     for place in sorted(plan.places, key=lambda place: -part[place.id]):  # Graphviz stacks them from below
-        lines.append(node(place.id, width=_inches(max(place.width, 4.0)), height=_inches(max(place.height, 4.0))))
+        kept = {"ordering": "in"} if free and place.id not in free else {}
+        size = {"width": _inches(max(place.width, 4.0)), "height": _inches(max(place.height, 4.0))}
+        lines.append(node(place.id, **size, **kept))
         members.setdefault(place.scope, []).append(place.id)
     for wire in sorted(plan.wires, key=lambda wire: (-part[wire.target], wire.position)):  # inputs in their order
         width, height = box_size(wire)
@@ -142,19 +144,6 @@ def placement(plan: Plan, column: Mapping[str, int], ordered: bool = True) -> st
         lines.append(edge(last, wire.target, weight="20" if wire.kind == "trunk" else "2"))
     lines += clusters(plan, members)
     return sheet(lines, settings, {"shape": "box", "fixedsize": "true", "label": ""})
-
-
-def components(plan: Plan) -> dict[str, int]:
-    """For each place, which of the figure's separate parts it is in; the parts are numbered in order."""
-    part = {place.id: k for k, place in enumerate(plan.places)}
-    members = {k: [place.id] for k, place in enumerate(plan.places)}
-    for wire in plan.wires:
-        first, second = sorted((part[wire.source], part[wire.target]))
-        if first != second:
-            moved = members.pop(second)
-            members[first] += moved
-            part |= dict.fromkeys(moved, first)
-    return part
 
 
 def clusters(plan: Plan, members: Mapping[tuple[str, ...], Sequence[str]]) -> list[str]:
@@ -262,7 +251,7 @@ def _line(line: Line, theme: Theme) -> dict[str, str]:
 
 def blank_size(text: Text) -> tuple[float, float]:
     """The width and the height of the box that an answer is to be written into."""
-    return max(text.width, 34.0), text.height - 5.0
+    return max(text.width, ANSWER), text.height - 5.0
 
 
 def _text(text: Text, theme: Theme) -> dict[str, str]:

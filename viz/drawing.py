@@ -34,6 +34,7 @@ from viz.words import words
 STYLES = ("book", "record", "plain")
 DIRECTIONS = ("both", "forward", "backward", "side-by-side")
 FORMATS = ("svg", "pdf", "png", "dot", "html", "json", "md", "tex", "txt")
+EXCHANGEABLE = ("add", "multiply", "maximum", "minimum")  # operations whose inputs may stand in any order
 PICTURES = ("svg", "pdf", "png", "dot", "tex")  # in which a frame differs from the whole figure
 
 
@@ -46,6 +47,7 @@ class Look:
     direction: str = "both"
     lang: str = "en"
     timeout: float = 20.0
+    panels: bool = False  # whether separate parts stand beside each other
 
     def __post_init__(self) -> None:
         choose("style", self.style, STYLES)
@@ -53,6 +55,7 @@ class Look:
         choose("direction", self.direction, DIRECTIONS)
         if self.style != "book":
             choose(f"direction in the style {self.style!r}", self.direction, DIRECTIONS[:2])
+            choose(f"panels in the style {self.style!r}", self.panels, (False,))
         words(self.lang)
 
 
@@ -159,17 +162,18 @@ class Drawing(Picture):
         column = columns(self.plan)
         plan = grouped(self.plan, self.graph, column)
 
-        def laid_out(ordered: bool) -> Scene:
-            heights = read_heights(graphviz(placement(plan, column, ordered), "dot", "json0", self.look.timeout))
+        def laid_out(free: frozenset[str] = frozenset()) -> Scene:
+            heights = read_heights(graphviz(placement(plan, column, free), "dot", "json0", self.look.timeout))
             if large and not plan.groups:
                 heights = straight_heights(plan, column, heights.of)
             notes = [Words(note, "note", size=SMALL_FONT) for note in self.graph.notes]
-            return draw_lines(plan, column, heights, [*self.labels.legend(), *notes])
+            return draw_lines(plan, column, heights, [*self.labels.legend(), *notes], self.look.panels)
 
         large = len(plan.wires) >= LARGE
-        scene = laid_out(True)
-        if not large and faults(scene):  # inputs in their order can stand in each other's way
-            scene = min(scene, laid_out(False), key=faults)
+        scene = laid_out()
+        free = frozenset(op.id for op in self.graph.ops if op.shape == "cloud" or op.name in EXCHANGEABLE)
+        if free and not large and faults(scene):  # inputs in their order can stand in each other's way
+            scene = min(scene, laid_out(free), key=faults)
         if self.look.direction == "side-by-side":
             said = words(self.look.lang)
             scene = side_by_side(scene, said["forward"], said["backward"])

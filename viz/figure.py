@@ -59,6 +59,7 @@ def draw(
     legend: Any = None,
     simplify: bool = True,
     join_sums: bool = False,
+    panels: bool = False,
     lang: str = "en",
     max_nodes: int | None = None,
     timeout: float = 20.0,
@@ -86,6 +87,7 @@ def draw(
     legend: tensors whose derivatives get a number in a box, [1], [2], …, with their formulas in a list below the
         figure; or what the list says of each, by tensor.
     simplify: False leaves formulas as the chain rule makes them: ∂z/∂z·2t·1. join_sums: a + b + c as one circle.
+    panels: what has nothing to do with each other stands side by side, and not under each other.
     timeout: seconds that Graphviz may take.
 
     Raises ValueError for a choice that there is not, RuntimeError for a graph that was freed or is stale; and when
@@ -103,7 +105,7 @@ def draw(
     """
     given = locals()
     check_options(given)
-    look = Look(style, theme, direction, lang, timeout)
+    look = Look(style, theme, direction, lang, timeout, panels)
     if isinstance(output, Plan):
         for name, parameter in inspect.signature(draw).parameters.items():
             if name not in MAPPED and given[name] is not parameter.default and (numbers or name != "numbers"):

@@ -157,9 +157,16 @@ class Heights:
         return self._found[f"{wire.id}-{column}"]
 
 
-def draw_lines(plan: Plan, column: Mapping[str, int], heights: Heights, notes: Sequence[Words] = ()) -> Scene:
-    """The scene of a plan: every shape, line and text in its place, and the notes below them."""
+def draw_lines(
+    plan: Plan, column: Mapping[str, int], heights: Heights, notes: Sequence[Words] = (), panels: bool = False
+) -> Scene:
+    """The scene of a plan: every shape, line and text in its place, and the notes below them.
+
+    With `panels`, its separate parts stand beside each other, not under each other.
+    """
     scene = _Draughtsman(plan, column, heights).scene()
+    if panels:
+        scene = beside(scene, plan)
     left, bottom, _, _ = scene.bounds()
     texts = list(scene.texts)
     y = bottom - 20.0
@@ -167,6 +174,41 @@ def draw_lines(plan: Plan, column: Mapping[str, int], heights: Heights, notes: S
         texts += with_keys([written(f"note{k}", "note", line, left + line.width / 2, y, 0)], [line])
         y -= 1.2 * line.height
     return replace(scene, texts=tuple(texts))
+
+
+def beside(scene: Scene, plan: Plan) -> Scene:
+    """The separate parts of a scene beside each other, in their order, their middles at one height."""
+    part = components(plan)
+    ids: dict[int, set[str]] = {}
+    for place in plan.places:
+        boxes = [name for group in place.scope for name in (group, f"{group}-title")]
+        ids.setdefault(part[place.id], set()).update([place.id, *boxes])
+    for wire in plan.wires:
+        ids[part[wire.source]].add(wire.id)
+    left, panels = 0.0, []
+    for own in ids.values():
+        panel = scene.part(own)
+        x0, y0, x1, y1 = panel.bounds()
+        panels.append(panel.moved(left - x0, dy=-(y0 + y1) / 2))
+        left += x1 - x0 + PANELS
+    return Scene(
+        tuple(shape for panel in panels for shape in panel.shapes),
+        tuple(line for panel in panels for line in panel.lines),
+        tuple(text for panel in panels for text in panel.texts),
+    )
+
+
+def components(plan: Plan) -> dict[str, int]:
+    """For each place, which of the figure's separate parts it is in; the parts are numbered in order."""
+    part = {place.id: k for k, place in enumerate(plan.places)}
+    members = {k: [place.id] for k, place in enumerate(plan.places)}
+    for wire in plan.wires:
+        first, second = sorted((part[wire.source], part[wire.target]))
+        if first != second:
+            moved = members.pop(second)
+            members[first] += moved
+            part |= dict.fromkeys(moved, first)
+    return part
 
 
 def side_by_side(scene: Scene, forward: str, backward: str) -> Scene:

@@ -24,7 +24,7 @@ from viz import passes, text
 from viz.dot import THEMES, Theme
 from viz.drawing import Drawing
 from viz.graph import Data, Graph, Operation, Part, Use, Value
-from viz.labels import clean, derivative
+from viz.labels import asked, clean, derivative
 from viz.numbers import data_text, number_text, rounded_text, shape_text
 from viz.page_words import PAGE_WORDS
 from viz.plan import Plan
@@ -263,7 +263,9 @@ class _View:
                 entry["halo"] = True
             if "parameter" in line.classes.split():
                 entry["parameter"] = True
-            if side in ("above", "below") and wire in self.wires:
+            if line.role == "legend":
+                entry |= {"value": list(self.labels.keys)[int(line.id.removeprefix("note"))], "asked": asked(line.text)}
+            elif side in ("above", "below") and wire in self.wires:
                 entry |= {"wire": wire, "side": side, "value": self.wires[wire].value}
             elif owner in self.places:
                 entry["op" if owner in self.ops else "value"] = self.places[owner].ref

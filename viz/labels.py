@@ -118,7 +118,7 @@ class FigureLabels:
             return ()
         answer = self._answer(value, use)
         if self.grad == "blank" and not (use is not None and use.op is None):
-            return (Words(answer, "blank", bold=True),)
+            return (Words(answer, "blank", bold=True, key=self._key(value)),)
         symbol = use.symbol if use else value.grad_symbol
         if value.shape and (partial or not value_name(value)) and answer == derivative(self.of, value):
             return (Words(shape_text(value.shape, self.sizes) + MARKS[thing.verdict], "grad", bold=True),)
@@ -147,7 +147,8 @@ class FigureLabels:
 
     def legend(self) -> list[Words]:
         """What the numbers before derivatives stand for."""
-        return [Words(clean(said, 3 * LONGEST), "legend", key=str(k)) for k, said in enumerate(self.keys.values(), 1)]
+        said = [asked(text) if self.grad == "blank" else text for text in self.keys.values()]
+        return [Words(clean(text, 3 * LONGEST), "legend", key=str(k)) for k, text in enumerate(said, 1)]
 
     @staticmethod
     def _annotation(written: Mapping[str, str], value: Value, use: Use | None) -> str | None:
@@ -165,6 +166,16 @@ class FigureLabels:
     def name(self, value: Value, result: bool) -> tuple[Words, ...]:
         """A name; without one, the value."""
         return (Words(clean(value.name) if value.name else value_text(value, self.sizes), "name"),)
+
+
+def asked(said: str) -> str:
+    """What a legend says, with room for the answer.
+
+    >>> asked("∂L/∂x = ∂L/∂y · w")
+    '∂L/∂x = ____________'
+    """
+    name, equals, _ = said.partition(" = ")
+    return (f"{name} = " if equals else "") + "_" * 12
 
 
 def equal_to(written: str, traced: Any) -> bool:

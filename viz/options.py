@@ -23,7 +23,7 @@ TAKEN: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 """The options of `draw` that are no choices, and no parts of the figure: their types, in words too."""
 
 
-def choose(what: str, given: Any, choices: Iterable[str]) -> None:
+def choose(what: str, given: Any, choices: Iterable[Any]) -> None:
     """Raise ValueError for a choice that there is not."""
     if given not in (known := list(choices)):
         raise ValueError(f"{what}={given!r} is not known; choose one of {', '.join(map(repr, known))}")

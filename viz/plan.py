@@ -18,6 +18,7 @@ SMALL_FONT = 11.0
 LINE = 1.2  # the height of a line of text, in font sizes
 WIDEST = 80.0  # a circle; a longer symbol stands in a box
 KEY_GAP = 5.0  # between a key and what it stands before
+ANSWER = 34.0  # the least width of the room for an answer
 LEVEL = 56.0  # the height that a wire takes with its texts
 TAGS = 4  # a leaf used so often is drawn as tags
 
@@ -36,6 +37,8 @@ class Words:
     def width(self) -> float:
         """Its width in points."""
         width = text_width(self.text, self.size) * (1.06 if self.bold else 1.0)
+        if self.key and self.role == "blank":
+            width = max(width, ANSWER)
         return width + key_width(self.key) + KEY_GAP if self.key else width
 
     @property

@@ -106,17 +106,17 @@ class Scene:
             tuple(text for text in self.texts if _WRITTEN.sub("", text.id) in of),
         )
 
-    def moved(self, dx: float, prefix: str = "") -> Scene:
-        """The scene further to the right, its ids with a prefix."""
-        shapes = [replace(shape, id=prefix + shape.id, x=shape.x + dx) for shape in self.shapes]
+    def moved(self, dx: float, prefix: str = "", dy: float = 0.0) -> Scene:
+        """The scene further to the right and up, its ids with a prefix."""
+        shapes = [replace(shape, id=prefix + shape.id, x=shape.x + dx, y=shape.y + dy) for shape in self.shapes]
         lines = [
             replace(
                 line, id=prefix + line.id, tail=prefix + line.tail, head=prefix + line.head,
-                points=tuple((x + dx, y) for x, y in line.points),
+                points=tuple((x + dx, y + dy) for x, y in line.points),
             )
             for line in self.lines
         ]  # fmt: skip
-        texts = [replace(text, id=prefix + text.id, x=text.x + dx) for text in self.texts]
+        texts = [replace(text, id=prefix + text.id, x=text.x + dx, y=text.y + dy) for text in self.texts]
         return replace(self, shapes=tuple(shapes), lines=tuple(lines), texts=tuple(texts))
 
     def bounds(self) -> tuple[float, float, float, float]:

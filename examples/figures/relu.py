@@ -13,5 +13,6 @@ figures = {
         [y_on, y_off],
         values={on: "x", off: "x", y_on: "x", y_off: 0},
         annotate={on: "∂L/∂y", off: 0, y_on: "∂L/∂y", y_off: "∂L/∂y"},
+        panels=True,
     ),
 }

@@ -45,9 +45,9 @@ function svg(parent, tag, attributes = {}, text) {
 
 /* ---------------------------------------------------------------------------------------------------
    Drawing a layout. `elements` keeps what appears in a step; `nodes` what can be chosen; `answers` what an
-   exercise covers; `using` the uses of each value along which a derivative comes back. */
+   exercise covers; `formulas` what a legend says of derivatives; `using` the uses of each value along which a derivative comes back. */
 
-let elements, nodes, answers, using;
+let elements, nodes, answers, using, formulas;
 
 function draw() {
   view = views[state.view];
@@ -59,6 +59,7 @@ function draw() {
   elements = [];
   nodes = [];
   answers = new Map();
+  formulas = [];
   figure.replaceChildren();
   const layers = Object.fromEntries(["groups", "lines", "nodes", "numbers", "badges"].map((name) => [name, svg(figure, "g", { class: name })]));
   const owners = new Map();
@@ -72,7 +73,11 @@ function draw() {
     if (owner && text.op) drawText(owner, text);
     else if (text.side) drawNumber(layers.numbers, text);
     else if (text.role === "name") drawName(layers.nodes, text);
-    else keep(drawText(svg(layers.groups, "g", { class: "label" }), text).parentNode, text.k);
+    else {
+      const drawn = drawText(svg(layers.groups, "g", { class: "label" }), text);
+      keep(drawn.parentNode, text.k);
+      if (text.asked) formulas.push({ element: drawn, ...text });
+    }
   }
   for (const shape of view.shapes) if (!shape.id.startsWith("back-")) drawBadge(layers.badges, shape);
   byId("layer-tools").hidden = views.length < 2;
@@ -358,6 +363,7 @@ function cover() {
       for (const [key, value_] of Object.entries({ role: "button", tabindex: 0, "aria-label": label })) element.setAttribute(key, value_);
     }
   }
+  for (const { element, text, asked, value } of formulas) element.textContent = known(value) ? text : asked;
   for (const { element, choice, label } of nodes) element.setAttribute("aria-label", choice.op ? spoken(choice.op) : spokenValue(choice.value, label));
   const all = allWires().every((wire) => state.revealed.has(wire));
   byId("exercise").setAttribute("aria-pressed", state.exercise);
