@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
+from tests.test_viz_drawing import tangled
 from viz import draw
 from viz.alignment import APART, balanced, compact
 from viz.clearance import overlapping
@@ -90,18 +91,6 @@ def test_the_longest_way_is_level_and_a_large_figure_is_no_higher_than_a_small_o
         h = np.tanh(np.sin(h)) * h
     scene = draw(h, collapse=None).scene
     assert len({round(shape.y, 3) for shape in scene.shapes if shape.shape == "circle"}) == 1
-
-
-def tangled(operations):
-    rng = np.random.default_rng(0)
-    values = [leaf(k / 9, f"x{k}") for k in range(5)]
-    for _ in range(operations):
-        a, b = (values[k] for k in rng.integers(0, len(values), 2))
-        values.append((a + b, a * b, np.sin(a), np.tanh(b))[rng.integers(4)])
-    total = values[5]
-    for value in values[6::7]:
-        total = total + value
-    return total
 
 
 def test_a_large_tangle_in_full_has_nothing_upon_anything_else():

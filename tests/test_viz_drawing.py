@@ -775,10 +775,10 @@ def ten_thousand():
     return values[-1]
 
 
-def tangled():
+def tangled(operations=2000):
     rng = np.random.default_rng(0)
     values = [leaf(float(k), f"x{k}") for k in range(5)]
-    for _ in range(2000):
+    for _ in range(operations):
         a, b = (values[k] for k in rng.integers(0, len(values), 2))
         values.append((a + b, a * b, np.sin(a), np.tanh(b))[rng.integers(4)])
     total = values[5]
