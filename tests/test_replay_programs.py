@@ -1,6 +1,7 @@
 """Replay under odd programs: shared memory, state that Python carries, failures half-way, and programs drawn at random."""
 
 import gc
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -720,3 +721,24 @@ def test_emitting_alone():
     assert known["w"] is w._data
     (got,) = compiled(source, known)(np.full((3, 1), 2.0))
     assert_same(got, np.tanh(np.full((3, 1), 2.0) @ w.data))
+
+
+def test_a_recording_lets_go_of_what_it_does_not_read_again():
+    parameters = [leaf(*np.ones(20_000)) for _ in range(12)]
+    optimizer = optim.Adam(parameters, lr=0.1)
+
+    @replay
+    def step(x):
+        loss = sum((p * x).sum() for p in parameters)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    optimizer.zero_grad()
+    tracemalloc.start()
+    try:
+        step(np.ones(20_000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * sum(p.nbytes for p in parameters)

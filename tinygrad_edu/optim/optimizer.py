@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import operator
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_edu.graph import RECORDING, no_grad
+from tinygrad_edu.graph import RECORDING, no_grad, tick
 from tinygrad_edu.tensor import Tensor
 
 State = dict[str, Any]
@@ -52,28 +52,49 @@ class Member:
         return param
 
 
-class Group(dict[str, Any]):
+class Group(MutableMapping[str, Any]):
     """Parameters that share settings: `group["lr"]` is one of these, and can be set; `group["params"]` are those."""
 
     def __init__(self, params: Iterable[Tensor], settings: Mapping[str, Any]) -> None:
-        super().__init__({key: _number(value) for key, value in settings.items()})
+        self.settings = {key: _number(value) for key, value in settings.items()}
         self.members = [Member(p) for p in params]
         self.initial_lr: float | None = None  # before any scheduler changed it
 
-    def __setitem__(self, key: str, value: Any) -> None:
-        if key not in self:
-            raise KeyError(f"this optimizer has {', '.join(self)}, but no {key!r}")
-        if RECORDING.get().tape is not None:
-            raise RuntimeError(
-                f"{key} of an optimizer was set inside a function that is being recorded for replay, which would set it once; "
-                "set it, or call scheduler.step(), between calls"
-            )
-        super().__setitem__(key, _number(value))
+    def __getitem__(self, key: str) -> Any:
+        if key == "params":
+            return [member.param() for member in self.members]
+        if key not in self.settings:
+            raise self._lacks(key)
+        value = self.settings[key]
+        tape = RECORDING.get().tape
+        if tape is not None and tape.turn((id(self), key)) == 1:  # what is read once more is no further guard
+            tape.guard(lambda: self.settings[key] == value)
+        return value
 
-    def __missing__(self, key: str) -> Any:
-        if key != "params":
-            raise KeyError(f"this optimizer has {', '.join(self)}, but no {key!r}")
-        return [member.param() for member in self.members]
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key not in self.settings:
+            raise self._lacks(key)
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.refuse(
+                f"setting {key} of an optimizer", "set it, or call scheduler.step(), between calls: each follows what it then is"
+            )
+        self.settings[key] = _number(value)
+
+    def __delitem__(self, key: str) -> None:
+        raise TypeError(f"the settings of an optimizer are set, not deleted; write group[{key!r}] = ...")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.settings)
+
+    def __len__(self) -> int:
+        return len(self.settings)
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join([*[f'{key!r}: {value}' for key, value in self.settings.items()], f'{len(self.members)} parameters'])}}}"
+
+    def _lacks(self, key: str) -> KeyError:
+        return KeyError(f"this optimizer has {', '.join(self)}, but no {key!r}")
 
 
 def _number(value: Any) -> Any:
@@ -180,8 +201,8 @@ class Optimizer:
                     continue
                 if at != member.steps + 1:
                     at = member.steps + 1
-                    settings = {**group, **self.at_step(at, group)}
-                self._write(p._data, p._grad._data, self._begun(member, p, group), settings)
+                    settings = {**group.settings, **self.at_step(at, group.settings)}
+                self._write(p._data, p._grad._data, self._begun(member, p, group.settings), settings)
                 member.steps = at
                 p._written()
 
@@ -212,49 +233,55 @@ class Optimizer:
         the recorded function has already updated the parameter. Parameters share what is fed if they have taken as many
         steps, which the guard sees to.
         """
-        stepped: list[tuple[Member, State, int]] = []
-        constants: list[tuple[Group, str, Any]] = []
+        members: list[Member] = []
+        states, begun = [], []
+        constants: list[tuple[Callable[[Any], Any], dict[str, Any], Any]] = []
         for group in self.param_groups:
-            fixed = {key: value for key, value in group.items() if key not in self.at_step(1, group)}
-            constants += [(group, key, value) for key, value in fixed.items()]
+            settings = group.settings
+            fixed = {key: value for key, value in settings.items() if key not in self.at_step(1, settings)}
+            if fixed:
+                pick = operator.itemgetter(*fixed)
+                constants.append((pick, settings, pick(fixed)))
             for member in group.members:
                 p = member.param()
                 tape.slope(p)
                 if p._grad is not None:
-                    stepped.append((member, member.state, member.steps))
-                    self._record_update(tape, p, member, group, fixed)
+                    members.append(member)
+                    states.append(member.state)
+                    begun.append(member.steps)
+                    self._record_update(tape, p, member, settings, fixed)
 
         def serves() -> bool:
-            for group, key, value in constants:
-                if group[key] != value:
+            for pick, settings, values in constants:
+                if pick(settings) != values:
                     return False
-            ahead = stepped[0][0].steps - stepped[0][2] if stepped else 0
-            for member, state, steps in stepped:
-                if member.state is not state or member.steps - steps != ahead:
-                    return False
-            return True
+            if not all(map(operator.is_, map(_state_of, members), states)):
+                return False
+            return len(set(map(operator.sub, map(_steps_of, members), begun))) <= 1  # all as much ahead
 
         tape.guard(serves)
 
         def advance() -> None:
-            for member, _, _ in stepped:
+            for member in members:
                 member.steps += 1
 
         tape.after(advance)
 
-    def _record_update(self, tape: Any, p: Tensor, member: Member, group: Group, fixed: Mapping[str, Any]) -> None:
+    def _record_update(
+        self, tape: Any, p: Tensor, member: Member, settings: dict[str, Any], fixed: Mapping[str, Any]
+    ) -> None:
         state = {
-            key: tape.leaf(array, f"{p.name or 'p'}.{key}") for key, array in self._begun(member, p, group).items()
+            key: tape.leaf(array, f"{p.name or 'p'}.{key}") for key, array in self._begun(member, p, settings).items()
         }
         turn = tape.turn(member)
 
         def feed(key: str) -> Tensor:
             def fill(array: Any) -> None:
-                array.fill(self.at_step(member.steps + turn, group)[key])
+                array.fill(self.at_step(member.steps + turn, settings)[key])
 
-            return tape.feed(fill, (), p.dtype, name=key, once=(id(group), p.dtype, member.steps + turn, key))
+            return tape.feed(fill, (), p.dtype, name=key, once=(id(settings), p.dtype, member.steps + turn, key))
 
-        fed = {key: feed(key) for key in self.at_step(member.steps + turn, group)}
+        fed = {key: feed(key) for key in self.at_step(member.steps + turn, settings)}
         with no_grad():
             new, result = type(self).update(p, p._grad, state, **{**fixed, **fed})
         for key, leaf in state.items():
@@ -266,6 +293,9 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of the settings of each group, and of the steps and state of each parameter, by its position."""
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.refuse("state_dict() of an optimizer", "call it between calls")
         members = [member for group in self.param_groups for member in group.members]
         position = {id(member): i for i, member in enumerate(members)}
         return {
@@ -275,7 +305,7 @@ class Optimizer:
                 if member.steps
             },
             "param_groups": [
-                {**group, "params": [position[id(member)] for member in group.members]} for group in self.param_groups
+                {**group.settings, "params": [position[id(member)] for member in group.members]} for group in self.param_groups
             ],
         }
 
@@ -284,6 +314,9 @@ class Optimizer:
 
         Raises ValueError, and changes nothing, if the groups, the settings' names or the shapes differ.
         """
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.refuse("load_state_dict() of an optimizer", "call it between calls")
         groups = state["param_groups"]
         if [len(group["params"]) for group in groups] != [len(group.members) for group in self.param_groups]:
             raise ValueError(
@@ -312,6 +345,10 @@ class Optimizer:
                 own[key] = group[key]
         for member, (steps, arrays) in zip(members, taken, strict=True):
             member.steps, member.state = steps, arrays
+
+
+_state_of = operator.attrgetter("state")
+_steps_of = operator.attrgetter("steps")
 
 
 def _blocks(param: Any, grad: Any, state: State) -> Iterator[tuple[Any, Any, State]]:

@@ -17,9 +17,12 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from tinygrad_edu.graph import Edits, here, refuse_freed, tick
+from tinygrad_edu.graph import Edits, Results, here, refuse_freed, tick
 from tinygrad_edu.op import alias
 from tinygrad_edu.tensor import Tensor, new_leaf
+
+LARGEST = 1 << 14
+"""The bytes of a constant that is rather kept than computed, and of what is kept until it is planned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +96,13 @@ def _copied(target: Tensor) -> Callable[[], None]:
     return put_back
 
 
+def _emptied(array: Any, x: Tensor) -> Any:
+    """An array of no memory in place of the large one of `x`, unless its axes lie there in an order that must be known."""
+    if array.nbytes <= LARGEST or not (array.flags.c_contiguous or is_view(x)):
+        return array
+    return np.broadcast_to(np.zeros((), array.dtype), array.shape)
+
+
 class Tape:
     """What one run of a function did besides recording a graph; and how to undo it, should the run fail."""
 
@@ -106,6 +116,7 @@ class Tape:
         self.generators: list[np.random.Generator] = []
         self.modules: dict[int, Any] = {}
         self.afterwards: list[Callable[[], None]] = []
+        self.assigned: set[tuple[int, str]] = set()  # the attributes that the function sets, by the module's address
         self.numbers: dict[Any, Tensor] = {}
         self.born: set[Tensor] = set()  # leaves that the function makes, and so makes anew in each run
         self.plain: set[Tensor] = set()  # computed, but recorded for the replay alone
@@ -118,12 +129,11 @@ class Tape:
         self._turns: dict[Any, int] = {}
         self._written: set[Tensor] = set()
         self._freed: set[Tensor] = set()
-        self._set: set[tuple[int, str]] = set()
 
     # -- what is read and written -------------------------------------------------------------------
 
-    def write(self, target: Tensor, value: Tensor) -> None:
-        """Set the numbers of a tensor, now and in every run."""
+    def write(self, target: Tensor, value: Tensor, *, new: bool = False) -> None:
+        """Set the numbers of a tensor, now and in every run. One that is new has none to put back."""
         if owner(target) in self.placeholders:
             self.refuse(
                 f"writing into {target._describe()}, an argument,",
@@ -136,7 +146,7 @@ class Tape:
             )
         value = self.inside(value)
         self.start(owner(target), required=True)
-        if target not in self._written:
+        if target not in self._written and not new:
             self._written.add(target)
             self.undo.append(_copied(target))
         self.writes.append(Write(target, value, tick()))
@@ -205,6 +215,17 @@ class Tape:
         if not any(x._requires_grad or (x.op is not None and x not in self.plain) for x in among):
             self.plain.add(y)
 
+    def let_go(self, since: int = 0) -> None:
+        """Nobody will read again what was computed after the time `since`: shapes and types do for the plan."""
+        for reference, _ in reversed(self.computed):
+            x = reference()
+            if x is not None and x._made < since:
+                break
+            if x is not None and isinstance(x._data, tuple):
+                x._data = Results([_emptied(part, x) for part in x._data])
+            elif x is not None:
+                x._data = _emptied(x._data, x)
+
     def inside(self, x: Tensor) -> Tensor:
         """`x`; or if it was computed before the run, a leaf of its numbers, which it keeps."""
         if x.op is None or x._made > self.begun:
@@ -248,9 +269,9 @@ class Tape:
 
     def setting(self, module: Any, name: str) -> None:
         """An attribute of a module is being set or deleted."""
-        if (id(module), name) in self._set:
+        if (id(module), name) in self.assigned:
             return
-        self._set.add((id(module), name))
+        self.assigned.add((id(module), name))
         before = {key: value for key, value in vars(module).items() if key == name}
 
         def put_back() -> None:

@@ -18,11 +18,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.op import alias
-from tinygrad_edu.program.record import Tape, Write, owner, regions
+from tinygrad_edu.program.record import LARGEST, Tape, Write, owner, regions
 from tinygrad_edu.tensor import Tensor, new_leaf
-
-LARGEST = 1 << 14
-"""The bytes of a constant that is rather kept than computed."""
 
 
 @dataclass(frozen=True, eq=False)
