@@ -77,7 +77,7 @@ class Group(MutableMapping[str, Any]):
         tape = RECORDING.get().tape
         if tape is not None:
             tape.refuse(
-                f"setting {key} of an optimizer", "set it, or call scheduler.step(), between calls: each follows what it then is"
+                f"{key} of an optimizer was set", "set it, or call scheduler.step(), between calls"
             )
         self.settings[key] = _number(value)
 
@@ -295,7 +295,7 @@ class Optimizer:
         """Copies of the settings of each group, and of the steps and state of each parameter, by its position."""
         tape = RECORDING.get().tape
         if tape is not None:
-            tape.refuse("state_dict() of an optimizer", "call it between calls")
+            tape.refuse("state_dict() of an optimizer was called", "save between calls")
         members = [member for group in self.param_groups for member in group.members]
         position = {id(member): i for i, member in enumerate(members)}
         return {
@@ -316,7 +316,7 @@ class Optimizer:
         """
         tape = RECORDING.get().tape
         if tape is not None:
-            tape.refuse("load_state_dict() of an optimizer", "call it between calls")
+            tape.refuse("load_state_dict() of an optimizer was called", "load between calls")
         groups = state["param_groups"]
         if [len(group["params"]) for group in groups] != [len(group.members) for group in self.param_groups]:
             raise ValueError(
