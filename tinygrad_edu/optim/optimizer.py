@@ -282,12 +282,14 @@ class Optimizer:
             return tape.feed(fill, (), p.dtype, name=key, once=(id(settings), p.dtype, member.steps + turn, key))
 
         fed = {key: feed(key) for key in self.at_step(member.steps + turn, settings)}
+        since = tick()
         with no_grad():
             new, result = type(self).update(p, p._grad, state, **{**fixed, **fed})
         for key, leaf in state.items():
             if result[key] is not leaf:
                 tape.write(leaf, result[key])
         tape.write(p, new)
+        tape.let_go(since)
 
     # -- state --------------------------------------------------------------------------------------
 
