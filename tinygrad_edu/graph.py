@@ -206,9 +206,15 @@ class Cell:
 
 
 class Edits:
-    """How many attributes of modules have been set: a replay looks at them all again when there are more."""
+    """How often what replays depend on has changed: attributes of modules, arrays, hooks, whether a gradient is required,
+    and what has ended. A replay looks at all of it again when there have been more."""
 
     number = 0
+
+    @classmethod
+    def note(cls, ended: Any = None) -> None:
+        """One more."""
+        cls.number += 1
 
 
 class Freed(tuple[Any, ...]):

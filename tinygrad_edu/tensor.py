@@ -19,7 +19,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu import autograd
-from tinygrad_edu.graph import RECORDING, Cell, explain, recording, refuse_masked, tick
+from tinygrad_edu.graph import RECORDING, Cell, Edits, explain, recording, refuse_masked, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers, tell_elsewhere
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -62,6 +62,7 @@ class RemovableHook:
     def remove(self) -> None:
         """Take the hook off."""
         self._hooks.pop(self._key, None)
+        Edits.note()
 
 
 def _read_only(array: Any) -> Any:
@@ -161,6 +162,7 @@ class Tensor(NumPyProtocols):
             self._cell = Cell()
         self._data = array
         self._written()
+        Edits.note()
 
     @property
     def grad(self) -> Tensor | None:
@@ -288,6 +290,8 @@ class Tensor(NumPyProtocols):
         if tape is not None and self.op is None:
             tape.on_failure(lambda: setattr(self, "_requires_grad", before))
         self._requires_grad = bool(value)
+        if self._requires_grad is not before:
+            Edits.note()
         return self
 
     def zero_grad(self) -> None:
@@ -313,6 +317,7 @@ class Tensor(NumPyProtocols):
         hooks = self._more().hooks
         key = tick()
         hooks[key] = hook
+        Edits.note()
         return RemovableHook(hooks, key)
 
     def detach(self) -> Tensor:

@@ -108,6 +108,21 @@ class Scope:
         return ".".join([self._outermost().kind, self.path]).rstrip(".")
 
 
+class _Mode:
+    """`module.training`: True unless it was set. A function that reads it while it is recorded for replay depends on it."""
+
+    def __get__(self, module: Module | None, kind: type[Module]) -> bool:
+        if module is None:
+            return True
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.called(module)
+        return vars(module).get("training", True)
+
+    def __set__(self, module: Module, mode: bool) -> None:
+        vars(module)["training"] = mode
+
+
 class Module:
     """The base of layers and networks: write `forward`, and keep parameters and sub-modules as attributes.
 
@@ -121,7 +136,7 @@ class Module:
     (7.0, ['slope', 'height'])
     """
 
-    training: bool = True
+    training = _Mode()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; called as `module(x)`."""
@@ -310,15 +325,15 @@ class Module:
             tape = RECORDING.get().tape
             if tape is not None:
                 tape.setting(self, name)
-            Edits.number += 1
             object.__setattr__(self, name, value)
+            Edits.note()
 
         def __delattr__(self, name: str) -> None:
             tape = RECORDING.get().tape
             if tape is not None:
                 tape.setting(self, name)
-            Edits.number += 1
             object.__delattr__(self, name)
+            Edits.note()
 
         def __getattr__(self, name: str) -> Any:
             """Only reached for what is not there: says what is."""

@@ -8,6 +8,7 @@ long as what it was made with is as it was.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import types
 from collections.abc import Callable
@@ -16,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.creation import get_default_dtype
-from tinygrad_edu.graph import RECORDING, Recording
+from tinygrad_edu.graph import RECORDING, Recording, refuse_masked
 from tinygrad_edu.program.nested import signature
 from tinygrad_edu.program.plan import Plan
-from tinygrad_edu.program.run import Record
+from tinygrad_edu.program.run import Record, parameters
 from tinygrad_edu.tensor import Tensor
 
 __all__ = ["Replay", "replay"]
@@ -70,13 +71,19 @@ class Replay:
         self._f = f
         self._records: list[tuple[Any, Record]] = []  # the latest first
         self._lock = threading.Lock()  # runs share buffers
+        self._recorder: int | None = None  # the thread that records
+        self._takes_any_name = any(p.kind is p.VAR_KEYWORD for p in parameters(f))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a method: the object is then the first argument."""
         return self if instance is None else types.MethodType(self, instance)
 
     def __reduce__(self) -> Any:
-        return Replay, (self._f,)  # a copy records for itself
+        """As a function, it is pickled by its name, if it is found there; else a copy records for itself."""
+        found: Any = sys.modules.get(self.__module__)
+        for name in getattr(self, "__qualname__", "").split("."):
+            found = getattr(found, name, None)
+        return self.__qualname__ if found is self else (Replay, (self._f,))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result; its tensors are the caller's own."""
@@ -88,27 +95,60 @@ class Replay:
         if args:
             key += tuple([signature(x, found) for x in args])
         if kwargs:
+            kwargs = self._ordered(kwargs)
             key += ("by name", signature(kwargs, found))
         arrays = [self._numbers(x, recording) for x in found] if found else found
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            self._wait()
+        try:
+            entry: Any = None
             for entry in self._records:
                 known, record = entry
-                if known == key and not recording.anomaly and record.serves():
+                if known == key and record.serves() and not recording.anomaly:
                     if entry is not self._records[0]:
                         self._records.remove(entry)
                         self._records.insert(0, entry)
                     if found:
                         record.admit(found, arrays)
                     return record.run(arrays)
+            entry = known = record = None
+            return self._recorded(key, args, kwargs, recording.anomaly)
+        finally:
+            self._lock.release()
+
+    def _recorded(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], anomaly: bool) -> Any:
+        """Record the function: its result."""
+        self._records = [entry for entry in self._records if not entry[1].state.lost()]
+        self._recorder = threading.get_ident()
+        try:
             record, result = Record.make(self._f, args, kwargs)
-            if not recording.anomaly:  # which looks at each op, and so records every call
-                self._records = [(key, record), *self._records[: RECORDS - 1]]
-            return result
+        finally:
+            self._recorder = None
+        if not anomaly:  # which looks at each op, and so records every call
+            self._records = [(key, record), *self._records[: RECORDS - 1]]
+        return result
+
+    def _wait(self) -> None:
+        """Wait for another thread's call to end; raise RuntimeError if that waits too, as it would for a thread of its own."""
+        while not self._lock.acquire(timeout=1.0):
+            frame = sys._current_frames().get(self._recorder) if self._recorder is not None else None
+            if frame is not None and frame.f_code.co_filename == threading.__file__:
+                raise RuntimeError(
+                    f"{self._name} is called in a thread while it is being recorded for replay in another, which waits for a "
+                    f"thread: a recorded function is one thread; call {self._name}.__wrapped__ in threads that it starts"
+                )
+
+    def _ordered(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Arguments by name, in one order for all calls, unless the function takes them as a dict."""
+        return dict(sorted(kwargs.items())) if len(kwargs) > 1 and not self._takes_any_name else kwargs
 
     def _numbers(self, x: Any, recording: Recording) -> Any:
         """The array of an argument."""
         if not isinstance(x, Tensor):
-            return x if x.__class__ is np.ndarray else np.asarray(x)
+            if x.__class__ is np.ndarray:
+                return x
+            refuse_masked(x)
+            return np.asarray(x)
         if x._requires_grad and recording.enabled and (x.op is not None or recording.differentiating):
             raise RuntimeError(
                 f"{x._describe()} is part of a graph, which would end at {self._name}: what a replayed function returns is in "
@@ -122,7 +162,7 @@ class Replay:
 
     def _record(self) -> Record:
         if not self._records:
-            raise RuntimeError(f"{self._name} has not been called yet, so there is no program; call it once")
+            raise RuntimeError(f"{self._name} has not been called yet, or has forgotten it, so there is no program; call it once")
         return self._records[0][1]
 
     @property
@@ -140,9 +180,11 @@ class Replay:
 
         Afterwards each of `plan.instructions` has its `seconds`.
         """
+        if runs < 1:
+            raise ValueError(f"profile() takes the mean of 1 or more runs, but got runs={runs}")
         self(*args, **kwargs)
         found: list[Any] = []
-        signature((args, kwargs), found)
+        signature((args, self._ordered(kwargs)), found)
         with self._lock:
             return self._record().profile([self._numbers(x, RECORDING.get()) for x in found], runs)
 

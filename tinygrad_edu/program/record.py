@@ -7,7 +7,6 @@ What is read from outside the graph at each run (a learning rate, random numbers
 
 from __future__ import annotations
 
-import gc
 import sys
 import weakref
 from collections.abc import Callable, Iterable
@@ -328,10 +327,7 @@ class Tape:
 
 def refuse_kept(computed: Iterable[tuple[weakref.ref[Tensor], str]]) -> None:
     """Raise RuntimeError if something that a run computed outlives its graph: it would stay what it is now."""
-    kept = [(x, where) for x, where in computed if x() is not None]
-    if kept:
-        gc.collect()  # a cycle is nobody's
-    for reference, where in kept:
+    for reference, where in computed:
         x = reference()
         if x is not None:
             raise RuntimeError(

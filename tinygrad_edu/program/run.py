@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import inspect
-import operator
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.graph import Cell, Edits, recording, topological
+from tinygrad_edu.graph import Cell, recording, topological
 from tinygrad_edu.program.blocks import in_blocks
 from tinygrad_edu.program.emit import compiled, emit
-from tinygrad_edu.program.nested import check_result, mapped
+from tinygrad_edu.program.nested import check_result, mapped, objects
 from tinygrad_edu.program.plan import Plan, plan
 from tinygrad_edu.program.record import Tape, owner, refuse_kept, root
+from tinygrad_edu.program.state import State, modules_of
 from tinygrad_edu.tensor import Tensor, new_leaf
 
 
 class Record:
     """A program, the state it holds for, and how to call it."""
 
-    def __init__(self, planned: Plan, tape: Tape, template: Any, outputs: list[Tensor], slopes: list[Any]) -> None:
+    def __init__(
+        self, planned: Plan, tape: Tape, template: Any, outputs: list[Tensor], slopes: list[Any], given: list[Any]
+    ) -> None:
         self.plan = planned
         self.source, names = emit(planned)
         self._program = compiled(self.source, names)
@@ -33,7 +36,6 @@ class Record:
         self._afterwards = tape.afterwards
         self._generators = tape.generators
         self._slopes = slopes
-        self._guards = tape.guards
         written = {x for x in [owner(w.target) for w in tape.writes] if x.op is None}
         arrays = [x._data for x in written]
         self._all_written, self._foreign = arrays, [a for a in arrays if root(a).base is not None]
@@ -42,23 +44,23 @@ class Record:
         read = topological([*outputs, *[x for w in tape.writes for x in (w.value, w.target)]], through_constants=True)
         leaves = {x for x in [*read, *tape.differentiated] if x.op is None and x not in tape.placeholders}
         self._own = {id(x) for x in leaves if x._requires_grad}
-        self._held = [
-            (weakref.ref(x), x._data, x._requires_grad, x._cell if x in written else None)
-            for x in leaves | written | tape.outer.keys()
-        ]
-        self._modules = [(weakref.ref(m), m.training, _attributes(m, leaves)) for m in tape.modules.values()]
-        self._edits = Edits.number
+        self.state = State(tape, leaves | written | tape.outer.keys(), written, given)
+        self.serves = self.state.holds
         self._context = contextvars.copy_context()  # entered sooner than np.errstate()
         self._context.run(np.seterr, all="ignore")
+        self._context.run(np.setbufsize, 1024)  # so many numbers NumPy spreads or converts at a time: a few kB
 
     @classmethod
     def make(cls, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Record, Any]:
         """Run `f` once, recording; the record, and what `f` returned. If `f` raises, all is as before."""
         tape = Tape()
-        undo, computed = tape.undo, tape.computed
+        undo = tape.undo
         try:
             record, result = cls._made(tape, f, args, kwargs)
+            computed, born = tape.computed, weakref.WeakSet(tape.born)
             del tape  # and the graph with it
+            if born or any(x() is not None for x, _ in computed):
+                gc.collect()  # a cycle is nobody's
             refuse_kept(computed)
         except BaseException:
             for action in reversed(undo):
@@ -90,6 +92,9 @@ class Record:
         with recording(everything=True, tape=tape):
             result = f(*given, **named)
         check_result(result, _called(f))
+        found = list(objects((args, kwargs)))
+        for module in modules_of(f, found):
+            tape.called(module)
         for module in reversed(tape.modules.values()):
             list(module.named_buffers())  # which thereby have names, by their paths in the outermost module
         outputs: list[Tensor] = []
@@ -102,49 +107,19 @@ class Record:
 
         template = mapped(place, result)
         slopes = _keep_slopes(tape)
-        record = cls(in_blocks(plan(list(tape.placeholders), outputs, tape)), tape, template, outputs, slopes)
+        numbers = [x._data.copy() for x in outputs]
+        tape.let_go()
+        planned = in_blocks(plan(list(tape.placeholders), outputs, tape))
+        record = cls(planned, tape, template, outputs, slopes, found)
         record.admit(list(tape.placeholders.values()), [x._data for x in tape.placeholders])
-        return record, record._results([x._data for x in outputs])
+        return record, record._results(numbers)
 
     # -- whether it serves --------------------------------------------------------------------------
 
     def _settle(self) -> None:
         """What has ended with the recording was the function's own, and need not live on."""
         self._slopes = [slope for slope in self._slopes if slope[0]() is not None]
-        self._held = [held for held in self._held if held[0]() is not None]
-
-    def serves(self) -> bool:
-        """Whether all that the record was made with is still there, and as it was."""
-        for reference, array, learns, cell in self._held:
-            x = reference()
-            if x is None or x._data is not array or x._requires_grad is not learns:
-                return False
-            if cell is not None and x._cell is not cell:
-                return False
-        if self._edits != Edits.number:  # an attribute of some module has been set
-            if not all(map(self._unedited, self._modules)):
-                return False
-            self._edits = Edits.number
-        for reference, _, attributes in self._modules:
-            if reference() is None:
-                return False
-            for _, value, parts in attributes:
-                if parts is not None and not _same(_parts(value), parts):
-                    return False
-        return all(map(operator.call, self._guards))
-
-    @staticmethod
-    def _unedited(known: tuple[Any, bool, list[tuple[str, Any, Any]]]) -> bool:
-        """Whether a module has the attributes that it was recorded with."""
-        reference, training, attributes = known
-        m = reference()
-        if m is None or m.training is not training:
-            return False
-        for key, value, parts in attributes:
-            found = vars(m).get(key)
-            if found is not value and (parts is not None or isinstance(value, Tensor) or found != value):
-                return False
-        return True
+        self.state.settle()
 
     def admit(self, given: list[Any], arrays: list[Any]) -> None:
         """Raise ValueError for an argument that the function also finds by itself, or in memory that a run writes."""
@@ -227,39 +202,22 @@ _PLACE = new_leaf(None)
 """Where a tensor stands in what the function returns."""
 
 
-def _attributes(module: Any, leaves: set[Tensor]) -> list[tuple[str, Any, list[Any] | None]]:
-    """What a record depends on of a module: its parameters and buffers, and the plain values that it was made with.
-
-    Of lists, tuples and dicts, what is in them: that changes without an attribute being set.
-    """
-    return [
-        (key, value, _parts(value) if isinstance(value, list | tuple | dict) else None)
-        for key, value in vars(module).items()
-        if isinstance(value, bool | int | float | str | list | tuple | dict | None)
-        or (isinstance(value, Tensor) and (type(value) is not Tensor or value in leaves))
-    ]
-
-
-def _parts(value: Any) -> list[Any]:
-    return [*value, *value.values()] if isinstance(value, dict) else list(value)
-
-
-def _same(parts: list[Any], others: list[Any]) -> bool:
-    return len(parts) == len(others) and all(map(operator.is_, parts, others))
-
-
 def _called(f: Any) -> str:
     """What errors call the function."""
     return getattr(f, "__name__", type(f).__name__)
 
 
+def parameters(f: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What `f` says of its arguments: nothing, if it is a function of another language."""
+    try:
+        return list(inspect.signature(getattr(f, "forward", f)).parameters.values())
+    except (TypeError, ValueError):
+        return []
+
+
 def _names(f: Callable[..., Any], n: int) -> list[str]:
     """What `f` calls its first n arguments, for the program to call them alike."""
-    try:
-        parameters = list(inspect.signature(getattr(f, "forward", f)).parameters.values())
-    except (TypeError, ValueError):  # a function of another language
-        parameters = []
-    found = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:n]
+    found = [p.name for p in parameters(f) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:n]
     return found + [f"x{i}" for i in range(len(found), n)]
 
 
@@ -278,9 +236,10 @@ def _keep_slopes(tape: Tape) -> list[Any]:
                 "find it; return tg.grad(loss, x) instead"
             )
         if slope is not None and slope.op is not None:
-            holder = before if before is not None and _KEPT.get(id(before)) is before else new_leaf(slope._data.copy())
+            known = _KEPT.get(id(before))
+            holder = new_leaf(np.empty_like(slope._data)) if known is None else known
             holder.name = f"grad of {leaf.name}" if leaf.name else None
-            tape.write(holder, slope)
+            tape.write(holder, slope, new=known is None)
             _KEPT[id(holder)] = holder
             leaf._grad = slope = holder
         elif slope is not None:

@@ -1,0 +1,172 @@
+"""What a record holds for: the tensors, modules and objects it was made with, as they were.
+
+Most of it cannot change unnoticed. An attribute of a module that is set, a tensor that gets another array, is frozen or
+hooked, and anything here that ends, adds to `Edits.number`; so all is looked at again only when that number is another.
+What is in lists and dicts changes without a sign, and is compared in every call, as are the answers of the guards.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import itertools
+import operator
+import weakref
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
+
+from tinygrad_edu.graph import Edits
+from tinygrad_edu.program.nested import PLAIN, identity, objects
+from tinygrad_edu.program.record import Tape
+from tinygrad_edu.tensor import Tensor
+
+
+class State:
+    """What was there at the end of a recording, and whether it still is."""
+
+    def __init__(
+        self, tape: Tape, leaves: Iterable[Tensor], written: Collection[Tensor], arguments: Iterable[Any]
+    ) -> None:
+        self.guards = tape.guards
+        self._assigned = tape.assigned
+        self._arguments = [_reference(x) for x in arguments]
+        self._leaves = [
+            (_reference(x), x._data, x._requires_grad, x._cell if x in written else None, _hooks(x)) for x in leaves
+        ]
+        modules, containers = self._inside(tape.modules.values())
+        self._modules = [(_reference(m), m.training, self._attributes(m)) for m in modules]
+        marks = [(object(),) for _ in containers]  # between the things in one and those in the next
+        self._contents = [things for pair in zip(containers, marks, strict=True) for things in pair]
+        self._known = list(itertools.chain.from_iterable(self._contents))
+        self._edits = Edits.number
+
+    def settle(self) -> None:
+        """What has ended with the recording was the function's own, and need not live on."""
+        self._leaves = [known for known in self._leaves if known[0]() is not None]
+
+    # -- whether it holds ---------------------------------------------------------------------------
+
+    def holds(self) -> bool:
+        """Whether all is still there, and as it was."""
+        now = Edits.number
+        if now != self._edits:
+            if self.lost() or not self._unchanged():
+                return False
+            self._edits = now
+        elif self._contents and not self._filled():
+            return False
+        return all(map(operator.call, self.guards))
+
+    def lost(self) -> bool:
+        """Whether something has ended or been replaced, so that the record will hardly ever serve again.
+
+        A mode, a plain value, and whether a gradient is required may well be as they were some day.
+        """
+        for reference, array, *_ in self._leaves:
+            x = reference()
+            if x is None or x._data is not array:
+                return True
+        if any(reference() is None for reference in self._arguments):
+            return True
+        for reference, _, known in self._modules:
+            m = reference()
+            if m is None:
+                return True
+            if any(not isinstance(x, PLAIN) and vars(m).get(key) is not x for key, x in known.items()):
+                return True
+        return not self._filled()
+
+    def _unchanged(self) -> bool:
+        """Whether tensors and modules, all of which are there, are as they were."""
+        for reference, _, learns, cell, hooks in self._leaves:
+            x = reference()
+            if x._requires_grad is not learns or (cell is not None and x._cell is not cell) or _hooks(x) != hooks:
+                return False
+        for reference, training, known in self._modules:
+            m = reference()
+            now = self._attributes(m)
+            if m.training is not training or now.keys() != known.keys():
+                return False
+            if not all(_same(x, known[key]) for key, x in now.items()):
+                return False
+        return True
+
+    def _filled(self) -> bool:
+        """Whether lists and dicts hold the very things that they held."""
+        return all(map(operator.is_, itertools.chain.from_iterable(self._contents), self._known))
+
+    # -- what there is ------------------------------------------------------------------------------
+
+    def _attributes(self, module: Any) -> dict[str, Any]:
+        """What a module has, but for its mode, and for what the function itself puts there in each run."""
+        return {
+            key: x
+            for key, x in vars(module).items()
+            if key != "training"
+            and ((id(module), key) not in self._assigned or is_module(x) or (isinstance(x, Tensor) and type(x) is not Tensor))
+        }
+
+    def _inside(self, modules: Iterable[Any]) -> tuple[list[Any], list[Iterable[Any]]]:
+        """These modules and all that they hold; and what there is to see of the lists and dicts in them."""
+        found, views = [], []
+        things = list(modules)
+        seen = set(map(id, things))
+        for x in things:  # the list grows as it is read
+            if is_module(x):
+                found.append(x)
+                held: Iterable[Any] = self._attributes(x).values()
+            elif isinstance(x, dict):
+                held = x.values()
+                views += [x.keys(), held]
+            elif isinstance(x, list | tuple | set | deque):
+                held = x
+                views += [] if isinstance(x, tuple) else [x]
+            else:
+                continue
+            for part in held:
+                if isinstance(part, list | tuple | dict | set | deque) or is_module(part):
+                    if id(part) not in seen:
+                        seen.add(id(part))
+                        things.append(part)
+        return found, views
+
+
+def is_module(x: Any) -> bool:
+    """Whether it is a `nn.Module`, a room that is not below this one."""
+    return not isinstance(x, type) and hasattr(type(x), "named_modules")
+
+
+def modules_of(f: Any, arguments: Iterable[Any]) -> Iterator[Any]:
+    """The modules that `f` may use without calling them: those it is a method of, was given, closes over or names."""
+    found, functions = list(arguments), [f]
+    for g in functions:  # the list grows as it is read
+        if isinstance(g, functools.partial):
+            found += objects([g.args, g.keywords])
+            functions.append(g.func)
+            continue
+        found += [g, getattr(g, "__self__", None)]
+        if hasattr(g, "__code__"):
+            captured = gc.get_referents(*(g.__closure__ or ()))
+            functions += [x for x in captured if inspect.isroutine(x) and x not in functions]
+            found += [*captured, *[g.__globals__.get(name) for name in g.__code__.co_names]]
+    return filter(is_module, found)
+
+
+def _same(x: Any, y: Any) -> bool:
+    """Whether it is the same thing, or an equal plain value."""
+    return x is y or (isinstance(x, PLAIN) and isinstance(y, PLAIN) and identity(x) == identity(y))
+
+
+def _hooks(x: Tensor) -> list[Any]:
+    """What sees and replaces the gradient of a tensor."""
+    return [] if x._extra is None else list(x._extra.hooks.values())
+
+
+def _reference(x: Any) -> Callable[[], Any]:
+    """What gives `x` as long as it lives, and whose end is noted; `x` itself where Python has no such reference to it."""
+    try:
+        return weakref.ref(x, Edits.note)
+    except TypeError:
+        return lambda: x
