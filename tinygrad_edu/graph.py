@@ -139,7 +139,7 @@ def here() -> str:
     return f"{name}:{line}: {linecache.getline(name, line).strip()}"
 
 
-_LIBRARIES = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep, copy.__file__)
+_LIBRARIES = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep, copy.__file__, "<frozen ")
 
 
 def explain(error: Exception, message: str) -> NoReturn:

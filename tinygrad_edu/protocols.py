@@ -465,6 +465,9 @@ def _into(out: tuple[Any, ...], result: Any, name: str) -> Any:
         )
     if isinstance(result, NumPyProtocols):
         if result.op is not None:
+            result._refuse_taped(
+                f"out={type(target).__name__} of np.{name}, or += and its like on an array: the numbers"
+            )
             raise RuntimeError(
                 f"np.{name} was to be recorded, but out= is an array outside the graph; leave out=, or compute inside no_grad()"
             )

@@ -76,9 +76,7 @@ class Group(MutableMapping[str, Any]):
             raise self._lacks(key)
         tape = RECORDING.get().tape
         if tape is not None:
-            tape.refuse(
-                f"{key} of an optimizer was set", "set it, or call scheduler.step(), between calls"
-            )
+            tape.refuse(f"{key} of an optimizer was set", "set it, or call scheduler.step(), between calls")
         self.settings[key] = _number(value)
 
     def __delitem__(self, key: str) -> None:
@@ -307,7 +305,8 @@ class Optimizer:
                 if member.steps
             },
             "param_groups": [
-                {**group.settings, "params": [position[id(member)] for member in group.members]} for group in self.param_groups
+                {**group.settings, "params": [position[id(member)] for member in group.members]}
+                for group in self.param_groups
             ],
         }
 

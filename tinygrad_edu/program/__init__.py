@@ -38,12 +38,21 @@ def replay(f: Callable[..., Any]) -> Replay:
 
     Its Python is not run again. So looking at a number inside (`if loss > 1`, `loss.item()`, printing) raises at
     recording; numbers from elsewhere (a plain variable outside, a NumPy array made inside) stay what they were; warnings
-    are not given again. Other shapes, types or plain values, a module put into `eval()` or changed, a parameter with
-    other memory or frozen: all record anew.
+    are not given again.
+
+    What is followed: other shapes, types or plain values of arguments; `no_grad`, the default dtype; of modules (those
+    called, given, or named by the function) the mode, attributes, and what is in their lists and dicts; of tensors their
+    memory, hooks, and whether they require a gradient; of optimizers their settings and state. A change records anew, and
+    up to 8 records are kept.
+
+    What is not: tensors, models and optimizers are those of the recording, though a name or an entry of a dict outside
+    be bound to others while the old ones live; attributes of classes, and of objects that are no modules; what threads
+    compute that the function starts; `np.errstate`. What it puts into attributes itself is put there at recording only.
+    A logger that is given a tensor catches the error that would have been raised, and prints it instead.
 
     `.grad` is one tensor that each run writes again: to keep it, copy it. A run that raises leaves parameters, buffers,
     the optimizer's state and generators as they were; but an interrupt from the keyboard in the middle of an update
-    leaves it half done.
+    leaves it half done. Calls from several threads take turns.
 
     >>> import tinygrad_edu as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
@@ -162,7 +171,9 @@ class Replay:
 
     def _record(self) -> Record:
         if not self._records:
-            raise RuntimeError(f"{self._name} has not been called yet, or has forgotten it, so there is no program; call it once")
+            raise RuntimeError(
+                f"{self._name} has not been called yet, or has forgotten it, so there is no program; call it once"
+            )
         return self._records[0][1]
 
     @property

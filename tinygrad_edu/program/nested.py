@@ -38,7 +38,7 @@ def signature(x: Any, found: list[Any]) -> Any:
         if not x.dtype.isnative:
             x = x.astype(x.dtype.newbyteorder("="))
         found.append(x)
-        return x.shape, x.dtype
+        return x.shape, x.dtype, None
     if isinstance(x, Tensor):
         found.append(x)
         place = next(i for i, y in enumerate(found) if y is x) if x._requires_grad else None  # by the same or another?

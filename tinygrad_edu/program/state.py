@@ -105,31 +105,33 @@ class State:
             key: x
             for key, x in vars(module).items()
             if key != "training"
-            and ((id(module), key) not in self._assigned or is_module(x) or (isinstance(x, Tensor) and type(x) is not Tensor))
+            and (
+                (id(module), key) not in self._assigned
+                or is_module(x)
+                or (isinstance(x, Tensor) and type(x) is not Tensor)
+            )
         }
 
     def _inside(self, modules: Iterable[Any]) -> tuple[list[Any], list[Iterable[Any]]]:
         """These modules and all that they hold; and what there is to see of the lists and dicts in them."""
-        found, views = [], []
+        found: list[Any] = []
+        views: list[Iterable[Any]] = []
         things = list(modules)
         seen = set(map(id, things))
         for x in things:  # the list grows as it is read
+            held: Iterable[Any] = x
             if is_module(x):
                 found.append(x)
-                held: Iterable[Any] = self._attributes(x).values()
+                held = self._attributes(x).values()
             elif isinstance(x, dict):
                 held = x.values()
                 views += [x.keys(), held]
-            elif isinstance(x, list | tuple | set | deque):
-                held = x
-                views += [] if isinstance(x, tuple) else [x]
-            else:
-                continue
+            elif not isinstance(x, tuple):
+                views.append(x)
             for part in held:
-                if isinstance(part, list | tuple | dict | set | deque) or is_module(part):
-                    if id(part) not in seen:
-                        seen.add(id(part))
-                        things.append(part)
+                if (isinstance(part, list | tuple | dict | set | deque) or is_module(part)) and id(part) not in seen:
+                    seen.add(id(part))
+                    things.append(part)
         return found, views
 
 
