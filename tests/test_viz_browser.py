@@ -32,7 +32,7 @@ def fruit():
     return draw(y)
 
 
-def softmax_with_loss():
+def softmax_with_loss(**options):
     scores = [leaf(x, f"a{i}") for i, x in enumerate((0.3, 2.9, 4.0), 1)]
     targets = [tg.Tensor(x, name=f"t{i}") for i, x in enumerate((0.0, 1.0, 0.0), 1)]
     e = [np.exp(a) for a in scores]
@@ -40,7 +40,7 @@ def softmax_with_loss():
     terms = [t * np.log(x * share) for t, x in zip(targets, e, strict=True)]
     loss = (terms[0] + terms[1] + terms[2]) * -1
     loss.name = "L"
-    return draw(loss)
+    return draw(loss, **options)
 
 
 def fan_out():
@@ -191,6 +191,45 @@ def test_each_step_shows_what_the_frame_shows(visit, make):
             .filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('.forward.pending')).map(e => e.id)"""
         )
         assert sorted(shown) == sorted(thing.id for thing in things if thing.step <= last)
+
+
+@pytest.mark.parametrize("style", ["record", "plain"])
+def test_the_other_styles_step_too(visit, style):
+    page = visit(price, figure={"style": style})
+    seen = [numbers(page)]
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+        seen.append(numbers(page))
+    mark = "" if style == "record" else "∂ "
+    forward = ["1.1", "100", "2", "200", "220"]
+    assert seen[0] == []
+    assert seen[2] == sorted(forward)
+    assert seen[3] == sorted([*forward, f"{mark}1"])
+    assert seen[4] == sorted([*forward, *(f"{mark}{number}" for number in ("1", "1.1", "200"))])
+    assert seen[5] == sorted([*forward, *(f"{mark}{number}" for number in ("1", "1.1", "200", "2.2", "110"))])
+    page.click("#exercise")
+    assert numbers(page) == sorted([*forward, f"{mark}1"])
+    page.click('.answer[data-wire="u0"]')
+    assert f"{mark}2.2" in numbers(page)
+    page.click("#o0")
+    assert page.text_content("#panel h2") == "×multiply"
+    page.click("text=apple")
+    assert page.text_content("#panel h2") == "apple"
+    assert page.text_content("#panel [data-part=total]") == "2.2"
+
+
+@pytest.mark.parametrize("style", ["record", "plain"])
+def test_layers_close_and_open_in_the_other_styles(visit, style):
+    page = visit(three_layers, figure={"style": style})
+    page.keyboard.press("End")
+    before = page.locator("#figure .node:not(.name)").count()
+    page.click("#close-all")
+    closed = page.locator("#figure .node:not(.name)").count()
+    assert closed < before
+    page.click(".badge >> nth=0")
+    assert closed < page.locator("#figure .node:not(.name)").count() <= before
+    page.click("#open-all")
+    assert page.locator("#figure .node:not(.name)").count() == before
 
 
 def test_keys_buttons_and_slider_move(visit):
@@ -419,6 +458,22 @@ BOXES = """() => [...document.querySelectorAll('#figure text[id]')].map(e => {
     const b = e.getBBox(); return [e.textContent, b.x, b.y + b.height * .18, b.x + b.width, b.y + b.height * .82]})"""
 
 
+def overlaps(boxes):
+    return [
+        (a[0], b[0]) for a, b in combinations(boxes, 2) if a[1] < b[3] and b[1] < a[3] and a[2] < b[4] and b[2] < a[4]
+    ]
+
+
+@pytest.mark.parametrize("style", ["record", "plain"])
+@pytest.mark.parametrize("make", [price, softmax_with_loss, three_layers], ids=lambda make: make.__name__)
+def test_no_label_covers_another_in_the_other_styles(visit, make, style):
+    page = visit(make, figure={"style": style})
+    end(page)
+    boxes = page.evaluate(BOXES)
+    assert len(boxes) > 10
+    assert overlaps(boxes) == []
+
+
 @pytest.mark.parametrize(
     "make", [price, fruit, softmax_with_loss, fan_out, three_layers], ids=lambda make: make.__name__
 )
@@ -426,15 +481,12 @@ def test_no_label_covers_another_or_a_circle(visit, make):
     page = visit(make)
     end(page)
     boxes = page.evaluate(BOXES)
+    assert len(boxes) > 10
+    assert overlaps(boxes) == []
     circles = page.evaluate(
         """() => [...document.querySelectorAll('#figure .node ellipse.circle')].map(e =>
         [e.cx.baseVal.value, e.cy.baseVal.value, e.rx.baseVal.value, e.parentNode.querySelector('text').textContent])"""
     )
-    assert len(boxes) > 10
-    overlaps = [
-        (a[0], b[0]) for a, b in combinations(boxes, 2) if a[1] < b[3] and b[1] < a[3] and a[2] < b[4] and b[2] < a[4]
-    ]
-    assert overlaps == []
     for x, y, r, symbol in circles:
         near = [np.hypot(x - np.clip(x, b[1], b[3]), y - np.clip(y, b[2], b[4])) < r for b in boxes]
         assert [b[0] for b, inside in zip(boxes, near, strict=True) if inside] == [symbol]

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import re
+import xml.etree.ElementTree as ET
 from functools import cache
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -369,9 +370,75 @@ def test_the_theme_of_the_figure_is_that_of_the_page():
     assert "#D55E00" not in Elements(price(theme="print").html()).inside["style", None]
 
 
-def test_other_styles_have_no_page():
-    with pytest.raises(ValueError, match="style 'book', not 'record'"):
-        price(style="record").html()
+@pytest.mark.parametrize("style", ["record", "plain"])
+@pytest.mark.parametrize("grad", ["number", "symbol"])
+def test_other_styles_have_a_page_of_all_that_is_on_their_picture(style, grad):
+    for drawing in (price(style=style, grad=grad), three_layers(style=style, grad=grad), tagged(style, grad)):
+        view = data_of(drawing.html())["views"][0]
+        drawn = ET.fromstring(drawing.svg()).iter("{http://www.w3.org/2000/svg}text")
+        on_picture = sorted("".join(text.itertext()).strip("\xa0 ") for text in drawn)
+        assert sorted(text["text"] for text in view["texts"] if text["role"] != "note") == [t for t in on_picture if t]
+        assert {shape["op"] for shape in view["shapes"] if "op" in shape} == {op.id for op in drawing.graph.ops}
+        lines = {line["id"] for line in view["lines"]}
+        used = {f"{use.id}-forward" for use in drawing.graph.uses if use.op or style == "plain"}
+        made = {f"{op.outputs[0]}-made-forward" for op in drawing.graph.ops} if style == "record" else set()
+        assert lines == used | made
+        left, top = 0, 0
+        width, height = view["size"]
+        for text in view["texts"]:
+            assert left - 1 <= text["x"] - text["w"] / 2
+            assert text["x"] + text["w"] / 2 <= width + 1
+            assert top - 1 <= text["y"] <= height + 1
+
+
+@pytest.mark.parametrize("style", ["record", "plain"])
+def test_lines_and_numbers_of_other_styles_belong_to_their_uses(style):
+    drawing = three_layers(style=style)
+    view = data_of(drawing.html())["views"][0]
+    shapes = {shape["op"]: shape for shape in view["shapes"] if "op" in shape}
+    lines = {line["id"]: line for line in view["lines"]}
+    for use in drawing.graph.uses:
+        if use.op:
+            line, shape = lines[f"{use.id}-forward"], shapes[use.op]
+            (x0, _), (x, y) = line["points"][-2:]
+            assert abs(x - shape["x"]) <= shape["w"] / 2 + 2
+            assert abs(y - shape["y"]) <= shape["h"] / 2 + 2
+            assert x0 < x
+            assert line["k"] == shape["k"]
+    flowing = {use.value for use in drawing.graph.uses if use.flows}
+    for side, values in (("above", {value.id for value in drawing.graph.values}), ("below", flowing)):
+        found = [text for text in view["texts"] if text.get("side") == side]
+        assert {text["value"] for text in found} == {
+            value for value in values if drawing.labels.above(*known(drawing, value))
+        }
+        assert all(view["uses"][text["wire"]]["value"] == text["value"] for text in found)
+
+
+def known(drawing, id):
+    (value,) = (value for value in drawing.graph.values if value.id == id)
+    return value, next(use for use in drawing.graph.uses if use.value == id)
+
+
+def tagged(style, grad):
+    """A graph so large that a leaf stands at each of its uses."""
+    x = h = tg.Tensor(0.5, requires_grad=True, name="x")
+    for _ in range(110):
+        h = np.tanh(h * x)
+    return draw(h, style=style, grad=grad, collapse=None)
+
+
+@pytest.mark.parametrize("style", ["record", "plain"])
+def test_the_steps_of_all_styles_are_the_same(style):
+    for make in (price, three_layers):
+        steps = [data_of(make(style=s).html())["views"][0]["steps"] for s in ("book", style)]
+        assert steps[0] == steps[1]
+    view = data_of(price(style=style).html())["views"][0]
+    appears = {text["text"]: text["k"] for text in view["texts"]}
+    mark = "∂ " if style == "plain" else ""
+    assert appears["apple"] == appears["100"] == 1
+    assert appears["220"] == 2
+    assert appears[f"{mark}1"] == 3
+    assert appears[f"{mark}110"] == appears[f"{mark}2.2"] == 5
 
 
 def test_a_value_alone_is_a_page_too():

@@ -28,6 +28,7 @@ from viz.plan import SMALL_FONT, Plan, Words, make_plan
 from viz.render import graphviz
 from viz.scene import Line, Scene, Shape, Text
 from viz.slopes import Reading
+from viz.styled_scene import styled_plan, styled_scene
 from viz.svg import animated, tidy
 from viz.words import words
 
@@ -154,11 +155,16 @@ class Drawing(Picture):
     @cached_property
     def plan(self) -> Plan:
         """What is to be placed."""
+        if self.look.style != "book":
+            return styled_plan(self.graph, self.labels, self.look.style)
         return make_plan(self.graph, self.labels)
 
     @cached_property
     def scene(self) -> Scene:
-        """Every shape, line and text in its place (of the style "book")."""
+        """Every shape, line and text in its place."""
+        notes = [Words(note, "note", size=SMALL_FONT) for note in self.graph.notes]
+        if self.look.style != "book":
+            return styled_scene(self.plan, self.render("json0"), notes)
         column = columns(self.plan)
         plan = grouped(self.plan, self.graph, column)
 
@@ -166,7 +172,6 @@ class Drawing(Picture):
             heights = read_heights(graphviz(placement(plan, column, free), "dot", "json0", self.look.timeout))
             if large and not plan.groups:
                 heights = straight_heights(plan, column, heights.of)
-            notes = [Words(note, "note", size=SMALL_FONT) for note in self.graph.notes]
             return draw_lines(plan, column, heights, [*self.labels.legend(), *notes], self.look.panels)
 
         large = len(plan.wires) >= LARGE

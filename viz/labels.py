@@ -168,6 +168,15 @@ class FigureLabels:
         return (Words(clean(value.name) if value.name else value_text(value, self.sizes), "name"),)
 
 
+def marked(written: str) -> str:
+    """A derivative that stands beside a value, said to be one.
+
+    >>> marked("2.2"), marked("∂L/∂x")
+    ('∂ 2.2', '∂L/∂x')
+    """
+    return written if written.startswith("∂") else f"∂ {written}"
+
+
 def asked(said: str) -> str:
     """What a legend says, with room for the answer.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from viz.graph import Graph, Use, Value, users
-from viz.labels import FigureLabels
+from viz.labels import FigureLabels, marked
 from viz.plan import Words
 
 
@@ -42,7 +42,7 @@ def _derivative(below: tuple[Words, ...]) -> list[str]:
     """A derivative, said to be one; what is left blank has nothing to say."""
     if not below or below[0].role == "blank":
         return []
-    return [_text(below) if below[0].text.startswith("∂") else f"∂ {_text(below)}"]
+    return [marked(_text(below))]
 
 
 def _text(lines: tuple[Words, ...]) -> str:

@@ -7,9 +7,11 @@ from html import escape
 
 from viz.dot import FONT, HURRY, LARGE, Theme, edge, literal, node, sheet
 from viz.graph import Graph, Use, Value, users
-from viz.labels import FigureLabels
+from viz.labels import FigureLabels, marked
 from viz.metrics import text_width
 from viz.plan import TAGS, Words
+
+SMALL = 12.0  # the font size on edges
 
 
 def styled(graph: Graph, labels: FigureLabels, style: str, theme: Theme) -> str:
@@ -27,49 +29,49 @@ def styled(graph: Graph, labels: FigureLabels, style: str, theme: Theme) -> str:
 
 def _records(graph: Graph, labels: FigureLabels, theme: Theme) -> Iterator[str]:
     """Each value a table: its name | its value | its derivative; each operation a circle before it."""
-    apart = _apart(graph)
-    for id, value, at in _nodes(graph):
+    own = apart(graph)
+    for id, value, at in nodes(graph):
         yield node(id, html=_table(value, at, labels, theme), shape="plain", **_known(id, value.kind))
     for op in graph.ops:
         shape = "circle" if op.shape == "circle" else "box"
-        yield node(op.id, label=literal(_line(labels.circle(op))), shape=shape, **_known(op.id, "op"))
+        yield node(op.id, label=literal(line(labels.circle(op))), shape=shape, **_known(op.id, "op"))
         for value_id in op.outputs:
             yield edge(op.id, value_id, id=f"{value_id}-made")
     for use in graph.uses:
         if use.op is not None:
-            yield edge(_origin(use, apart), use.op, id=use.id)
+            yield edge(origin(use, own), use.op, id=use.id)
 
 
 def _edges(graph: Graph, labels: FigureLabels, theme: Theme) -> Iterator[str]:
     """Each operation an ellipse, each use an edge with the value and the derivative on it."""
     values = {value.id: value for value in graph.values}
-    apart = _apart(graph)
-    for id, value, _ in _nodes(graph):
+    own = apart(graph)
+    for id, value, _ in nodes(graph):
         if value.op is None:
             yield _name(id, labels.name(value, False), value.kind)
     for op in graph.ops:
         shape = "ellipse" if op.shape == "circle" else "box"
-        yield node(op.id, label=literal(_line(labels.circle(op))), shape=shape, **_known(op.id, "op"))
+        yield node(op.id, label=literal(line(labels.circle(op))), shape=shape, **_known(op.id, "op"))
     for use in graph.uses:
         value = values[use.value]
         target = use.op or f"{use.id}-result"
         if use.op is None:
             yield _name(target, labels.name(value, True), "result")
-        origin = value.op or _origin(use, apart)
-        yield edge(origin, target, id=use.id, label=_both(labels, value, use), fontsize="12")
+        tail = value.op or origin(use, own)
+        yield edge(tail, target, id=use.id, label=_both(labels, value, use), fontsize=f"{SMALL:g}")
 
 
-def _nodes(graph: Graph) -> Iterator[tuple[str, Value, Use | None]]:
+def nodes(graph: Graph) -> Iterator[tuple[str, Value, Use | None]]:
     """The node of each value, by its id; of a leaf that stands at each of its uses, one a use."""
-    used, apart = users(graph), _apart(graph)
+    used, own = users(graph), apart(graph)
     for value in graph.values:
-        if value.id in apart:
-            yield from ((_origin(use, apart), value, use) for use in used[value.id])
+        if value.id in own:
+            yield from ((origin(use, own), value, use) for use in used[value.id])
         elif used[value.id] or value.op is not None:
             yield value.id, value, None
 
 
-def _apart(graph: Graph) -> frozenset[str]:
+def apart(graph: Graph) -> frozenset[str]:
     """The leaves that stand at each of their uses: in a large graph, those used often, which Graphviz takes minutes for."""
     if len(graph.uses) <= LARGE:
         return frozenset()
@@ -77,14 +79,14 @@ def _apart(graph: Graph) -> frozenset[str]:
     return frozenset(value.id for value in graph.values if value.op is None and len(used[value.id]) >= TAGS)
 
 
-def _origin(use: Use, apart: frozenset[str]) -> str:
+def origin(use: Use, apart: frozenset[str]) -> str:
     """The node that a use of a value comes from."""
     return f"{use.id}-tag" if use.value in apart else use.value
 
 
 def _name(id: str, words: tuple[Words, ...], kind: str) -> str:
     tight = {"shape": "plaintext", "width": "0", "height": "0.3", "margin": "0.05,0"}
-    return node(id, label=literal(_line(words)), **tight, **_known(id, f"name {kind}"))
+    return node(id, label=literal(line(words)), **tight, **_known(id, f"name {kind}"))
 
 
 def _known(id: str, classes: str) -> dict[str, str]:
@@ -93,12 +95,12 @@ def _known(id: str, classes: str) -> dict[str, str]:
 
 
 def _both(labels: FigureLabels, value: Value, use: Use) -> str:
-    above, below = _line(labels.above(value, use)), _line(labels.below(value, use))
-    lines = [above] + ([f"∂ {below}"] if below else [])
+    above, below = line(labels.above(value, use)), line(labels.below(value, use))
+    lines = [above] + ([marked(below)] if below else [])
     return "\\n".join(literal(line) for line in lines if line)
 
 
-def _line(lines: tuple[Words, ...]) -> str:
+def line(lines: tuple[Words, ...]) -> str:
     """Lines of text as one; a blank stays blank."""
     return " ".join("____" if line.role == "blank" else line.text for line in lines)
 
@@ -107,7 +109,7 @@ def _table(value: Value, use: Use | None, labels: FigureLabels, theme: Theme) ->
     """A value's name, number and derivative (of one use, or whole) in three cells, each as wide as its text; in HTML."""
     name = labels.name(value, False) if value.name else ()
     cells = [
-        _cell(_line(words), colour, bold)
+        _cell(line(words), colour, bold, cell_width(words))
         for words, colour, bold in (
             (name, theme.parameter if value.kind == "parameter" else theme.ink, False),
             (labels.above(value, use), theme.ink, False),
@@ -119,7 +121,12 @@ def _table(value: Value, use: Use | None, labels: FigureLabels, theme: Theme) ->
     return f"{table}<tr>{''.join(cells) or '<td></td>'}</tr></table>"
 
 
-def _cell(text: str, colour: str, bold: bool) -> str:
+def cell_width(words: tuple[Words, ...]) -> float:
+    """The width of a cell that these lines are written into, as one."""
+    return text_width(line(words)) + 10.0
+
+
+def _cell(text: str, colour: str, bold: bool, width: float) -> str:
     written = escape(text).replace("\\", "\\\\") or "&#160;"
     written = f"<b>{written}</b>" if bold else written
-    return f'<td width="{text_width(text) + 10:.0f}"><font color="{colour}">{written}</font></td>'
+    return f'<td width="{width:.0f}"><font color="{colour}">{written}</font></td>'

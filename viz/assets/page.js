@@ -97,7 +97,7 @@ function drawShape(parent, { id, kind, x, y, w, h, k, op }) {
     const shrink = kind === "cloud" ? 0.45 : 0.5;
     svg(g, "ellipse", { ...outline, cx: x, cy: y, rx: w * shrink, ry: h * shrink });
   } else {
-    svg(g, "rect", { ...outline, x: x - w / 2, y: y - h / 2, width: w, height: h, rx: Math.min(12, h / 4) });
+    svg(g, "rect", { ...outline, x: x - w / 2, y: y - h / 2, width: w, height: h, rx: kind === "cell" ? 0 : Math.min(12, h / 4) });
   }
   if (op) {
     const ring = kind === "box" ? { rx: 15 } : { rx: (Math.min(w, h) + 8) / 2 };
