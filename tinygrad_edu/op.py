@@ -176,6 +176,8 @@ class Op:
     broadcasts: the inputs are broadcast together, so gradients are summed back by the engine.
     view: the result may share memory with the first input.
     takes_out: forward(..., out=array) writes its result there, or with several outputs, hidden ones too, out=(array, …).
+        If forward takes `scratch` as well, an array of the shape that the inputs broadcast to and of the type of the
+        result saves it from making one to compute in.
     judges: forward may raise over the values of its inputs, such as a class number out of range. Left out, what takes
         `out` does not, and all else does.
     symmetric: the input is a matrix taken for symmetric, so forward may read either of xᵢⱼ and xⱼᵢ: the gradient is by
@@ -236,6 +238,7 @@ class Op:
         self.broadcasts = broadcasts
         self.view = view
         self.takes_out = takes_out
+        self.takes_scratch = not isinstance(forward, np.ufunc) and "scratch" in inspect.signature(forward).parameters
         self.judges = not takes_out if judges is None else judges
         self.symmetric = symmetric
         self.analytic = analytic
@@ -254,7 +257,7 @@ class Op:
         self._smooth = vjp is not None and not self._partial and isinstance(forward, np.ufunc)  # floats give floats
         if bind is None:
             names = list(inspect.signature(forward).parameters.values()) if not isinstance(forward, np.ufunc) else []
-            names = [p for p in names if p.name != "out"]  # where to write is no setting
+            names = [p for p in names if p.name not in ("out", "scratch")]  # where to write is no setting
             if self.arity is None:
                 self.arity = forward.nin if isinstance(forward, np.ufunc) else 1
             self._input_names = [p.name for p in names[: self.arity]]
@@ -653,7 +656,7 @@ def composite(
     return decorate
 
 
-@op(symbol="item", vjp=(lambda g, y, x, *, index: g,), view=True)
+@op(symbol="item", vjp=(lambda g, y, x, *, index: g,), view=True, judges=False)
 def item(x: Any, index: int) -> Any:
     """One of the results of an op that has several."""
     return x[index]
@@ -662,7 +665,7 @@ def item(x: Any, index: int) -> Any:
 item.selects = True
 
 
-@op(symbol="=", vjp=(None,), view=True)
+@op(symbol="=", vjp=(None,), view=True, judges=False)
 def alias(x: Any) -> Any:
     """y = x in the same memory, without a derivative: what `detach()` is where all must be recorded."""
     return x[...]

@@ -13,6 +13,7 @@ import numpy
 from tinygrad_edu import random
 from tinygrad_edu.graph import RECORDING, no_grad
 from tinygrad_edu.ops.elementwise import tanh
+from tinygrad_edu.ops.indexing import take
 from tinygrad_edu.ops.losses import (
     class_numbers,
     probability_cross_entropy,
@@ -299,7 +300,7 @@ def _weighted_cross_entropy(
     spread = np.where(kept, -np.sum(log_probabilities * weights, axis=1), 0)
     losses = (1 - label_smoothing) * chosen + label_smoothing / classes * spread
     if reduction == "mean":
-        return np.sum(losses) / np.sum(np.where(kept, np.take(weights, np.where(kept, target, 0)), 0))
+        return np.sum(losses) / np.sum(np.where(kept, take(weights, np.where(kept, target, 0)), 0))
     return _reduced(losses, reduction)
 
 
@@ -324,10 +325,10 @@ def nll_loss(
     classes = class_numbers(target, shape[1], ignore_index)
     picked = -np.take_along_axis(log_probabilities, classes[:, None], 1)[:, 0]
     if weight is not None:
-        picked = picked * np.take(weight, classes)
+        picked = picked * take(weight, classes)
     losses = np.where(kept, picked, 0)
     if reduction == "mean":
-        return np.sum(losses) / np.sum(kept if weight is None else np.where(kept, np.take(weight, classes), 0))
+        return np.sum(losses) / np.sum(kept if weight is None else np.where(kept, take(weight, classes), 0))
     return _reduced(losses, reduction)
 
 

@@ -20,6 +20,7 @@ def _diagonal_rule(g: Any, y: Any, x: Any, *, offset: int, axis1: int, axis2: in
     vjp=(_diagonal_rule,),
     answers=(np.diagonal,),
     view=True,
+    judges=False,
     analytic=True,
     formulas=["∂L/∂x = 0 but on the diagonal ∂L/∂y"],
     examples=[
@@ -42,6 +43,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 @op(
     symbol="diag",
     vjp=(lambda g, y, d, *, shape, offset, axis1, axis2: np.diagonal(g, offset, axis1, axis2),),
+    takes_out=True,
     analytic=True,
     formulas=["∂L/∂x = diagonal(∂L/∂y)"],
     examples=[
@@ -50,14 +52,17 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         example((3, 1), shape=(2, 3, 4), offset=1, axis1=-1, axis2=0),
     ],
 )
-def from_diagonal(x: Any, shape: tuple[int, ...], offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def from_diagonal(
+    x: Any, shape: tuple[int, ...], offset: int = 0, axis1: int = 0, axis2: int = 1, *, out: Any = None
+) -> Any:
     """y = 0 of the given shape, but yᵢᵢ = xᵢ: the adjoint of `diagonal`.
 
     >>> from_diagonal(np.array([1, 2]), shape=(2, 3), offset=1)
     array([[0, 1, 0],
            [0, 0, 2]])
     """
-    y = np.zeros(shape, x.dtype)
+    y = np.zeros(shape, x.dtype) if out is None else out
+    y.fill(0)
     place = np.diagonal(y, offset, axis1, axis2)
     if place.shape != x.shape:
         raise ValueError(f"a diagonal of shape {place.shape} is to be filled, but got {x.shape}")
@@ -113,22 +118,38 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
     return y if dtype is None else np.astype(y, dtype)
 
 
+def _clear(x: Any, k: int) -> None:
+    """xᵢⱼ = 0 where j ≥ i + k: by rows, or by columns where there are fewer."""
+    rows, columns = x.shape[-2:]
+    if rows <= columns:
+        for i in range(rows):
+            x[..., i, max(i + k, 0) :] = 0
+    else:
+        for j in range(columns):
+            x[..., : max(j - k + 1, 0), j] = 0
+
+
 @op(
     symbol="tril",
     vjp=(lambda g, y, x, *, k: np.tril(g, k),),
     answers=(np.tril,),
     broadcasts=True,
+    takes_out=True,
     analytic=True,
     examples=[example((3, 3)), example((2, 3, 4), k=-1), example((3, 2), k=1), example((3,))],
 )
-def tril(x: Any, k: int = 0) -> Any:
+def tril(x: Any, k: int = 0, *, out: Any = None) -> Any:
     """yᵢⱼ = xᵢⱼ where j ≤ i + k, else 0: the lower triangle.
 
     >>> tril(np.array([[1, 2], [3, 4]]))
     array([[1, 0],
            [3, 4]])
     """
-    return np.tril(x, k)
+    if out is None:
+        return np.tril(x, k)
+    np.copyto(out, x)
+    _clear(out, k + 1)
+    return out
 
 
 @op(
@@ -136,14 +157,19 @@ def tril(x: Any, k: int = 0) -> Any:
     vjp=(lambda g, y, x, *, k: np.triu(g, k),),
     answers=(np.triu,),
     broadcasts=True,
+    takes_out=True,
     analytic=True,
     examples=[example((3, 3)), example((2, 3, 4), k=-1), example((3, 2), k=1), example((3,))],
 )
-def triu(x: Any, k: int = 0) -> Any:
+def triu(x: Any, k: int = 0, *, out: Any = None) -> Any:
     """yᵢⱼ = xᵢⱼ where j ≥ i + k, else 0: the upper triangle.
 
     >>> triu(np.array([[1, 2], [3, 4]]))
     array([[1, 2],
            [0, 4]])
     """
-    return np.triu(x, k)
+    if out is None:
+        return np.triu(x, k)
+    np.copyto(out, x)
+    _clear(out.mT, 1 - k)
+    return out

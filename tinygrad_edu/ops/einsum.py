@@ -109,6 +109,7 @@ def _multiplications(equation: str, shapes: tuple[tuple[int, ...], ...]) -> int:
     answers=(np.einsum,),
     broadcasts=True,
     view=True,
+    takes_out=True,
     analytic=True,
     examples=[
         example("ij->ji", (2, 3)),
@@ -134,7 +135,7 @@ def _multiplications(equation: str, shapes: tuple[tuple[int, ...], ...]) -> int:
         example("ij,jk->ik", (2, 3), (3, 2), optimize=True),
     ],
 )
-def einsum(*xs: Any, equation: str) -> Any:
+def einsum(*xs: Any, equation: str, out: Any = None) -> Any:
     """y = Σ of products over the labels that the equation's output leaves out: `einsum("ij,jk->ik", a, b)` is a @ b.
 
     Every form that NumPy has: an implicit output ("ij,jk"), an ellipsis ("...ij,...jk->...ik"), labels repeated in
@@ -148,4 +149,4 @@ def einsum(*xs: Any, equation: str) -> Any:
     [[1.0, 0.0], [0.0, 1.0]]
     """
     large = len(xs) > 1 and _multiplications(equation, tuple([x.shape for x in xs])) > 20_000
-    return np.einsum(equation, *xs, optimize=large)
+    return np.einsum(equation, *xs, out=out, optimize=large)

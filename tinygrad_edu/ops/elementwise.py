@@ -88,7 +88,7 @@ def zero(x: Any, *, out: Any = None) -> Any:
     return out
 
 
-_BITS = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
+BITS = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
 
 
 @op(
@@ -118,7 +118,7 @@ def gate(a: Any, mask: Any, *, out: Any = None) -> Any:
         out.fill(0)
         np.copyto(out, a, where=mask)
         return out
-    bits = _BITS.get(a.dtype)
+    bits = BITS.get(a.dtype)
     if bits is None:
         y = np.where(mask, a, ZERO[a.dtype])
         return y if out is None else np.positive(y, out=out)
@@ -184,11 +184,9 @@ def constant_power(x: Any, exponent: Any, *, out: Any = None) -> Any:
     """
     if not (isinstance(exponent, int) and 2 <= abs(exponent) <= 16 and x.dtype.char in "fdFD"):
         return x**exponent if out is None else np.power(x, exponent, out=out)
-    base = x if exponent > 0 else np.reciprocal(x)
-    if out is not None and np.may_share_memory(base, out):
-        base = np.copy(base)
-    y = np.multiply(base, base, out=out)
     further = f"{abs(exponent):b}"[1:]  # the bits of n after its first: square for each, and multiply by x if it is 1
+    base = x if exponent > 0 else np.reciprocal(x, out=None if "1" in further else out)
+    y = np.multiply(base, base, out=out)
     for i, bit in enumerate(further):
         if i:
             y *= y
@@ -363,6 +361,7 @@ arctan2 = binary(
     symbol="sinc",
     vjp=(lambda g, y, x: g * sinc_derivative(x, 1),),  # type: ignore[has-type]  # it follows
     answers=(np.sinc,),
+    judges=False,
     formulas=[lambda g, y, x: g * (np.cos(math.pi * x) - y) / x],
     examples=SHAPES,
     special=[at(0.0, gradient=0.0)],
@@ -379,6 +378,7 @@ def sinc(x: Any) -> Any:
 @op(
     symbol=lambda order: f"sinc⁽{order}⁾",
     vjp=(lambda g, y, x, *, order: g * sinc_derivative(x, order + 1),),  # type: ignore[has-type]  # it follows
+    judges=False,
     examples=[example((3,), 1), example((2, 3), 2), example((), 3)],
     special=[at(0.0, gradient=math.pi**2 * -(1 / 3), order=1), at(0.0, gradient=0.0, order=2)],
 )

@@ -161,15 +161,29 @@ def _repeats(arrays: tuple[Any, ...]) -> bool:
     return any(array.dtype.kind in "iu" for array in arrays)
 
 
+LONG = 128
+"""Rows of so many numbers are added sooner one by one."""
+SOME = 256
+"""Of shorter ones so many are added at a time, for their places are an array as well."""
+
+
 def _add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) -> None:
     """y[index] += values, where repeated elements add up."""
     if not _repeats(arrays):
         y[index_of(key, arrays)] += values
-    elif key == (ARRAY,) and y.ndim > 1:  # whole rows, as in an embedding: np.add.at is fastest in one dimension
-        rows, width = arrays[0].astype(np.intp), math.prod(y.shape[1:])
-        values = np.broadcast_to(values, rows.shape + y.shape[1:])
-        places = rows.reshape(-1, 1) * width + np.arange(width)
-        np.add.at(y.reshape(-1), places.reshape(-1), values.reshape(-1))
+    elif key == (ARRAY,) and y.ndim > 1 and y.flags.c_contiguous:  # whole rows, as in an embedding
+        rows, width = arrays[0].reshape(-1), math.prod(y.shape[1:])
+        shape = arrays[0].shape + y.shape[1:]
+        values = (values if values.shape == shape else np.broadcast_to(values, shape)).reshape(len(rows), width)
+        if width >= LONG:
+            y = y.reshape(-1, width)
+            for row, value in zip(rows.tolist(), values, strict=True):
+                y[row] += value
+            return
+        flat, columns = y.reshape(-1), np.arange(width)  # for np.add.at is fastest in one dimension
+        for i in range(0, len(rows), SOME):
+            places = rows[i : i + SOME, None].astype(np.intp) * width + columns
+            np.add.at(flat, places.reshape(-1), values[i : i + SOME].reshape(-1))
     else:
         np.add.at(y, index_of(key, arrays), values)
 
@@ -205,8 +219,10 @@ def _bind_writing(x: Any, index: Any, values: Any) -> tuple[tuple[Any, ...], dic
     return (x, values, *arrays), {"key": key}
 
 
-def _copy_to_write(x: Any, values: Any) -> tuple[Any, Any]:
-    y, values = np.array(x, order="C"), np.asarray(values)
+def _copy_to_write(x: Any, values: Any, out: Any) -> tuple[Any, Any]:
+    y, values = np.array(x, order="C") if out is None else out, np.asarray(values)
+    if out is not None:
+        np.copyto(out, x)
     if not np.can_cast(values.dtype, y.dtype, "same_kind"):
         raise TypeError(f"{values.dtype} values do not fit into {y.dtype}; convert one with astype()")
     return y, values
@@ -231,10 +247,12 @@ _WRITES = [
     vjp=lambda i, g, y, x, values, *arrays, key: g if i == 0 else getitem(g, index_of(key, arrays)),
     bind=lambda x, index, values: _bind_writing(x, index, values),
     broadcasts=True,
+    takes_out=True,
+    judges=True,
     formulas=["∂L/∂x = ∂L/∂y", "∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=_WRITES[1:],
 )
-def scatter_add(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
+def scatter_add(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...], out: Any = None) -> Any:
     """y = x, but y[index] += values; repeated elements add up. Called as `scatter_add(x, index, values)`.
 
     `index` is anything that may stand in x[...]; values broadcast to x[index]. x itself is left as it is.
@@ -242,7 +260,7 @@ def scatter_add(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
     >>> scatter_add(np.zeros(3), [0, 0, 2], np.array([1.0, 2.0, 3.0]))
     array([3., 0., 3.])
     """
-    y, values = _copy_to_write(x, values)
+    y, values = _copy_to_write(x, values, out)
     _add_at(y, key, arrays, values)
     return y
 
@@ -263,10 +281,12 @@ def _index_update_rule(i: int, g: Any, y: Any, x: Any, values: Any, *arrays: Any
     vjp=_index_update_rule,
     bind=_bind_writing,
     broadcasts=True,
+    takes_out=True,
+    judges=True,
     formulas=["∂L/∂x = ∂L/∂y but ∂L/∂x[index] = 0", "∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=_WRITES,
 )
-def index_update(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
+def index_update(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...], out: Any = None) -> Any:
     """y = x, but y[index] = values. Called as `index_update(x, index, values)`: an assignment that is recorded.
 
     `index` is anything that may stand in x[...]; values broadcast to x[index]. x itself is left as it is. Where an
@@ -275,7 +295,7 @@ def index_update(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any
     >>> index_update(np.zeros(3), [0, 0, 2], np.array([1.0, 2.0, 3.0]))
     array([2., 0., 3.])
     """
-    y, values = _copy_to_write(x, values)
+    y, values = _copy_to_write(x, values, out)
     y[_in_order(key, arrays)] = values
     return y
 
@@ -518,6 +538,7 @@ def piecewise(x: Any, conditions: Any, functions: Any, *args: Any, **kwargs: Any
 @op(
     symbol="argwhere",
     answers=(np.argwhere,),
+    judges=False,
     domain=lambda rng, shape: rng.integers(-1, 2, shape),
     examples=[example((3, 4)), example((5,)), example(())],
 )
@@ -559,9 +580,11 @@ def flatnonzero(x: Any) -> Any:
         (indices,),
         {"num_classes": operator.index(num_classes), "dtype": np.dtype(dtype).name},
     ),
+    takes_out=True,
+    judges=True,
     examples=[example(np.array([[2, 0], [1, 1]]), 3), example(np.array(1), 4, dtype="float64")],
 )
-def one_hot(indices: Any, num_classes: int, dtype: str) -> Any:
+def one_hot(indices: Any, num_classes: int, dtype: str, *, out: Any = None) -> Any:
     """yᵢⱼ = 1 if j = indicesᵢ, else 0, for j in 0 … num_classes − 1 along a new last axis.
 
     float32 unless told otherwise: with float32 it stays so, and with float64 nothing is lost, for 0 and 1 are exact.
@@ -576,7 +599,8 @@ def one_hot(indices: Any, num_classes: int, dtype: str) -> Any:
         raise TypeError(f"classes are counted by integers, but got {indices.dtype}")
     if indices.size and (indices.min() < 0 or indices.max() >= num_classes):
         raise IndexError(f"classes run from 0 to {num_classes - 1}, but got {indices.min()} to {indices.max()}")
-    return (indices[..., None] == np.arange(num_classes)).astype(dtype)
+    y = np.equal(indices[..., None], np.arange(num_classes), out)
+    return y.astype(dtype) if out is None else y
 
 
 @composite(

@@ -79,6 +79,7 @@ concat = concatenate
     vjp=lambda i, g, y, *xs, axis: g[(slice(None),) * (axis % y.ndim) + (i,)],
     answers=(np.stack,),
     bind=_bind_joined,
+    takes_out=True,
     analytic=True,
     formulas=["∂L/∂xᵢ = ∂L/∂y[i]"],
     examples=[
@@ -90,7 +91,7 @@ concat = concatenate
     ],
     refuses={"dtype": "float64", "casting": "unsafe"},
 )
-def stack(*xs: Any, axis: int) -> Any:
+def stack(*xs: Any, axis: int, out: Any = None) -> Any:
     """y is the xs, all of one shape, side by side along a new axis: y[i] = xᵢ.
 
     Raises ValueError if the shapes differ.
@@ -99,7 +100,7 @@ def stack(*xs: Any, axis: int) -> Any:
     >>> stack([np.zeros(3), np.ones(3)], axis=-1).shape
     (3, 2)
     """
-    return np.stack(xs, axis=axis, dtype=np.result_type(*xs))
+    return np.stack(xs, axis=axis, dtype=np.result_type(*xs) if out is None else None, out=out)
 
 
 @composite(
@@ -238,6 +239,7 @@ def _cuts(x: Any, indices: Any, axis: int, *, equal: bool) -> tuple[int, ...]:
     ),
     outputs=sys.maxsize,
     view=True,
+    judges=False,
     analytic=True,
     formulas=["∂L/∂x = concat(∂L/∂y₀, ∂L/∂y₁, …)"],
     examples=[
@@ -336,6 +338,7 @@ def dsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     bind=lambda x, *, axis=0: ((x,), {"axis": index(axis)}),
     outputs=sys.maxsize,
     view=True,
+    judges=False,
     analytic=True,
     formulas=["∂L/∂x = stack(∂L/∂y₀, ∂L/∂y₁, …)"],
     examples=[example((2, 3)), example((2, 3, 2), axis=1), example((2, 3), axis=-1), example((3,)), example((2, 0))],
@@ -406,6 +409,7 @@ def _inside(x: Any, pad_width: Any) -> tuple[slice, ...]:
 @op(
     symbol="pad",
     vjp=(lambda g, y, x, *, pad_width, constant_values: g[_inside(x, pad_width)],),
+    takes_out=True,
     analytic=True,
     bind=_bind_pad,
     formulas=["∂L/∂x = ∂L/∂y[inside]"],
@@ -417,14 +421,15 @@ def _inside(x: Any, pad_width: Any) -> tuple[slice, ...]:
         example((0, 2), pad_width=1),
     ],
 )
-def pad_constant(x: Any, pad_width: Any, constant_values: Any) -> Any:
+def pad_constant(x: Any, pad_width: Any, constant_values: Any, *, out: Any = None) -> Any:
     """y is x with a border of a constant.
 
     >>> import numpy as np
     >>> pad_constant(np.array([1, 2]), (1, 2)).tolist()
     [0, 1, 2, 0, 0]
     """
-    y = np.full([a + n + b for (a, b), n in zip(pad_width, x.shape, strict=True)], constant_values, x.dtype)
+    y = np.empty([a + n + b for (a, b), n in zip(pad_width, x.shape, strict=True)], x.dtype) if out is None else out
+    y.fill(constant_values)
     y[_inside(x, pad_width)] = x
     return y
 

@@ -9,7 +9,7 @@ import numpy
 from tinygrad_edu.op import Drawn, Fixed, example, interval, op, real
 from tinygrad_edu.ops.elementwise import PAIRS, gate
 from tinygrad_edu.ops.indexing import one_hot
-from tinygrad_edu.ops.neural import SHORT, sigmoid, softmax
+from tinygrad_edu.ops.neural import SHORT, copied, sigmoid, softmax
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -28,13 +28,15 @@ def check_classes(target: Any, kept: Any, classes: int) -> None:
     symbol="class",
     vjp=None,
     arity=1,
+    takes_out=True,
+    judges=True,
     examples=[
         example(Fixed(np.array([0, 2, 1])), 3),
         example(Fixed(np.array([[0, 5], [1, 0]])), 2, ignore_index=5),
         example(Fixed(np.array([], int)), 3),
     ],
 )
-def class_numbers(target: Any, classes: int, ignore_index: int = -100) -> Any:
+def class_numbers(target: Any, classes: int, ignore_index: int = -100, *, out: Any = None) -> Any:
     """y = the target, or 0 where it is `ignore_index`. Raises IndexError, naming the first that is no class number.
 
     >>> class_numbers(np.array([0, -100, 2]), 3)
@@ -42,7 +44,7 @@ def class_numbers(target: Any, classes: int, ignore_index: int = -100) -> Any:
     """
     kept = target != ignore_index
     check_classes(target, kept, classes)
-    return np.where(kept, target, 0)
+    return np.multiply(target, kept, out)
 
 
 def _by_loss(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
@@ -112,7 +114,7 @@ def softmax_cross_entropy(
     x = logits.T
     slope = None if out is None else out[1]
     if classes <= SHORT:  # NumPy would reduce short rows one by one, ten times slower
-        x = slope = np.array(x, order="C") if slope is None else _copied(x, slope)
+        x = slope = np.array(x, order="C") if slope is None else copied(x, slope)
     top = np.maximum.reduce(x, axis=0) if x.size else np.add.reduce(x, axis=0)
     slope = np.subtract(x, top, out=slope)  # apart from top, which would swallow the digits of the log
     chosen = picked, np.arange(size)
@@ -136,11 +138,6 @@ def softmax_cross_entropy(
     return out
 
 
-def _copied(x: Any, place: Any) -> Any:
-    np.copyto(place, x)
-    return place
-
-
 _UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
 
 
@@ -148,11 +145,11 @@ _UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
     symbol="cross-entropy",
     vjp=(lambda g, y, x, t: g * (sigmoid(x) - t), lambda g, y, x, t: -g * x),
     broadcasts=True,
-    analytic=False,
+    takes_out=True,
     domain=(real, interval(0.0, 1.0)),
     examples=PAIRS,
 )
-def sigmoid_cross_entropy(logits: Any, target: Any) -> Any:
+def sigmoid_cross_entropy(logits: Any, target: Any, *, out: Any = None, scratch: Any = None) -> Any:
     """ℓ = −t·log σ(x) − (1 − t)·log(1 − σ(x)) = max(x, 0) − x·t + log(1 + e^−|x|), elementwise.
 
     The first form, as written, is −∞ or NaN where σ(x) rounds to 0 or 1; the last is finite for every x.
@@ -160,7 +157,16 @@ def sigmoid_cross_entropy(logits: Any, target: Any) -> Any:
     >>> float(sigmoid_cross_entropy(np.array(1e4), np.array(0.0)))
     10000.0
     """
-    return np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
+    if out is None:
+        return np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
+    y = np.subtract(np.maximum(logits, 0, out=out), np.multiply(logits, target, scratch), out)
+    e = _if_of(logits, scratch)
+    return np.add(y, np.log1p(np.exp(np.negative(np.absolute(logits, e), e), e), e), out)
+
+
+def _if_of(x: Any, scratch: Any) -> Any:
+    """The scratch array if it is of the type of x, so that what is computed there is as exact as elsewhere."""
+    return scratch if scratch is not None and scratch.dtype == x.dtype else None
 
 
 @op(
@@ -170,19 +176,23 @@ def sigmoid_cross_entropy(logits: Any, target: Any) -> Any:
         lambda g, y, p, t: g * (np.maximum(np.log1p(-p), -100) - np.maximum(np.log(p), -100)),
     ),
     broadcasts=True,
+    takes_out=True,
+    judges=True,
     domain=(interval(0.1, 0.9), interval(0.0, 1.0)),
     formulas=[lambda g, y, p, t: g * (p - t) / (p * (1 - p)), lambda g, y, p, t: g * (np.log(1 - p) - np.log(p))],
     examples=[*PAIRS[:3], example(Drawn((2,), interval(0.2, 0.8)), 1.0)],
 )
-def probability_cross_entropy(probability: Any, target: Any) -> Any:
+def probability_cross_entropy(probability: Any, target: Any, *, out: Any = None, scratch: Any = None) -> Any:
     """ℓ = −t·log p − (1 − t)·log(1 − p), elementwise, each logarithm at least −100 so that p = 0 and 1 are finite.
 
     >>> float(probability_cross_entropy(np.array(0.0), np.array(1.0)))
     100.0
     """
-    if ((probability < 0) | (probability > 1)).any():
+    if np.fmin.reduce(probability, axis=None, initial=0) < 0 or np.fmax.reduce(probability, axis=None, initial=1) > 1:
         raise ValueError("probabilities lie between 0 and 1; for logits, use binary_cross_entropy_with_logits")
+    e = _if_of(probability, scratch)
     with np.errstate(divide="ignore"):
-        return -(
-            target * np.maximum(np.log(probability), -100) + (1 - target) * np.maximum(np.log1p(-probability), -100)
-        )
+        y = np.maximum(np.log1p(np.negative(probability, e), e), -100, out=e)
+        y = np.multiply(1 - target if out is None else np.subtract(1, target, out), y, out)
+        t = np.multiply(target, np.maximum(np.log(probability, e), -100, out=e), scratch)
+        return np.negative(np.add(t, y, out), out)

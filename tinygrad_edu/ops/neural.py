@@ -47,11 +47,12 @@ def relu(x: Any, *, out: Any = None) -> Any:
 @op(
     symbol="leaky ReLU",
     vjp=(lambda g, y, x, *, negative_slope: np.where(x > 0, g, g * negative_slope),),
+    takes_out=True,
     domain=nonzero,
-    examples=[*SHAPES, example((3,), 0.2)],
+    examples=[*SHAPES, *[example((3,), slope) for slope in (0.2, 0.0, 1.5, -0.5)]],
     special=[at(0.0, gradient=0.01, negative_slope=0.01)],
 )
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+def leaky_relu(x: Any, negative_slope: float = 0.01, *, out: Any = None) -> Any:
     """y = x for x > 0, else `negative_slope`·x.
 
     >>> leaky_relu(numpy.array([-1.0, 2.0])).tolist()
@@ -59,17 +60,21 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
 
     Source: Maas, Hannun and Ng, *Rectifier nonlinearities improve neural network acoustic models* (2013).
     """
-    return np.where(x > 0, x, x * negative_slope)
+    if negative_slope == 0:  # ∞·0 would be NaN
+        return relu.forward(x, out=out)
+    straight = np.maximum if negative_slope < 1 else np.minimum  # which of x and a·x is the one for each sign
+    return straight(x, np.multiply(x, negative_slope, out=out), out=out)
 
 
 @op(
     symbol="ELU",
     vjp=(lambda g, y, x, *, alpha: np.where(x > 0, g, g * (y + alpha)),),
+    takes_out=True,
     domain=nonzero,
-    examples=[*SHAPES, example((3,), 0.5)],
+    examples=[*SHAPES, example((3,), 0.5), example((3,), 2.0), example((3,), -1.0)],
     special=[at(0.0, gradient=1.0, alpha=1.0)],
 )
-def elu(x: Any, alpha: float = 1.0) -> Any:
+def elu(x: Any, alpha: float = 1.0, *, out: Any = None) -> Any:
     """y = x for x > 0, else α(eˣ − 1).
 
     >>> elu(numpy.array([-1e4, 2.0]))
@@ -77,7 +82,13 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
     Source: Clevert, Unterthiner and Hochreiter, *Fast and accurate deep network learning by ELUs* (2016).
     """
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)) * alpha)
+    y = np.multiply(np.expm1(np.minimum(x, 0, out=out), out=out), alpha, out=out)
+    if alpha <= 1:  # then α(eˣ − 1) is not below x < 0
+        return np.maximum(x, y, out=out)
+    if out is None:
+        return np.where(x > 0, x, y)
+    np.copyto(out, x, where=x > 0)
+    return out
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -121,9 +132,10 @@ def _tail_polynomial(degree: int) -> list[float]:
 @op(
     symbol="Φ",
     vjp=(lambda g, y, x: g * (np.exp(x * x * -0.5) * math.sqrt(0.5 / math.pi)),),
+    takes_out=True,
     examples=[*SHAPES, example((20,))],
 )
-def normal_cdf(x: Any) -> Any:
+def normal_cdf(x: Any, *, out: Any = None, scratch: Any = None) -> Any:
     """y = Φ(x) = ∫₋∞ˣ exp(−t²/2) dt / √2π = (1 + erf(x/√2)) / 2: how likely a standard normal number is below x.
 
     Right to 10⁻¹⁴ of its value in float64, also in the lower tail, where 1 + erf(x/√2) would lose every digit:
@@ -135,16 +147,21 @@ def normal_cdf(x: Any) -> Any:
     Source: Schonfelder, *Chebyshev expansions for the error and related functions*, Math. Comp. 32 (1978).
     """
     x = array(x)
-    z = np.minimum(np.abs(x), 40)  # Φ(−40) is 0 already
-    s = z / (z + 4)
-    coefficients = _tail_polynomial(18 if s.dtype.itemsize > 4 else 9)
-    tail = s * coefficients[-1]
+    y = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else float) if out is None else out
+    s = np.empty_like(y) if scratch is None else scratch
+    coefficients = _tail_polynomial(18 if y.dtype.itemsize > 4 else 9)
+    np.minimum(np.absolute(x, s), 40, out=s)  # z; Φ(−40) is 0 already
+    np.divide(s, np.add(s, 4, y), s)
+    np.multiply(s, coefficients[-1], y)
     for c in coefficients[-2:0:-1]:
-        tail += c
-        tail *= s
-    tail += coefficients[0]
-    tail *= (1 - s) * np.exp(z * z * -0.5)
-    return np.where(x > 0, 1 - tail, tail)
+        y += c
+        y *= s
+    y += coefficients[0]
+    y *= np.subtract(1, s, s)
+    np.minimum(np.absolute(x, s), 40, out=s)
+    y *= np.exp(np.multiply(np.square(s, s), -0.5, s), s)
+    np.subtract(np.greater(x, 0, s), y, y)  # −Φ(−z), or 1 − Φ(−z)
+    return np.absolute(y, y)
 
 
 def _gelu_rule(g: Any, y: Any, x: Any, *, approximate: str) -> Any:
@@ -173,9 +190,10 @@ def _gelu_settings(x: Any, approximate: str = "none") -> tuple[tuple[Any, ...], 
     symbol="GELU",
     vjp=(_gelu_rule,),
     bind=_gelu_settings,
+    takes_out=True,
     examples=[*SHAPES, example((3,), "tanh"), example((2, 3), approximate="tanh")],
 )
-def gelu(x: Any, approximate: str = "none") -> Any:
+def gelu(x: Any, approximate: str = "none", *, out: Any = None, scratch: Any = None) -> Any:
     """y = x·Φ(x); with approximate="tanh", y = x·(1 + tanh u) / 2 where u = √(2/π)·(x + 0.044715 x³).
 
     >>> gelu(numpy.array([-1.0, 0.0, 1.0])).round(4).tolist()
@@ -185,7 +203,12 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
     Source: Hendrycks and Gimpel, *Gaussian error linear units* (2016).
     """
-    return x * (normal_cdf(x) if approximate == "none" else sigmoid(_gelu_argument(x)))
+    if approximate == "none":
+        return np.multiply(x, normal_cdf.forward(x, out=out, scratch=scratch), out)
+    if out is None:
+        return x * sigmoid.forward(_gelu_argument(x))
+    u = np.multiply(np.add(np.multiply(np.multiply(x, x, out), 0.044715, out), 1, out), x, out)
+    return np.multiply(x, sigmoid.forward(np.multiply(u, _GELU, out), out=out), out)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -216,19 +239,22 @@ SHORT = 64
 """Rows of so few numbers NumPy would reduce one by one, ten times slower than the columns of their transpose."""
 
 
-def columns(x: Any) -> Any:
-    """xᵀ of a matrix; in memory too where its rows are short."""
-    return np.ascontiguousarray(x.T) if x.shape[1] <= SHORT else x.T
+def copied(x: Any, place: Any) -> Any:
+    """The place, with the numbers of x in it."""
+    np.copyto(place, x)
+    return place
 
 
-def _centred(x: Any, axis: Any, out: Any) -> Any:
-    """x − max x, so that no exponential overflows."""
-    x = array(x)
+def _largest(x: Any, axis: Any, out: Any) -> Any:
+    """max x, to be subtracted so that no exponential overflows; `out` is there to be written."""
     if not x.size:
-        return x if out is None else out
-    if x.ndim == 2 and axis == -1:
-        return np.subtract(x, np.maximum.reduce(columns(x), axis=0)[:, None], out=out)
-    return np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
+        return 0
+    if x.ndim != 2 or axis != -1:
+        return np.maximum.reduce(x, axis=axis, keepdims=True)
+    columns = x.T
+    if x.shape[1] <= SHORT:
+        columns = np.ascontiguousarray(x.T) if out is None else copied(x.T, out.reshape(columns.shape))
+    return np.maximum.reduce(columns, axis=0)[:, None]
 
 
 _AXES = [
@@ -253,7 +279,8 @@ def softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
     >>> softmax(numpy.array([1e4, 1e4])).tolist()
     [0.5, 0.5]
     """
-    e = np.exp(_centred(x, axis, out), out=out)
+    x = array(x)
+    e = np.exp(np.subtract(x, _largest(x, axis, out), out), out)
     return np.divide(e, np.add.reduce(e, axis=axis, keepdims=True), out=out)
 
 
@@ -269,5 +296,10 @@ def log_softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
     >>> log_softmax(numpy.array([0.0, 1e4])).tolist()
     [-10000.0, 0.0]
     """
-    z = _centred(x, axis, out)
-    return np.subtract(z, np.log(np.add.reduce(np.exp(z), axis=axis, keepdims=True)), out=out)
+    x = array(x)
+    largest = _largest(x, axis, out)
+    z = np.subtract(x, largest, out)
+    total = np.add.reduce(np.exp(z, out), axis=axis, keepdims=True)
+    if out is not None:  # where the exponentials are now
+        np.subtract(x, largest, out)
+    return np.subtract(z, np.log(total), out)

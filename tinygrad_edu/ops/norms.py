@@ -28,12 +28,13 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 @op(
     symbol="‖·‖",
     vjp=(lambda g, y, x, *, axis, keepdims: kept(g / np.where(y == 0, 1, y), x, axis) * x,),
+    takes_out=True,
     analytic=True,
     formulas=[lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * x / kept(y, x, axis)],
     examples=[*[e for e in AXES if e.settings.get("axis") != () and e.args != ((),)], *EMPTY],
     special=[at(0.0, gradient=0.0)],
 )
-def euclidean_norm(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def euclidean_norm(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None, scratch: Any = None) -> Any:
     """y = ‖x‖₂ = √Σ x². Its gradient x / ‖x‖ has no limit at 0; there it is 0.
 
     >>> import tinygrad_edu as tg
@@ -43,7 +44,9 @@ def euclidean_norm(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     >>> y.item(), np.round(x.grad, 3).tolist()
     (5.0, [0.6, 0.8])
     """
-    return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
+    if out is None:
+        return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
+    return np.sqrt(np.add.reduce(np.multiply(x, x, scratch), axis, None, out, keepdims), out)
 
 
 # ---------------------------------------------------------------------------------------------------

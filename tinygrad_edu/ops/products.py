@@ -242,6 +242,7 @@ def _bind_cross(
     formulas=["∂L/∂a = b × ∂L/∂y", "∂L/∂b = ∂L/∂y × a"],
     answers=(np.cross, np.linalg.cross),
     broadcasts=True,
+    judges=False,
     analytic=True,
     examples=[
         example((3,), (3,)),
@@ -296,6 +297,7 @@ def _tensordot_by_b(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
     formulas=["∂L/∂a = Σ ∂L/∂y·b over the axes that y has from b", "∂L/∂b = Σ ∂L/∂y·a over the axes that y has from a"],
     bind=_bind_tensordot,
     answers=(np.tensordot, np.linalg.tensordot),
+    judges=False,
     analytic=True,
     examples=[
         example((2, 3, 4), (3, 4, 2)),

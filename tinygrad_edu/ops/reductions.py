@@ -272,8 +272,8 @@ def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 ONE_AXIS = (example((2, 3)), example((2, 3), axis=0), example((2, 3), axis=-1, keepdims=True), example(()))
 
 
-@op(symbol="argmax", vjp=None, answers=(np.argmax,), domain=spread, examples=ONE_AXIS)
-def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+@op(symbol="argmax", vjp=None, answers=(np.argmax,), takes_out=True, domain=spread, examples=ONE_AXIS)
+def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y is the place of the largest element along an axis, of the first if there are several; without an axis, its
     place in x as one row. Recorded, without a derivative.
 
@@ -281,47 +281,47 @@ def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
     >>> tg.Tensor([3.0, 7.0, 7.0]).argmax().item()
     1
     """
-    return x.argmax(axis, keepdims=keepdims)
+    return x.argmax(axis, out, keepdims=keepdims)
 
 
-@op(symbol="argmin", vjp=None, answers=(np.argmin,), domain=spread, examples=ONE_AXIS)
-def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+@op(symbol="argmin", vjp=None, answers=(np.argmin,), takes_out=True, domain=spread, examples=ONE_AXIS)
+def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y is the place of the smallest element along an axis: see `argmax`.
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([3.0, 7.0, 1.0]).argmin().item()
     2
     """
-    return x.argmin(axis, keepdims=keepdims)
+    return x.argmin(axis, out, keepdims=keepdims)
 
 
 # ---------------------------------------------------------------------------------------------------
 # Questions: recorded, without a derivative
 
 
-@op(symbol="any", vjp=None, answers=(np.any, (np.logical_or, "reduce")), examples=[*AXES, *EMPTY])
-def any(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+@op(symbol="any", vjp=None, answers=(np.any, (np.logical_or, "reduce")), takes_out=True, examples=[*AXES, *EMPTY])
+def any(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y: is any element not zero?
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([[0, 1], [0, 0]]).any(axis=1).tolist()
     [True, False]
     """
-    return np.logical_or.reduce(x, axis=axis, keepdims=keepdims)
+    return np.logical_or.reduce(x, axis=axis, keepdims=keepdims, out=out)
 
 
-@op(symbol="all", vjp=None, answers=(np.all, (np.logical_and, "reduce")), examples=[*AXES, *EMPTY])
-def all(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+@op(symbol="all", vjp=None, answers=(np.all, (np.logical_and, "reduce")), takes_out=True, examples=[*AXES, *EMPTY])
+def all(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y: is no element zero?
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([[0, 1], [2, 3]]).all(axis=1).tolist()
     [False, True]
     """
-    return np.logical_and.reduce(x, axis=axis, keepdims=keepdims)
+    return np.logical_and.reduce(x, axis=axis, keepdims=keepdims, out=out)
 
 
-@op(symbol="count ≠ 0", vjp=None, answers=(np.count_nonzero,), examples=[*AXES, *EMPTY])
+@op(symbol="count ≠ 0", vjp=None, answers=(np.count_nonzero,), judges=False, examples=[*AXES, *EMPTY])
 def count_nonzero(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """y is how many elements are not zero.
 
@@ -397,7 +397,9 @@ SPREADS = (
     ],
     examples=SPREADS,
 )
-def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False, out: Any = None) -> Any:
+def var(
+    x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False, out: Any = None, scratch: Any = None
+) -> Any:
     """y = Σ (x − mean x)² / (n − c): the variance. c = 0 describes the numbers at hand (NumPy's default), c = 1
     (PyTorch's) estimates without bias from a sample; it is called `correction` or `ddof`.
 
@@ -408,8 +410,9 @@ def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = Fal
     >>> round(x.var().item(), 4), x.var(correction=1).item()
     (0.6667, 1.0)
     """
-    d = deviation(x, axis)
-    y = mean.forward(d * d, axis, keepdims=keepdims, out=out)
+    d = np.subtract(x, mean(x, axis=axis, keepdims=True), scratch)  # as in `deviation`
+    d = np.subtract(d, mean(d, axis=axis, keepdims=True), scratch)
+    y = mean.forward(np.multiply(d, d, scratch), axis, keepdims=keepdims, out=out)
     if correction == 0:
         return y
     return np.divide(np.multiply(y, count(x, y), out=out), _degrees(x, y, correction), out=out)
@@ -439,7 +442,9 @@ def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = Fal
     examples=[e for e in SPREADS if "axis" not in e.settings or e.settings["axis"] != ()],
     special=[at(3.0, gradient=0.0)],
 )
-def std(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False, out: Any = None) -> Any:
+def std(
+    x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False, out: Any = None, scratch: Any = None
+) -> Any:
     """y = √var x: the standard deviation; see `var`. A constant has the standard deviation 0, and the gradient 0.
 
     >>> import tinygrad_edu as tg
@@ -448,7 +453,8 @@ def std(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = Fal
     >>> x.grad.tolist()
     [0.0, 0.0, 0.0]
     """
-    return np.sqrt(var.forward(x, axis, correction=correction, keepdims=keepdims, out=out), out=out)
+    y = var.forward(x, axis, correction=correction, keepdims=keepdims, out=out, scratch=scratch)
+    return np.sqrt(y, out=out)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -465,11 +471,12 @@ def _by_logsumexp(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
 @op(
     symbol="logsumexp",
     vjp=(_by_logsumexp,),
+    takes_out=True,
     analytic=True,
     formulas=[lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * np.exp(x - kept(y, x, axis))],
     examples=[*AXES, *EMPTY],
 )
-def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None, scratch: Any = None) -> Any:
     """y = log Σ eˣ: a smooth maximum. Its gradient is the softmax of x.
 
     Computed as m + log Σ eˣ⁻ᵐ with m = max x, whose exponentials are at most 1: the naive form overflows in
@@ -484,8 +491,13 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     m = np.maximum.reduce(x.real, axis=axis, keepdims=True, initial=-math.inf)
     m = np.where(np.isfinite(m), m, 0)
     with np.errstate(divide="ignore", over="ignore"):  # log 0 = −∞ is the answer, and so is e^1000 beside +∞
-        y = np.log(np.add.reduce(np.exp(x - m), axis=axis, keepdims=True)) + m
-    return y if keepdims else y.squeeze(axis)
+        e = np.exp(np.subtract(x, m, scratch), scratch)
+        y = np.log(np.add.reduce(e, axis=axis, keepdims=True)) + m
+    y = y if keepdims else y.squeeze(axis)
+    if out is None:
+        return y
+    np.copyto(out, y)
+    return out
 
 
 # ---------------------------------------------------------------------------------------------------

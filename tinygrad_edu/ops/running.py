@@ -50,11 +50,12 @@ RUNNING = (
     vjp=(lambda g, y, x, *, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis),),
     answers=(np.cumsum,),
     bind=_bind_running,
+    takes_out=True,
     analytic=True,
     formulas=["∂L/∂xₜ = Σ ∂L/∂yₛ, s ≥ t"],
     examples=RUNNING,
 )
-def cumsum(x: Any, axis: int) -> Any:
+def cumsum(x: Any, axis: int, *, out: Any = None) -> Any:
     """yₜ = x₀ + x₁ + … + xₜ along an axis; without one, along x as one row.
 
     What is added at t counts from there to the end: the gradient is the running sum from behind.
@@ -66,7 +67,7 @@ def cumsum(x: Any, axis: int) -> Any:
     >>> y.tolist(), x.grad.tolist()
     ([1.0, 3.0, 6.0], [3.0, 2.0, 1.0])
     """
-    return np.add.accumulate(x, axis)
+    return np.add.accumulate(x, axis, None, out)
 
 
 ANSWERS[np.add, "accumulate"] = lambda x, axis=0, **options: cumsum(x, axis, **options)
@@ -87,6 +88,7 @@ def _from_behind(a: Any, g: Any) -> Any:
         lambda g, y, a, b: _from_behind(np.broadcast_to(a, y.shape), g),
     ),
     broadcasts=True,
+    takes_out=True,
     analytic=True,
     formulas=["∂L/∂aₜ = λₜ·yₜ₋₁", "∂L/∂bₜ = λₜ = ∂L/∂yₜ + aₜ₊₁·λₜ₊₁"],
     examples=[
@@ -99,7 +101,7 @@ def _from_behind(a: Any, g: Any) -> Any:
         example((2, 0), (2, 0)),
     ],
 )
-def recurrence(a: Any, b: Any) -> Any:
+def recurrence(a: Any, b: Any, *, out: Any = None) -> Any:
     """yₜ = aₜ·yₜ₋₁ + bₜ along the last axis, from y₀ = b₀: running sums (a = 1), products, exponential averages.
 
     Raises ValueError for single numbers, which have no axis to run along.
@@ -108,7 +110,7 @@ def recurrence(a: Any, b: Any) -> Any:
     >>> recurrence(0.5, np.array([8.0, 0.0, 0.0, 1.0])).tolist()
     [8.0, 4.0, 2.0, 2.0]
     """
-    y = np.empty(np.broadcast_shapes(np.shape(a), np.shape(b)), np.result_type(a, b))
+    y = np.empty(np.broadcast_shapes(np.shape(a), np.shape(b)), np.result_type(a, b)) if out is None else out
     if not y.ndim:
         raise ValueError("a recurrence runs along an axis, but both inputs are single numbers")
     y[...] = b
@@ -129,6 +131,7 @@ def _by_cumprod(g: Any, y: Any, x: Any, *, axis: int) -> Any:
     vjp=(_by_cumprod,),
     answers=(np.cumprod,),
     bind=_bind_running,
+    takes_out=True,
     analytic=True,
     formulas=["∂L/∂xₜ = Σ ∂L/∂yₛ·∏ xᵣ, s ≥ t, r ≤ s, r ≠ t"],
     examples=[
@@ -137,14 +140,14 @@ def _by_cumprod(g: Any, y: Any, x: Any, *, axis: int) -> Any:
         example(np.array([[2.0, 0.0, 0.0, 3.0], [0.0, 1.0, 2.0, 0.0]]), axis=1),
     ],
 )
-def cumprod(x: Any, axis: int) -> Any:
+def cumprod(x: Any, axis: int, *, out: Any = None) -> Any:
     """yₜ = x₀·x₁·…·xₜ along an axis; without one, along x as one row. Zeros in x are no trouble to the gradient.
 
     >>> import tinygrad_edu as tg
     >>> np.cumprod(tg.Tensor([1, 2, 3, 4])).tolist()
     [1, 2, 6, 24]
     """
-    return np.multiply.accumulate(x, axis)
+    return np.multiply.accumulate(x, axis, None, out)
 
 
 ANSWERS[np.multiply, "accumulate"] = lambda x, axis=0, **options: cumprod(x, axis, **options)

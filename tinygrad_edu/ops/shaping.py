@@ -6,6 +6,7 @@ backwards: what was copied to several places is added up.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from operator import index
 from typing import Any
@@ -55,6 +56,7 @@ def _rows_first(name: str, order: str) -> None:
     answers=(np.reshape,),
     bind=_bind_reshape,
     view=True,
+    judges=False,
     analytic=True,
     examples=[
         example((2, 3), shape=(3, 2)),
@@ -100,6 +102,7 @@ def ravel(x: Any, order: str = "C") -> Any:
     vjp=(lambda g, y, x, *, axis: np.reshape(g, x.shape),),
     answers=(np.expand_dims,),
     view=True,
+    judges=False,
     analytic=True,
     examples=[
         example((2, 3), axis=1),
@@ -128,6 +131,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
     vjp=(lambda g, y, x, *, axis: np.reshape(g, x.shape),),
     answers=(np.squeeze,),
     view=True,
+    judges=False,
     analytic=True,
     examples=[
         example((1, 3, 1)),
@@ -212,6 +216,7 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
     vjp=(lambda g, y, x, *, axes: g.T if axes is None else np.transpose(g, _inverse(axes)),),
     answers=(np.transpose, np.permute_dims),
     view=True,
+    judges=False,
     analytic=True,
     examples=[
         example((2, 3)),
@@ -241,6 +246,7 @@ permute = permute_dims = transpose
     vjp=(lambda g, y, x: g.mT,),
     answers=(np.matrix_transpose, np.linalg.matrix_transpose),
     view=True,
+    judges=False,
     analytic=True,
     examples=[example((2, 3)), example((2, 3, 4)), example((2, 0, 3))],
 )
@@ -259,6 +265,7 @@ def matrix_transpose(x: Any) -> Any:
     vjp=(lambda g, y, x, *, axis1, axis2: np.swapaxes(g, axis1, axis2),),
     answers=(np.swapaxes,),
     view=True,
+    judges=False,
     analytic=True,
     examples=[example((2, 3, 4), axis1=0, axis2=2), example((2, 3, 4), axis1=-1, axis2=1), example((2, 0), 0, 1)],
 )
@@ -277,6 +284,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     vjp=(lambda g, y, x, *, source, destination: np.moveaxis(g, destination, source),),
     answers=(np.moveaxis,),
     view=True,
+    judges=False,
     analytic=True,
     examples=[
         example((2, 3, 4), source=0, destination=-1),
@@ -318,6 +326,7 @@ def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
     vjp=(lambda g, y, x, *, axis: np.flip(g, axis),),
     answers=(np.flip,),
     view=True,
+    judges=False,
     analytic=True,
     examples=[
         example((2, 3)),
@@ -392,6 +401,7 @@ def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     symbol="roll",
     vjp=(lambda g, y, x, *, shift, axis: np.roll(g, _opposite(shift), axis),),
     answers=(np.roll,),
+    takes_out=True,
     analytic=True,
     examples=[
         example((5,), shift=2),
@@ -403,7 +413,7 @@ def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
         example((0, 2), shift=1, axis=0),
     ],
 )
-def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+def roll(x: Any, shift: Any, axis: Any = None, *, out: Any = None) -> Any:
     """yᵢ = xᵢ₋ₛ: x moved on by `shift` places, what falls off the end coming back at the front.
 
     Without an axis x moves as one row, and keeps its shape.
@@ -412,7 +422,24 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     >>> roll(np.arange(5), 2).tolist()
     [3, 4, 0, 1, 2]
     """
-    return np.roll(x, shift, axis)
+    if out is None:
+        return np.roll(x, shift, axis)
+    if axis is None:
+        x, place, axis = x.reshape(-1), out.reshape(-1), 0  # as one row: a view, or else a copy
+    else:
+        place = out
+    shifts = dict.fromkeys(range(x.ndim), 0)
+    for i, by in zip(
+        *np.broadcast_arrays(normalize_axis_tuple(axis, x.ndim, allow_duplicate=True), shift), strict=True
+    ):
+        shifts[i] += by
+    cuts = [(by % n, n) if n else (0, 0) for by, n in zip(shifts.values(), x.shape, strict=True)]
+    ends = [[(slice(by, None), slice(None, n - by)), (slice(None, by), slice(n - by, None))] for by, n in cuts]
+    for parts in itertools.product(*ends):
+        place[tuple([there for there, _ in parts])] = x[tuple([here for _, here in parts])]
+    if not np.may_share_memory(place, out):
+        out[...] = place.reshape(out.shape)
+    return out
 
 
 def _opposite(shift: Any) -> Any:
@@ -429,6 +456,7 @@ def _opposite(shift: Any) -> Any:
     answers=(np.broadcast_to,),
     broadcasts=True,
     view=True,
+    judges=False,
     analytic=True,
     examples=[
         example((3,), shape=(2, 3)),

@@ -28,6 +28,7 @@ def _bind_sort(
     bind=_bind_sort,
     outputs=1,
     answers=(np.sort,),
+    judges=False,
     formulas=[
         (
             "∂L/∂x = ∂L/∂y, put back in the order of x",
@@ -68,6 +69,7 @@ def sort(x: Any, axis: int = -1) -> Any:
         {"axis": -1 if axis is None else axis, "kind": kind, "stable": stable},
     ),
     answers=(np.argsort,),
+    judges=False,
     domain=spread,
     examples=[
         example((5,)),
@@ -91,6 +93,7 @@ def argsort(x: Any, axis: int, kind: Any, stable: Any) -> Any:
     ),
     outputs=1,
     answers=(np.partition,),
+    judges=False,
     formulas=[
         (
             "∂L/∂x = ∂L/∂y, put back in the order of x",

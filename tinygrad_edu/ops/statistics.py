@@ -125,6 +125,7 @@ RANKED = (*AXES, example((4,)), example((3, 4), axis=1))
     symbol="median",
     vjp=(lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * rank_weights(x, axis, 0.5),),
     answers=(np.median,),
+    judges=False,
     domain=spread,
     formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = (n − 1)/2"],
     examples=RANKED,
@@ -148,6 +149,7 @@ def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     symbol="median",
     vjp=(lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * rank_weights(x, axis, 0.5),),
     answers=(np.nanmedian,),
+    judges=False,
     domain=spread,
     formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = (n − 1)/2"],
     examples=RANKED,
@@ -165,6 +167,7 @@ def nanmedian(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 @op(
     symbol=lambda *, q, **_: f"quantile {q:g}",
     vjp=(lambda g, y, x, *, q, axis, method, keepdims, skip_nan: kept(g, x, axis) * rank_weights(x, axis, q, method),),
+    judges=False,
     domain=spread,
     formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h the rank asked for"],
     examples=[
@@ -310,26 +313,40 @@ def nanpercentile(
 # Without regard to NaN: a missing number counts as the one that changes nothing, and gets the gradient 0
 
 
-@op(symbol="nanmax", vjp=(share_evenly,), answers=(np.nanmax, (np.fmax, "reduce")), domain=spread, examples=AXES)
-def nanmax(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+@op(
+    symbol="nanmax",
+    vjp=(share_evenly,),
+    answers=(np.nanmax, (np.fmax, "reduce")),
+    takes_out=True,
+    domain=spread,
+    examples=AXES,
+)
+def nanmax(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y = max x of the elements that are not NaN; NaN if there are none.
 
     >>> import tinygrad_edu as tg
     >>> nanmax(tg.Tensor([1.0, math.nan, 3.0])).item()
     3.0
     """
-    return np.fmax.reduce(x, axis=axis, keepdims=keepdims)
+    return np.fmax.reduce(x, axis=axis, keepdims=keepdims, out=out)
 
 
-@op(symbol="nanmin", vjp=(share_evenly,), answers=(np.nanmin, (np.fmin, "reduce")), domain=spread, examples=AXES)
-def nanmin(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+@op(
+    symbol="nanmin",
+    vjp=(share_evenly,),
+    answers=(np.nanmin, (np.fmin, "reduce")),
+    takes_out=True,
+    domain=spread,
+    examples=AXES,
+)
+def nanmin(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
     """y = min x of the elements that are not NaN; NaN if there are none.
 
     >>> import tinygrad_edu as tg
     >>> nanmin(tg.Tensor([1.0, math.nan, 3.0])).item()
     1.0
     """
-    return np.fmin.reduce(x, axis=axis, keepdims=keepdims)
+    return np.fmin.reduce(x, axis=axis, keepdims=keepdims, out=out)
 
 
 @op(symbol="nanargmax", vjp=None, answers=(np.nanargmax,), domain=spread, examples=ONE_AXIS)

@@ -35,7 +35,9 @@ def in_blocks(plan: Plan) -> Plan:
                 stretch = [instruction]
             else:
                 instructions.append(instruction)
-    living = [v for i in instructions for line in (i.body or [i]) for v in (*line.inputs, line.value)]
+    living = [
+        v for i in instructions for line in (i.body or [i]) for v in (*line.inputs, line.value, line.scratch) if v
+    ]
     storages = [storage for v in (*living, *plan.outputs, *plan.views) for storage, _ in v.pieces()]
     buffers = list({id(s.memory): s.memory for s in storages if s.kind in ("buffer", "block")}.values())
     return Plan(instructions, plan.arguments, plan.outputs, plan.leaves, plan.views, buffers)

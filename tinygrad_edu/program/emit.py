@@ -116,7 +116,11 @@ class _Writer:
         forward = instruction.op.forward
         if isinstance(forward, np.ufunc) and forward.nout == 1 and forward not in (np.maximum, np.minimum):
             return f"{self._function(instruction)}({', '.join([*inputs, out])})"
-        return f"{self._function(instruction)}({', '.join([*inputs, *self._settings(instruction), f'out={out}'])})"
+        places = [f"out={out}"]
+        if instruction.scratch is not None:
+            self.names[instruction.scratch.name] = instruction.scratch.array
+            places.append(f"scratch={instruction.scratch.name}")
+        return f"{self._function(instruction)}({', '.join([*inputs, *self._settings(instruction), *places])})"
 
     def _function(self, instruction: Instruction) -> str:
         return self.name(instruction.op.name, instruction.op.forward)

@@ -65,6 +65,7 @@ class Instruction:
     value: Value
     settings: dict[str, Any] = field(default_factory=dict)
     scope: str = ""
+    scratch: Value | None = None  # what the op computes in on its way
     dead: list[Value] = field(default_factory=list)  # fresh arrays, and what shows them, that nothing reads later
     body: list[Instruction] = field(default_factory=list)  # of "blocks": the lines; what they call the parts of each
     names: dict[int, str] = field(default_factory=dict)  # array, by its address; the parts, block by block;
@@ -110,6 +111,8 @@ class Plan:
                 if storage.kind in ("buffer", "block"):
                     alone += array.nbytes
                     living.setdefault(id(storage.memory), []).append(f"{line.value.name} {array.shape}")
+            if line.scratch is not None:
+                living[id(line.scratch.storage.memory)].append(f"{line.scratch.name} {line.scratch.shape}")
         text = [
             f"{len(lines)} instructions, {len(self.views)} views made beforehand, {len(self.buffers)} buffers of "
             f"{self.nbytes:,} bytes for values of {alone:,}"
@@ -311,7 +314,15 @@ class _Planner:
                     value.array, value.storage = over.array, self._until(over.storage, last)
         self.values[node] = value
         how = "item" if op.selects else "out" if value.array is not None else "fresh"
-        return Instruction(how, op, inputs, value, settings, scope)
+        scratch = self._scratch(event) if how == "out" and op.takes_scratch else None
+        return Instruction(how, op, inputs, value, settings, scope, scratch)
+
+    def _scratch(self, event: Compute) -> Value:
+        """Memory that is free at this event, and free again after it."""
+        shape = np.broadcast_shapes(*[x.shape for x in event.inputs])
+        memory, array = self.pool.take(np.empty(shape, event.node.dtype))
+        self.pool.give_back(memory)
+        return Value(self._name("scratch"), shape, array.dtype, Storage("buffer", memory), array)
 
     def _standing_view(self, node: Tensor, op: Any, inputs: list[Value], settings: dict[str, Any]) -> Value | None:
         """The value of a view of an array that stands still: it is made once, before any run."""

@@ -543,7 +543,9 @@ def _check_settings(op: Any, cases: Sequence[_Case]) -> None:
         return
     signature = inspect.signature(function)
     defaults = {
-        p.name: p.default for p in signature.parameters.values() if p.default is not p.empty and p.name != "out"
+        p.name: p.default
+        for p in signature.parameters.values()
+        if p.default is not p.empty and p.name not in ("out", "scratch")
     }
     refused = getattr(op, "refuses", {})
     for key, value in refused.items():
