@@ -113,18 +113,28 @@ def test_memory_that_is_not_numpys():
 
     def add(x):
         with tg.no_grad():
+            before = u * 1
             w.__iadd__(x)
-            v = u * 1
+            after = u * 1
             u.__iadd__(x)
-            return v, w + 0
+            return before, after, w + 0
 
     run = replay(add)
     for k in range(3):
-        expected = [[2 * k + 1, k, k], [k + 1, k + 1, 2 * k + 2]]
+        expected = [[2 * k, k, k], [2 * k + 1, k, k], [k + 1, k + 1, 2 * k + 2]]
         assert_same(run(np.ones(3)), [np.array(e, float) for e in expected])
     with pytest.raises(ValueError, match="shares memory"):
         run(np.frombuffer(store)[4:7])
     run(np.frombuffer(store)[6:9])
+
+    @replay
+    def makes(x):
+        t = tg.Tensor(np.frombuffer(store))
+        with tg.no_grad():
+            t[:2] = x
+
+    with pytest.raises(RuntimeError, match="others hold too"):
+        makes(np.ones(2))
 
 
 def test_wrong_shapes_after_recording_leave_the_record():
@@ -158,6 +168,12 @@ def test_what_is_returned_is_the_callers():
     assert f(x)[3].tolist() == [4, 5]
     assert x.tolist() == [3, 4]
     assert w.tolist() == [4, 5]
+    for alone in (replay(lambda x: x), replay(lambda x: w), replay(lambda x: w[::-1]), replay(lambda x: x * 2)):
+        kept = [alone(x) for _ in range(3)]  # the first is of the recording
+        expected = kept[0].tolist()
+        kept[1].data[...] = 0
+        assert [t.tolist() for t in kept] == [expected, [0, 0], expected]
+        assert alone(x).tolist() == expected
 
 
 # -- what the function finds --------------------------------------------------------------------------
@@ -177,6 +193,7 @@ def test_what_was_computed_before():
         in_no_graph = replay(lambda x: [x * z, z, z[:1]])
         for _ in range(2):
             assert_same(in_no_graph(np.ones(2)), [np.array([2.0, 4]), np.array([2.0, 4]), np.array([2.0])])
+            w *= 3
     run = replay(f)
     for _ in range(2):
         assert run(np.ones(2)).tolist() == [3, 5]
@@ -185,7 +202,7 @@ def test_what_was_computed_before():
 
 
 def test_what_was_traced_before():
-    u = tg.Tensor([1.0, 2.0])
+    u, w = tg.Tensor([1.0, 2.0]), leaf(1.0, 1.0)
     with tracing():
         z = u * 2
         part = u[:1]
@@ -193,13 +210,14 @@ def test_what_was_traced_before():
     def f(x):
         with tg.no_grad():
             u.__iadd__(x)
+        w.grad = z
         return x * z, part * 1
 
     run = replay(f)
     expected = [([2, 4], [2]), ([2, 4], [3])]
     for a, b in expected:
         x, y = run(np.ones(2))
-        assert (x.tolist(), y.tolist()) == (a, b)
+        assert (x.tolist(), y.tolist(), w.grad.tolist()) == (a, b, a)
 
 
 def test_what_the_function_keeps():
@@ -228,15 +246,16 @@ def test_what_the_function_keeps():
         assert w.tolist() == [1, 2]
 
 
-def test_what_the_function_keeps_inside_a_cycle_is_nobodys():
+@pytest.mark.parametrize("with_result", [True, False])
+def test_what_the_function_keeps_inside_a_cycle_is_nobodys(with_result):
     calls = []
 
     def f(x):
         calls.append(1)
         y = x * 2
-        holder = [y, tg.Tensor(np.ones(2))]
+        holder = [tg.Tensor(np.ones(2)), y if with_result else None]
         holder.append(holder)
-        return y * holder[1]
+        return y * holder[0]
 
     run = replay(f)
     for _ in range(3):
@@ -742,3 +761,24 @@ def test_a_recording_lets_go_of_what_it_does_not_read_again():
     finally:
         tracemalloc.stop()
     assert peak < 10 * sum(p.nbytes for p in parameters)
+
+
+def test_a_plan_is_made_when_the_numbers_are_gone():
+    w, n = leaf(*np.ones(20_000)), 30
+
+    @replay
+    def step(x):
+        y = x
+        for _ in range(n):
+            y = np.tanh(y * w)
+        w.grad = None
+        y.sum().backward()
+
+    tracemalloc.start()
+    try:
+        step(np.ones(20_000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert step.plan.nbytes > 1.0 * w.nbytes * n  # and these are not on top:
+    assert peak < 8.5 * w.nbytes * n
