@@ -38,7 +38,8 @@ def replay(f: Callable[..., Any]) -> Replay:
 
     Its Python is not run again. So looking at a number inside (`if loss > 1`, `loss.item()`, printing) raises at
     recording; numbers from elsewhere (a plain variable outside, a NumPy array made inside) stay what they were; warnings
-    are not given again.
+    are not given again. A result that is kept outside, in a list or an attribute, raises too. The recording holds all
+    results of its run at once: a few times the memory of an eager call.
 
     What is followed: other shapes, types or plain values of arguments; `no_grad`, the default dtype; of modules (those
     called, given, or named by the function) the mode, attributes, and what is in their lists and dicts; of tensors their
