@@ -174,9 +174,9 @@ def _add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) 
     elif key == (ARRAY,) and y.ndim > 1 and y.flags.c_contiguous:  # whole rows, as in an embedding
         rows, width = arrays[0].reshape(-1), math.prod(y.shape[1:])
         shape = arrays[0].shape + y.shape[1:]
-        values = (values if values.shape == shape else np.broadcast_to(values, shape)).reshape(len(rows), width)
+        values = values if values.shape == shape else np.broadcast_to(values, shape)
+        values = values if arrays[0].ndim == 1 else values.reshape(len(rows), *y.shape[1:])
         if width >= LONG:
-            y = y.reshape(-1, width)
             for row, value in zip(rows.tolist(), values, strict=True):
                 y[row] += value
             return

@@ -272,8 +272,8 @@ def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 ONE_AXIS = (example((2, 3)), example((2, 3), axis=0), example((2, 3), axis=-1, keepdims=True), example(()))
 
 
-@op(symbol="argmax", vjp=None, answers=(np.argmax,), takes_out=True, domain=spread, examples=ONE_AXIS)
-def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False, out: Any = None) -> Any:
+@op(symbol="argmax", vjp=None, answers=(np.argmax,), judges=False, domain=spread, examples=ONE_AXIS)
+def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
     """y is the place of the largest element along an axis, of the first if there are several; without an axis, its
     place in x as one row. Recorded, without a derivative.
 
@@ -281,18 +281,18 @@ def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False, out: Any 
     >>> tg.Tensor([3.0, 7.0, 7.0]).argmax().item()
     1
     """
-    return x.argmax(axis, out, keepdims=keepdims)
+    return x.argmax(axis, keepdims=keepdims)
 
 
-@op(symbol="argmin", vjp=None, answers=(np.argmin,), takes_out=True, domain=spread, examples=ONE_AXIS)
-def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False, out: Any = None) -> Any:
+@op(symbol="argmin", vjp=None, answers=(np.argmin,), judges=False, domain=spread, examples=ONE_AXIS)
+def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
     """y is the place of the smallest element along an axis: see `argmax`.
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([3.0, 7.0, 1.0]).argmin().item()
     2
     """
-    return x.argmin(axis, out, keepdims=keepdims)
+    return x.argmin(axis, keepdims=keepdims)
 
 
 # ---------------------------------------------------------------------------------------------------
