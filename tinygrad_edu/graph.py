@@ -206,8 +206,8 @@ class Cell:
 
 
 class Edits:
-    """How often what replays depend on has changed: attributes of modules, arrays, hooks, whether a gradient is required,
-    and what has ended. A replay looks at all of it again when there have been more."""
+    """How often what replays depend on has changed: attributes of modules, the state of optimizers, arrays, hooks,
+    whether a gradient is required, and what has ended. A replay looks at all of it again when there have been more."""
 
     number = 0
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_edu.graph import RECORDING, no_grad, tick
+from tinygrad_edu.graph import RECORDING, Edits, no_grad, tick
 from tinygrad_edu.tensor import Tensor
 
 State = dict[str, Any]
@@ -191,6 +191,7 @@ class Optimizer:
         if tape is not None:
             self._record(tape)
             return
+        Edits.note()
         for group in self.param_groups:
             at, settings = 0, {}
             for member in group.members:
@@ -233,13 +234,11 @@ class Optimizer:
         """
         members: list[Member] = []
         states, begun = [], []
-        constants: list[tuple[Callable[[Any], Any], dict[str, Any], Any]] = []
         for group in self.param_groups:
             settings = group.settings
             fixed = {key: value for key, value in settings.items() if key not in self.at_step(1, settings)}
             if fixed:
-                pick = operator.itemgetter(*fixed)
-                constants.append((pick, settings, pick(fixed)))
+                tape.guard(_settings_stay(settings, fixed))
             for member in group.members:
                 p = member.param()
                 tape.slope(p)
@@ -249,19 +248,18 @@ class Optimizer:
                     begun.append(member.steps)
                     self._record_update(tape, p, member, settings, fixed)
 
-        def serves() -> bool:
-            for pick, settings, values in constants:
-                if pick(settings) != values:
-                    return False
-            if not all(map(operator.is_, map(_state_of, members), states)):
-                return False
-            return len(set(map(operator.sub, map(_steps_of, members), begun))) <= 1  # all as much ahead
+        def unchanged() -> bool:
+            ahead = {member.steps - steps for member, steps in zip(members, begun, strict=True)}
+            return len(ahead) <= 1 and all(m.state is state for m, state in zip(members, states, strict=True))
 
-        tape.guard(serves)
+        tape.check(unchanged)
+        apart = len(members) < sum(len(group.members) for group in self.param_groups)
 
         def advance() -> None:
             for member in members:
                 member.steps += 1
+            if apart:  # some others, which another record may step with these, are behind now
+                Edits.note()
 
         tape.after(advance)
 
@@ -346,10 +344,14 @@ class Optimizer:
                 own[key] = group[key]
         for member, (steps, arrays) in zip(members, taken, strict=True):
             member.steps, member.state = steps, arrays
+        Edits.note()
 
 
-_state_of = operator.attrgetter("state")
-_steps_of = operator.attrgetter("steps")
+def _settings_stay(settings: dict[str, Any], fixed: dict[str, Any]) -> Callable[[], bool]:
+    """Whether the settings in `fixed` are still so."""
+    pick = operator.itemgetter(*fixed)
+    values = pick(fixed)
+    return lambda: pick(settings) == values
 
 
 def _blocks(param: Any, grad: Any, state: State) -> Iterator[tuple[Any, Any, State]]:

@@ -111,6 +111,7 @@ class Tape:
         self.feeds: list[Feed] = []
         self.placeholders: dict[Tensor, Any] = {}  # the arguments' stand-ins, in their order, and the arguments
         self.guards: list[Callable[[], bool]] = []
+        self.checks: list[Callable[[], bool]] = []
         self.slopes: dict[Tensor, Tensor | None] = {}
         self.generators: list[np.random.Generator] = []
         self.modules: dict[int, Any] = {}
@@ -265,6 +266,10 @@ class Tape:
     def guard(self, holds: Callable[[], bool]) -> None:
         """The record serves as long as `holds()`; else the function is recorded anew."""
         self.guards.append(holds)
+
+    def check(self, holds: Callable[[], bool]) -> None:
+        """A guard of what cannot change without `Edits` counting it: `holds()` is asked only then."""
+        self.checks.append(holds)
 
     def setting(self, module: Any, name: str) -> None:
         """An attribute of a module is being set or deleted."""

@@ -29,14 +29,12 @@ class State:
     def __init__(
         self, tape: Tape, leaves: Iterable[Tensor], written: Collection[Tensor], arguments: Iterable[Any]
     ) -> None:
-        self.guards = tape.guards
-        self._assigned = tape.assigned
+        self.guards, self._checks = tape.guards, tape.checks
         self._arguments = [_reference(x) for x in arguments]
         self._leaves = [
             (_reference(x), x._data, x._requires_grad, x._cell if x in written else None, _hooks(x)) for x in leaves
         ]
-        modules, containers = self._inside(tape.modules.values())
-        self._modules = [(_reference(m), m.training, self._attributes(m)) for m in modules]
+        self._modules, containers = _inside(tape.modules.values(), tape.assigned)
         marks = [(object(),) for _ in containers]  # between the things in one and those in the next
         self._contents = [things for pair in zip(containers, marks, strict=True) for things in pair]
         self._known = list(itertools.chain.from_iterable(self._contents))
@@ -52,12 +50,24 @@ class State:
         """Whether all is still there, and as it was."""
         now = Edits.number
         if now != self._edits:
-            if self.lost() or not self._unchanged():
+            if not self._unchanged():
                 return False
             self._edits = now
-        elif self._contents and not self._filled():
+        if self._contents and not self._filled():
             return False
         return all(map(operator.call, self.guards))
+
+    def _unchanged(self) -> bool:
+        """Whether that is so of all that `Edits` counts."""
+        for reference, array, learns, cell, hooks in self._leaves:
+            x = reference()
+            if x is None or x._data is not array or x._requires_grad is not learns:
+                return False
+            if (cell is not None and x._cell is not cell) or (x._extra is not None and _hooks(x) != hooks):
+                return False
+        if any(reference() is None for reference in self._arguments):
+            return False
+        return all(known.unchanged() for known in self._modules) and all(map(operator.call, self._checks))
 
     def lost(self) -> bool:
         """Whether something has ended or been replaced, so that the record will hardly ever serve again.
@@ -70,69 +80,66 @@ class State:
                 return True
         if any(reference() is None for reference in self._arguments):
             return True
-        for reference, _, known in self._modules:
-            m = reference()
-            if m is None:
-                return True
-            if any(not isinstance(x, PLAIN) and vars(m).get(key) is not x for key, x in known.items()):
-                return True
-        return not self._filled()
-
-    def _unchanged(self) -> bool:
-        """Whether tensors and modules, all of which are there, are as they were."""
-        for reference, _, learns, cell, hooks in self._leaves:
-            x = reference()
-            if x._requires_grad is not learns or (cell is not None and x._cell is not cell) or _hooks(x) != hooks:
-                return False
-        for reference, training, known in self._modules:
-            m = reference()
-            now = self._attributes(m)
-            if m.training is not training or now.keys() != known.keys():
-                return False
-            if not all(_same(x, known[key]) for key, x in now.items()):
-                return False
-        return True
+        return any(known.lost() for known in self._modules) or not self._filled()
 
     def _filled(self) -> bool:
         """Whether lists and dicts hold the very things that they held."""
         return all(map(operator.is_, itertools.chain.from_iterable(self._contents), self._known))
 
-    # -- what there is ------------------------------------------------------------------------------
 
-    def _attributes(self, module: Any) -> dict[str, Any]:
-        """What a module has, but for its mode, and for what the function itself puts there in each run."""
-        return {
-            key: x
-            for key, x in vars(module).items()
-            if key != "training"
-            and (
-                (id(module), key) not in self._assigned
-                or is_module(x)
-                or (isinstance(x, Tensor) and type(x) is not Tensor)
-            )
-        }
+class _Known:
+    """A module as it was: its mode, and its attributes but for what the function itself puts there in each run."""
 
-    def _inside(self, modules: Iterable[Any]) -> tuple[list[Any], list[Iterable[Any]]]:
-        """These modules and all that they hold; and what there is to see of the lists and dicts in them."""
-        found: list[Any] = []
-        views: list[Iterable[Any]] = []
-        things = list(modules)
-        seen = set(map(id, things))
-        for x in things:  # the list grows as it is read
-            held: Iterable[Any] = x
-            if is_module(x):
-                found.append(x)
-                held = self._attributes(x).values()
-            elif isinstance(x, dict):
-                held = x.values()
-                views += [x.keys(), held]
-            elif not isinstance(x, tuple):
-                views.append(x)
-            for part in held:
-                if (isinstance(part, list | tuple | dict | set | deque) or is_module(part)) and id(part) not in seen:
-                    seen.add(id(part))
-                    things.append(part)
-        return found, views
+    def __init__(self, module: Any, assigned: Collection[tuple[int, str]]) -> None:
+        self._reference = _reference(module)
+        self._training = module.training
+        results = [key for key, x in vars(module).items() if (id(module), key) in assigned and not _is_member(x)]
+        self._others = {"training", *results}
+        self.attributes = {key: x for key, x in vars(module).items() if key not in self._others}
+        self._things = [(key, x) for key, x in self.attributes.items() if not isinstance(x, PLAIN)]
+        self._values = [(key, x) for key, x in self.attributes.items() if isinstance(x, PLAIN)]
+
+    def unchanged(self) -> bool:
+        """Whether the module is there, and as it was."""
+        m = self._reference()
+        if m is None or m.training is not self._training:
+            return False
+        now = vars(m)
+        if now.keys() - self._others != self.attributes.keys():
+            return False
+        for key, x in self._things:
+            if now[key] is not x:
+                return False
+        return all(now[key] is x or _same(now[key], x) for key, x in self._values)
+
+    def lost(self) -> bool:
+        """Whether the module, or something that it held, is gone."""
+        m = self._reference()
+        return m is None or any(vars(m).get(key) is not x for key, x in self._things)
+
+
+def _inside(modules: Iterable[Any], assigned: Collection[Any]) -> tuple[list[_Known], list[Iterable[Any]]]:
+    """These modules and all that they hold; and what there is to see of the lists and dicts in them."""
+    found: list[_Known] = []
+    views: list[Iterable[Any]] = []
+    things = list(modules)
+    seen = set(map(id, things))
+    for x in things:  # the list grows as it is read
+        held: Iterable[Any] = x
+        if is_module(x):
+            known = _Known(x, assigned)
+            found.append(known)
+            held = known.attributes.values()
+        elif isinstance(x, dict):
+            held = x.values()
+            views += [x.keys(), held]
+        elif not isinstance(x, tuple):
+            views.append(x)
+        for part in held:
+            if (isinstance(part, list | tuple | dict | set | deque) or is_module(part)) and id(part) not in seen:
+                seen.add(id(part))
+                things.append(part)
+    return found, views
 
 
 def is_module(x: Any) -> bool:
@@ -157,8 +164,13 @@ def modules_of(f: Any, arguments: Iterable[Any]) -> Iterator[Any]:
 
 
 def _same(x: Any, y: Any) -> bool:
-    """Whether it is the same thing, or an equal plain value."""
-    return x is y or (isinstance(x, PLAIN) and isinstance(y, PLAIN) and identity(x) == identity(y))
+    """Whether two plain values compute alike."""
+    return isinstance(x, PLAIN) and identity(x) == identity(y)
+
+
+def _is_member(x: Any) -> bool:
+    """Whether a module has `x` for more than one run: a parameter, a buffer, a module."""
+    return is_module(x) or (isinstance(x, Tensor) and type(x) is not Tensor)
 
 
 def _hooks(x: Tensor) -> list[Any]:
