@@ -301,10 +301,10 @@ def test_a_replayed_step_makes_no_arrays(name):
     for _ in range(3):
         step(x, y)
     assert peak_of(lambda: step(x, y)) < 10_000
-    gc.collect()
     tracemalloc.start()
     try:
         step(x, y)
+        gc.collect()
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(20):
             step(x, y)
