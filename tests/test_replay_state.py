@@ -140,8 +140,10 @@ def test_an_entry_moves_between_lists():
 def test_a_deleted_attribute_is_missed():
     model = Net()
     run = replay(model)
-    run(X)
+    run(X), run(X)
+    kept = model.tensor
     del model.tensor
+    assert kept.shape == (3,)
     with pytest.raises(AttributeError, match="tensor"):
         run(X)
 
@@ -273,6 +275,48 @@ def test_a_module_that_is_not_called_is_followed(make):
     assert kept is not model.a
 
 
+class Scaled(nn.Module):
+    """A module whose method reads a number, and no mode."""
+
+    def __init__(self):
+        self.k = 1.0
+
+    def other(self, x):
+        return x * self.k
+
+    forward = other
+
+    @replay
+    def decorated(self, x):
+        return self.other(x)
+
+
+SCALED = Scaled()
+USES = {name: make for name, make in MODES.items() if name not in ("the flag alone", "a decorated forward")}
+USES["a global name"] = lambda m: replay(lambda x: SCALED.other(x))
+
+
+@pytest.mark.parametrize("make", USES.values(), ids=USES)
+def test_the_attributes_of_a_module_that_is_not_called(make, monkeypatch):
+    model = Scaled()
+    monkeypatch.setitem(globals(), "SCALED", model)
+    monkeypatch.setattr(Mode, "other", Scaled.other)
+    run = make(model)
+    for k in (1.0, 2.0, 5.0):
+        model.k = k
+        assert [run(ONES).tolist() for _ in range(3)] == [[k] * 3] * 3
+
+
+def test_a_parameter_that_the_first_call_makes():
+    class Lazy(nn.Module):
+        def forward(self, x):
+            if not hasattr(self, "w"):
+                self.w = nn.Parameter(np.ones(3))
+            return x * self.w
+
+    assert follows(Lazy(), lambda m: setattr(m, "w", nn.Parameter(np.full(3, 5.0))), x=ONES)
+
+
 def test_the_flag_of_a_module_that_holds_nothing_else():
     class Empty(nn.Module):
         pass
@@ -301,7 +345,7 @@ def test_a_method_whose_object_ends():
 
     class Scale:
         def __init__(self, k):
-            self.k = tg.Tensor([k])
+            self.k = k
 
         @replay
         def f(self, x):
@@ -309,9 +353,21 @@ def test_a_method_whose_object_ends():
             return x * self.k
 
     for k in range(20):  # each takes, perhaps, the address of the last
-        assert Scale(float(k)).f(np.ones(1)).tolist() == [k]
+        one = Scale(float(k))
+        assert one.f(np.ones(1)).tolist() == one.f(np.ones(1)).tolist() == [k]
+        del one
     assert len(runs) == 20
     assert len(Scale.f._records) == 1
+
+
+def test_records_of_what_was_replaced_go():
+    model = Net()
+    run = replay(model)
+    for _ in range(4):
+        model.a = nn.Linear(3, 3)
+        model.nested[0][0] = nn.Linear(3, 3)
+        run(X)
+    assert len(run._records) == 1
 
 
 # -- hooks, gradients, freezing -------------------------------------------------------------------------
@@ -326,20 +382,28 @@ def test_hooks_are_followed():
 
     counted = Counted(step)
     run = replay(counted)
-    run(np.ones(2)), run(np.ones(2))
+
+    def slopes():
+        return [(run(np.ones(2)), w.grad.tolist()[0])[1] for _ in range(3)]
+
+    assert slopes() == [1.0] * 3
     ten = w.register_hook(lambda g: g * 10)
-    run(np.ones(2))
-    assert w.grad.tolist() == [10.0, 10.0]
+    assert slopes() == [10.0] * 3
     two = w.register_hook(lambda g: g + 2)
-    run(np.ones(2))
-    assert w.grad.tolist() == [12.0, 12.0]
+    assert slopes() == [12.0] * 3
     ten.remove()
-    run(np.ones(2))
-    assert w.grad.tolist() == [3.0, 3.0]
+    assert slopes() == [3.0] * 3
     two.remove()
-    run(np.ones(2))
-    assert w.grad.tolist() == [1.0, 1.0]
+    assert slopes() == [1.0] * 3
     assert counted.runs == 4  # the first record serves again
+
+
+def test_whether_a_gradient_is_required():
+    w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    run = replay(lambda x: (x * w).requires_grad)
+    for learns in (True, False, True):
+        w.requires_grad_(learns)
+        assert [run(np.ones(2)) for _ in range(3)] == [learns] * 3
 
 
 def test_frozen_parameters_and_thawed_ones():
@@ -496,10 +560,11 @@ def test_the_order_of_arguments_by_name():
     counted = Counted(lambda x, a, b: x * a - b)
     named = functools.wraps(counted.f)(lambda **given: counted(**given))
     run = replay(named)  # which says what it takes
-    x, a, b = np.full(2, 3.0), np.full(2, 5.0), np.full(2, 7.0)
-    assert run(x=x, a=a, b=b).tolist() == run(b=b, a=a, x=x).tolist() == [8.0, 8.0]
+    x, a, b = np.full(2, 3.0), np.full((3, 1), 5.0), np.full(1, 7.0)
+    assert run(x=x, a=a, b=b).tolist() == run(b=b, a=a, x=x).tolist() == [[8.0, 8.0]] * 3
     assert counted.runs == 1
     run.profile(b=b, a=a, x=x, runs=1)
+    a, b = np.full(2, 5.0), np.full(2, 7.0)
     joined = replay(lambda **parts: np.stack(list(parts.values())))  # to which the order matters
     assert joined(a=a, b=b).tolist() == [[5.0, 5.0], [7.0, 7.0]]
     assert joined(b=b, a=a).tolist() == [[7.0, 7.0], [5.0, 5.0]]
@@ -526,7 +591,7 @@ def test_kinds_of_dicts_arrive_as_they_are():
 def test_arrays_of_other_kinds():
     run = replay(lambda x: (x, x * 2))
     big = np.arange(3, dtype=">f8")
-    for x in (big, big + 1, np.arange(3.0), np.arange(3.0).view(np.recarray)):
+    for x in (big, big.copy(), np.arange(3.0), np.arange(3.0).view(np.recarray)):
         for y in run(x):
             assert y.dtype.isnative
         assert run(x)[0].tolist() == x.tolist()
@@ -721,3 +786,40 @@ def test_writing_into_an_array_is_refused(write):
     with pytest.raises(RuntimeError, match=r"recorded for replay, at .*test_replay_state"):
         f(ONES)
     assert array == 0
+
+
+def test_two_replays_that_step_different_parameters():
+    made = []
+    for _ in range(2):
+        u, v = (tg.Tensor([k], requires_grad=True) for k in (1.0, 2.0))
+        made.append((u, v, optim.Adam([u, v], lr=0.1)))
+
+    def step(i, both):
+        u, v, optimizer = made[i]
+        optimizer.zero_grad()
+        (u * u * (v if both else 1.0)).sum().backward()
+        optimizer.step()
+
+    order = (True, True, True, False, False, True, True, False, True, True)
+    expected = [(step(0, both), [p.item() for p in made[0][:2]])[1] for both in order]
+    runs = {both: replay(lambda both=both: step(1, both)) for both in (True, False)}
+    assert [(runs[both](), [p.item() for p in made[1][:2]])[1] for both in order] == expected
+
+
+def test_a_state_that_is_loaded():
+    w = tg.Tensor([1.0], requires_grad=True)
+    optimizer = optim.Adam([w], lr=0.1)
+
+    def step():
+        optimizer.zero_grad()
+        (w * w).sum().backward()
+        optimizer.step()
+        return w * 1
+
+    run = replay(step)
+    first = [run().item() for _ in range(3)]
+    kept, at = optimizer.state_dict(), w.data.copy()
+    later = [run().item() for _ in range(3)]
+    w.data[...] = at
+    optimizer.load_state_dict(kept)
+    assert [run().item() for _ in range(3)] == later != first

@@ -120,7 +120,7 @@ class Tape:
         self.numbers: dict[Any, Tensor] = {}
         self.born: set[Tensor] = set()  # leaves that the function makes, and so makes anew in each run
         self.plain: set[Tensor] = set()  # computed, but recorded for the replay alone
-        self.differentiated: set[Tensor] = set()  # leaves that ask for a gradient
+        self.used: set[Tensor] = set()  # leaves, also of what came to nothing: they may ask for a gradient later
         self.outer: dict[Tensor, Tensor] = {}  # computed before the run, and the leaves that stand for it
         self.computed: list[tuple[weakref.ref[Tensor], str]] = []  # by the run, and where
         self.undo: list[Callable[[], None]] = []  # what puts back how things were, the latest last; holds no graph
@@ -202,7 +202,7 @@ class Tape:
     def made(self, y: Tensor, enabled: bool) -> None:
         """An op has been recorded; `y` is plain where it would not have been without the tape, and may be written."""
         self.computed.append((weakref.ref(y), here()))
-        self.differentiated.update(x for x in y.inputs if x._requires_grad and x.op is None)
+        self.used.update(x for x in y.inputs if x.op is None and x not in self.born)
         before = [x for x in y.inputs if x.op is not None and x._made < self.begun]
         if before:
             if y._requires_grad and any(x._requires_grad for x in before):

@@ -42,7 +42,7 @@ class Record:
         self._written = {id(root(a)): [b for b in arrays if root(b) is root(a)] + self._foreign for a in arrays}
         self._cells = list(dict.fromkeys([x._shared_cell() for x in written]))
         read = topological([*outputs, *[x for w in tape.writes for x in (w.value, w.target)]], through_constants=True)
-        leaves = {x for x in [*read, *tape.differentiated] if x.op is None and x not in tape.placeholders}
+        leaves = {x for x in [*read, *tape.used] if x.op is None and x not in tape.placeholders}
         self._own = {id(x) for x in leaves if x._requires_grad}
         self.state = State(tape, leaves | written | tape.outer.keys(), written, given)
         self.serves = self.state.holds
