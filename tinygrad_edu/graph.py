@@ -435,6 +435,10 @@ def fit(contribution: Any, node: Node, i: int) -> Any:
     return contribution
 
 
+sum_rows: Any = None
+"""The op that adds up the rows of a matrix, `channel_sum`, which enters itself here."""
+
+
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum `g` over the axes along which `shape` was broadcast: ⟨unbroadcast(g), x⟩ = ⟨g, broadcast(x)⟩.
 
@@ -442,7 +446,9 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     array([[4., 4., 4.]])
     """
     extra = g.ndim - len(shape)
-    if extra:
+    if extra == 1 and g.ndim == 2 and (g.__class__ is np.ndarray or hasattr(g, "_data")):
+        g = sum_rows(g)  # a bias met a batch
+    elif extra:
         g = np.add.reduce(g, axis=tuple(range(extra)))
     if g.shape != shape:
         axes = tuple([i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1])

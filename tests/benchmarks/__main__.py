@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import memory, speed
+from tests.benchmarks import memory, speed, threads
 
 
 def main() -> None:
     """Print every table; `--quick` for a look in half a minute."""
     quick = "--quick" in sys.argv[1:]
-    for threads in (1, 2):
+    for n in (1, 2):
         slow = {"torch_compile"} if quick else ()  # it compiles for a minute
-        speed.table(threads, rounds=2 if quick else 9, seconds=0.2 if quick else 0.5, without=slow)
+        speed.table(n, rounds=2 if quick else 9, seconds=0.2 if quick else 0.5, without=slow)
+    threads.in_threads(50 if quick else 200)
     memory.chains(100_000 if quick else 1_000_000)
     memory.memory()
     memory.imports(5 if quick else 15)
