@@ -123,20 +123,19 @@ class Record:
 
     def admit(self, given: list[Any], arrays: list[Any]) -> None:
         """Raise ValueError for an argument that the function also finds by itself, or in memory that a run writes."""
-        for i, x in enumerate(given):
-            if id(x) in self._own:
+        if not self._own.isdisjoint(map(id, given)):
+            i, x = next((i, x) for i, x in enumerate(given) if id(x) in self._own)
+            raise ValueError(
+                f"{x._describe()} is the argument {self.plan.arguments[i].name}, and the replayed function also uses it "
+                "itself, so that gradients by the one would miss the other; pass .detach(), or call the function's .__wrapped__"
+            )
+        for array in arrays if self._written else ():
+            whole = root(array)
+            near = self._written.get(id(whole), self._foreign) if whole.base is None else self._all_written
+            if near and any(np.may_share_memory(array, written) for written in near):
                 raise ValueError(
-                    f"{x._describe()} is the argument {self.plan.arguments[i].name}, and the replayed function also uses it "
-                    "itself, so that gradients by the one would miss the other; pass .detach(), or call the function's .__wrapped__"
+                    f"an argument of shape {array.shape} shares memory with a tensor that the replayed function writes; pass a copy"
                 )
-        if self._written:
-            for array in arrays:
-                whole = root(array)
-                near = self._written.get(id(whole), self._foreign) if whole.base is None else self._all_written
-                if any(np.may_share_memory(array, written) for written in near):
-                    raise ValueError(
-                        f"an argument of shape {array.shape} shares memory with a tensor that the replayed function writes; pass a copy"
-                    )
 
     # -- running it ---------------------------------------------------------------------------------
 
