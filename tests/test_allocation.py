@@ -296,7 +296,7 @@ def training(name):
 
 @pytest.mark.parametrize("name", STEPS)
 def test_a_replayed_step_makes_no_arrays(name):
-    """12 KB, less than a third of one of its matrices, are held at most at a time (a few vectors, and NumPy's buffers), and none of it for long."""
+    """12 KB at most at a time, less than a third of a matrix: a few vectors, and NumPy's buffers; and none for long."""
     step, x, y = training(name)
     for _ in range(3):
         step(x, y)

@@ -3,6 +3,9 @@
 A few elementwise lines in a row over large arrays pass all of them through memory once a line. In blocks that fit the
 processor's cache, a line finds what the line before left there; and what only these lines use needs no more memory than
 one block.
+
+One thread runs them. A second was measured (`tests/benchmarks/threads.py`) and does not pay: such lines wait for memory,
+the interpreter's lock changes hands at each of them, and the linear algebra library's own threads are in the way.
 """
 
 from __future__ import annotations
