@@ -13,7 +13,7 @@ import keyword
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,10 +22,11 @@ import numpy as np
 from tinygrad_edu.graph import topological
 from tinygrad_edu.program.record import Tape, Write, is_view, regions
 from tinygrad_edu.program.simplify import Compute, Event, happened, simplified
+from tinygrad_edu.protocols import NO_SETTINGS
 from tinygrad_edu.tensor import Tensor
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Storage:
     """Memory that one or more values live in, one after the other."""
 
@@ -34,7 +35,7 @@ class Storage:
     last: int = -1  # the last event that reads or writes it
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Value:
     """A tensor of the record: its name in the source, its storage, and its array where that is known before a run."""
 
@@ -45,14 +46,14 @@ class Value:
     array: Any = None
     note: str = ""
     source: Value | None = None  # what it is a view of
-    parts: list[Storage] = field(default_factory=list)
+    parts: Sequence[Storage] = ()
 
     def pieces(self) -> list[tuple[Storage, Any]]:
         """Its memory and array; of several results, those of each."""
         return list(zip(self.parts, self.array, strict=True)) if self.parts else [(self.storage, self.array)]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Instruction:
     """One line: `op` of `inputs` into `value` (how: "out", "fresh", "item"), or a "write" of its input to `value`.
 
@@ -61,16 +62,18 @@ class Instruction:
 
     how: str
     op: Any
-    inputs: list[Value]
+    inputs: Sequence[Value]
     value: Value
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=lambda: NO_SETTINGS)
     scope: str = ""
     scratch: Value | None = None  # what the op computes in on its way
-    dead: list[Value] = field(default_factory=list)  # fresh arrays, and what shows them, that nothing reads later
-    body: list[Instruction] = field(default_factory=list)  # of "blocks": the lines; what they call the parts of each
-    names: dict[int, str] = field(default_factory=dict)  # array, by its address; the parts, block by block;
-    rows: list[tuple[Any, ...]] = field(default_factory=list)  # and the values that are there when it is done
-    left: list[Value] = field(default_factory=list)
+    dead: tuple[Value, ...] = ()  # fresh arrays, and what shows them, that nothing reads later
+    body: Sequence[Instruction] = ()  # of "blocks": the lines; what they call the parts of each
+    names: Mapping[int, str] = field(
+        default_factory=lambda: NO_SETTINGS
+    )  # array, by its address; the parts, block by block;
+    rows: Sequence[tuple[Any, ...]] = ()  # and the values that are there when it is done
+    left: Sequence[Value] = ()
     seconds: float | None = None  # of a run, when profiled
 
 
@@ -267,7 +270,7 @@ class _Planner:
                         self.pool.give_back(storage.memory)
                     elif instructions:
                         values = self.values.values()
-                        instructions[-1].dead += [v for v in values if v.storage is storage and v.array is None]
+                        instructions[-1].dead += tuple([v for v in values if v.storage is storage and v.array is None])
         outputs = [self.values[x] for x in self.outputs]
         return Plan(instructions, self.arguments, outputs, self.leaves, self.views, self.pool.all)
 
@@ -279,7 +282,7 @@ class _Planner:
 
     def _place(self, event: Compute, i: int) -> Instruction | None:
         """The value of a node, and the instruction that computes it (none for a view that stands still)."""
-        node, op, settings = event.node, event.node.op, dict(event.node.settings)
+        node, op, settings = event.node, event.node.op, event.node.settings
         inputs = [self.values[x] for x in event.inputs]
         scope = repr(node.scope) if node.scope is not None else ""
         value = self._standing_view(node, op, inputs, settings)
@@ -299,12 +302,12 @@ class _Planner:
             elif not op.takes_out:
                 self._until(value.storage, last)
             elif _planned(node):
-                arrays = []
-                for k, part in enumerate(node._data):
-                    memory, array = self.pool.take(part)
-                    value.parts.append(self._until(Storage("buffer", memory), self.last.get((node, k), i)))
-                    arrays.append(array)
-                value.array = tuple(arrays)
+                taken = [self.pool.take(part) for part in node._data]
+                value.array = tuple([array for _, array in taken])
+                value.parts = [
+                    self._until(Storage("buffer", memory), self.last.get((node, k), i))
+                    for k, (memory, _) in enumerate(taken)
+                ]
             else:
                 over = self._dying_input(event, i)
                 if over is None:
