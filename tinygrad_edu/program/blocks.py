@@ -49,7 +49,7 @@ def in_blocks(plan: Plan) -> Plan:
 def _large(instruction: Instruction) -> bool:
     """Whether the line works element by element on arrays of several blocks, in the order of memory."""
     value = instruction.value
-    if instruction.how != "out" or not elementwise(instruction.op) or value.array.nbytes < 4 * BLOCK:
+    if instruction.how != "out" or not elementwise(instruction.op) or value.array.nbytes < 2 * BLOCK:
         return False
     return all(
         v.array is not None
