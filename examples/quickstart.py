@@ -2,7 +2,7 @@
 
     python examples/quickstart.py
 
-Writes three figures into the folder `out`. Needs the extras: pip install "tinygrad-edu[all]".
+Writes three figures into the folder `out`. Needs the extras, which `make demo` installs.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import random
 import tracemalloc
 
 import numpy as np
@@ -241,6 +242,48 @@ def test_python_that_looks_at_a_value_is_refused(look):
 
     with pytest.raises(RuntimeError, match=r"recorded for replay.*test_replay.py.*np\.where"):
         step(np.ones(2))
+
+
+def test_what_is_kept_is_named_and_not_what_it_was_computed_from():
+    kept = []
+
+    @replay
+    def step(x):
+        loss = np.square(x * 2.0).sum()
+        kept.append(loss)
+        return loss
+
+    with pytest.raises(RuntimeError, match=r"^the result of sum, computed .* still held"):
+        step(np.ones(2))
+
+
+GENERATOR = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("draw", "name"),
+    [
+        (lambda x: x + np.random.randn(2), "np.random"),  # noqa: NPY002 (what is refused)
+        (lambda x: x * random.random(), "Python's random"),
+        (lambda x: x + GENERATOR.normal(size=2), "NumPy's Generator"),
+    ],
+)
+def test_random_numbers_that_would_stay_are_refused(draw, name):
+    with pytest.raises(RuntimeError, match=rf"draws numbers from {name}.*tg\.randn"):
+        replay(draw)(np.ones(2))
+
+
+def test_a_generator_that_draws_tensors_is_followed():
+    run = replay(lambda x: x + tg.randn(2, generator=GENERATOR))
+    assert run(np.ones(2)).tolist() != run(np.ones(2)).tolist()
+
+
+def test_a_result_is_in_no_graph_and_says_where_to_differentiate():
+    w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    run = replay(lambda x: (w * x).sum())
+    with pytest.raises(RuntimeError, match="differentiate inside the replayed function"):
+        run(np.ones(2)).backward()
+    assert repr(run) == "<replay of <lambda>: 1 of 8 records>"
 
 
 def test_a_recording_that_fails_leaves_all_as_before():

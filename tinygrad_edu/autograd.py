@@ -135,7 +135,10 @@ def _not_one_number(output: Node, what: str) -> str:
 
 def _nothing_to_differentiate(output: Node, what: str) -> str:
     if output.op is None:
-        cure = "it is a plain tensor: make the leaves with requires_grad=True, and compute it outside no_grad()"
+        cure = (
+            "it is a plain tensor: make the leaves with requires_grad=True, and compute it outside no_grad(); "
+            "of what tg.replay returns, differentiate inside the replayed function"
+        )
         if what == "grad()":
             cure += (
                 "; or, if it is a derivative that has become constant, its own derivative is 0: "

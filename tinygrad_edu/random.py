@@ -1,7 +1,7 @@
 """The package's random numbers: one `numpy.random.Generator`, seeded by `manual_seed`.
 
 Everything random takes a generator explicitly; this one serves where none is given. NumPy's legacy global
-state is never read or written.
+state is never drawn from or written.
 """
 
 from __future__ import annotations

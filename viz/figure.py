@@ -137,7 +137,8 @@ def draw(
         if isinstance(output, Tensor) and output.op is None and not output.requires_grad:
             raise ValueError(
                 "there is no computation to draw, since none was recorded; make the leaves with requires_grad=True and "
-                "compute outside no_grad(), or give a function and its numbers, as in draw(lambda x: x * x, 3)"
+                "compute outside no_grad() and tg.replay(), or give a function and its numbers, as in "
+                "draw(lambda x: x * x, 3)"
             )
         tensors = {name: thing for name, thing in (names or {}).items() if not isinstance(thing, Module)}
         record = Record(output, gradient=gradient, names=tensors, variables=variable_names(sys._getframe(1)))

@@ -38,8 +38,9 @@ def replay(f: Callable[..., Any]) -> Replay:
 
     Its Python is not run again. So looking at a number inside (`if loss > 1`, `loss.item()`, printing) raises at
     recording; numbers from elsewhere (a plain variable outside, a NumPy array made inside) stay what they were; warnings
-    are not given again. A result that is kept outside, in a list or an attribute, raises too. The recording holds all
-    results of its run at once: a few times the memory of an eager call.
+    are not given again. A result that is kept outside, in a list or an attribute, raises too; so do random numbers drawn
+    from `random`, `np.random`, or a generator of NumPy that the function names (`tg.rand`, `tg.randn` and dropout are drawn
+    in every run). The recording holds all results of its run at once: a few times the memory of an eager call.
 
     What is followed: other shapes, types or plain values of arguments; `no_grad`, the default dtype; of modules (those
     called, given, or named by the function) the mode, attributes, and what is in their lists and dicts; of tensors their
@@ -94,6 +95,9 @@ class Replay:
         for name in getattr(self, "__qualname__", "").split("."):
             found = getattr(found, name, None)
         return self.__qualname__ if found is self else (Replay, (self._f,))
+
+    def __repr__(self) -> str:
+        return f"<replay of {self._name}: {len(self._records)} of {RECORDS} records>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result; its tensors are the caller's own."""
@@ -179,7 +183,7 @@ class Replay:
 
     @property
     def source(self) -> str:
-        """The program that the last call ran, as Python."""
+        """The program that the last call ran, as Python; after a smaller last batch, the one for that."""
         return self._record().source
 
     @property

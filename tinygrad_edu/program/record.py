@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -330,9 +330,9 @@ class Tape:
         )
 
 
-def refuse_kept(computed: Iterable[tuple[weakref.ref[Tensor], str]]) -> None:
+def refuse_kept(computed: Sequence[tuple[weakref.ref[Tensor], str]]) -> None:
     """Raise RuntimeError if something that a run computed outlives its graph: it would stay what it is now."""
-    for reference, where in computed:
+    for reference, where in reversed(computed):  # the last: what it was computed from lives by it
         x = reference()
         if x is not None:
             raise RuntimeError(

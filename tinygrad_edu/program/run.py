@@ -17,7 +17,7 @@ from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.nested import check_result, mapped, objects
 from tinygrad_edu.program.plan import Plan, plan
 from tinygrad_edu.program.record import Tape, owner, refuse_kept, root
-from tinygrad_edu.program.state import State, modules_of
+from tinygrad_edu.program.state import State, dice, die_state, modules_of
 from tinygrad_edu.tensor import Tensor, new_leaf
 
 
@@ -89,10 +89,17 @@ class Record:
 
         given = [stand_in(value, name) for value, name in zip(args, _names(f, len(args)), strict=True)]
         named = {key: stand_in(value, key) for key, value in kwargs.items()}
+        found = list(objects((args, kwargs)))
+        known = dice(f, found)
         with recording(everything=True, tape=tape):
             result = f(*given, **named)
+        for name, die, before in known:
+            if die_state(die) != before and not any(die is followed for followed in tape.generators):
+                raise RuntimeError(
+                    f"{_called(f)} draws numbers from {name}, which would be the same in every replay; draw tensors, by "
+                    "tg.rand(), tg.randn() or dropout, which take generator=, or draw outside and pass the array"
+                )
         check_result(result, _called(f))
-        found = list(objects((args, kwargs)))
         for module in modules_of(f, found):
             tape.called(module)
         for module in reversed(tape.modules.values()):

@@ -12,6 +12,8 @@ import gc
 import inspect
 import itertools
 import operator
+import pickle
+import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -148,7 +150,32 @@ def is_module(x: Any) -> bool:
 
 
 def modules_of(f: Any, arguments: Iterable[Any]) -> Iterator[Any]:
-    """The modules that `f` may use without calling them: those it is a method of, was given, closes over or names."""
+    """The modules that `f` may use without calling them."""
+    return filter(is_module, known_to(f, arguments))
+
+
+def dice(f: Any, arguments: Iterable[Any]) -> list[tuple[str, Any, bytes]]:
+    """What `f` may draw random numbers from: its name, itself, and its state now."""
+    python, legacy = (sys.modules.get(name) for name in ("random", "numpy.random"))  # importing them takes long
+    found: list[tuple[str, Any, bytes]] = []
+    if python is not None:
+        found.append(("Python's random", python, die_state(python)))
+    if legacy is not None:
+        found.append(("np.random", legacy, die_state(legacy)))
+        generators = [x for x in known_to(f, arguments) if isinstance(x, legacy.Generator)]
+        found += [(f"NumPy's {type(x).__name__}", x, die_state(x)) for x in generators]
+    return found
+
+
+def die_state(die: Any) -> bytes:
+    """The state of a generator, or of a module that has one: another after each draw."""
+    if hasattr(die, "getstate"):
+        return pickle.dumps(die.getstate())
+    return pickle.dumps(die.get_state() if hasattr(die, "get_state") else die.bit_generator.state)
+
+
+def known_to(f: Any, arguments: Iterable[Any]) -> list[Any]:
+    """What `f` may use: what it is a method of, was given, closes over or names."""
     found, functions = list(arguments), [f]
     for g in functions:  # the list grows as it is read
         if isinstance(g, functools.partial):
@@ -160,7 +187,7 @@ def modules_of(f: Any, arguments: Iterable[Any]) -> Iterator[Any]:
             captured = gc.get_referents(*(g.__closure__ or ()))
             functions += [x for x in captured if inspect.isroutine(x) and x not in functions]
             found += [*captured, *[g.__globals__.get(name) for name in g.__code__.co_names]]
-    return filter(is_module, found)
+    return found
 
 
 def _same(x: Any, y: Any) -> bool:
