@@ -260,12 +260,23 @@ def test_what_is_kept_is_named_and_not_what_it_was_computed_from():
 GENERATOR = np.random.default_rng(0)
 
 
+class Noisy(nn.Module):
+    """A module that draws arrays, where it should draw tensors."""
+
+    def __init__(self):
+        self.generator = np.random.default_rng(0)
+
+    def forward(self, x):
+        return x + self.generator.normal(size=x.shape)
+
+
 @pytest.mark.parametrize(
     ("draw", "name"),
     [
         (lambda x: x + np.random.randn(2), "np.random"),  # noqa: NPY002 (what is refused)
         (lambda x: x * random.random(), "Python's random"),
         (lambda x: x + GENERATOR.normal(size=2), "NumPy's Generator"),
+        (nn.Sequential(Noisy()), "NumPy's Generator"),
     ],
 )
 def test_random_numbers_that_would_stay_are_refused(draw, name):

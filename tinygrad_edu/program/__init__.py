@@ -39,13 +39,14 @@ def replay(f: Callable[..., Any]) -> Replay:
     Its Python is not run again. So looking at a number inside (`if loss > 1`, `loss.item()`, printing) raises at
     recording; numbers from elsewhere (a plain variable outside, a NumPy array made inside) stay what they were; warnings
     are not given again. A result that is kept outside, in a list or an attribute, raises too; so do random numbers drawn
-    from `random`, `np.random`, or a generator of NumPy that the function names (`tg.rand`, `tg.randn` and dropout are drawn
-    in every run). The recording holds all results of its run at once: a few times the memory of an eager call.
+    from `random`, `np.random`, or a generator of NumPy that the function names or a module has (`tg.rand`, `tg.randn` and
+    dropout are drawn in every run). The recording holds all results of its run at once: a few times the memory of an
+    eager call.
 
     What is followed: other shapes, types or plain values of arguments; `no_grad`, the default dtype; of modules (those
     called, given, or named by the function) the mode, attributes, and what is in their lists and dicts; of tensors their
     memory, hooks, and whether they require a gradient; of optimizers their settings and state. A change records anew, and
-    up to 8 records are kept.
+    up to 8 records are kept: give a number that changes in every call as an array, `np.asarray(t)`.
 
     What is not: tensors, models and optimizers are those of the recording, though a name or an entry of a dict outside
     be bound to others while the old ones live; attributes of classes, and of objects that are no modules; what threads

@@ -162,7 +162,11 @@ def dice(f: Any, arguments: Iterable[Any]) -> list[tuple[str, Any, bytes]]:
         found.append(("Python's random", python, die_state(python)))
     if legacy is not None:
         found.append(("np.random", legacy, die_state(legacy)))
-        generators = [x for x in known_to(f, arguments) if isinstance(x, legacy.Generator)]
+        things = known_to(f, arguments)
+        things += [
+            x for top in filter(is_module, things) for _, module in top.named_modules() for x in vars(module).values()
+        ]
+        generators = {id(x): x for x in things if isinstance(x, legacy.Generator)}.values()
         found += [(f"NumPy's {type(x).__name__}", x, die_state(x)) for x in generators]
     return found
 
