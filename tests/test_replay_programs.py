@@ -782,3 +782,116 @@ def test_a_plan_is_made_when_the_numbers_are_gone():
         tracemalloc.stop()
     assert step.plan.nbytes > 1.0 * w.nbytes * n  # and these are not on top:
     assert peak < 8.5 * w.nbytes * n
+
+
+# -- numbers that a shortcut would change --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", [lambda y: y[:], lambda y: y.T.T, lambda y: y.reshape(300, 301), lambda y: y * y[:]])
+def test_a_view_of_all_of_a_block_moves_with_it(view):
+    w = tg.Tensor(np.random.default_rng(0).standard_normal((300, 301)))
+
+    def step(x):
+        return (np.sin(view(w * 2.0)) * 3.0 + 1.0) * x
+
+    replayed = replay(step)
+    for x in (1.0, 2.0):
+        assert_same(replayed(np.array(x)), step(tg.Tensor(x)))
+    assert "blocks" in replayed.source
+
+
+def test_a_buffer_of_a_stretch_has_one_type_in_it():
+    rng = np.random.default_rng(0)
+    w, v = (tg.Tensor(rng.standard_normal(1 << 19)) for _ in range(2))
+    single = tg.Tensor(rng.standard_normal(1 << 19).astype(np.float32))
+
+    def kept(x):
+        positive, large = (w * 2.0) > 0, v > 0.5
+        return np.logical_and(positive, large).sum() * x + large.sum()
+
+    def rounded(x):
+        positive = (w * 2.0) > 0
+        return np.exp(np.sin(single * 3)) * positive * x
+
+    for step in (kept, rounded):
+        replayed = replay(step)
+        for x in (1, 2):
+            assert_same(replayed(np.array(x)), step(tg.Tensor(x)))
+        assert "blocks" in replayed.source
+
+
+def test_one_times_a_complex_number_is_computed():
+    z = np.array([complex(np.inf, 1), complex(-0.0, -1), complex(1, 2)])
+    replayed = replay(lambda x: x * 1)
+    with np.errstate(invalid="ignore"):
+        expected = z * np.complex128(1)
+        for _ in range(2):
+            assert replayed(z).numpy().tobytes() == expected.tobytes()
+
+
+def test_a_mean_of_float16_is_added_up_in_float32():
+    x = np.full((300, 300), 3, np.float16)
+    for f in (np.mean, np.var):
+        replayed = replay(lambda x, f=f: f(x) * 2)
+        for _ in range(2):
+            assert_same(replayed(x), f(tg.Tensor(x)) * 2)
+
+
+# -- gradients that are there before ---------------------------------------------------------------------
+
+
+def test_a_gradient_that_was_there_is_not_taken_for_none():
+    w = leaf(1.0)
+
+    @replay
+    def step(x):
+        (w * x).sum().backward()
+
+    w.grad = tg.Tensor([100.0])
+    step(np.ones(1))
+    assert w.grad.tolist() == [101.0]
+    for expected in (1.0, 2.0):
+        if expected == 1.0:
+            w.grad = None
+        step(np.ones(1))
+        assert w.grad.tolist() == [expected]
+
+
+def test_two_leaves_that_shared_a_gradient_get_their_own():
+    a, b = leaf(1.0), leaf(1.0)
+
+    @replay
+    def step(x):
+        a.grad = b.grad = None
+        ((a * x).sum() + (b * x * 10).sum()).backward()
+
+    step(np.ones(1))
+    b.grad = a.grad
+    for x in (np.ones((1, 1)), np.ones((1, 1))):
+        step(x)
+        assert (a.grad.tolist(), b.grad.tolist()) == ([1.0], [10.0])
+
+
+def test_what_is_asked_of_an_argument_is_refused():
+    def learns(x, y):
+        x.requires_grad_()
+        return tg.grad((x * y).sum(), x)
+
+    def hooked(x):
+        x.register_hook(lambda g: g * 10)
+        return tg.grad((x * x).sum(), x)
+
+    x = tg.Tensor([3.0])
+    with pytest.raises(RuntimeError, match=r"requires_grad_\(\) of 'x'.*detach"):
+        replay(learns)(x, x)
+    assert not x.requires_grad
+    x.requires_grad_()
+    with pytest.raises(RuntimeError, match="a hook on 'x', an argument"):
+        replay(hooked)(x)
+    squared = replay(lambda x: tg.grad((x * x).sum(), x))
+    assert squared(x).tolist() == [6.0]
+    handle = x.register_hook(lambda g: g * 10)
+    with pytest.raises(RuntimeError, match="an argument with a hook"):
+        squared(x)
+    handle.remove()
+    assert squared(x).tolist() == [6.0]

@@ -287,6 +287,10 @@ class Tensor(NumPyProtocols):
                 f"{self._describe()} was computed by {self._made_by()}: only a leaf can be told whether to require a gradient; use .detach()"
             )
         tape, before = RECORDING.get().tape, self._requires_grad
+        if tape is not None and self in tape.placeholders and bool(value) != before:
+            tape.refuse(
+                f"requires_grad_() of {self._describe()}, an argument,", "write x = x.detach().requires_grad_()"
+            )
         if tape is not None and self.op is None:
             tape.on_failure(lambda: setattr(self, "_requires_grad", before))
         self._requires_grad = bool(value)
@@ -314,6 +318,9 @@ class Tensor(NumPyProtocols):
             raise TypeError(
                 f"register_hook() takes a function of the gradient, but got {type(hook).__name__} {hook!r:.60}"
             )
+        tape = RECORDING.get().tape
+        if tape is not None and self in tape.placeholders:
+            tape.refuse(f"a hook on {self._describe()}, an argument,", "put it on a result, such as x * 1")
         hooks = self._more().hooks
         key = tick()
         hooks[key] = hook

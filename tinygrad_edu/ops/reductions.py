@@ -122,6 +122,9 @@ def mean(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -
     >>> x.grad.tolist()
     [0.25, 0.25, 0.25, 0.25]
     """
+    if x.dtype.char == "e" and out is not None:  # where NumPy would put the sum, which may be too large for it
+        np.copyto(out, x.mean(axis, keepdims=keepdims))
+        return out
     if x.dtype.char not in "fd" or not x.size:
         return x.mean(axis, out=out, keepdims=keepdims)  # NumPy adds up float16 in float32, whole numbers in float64
     y = np.add.reduce(x, axis=axis, keepdims=keepdims, out=out)

@@ -25,7 +25,7 @@ def in_blocks(plan: Plan) -> Plan:
     instructions: list[Instruction] = []
     stretch: list[Instruction] = []
     for k, instruction in enumerate([*plan.instructions, None]):
-        if instruction is not None and _large(instruction) and (not stretch or _same_size(stretch[0], instruction)):
+        if instruction is not None and _large(instruction) and (not stretch or _fits(stretch, instruction)):
             stretch.append(instruction)
             continue
         if len(stretch) > 1 and _apart(stretch):
@@ -58,8 +58,15 @@ def _large(instruction: Instruction) -> bool:
     )
 
 
-def _same_size(first: Instruction, other: Instruction) -> bool:
-    return bool(first.value.shape == other.value.shape)
+def _fits(stretch: list[Instruction], other: Instruction) -> bool:
+    """Whether the line is of the stretch's shape, and what begins where an array of the stretch does is of its type: a
+    buffer may have been free for another type in between."""
+    places = {v.array.ctypes.data: v.dtype for v in _arrays(stretch)}
+    return bool(stretch[0].value.shape == other.value.shape) and all(
+        places.setdefault(v.array.ctypes.data, v.dtype) == v.dtype
+        for v in (*other.inputs, other.value)
+        if v.array.size > 1
+    )
 
 
 def _arrays(stretch: Sequence[Instruction]) -> list[Value]:
@@ -90,8 +97,11 @@ def _blocked(stretch: list[Instruction], later: Sequence[Instruction], plan: Pla
     spare = [v for v in written if v.array.ctypes.data not in kept and _written_first(v, stretch)]
     blocks: dict[int, Storage] = {}
     for v in spare:
-        block = blocks.setdefault(v.array.ctypes.data, Storage("block", np.empty(length, v.dtype)))
-        v.storage, v.array = block, block.memory
+        blocks.setdefault(v.array.ctypes.data, Storage("block", np.empty(length, v.dtype)))
+    for v in {v: None for i in stretch for v in (*i.inputs, i.value)}:  # also views that show all of what moves
+        block = blocks.get(v.array.ctypes.data)
+        if block is not None:
+            v.storage, v.array = block, block.memory
     names, flat = {}, []
     for v in _arrays(stretch):
         names[v.array.ctypes.data] = f"{v.name}_"

@@ -304,9 +304,12 @@ class Tape:
                 f"the gradient of {leaf._describe()}, an argument,", "use tg.grad(loss, x), and return what is wanted"
             )
         if self._first_slope(leaf):
-            before = None if leaf._grad is None else weakref.ref(leaf._grad)
             owned = weakref.ref(leaf)
-            self.guard(lambda: _grad_of(owned()) is (before and before()))
+            if leaf._grad is None:
+                self.guard(lambda: _grad_of(owned()) is None)
+            else:
+                before = weakref.ref(leaf._grad)
+                self.guard(lambda: before() is not None and _grad_of(owned()) is before())
 
     def _first_slope(self, leaf: Tensor) -> bool:
         if leaf in self.slopes or (leaf.op is not None and leaf._made > self.begun):  # which ends with the run

@@ -234,6 +234,7 @@ _KEPT: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
 def _keep_slopes(tape: Tape) -> list[Any]:
     """The gradients that the function left, each as one tensor that every run writes anew."""
     kept = []
+    taken: set[int] = set()  # a tensor that is the gradient of two leaves cannot be written for both
     for leaf, before in tape.slopes.items():
         slope = leaf._grad
         if leaf in tape.placeholders and slope is not None:
@@ -242,7 +243,8 @@ def _keep_slopes(tape: Tape) -> list[Any]:
                 "find it; return tg.grad(loss, x) instead"
             )
         if slope is not None and slope.op is not None:
-            known = _KEPT.get(id(before))
+            known = _KEPT.get(id(before)) if id(before) not in taken else None
+            taken.add(id(before))
             holder = new_leaf(np.empty_like(slope._data)) if known is None else known
             holder.name = f"grad of {leaf.name}" if leaf.name else None
             tape.write(holder, slope, new=known is None)

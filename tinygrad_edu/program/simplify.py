@@ -99,8 +99,8 @@ def _small(node: Tensor) -> bool:
 
 
 def _times_one(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> Tensor | None:
-    """x, if the node is x·1 of the same shape and type."""
-    if node.op.forward is np.multiply:
+    """x, if the node is x·1 of the same shape and type. Of complex numbers, ∞·(1 + 0i) is not ∞."""
+    if node.op.forward is np.multiply and node.dtype.kind != "c":
         for x, other in (inputs, inputs[::-1]):
             if other in ones and x.shape == node.shape and x.dtype == node.dtype:
                 return x
