@@ -13,11 +13,12 @@ import inspect
 import itertools
 import operator
 import pickle
-import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
+
+import numpy as np
 
 from tinygrad_edu.graph import Edits
 from tinygrad_edu.program.nested import PLAIN, identity, objects
@@ -154,28 +155,29 @@ def modules_of(f: Any, arguments: Iterable[Any]) -> Iterator[Any]:
     return filter(is_module, known_to(f, arguments))
 
 
-def dice(f: Any, arguments: Iterable[Any]) -> list[tuple[str, Any, bytes]]:
+def dice(f: Any, arguments: Iterable[Any]) -> list[tuple[str, Any, Any]]:
     """What `f` may draw random numbers from: its name, itself, and its state now."""
-    python, legacy = (sys.modules.get(name) for name in ("random", "numpy.random"))  # importing them takes long
-    found: list[tuple[str, Any, bytes]] = []
-    if python is not None:
-        found.append(("Python's random", python, die_state(python)))
-    if legacy is not None:
-        found.append(("np.random", legacy, die_state(legacy)))
-        things = known_to(f, arguments)
-        things += [
-            x for top in filter(is_module, things) for _, module in top.named_modules() for x in vars(module).values()
-        ]
-        generators = {id(x): x for x in things if isinstance(x, legacy.Generator)}.values()
-        found += [(f"NumPy's {type(x).__name__}", x, die_state(x)) for x in generators]
+    import random  # here, with np.random: importing them takes as long as the rest of the package
+
+    things = known_to(f, arguments)
+    things += [
+        x for top in filter(is_module, things) for _, module in top.named_modules() for x in vars(module).values()
+    ]
+    generators = {id(x): x for x in things if isinstance(x, np.random.Generator)}.values()
+    found: list[tuple[str, Any, Any]] = []
+    found += [(name, die, die_state(die)) for name, die in (("Python's random", random), ("np.random", np.random))]
+    found += [(f"NumPy's {type(x).__name__}", x, die_state(x)) for x in generators]
     return found
 
 
-def die_state(die: Any) -> bytes:
+def die_state(die: Any) -> Any:
     """The state of a generator, or of a module that has one: another after each draw."""
     if hasattr(die, "getstate"):
-        return pickle.dumps(die.getstate())
-    return pickle.dumps(die.get_state() if hasattr(die, "get_state") else die.bit_generator.state)
+        return die.getstate()
+    if hasattr(die, "get_state"):
+        _, key, *rest = die.get_state()
+        return key.tobytes(), rest
+    return pickle.dumps(die.bit_generator.state)
 
 
 def known_to(f: Any, arguments: Iterable[Any]) -> list[Any]:
