@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import optim
 from tinygrad_edu.graph import recording, tracing
+from tinygrad_edu.ops.elementwise import gate
 from tinygrad_edu.program import replay
 from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.plan import plan
@@ -835,6 +836,14 @@ def test_a_mean_of_float16_is_added_up_in_float32():
         replayed = replay(lambda x, f=f: f(x) * 2)
         for _ in range(2):
             assert_same(replayed(x), f(tg.Tensor(x)) * 2)
+
+
+@pytest.mark.parametrize("f", [lambda x: np.round(x, -1), lambda x: gate(x > 3, x > 5), lambda x: gate(x, x > 5)])
+def test_what_numpy_computes_of_whole_numbers_on_the_way_fits_its_place(f):
+    x = np.arange(200)
+    replayed = replay(f)
+    for _ in range(2):
+        assert_same(replayed(x), f(tg.Tensor(x)))
 
 
 # -- gradients that are there before ---------------------------------------------------------------------

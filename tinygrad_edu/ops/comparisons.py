@@ -62,6 +62,9 @@ def round(x: Any, decimals: int = 0, *, out: Any = None) -> Any:
     >>> round(numpy.array([0.5, 1.5, 2.25])).tolist()
     [0.0, 2.0, 2.0]
     """
+    if out is not None and x.dtype.kind in "iu" and decimals < 0:  # NumPy's quotient by the way does not fit there
+        np.copyto(out, np.round(x, decimals))
+        return out
     return np.round(x, decimals, out=out)
 
 

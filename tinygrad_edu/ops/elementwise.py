@@ -121,7 +121,10 @@ def gate(a: Any, mask: Any, *, out: Any = None) -> Any:
     bits = BITS.get(a.dtype)
     if bits is None:
         y = np.where(mask, a, ZERO[a.dtype])
-        return y if out is None else np.positive(y, out=out)
+        if out is None:
+            return y
+        np.copyto(out, y)
+        return out
     # the bits of a, read as an integer, times 0 or 1: it selects as np.where does, in a sixth of the time
     if out is None:
         return (a.view(bits) * mask).view(a.dtype)
