@@ -904,3 +904,16 @@ def test_what_is_asked_of_an_argument_is_refused():
         squared(x)
     handle.remove()
     assert squared(x).tolist() == [6.0]
+
+
+def test_a_hook_of_a_recording_that_fails_is_taken_off():
+    w = leaf(1.0)
+
+    def step(x):
+        w.register_hook(lambda g: g * 10)
+        (w * x).sum().backward()
+        raise ValueError("half-way")
+
+    with pytest.raises(ValueError, match="half-way"):
+        replay(step)(np.ones(1))
+    assert tg.grad((w * 1.0).sum(), w).tolist() == [1.0]

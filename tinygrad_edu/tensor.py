@@ -324,6 +324,8 @@ class Tensor(NumPyProtocols):
         hooks = self._more().hooks
         key = tick()
         hooks[key] = hook
+        if tape is not None:
+            tape.on_failure(lambda: hooks.pop(key, None))
         Edits.note()
         return RemovableHook(hooks, key)
 
