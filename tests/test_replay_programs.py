@@ -917,3 +917,14 @@ def test_a_hook_of_a_recording_that_fails_is_taken_off():
     with pytest.raises(ValueError, match="half-way"):
         replay(step)(np.ones(1))
     assert tg.grad((w * 1.0).sum(), w).tolist() == [1.0]
+
+
+def test_sums_over_repeated_numbers_are_grouped_as_eagerly():
+    w = tg.Tensor(np.random.default_rng(0).random((2, 330)).astype(np.float32))
+
+    def total():
+        return np.sum(np.broadcast_to(w[0], (400, 330))) * 1
+
+    run = tg.replay(total)
+    run()
+    assert run().item() == total().item()

@@ -435,6 +435,7 @@ def test_frozen_parameters_and_thawed_ones():
     assert counted.runs == 3  # frozen, and not; the weight has then taken fewer steps than the bias
 
 
+@pytest.mark.filterwarnings("ignore:.*recorded 16 times in a row")
 def test_other_memory_is_recorded_anew_and_the_old_record_goes():
     w = tg.Tensor(np.ones(3))
     counted = Counted(lambda x: x * w)
@@ -611,6 +612,7 @@ def test_what_changes_inside_is_refused():
         run(ONES, {1, 2})
 
 
+@pytest.mark.filterwarnings("ignore:.*recorded 16 times in a row")
 def test_the_cache_is_bounded():
     counted = Counted(lambda x: x * 2)
     run = replay(counted)
@@ -829,3 +831,14 @@ def test_a_state_that_is_loaded():
     w.data[...] = at
     optimizer.load_state_dict(kept)
     assert [run().item() for _ in range(3)] == later != first
+
+
+def test_a_function_that_is_only_ever_recorded_says_so():
+    scale = replay(lambda x, rate: x * rate)
+    for i in range(15):
+        scale(np.ones(2), float(i))
+    with pytest.warns(UserWarning, match=r"was recorded 16 times in a row and never replayed.*np\.asarray"):
+        scale(np.ones(2), 15.0)
+    again = replay(lambda x, rate: x * rate)
+    for i in range(20):
+        again(np.ones(2), np.asarray(float(i)))

@@ -11,6 +11,7 @@ import functools
 import sys
 import threading
 import types
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -50,7 +51,8 @@ def replay(f: Callable[..., Any]) -> Replay:
 
     What is not: tensors, models and optimizers are those of the recording, though a name or an entry of a dict outside
     be bound to others while the old ones live; attributes of classes, and of objects that are no modules; what threads
-    compute that the function starts; `np.errstate`. What it puts into attributes itself is put there at recording only.
+    compute that the function starts; `np.errstate`. What it puts into attributes itself, and a hook that it leaves on a
+    tensor from outside, is put there at recording only.
     A logger that is given a tensor catches the error that would have been raised, and prints it instead.
 
     `.grad` is one tensor that each run writes again: to keep it, copy it. A run that raises leaves parameters, buffers,
@@ -84,6 +86,7 @@ class Replay:
         self._records: list[tuple[Any, Record]] = []  # the latest first
         self._lock = threading.Lock()  # runs share buffers
         self._recorder: int | None = None  # the thread that records
+        self._recorded_in_a_row = 0
         self._takes_any_name = any(p.kind is p.VAR_KEYWORD for p in parameters(f))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -125,6 +128,7 @@ class Replay:
                         self._records.insert(0, entry)
                     if found:
                         record.admit(found, arrays)
+                    self._recorded_in_a_row = 0
                     return record.run(arrays)
             entry = known = record = None
             return self._recorded(key, args, kwargs, recording.anomaly)
@@ -141,6 +145,14 @@ class Replay:
             self._recorder = None
         if not anomaly:  # which looks at each op, and so records every call
             self._records = [(key, record), *self._records[: RECORDS - 1]]
+            self._recorded_in_a_row += 1
+        if self._recorded_in_a_row == 2 * RECORDS:
+            warnings.warn(
+                f"{self._name} was recorded {2 * RECORDS} times in a row and never replayed, which is slower than calling it: what it "
+                "depends on is another each time; give numbers that change as arrays, np.asarray(t), batches one shape, "
+                "and what changes in a module as a tensor",
+                stacklevel=3,
+            )
         return result
 
     def _wait(self) -> None:

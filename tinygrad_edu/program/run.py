@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import gc
 import inspect
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +16,9 @@ from tinygrad_edu.graph import Cell, recording, topological
 from tinygrad_edu.program.blocks import in_blocks
 from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.nested import check_result, mapped, objects
-from tinygrad_edu.program.plan import Plan, plan
+from tinygrad_edu.program.plan import Instruction, Plan, plan
 from tinygrad_edu.program.record import Tape, owner, refuse_kept, root
-from tinygrad_edu.program.state import State, dice, die_state, modules_of
+from tinygrad_edu.program.state import State, generator_state, generators_of, modules_of
 from tinygrad_edu.tensor import Tensor, new_leaf
 
 
@@ -48,7 +49,8 @@ class Record:
         self.serves = self.state.holds
         self._context = contextvars.copy_context()  # entered sooner than np.errstate()
         self._context.run(np.seterr, all="ignore")
-        self._context.run(np.setbufsize, 1024)  # so many numbers NumPy spreads or converts at a time: a few kB
+        if not any(map(_regroups, planned.lines())):
+            self._context.run(np.setbufsize, 1024)  # so many numbers NumPy spreads or converts at a time: a few kB
 
     @classmethod
     def make(cls, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Record, Any]:
@@ -90,11 +92,11 @@ class Record:
         given = [stand_in(value, name) for value, name in zip(args, _names(f, len(args)), strict=True)]
         named = {key: stand_in(value, key) for key, value in kwargs.items()}
         found = list(objects((args, kwargs)))
-        known = dice(f, found)
+        known = generators_of(f, found)
         with recording(everything=True, tape=tape):
             result = f(*given, **named)
-        for name, die, before in known:
-            if die_state(die) != before and not any(die is followed for followed in tape.generators):
+        for name, generator, before in known:
+            if generator_state(generator) != before and not any(generator is followed for followed in tape.generators):
                 raise RuntimeError(
                     f"{_called(f)} draws numbers from {name}, which would be the same in every replay; draw tensors, by "
                     "tg.rand(), tg.randn() or dropout, which take generator=, or draw outside and pass the array"
@@ -202,6 +204,14 @@ class Record:
             is_code = line[:4] == "    " and line[4] not in " #" and not line.startswith("    return")
             lines.append(f"{next(each) / runs * 1e6:9.1f} µs {line}" if is_code else f"{'':12} {line}")
         return "\n".join(lines)
+
+
+def _regroups(line: Instruction) -> bool:
+    """Whether the line may add up numbers that NumPy first spreads or converts: in groups of the size of its buffers."""
+    if line.op is None or line.op.view or isinstance(line.op.forward, np.ufunc):
+        return False
+    spread = [v for v in line.inputs if v.dtype == np.float16 or (v.array is not None and 0 in v.array.strides)]
+    return any(line.value.shape is None or math.prod(line.value.shape) < math.prod(v.shape) for v in spread)
 
 
 _PLACE = new_leaf(None)

@@ -155,7 +155,7 @@ def modules_of(f: Any, arguments: Iterable[Any]) -> Iterator[Any]:
     return filter(is_module, known_to(f, arguments))
 
 
-def dice(f: Any, arguments: Iterable[Any]) -> list[tuple[str, Any, Any]]:
+def generators_of(f: Any, arguments: Iterable[Any]) -> list[tuple[str, Any, Any]]:
     """What `f` may draw random numbers from: its name, itself, and its state now."""
     import random  # here, with np.random: importing them takes as long as the rest of the package
 
@@ -165,19 +165,22 @@ def dice(f: Any, arguments: Iterable[Any]) -> list[tuple[str, Any, Any]]:
     ]
     generators = {id(x): x for x in things if isinstance(x, np.random.Generator)}.values()
     found: list[tuple[str, Any, Any]] = []
-    found += [(name, die, die_state(die)) for name, die in (("Python's random", random), ("np.random", np.random))]
-    found += [(f"NumPy's {type(x).__name__}", x, die_state(x)) for x in generators]
+    found += [
+        (name, generator, generator_state(generator))
+        for name, generator in (("Python's random", random), ("np.random", np.random))
+    ]
+    found += [(f"NumPy's {type(x).__name__}", x, generator_state(x)) for x in generators]
     return found
 
 
-def die_state(die: Any) -> Any:
+def generator_state(generator: Any) -> Any:
     """The state of a generator, or of a module that has one: another after each draw."""
-    if hasattr(die, "getstate"):
-        return die.getstate()
-    if hasattr(die, "get_state"):
-        _, key, *rest = die.get_state()
+    if hasattr(generator, "getstate"):
+        return generator.getstate()
+    if hasattr(generator, "get_state"):
+        _, key, *rest = generator.get_state()
         return key.tobytes(), rest
-    return pickle.dumps(die.bit_generator.state)
+    return pickle.dumps(generator.bit_generator.state)
 
 
 def known_to(f: Any, arguments: Iterable[Any]) -> list[Any]:
