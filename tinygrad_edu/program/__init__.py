@@ -116,7 +116,7 @@ class Replay:
             kwargs = self._ordered(kwargs)
             key += ("by name", signature(kwargs, found))
         arrays = [self._numbers(x, recording) for x in found] if found else found
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(False):
             self._wait()
         try:
             entry: Any = None
