@@ -70,7 +70,7 @@ def memory() -> None:
     from tests.benchmarks.peers import handwritten, ours, replayed
 
     print("\npeak memory of one SGD step beyond data and parameters, 784-100x6-10 at batch 100")
-    by_hand, mine, again = [peak(peer.seven_layers()) for peer in (handwritten, ours, replayed)]
+    by_hand, mine, again = [peak(peer.net(SEVEN_LAYERS)) for peer in (handwritten, ours, replayed)]
     print(f"  by hand {by_hand / 1e6:.2f} MB, ours {mine / 1e6:.2f} MB: {mine / by_hand:.2f}×")
     learn, x, labels = ours.training_step(SEVEN_LAYERS)
     step = replay(learn)

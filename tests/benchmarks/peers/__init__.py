@@ -1,8 +1,8 @@
 """The same steps in each system: a module a peer, a function a step.
 
-A module holds functions `expression`, `small_net`, `seven_layers` and `wide_net`, as many as the system can run. Each returns a callable that runs one step
-and returns its loss as a float when called with `value=True`. Parameters and data come from `problem`, so all
-start from the same numbers.
+A module holds functions `expression`, `net` (of the widths in `NETS`) and `modern_net`, as many as the system can run.
+Each returns a callable that runs one step and returns its loss as a float when called with `value=True`. Parameters and
+data come from `problem`, so all start from the same numbers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 SMALL_NET = (784, 50, 10)
 SEVEN_LAYERS = (784, 100, 100, 100, 100, 100, 100, 10)
 WIDE_NET = (784, 1024, 1024, 10)
+NETS = {"small_net": SMALL_NET, "seven_layers": SEVEN_LAYERS, "wide_net": WIDE_NET}
 LR = 0.1
 
 

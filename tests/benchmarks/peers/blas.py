@@ -6,10 +6,10 @@ import itertools
 
 import numpy as np
 
-from tests.benchmarks.peers import SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem
+from tests.benchmarks.peers import problem
 
 
-def _net(widths):
+def net(widths):
     p = problem(widths)
     # what stands where values and gradients would: a width's array for each layer
     inputs = [p.x, *[np.maximum(np.ones((len(p.x), n), np.float32), 0) for n in widths[1:]]]
@@ -25,15 +25,3 @@ def _net(widths):
             np.matmul(a, b, out)
 
     return step
-
-
-def small_net():
-    return _net(SMALL_NET)
-
-
-def seven_layers():
-    return _net(SEVEN_LAYERS)
-
-
-def wide_net():
-    return _net(WIDE_NET)

@@ -12,7 +12,7 @@ import dezero.functions as F
 from dezero import optimizers
 from dezero.models import MLP
 
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, problem, three_vectors
 
 
 def expression():
@@ -29,7 +29,7 @@ def expression():
     return step
 
 
-def _net(widths):
+def net(widths):
     p = problem(widths)
     model = MLP(widths[1:], activation=F.relu)
     model(p.x)
@@ -45,15 +45,3 @@ def _net(widths):
         return float(loss.data) if value else None
 
     return step
-
-
-def small_net():
-    return _net(SMALL_NET)
-
-
-def seven_layers():
-    return _net(SEVEN_LAYERS)
-
-
-def wide_net():
-    return _net(WIDE_NET)

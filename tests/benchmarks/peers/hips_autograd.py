@@ -5,7 +5,7 @@ from __future__ import annotations
 import autograd
 import autograd.numpy as anp
 
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, problem, three_vectors
 
 
 def expression():
@@ -19,7 +19,7 @@ def expression():
     return step
 
 
-def _net(widths):
+def net(widths):
     p = problem(widths)
     rows = anp.arange(len(p.x))
     state = list(zip(p.weights, p.biases, strict=True))
@@ -43,15 +43,3 @@ def _net(widths):
         return float(loss) if value else None
 
     return step
-
-
-def small_net():
-    return _net(SMALL_NET)
-
-
-def seven_layers():
-    return _net(SEVEN_LAYERS)
-
-
-def wide_net():
-    return _net(WIDE_NET)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, SEVEN_LAYERS, problem, three_vectors
 
 
 def expression():
@@ -20,7 +20,7 @@ def expression():
     return step
 
 
-def _net(widths):
+def net(widths):
     p = problem(widths)
     state = [(jnp.asarray(w), jnp.asarray(b)) for w, b in zip(p.weights, p.biases, strict=True)]
     x, labels = jnp.asarray(p.x), jnp.asarray(p.labels)
@@ -89,15 +89,3 @@ def modern_net():
         return float(loss) if value else None
 
     return step
-
-
-def small_net():
-    return _net(SMALL_NET)
-
-
-def seven_layers():
-    return _net(SEVEN_LAYERS)
-
-
-def wide_net():
-    return _net(WIDE_NET)

@@ -6,7 +6,7 @@ import mygrad as mg
 from mygrad.nnet.activations import relu
 from mygrad.nnet.losses import softmax_crossentropy
 
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, problem, three_vectors
 
 
 def expression():
@@ -20,7 +20,7 @@ def expression():
     return step
 
 
-def _net(widths):
+def net(widths):
     p = problem(widths)
     state = [(mg.tensor(w), mg.tensor(b)) for w, b in zip(p.weights, p.biases, strict=True)]
 
@@ -37,15 +37,3 @@ def _net(widths):
         return loss.item() if value else None
 
     return step
-
-
-def small_net():
-    return _net(SMALL_NET)
-
-
-def seven_layers():
-    return _net(SEVEN_LAYERS)
-
-
-def wide_net():
-    return _net(WIDE_NET)

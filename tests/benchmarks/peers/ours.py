@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tinygrad_edu as tg
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, SEVEN_LAYERS, problem, three_vectors
 from tinygrad_edu import nn, optim
 from tinygrad_edu.nn import functional as F
 
@@ -20,6 +20,17 @@ def expression():
     return step
 
 
+def _learner(model, optimizer):
+    def learn(x, labels):
+        loss = F.cross_entropy(model(x), labels)
+        optimizer.zero_grad()
+        loss.backward(retain_graph=False)
+        optimizer.step()
+        return loss
+
+    return learn
+
+
 def training_step(widths):
     """One step of learning as a function of a batch, and the batch."""
     p = problem(widths)
@@ -31,18 +42,10 @@ def training_step(widths):
     model = nn.Sequential(*layers[:-1])
     optimizer = optim.SGD(model.parameters(), lr=LR)
     x, labels = tg.Tensor(p.x), tg.Tensor(p.labels)
-
-    def learn(x, labels):
-        loss = F.cross_entropy(model(x), labels)
-        optimizer.zero_grad()
-        loss.backward(retain_graph=False)
-        optimizer.step()
-        return loss
-
-    return learn, x, labels
+    return _learner(model, optimizer), x, labels
 
 
-def _net(widths):
+def net(widths):
     learn, x, labels = training_step(widths)
 
     def step(value=False):
@@ -62,15 +65,7 @@ def modern_step():
         layers += [linear, nn.BatchNorm1d(w.shape[1]), nn.ReLU(), nn.Dropout(0.5)]
     model = nn.Sequential(*layers[:-3])
     optimizer = optim.Adam(model.parameters(), lr=1e-3)
-
-    def learn(x, labels):
-        loss = F.cross_entropy(model(x), labels)
-        optimizer.zero_grad()
-        loss.backward(retain_graph=False)
-        optimizer.step()
-        return loss
-
-    return learn, tg.Tensor(p.x), tg.Tensor(p.labels)
+    return _learner(model, optimizer), tg.Tensor(p.x), tg.Tensor(p.labels)
 
 
 def modern_net():
@@ -81,15 +76,3 @@ def modern_net():
         return loss.item() if value else None
 
     return step
-
-
-def small_net():
-    return _net(SMALL_NET)
-
-
-def seven_layers():
-    return _net(SEVEN_LAYERS)
-
-
-def wide_net():
-    return _net(WIDE_NET)

@@ -7,7 +7,7 @@ import os
 import torch
 from torch import nn
 
-from tests.benchmarks.peers import LR, SEVEN_LAYERS, SMALL_NET, WIDE_NET, problem, three_vectors
+from tests.benchmarks.peers import LR, SEVEN_LAYERS, problem, three_vectors
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
@@ -53,7 +53,7 @@ def _linear(p):
         yield linear
 
 
-def _net(model, optimizer, x, labels):
+def _training(model, optimizer, x, labels):
     def step(value=False):
         loss = nn.functional.cross_entropy(model(x), labels)
         optimizer.zero_grad()
@@ -65,16 +65,8 @@ def _net(model, optimizer, x, labels):
 
 
 def modern_net():
-    return _net(*modern_model())
+    return _training(*modern_model())
 
 
-def small_net():
-    return _net(*plain_model(SMALL_NET))
-
-
-def seven_layers():
-    return _net(*plain_model(SEVEN_LAYERS))
-
-
-def wide_net():
-    return _net(*plain_model(WIDE_NET))
+def net(widths):
+    return _training(*plain_model(widths))

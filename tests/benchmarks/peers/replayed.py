@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tinygrad_edu as tg
-from tests.benchmarks.peers import SEVEN_LAYERS, SMALL_NET, WIDE_NET, three_vectors
+from tests.benchmarks.peers import three_vectors
 from tests.benchmarks.peers.ours import modern_step, training_step
 from tinygrad_edu.program import replay
 
@@ -25,7 +25,7 @@ def expression():
     return step
 
 
-def _net(widths):
+def net(widths):
     learn, x, labels = training_step(widths)
     learn = replay(learn)
 
@@ -45,15 +45,3 @@ def modern_net():
         return loss.item() if value else None
 
     return step
-
-
-def small_net():
-    return _net(SMALL_NET)
-
-
-def seven_layers():
-    return _net(SEVEN_LAYERS)
-
-
-def wide_net():
-    return _net(WIDE_NET)

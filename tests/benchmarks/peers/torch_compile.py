@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tests.benchmarks.peers import SEVEN_LAYERS, SMALL_NET, WIDE_NET, three_vectors
+from tests.benchmarks.peers import three_vectors
 from tests.benchmarks.peers.pytorch import modern_model, plain_model
 
 
@@ -22,7 +22,7 @@ def expression():
     return step
 
 
-def _net(model, optimizer, x, labels):
+def _training(model, optimizer, x, labels):
     loss_of = torch.compile(lambda x, labels: nn.functional.cross_entropy(model(x), labels))
     update = torch.compile(optimizer.step)
 
@@ -37,16 +37,8 @@ def _net(model, optimizer, x, labels):
 
 
 def modern_net():
-    return _net(*modern_model())
+    return _training(*modern_model())
 
 
-def small_net():
-    return _net(*plain_model(SMALL_NET))
-
-
-def seven_layers():
-    return _net(*plain_model(SEVEN_LAYERS))
-
-
-def wide_net():
-    return _net(*plain_model(WIDE_NET))
+def net(widths):
+    return _training(*plain_model(widths))
