@@ -9,15 +9,13 @@ shift* (2015), section 3.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any, NamedTuple
 
 import numpy
 
-from tinygrad_edu import graph
 from tinygrad_edu.op import Drawn, example, op, positive, real
-from tinygrad_edu.ops.reductions import expand
+from tinygrad_edu.ops.reductions import channel_sum, expand
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -30,32 +28,6 @@ def beside(v: Any, x: Any) -> Any:
 def each(x: Any) -> int:
     """n, how many numbers a channel has."""
     return math.prod((x.shape[0], *x.shape[2:]))
-
-
-@functools.lru_cache(maxsize=16)
-def _ones(n: int, dtype: Any) -> Any:
-    return np.ones(n, dtype)
-
-
-@op(
-    symbol="Σ",
-    vjp=(lambda g, y, x: expand(g, shape=x.shape, axis=(0, *range(2, x.ndim))),),
-    takes_out=True,
-    analytic=True,
-    examples=[example((4, 3)), example((1, 2)), example((2, 3, 4)), example((2, 2, 3, 2)), example((0, 2))],
-)
-def channel_sum(x: Any, *, out: Any = None) -> Any:
-    """y_c = Σ x over the batch and the axes behind the channels. A matrix is summed as 1·x, by the linear algebra library.
-
-    >>> channel_sum(numpy.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
-    [4.0, 6.0]
-    """
-    if x.ndim == 2 and x.dtype.char in "fd":
-        return np.matmul(_ones(len(x), x.dtype), x, out)
-    return np.add.reduce(x, axis=(0, *range(2, x.ndim)), out=out)
-
-
-graph.sum_rows = channel_sum
 
 
 class BatchNormResult(NamedTuple):

@@ -10,12 +10,14 @@ Source: Higham, *Accuracy and Stability of Numerical Algorithms* (2002), chapter
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from tinygrad_edu import graph
 from tinygrad_edu.op import Op, at, composite, example, op, spread
 from tinygrad_edu.ops.shaping import expand_dims
 from tinygrad_edu.protocols import ANSWERS
@@ -102,6 +104,32 @@ def expand(x: Any, shape: tuple[int, ...], axis: Any = None, *, keepdims: bool =
         return np.broadcast_to(x, shape)  # repeated without being copied
     y[...] = x  # a few numbers are copied sooner than np.broadcast_to begins
     return y
+
+
+@functools.lru_cache(maxsize=16)
+def _ones(n: int, dtype: Any) -> Any:
+    return np.ones(n, dtype)
+
+
+@op(
+    symbol="Σ",
+    vjp=(lambda g, y, x: expand(g, shape=x.shape, axis=(0, *range(2, x.ndim))),),
+    takes_out=True,
+    analytic=True,
+    examples=[example((4, 3)), example((1, 2)), example((2, 3, 4)), example((2, 2, 3, 2)), example((0, 2))],
+)
+def channel_sum(x: Any, *, out: Any = None) -> Any:
+    """y_c = Σ x over the batch and the axes behind the channels. A matrix is summed as 1·x, by the linear algebra library.
+
+    >>> channel_sum(numpy.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
+    [4.0, 6.0]
+    """
+    if x.ndim == 2 and x.dtype.char in "fd":
+        return np.matmul(_ones(len(x), x.dtype), x, out)
+    return np.add.reduce(x, axis=(0, *range(2, x.ndim)), out=out)
+
+
+graph.sum_rows = channel_sum
 
 
 @op(
