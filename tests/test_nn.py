@@ -534,6 +534,28 @@ def test_losses_of_numbers(function, module, options, formula):
     assert function(y.astype("f"), t.astype("f"), **options).dtype == np.float32
 
 
+@pytest.mark.parametrize("far", [np.inf, -np.inf])
+def test_losses_at_infinity(far):
+    for f in (F.huber_loss, F.smooth_l1_loss, F.l1_loss):
+        x = tg.Tensor([far, 0.0], requires_grad=True)
+        loss = f(x, np.zeros(2))
+        assert loss.item() == np.inf
+        assert tg.grad(loss, x).tolist() == [np.sign(far) / 2, 0]
+    for target, cost in ((far > 0, 0.0), (far < 0, np.inf), (0.5, np.inf)):
+        x = tg.Tensor([far, 0.0], requires_grad=True)
+        loss = F.binary_cross_entropy_with_logits(x, np.array([float(target), 1.0]), reduction="none")
+        assert loss.tolist() == [cost, pytest.approx(np.log(2))]
+        assert tg.grad(loss.sum(), x).tolist() == [(far > 0) - float(target), -0.5]
+    assert np.isnan(F.huber_loss(np.array([np.nan]), np.zeros(1)))
+    assert np.isnan(F.binary_cross_entropy_with_logits(np.array([np.nan]), np.ones(1)))
+
+
+def test_huber_s_second_derivative():
+    x = np.array([-2.0, -0.7, 0.0, 0.4, 1.5])
+    curvature = tg.hessian(lambda x: F.huber_loss(x, np.zeros(5), reduction="sum"), x)
+    assert np.array_equal(curvature.numpy(), np.diag([0.0, 1, 1, 1, 0]))
+
+
 def test_mse_of_a_column_against_a_row_raises():
     with pytest.raises(ValueError, match="reshape or squeeze"):
         F.mse_loss(tg.zeros(5, 1), tg.zeros(5))
@@ -601,6 +623,53 @@ def test_cross_entropy_of_weighted_classes(logits):
     assert list(loss.state_dict()) == ["weight"]
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weight", [None, np.ones(3), np.array([2.0, 0.5, 0.0])])
+@pytest.mark.parametrize("soft", [False, True])
+def test_an_impossible_class_costs_nothing_where_it_is_not_the_target(reduction, weight, soft):
+    """−∞ leaves a class out: as if there were two."""
+    logits = np.array([[1.0, 2.0, -np.inf], [0.5, -1.0, -np.inf]])
+    target = np.array([0, 1])
+    options = {"reduction": reduction}
+    fewer = weight if weight is None else weight[:2]
+    right = F.cross_entropy(logits[:, :2], np.eye(2)[target] if soft else target, fewer, **options)
+    given = np.eye(3)[target] if soft else target
+    step = tg.replay(
+        lambda x: (lambda loss: (loss, tg.grad(loss.sum(), x)))(F.cross_entropy(x, given, weight, **options))
+    )
+    for _ in range(2):
+        x = tg.Tensor(logits, requires_grad=True)
+        loss = F.cross_entropy(x, given, weight, **options)
+        np.testing.assert_allclose(loss.numpy(), right)
+        slope = tg.grad(loss.sum(), x).numpy()
+        assert np.isfinite(slope).all()
+        assert not slope[:, 2].any()
+        replayed, again = step(x)
+        np.testing.assert_array_equal(replayed.numpy(), loss.numpy())
+        np.testing.assert_allclose(again.numpy(), slope)
+    module = nn.CrossEntropyLoss(weight, **options)
+    np.testing.assert_allclose(module(tg.Tensor(logits), given).numpy(), right)
+    images = np.stack([logits, logits], axis=-1)  # (N, C, d)
+    targets = np.stack([given, given], axis=-1)
+    losses = F.cross_entropy(images, targets, weight, reduction="none")
+    np.testing.assert_allclose(losses[:, 0], F.cross_entropy(logits, given, weight, reduction="none"))
+
+
+def test_an_impossible_class_that_is_smoothed_or_asked_for_costs_infinitely_much():
+    logits = np.array([[1.0, 2.0, -np.inf]])
+    assert F.cross_entropy(logits, np.array([0]), label_smoothing=0.1) == np.inf
+    with np.errstate(divide="ignore"):
+        assert F.cross_entropy(logits, np.array([2]), np.ones(3)) == np.inf
+    assert F.cross_entropy(logits, np.array([0]), np.array([1.0, 1.0, 0.0]), label_smoothing=0.1) < np.inf
+
+
+def test_a_tensor_of_targets_keeps_float32():
+    logits, target = np.zeros((4, 3), np.float32), tg.Tensor(np.array([0, 1, 2, -100]))
+    for options in ({}, {"label_smoothing": 0.1}, {"weight": np.ones(3, np.float32)}):
+        assert F.cross_entropy(tg.Tensor(logits), target, **options).dtype == np.float32
+    assert F.nll_loss(tg.Tensor(logits), target).dtype == np.float32
+
+
 def test_cross_entropy_of_images_and_of_one_row(logits):
     images = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
     target = np.random.default_rng(1).integers(3, size=(2, 4, 5))
@@ -662,6 +731,19 @@ def test_cross_entropy_refuses_what_it_cannot_mean(logits):
         F.cross_entropy(logits, T.astype(float))
     with pytest.raises(TypeError, match=r"target of whole numbers of shape \(5, 3\)"):
         F.cross_entropy(logits, np.eye(3, dtype=int)[T])
+    with pytest.raises(TypeError, match=r"floats of shape \(5,\).*target\.astype\(int\)"):
+        F.cross_entropy(logits, T.astype(float))
+    with pytest.raises(TypeError, match=r"target of booleans of shape \(5,\).*target\.astype\(int\)"):
+        F.cross_entropy(logits, T > 0)
+    with pytest.raises(TypeError, match=r"target\.astype\(float\), or target\.argmax\(1\) for class numbers"):
+        F.cross_entropy(logits, np.eye(3, dtype=int)[T])
+    with pytest.raises(ValueError, match=r"the logits come first: write cross_entropy\(model\(x\), y\)"):
+        F.cross_entropy(T, logits)
+    with pytest.raises(ValueError, match="the log-probabilities come first"):
+        F.nll_loss(T, logits)
+    for loss in (F.cross_entropy, F.nll_loss, F.mse_loss, F.l1_loss, F.huber_loss, F.binary_cross_entropy):
+        with pytest.raises(TypeError, match=r"got None for the prediction; does forward\(\) end with `return`"):
+            loss(None, logits)
     with pytest.raises(ValueError, match="label_smoothing lies between 0 and 1"):
         F.cross_entropy(logits, T, label_smoothing=2)
     with pytest.raises(ValueError, match="reduction is"):

@@ -449,11 +449,25 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     if extra == 1 and g.ndim == 2 and (g.__class__ is np.ndarray or hasattr(g, "_data")):
         g = sum_rows(g)  # a bias met a batch
     elif extra:
-        g = np.add.reduce(g, axis=tuple(range(extra)))
+        g = add_up(g, tuple(range(extra)))
     if g.shape != shape:
         axes = tuple([i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1])
-        g = np.add.reduce(g, axis=axes, keepdims=True)
+        g = add_up(g, axes, keepdims=True)
     return g
+
+
+def add_up(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    """Σ x along `axis`, as `np.add.reduce`, but with the sum of float16 numbers kept in float32 on its way.
+
+    In float16 a sum of ones stands still at 2,048, where the next number is 2,050. NumPy adds up in float32 along the
+    axis that lies together in memory, but not along a batch.
+
+    >>> float(np.add.reduce(np.ones((4096, 1), np.float16))[0]), float(add_up(np.ones((4096, 1), np.float16), 0)[0])
+    (2048.0, 4096.0)
+    """
+    if x.dtype.char == "e" and x.__class__ is np.ndarray:
+        return np.add.reduce(x, axis, np.float32, out, keepdims).astype(x.dtype, copy=False)
+    return np.add.reduce(x, axis, None, out, keepdims)  # by position: sooner than by name
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from tinygrad_edu.ops.losses import (
     probability_cross_entropy,
     sigmoid_cross_entropy,
     softmax_cross_entropy,
+    weighed,
 )
 from tinygrad_edu.ops.neural import (
     elu,
@@ -34,6 +35,7 @@ from tinygrad_edu.ops.neural import (
 )
 from tinygrad_edu.ops.normalization import batch_norm as normalize
 from tinygrad_edu.ops.normalization import beside, each
+from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import numbers
 
@@ -201,15 +203,15 @@ def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
 def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Any:
     """L = mean of d²/2 where |d| ≤ δ, else δ·(|d| − δ/2), with d = y − t: square near 0, straight beyond.
 
+    Computed as c·(d − c/2) with c = d clipped to ±δ, which is the same; its slope, c, is ±δ also at d = ±∞.
+
     Source: Huber, *Robust estimation of a location parameter*, 1964.
     """
     _same_shape("huber_loss", prediction, target)
     _positive("delta", delta)
     difference = np.subtract(prediction, target)
-    distance = np.absolute(difference)
-    return _reduced(
-        np.where(distance <= delta, 0.5 * np.square(difference), delta * (distance - 0.5 * delta)), reduction
-    )
+    near = np.clip(difference, -delta, delta)
+    return _reduced(near * (difference - near / 2), reduction)
 
 
 def smooth_l1_loss(prediction: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Any:
@@ -244,6 +246,7 @@ def cross_entropy(
     >>> round(float(cross_entropy(x, np.array([2]))), 6), round(float(cross_entropy(x, np.array([[0.0, 0.0, 1.0]]))), 6)
     (0.305714, 0.305714)
     """
+    _refuse_none("cross_entropy", logits, target)
     logits, target = array(logits), array(target)
     shape, given = logits.shape, target.shape
     _check_reduction(reduction)
@@ -255,15 +258,20 @@ def cross_entropy(
     axis = 0 if len(shape) == 1 else 1
     without = shape[:axis] + shape[axis + 1 :]
     if not shape or given not in (shape, without):
-        raise ValueError(
-            f"cross_entropy got logits of shape {shape} and a target of shape {given}; "
-            f"give class numbers of shape {without}, or probabilities of shape {shape}"
-        )
+        cure = f"give class numbers of shape {without}, or probabilities of shape {shape}"
+        if logits.dtype.kind in "biu" or len(given) > len(shape):
+            cure = "the logits come first: write cross_entropy(model(x), y)"
+        raise ValueError(f"cross_entropy got logits of shape {shape} and a target of shape {given}; {cure}")
     if whole != (given == without):
-        kind = "whole numbers" if whole else "floats"
+        kind = {"b": "booleans", "f": "floats"}.get(target.dtype.kind, "whole numbers")
+        cure = (
+            f"target.astype(float), or target.argmax({axis}) for class numbers"
+            if given == shape
+            else "target.astype(int)"
+        )
         raise TypeError(
             f"cross_entropy got a target of {kind} of shape {given}; class numbers are whole and of shape {without}, "
-            f"probabilities are floats of shape {shape}"
+            f"probabilities are floats of shape {shape}: write {cure}"
         )
     if not whole:
         return _soft_cross_entropy(logits, target, weight, axis, label_smoothing, reduction)
@@ -277,6 +285,7 @@ def cross_entropy(
     return np.reshape(losses, without) if reduction == "none" and len(shape) != 2 else losses
 
 
+@in_float32
 def _soft_cross_entropy(
     logits: Any, target: Any, weight: Any, axis: int, label_smoothing: float, reduction: str
 ) -> Any:
@@ -285,23 +294,34 @@ def _soft_cross_entropy(
         target = target * (1 - label_smoothing) + label_smoothing / logits.shape[axis]
     if weight is not None:
         target = target * np.reshape(weight, (-1,) + (1,) * (logits.ndim - axis - 1))
-    return _reduced(-np.sum(target * log_softmax(logits, axis=axis), axis=axis), reduction)
+    return _reduced(-np.sum(weighed(target, log_softmax(logits, axis=axis)), axis=axis), reduction)
 
 
+@in_float32
 def _weighted_cross_entropy(
     logits: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float, reduction: str
 ) -> Any:
     """Cross-entropy of rows and class numbers, with weights for the classes and smoothed targets."""
     kept = target != ignore_index
     log_probabilities = log_softmax(np.where(kept[:, None], logits, 0))
+    if not label_smoothing:
+        return nll_loss(log_probabilities, target, weight, ignore_index=ignore_index, reduction=reduction)
     chosen = nll_loss(log_probabilities, target, weight, ignore_index=ignore_index, reduction="none")
     classes = logits.shape[1]
-    weights = np.ones(classes, logits.dtype) if weight is None else weight
-    spread = np.where(kept, -np.sum(log_probabilities * weights, axis=1), 0)
+    counted = log_probabilities if weight is None else weighed(weight, log_probabilities)
+    spread = np.where(kept, -np.sum(counted, axis=1), 0)
     losses = (1 - label_smoothing) * chosen + label_smoothing / classes * spread
     if reduction == "mean":
-        return np.sum(losses) / np.sum(np.where(kept, take(weights, np.where(kept, target, 0)), 0))
+        return _weighted_mean(losses, target, kept, weight)
     return _reduced(losses, reduction)
+
+
+@in_float32
+def _weighted_mean(losses: Any, target: Any, kept: Any, weight: Any) -> Any:
+    """Σ ℓ / Σ w of the rows that are kept, with the weight of each row's class; without weights, Σ ℓ / n."""
+    if weight is None:
+        return np.sum(losses) / np.sum(kept, dtype=losses.dtype)
+    return np.sum(losses) / np.sum(np.where(kept, take(weight, np.where(kept, target, 0)), 0))
 
 
 def nll_loss(
@@ -314,22 +334,26 @@ def nll_loss(
 
     Raises IndexError for a class number out of range.
     """
+    _refuse_none("nll_loss", log_probabilities, target)
     log_probabilities, target = array(log_probabilities), array(target)
     shape = log_probabilities.shape
     _check_reduction(reduction)
     if len(shape) != 2 or target.shape != shape[:1]:
-        raise ValueError(f"nll_loss takes (N, classes) and class numbers (N,), but got {shape} and {target.shape}")
+        swapped = "; the log-probabilities come first" if target.ndim > len(shape) else ""
+        raise ValueError(
+            f"nll_loss takes (N, classes) and class numbers (N,), but got {shape} and {target.shape}{swapped}"
+        )
     if target.dtype.kind not in "iu":
-        raise TypeError(f"nll_loss takes class numbers, which are whole, but got {target.dtype}")
+        raise TypeError(
+            f"nll_loss takes class numbers, which are whole, but got {target.dtype}; write target.astype(int)"
+        )
     kept = target != ignore_index
     classes = class_numbers(target, shape[1], ignore_index)
-    picked = -np.take_along_axis(log_probabilities, classes[:, None], 1)[:, 0]
+    picked = np.take_along_axis(log_probabilities, classes[:, None], 1)[:, 0]
     if weight is not None:
-        picked = picked * take(weight, classes)
-    losses = np.where(kept, picked, 0)
-    if reduction == "mean":
-        return np.sum(losses) / np.sum(kept if weight is None else np.where(kept, take(weight, classes), 0))
-    return _reduced(losses, reduction)
+        picked = weighed(take(weight, classes), picked)
+    losses = np.where(kept, -picked, 0)
+    return _weighted_mean(losses, target, kept, weight) if reduction == "mean" else _reduced(losses, reduction)
 
 
 def binary_cross_entropy(probability: Any, target: Any, *, reduction: str = "mean") -> Any:
@@ -357,11 +381,18 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
 
 def _same_shape(what: str, prediction: Any, target: Any) -> None:
     """(N,) against (N, 1) would broadcast to (N, N), and train on nonsense."""
+    _refuse_none(what, prediction, target)
     if np.shape(prediction) != np.shape(target):
         raise ValueError(
             f"{what} got a prediction of shape {np.shape(prediction)} and a target of shape {np.shape(target)}; "
             "they must be equal: reshape or squeeze one of them"
         )
+
+
+def _refuse_none(what: str, prediction: Any, target: Any) -> None:
+    for called, value in (("prediction", prediction), ("target", target)):
+        if value is None:
+            raise TypeError(f"{what} got None for the {called}; does forward() end with `return`, and its result?")
 
 
 def _positive(name: str, value: float) -> None:

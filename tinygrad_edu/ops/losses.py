@@ -10,6 +10,7 @@ from tinygrad_edu.op import Drawn, Fixed, example, interval, op, real
 from tinygrad_edu.ops.elementwise import PAIRS, gate
 from tinygrad_edu.ops.indexing import one_hot
 from tinygrad_edu.ops.neural import SHORT, copied, sigmoid, softmax
+from tinygrad_edu.ops.precision import in_float32
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -52,11 +53,12 @@ def _by_loss(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: in
     return (g[:, None] if reduction == "none" else g) * np.transpose(y[1])
 
 
+@in_float32
 def _by_slope(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
-    """Of what the forward kept: the rule of softmax, over n."""
+    """∂L/∂x by the slope that the forward kept, s/n with s = softmax(x): the rule of softmax, times 1/n."""
     s, g_row = softmax(x), np.transpose(g)
     kept = np.not_equal(t[:, None], ignore_index)
-    return gate(s * (g_row - np.add.reduce(s * g_row, axis=1, keepdims=True)) / y[2], kept)
+    return gate(s * (g_row - np.add.reduce(s * g_row, axis=1, keepdims=True)) * y[2], kept)
 
 
 def _plainly(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
@@ -83,13 +85,14 @@ def _plainly(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: in
         example((1, 1), Fixed(np.array([0]))),
     ],
 )
+@in_float32
 def softmax_cross_entropy(
     logits: Any, target: Any, reduction: str = "mean", ignore_index: int = -100, *, out: Any = None
 ) -> Any:
     """ℓᵢ = −log softmax(logitsᵢ)[targetᵢ] = log Σⱼ exp logitsᵢⱼ − logitsᵢ[targetᵢ]; then the mean or sum of ℓ, or ℓ.
 
     logits: (N, classes). target: (N,) class numbers; rows whose target is `ignore_index` are left out.
-    Kept for the rule: ∂ℓ/∂logits, transposed, since all it is made of is at hand here; and what the sum is divided by.
+    Kept for the rule: ∂ℓ/∂logits, transposed, since all it is made of is at hand here; and 1/n, by which it is divided.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([[0.0, 0.0], [1e4, -1e4]], requires_grad=True)
@@ -111,6 +114,7 @@ def softmax_cross_entropy(
         check_classes(target, kept, classes)
         count, picked = int(np.count_nonzero(kept)), np.where(kept, target, 0)
     divisor = count if reduction == "mean" else 1
+    share = 1 / divisor if divisor else np.inf
     x = logits.T
     slope = None if out is None else out[1]
     if classes <= SHORT:  # NumPy would reduce short rows one by one, ten times slower
@@ -124,7 +128,7 @@ def softmax_cross_entropy(
     losses = np.log(sums) - losses
     if divisor:
         slope /= sums * divisor
-        slope[chosen] -= 1 / divisor
+        slope[chosen] -= share
     if kept is not None:
         losses = gate(losses, kept)
         slope[:, ~kept] = 0
@@ -133,9 +137,29 @@ def softmax_cross_entropy(
     if reduction == "mean":
         losses = losses / count if count else losses * np.nan
     if out is None:
-        return np.asarray(losses), slope, np.asarray(divisor, slope.dtype)
-    out[0][...], out[2][...] = losses, divisor
+        return np.asarray(losses), slope, np.asarray(share, slope.dtype)
+    out[0][...], out[2][...] = losses, share
     return out
+
+
+@op(
+    symbol="×",
+    vjp=(lambda g, y, w, x: g * x, lambda g, y, w, x: g * w),
+    broadcasts=True,
+    takes_out=True,
+    domain=(interval(0.1, 1.0), interval(-3.0, -0.1)),
+    examples=PAIRS,
+)
+def weighed(weight: Any, log_probability: Any, *, out: Any = None) -> Any:
+    """y = w·log p, and 0 where w is 0, also for p = 0: what is not asked for costs nothing, however unlikely it is.
+
+    >>> weighed(np.array([0.0, 1.0]), np.array([-np.inf, -0.5])).tolist()
+    [0.0, -0.5]
+    """
+    impossible = np.isneginf(log_probability)
+    if not impossible.any():
+        return np.multiply(weight, log_probability, out=out)
+    return np.multiply(weight, np.where(impossible & np.equal(weight, 0), 0, log_probability), out=out)
 
 
 _UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
@@ -157,11 +181,21 @@ def sigmoid_cross_entropy(logits: Any, target: Any, *, out: Any = None, scratch:
     >>> float(sigmoid_cross_entropy(np.array(1e4), np.array(0.0)))
     10000.0
     """
-    if out is None:
-        return np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
-    y = np.subtract(np.maximum(logits, 0, out=out), np.multiply(logits, target, scratch), out)
-    e = _if_of(logits, scratch)
-    return np.add(y, np.log1p(np.exp(np.negative(np.absolute(logits, e), e), e), e), out)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ and ∞·0, which `_at_infinity` replaces
+        if out is None:
+            y = np.maximum(logits, 0) - logits * target
+            return _at_infinity(y, logits, target) + np.log1p(np.exp(-np.abs(logits)))
+        y = np.subtract(np.maximum(logits, 0, out=out), np.multiply(logits, target, scratch), out)
+        y = _at_infinity(y, logits, target)
+        e = _if_of(logits, scratch)
+        return np.add(y, np.log1p(np.exp(np.negative(np.absolute(logits, e), e), e), e), out)
+
+
+def _at_infinity(y: Any, logits: Any, target: Any) -> Any:
+    """y, with its value where the logit is infinite: 0 if the target is as sure of the same, else ∞."""
+    if not np.isnan(np.maximum.reduce(y, axis=None, initial=0)):
+        return y
+    return np.where(np.isinf(logits), np.where(target == (logits > 0), 0, np.inf), y)
 
 
 def _if_of(x: Any, scratch: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy
 
 from tinygrad_edu.op import at, example, nonzero, op
 from tinygrad_edu.ops.elementwise import SHAPES, ZERO, gate, sigmoid
+from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.shaping import array
 
 __all__ = [
@@ -270,10 +271,11 @@ _AXES = [
 
 @op(
     symbol="softmax",
-    vjp=(lambda g, y, x, *, axis: y * (g - np.add.reduce(g * y, axis=axis, keepdims=True)),),
+    vjp=(in_float32(lambda g, y, x, *, axis: y * (g - np.add.reduce(g * y, axis=axis, keepdims=True))),),
     takes_out=True,
     examples=_AXES,
 )
+@in_float32
 def softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
     """yᵢ = exp xᵢ / Σⱼ exp xⱼ: positive, and summing to 1 along `axis`. Subtracting max x first changes nothing but the overflow.
 
@@ -287,10 +289,11 @@ def softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
 
 @op(
     symbol="log softmax",
-    vjp=(lambda g, y, x, *, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True),),
+    vjp=(in_float32(lambda g, y, x, *, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True)),),
     takes_out=True,
     examples=_AXES,
 )
+@in_float32
 def log_softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
     """yᵢ = xᵢ − ln Σⱼ exp xⱼ, the logarithm of softmax, finite where softmax is 0.
 

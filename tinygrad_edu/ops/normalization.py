@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from tinygrad_edu.op import Drawn, example, op, positive, real
+from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import channel_sum, expand
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -38,6 +39,7 @@ class BatchNormResult(NamedTuple):
     var: Any
 
 
+@in_float32
 def _by_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
     """∂L/∂x through the y, whose every number depends on all of its channel, by the mean and the variance."""
     _, mean, var = y
@@ -49,16 +51,19 @@ def _by_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
     return g * beside(scale, x) - d * beside(by_var, x) - beside(by_mean, x)
 
 
+@in_float32
 def _mean_by_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
     """∂L/∂m/n for each x of the channel."""
     return expand(g / each(x), shape=x.shape, axis=(0, *range(2, x.ndim)))
 
 
+@in_float32
 def _var_by_x(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
     """2(x − m)·∂L/∂v/n."""
     return (x - beside(y[1], x)) * beside(g * 2 / each(x), x)
 
 
+@in_float32
 def _by_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
     """∂L/∂w = Σ ∂L/∂y·z."""
     _, mean, var = y
@@ -91,6 +96,7 @@ def _by_bias(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> A
         example(Drawn((2, 1), real), (1,), (1,), eps=1.0),
     ],
 )
+@in_float32
 def batch_norm(x: Any, weight: Any, bias: Any, eps: float = 1e-5, *, out: Any = None) -> Any:
     """y = w·z + b with z = (x − m) / √(v + ε), and m = Σ x/n and v = Σ (x − m)²/n of each channel. Returns y, m and v.
 

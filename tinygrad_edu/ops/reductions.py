@@ -18,7 +18,9 @@ import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_edu import graph
+from tinygrad_edu.graph import add_up
 from tinygrad_edu.op import Op, at, composite, example, op, spread
+from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.shaping import expand_dims
 from tinygrad_edu.protocols import ANSWERS
 
@@ -49,6 +51,12 @@ def count(x: Any, y: Any) -> int:
     return x.size // y.size if y.size else 1
 
 
+@in_float32
+def _share(g: Any, n: int) -> Any:
+    """g / n, one of n equal parts."""
+    return g / n
+
+
 # ---------------------------------------------------------------------------------------------------
 # Sums, means, products
 
@@ -69,7 +77,7 @@ def sum(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
     >>> x.sum(axis=0)
     Tensor([4., 6.], op=sum)
     """
-    return np.add.reduce(x, axis, None, out, keepdims)  # by position: sooner than by name
+    return add_up(x, axis, out, keepdims)
 
 
 @op(
@@ -106,6 +114,10 @@ def expand(x: Any, shape: tuple[int, ...], axis: Any = None, *, keepdims: bool =
     return y
 
 
+LONG = 1024
+"""So many rows are added up one after the other: the sum's relative error is then below 10⁻⁵ in float32."""
+
+
 @functools.lru_cache(maxsize=16)
 def _ones(n: int, dtype: Any) -> Any:
     return np.ones(n, dtype)
@@ -119,14 +131,22 @@ def _ones(n: int, dtype: Any) -> Any:
     examples=[example((4, 3)), example((1, 2)), example((2, 3, 4)), example((2, 2, 3, 2)), example((0, 2))],
 )
 def channel_sum(x: Any, *, out: Any = None) -> Any:
-    """y_c = Σ x over the batch and the axes behind the channels. A matrix is summed as 1·x, by the linear algebra library.
+    """y_c = Σ x over the batch and the axes behind the channels. A matrix is summed as 1·x, by the linear algebra library;
+    a long one by parts of 64 rows, so that few roundings add up: a float32 sum of n rows would lose log₂ n bits otherwise.
 
     >>> channel_sum(numpy.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [4.0, 6.0]
     """
-    if x.ndim == 2 and x.dtype.char in "fd":
-        return np.matmul(_ones(len(x), x.dtype), x, out)
-    return np.add.reduce(x, axis=(0, *range(2, x.ndim)), out=out)
+    if x.ndim != 2 or x.dtype.char not in "fd":
+        return add_up(x, (0, *range(2, x.ndim)), out)
+    rows, columns = x.shape
+    if rows <= LONG or not x.flags.c_contiguous:
+        return np.matmul(_ones(rows, x.dtype), x, out)
+    part = rows // 64
+    sums = np.matmul(_ones(64, x.dtype), np.reshape(x[: 64 * part], (64, part * columns)))
+    y = channel_sum.forward(np.reshape(sums, (part, columns)), out=out)
+    y += np.matmul(_ones(rows - 64 * part, x.dtype), x[64 * part :])
+    return y
 
 
 graph.sum_rows = channel_sum
@@ -134,7 +154,9 @@ graph.sum_rows = channel_sum
 
 @op(
     symbol="mean",
-    vjp=(lambda g, y, x, *, axis, keepdims: expand(g / count(x, y), shape=x.shape, axis=axis, keepdims=keepdims),),
+    vjp=(
+        lambda g, y, x, *, axis, keepdims: expand(_share(g, count(x, y)), shape=x.shape, axis=axis, keepdims=keepdims),
+    ),
     answers=(np.mean,),
     takes_out=True,
     analytic=True,
@@ -232,11 +254,13 @@ def prod(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -
 # Extrema
 
 
+@in_float32
 def share_evenly(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
     """∂L/∂y to the element that is the extreme; where several are, an equal share to each."""
     return _shared(x == kept(y, x, axis), g, x, axis)
 
 
+@in_float32
 def _share_with_nan(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
     """`share_evenly`, where a NaN among the elements is the extreme, as it is in y."""
     return _shared((x == kept(y, x, axis)) | (x != x), g, x, axis)
@@ -410,8 +434,10 @@ SPREADS = (
 @op(
     symbol="var",
     vjp=(
-        lambda g, y, x, *, axis, correction, keepdims: (
-            kept(g, x, axis) * 2 / _degrees(x, y, correction) * deviation(x, axis)
+        in_float32(
+            lambda g, y, x, *, axis, correction, keepdims: (
+                kept(g, x, axis) * 2 / _degrees(x, y, correction) * deviation(x, axis)
+            )
         ),
     ),
     answers=(np.var,),
@@ -428,6 +454,7 @@ SPREADS = (
     ],
     examples=SPREADS,
 )
+@in_float32
 def var(
     x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False, out: Any = None, scratch: Any = None
 ) -> Any:
@@ -452,8 +479,10 @@ def var(
 @op(
     symbol="std",
     vjp=(
-        lambda g, y, x, *, axis, correction, keepdims: (
-            kept(g / np.where(y == 0, 1, y), x, axis) / _degrees(x, y, correction) * deviation(x, axis)
+        in_float32(
+            lambda g, y, x, *, axis, correction, keepdims: (
+                kept(g / np.where(y == 0, 1, y), x, axis) / _degrees(x, y, correction) * deviation(x, axis)
+            )
         ),
     ),
     answers=(np.std,),
@@ -473,6 +502,7 @@ def var(
     examples=[e for e in SPREADS if "axis" not in e.settings or e.settings["axis"] != ()],
     special=[at(3.0, gradient=0.0)],
 )
+@in_float32
 def std(
     x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False, out: Any = None, scratch: Any = None
 ) -> Any:
@@ -492,6 +522,7 @@ def std(
 # Log-sum-exp
 
 
+@in_float32
 def _by_logsumexp(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
     """∂L/∂y·exp(x − y), made to add up to ∂L/∂y though y was rounded; of −∞ alone it is 0, not NaN."""
     p = np.exp(x - kept(np.where(y == -math.inf, 0, y), x, axis))
@@ -507,6 +538,7 @@ def _by_logsumexp(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
     formulas=[lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * np.exp(x - kept(y, x, axis))],
     examples=[*AXES, *EMPTY],
 )
+@in_float32
 def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None, scratch: Any = None) -> Any:
     """y = log Σ eˣ: a smooth maximum. Its gradient is the softmax of x.
 

@@ -9,6 +9,7 @@ import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_edu.op import Fixed, composite, example, op, positive, spread
+from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import (
     AXES,
     EMPTY,
@@ -48,6 +49,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
         example((2, 3, 2), Fixed((0, 2)), (2, 2)),
     ],
 )
+@in_float32
 def average(x: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     """y = Σ wx / Σ w: the mean, weighted. The weights have x's shape, or the lengths of the axes averaged over.
 
@@ -444,6 +446,7 @@ def nancumprod(x: Any, axis: int | None = None, **options: Any) -> Any:
 
 
 @composite(answers=(np.nanmean,), analytic=True, examples=AXES)
+@in_float32
 def nanmean(x: Any, axis: Any = None, **options: Any) -> Any:
     """y = Σ x / n of the n elements that are not NaN; NaN if there are none.
 
@@ -462,6 +465,7 @@ def nanmean(x: Any, axis: Any = None, **options: Any) -> Any:
     analytic=True,
     examples=SPREADS,
 )
+@in_float32
 def nanvar(
     x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False, **options: Any
 ) -> Any:
