@@ -178,7 +178,6 @@ def test_each_input_gets_its_own_dtype_back(f):
         lambda x: neural.softmax(x) * 2.5,
         lambda x: np.median(x),
         lambda x: np.cumsum(x, axis=1) * np.prod(x),
-        lambda x: np.average(x, axis=0),
         lambda x: np.pad(x, 1) * np.pi,
         lambda x: x[[0, 0, 1]] / np.float64(3),
         lambda x: np.maximum(x, np.float64(1.5)) + np.where(x > 1, x, np.float64(0)),
@@ -195,6 +194,23 @@ def test_precision_is_kept_forward_and_backward_without_a_cast_at_the_end(f, dty
     assert y.dtype == dtype
     dtypes = {part.dtype for part in _parts(y)}
     assert dtypes <= {np.dtype(dtype), np.dtype(bool), np.dtype(int), np.dtype(np.int8)}
+    assert_gradients_keep(dtype, f, x)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_what_adds_up_in_float32_gives_float16_back(dtype):
+    x = Tensor(np.array([[1.0, 2.0, 0.5], [1.5, 0.7, 3.0]], dtype), requires_grad=True)
+    y = np.average(x, axis=0)
+    dx = grad(y, x, np.ones(3), create_graph=True)
+    assert y.dtype == dx.dtype == dtype
+    assert {part.dtype for part in _parts(y)} <= {
+        np.dtype(dtype),
+        np.dtype(np.float32 if dtype == "float16" else dtype),
+    }
+
+
+def assert_gradients_keep(dtype, f, x):
+    y = f(x)
     seen = []
 
     def visit(node, i, g):

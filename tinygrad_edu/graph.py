@@ -462,12 +462,15 @@ def add_up(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False) ->
     In float16 a sum of ones stands still at 2,048, where the next number is 2,050. NumPy adds up in float32 along the
     axis that lies together in memory, but not along a batch.
 
-    >>> float(np.add.reduce(np.ones((4096, 1), np.float16))[0]), float(add_up(np.ones((4096, 1), np.float16), 0)[0])
+    >>> float(np.add.reduce(np.ones((4096, 2), np.float16))[0]), float(add_up(np.ones((4096, 2), np.float16), 0)[0])
     (2048.0, 4096.0)
     """
     if x.dtype.char == "e" and x.__class__ is np.ndarray:
-        return np.add.reduce(x, axis, np.float32, out, keepdims).astype(x.dtype, copy=False)
-    return np.add.reduce(x, axis, None, out, keepdims)  # by position: sooner than by name
+        return _sum(x, axis, np.float32, out, keepdims).astype(x.dtype, copy=False)
+    return _sum(x, axis, None, out, keepdims)  # by position: sooner than by name
+
+
+_sum: Any = np.add.reduce  # its stubs know no axis of type Any
 
 
 # ---------------------------------------------------------------------------------------------------

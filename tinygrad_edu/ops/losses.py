@@ -156,10 +156,9 @@ def weighed(weight: Any, log_probability: Any, *, out: Any = None) -> Any:
     >>> weighed(np.array([0.0, 1.0]), np.array([-np.inf, -0.5])).tolist()
     [0.0, -0.5]
     """
-    impossible = np.isneginf(log_probability)
-    if not impossible.any():
-        return np.multiply(weight, log_probability, out=out)
-    return np.multiply(weight, np.where(impossible & np.equal(weight, 0), 0, log_probability), out=out)
+    if np.fmin.reduce(log_probability, axis=None, initial=0) == -np.inf:
+        log_probability = np.where(np.isneginf(log_probability) & np.equal(weight, 0), 0, log_probability)
+    return np.multiply(weight, log_probability, out=out)
 
 
 _UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
