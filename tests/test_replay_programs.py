@@ -846,6 +846,71 @@ def test_what_numpy_computes_of_whole_numbers_on_the_way_fits_its_place(f):
         assert_same(replayed(x), f(tg.Tensor(x)))
 
 
+CHOICES = [
+    lambda x: np.where(True, x, 0 * x),
+    lambda x: np.where(False, x, 2 * x),
+    lambda x: np.where(np.bool_(True), x, 0 * x),
+    lambda x: np.where(1, x, 0 * x),
+    lambda x: np.where(0.0, x, 3.0),
+    lambda x: np.select([True, x > 1], [x, 2 * x], 0),
+    lambda x: x * True + np.power(x, True),
+    lambda x: np.logaddexp(x, False) + np.maximum(True, x),
+    lambda x: np.logical_and(x > 1, True) * x,
+    lambda x: np.take(x * 2, 1) + np.choose(1, [x, 2 * x]),
+    lambda x: np.clip(x, True, 2) + np.heaviside(x, True),
+]
+
+
+@pytest.mark.parametrize("f", CHOICES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_truth_values_that_a_function_says_stay_truth_values(f, dtype):
+    x = tg.Tensor(np.arange(4).astype(dtype), requires_grad=dtype != "int64")
+    expected = f(x)
+    replayed = replay(f)
+    for _ in range(3):
+        assert_same(replayed(x), expected)
+    with tracing():
+        assert np.array_equal(tg.evaluate(f(x)), expected.numpy())
+    if x.requires_grad and expected.requires_grad:
+        slope = replay(lambda x: tg.grad(f(x).sum(), x))
+        for _ in range(2):
+            assert_same(slope(x), tg.grad(expected.sum(), x))
+
+
+LAYOUTS = {
+    "C": lambda a: a,
+    "Fortran": np.asfortranarray,
+    "transposed": lambda a: np.ascontiguousarray(a.T).T,
+    "swapped": lambda a: np.ascontiguousarray(np.swapaxes(a, -1, -2)).swapaxes(-1, -2),
+    "every second": lambda a: np.repeat(a, 2, -1)[..., ::2],
+    "backwards": lambda a: np.ascontiguousarray(a[::-1])[::-1],
+}
+SUMS = {
+    "var": np.var, "std": np.std, "sum": np.sum, "mean": np.mean, "prod": np.prod, "logsumexp": tg.logsumexp,
+    "softmax": tg.softmax, "norm": np.linalg.vector_norm, "cumsum": np.cumsum,
+    "of a difference": lambda x, axis=None: np.sum(np.square(x - np.mean(x, axis=axis, keepdims=True)), axis=axis),
+    "of a product": lambda x, axis=None: np.sum(x * np.exp(x), axis=axis),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_are_taken_in_the_order_in_which_an_argument_lies_in_memory(name, dtype):
+    """One replayed function, given the same numbers in other orders, rounds as eagerly for each."""
+    f, rng = SUMS[name], np.random.default_rng(0)
+    for shape in ((7, 5), (3, 4, 5), (40, 130)):
+        numbers = rng.standard_normal(shape).astype(dtype)
+        for axis in (None, 0, 1, -1):
+            replayed = replay(lambda x, axis=axis: f(x, axis=axis))
+            slope = replay(lambda x, axis=axis: (lambda y: tg.grad(y, x, np.ones(y.shape, y.dtype)))(f(x, axis=axis)))
+            for lay in [*LAYOUTS.values()] * 2:
+                x = tg.Tensor(lay(numbers), requires_grad=True)
+                y = f(x, axis=axis)
+                assert_same(replayed(x.numpy()), y)
+                assert_same(replayed(x), y)
+                assert_same(slope(x), tg.grad(y, x, np.ones(y.shape, y.dtype)))
+
+
 # -- gradients that are there before ---------------------------------------------------------------------
 
 

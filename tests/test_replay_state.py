@@ -7,6 +7,9 @@ import copy
 import dataclasses
 import functools
 import pickle
+import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -734,6 +737,56 @@ def test_a_thread_inside_that_calls_the_same_replay_is_refused():
     with pytest.raises(RuntimeError, match="__wrapped__ in threads"):
         f(ONES)
     assert f(ONES, 1).tolist() == [2.0] * 3  # and nothing stays locked
+
+
+INTERRUPTED = """
+import signal
+import sys
+import numpy as np
+import tinygrad_edu as tg
+import tinygrad_edu.nn.functional as F
+from tinygrad_edu import nn, optim
+from tinygrad_edu.graph import RECORDING, SCOPE
+
+model = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 3))
+optimizer = optim.Adam(model.parameters())
+
+@tg.replay
+def step(x, y):
+    loss = F.cross_entropy(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+batches = [(np.ones((n, 8), np.float32), np.zeros(n, int)) for n in (4, 5)]
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+settings, recording = np.geterr(), RECORDING.get()
+interrupts = 0
+for i in range(int(sys.argv[1])):
+    if i % 50 == 0:
+        step.forget()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1e-5 + i * 7 % 997 * 1e-6)
+        while True:
+            for batch in batches:
+                step(*batch)
+    except KeyboardInterrupt:
+        interrupts += 1
+    assert not step._lock.locked(), f"the lock is held after {i} interrupts"
+    assert RECORDING.get() == recording, f"recording is {RECORDING.get()} after {i} interrupts"
+    assert SCOPE.get() is None, f"the scope is {SCOPE.get()} after {i} interrupts"
+    assert np.geterr() == settings, f"NumPy's errors are {np.geterr()} after {i} interrupts"
+print(interrupts)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer interrupts here")
+def test_interrupts_leave_neither_the_lock_nor_the_recording(n=1500):
+    """Ctrl-C at random moments of recordings and of replays: the next call runs as ever."""
+    ran = subprocess.run([sys.executable, "-c", INTERRUPTED, str(n)], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert int(ran.stdout) == n
 
 
 @replay

@@ -556,14 +556,19 @@ def _as_arrays(data: Any) -> Any:
 
 
 def _constant(a: Any, arrays: list[Any]) -> Tensor:
-    """An input that is not a tensor, as a leaf. A number is kept in the dtype that the op computed in."""
+    """An input that is not a tensor, as a leaf. A number is kept in the dtype that the op computed in; a truth value stays
+    one, for it may be a condition, and beside numbers counts as 0 or 1 of their type.
+    """
     if hasattr(a, "dtype"):
         if a.dtype.kind not in "biufc":
             raise TypeError(f"a Tensor holds numbers, and cannot be combined with an array of {a.dtype}")
         return new_leaf(a)
-    other = arrays[1 if arrays[0] is a else 0]
-    floats = len(arrays) == 2 and a.__class__ is not complex and other.dtype.kind == "f"
-    leaf = new_leaf(np.asarray(a, dtype=other.dtype if floats else np.result_type(*arrays)))
+    if a.__class__ is bool:
+        leaf = new_leaf(np.asarray(a))
+    else:
+        other = arrays[1 if arrays[0] is a else 0]
+        floats = len(arrays) == 2 and a.__class__ is not complex and other.dtype.kind == "f"
+        leaf = new_leaf(np.asarray(a, dtype=other.dtype if floats else np.result_type(*arrays)))
     tape = RECORDING.get().tape
     return leaf if tape is None else tape.number(leaf)
 

@@ -1,28 +1,88 @@
-"""The package's random numbers: one `numpy.random.Generator`, seeded by `manual_seed`.
+"""The package's random numbers: a `numpy.random.Generator` for each thread, seeded by `manual_seed`.
 
-Everything random takes a generator explicitly; this one serves where none is given. NumPy's legacy global
-state is never drawn from or written.
+Everything random takes a generator explicitly, and then draws from it alone; where none is given, the one of the
+thread serves, or the one of an enclosing `using` block. NumPy's legacy global state is never drawn from or written.
+
+Threads do not share a stream, for which numbers each got would depend on who came first; nor do forked processes, which
+would otherwise all draw the same. A new thread's generator is derived from the seed of the main thread and the order in
+which threads first draw; a forked process' from that seed and how many were forked before it. To choose, call
+`manual_seed` in the thread or process, or pass `generator=`.
 """
 
 from __future__ import annotations
 
-import functools
+import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.graph import RECORDING
 
+_chosen_for_block: ContextVar[np.random.Generator | None] = ContextVar("_chosen_for_block", default=None)
 
-@functools.cache  # made when first used: importing numpy.random takes as long as the rest of the package
+
+class _Own(threading.local):
+    """What each thread has: its generator, made when first used."""
+
+    generator: np.random.Generator | None = None
+
+
+class _Seeds:
+    """What the generators of further threads and of forked processes are derived from."""
+
+    sequence: np.random.SeedSequence | None = None
+    forked = 0  # how many processes were forked since the seed
+
+    @classmethod
+    def root(cls) -> np.random.SeedSequence:
+        """The seed of this process, an unpredictable one unless `manual_seed` was called in its main thread."""
+        if cls.sequence is None:  # not at import: importing numpy.random takes as long as the rest of the package
+            cls.sequence = np.random.SeedSequence()
+        return cls.sequence
+
+
+_own = _Own()
+
+
 def _generator() -> np.random.Generator:
-    return np.random.default_rng()
+    """The generator that serves here where none is given."""
+    block = _chosen_for_block.get()
+    if block is not None:
+        return block
+    if _own.generator is None:
+        (seed,) = _Seeds.root().spawn(1)
+        _own.generator = np.random.default_rng(seed)
+    return _own.generator
+
+
+def _count_fork() -> None:
+    _Seeds.forked += 1
+
+
+def _differ() -> None:
+    """In a forked process: go on with other random numbers than the parent and its other processes."""
+    if _Seeds.sequence is None:
+        return
+    parent = _Seeds.sequence
+    _Seeds.sequence = np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, 1 << 31, _Seeds.forked))
+    _Seeds.forked = 0
+    if _own.generator is not None:
+        bits = _own.generator.bit_generator
+        bits.state = type(bits)(_Seeds.sequence.spawn(1)[0]).state
+
+
+if hasattr(os, "register_at_fork"):  # where processes fork
+    os.register_at_fork(before=_count_fork, after_in_child=_differ)
 
 
 def manual_seed(seed: int) -> np.random.Generator:
-    """Seed the package's generator, and return it: the same seed gives the same numbers, on every machine.
+    """Seed the generator of this thread, and return it: the same seed gives the same numbers, on every machine.
+
+    In the main thread it also seeds what the generators of threads that have drawn nothing yet are derived from.
 
     >>> import tinygrad_edu as tg
     >>> a = (tg.manual_seed(0), tg.rand(3))[1]
@@ -32,11 +92,30 @@ def manual_seed(seed: int) -> np.random.Generator:
     """
     own = generator()
     own.bit_generator.state = type(own.bit_generator)(seed).state
+    if threading.current_thread() is threading.main_thread():
+        _Seeds.sequence, _Seeds.forked = np.random.SeedSequence(seed), 0
     return own
 
 
+@contextmanager
+def using(given: np.random.Generator) -> Iterator[np.random.Generator]:
+    """Inside the block, draw from this generator where none is given: what one thing draws is then its own affair.
+
+    >>> import tinygrad_edu as tg
+    >>> with using(np.random.default_rng(0)):
+    ...     a = tg.rand(3)
+    >>> bool((a == tg.rand(3, generator=np.random.default_rng(0))).all())
+    True
+    """
+    token = _chosen_for_block.set(_chosen(given))
+    try:
+        yield given
+    finally:
+        _chosen_for_block.reset(token)
+
+
 def generator(given: np.random.Generator | None = None) -> np.random.Generator:
-    """The generator that was given, or else the package's own."""
+    """The generator that was given, or else the one that serves in this thread."""
     tape = RECORDING.get().tape
     if tape is not None:
         tape.refuse("drawing random numbers in Python", "do it outside, or draw tensors: rand(), randn(), dropout()")
@@ -70,6 +149,8 @@ def draw(
     tape = RECORDING.get().tape
     if tape is not None:
         tape.follow(own)
+        if given is None and tape.turn((draw, id(own))) == 1:  # in another thread it is another
+            tape.guard(lambda: _generator() is own)
         return tape.feed(lambda array: fill(own, array), shape, dtype, name=name)
     array = np.empty(shape, dtype)
     fill(own, array)
@@ -77,12 +158,12 @@ def draw(
 
 
 def get_state() -> dict[str, Any]:
-    """The state of the package's generator, to be given to `set_state` later."""
+    """The state of the generator that serves in this thread, to be given to `set_state` later."""
     return dict(_generator().bit_generator.state)
 
 
 def set_state(state: dict[str, Any]) -> None:
-    """Put the package's generator back into a state that `get_state` returned."""
+    """Put that generator back into a state that `get_state` returned."""
     generator().bit_generator.state = state
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+import time
 import types
 import warnings
 from collections.abc import Callable
@@ -116,9 +117,9 @@ class Replay:
             kwargs = self._ordered(kwargs)
             key += ("by name", signature(kwargs, found))
         arrays = [self._numbers(x, recording) for x in found] if found else found
-        if not self._lock.acquire(False):
+        if self._lock.locked():
             self._wait()
-        try:
+        with self._lock:  # an interrupt between acquire() and try would leave it locked for ever
             entry: Any = None
             for entry in self._records:
                 known, record = entry
@@ -132,8 +133,6 @@ class Replay:
                     return record.run(arrays)
             entry = known = record = None
             return self._recorded(key, args, kwargs, recording.anomaly)
-        finally:
-            self._lock.release()
 
     def _recorded(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], anomaly: bool) -> Any:
         """Record the function: its result."""
@@ -157,7 +156,12 @@ class Replay:
 
     def _wait(self) -> None:
         """Wait for another thread's call to end; raise RuntimeError if that waits too, as it would for a thread of its own."""
-        while not self._lock.acquire(timeout=1.0):
+        asked = time.monotonic()
+        while self._lock.locked():
+            time.sleep(1e-4)
+            if time.monotonic() < asked + 1:
+                continue
+            asked = time.monotonic()
             frame = sys._current_frames().get(self._recorder) if self._recorder is not None else None
             if frame is not None and frame.f_code.co_filename == threading.__file__:
                 raise RuntimeError(

@@ -29,8 +29,9 @@ def mapped(f: Callable[[Any], Any], x: Any) -> Any:
 
 
 def signature(x: Any, found: list[Any]) -> Any:
-    """What a record depends on of an argument: of a tensor or array the shape and type, and of one that requires a gradient
-    which others it is; of anything else which it is.
+    """What a record depends on of an argument: of a tensor or array the shape and type, the strides if it does not lie in
+    memory row by row (sums are taken in the order of memory), and of one that requires a gradient which others it is; of
+    anything else which it is.
 
     The tensors and arrays in it are added to `found`.
     """
@@ -38,11 +39,12 @@ def signature(x: Any, found: list[Any]) -> Any:
         if not x.dtype.isnative:
             x = x.astype(x.dtype.newbyteorder("="))
         found.append(x)
-        return x.shape, x.dtype, None
+        return x.shape, x.dtype, None if x.flags.c_contiguous else x.strides, None
     if isinstance(x, Tensor):
         found.append(x)
         place = next(i for i, y in enumerate(found) if y is x) if x._requires_grad else None  # by the same or another?
-        return x._data.shape, x._data.dtype, place
+        array = x._data
+        return array.shape, array.dtype, None if array.flags.c_contiguous else array.strides, place
     if isinstance(x, tuple | list):
         return type(x), [signature(part, found) for part in x]
     if isinstance(x, dict):

@@ -321,11 +321,17 @@ class _Planner:
         return Instruction(how, op, inputs, value, settings, scope, scratch)
 
     def _scratch(self, event: Compute) -> Value:
-        """Memory that is free at this event, and free again after it."""
-        shape = np.broadcast_shapes(*[x.shape for x in event.inputs])
-        memory, array = self.pool.take(np.empty(shape, event.node.dtype))
+        """Memory that is free at this event, and free again after it.
+
+        The array in it lies there as NumPy would have laid it: a sum of what is computed there adds up in that order.
+        """
+        arrays, made = [x._data for x in event.inputs], event.node.dtype
+        flags = [*[["readonly"]] * len(arrays), ["writeonly", "allocate"]]
+        dtypes = [*[None] * len(arrays), made]
+        laid: Any = np.nditer([*arrays, None], ["zerosize_ok"], flags, op_dtypes=dtypes).operands[-1]
+        memory, array = self.pool.take(laid)
         self.pool.give_back(memory)
-        return Value(self._name("scratch"), shape, array.dtype, Storage("buffer", memory), array)
+        return Value(self._name("scratch"), array.shape, array.dtype, Storage("buffer", memory), array)
 
     def _standing_view(self, node: Tensor, op: Any, inputs: list[Value], settings: dict[str, Any]) -> Value | None:
         """The value of a view of an array that stands still: it is made once, before any run."""

@@ -8,11 +8,12 @@ import inspect
 import math
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.graph import Cell, recording, topological
+from tinygrad_edu.graph import RECORDING, Cell, topological
 from tinygrad_edu.program.blocks import in_blocks
 from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.nested import check_result, mapped, objects
@@ -49,7 +50,7 @@ class Record:
         self.serves = self.state.holds
         self._context = contextvars.copy_context()  # entered sooner than np.errstate()
         self._context.run(np.seterr, all="ignore")
-        if not any(map(_regroups, planned.lines())):
+        if not any(map(_regroups, planned.lines())) and not any(_runs_backwards(x._data) for x in tape.placeholders):
             self._context.run(np.setbufsize, 1024)  # so many numbers NumPy spreads or converts at a time: a few kB
 
     @classmethod
@@ -93,8 +94,9 @@ class Record:
         named = {key: stand_in(value, key) for key, value in kwargs.items()}
         found = list(objects((args, kwargs)))
         known = generators_of(f, found)
-        with recording(everything=True, tape=tape):
-            result = f(*given, **named)
+        context = contextvars.copy_context()  # which ends with the call, also where an interrupt ends it
+        context.run(RECORDING.set, replace(RECORDING.get(), everything=True, tape=tape))
+        result = context.run(f, *given, **named)
         for name, generator, before in known:
             if generator_state(generator) != before and not any(generator is followed for followed in tape.generators):
                 raise RuntimeError(
@@ -210,8 +212,13 @@ def _regroups(line: Instruction) -> bool:
     """Whether the line may add up numbers that NumPy first spreads or converts: in groups of the size of its buffers."""
     if line.op is None or line.op.view or isinstance(line.op.forward, np.ufunc):
         return False
-    spread = [v for v in line.inputs if v.dtype == np.float16 or (v.array is not None and 0 in v.array.strides)]
+    spread = [v for v in line.inputs if v.dtype == np.float16 or (v.array is not None and _runs_backwards(v.array))]
     return any(line.value.shape is None or math.prod(line.value.shape) < math.prod(v.shape) for v in spread)
+
+
+def _runs_backwards(array: Any) -> bool:
+    """Whether the array repeats what lies in memory, or reads it from the end: NumPy then groups what it adds up."""
+    return any(stride <= 0 for stride in array.strides)
 
 
 _PLACE = new_leaf(None)
