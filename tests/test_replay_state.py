@@ -782,11 +782,11 @@ print(interrupts)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer interrupts here")
-def test_interrupts_leave_neither_the_lock_nor_the_recording(n=1500):
+def test_interrupts_leave_neither_the_lock_nor_the_recording():
     """Ctrl-C at random moments of recordings and of replays: the next call runs as ever."""
-    ran = subprocess.run([sys.executable, "-c", INTERRUPTED, str(n)], capture_output=True, text=True, timeout=120)
+    ran = subprocess.run([sys.executable, "-c", INTERRUPTED, "1500"], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
-    assert int(ran.stdout) == n
+    assert int(ran.stdout) == 1500
 
 
 @replay

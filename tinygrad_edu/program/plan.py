@@ -21,7 +21,7 @@ import numpy as np
 
 from tinygrad_edu.graph import topological
 from tinygrad_edu.program.record import Tape, Write, is_view, regions
-from tinygrad_edu.program.simplify import Compute, Event, happened, simplified
+from tinygrad_edu.program.simplify import Compute, Event, happened, layout, simplified
 from tinygrad_edu.protocols import NO_SETTINGS
 from tinygrad_edu.tensor import Tensor
 
@@ -155,16 +155,11 @@ class Pool:
         else:
             memory = _aligned(max(like.nbytes, 1))
             self.all.append(memory)
-        return memory, np.ndarray(like.shape, like.dtype, memory, strides=_strides(like))
+        return memory, np.ndarray(like.shape, like.dtype, memory, strides=layout(like))
 
     def give_back(self, memory: Any) -> None:
         """The memory is free again."""
         self._free.append(memory)
-
-
-def _strides(like: Any) -> tuple[int, ...]:
-    """Those of an array that lies in memory as this one does, without gaps: what shows a part of it shows it here too."""
-    return np.empty_like(like).strides
 
 
 def _aligned(nbytes: int) -> Any:
@@ -326,7 +321,7 @@ class _Planner:
         The array in it lies there as NumPy would have laid it: a sum of what is computed there adds up in that order.
         """
         arrays, made = [x._data for x in event.inputs], event.node.dtype
-        flags = [*[["readonly"]] * len(arrays), ["writeonly", "allocate"]]
+        flags: Any = [*[["readonly"]] * len(arrays), ["writeonly", "allocate"]]
         dtypes = [*[None] * len(arrays), made]
         laid: Any = np.nditer([*arrays, None], ["zerosize_ok"], flags, op_dtypes=dtypes).operands[-1]
         memory, array = self.pool.take(laid)
@@ -359,7 +354,7 @@ class _Planner:
                 and value.storage.last == i
                 and x.shape == node.shape
                 and x.dtype == node.dtype
-                and value.array.strides == _strides(node._data)
+                and value.array.strides == layout(node._data)
                 and all(self.values[z].storage is not value.storage or z is x for z in event.inputs)
             ):
                 return value

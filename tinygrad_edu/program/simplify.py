@@ -99,12 +99,26 @@ def _small(node: Tensor) -> bool:
 
 
 def _times_one(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> Tensor | None:
-    """x, if the node is x·1 of the same shape and type. Of complex numbers, ∞·(1 + 0i) is not ∞."""
+    """x, if the node is x·1 of the same shape and type, and lies in memory alike: sums are taken in that order.
+
+    Of complex numbers, ∞·(1 + 0i) is not ∞.
+    """
     if node.op.forward is np.multiply and node.dtype.kind != "c":
         for x, other in (inputs, inputs[::-1]):
-            if other in ones and x.shape == node.shape and x.dtype == node.dtype:
+            if (
+                other in ones
+                and x.shape == node.shape
+                and x.dtype == node.dtype
+                and layout(x._data) == layout(node._data)
+            ):
                 return x
     return None
+
+
+def layout(like: Any) -> tuple[int, ...]:
+    """The strides of an array that lies in memory as this one does, without gaps: what shows a part of this one shows it
+    there too."""
+    return np.empty_like(like).strides
 
 
 def _needed(events: list[Event], outputs: list[Tensor], memory: Memory) -> list[Event]:
