@@ -2,6 +2,11 @@
 their shapes, and says what to type; and it changes nothing."""
 
 import functools
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +14,7 @@ from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
 import tinygrad_edu as tg
-from tinygrad_edu import Tensor, no_grad
+from tinygrad_edu import Tensor, elsewhere, no_grad
 from tinygrad_edu.autograd import evaluate, grad, is_grad_enabled
 from tinygrad_edu.op import op
 from tinygrad_edu.ops import neural
@@ -394,3 +399,90 @@ def test_a_stale_graph_is_named_before_anything_is_freed_or_written():
 def test_what_is_read_only_stays_as_it_was(call, tensors):
     with pytest.raises(ValueError, match="read-only"):
         call(tensors.v)
+
+
+# -- declaring an op, and names that are not here -------------------------------------------------------
+
+
+def test_an_op_without_its_parentheses_and_a_rule_without_its_comma():
+    with pytest.raises(TypeError, match=r"write @op\(vjp=\(lambda g, y, x: …,\)\) above cube"):
+
+        @op
+        def cube(x):
+            return x**3
+
+    with pytest.raises(
+        TypeError, match=r"vjp= of cube is a single rule, not a tuple of them; write vjp=\(rule,\), with a comma"
+    ):
+
+        @op(vjp=lambda g, y, x: g * 3 * x**2)
+        def cube(x):
+            return x**3
+
+    @op(vjp=lambda i, g, y, *xs: g)
+    def total(*xs):
+        return sum(xs)
+
+
+MISSING = {
+    "cat": r"write tg\.concatenate\(tensors, axis\)", "mm": "write tg.matmul", "clamp": r"write tg\.clip\(x, min, max\)",
+    "float32": r"write np\.float32", "long": r"write np\.int64", "from_numpy": r"write tg\.Tensor\(array\)",
+    "save": "write np.savez", "load": "write model.load_state_dict", "cuda": "leave it out", "device": "leave it out",
+    "softmx": "did you mean softmax", "add_": "with no_grad", "bincount": r"^tinygrad_edu has no bincount", "view": "reshape",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_name_that_the_package_does_not_have_says_what_to_write(name):
+    with pytest.raises(AttributeError, match=MISSING[name]) as caught:
+        getattr(tg, name)
+    assert caught.value.name == name
+
+
+@pytest.mark.parametrize("name", elsewhere.NAMES)
+def test_what_it_says_to_write_is_there(name):
+    """Each name of the package, of NumPy and of its generators that an answer names exists."""
+    assert name not in tg.__all__
+    for path in re.findall(
+        r"\b(?:tg|np|nn)\.[\w.]+", elsewhere.NAMES[name].replace("random.default_rng()", "random.Generator")
+    ):
+        thing = {"tg": tg, "np": np, "nn": tg.nn}[path.partition(".")[0]]
+        for part in path.removesuffix(".").split(".")[1:]:
+            thing = getattr(thing, part)
+
+
+def test_attributes_that_python_asks_for_are_missing_as_ever():
+    assert not hasattr(tg, "__wrapped__")
+    assert not hasattr(tg, "_repr_html_")
+
+
+# -- figures from the package's own name ----------------------------------------------------------------
+
+
+def test_draw_is_found_when_it_is_named():
+    import viz
+
+    assert tg.draw is viz.draw
+    assert tg.draw_backward is viz.draw_backward
+    assert "draw" in dir(tg)
+    loaded = "import sys, tinygrad_edu; assert 'viz' not in sys.modules"
+    subprocess.run([sys.executable, "-c", loaded], check=True)
+
+
+@pytest.mark.parametrize("name", ["viz.py", "viz/__init__.py", "viz/other.py"])
+def test_another_viz_in_the_way_is_named(tmp_path, name):
+    """A file of the user's called viz, and a package of that name whose files lie about."""
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("", encoding="utf-8")
+    code = "import sys; sys.path.insert(0, sys.argv[1])\nimport tinygrad_edu as tg\ntg.draw"
+    root = str(Path(tg.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": root}
+    ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, env=environment)
+    if name == "viz/other.py":  # no package: ours is found behind it
+        assert ran.returncode == 0, ran.stderr
+        return
+    last = ran.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: tg.draw is in the package viz that tinygrad_edu brings")
+    assert str(file) in last
+    assert "rename that file" in last

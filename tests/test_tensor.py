@@ -233,8 +233,31 @@ def test_the_truth_of_several_numbers_is_refused(x):
         bool(x > 0)
     with pytest.raises(ValueError, match="truth"):
         _ = 1 if Tensor([]) else 0
+    with pytest.raises(ValueError, match=r"the truth of a Tensor of shape \(2,\) is ambiguous"):
+        bool(Tensor([1.0, 2.0]))
+    with pytest.raises(ValueError, match=r"the truth of 'w', of shape \(2,\), is ambiguous"):
+        bool(Tensor([1.0, 2.0], name="w"))
     assert (x > -5).all()
     assert not (x > 5).any()
+
+
+def test_the_size_is_a_number_and_says_so_when_it_is_called(x):
+    assert x.size == 3
+    assert isinstance(x.size, int)
+    assert type(pickle.loads(pickle.dumps(x.size))) is int
+    with pytest.raises(TypeError, match=r"number of elements, 3, and not called; write t\.shape\[0\]"):
+        x.size(0)
+    with pytest.raises(TypeError, match=r"write t\.shape$"):
+        x.size()
+
+
+def test_a_gradient_of_what_was_computed_is_missed_aloud(x):
+    y = Tensor([1.0], requires_grad=True) * 2
+    with pytest.warns(UserWarning, match="it was computed by multiply"):
+        assert y.grad is None
+    y.retain_grad()
+    assert y.grad is None  # it has only not been computed yet
+    assert (x.detach() * 2).grad is None
 
 
 def test_integers_can_index():

@@ -81,6 +81,109 @@ def test_anything_but_arithmetic_is_refused_with_its_column(text):
     assert caught.value.column == REFUSED[text]
 
 
+INSTEAD = {
+    "x^2": r"write x\*\*2",
+    "2 * x ^ y": r"write 2 \* x\*\*y",
+    "x.sum()": r"write sum\(x\)",
+    "x.sum(axis=0)": r"write sum\(x, axis=0\)",
+    "(x + 1).mean()": r"write mean\(x \+ 1\)",
+    "np.exp(x)": r"write exp\(x\)",
+    "math.sin(x)": r"write sin\(x\)",
+    "x.T": r"write transpose\(x\)",
+    "x[0]": r"write take\(x, 0, axis=0\)",
+    "x % 2": r"write mod\(x, 2\)",
+    "x // 2": r"write floor_divide\(x, 2\)",
+    "x < 2": r"write less\(x, 2\)",
+    "x if y else 1": r"write where\(y, x, 1\)",
+    "not x": r"not is not arithmetic; write logical_not\(x\)",
+    "~x": r"~ is not arithmetic; write logical_not\(x\)",
+    "sofmax(x)": "did you mean softmax",
+}
+
+
+@pytest.mark.parametrize("text", INSTEAD)
+def test_what_is_no_arithmetic_is_answered_with_what_to_write(text):
+    with pytest.raises(ExpressionError, match=INSTEAD[text]):
+        Expression(text)
+
+
+@pytest.mark.parametrize("text", INSTEAD)
+def test_and_what_it_says_to_write_works(text):
+    with pytest.raises(ExpressionError) as caught:
+        Expression(text)
+    written = str(caught.value).partition("write ")[2]
+    if written:
+        value = Expression(written).compute({"x": np.array([[0.5, 1.0]]), "y": np.array([[1.0, 0.0]])})
+        assert np.isfinite(value).all()
+
+
+def test_operations_by_their_other_names():
+    values = {"x": np.array([-0.5, 0.25])}
+    for text, right in (
+        ("abs(x)", abs),
+        ("pow(x, 2)", np.square),
+        ("mod(x, 2)", lambda x: x % 2),
+        ("acos(x)", np.arccos),
+    ):
+        np.testing.assert_allclose(Expression(text).compute(values), right(values["x"]))
+
+
+def test_an_expression_that_begins_with_a_minus_sign(capsys):
+    for arguments in (["-x**2", "x=3"], ["x=3", "-x**2"][::-1], ["--name", "L", "-x**2", "x=3"], ["-x**2", "x=-3"]):
+        assert main(arguments) == 0
+        assert "−9" in capsys.readouterr().out
+    assert main(["-log(y)", "y=1"]) == 0
+
+
+def test_values_that_are_no_digits(capsys):
+    assert main(["x * y", "x=nan", "y=-inf"]) == 0
+    assert "x is NaN" in capsys.readouterr().out
+    assert recorded("2 * pi * r", ["r=1"], None).item() == pytest.approx(2 * np.pi)
+    assert recorded("pi * r", ["r=1", "pi=3"], None).item() == 3
+
+
+def test_the_options_of_draw(tmp_path, capsys):
+    file = tmp_path / "a.svg"
+    call = ["relu(x @ W)", "x=[1, 2]", "W=[[1, -1], [0, 1]]", "-o", str(file)]
+    assert main([*call, "--grad", "symbol", "--loss", "J", "--show", "value,grad", "--collapse", "none"]) == 0
+    assert "J" in file.read_text(encoding="utf-8")
+    assert main([*call, "--show", "shape", "--sizes", "2=N", "--collapse", "1"]) == 0
+    assert "N" in file.read_text(encoding="utf-8")
+    assert main(["x * y", "x=2", "y=3", "-o", str(file), "--annotate", "x=slope", "--values", "y=three"]) == 0
+    assert {"slope", "three"} <= set(file.read_text(encoding="utf-8").replace("<", ">").split(">"))
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("tinygrad_edu ")
+
+
+def test_a_mistake_is_answered_in_a_line(capsys):
+    for arguments in (
+        ["x * y", "x=2", "y=3", "--show", "valu"],
+        ["x * y", "x=2", "y=3", "--collapse", "some"],
+        ["x * y", "x=2", "y=3", "--sizes", "N=32"],
+        ["x * y", "x=2", "y=3", "--annotate", "x"],
+        ["x * y", "x=2", "y=3", "--colapse", "all"],
+        ["a * b", "a=1", "b"],
+        [],
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("python -m viz: ")
+
+
+def test_output_that_has_no_greek_letters():
+    done = subprocess.run(
+        [sys.executable, "-m", "viz", "-x*y + sqrt(z)", "x=2", "y=3", "z=4"],
+        capture_output=True, env={**os.environ, "PYTHONIOENCODING": "cp1252"}, check=True,
+    )  # fmt: skip
+    said = done.stdout.decode("cp1252")
+    assert "dL/dx is -3" in said
+    assert "?" not in said
+
+
 def test_a_function_that_is_no_operation_is_named():
     with pytest.raises(ExpressionError, match="f is not an operation"):
         Expression("f(x)")
@@ -121,7 +224,7 @@ def test_a_long_expression_is_shown_where_it_is_wrong(capsys):
     shown, caret, message = capsys.readouterr().err.splitlines()
     assert len(shown) < 130
     assert shown[caret.index("^")] == "&"
-    assert message == "column 1001: & is not arithmetic"
+    assert message == "column 1001: & is not arithmetic here"
 
 
 def test_what_is_not_finite_is_drawn_without_a_warning(capsys):

@@ -106,7 +106,7 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "draw", "draw_backward"]
 
 
 def __getattr__(name: str) -> Any:
@@ -115,4 +115,34 @@ def __getattr__(name: str) -> Any:
         return import_module(f"tinygrad_edu.{name}")
     if name == "replay":
         return import_module("tinygrad_edu.program").replay
-    raise AttributeError(f"module 'tinygrad_edu' has no attribute {name!r}")
+    if name in ("draw", "draw_backward"):
+        return _figures(name)
+    if name == "__version__":
+        return _version()
+    if name.startswith("__"):
+        raise AttributeError(f"module 'tinygrad_edu' has no attribute {name!r}")
+    from tinygrad_edu.elsewhere import missing
+
+    raise missing(name, __all__)
+
+
+def _version() -> str:
+    """The version that is installed; of a folder that was never installed, "unknown"."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("tinygrad-edu")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _figures(name: str) -> Any:
+    """`draw` or `draw_backward` of the package `viz`, which is installed beside this one and knows it, not the reverse."""
+    viz = import_module("viz")
+    if hasattr(viz, name):
+        return getattr(viz, name)
+    found = getattr(viz, "__file__", None) or ", ".join(getattr(viz, "__path__", ["an unknown place"]))
+    raise ImportError(
+        f"tg.{name} is in the package viz that tinygrad_edu brings, but Python finds another viz first: {found}; "
+        "rename that file or folder, or uninstall the package viz and then install tinygrad_edu anew"
+    )

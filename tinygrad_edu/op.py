@@ -223,6 +223,11 @@ class Op:
             raise TypeError(
                 f"vjp= takes a tuple with a rule for each input, or one function of the position, but got {type(vjp).__name__} {vjp!r:.60}"
             )
+        if callable(vjp) and _is_rule_of_an_input(vjp):
+            raise TypeError(
+                f"vjp= of {name or _named(forward)} is a single rule, not a tuple of them; write vjp=(rule,), with a comma, or "
+                "a function (i, g, y, *inputs) of the position i for any number of inputs"
+            )
         if isinstance(vjp, tuple):
             vjp = tuple([_ByResult(i, rule) if isinstance(rule, tuple) else rule for i, rule in enumerate(vjp)])
             if not all(rule is None or callable(rule) for rule in vjp):
@@ -541,6 +546,15 @@ class JointOp(Op):
 autograd.joint_op = JointOp
 
 
+def _is_rule_of_an_input(vjp: Any) -> bool:
+    """Whether the function begins with `g` instead of the position of the input: a tuple whose comma is missing."""
+    try:
+        names = list(inspect.signature(vjp).parameters)
+    except (TypeError, ValueError):  # a function of another language
+        return False
+    return names[:1] == ["g"]
+
+
 def _named(forward: Any) -> str:
     """The name of a function; of a partial one, that of the function inside."""
     while isinstance(forward, partial):
@@ -586,11 +600,14 @@ def declare(declared: Op) -> Op:
     return declared
 
 
-def op(**declaration: Any) -> Callable[[Callable[..., Any]], Op]:
+def op(*forward: Any, **declaration: Any) -> Callable[[Callable[..., Any]], Op]:
     """Declare the decorated forward function as an op; the arguments are those of `Op`.
 
     Inside the package the op also enters the table; a user's own op is called by its own name.
     """
+    if forward:
+        name = getattr(forward[0], "__name__", "f")
+        raise TypeError(f"@op takes what the op is declared by: write @op(vjp=(lambda g, y, x: …,)) above {name}")
 
     def decorate(forward: Callable[..., Any]) -> Op:
         made = Op(forward, **declaration)

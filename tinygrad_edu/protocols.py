@@ -420,7 +420,7 @@ IN_PLACE = (
 def _cure(name: str) -> str | None:
     """What to write for a method of PyTorch's or NumPy's that a Tensor does not have."""
     if name in HERE:
-        return f"write {HERE[name]}"
+        return f"write {HERE[name]}" + ("; there is one device, so .to(device) is left out" if name == "to" else "")
     if name in MEMORY:
         return "its numbers are a NumPy array, in the memory of this computer: leave it out"
     if name.endswith("_") or name in ("fill", "put", "resize"):

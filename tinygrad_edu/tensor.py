@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dis
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -63,6 +64,17 @@ class RemovableHook:
         """Take the hook off."""
         self._hooks.pop(self._key, None)
         Edits.note()
+
+
+class _Count(int):
+    """A number that says what to write when it is called, as PyTorch's `size` is."""
+
+    def __call__(self, axis: int | None = None) -> Any:
+        wanted = "t.shape" if axis is None else f"t.shape[{axis}]"
+        raise TypeError(f"size is the number of elements, {int(self)}, and not called; write {wanted}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, (int(self),)
 
 
 def _read_only(array: Any) -> Any:
@@ -166,10 +178,20 @@ class Tensor(NumPyProtocols):
 
     @property
     def grad(self) -> Tensor | None:
-        """∂L/∂self, added up over calls of `backward()`; None before the first. Of exactly this shape and dtype."""
+        """∂L/∂self, added up over calls of `backward()`; None before the first. Of exactly this shape and dtype.
+
+        A computed tensor has none unless it was told to `retain_grad()`; asking for it warns.
+        """
         tape = RECORDING.get().tape
         if tape is not None:
             tape.slope(self)
+        if self._grad is None and self.op is not None and self._requires_grad and not self._retains():
+            warnings.warn(
+                f"the .grad of {self._describe()} is None: it was computed by {self._made_by()}, and backward() leaves gradients on "
+                "leaves alone; write t.retain_grad() before backward(), or, where w = w - lr * w.grad made a new tensor of a "
+                "weight, with no_grad(): w -= lr * w.grad",
+                stacklevel=2,
+            )
         return self._grad
 
     @grad.setter
@@ -178,7 +200,8 @@ class Tensor(NumPyProtocols):
             value = value if isinstance(value, Tensor) else Tensor(value)
             if value.shape != self.shape or value.dtype != self.dtype:
                 raise ValueError(
-                    f"the gradient of {self._describe()} has shape {self.shape} and dtype {self.dtype}, but got {value.shape} and {value.dtype}"
+                    f"the gradient of {self._describe()} has shape {self.shape} and dtype {self.dtype}, but got {value.shape} and "
+                    f"{value.dtype}; to forget it write zero_grad(), to set it np.zeros_like(t) and the like"
                 )
         tape = RECORDING.get().tape
         if tape is not None:
@@ -212,7 +235,7 @@ class Tensor(NumPyProtocols):
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self._data.size
+        return _Count(self._data.size)
 
     @property
     def dtype(self) -> numpy.dtype[Any]:
@@ -409,7 +432,9 @@ class Tensor(NumPyProtocols):
         self._refuse_taped("the truth")
         if self.size != 1:
             raise ValueError(
-                f"the truth of {self._describe()} of shape {self.shape} is ambiguous; write .any() or .all(), or np.where to choose by element"
+                f"the truth of {self._describe()}, of shape {self.shape}, is ambiguous; write .any() or .all(), or np.where to choose by element"
+                if self.name is not None or self.op is not None
+                else f"the truth of {self._describe()} is ambiguous; write .any() or .all(), or np.where to choose by element"
             )
         return bool(self._data.item())
 
@@ -511,6 +536,9 @@ class Tensor(NumPyProtocols):
     def _made_by(self) -> str:
         """The name of the op; for one of several results, of the op that gave them all."""
         return self.inputs[0].op.name if self.op.selects and self.inputs else self.op.name
+
+    def _retains(self) -> bool:
+        return self._extra is not None and self._extra.retains
 
     def _more(self) -> Extra:
         if self._extra is None:

@@ -2,73 +2,153 @@
 
 python -m viz "(apple * count) * tax" apple=100 count=2 tax=1.1 -o apples.svg
 python -m viz "relu(x @ W + b)" "x=[1, 2]" "W=[[1, -1], [0, 1]]" "b=[0, 0]" -o layer.pdf
+python -m viz "-log(y)" y=0.5 --grad symbol
 """
 
 from __future__ import annotations
 
 import argparse
+import codecs
 import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
+import tinygrad_edu as tg
 from tinygrad_edu.graph import recording
 from tinygrad_edu.tensor import Tensor
 from viz.dot import THEMES
 from viz.drawing import DIRECTIONS, FORMATS, STYLES
-from viz.expression import Expression, ExpressionError
+from viz.expression import CONSTANTS, Expression, ExpressionError
 from viz.figure import draw
-from viz.labels import GRAD
+from viz.labels import GRAD, SHOW
 from viz.words import WORDS
 
 WINDOW = 60  # characters of a long expression that are shown on each side of a mistake
 
+OPTIONS = (
+    "annotate", "check", "collapse", "direction", "grad", "lang", "loss", "show", "sizes", "style", "theme", "values", "wrt",
+)  # fmt: skip
+"""The options that `draw` takes under the same names."""
 
-def arguments() -> argparse.ArgumentParser:
+
+class Parser(argparse.ArgumentParser):
+    """One that says what is wrong in a line, and takes an expression that begins with a minus sign."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with the message."""
+        self.exit(2, f"{self.prog}: {message}; --help lists what there is\n")
+
+    def parse(self, given: Sequence[str]) -> argparse.Namespace:
+        """The arguments, where "-x**2" is an expression: what begins with a minus sign and is none of the options."""
+        return self.parse_intermixed_args([f" {text}" if self._is_expression(text) else text for text in given])
+
+    def _is_expression(self, text: str) -> bool:
+        known = self._option_string_actions
+        attached = text.startswith("-o") and text.endswith(tuple(FORMATS))
+        return text.startswith("-") and not text.startswith("--") and text not in known and not attached
+
+
+def arguments() -> Parser:
     """What the command line takes."""
-    parser = argparse.ArgumentParser(prog="python -m viz", description="Draw the computational graph of an expression.")
+    parser = Parser(prog="python -m viz", description="Draw the computational graph of an expression.")
     parser.add_argument("expression", help='arithmetic and operations, as in "relu(x * w + b)"')
-    parser.add_argument("values", nargs="*", metavar="name=value", help='a number, or a list as in "x=[1, 2]"')
+    parser.add_argument("numbers", nargs="*", metavar="name=value", help='a number, or a list as in "x=[1, 2]"')
     parser.add_argument("-o", "--output", help=f"the file to write: .{' .'.join(FORMATS)}; left out: words")
     parser.add_argument("--frames", metavar="FOLDER", help="write a picture for each step into a folder")
     parser.add_argument("--name", help="what to call the result")
     parser.add_argument("--wrt", nargs="+", metavar="NAME", help="draw derivatives on the way to these only")
     parser.add_argument("--grad", choices=GRAD, default="number", help="derivatives as numbers, as formulas, or blank")
+    parser.add_argument("--show", type=lambda text: text.split(","), metavar=",".join(SHOW), help="what to write")
+    parser.add_argument("--loss", metavar="L", help="what formulas call what is differentiated")
+    parser.add_argument("--sizes", type=_pair, action="append", metavar="32=N", help="what to write for a length")
+    parser.add_argument("--annotate", type=_pair, action="append", metavar="x=TEXT", help="in place of a derivative")
+    parser.add_argument("--values", type=_pair, action="append", metavar="x=TEXT", help="in place of a value")
+    parser.add_argument("--collapse", type=_depth, default="auto", help="auto, all, none, or a depth: 1, 2, …")
     parser.add_argument("--check", action="store_true", help="compare each derivative with a numerical one")
     parser.add_argument("--style", choices=STYLES, default="book")
     parser.add_argument("--theme", choices=THEMES, default="default")
     parser.add_argument("--direction", choices=DIRECTIONS, default="both")
     parser.add_argument("--lang", choices=WORDS, default="en")
+    parser.add_argument("--version", action="version", version=f"tinygrad_edu {tg.__version__}")
     return parser
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, said = (part.strip() for part in text.partition("="))
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not name=text")
+    return name, said
+
+
+def _depth(text: str) -> Any:
+    if text not in ("auto", "all", "none") and not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is none of auto, all, none, and no depth such as 1")
+    return {"none": None}.get(text, int(text) if text.isdigit() else text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = arguments()
-    given = parser.parse_intermixed_args(argv)
-    options = {key: getattr(given, key) for key in ("wrt", "grad", "check", "style", "theme", "direction", "lang")}
+    given = parser.parse(sys.argv[1:] if argv is None else argv)
     try:
-        figure = draw(recorded(given.expression, given.values, given.name), **options)
+        figure = draw(recorded(given.expression, given.numbers, given.name), **_options(given))
         if given.output:
             figure.save(given.output)
         if given.frames:
             figure.frames().save_all(given.frames)
         if not given.output and not given.frames:
-            print(figure.text())
+            _write_what_can_be(figure.text())
     except ExpressionError as error:
         start = max(0, error.column - WINDOW)
-        window = given.expression[start : error.column + WINDOW]
+        window = given.expression.strip()[start : error.column + WINDOW]
         parser.exit(2, f"{window}\n{' ' * (error.column - 1 - start)}^\n{error}\n")
     except (TypeError, ValueError, RuntimeError, TimeoutError, OSError) as error:
-        parser.error(str(error))
+        parser.exit(2, f"{parser.prog}: {error}\n")
     return 0
 
 
-def recorded(text: str, values: Sequence[str], called: str | None) -> Tensor:
+def _options(given: argparse.Namespace) -> dict[str, Any]:
+    """The options of `draw` that were given."""
+    options = {key: getattr(given, key) for key in OPTIONS if key == "collapse" or getattr(given, key) is not None}
+    for key in ("annotate", "sizes", "values"):
+        if key in options:
+            options[key] = dict(options[key])
+    for length in options.get("sizes", ()):
+        if not length.isdigit():
+            raise ValueError(f"--sizes {length}=… is not a length and what to write for it, as in 32=N")
+    if "sizes" in options:
+        options["sizes"] = {int(length): said for length, said in options["sizes"].items()}
+    return options
+
+
+PLAINER = {
+    "∂": "d", "−": "-", "Σ": "sum", "∏": "prod", "∞": "inf", "→": "->", "√": "sqrt", "ᵀ": "^T", "⊙": "*", "≤": "<=",
+    "≥": ">=", "≠": "!=", "✓": "ok", "✗": "wrong", "∧": "kink",
+    **{digit: str(i) for i, digit in enumerate("₀₁₂₃₄₅₆₇₈₉")}, **{digit: f"^{i}" for i, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+}  # fmt: skip
+"""How signs are written where the output has no such sign, as in a file that Windows writes in cp1252."""
+
+
+def _write_what_can_be(text: str) -> None:
+    """Print the text, with plainer signs in place of those that the output's encoding lacks."""
+
+    def plainer(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        missing = error.object[error.start : error.end]
+        return "".join(PLAINER.get(sign, "?") for sign in missing), error.end
+
+    codecs.register_error("plainer", plainer)
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "plainer").decode(encoding))
+
+
+def recorded(text: str, numbers: Sequence[str], called: str | None) -> Tensor:
     """The result of an expression, recorded, with each `name=value` as a leaf. Raises ValueError."""
     expression = Expression(text)
     leaves: dict[str, Tensor] = {}
-    for pair in values:
+    for pair in numbers:
         name, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not name.isidentifier():
             raise ValueError(f"{pair!r} is not name=value, as in x=2")
@@ -76,7 +156,7 @@ def recorded(text: str, values: Sequence[str], called: str | None) -> Tensor:
             known = f"is not in the expression, whose names are: {', '.join(expression.names) or 'none'}"
             raise ValueError(f"{name} {'is given twice' if name in leaves else known}")
         try:
-            number = Expression(value).compute({})
+            number = Expression(value).compute(CONSTANTS)
         except ExpressionError as error:
             raise ValueError(f"the value of {name}: {error}") from error
         leaves[name] = Tensor(number, requires_grad=True, name=name)

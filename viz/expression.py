@@ -7,17 +7,23 @@ operations, with numbers as settings: `relu(x @ W + b)`, `sum(x, axis=0)`.
 from __future__ import annotations
 
 import ast
+import functools
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-import tinygrad_edu.ops  # noqa: F401 (declares the operations)
+import tinygrad_edu as tg
 from tinygrad_edu.op import COMPOSITES, OPS
 
 LONGEST = 10_000  # characters
+
+CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
+"""What these names stand for unless they are given another value."""
 
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
@@ -36,6 +42,8 @@ class ExpressionError(ValueError):
 class Expression:
     """An expression that has been found to be nothing but arithmetic. Raises ExpressionError for any other.
 
+    It may call operations by any of their names in tinygrad_edu: `abs(x)`, `pow(x, 3)`, `mod(x, 2)`.
+
     >>> Expression("(apple * count) * tax").compute({"apple": 100.0, "count": 2.0, "tax": 1.5})
     300.0
     >>> Expression("2 * x.real")
@@ -44,7 +52,7 @@ class Expression:
     """
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text = text = text.strip()
         if len(text) > LONGEST:
             raise ExpressionError(f"the expression has more than {LONGEST:,} characters", LONGEST + 1)
         try:
@@ -89,8 +97,10 @@ class Expression:
             case ast.List():
                 return node.elts
             case ast.Call(func=ast.Name(id=name)):
-                if name not in OPS and name not in COMPOSITES:
-                    raise ExpressionError(f"{name} is not an operation of this package", self._column(node))
+                if operation(name) is None:
+                    known = get_close_matches(name, NAMES)
+                    meant = f"; did you mean {' or '.join(known)}?" if known else ""
+                    raise ExpressionError(f"{name} is not an operation of this package{meant}", self._column(node))
                 for keyword in node.keywords:
                     if keyword.arg is None:
                         raise ExpressionError("** is not arithmetic here", self._column(keyword.value))
@@ -100,9 +110,34 @@ class Expression:
                 raise ExpressionError(f"{value} is not a number of arithmetic", self._column(node))
             case ast.BinOp(left=before) | ast.Compare(left=before):
                 column, sign = self._sign(before)
-                raise ExpressionError(f"{_NAMES.get(type(node), sign)} is not arithmetic", column)
-        what = _NAMES.get(type(node), type(getattr(node, "op", node)).__name__)
-        raise ExpressionError(f"{what} is not arithmetic", self._column(node))
+                cure = self._instead(node)
+                cure = cure if len(cure) < 60 else ""  # which would say all of it again
+                raise ExpressionError(f"{_NAMES.get(type(node), sign)} is not arithmetic here{cure}", column)
+        kind: Any = type(getattr(node, "op", node))
+        what = _NAMES.get(type(node)) or _NAMES.get(kind, kind.__name__)
+        raise ExpressionError(f"{what} is not arithmetic{self._instead(node)}", self._column(node))
+
+    def _instead(self, node: ast.AST) -> str:
+        """What to write in place of what is no arithmetic, as a part of a sentence; nothing where there is no such thing."""
+        said = functools.partial(ast.get_source_segment, self.text)
+        match node:
+            case ast.BinOp(left=a, op=op, right=b) if type(op) in _WRITTEN:
+                return f"; write {_WRITTEN[type(op)].format(said(a), said(b))}"
+            case ast.Compare(left=a, ops=[op], comparators=[b]) if type(op) in _WRITTEN:
+                return f"; write {_WRITTEN[type(op)].format(said(a), said(b))}"
+            case ast.UnaryOp(op=ast.Not() | ast.Invert(), operand=x):
+                return f"; write logical_not({said(x)})"
+            case ast.Call(func=ast.Attribute(value=x, attr=name)) if operation(name):
+                of = [] if isinstance(x, ast.Name) and x.id in ("F", "math", "np", "numpy", "tg", "torch") else [x]
+                given = [said(part) for part in (*of, *node.args, *node.keywords)]
+                return f"; write {name}({', '.join(part for part in given if part)})"
+            case ast.Attribute(value=x, attr="T"):
+                return f"; write transpose({said(x)})"
+            case ast.Subscript(value=x, slice=ast.Constant(value=int()) as index):
+                return f"; write take({said(x)}, {said(index)}, axis=0)"
+            case ast.IfExp(test=test, body=a, orelse=b):
+                return f"; write where({said(test)}, {said(a)}, {said(b)})"
+        return ""
 
     def _setting(self, node: ast.AST) -> Any:
         """A setting of an operation: a number, a truth, None, a tuple of numbers."""
@@ -120,6 +155,8 @@ class Expression:
             case ast.Constant(value=int() | float() as number):
                 return float(number)
             case ast.Name():
+                if node.id not in values and node.id in CONSTANTS:
+                    return CONSTANTS[node.id]
                 if node.id not in values:
                     raise ValueError(f"{node.id} has no value; give it one: {node.id}=2")
                 return values[node.id]
@@ -131,8 +168,17 @@ class Expression:
                 return np.array([known[part] for part in node.elts], dtype=float)
             case ast.Call(func=ast.Name(id=name)):
                 settings = {keyword.arg or "": self._setting(keyword.value) for keyword in node.keywords}
-                return {**OPS, **COMPOSITES}[name](*[known[part] for part in node.args], **settings)
+                called: Any = operation(name)
+                return called(*[self._whole(part, known[part]) for part in node.args], **settings)
         raise AssertionError(f"{type(node).__name__} has passed as arithmetic")
+
+    @staticmethod
+    def _whole(node: ast.AST, value: Any) -> Any:
+        """An argument that is written without a point is a whole number, such as an index; elsewhere all are floating."""
+        match node:
+            case ast.Constant(value=int()) | ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())):
+                return int(value)
+        return value
 
     def _column(self, node: ast.AST) -> int:
         """The column of a node, in characters."""
@@ -142,7 +188,7 @@ class Expression:
         """The column of the operator after its left side, and the operator."""
         start = self._before(left.end_lineno or 1, left.end_col_offset or 0)
         rest = self.text.splitlines()[(left.end_lineno or 1) - 1][len(start) :]
-        found = re.search(r"[^\s)]+", rest)
+        found = re.search(r"[^\s\w)(.\[\]'\"+~-]+|[^\s)]+", rest)
         return (len(start) + found.start() + 1, found[0]) if found else (len(start) + 1, "this")
 
     def _before(self, line: int, bytes: int) -> str:
@@ -150,10 +196,28 @@ class Expression:
         return self.text.splitlines()[line - 1].encode()[:bytes].decode()
 
 
+NAMES = sorted({*OPS, *COMPOSITES, *[name for name in tg.__all__ if getattr(vars(tg).get(name), "examples", None)]})
+"""What operations can be called by: `absolute` and `abs`."""
+
+
+def operation(name: str) -> Any:
+    """The operation of this name, or None."""
+    return OPS.get(name) or COMPOSITES.get(name) or (vars(tg)[name] if name in NAMES else None)
+
+
+_WRITTEN: dict[type[ast.AST], str] = {
+    ast.BitXor: "{}**{}", ast.Mod: "mod({}, {})", ast.FloorDiv: "floor_divide({}, {})", ast.Lt: "less({}, {})",
+    ast.LtE: "less_equal({}, {})", ast.Gt: "greater({}, {})", ast.GtE: "greater_equal({}, {})",
+    ast.Eq: "equal({}, {})", ast.NotEq: "not_equal({}, {})", ast.BitAnd: "logical_and({}, {})",
+    ast.BitOr: "logical_or({}, {})",
+}  # fmt: skip
+"""How what Python writes with these signs is written here."""
+
+
 _NAMES: dict[type[ast.AST], str] = {
     ast.Attribute: "an attribute", ast.Subscript: "an index", ast.Call: "calling anything but an operation by its name",
     ast.Compare: "a comparison", ast.Lambda: "a function", ast.Constant: "text", ast.ListComp: "a loop",
     ast.GeneratorExp: "a loop", ast.IfExp: "a choice", ast.BoolOp: "and/or", ast.NamedExpr: "an assignment",
-    ast.Starred: "a star", ast.Dict: "a dictionary", ast.Set: "a set", ast.Tuple: "a tuple",
+    ast.Not: "not", ast.Invert: "~", ast.Starred: "a star", ast.Dict: "a dictionary", ast.Set: "a set", ast.Tuple: "a tuple",
     ast.JoinedStr: "text", ast.Await: "await", ast.Yield: "yield",
 }  # fmt: skip

@@ -20,7 +20,7 @@ sys.stdout.buffer.write(graph.draw(format=format, prog=engine))
 """
 
 
-INSTALL = "drawing needs Graphviz, which is not installed here: pip install 'tinygrad-edu[viz]'"
+INSTALL = "drawing needs Graphviz, which is not installed here: pip install graphviz pygraphviz"
 
 
 class LayoutTimeout(TimeoutError):

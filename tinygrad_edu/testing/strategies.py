@@ -29,7 +29,7 @@ try:
     from hypothesis.extra import numpy as hnp
 except ImportError as error:
     raise ImportError(
-        "tinygrad_edu.testing.strategies draws with hypothesis; install it by: pip install 'tinygrad-edu[testing]'"
+        "tinygrad_edu.testing.strategies draws with hypothesis, which is not installed here: pip install hypothesis"
     ) from error
 
 Strategy = st.SearchStrategy[Any]

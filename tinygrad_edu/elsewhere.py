@@ -1,0 +1,84 @@
+"""What is called otherwise elsewhere: PyTorch's and NumPy's names that tinygrad_edu does not have, and what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import numpy as np
+
+from tinygrad_edu.protocols import ANSWERS, HERE, IN_PLACE, MEMORY
+
+TYPES = ("bfloat16", "bool", "complex128", "complex64", "double", "float", "float16", "float32", "float64", "half", "int",
+         "int16", "int32", "int64", "int8", "long", "short", "uint8")  # fmt: skip
+"""What PyTorch's types are called; here they are NumPy's."""
+
+NUMPY_TYPES = {
+    "double": "float64", "float": "float32", "half": "float16", "int": "int32", "long": "int64", "short": "int16",
+    "bfloat16": "float16", "bool": "bool_",
+}  # fmt: skip
+
+NAMES = {
+    "Parameter": "nn.Parameter(…)",
+    "Generator": "np.random.default_rng(seed)",
+    "as_tensor": "tg.Tensor(data)",
+    "asarray": "tg.Tensor(data)",
+    "array": "tg.Tensor(data)",
+    "bernoulli": "np.random.default_rng().random(shape) < p",
+    "cat": "tg.concatenate(tensors, axis)",
+    "clamp": "tg.clip(x, min, max)",
+    "compile": "tg.replay(f)",
+    "dtype": "np.dtype(…)",
+    "empty": "tg.zeros(shape)",
+    "from_numpy": "tg.Tensor(array)",
+    "func": "tg.grad, tg.vjp, tg.jvp, tg.jacobian, tg.hessian",
+    "gather": "tg.take_along_axis(x, indices, axis)",
+    "index_select": "tg.take(x, indices, axis)",
+    "is_tensor": "isinstance(x, tg.Tensor)",
+    "isin": "np.isin(x, values)",
+    "load": "model.load_state_dict(np.load(path))",
+    "logspace": "10 ** tg.linspace(start, stop, n)",
+    "mm": "tg.matmul(a, b)",
+    "bmm": "tg.matmul(a, b)",
+    "mv": "tg.matmul(a, b)",
+    "mul": "tg.multiply(a, b)",
+    "div": "tg.divide(a, b)",
+    "sub": "tg.subtract(a, b)",
+    "neg": "tg.negative(x)",
+    "norm": "np.linalg.norm(x)",
+    "normal": "tg.randn(shape) * std + mean",
+    "numel": "x.size",
+    "onnx": "nothing yet: models are not exported",
+    "randint": "np.random.default_rng().integers(low, high, shape)",
+    "randperm": "np.random.default_rng().permutation(n)",
+    "save": "np.savez(path, **model.state_dict())",
+    "scatter": "tg.index_update(x, index, new)",
+    "seed": "tg.manual_seed(seed)",
+    "topk": "tg.sort(x)[..., -n:]",
+    "unsqueeze": "tg.expand_dims(x, axis)",
+    "utils": "tinygrad_edu.data for data",
+    "vmap": "a batch axis in front, or np.stack([f(x) for x in batch])",
+}
+"""PyTorch's functions, and what to write."""
+
+
+def missing(name: str, known: Sequence[str]) -> AttributeError:
+    """The error for `tg.name`, with what to write instead where there is such a thing."""
+    return AttributeError(f"tinygrad_edu has no {name}{_cure(name, known)}", name=name)
+
+
+def _cure(name: str, known: Sequence[str]) -> str:
+    if name in TYPES:
+        return f"; types are NumPy's: write np.{NUMPY_TYPES.get(name, name)}"
+    if name in NAMES:
+        return f"; write {NAMES[name]}"
+    if name in MEMORY:
+        return "; all is computed in the memory of this computer: leave it out"
+    if name in HERE:
+        return f"; for a Tensor t, write {HERE[name]}"
+    if name in IN_PLACE or name.endswith("_"):
+        return "; to write in place: with no_grad(): t += …, or t[...] = …"
+    if getattr(np, name, None) in ANSWERS:
+        return f"; write np.{name}(…), which takes tensors"
+    close = get_close_matches(name, known)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
