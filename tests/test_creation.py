@@ -186,7 +186,7 @@ def test_public_names_are_there():
     assert len(set(tg.__all__)) == len(tg.__all__)
     for name in tg.__all__:
         assert getattr(tg, name) is not None
-    with pytest.raises(AttributeError, match="has no attribute 'tensro'"):
+    with pytest.raises(AttributeError, match="has no tensro; did you mean tensor"):
         tg.tensro  # noqa: B018
 
 

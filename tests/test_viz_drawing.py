@@ -688,7 +688,7 @@ def test_without_graphviz_there_is_one_clear_error_and_words(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: None)
     figure = draw(apples())
-    with pytest.raises(RuntimeError, match=r"pip install 'tinygrad-edu\[viz\]'"):
+    with pytest.raises(RuntimeError, match="pip install graphviz pygraphviz"):
         figure.svg()
     bundle = figure._repr_mimebundle_()
     assert "apple is 100" in bundle["text/plain"]
