@@ -19,7 +19,7 @@ from tinygrad_edu.nn import functional as F
 from tinygrad_edu.op import OPS, Drawn, Example, Fixed
 from tinygrad_edu.program import replay
 
-TABLE = {name: op for name, op in OPS.items() if name not in ("item", "alias")}
+TABLE = {name: op for name, op in OPS.items() if name not in ("item", "alias", "full_svd", "complete_qr")}
 
 FRESH = {
     **dict.fromkeys(["getitem"], "np.take with out= copies it first; a mask gives shapes that depend on values"),

@@ -16,7 +16,7 @@ LEVELS = [
     {"tinygrad_edu.graph"},
     {"tinygrad_edu.random"},
     {"tinygrad_edu.autograd", "tinygrad_edu.protocols"},
-    {"tinygrad_edu.tensor"},
+    {"tinygrad_edu.calls", "tinygrad_edu.tensor"},
     {"tinygrad_edu.creation", "tinygrad_edu.op"},
     {"tinygrad_edu.ops"},
     {"tinygrad_edu.linalg", "tinygrad_edu.formula", "tinygrad_edu.elsewhere"},

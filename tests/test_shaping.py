@@ -395,7 +395,7 @@ ERRORS = [
     (lambda: np.broadcast_to(W, (3, 3)), ValueError, r"broadcast_to\(W \(2, 3\), shape=\(3, 3\)\)"),
     (lambda: np.concatenate([W, W.T]), ValueError, r"concatenate\(W \(2, 3\), \(3, 2\), axis=0\): all the input array"),
     (lambda: np.concatenate([W, W], axis=2), np.exceptions.AxisError, "axis 2 is out of bounds"),
-    (lambda: np.concatenate([W, W], dtype=np.float32), TypeError, r"write \.astype\(dtype\)"),
+    (lambda: np.concatenate([W, W], dtype=int), TypeError, r"concatenate\(\) does not cast float64 to int64; write casting="),
     (lambda: tg.concatenate([]), ValueError, "at least one array"),
     (lambda: np.stack([W, W.T]), ValueError, r"stack\(W \(2, 3\), \(3, 2\), axis=0\): all input arrays must have the same shape"),
     (lambda: np.split(W, 4), ValueError, r"split of W \(2, 3\): axis 0 does not divide into 4 equal parts; np\.array_split"),

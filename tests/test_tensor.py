@@ -466,15 +466,15 @@ def test_attributes_that_nobody_has_are_pythons_error(x):
         (lambda t: t.logsumexp(dim=1, keepdim=True), r"not dim=; write axis="),
         (lambda t: t.squeeze(dim=0), r"not dim=; write axis="),
         (lambda t: t.unsqueeze(dim=0), r"not dim=; write axis="),
-        (lambda t: t.cumsum(dim=0), r"takes axis and dtype, not dim"),
+        (lambda t: t.cumsum(dim=0), r"takes axis, dtype, out, not dim=; write axis="),
         (
             lambda t: t.sum(axis=0, keepdim=True),
-            r"sum\(\) on a Tensor takes axis, keepdims, not keepdim=; write keepdims=",
+            r"sum\(\) on a Tensor takes axis, dtype, out, keepdims, not keepdim=; write keepdims=",
         ),
-        (lambda t: t.max(initial=0), r"takes no initial="),
+        (lambda t: t.max(initial=0), r"not initial="),
         (lambda t: t.flatten(1), r"write t\.reshape\(len\(t\), -1\)"),
         (lambda t: t.flatten(start_dim=1), r"write t\.reshape\(len\(t\), -1\)"),
-        (lambda t: t.clip(low=1), r"^Tensor\.clip\(\) got an unexpected keyword argument 'low'"),
+        (lambda t: t.clip(low=1), r"^clip\(\) on a Tensor takes a_min, a_max, .*, not low="),
         (lambda t: pow(t, 2, 5), r"t\*\*n % m"),
         (lambda t: t.__delitem__(0), r"np\.delete\(t, index, axis\)"),
     ],
@@ -848,11 +848,11 @@ def test_functions_that_write_into_their_argument_raise(write):
 def test_options_that_an_operation_does_not_take_raise(x):
     for call in (
         lambda: np.add(x, 1, where=np.array([True, False, True])),
-        lambda: np.add(x, 1, dtype="float32"),
+        lambda: np.add(x, 1, dtype="int32"),
         lambda: np.sum(x, dtype="float32", where=np.array([True, False, True])),
-        lambda: np.exp(x, casting="unsafe"),
+        lambda: np.exp(x, casting="safe", dtype="float32"),
     ):
-        with pytest.raises(TypeError, match=r"where|dtype|casting"):
+        with pytest.raises(TypeError, match=r"not where=|write t\.astype\(dtype\), or casting='unsafe'"):
             call()
 
 

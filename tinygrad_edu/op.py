@@ -34,12 +34,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, wraps
+from types import FunctionType
 from typing import Any, NoReturn
 
 import numpy as np
 
 from tinygrad_edu import autograd
+from tinygrad_edu.calls import OUR_NAMES, Call
 from tinygrad_edu.graph import RECORDING, SCOPE, Results, explain, has_nan, here, refuse_masked, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, UFUNCS
 from tinygrad_edu.tensor import Tensor, new_leaf
@@ -54,8 +56,6 @@ _new = Tensor.__new__
 _array = np.ndarray
 NUMBERS = (np.generic, int, float, complex)
 
-
-_OUR_NAMES = {"dim": "axis", "axes": "axis", "keepdim": "keepdims"}  # what the same setting is called elsewhere
 
 # ---------------------------------------------------------------------------------------------------
 # Examples: how an op may be called, for tests to draw inputs from
@@ -270,11 +270,24 @@ class Op:
             self._positional = len([p for p in names if p.kind is not p.KEYWORD_ONLY])
             bind = self._bind
         else:
-            bind.__qualname__ = self.name  # for Python's own errors about arguments
+            bind = _called(bind, self.name)
         self.bind = bind
         own = bind != self._bind
         self._direct = -1 if own else self.arity  # so many arguments are the inputs, and need no binding
+        self.own_bind = bind if own else None
         self._raw = not own and outputs is None and self.arity is not None and self.arity <= 2
+        self._call = self._as_numpys()
+
+    def _as_numpys(self) -> Callable[..., Any]:
+        """How the op is called: as the first NumPy function that it answers for, or else by its own signature."""
+        functions = [key for key in self.answers if not isinstance(key, tuple)]
+        return Call(functions[0], self, self._own) if functions else self._own
+
+    def __copy__(self) -> Op:
+        made: Op = object.__new__(type(self))
+        vars(made).update(vars(self))
+        made._call = made._as_numpys()
+        return made
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -307,14 +320,40 @@ class Op:
             and args[-1].__class__ is not Tensor
             and not isinstance(args[-1], Tensor)
         ):
-            return self.forward(*args, **settings)  # arrays in, array out: a rule that computes
+            try:
+                return self.forward(*args, **settings)  # arrays in, array out: a rule that computes
+            except TypeError:
+                if not isinstance(self._call, Call):
+                    raise
+            return self._call(*args, **settings)  # NumPy may have another name for an argument, or an option more
         if self._direct == len(args) and self._defaults.keys() == settings.keys():
             for value in settings.values():
                 if value.__class__ is list:
                     break
             else:
                 return self.apply(args, settings or NO_SETTINGS)
+        return self._call(*args, **settings)
+
+    def _own(self, *args: Any, **settings: Any) -> Any:
+        """The op, called by its own signature."""
+        if self._direct == len(args) and settings.keys() <= self._defaults.keys():
+            settings = {**self._defaults, **settings}
+            for value in settings.values():
+                if value.__class__ is list or value is inspect.Parameter.empty:
+                    break
+            else:
+                return self.apply(args, settings or NO_SETTINGS)
         return self.apply(*self.bind(*args, **settings))
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """How the op is called by its own signature: its inputs, then its settings."""
+        if self.own_bind is not None:
+            return list(inspect.signature(self.bind).parameters.values())
+        if isinstance(self.forward, np.ufunc):
+            inputs = [f"x{i + 1}" for i in range(self.forward.nin)]
+            return [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs]
+        own = inspect.signature(self.forward).parameters.values()
+        return [p for p in own if p.name not in ("out", "scratch")]
 
     def _bind(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments to inputs and settings, by the forward's own signature; unknown ones raise."""
@@ -333,11 +372,13 @@ class Op:
             )
         settings.update(zip(settings, extra, strict=False))
         for key, value in kwargs.items():
+            if key in list(self._defaults)[: len(extra)]:
+                raise TypeError(f"{self.name}() got {key} twice: by position, and by name")
             if key not in settings:
                 if value is None or value is np._NoValue:  # an option of NumPy's, not used
                     continue
                 takes = ", ".join(settings) or "no settings"
-                ours = _OUR_NAMES.get(key)
+                ours = OUR_NAMES.get(key)
                 cure = f"write {ours}=" if ours in settings else "leave it out, or compute on t.numpy()"
                 raise TypeError(f"{self.name}() on a Tensor takes {takes}, not {key}=; {cure}")
             settings[key] = value
@@ -555,6 +596,15 @@ def _is_rule_of_an_input(vjp: Any) -> bool:
     return names[:1] == ["g"]
 
 
+def _called(bind: Any, name: str) -> Any:
+    """A function that binds the arguments of several ops, under the name of one: Python's own errors then say it."""
+    if not isinstance(bind, FunctionType):
+        return bind
+    own = FunctionType(bind.__code__, bind.__globals__, name, bind.__defaults__, bind.__closure__)
+    own.__kwdefaults__, own.__annotations__, own.__qualname__ = bind.__kwdefaults__, bind.__annotations__, name
+    return own
+
+
 def _named(forward: Any) -> str:
     """The name of a function; of a partial one, that of the function inside."""
     while isinstance(forward, partial):
@@ -596,7 +646,7 @@ def declare(declared: Op) -> Op:
     OPS[declared.name] = declared
     ANSWERS[declared.name] = declared
     for key in declared.answers:
-        ANSWERS[key] = declared
+        ANSWERS[key] = Call(key, declared, declared._own)
     return declared
 
 
@@ -669,13 +719,24 @@ def composite(
         function.analytic = analytic
         function.refuses = refuses or {}
         function.answers = tuple(answers)
-        COMPOSITES[function.name] = function
-        ANSWERS[function.name] = function
-        for key in answers:
-            ANSWERS[key] = function
-        return function
+        calls = {key: Call(key, function) for key in answers}
+        ANSWERS.update(calls)
+        made = _as_numpys(calls[answers[0]]) if answers else function
+        COMPOSITES[function.name] = ANSWERS[function.name] = made
+        return made
 
     return decorate
+
+
+def _as_numpys(call: Call) -> Any:
+    """A composite as it is called from outside: by its own signature, or by that of the NumPy function."""
+    function = call.own
+
+    @wraps(function)
+    def called(*args: Any, **settings: Any) -> Any:
+        return call(*args, **settings) if settings or len(args) > call.direct else function(*args)
+
+    return called
 
 
 @op(symbol="item", vjp=(lambda g, y, x, *, index: g,), view=True, judges=False)

@@ -54,11 +54,12 @@ def _unsupported(name: str) -> TypeError:
     )
 
 
-def _misplaced(name: str) -> TypeError:
-    return TypeError(
-        f"{name}() of a Tensor takes axis by position, and further settings by name: keepdims=True; "
-        f"for another dtype write t.astype(dtype).{name}()"
-    )
+def _any_order(name: str, order: Any) -> None:
+    """How a result lies in memory is decided by the op that computes it: by rows, or as its input does."""
+    if order not in ("K", "A", "C"):
+        raise TypeError(
+            f"{name}() of a Tensor takes order='K', 'A' or 'C', but got {order!r}; for columns write t.T.copy().T"
+        )
 
 
 _WEIGHTS = {np.bincount: 1, np.histogram: 4, np.histogram2d: 5, np.histogramdd: 4}
@@ -128,16 +129,12 @@ class NumPyProtocols(NDArrayOperatorsMixin):
             answer = ANSWERS.get((ufunc, method))
         if answer is None:
             raise _unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
-        if "out" in settings:
-            return _into(settings.pop("out"), answer(*inputs, **settings), ufunc.__name__)
         return answer(*inputs, **settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         answer = ANSWERS.get(function)
         if answer is not None:
-            out = kwargs.pop("out", None) if kwargs else None
-            result = answer(*args, **kwargs)
-            return result if out is None else _into((out,), result, function.__name__)
+            return answer(*args, **kwargs)
         if function in SHAPES:
             return function(*numbers(args, None), **numbers(kwargs, None))
         if function is np.full_like:
@@ -154,76 +151,84 @@ class NumPyProtocols(NDArrayOperatorsMixin):
 
     # -- methods: what ndarray has, and torch's for neural networks; one line each, and each a NumPy call --
 
-    def sum(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
-        if others:
-            raise _misplaced("sum")
-        return ANSWERS[np.sum if options else "sum"](self, axis=axis, keepdims=keepdims, **options)
+    def sum(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *others: Any, **options: Any
+    ) -> Any:
+        if dtype is None and out is None and not others and not options:
+            return ANSWERS["sum"](self, axis=axis, keepdims=keepdims)
+        return ANSWERS[np.sum](self, axis, dtype, out, keepdims, *others, **options)
 
-    def prod(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
-        if others:
-            raise _misplaced("prod")
-        return ANSWERS[np.prod if options else "prod"](self, axis=axis, keepdims=keepdims, **options)
+    def prod(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *others: Any, **options: Any
+    ) -> Any:
+        if dtype is None and out is None and not others and not options:
+            return ANSWERS["prod"](self, axis=axis, keepdims=keepdims)
+        return ANSWERS[np.prod](self, axis, dtype, out, keepdims, *others, **options)
 
-    def mean(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
-        if others:
-            raise _misplaced("mean")
-        return ANSWERS[np.mean if options else "mean"](self, axis=axis, keepdims=keepdims, **options)
+    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+        if dtype is None and out is None and not options:
+            return ANSWERS["mean"](self, axis=axis, keepdims=keepdims)
+        return ANSWERS[np.mean](self, axis, dtype, out, keepdims, **options)
 
-    def max(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
-        if others:
-            raise _misplaced("max")
-        return ANSWERS[np.max if options else "max"](self, axis=axis, keepdims=keepdims, **options)
+    def max(self, axis: Any = None, out: Any = None, keepdims: bool = False, *others: Any, **options: Any) -> Any:
+        if out is None and not others and not options:
+            return ANSWERS["max"](self, axis=axis, keepdims=keepdims)
+        return ANSWERS[np.max](self, axis, out, keepdims, *others, **options)
 
-    def min(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
-        if others:
-            raise _misplaced("min")
-        return ANSWERS[np.min if options else "min"](self, axis=axis, keepdims=keepdims, **options)
+    def min(self, axis: Any = None, out: Any = None, keepdims: bool = False, *others: Any, **options: Any) -> Any:
+        if out is None and not others and not options:
+            return ANSWERS["min"](self, axis=axis, keepdims=keepdims)
+        return ANSWERS[np.min](self, axis, out, keepdims, *others, **options)
 
-    def var(self, axis: Any = None, *others: Any, **options: Any) -> Any:
-        if others:
-            raise _misplaced("var")
-        return ANSWERS["var"](self, axis=axis, **options)
+    def any(self, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+        if out is None and not options:
+            return ANSWERS["any"](self, axis=axis, keepdims=keepdims)
+        return ANSWERS[np.any](self, axis, out, keepdims, **options)
 
-    def std(self, axis: Any = None, *others: Any, **options: Any) -> Any:
-        if others:
-            raise _misplaced("std")
-        return ANSWERS["std"](self, axis=axis, **options)
+    def all(self, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+        if out is None and not options:
+            return ANSWERS["all"](self, axis=axis, keepdims=keepdims)
+        return ANSWERS[np.all](self, axis, out, keepdims, **options)
 
-    def any(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
-        if others:
-            raise _misplaced("any")
-        return ANSWERS[np.any if options else "any"](self, axis=axis, keepdims=keepdims, **options)
+    def var(
+        self,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: Any = 0,
+        keepdims: bool = False,
+        **options: Any,
+    ) -> Any:
+        return ANSWERS[np.var](self, axis, dtype, out, ddof, keepdims, **options)
 
-    def all(self, axis: Any = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
-        if others:
-            raise _misplaced("all")
-        return ANSWERS[np.all if options else "all"](self, axis=axis, keepdims=keepdims, **options)
+    def std(
+        self,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: Any = 0,
+        keepdims: bool = False,
+        **options: Any,
+    ) -> Any:
+        return ANSWERS[np.std](self, axis, dtype, out, ddof, keepdims, **options)
 
-    def argmax(self, axis: int | None = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
-        if others:
-            raise _misplaced("argmax")
-        return ANSWERS["argmax"](self, axis=axis, keepdims=keepdims, **options)
+    def argmax(self, axis: int | None = None, out: Any = None, *, keepdims: bool = False, **options: Any) -> Any:
+        return ANSWERS[np.argmax](self, axis, out, keepdims=keepdims, **options)
 
-    def argmin(self, axis: int | None = None, *others: Any, keepdims: bool = False, **options: Any) -> Any:
-        if others:
-            raise _misplaced("argmin")
-        return ANSWERS["argmin"](self, axis=axis, keepdims=keepdims, **options)
+    def argmin(self, axis: int | None = None, out: Any = None, *, keepdims: bool = False, **options: Any) -> Any:
+        return ANSWERS[np.argmin](self, axis, out, keepdims=keepdims, **options)
 
-    def cumsum(self, axis: int | None = None, *others: Any, **options: Any) -> Any:
-        if others:
-            raise _misplaced("cumsum")
-        return ANSWERS[np.cumsum](self, axis=axis, **options)
+    def cumsum(self, axis: int | None = None, dtype: Any = None, out: Any = None, **options: Any) -> Any:
+        return ANSWERS[np.cumsum](self, axis, dtype, out, **options)
 
-    def cumprod(self, axis: int | None = None, *others: Any, **options: Any) -> Any:
-        if others:
-            raise _misplaced("cumprod")
-        return ANSWERS[np.cumprod](self, axis=axis, **options)
+    def cumprod(self, axis: int | None = None, dtype: Any = None, out: Any = None, **options: Any) -> Any:
+        return ANSWERS[np.cumprod](self, axis, dtype, out, **options)
 
     def logsumexp(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
         return ANSWERS["logsumexp"](self, axis=axis, keepdims=keepdims, **options)
 
-    def reshape(self, *shape: Any) -> Any:
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+        return ANSWERS[np.reshape](self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
     def ravel(self, order: str = "C") -> Any:
         return np.ravel(self, order)
@@ -253,46 +258,53 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def repeat(self, repeats: Any, axis: int | None = None) -> Any:
         return np.repeat(self, repeats, axis=axis)
 
-    def take(self, indices: Any, axis: int | None = None) -> Any:
-        return np.take(self, indices, axis=axis)
+    def take(self, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
+        return ANSWERS[np.take](self, indices, axis, out, mode)
 
-    def compress(self, condition: Any, axis: int | None = None) -> Any:
-        return np.compress(condition, self, axis=axis)
+    def compress(self, condition: Any, axis: int | None = None, out: Any = None) -> Any:
+        return ANSWERS[np.compress](condition, self, axis, out)
 
-    def choose(self, choices: Any) -> Any:
-        return np.choose(self, choices)
+    def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+        return ANSWERS[np.choose](self, choices, out, mode)
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         return np.diagonal(self, offset, axis1, axis2)
 
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-        return np.trace(self, offset, axis1, axis2)
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
+        return ANSWERS[np.trace](self, offset, axis1, axis2, dtype, out)
 
     def sort(self, axis: int | None = -1) -> Any:
         return np.sort(self, axis=axis)
 
-    def argsort(self, axis: int | None = -1) -> Any:
-        return np.argsort(self, axis=axis)
+    def argsort(self, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+        return ANSWERS[np.argsort](self, axis, kind, order, stable=stable)
 
     def partition(self, kth: Any, axis: int | None = -1) -> Any:
         return np.partition(self, kth, axis=axis)
 
-    def clip(self, min: Any = None, max: Any = None) -> Any:
-        return np.clip(self, min, max)
+    def clip(self, min: Any = None, max: Any = None, out: Any = None, **options: Any) -> Any:
+        return ANSWERS[np.clip](self, min, max, out, **options)
 
-    def round(self, decimals: int = 0) -> Any:
-        return np.round(self, decimals)
+    def round(self, decimals: int = 0, out: Any = None) -> Any:
+        return ANSWERS[np.round](self, decimals, out)
 
-    def dot(self, other: Any) -> Any:
-        return np.dot(self, other)
+    def dot(self, other: Any, out: Any = None) -> Any:
+        return ANSWERS[np.dot](self, other, out)
 
     def matmul(self, other: Any) -> Any:
         return np.matmul(self, other)
 
-    def astype(self, dtype: Any, copy: bool = True) -> Any:
-        return np.astype(self, np.dtype(dtype), copy=copy)
+    def astype(
+        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Any:
+        _any_order("astype", order)
+        wanted = np.dtype(dtype)
+        if casting != "unsafe" and not np.can_cast(self._data.dtype, wanted, casting):
+            raise TypeError(f"astype() got casting={casting!r}, which does not cast {self._data.dtype} to {wanted}")
+        return np.astype(self, wanted, copy=copy)
 
-    def copy(self) -> Any:
+    def copy(self, order: str = "C") -> Any:
+        _any_order("copy", order)
         return np.copy(self)
 
     def conj(self) -> Any:
@@ -452,25 +464,3 @@ def tell_elsewhere(kind: Any) -> None:
     for name in {*HERE, *MEMORY, *IN_PLACE, *functions, *dir(numpy.ndarray)}:
         if name[0] != "_" and not hasattr(kind, name):
             setattr(kind, name, _Elsewhere(name))
-
-
-def _into(out: tuple[Any, ...], result: Any, name: str) -> Any:
-    """Write the result of `np.f(..., out=array)`; refuse where that would lose a record."""
-    if len(out) > 1:
-        raise TypeError(f"np.{name} of a tensor has no out=; write the results to names: a, b = np.{name}(...)")
-    (target,) = out
-    if isinstance(target, NumPyProtocols):
-        raise TypeError(
-            f"np.{name} got out={target._describe()}; a tensor is not written by a function: write t = np.{name}(...)"
-        )
-    if isinstance(result, NumPyProtocols):
-        if result.op is not None:
-            result._refuse_taped(
-                f"out={type(target).__name__} of np.{name}, or += and its like on an array: the numbers"
-            )
-            raise RuntimeError(
-                f"np.{name} was to be recorded, but out= is an array outside the graph; leave out=, or compute inside no_grad()"
-            )
-        result = result._data
-    np.copyto(target, result, casting="same_kind")
-    return target

@@ -677,6 +677,12 @@ class Tensor(NumPyProtocols):
     def __ixor__(self, other: Any) -> Tensor:
         return self._in_place(np.bitwise_xor, other)
 
+    def __ilshift__(self, other: Any) -> Tensor:
+        return self._in_place(np.left_shift, other)
+
+    def __irshift__(self, other: Any) -> Tensor:
+        return self._in_place(np.right_shift, other)
+
 
 def new_leaf(array: Any) -> Tensor:
     """A tensor that nothing requires anything of, without the checks of `Tensor()`."""

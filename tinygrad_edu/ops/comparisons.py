@@ -165,7 +165,10 @@ def _chosen(condition: Any, a: Any, b: Any, *, out: Any = None) -> Any:
 class _Where(Op):
     """A choice: its condition may be any numbers, of which 0 is false, and the branches may be left out."""
 
-    def __call__(self, condition: Any, *branches: Any) -> Any:
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        return self._call(*args, **settings)
+
+    def _own(self, condition: Any, *branches: Any) -> Any:
         if not branches:
             return np.nonzero(condition)
         if len(branches) != 2:
@@ -173,6 +176,8 @@ class _Where(Op):
         if getattr(condition, "dtype", None) is not _BOOL:
             condition = np.not_equal(condition, 0)
         return self.apply((condition, *branches))
+
+    _own.__qualname__ = "where"  # for Python's own errors about arguments
 
 
 where = declare(

@@ -104,18 +104,17 @@ def diagflat(x: Any, k: int = 0) -> Any:
         example((3, 3)),
         example((3, 4), offset=1),
         example((2, 3, 2), axis1=0, axis2=2),
-        example(np.eye(2, 3, dtype=int)[None], axis1=2, axis2=1, dtype="float64"),
+        example((1, 2, 3), axis1=2, axis2=1),
     ],
     analytic=True,
 )
-def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """y = Σᵢ xᵢᵢ: the sum along the diagonal of two axes.
 
     >>> trace(np.array([[1, 2], [3, 4]])).item()
     5
     """
-    y = np.sum(np.diagonal(x, offset, axis1, axis2), axis=-1)
-    return y if dtype is None else np.astype(y, dtype)
+    return np.sum(np.diagonal(x, offset, axis1, axis2), axis=-1)
 
 
 def _clear(x: Any, k: int) -> None:

@@ -25,9 +25,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 # Joining and splitting: each is the gradient of the other
 
 
-def _bind_joined(arrays: Any, axis: Any = 0, *, dtype: Any = None, casting: Any = None) -> tuple[Any, ...]:
-    if dtype is not None or casting is not None:
-        raise TypeError("tensors are joined in the dtype they have in common; for another write .astype(dtype)")
+def _bind_joined(arrays: Any, axis: Any = 0) -> tuple[Any, ...]:
     if axis is None:
         arrays, axis = [np.ravel(x) for x in arrays], 0
     return tuple(arrays), {"axis": index(axis)}
@@ -55,7 +53,6 @@ def _part(i: int, xs: Sequence[Any], axis: int) -> tuple[slice, ...]:
         example([(3,)]),
         example([(0, 2), (3, 2)]),
     ],
-    refuses={"dtype": "float64", "casting": "unsafe"},
 )
 def concatenate(*xs: Any, axis: int, out: Any = None) -> Any:
     """y is the xs one after the other along an axis; without an axis, all of them as one row.
@@ -89,7 +86,6 @@ concat = concatenate
         example([(), ()]),
         example([(0,), (0,)]),
     ],
-    refuses={"dtype": "float64", "casting": "unsafe"},
 )
 def stack(*xs: Any, axis: int, out: Any = None) -> Any:
     """y is the xs, all of one shape, side by side along a new axis: y[i] = xᵢ.
@@ -107,25 +103,23 @@ def stack(*xs: Any, axis: int, out: Any = None) -> Any:
     answers=(np.vstack,),
     analytic=True,
     examples=[example([(3,), (2, 3)]), example([(), ()])],
-    refuses={"dtype": "float64", "casting": "unsafe"},
 )
-def vstack(xs: Any, *, dtype: Any = None, casting: Any = None) -> Any:
+def vstack(xs: Any) -> Any:
     """y is the xs below one another; a vector is a row.
 
     >>> import tinygrad_edu as tg
     >>> vstack([tg.Tensor([1, 2]), tg.Tensor([3, 4])]).tolist()
     [[1, 2], [3, 4]]
     """
-    return concatenate([atleast(2, x) for x in xs], 0, dtype=dtype, casting=casting)
+    return concatenate([atleast(2, x) for x in xs], 0)
 
 
 @composite(
     answers=(np.hstack,),
     analytic=True,
     examples=[example([(2, 3), (2, 1)]), example([(3,), (2,)])],
-    refuses={"dtype": "float64", "casting": "unsafe"},
 )
-def hstack(xs: Any, *, dtype: Any = None, casting: Any = None) -> Any:
+def hstack(xs: Any) -> Any:
     """y is the xs beside one another: along the second axis, vectors along their only one.
 
     >>> import tinygrad_edu as tg
@@ -133,7 +127,7 @@ def hstack(xs: Any, *, dtype: Any = None, casting: Any = None) -> Any:
     [1, 2, 3]
     """
     parts = [atleast(1, x) for x in xs]
-    return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1, dtype=dtype, casting=casting)
+    return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1)
 
 
 @composite(answers=(np.dstack,), analytic=True, examples=[example([(3,), (3,)]), example([(2, 3), (2, 3, 2)])])

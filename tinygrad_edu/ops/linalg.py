@@ -194,7 +194,12 @@ def _bind_pinv(x: Any, rcond: Any = None, *, rtol: Any = np._NoValue) -> tuple[t
         rcond = max(x.shape[-2:]) * float(np.finfo(x.dtype).eps)
     elif rtol is not np._NoValue:
         rcond = rtol
-    return (x,), {"rcond": None if rcond is None else float(rcond)}
+    return (x,), {"rcond": _plain(np.asarray(numbers(rcond)).tolist())}
+
+
+def _plain(numbers: Any) -> Any:
+    """Nested lists as nested tuples, which a setting can be."""
+    return tuple([_plain(part) for part in numbers]) if isinstance(numbers, list) else numbers
 
 
 @op(
@@ -213,12 +218,13 @@ def _bind_pinv(x: Any, rcond: Any = None, *, rtol: Any = np._NoValue) -> tuple[t
         example((2, 2, 3)),
         example((3, 2), rtol=1e-10),
         example((3, 2), 1e-10),
+        example((2, 3, 2), rtol=np.array([1e-10, 1e-3])),
     ],
 )
-def pinv(x: Any, *, rcond: float | None) -> Any:
+def pinv(x: Any, *, rcond: Any) -> Any:
     """y = x⁺, the pseudo-inverse: the solution of least squares, and of these the smallest.
 
-    Singular values below `rcond` (or rtol) times the largest count as zero. The derivative holds where the rank
+    Singular values below `rcond` (or rtol; one for each matrix of a stack) times the largest count as zero. The derivative holds where the rank
     does not change (Golub and Pereyra, 1973).
 
     >>> pinv(np.array([[2.0], [0.0]]))
@@ -495,6 +501,36 @@ def reduced_svd(x: Any) -> Any:
     return tuple(np.linalg.svd(x, full_matrices=False))
 
 
+def _undetermined(function: str, cure: str) -> Any:
+    """The rule of vectors that x does not determine: there is none."""
+
+    def rule(g: Any, y: Any, x: Any) -> Any:
+        raise ValueError(
+            f"{function}() of shape {x.shape} has a derivative only for the vectors that x determines; pass {cure}"
+        )
+
+    return rule
+
+
+@op(
+    symbol="svd",
+    vjp=(
+        (
+            _undetermined("svd", "full_matrices=False"),
+            lambda g, y, x: y[0][..., :, : g.shape[-1]] * g[..., None, :] @ y[2][..., : g.shape[-1], :],
+            _undetermined("svd", "full_matrices=False"),
+        ),
+    ),
+    outputs=3,
+    results=SVDResult._make,
+    formulas=["∂L/∂x = U @ diag(∂L/∂s) @ Vᵀ"],
+    domain=graded,
+)
+def full_svd(x: Any) -> Any:
+    """(U, s, Vᵀ) with U and V square: with further columns, which are any that make them orthonormal."""
+    return tuple(np.linalg.svd(x))
+
+
 @composite(
     answers=(np.linalg.svd,),
     domain=graded,
@@ -508,8 +544,8 @@ def reduced_svd(x: Any) -> Any:
 def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """(U, s, Vᵀ) with x = U·diag(s)·Vᵀ: singular values s, falling, and orthonormal vectors U and V; or s alone.
 
-    Pass full_matrices=False unless x is square: the further columns that NumPy then adds to U or V are arbitrary, and
-    have no derivative. Where singular values are equal the gradient is as that of `eigh`; where one is 0, the
+    To differentiate by U or V, pass full_matrices=False unless x is square: the further columns that NumPy then adds
+    are arbitrary, and have no derivative; it raises ValueError when one is asked for. Where singular values are equal the gradient is as that of `eigh`; where one is 0, the
     vectors' part of it is left out.
 
     >>> u, s, vh = svd(np.array([[0.0, 2.0], [3.0, 0.0], [0.0, 0.0]]), full_matrices=False)
@@ -518,11 +554,7 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """
     if not compute_uv:
         return np.linalg.svdvals(x)
-    if full_matrices and np.shape(x)[-1] != np.shape(x)[-2]:
-        raise ValueError(
-            f"svd() of shape {np.shape(x)} has a derivative only for the vectors that x determines; pass full_matrices=False"
-        )
-    return reduced_svd(x)
+    return full_svd(x) if full_matrices and np.shape(x)[-1] != np.shape(x)[-2] else reduced_svd(x)
 
 
 @composite(
@@ -573,6 +605,18 @@ def reduced_qr(x: Any) -> Any:
     return tuple(np.linalg.qr(x))
 
 
+@op(
+    symbol="qr",
+    vjp=(_undetermined("qr", "mode='reduced'"),),
+    outputs=2,
+    results=QRResult._make,
+    domain=graded,
+)
+def complete_qr(x: Any) -> Any:
+    """(Q, R) with Q square: with further columns, which are any that make it orthonormal."""
+    return tuple(np.linalg.qr(x, "complete"))
+
+
 @composite(
     answers=(np.linalg.qr,),
     domain=graded,
@@ -582,16 +626,19 @@ def qr(x: Any, mode: str = "reduced") -> Any:
     """(Q, R) with x = Q·R: orthonormal columns and an upper triangle; with mode="r", R alone.
 
     The derivative needs a matrix whose first columns, as many as Q has, are independent; otherwise its backward
-    pass raises LinAlgError. mode="complete" adds arbitrary columns to Q, which have no derivative.
+    pass raises LinAlgError. mode="complete" adds arbitrary columns to Q, which have no derivative: it raises ValueError
+    when one is asked for.
 
     >>> q, r = qr(np.array([[3.0, 1.0], [4.0, 2.0]]))
     >>> np.round(np.abs(r), 12)
     array([[5. , 2.2],
            [0. , 0.4]])
     """
-    if mode not in ("reduced", "r"):
-        raise ValueError(f"qr() has a derivative for mode='reduced' and mode='r', but got {mode!r}; leave mode out")
-    return reduced_qr(x) if mode == "reduced" else reduced_qr(x)[1]
+    if mode not in ("reduced", "r", "complete"):
+        raise ValueError(f"qr() of a Tensor takes mode='reduced', 'r' or 'complete', but got {mode!r}; leave mode out")
+    if mode == "complete" and np.shape(x)[-2] > np.shape(x)[-1]:
+        return complete_qr(x)
+    return reduced_qr(x)[1] if mode == "r" else reduced_qr(x)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -601,12 +648,12 @@ def qr(x: Any, mode: str = "reduced") -> Any:
 @composite(
     formulas=["∂L/∂x = ∂L/∂y·I"],
     answers=(np.linalg.trace,),
-    examples=[example((3, 3)), example((2, 3, 4), offset=1), example(np.eye(2, dtype=int), dtype="float64")],
+    examples=[example((3, 3)), example((2, 3, 4), offset=1), example((2, 2))],
     analytic=True,
 )
-def matrix_trace(x: Any, *, offset: int = 0, dtype: Any = None) -> Any:
+def matrix_trace(x: Any, *, offset: int = 0) -> Any:
     """y = Σᵢ xᵢᵢ, of each matrix."""
-    return np.trace(x, offset, -2, -1, dtype)
+    return np.trace(x, offset, -2, -1)
 
 
 @composite(

@@ -18,6 +18,7 @@ import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_edu import graph
+from tinygrad_edu.calls import Call
 from tinygrad_edu.graph import add_up
 from tinygrad_edu.op import Op, at, composite, example, op, spread
 from tinygrad_edu.ops.precision import in_float32
@@ -398,15 +399,9 @@ def deviation(x: Any, axis: Any) -> Any:
 
 
 def _bind_spread(
-    x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False, **options: Any
+    x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False
 ) -> tuple[Any, ...]:
-    """NumPy has two names for the correction; and `dtype`, in which to compute."""
-    x, options = without_options("var and std", x, options)
-    if options:
-        raise TypeError(
-            f"var and std on a Tensor take axis, correction (ddof), keepdims and dtype, not {', '.join(options)}; "
-            "dim= is called axis= here, and unbiased=True is correction=1"
-        )
+    """NumPy has two names for the correction."""
     return (x,), {"axis": axis, "correction": correction_of(correction, ddof), "keepdims": bool(keepdims)}
 
 
@@ -563,41 +558,4 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = No
     return out
 
 
-# ---------------------------------------------------------------------------------------------------
-# NumPy's other ways to ask
-
-
-def without_options(name: str, x: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """x in the dtype asked for, and the options that are left; `where` and `initial` are refused."""
-    options = {key: value for key, value in options.items() if value is not None and value is not np._NoValue}
-    if options.get("where") is True:
-        del options["where"]
-    if "where" in options:
-        raise TypeError(f"{name} of a Tensor takes no where=; put np.where(mask, x, …) in the place of x")
-    if "initial" in options:
-        raise TypeError(f"{name} of a Tensor takes no initial=; combine that number with the result")
-    dtype = options.pop("dtype", None)
-    return (x if dtype is None else np.astype(x, np.dtype(dtype))), options
-
-
-def as_numpy(reduction: Any, default: Any = None) -> Any:
-    """The reduction as NumPy calls it: with NumPy's default for the axis, and in a dtype."""
-
-    def answer(x: Any, axis: Any = default, *, keepdims: bool = False, **options: Any) -> Any:
-        if options:
-            x, options = without_options(reduction.name, x, options)
-        return reduction(x, axis=axis, keepdims=keepdims, **options)
-
-    answer.__qualname__ = reduction.name  # for Python's own errors about arguments
-    return answer
-
-
-def answer_as_numpy(*reductions: Any) -> None:
-    """Have these ops answer in NumPy's way; unlike np.sum, np.add.reduce takes the first axis unless told."""
-    for reduction in reductions:
-        for key in reduction.answers:
-            ANSWERS[key] = as_numpy(reduction, 0 if isinstance(key, tuple) else None)
-
-
-answer_as_numpy(sum, mean, prod, max, min, any, all)
-ANSWERS[np.logaddexp, "reduce"] = as_numpy(logsumexp, 0)
+ANSWERS[np.logaddexp, "reduce"] = Call((np.logaddexp, "reduce"), logsumexp)  # over the first axis, unless told

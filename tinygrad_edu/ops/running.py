@@ -13,9 +13,8 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.op import composite, example, op
-from tinygrad_edu.ops.reductions import product_before, without_options
+from tinygrad_edu.ops.reductions import product_before
 from tinygrad_edu.ops.shaping import array
-from tinygrad_edu.protocols import ANSWERS
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -24,10 +23,8 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 # Running sums and products
 
 
-def _bind_running(x: Any, axis: int | None = None, **options: Any) -> tuple[Any, ...]:
-    x, options = without_options("a running sum or product", array(x), options)
-    if options:
-        raise TypeError(f"a running sum or product of a Tensor takes axis and dtype, not {', '.join(options)}")
+def _bind_running(x: Any, axis: int | None = None) -> tuple[Any, ...]:
+    x = array(x)
     if axis is None:
         x, axis = x if x.ndim == 1 else np.ravel(x), 0
     return (x,), {"axis": index(axis)}
@@ -48,7 +45,7 @@ RUNNING = (
 @op(
     symbol="cumsum",
     vjp=(lambda g, y, x, *, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis),),
-    answers=(np.cumsum,),
+    answers=(np.cumsum, (np.add, "accumulate")),
     bind=_bind_running,
     takes_out=True,
     analytic=True,
@@ -68,9 +65,6 @@ def cumsum(x: Any, axis: int, *, out: Any = None) -> Any:
     ([1.0, 3.0, 6.0], [3.0, 2.0, 1.0])
     """
     return np.add.accumulate(x, axis, None, out)
-
-
-ANSWERS[np.add, "accumulate"] = lambda x, axis=0, **options: cumsum(x, axis, **options)
 
 
 def _from_behind(a: Any, g: Any) -> Any:
@@ -129,7 +123,7 @@ def _by_cumprod(g: Any, y: Any, x: Any, *, axis: int) -> Any:
 @op(
     symbol="cumprod",
     vjp=(_by_cumprod,),
-    answers=(np.cumprod,),
+    answers=(np.cumprod, (np.multiply, "accumulate")),
     bind=_bind_running,
     takes_out=True,
     analytic=True,
@@ -150,16 +144,13 @@ def cumprod(x: Any, axis: int, *, out: Any = None) -> Any:
     return np.multiply.accumulate(x, axis, None, out)
 
 
-ANSWERS[np.multiply, "accumulate"] = lambda x, axis=0, **options: cumprod(x, axis, **options)
-
-
-def _cumulative(running: Any, start: Any, x: Any, axis: Any, dtype: Any, include_initial: bool) -> Any:
+def _cumulative(running: Any, start: Any, x: Any, axis: Any, include_initial: bool) -> Any:
     x = array(x)
     if axis is None:
         if x.ndim > 1:
             raise ValueError(f"a running sum or product over shape {x.shape} needs axis=: along which of its axes?")
         x, axis = np.atleast_1d(x), 0
-    y = running(x, axis, dtype=dtype)
+    y = running(x, axis)
     if not include_initial:
         return y
     first = [1 if i == axis % y.ndim else n for i, n in enumerate(y.shape)]
@@ -174,17 +165,16 @@ def _cumulative(running: Any, start: Any, x: Any, axis: Any, dtype: Any, include
         example((3,)),
         example((2, 3), axis=-1, include_initial=True),
         example((2, 3), axis=0),
-        example(np.array([[1, 2], [3, 4]]), axis=0, dtype="float64"),
     ],
 )
-def cumulative_sum(x: Any, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+def cumulative_sum(x: Any, *, axis: int | None = None, include_initial: bool = False) -> Any:
     """yₜ = x₀ + x₁ + … + xₜ: `cumsum`, which may begin with the empty sum 0.
 
     >>> import tinygrad_edu as tg
     >>> cumulative_sum(tg.Tensor([1, 2, 3]), include_initial=True).tolist()
     [0, 1, 3, 6]
     """
-    return _cumulative(cumsum, 0, x, axis, dtype, include_initial)
+    return _cumulative(cumsum, 0, x, axis, include_initial)
 
 
 @composite(
@@ -195,17 +185,16 @@ def cumulative_sum(x: Any, *, axis: int | None = None, dtype: Any = None, includ
         example((3,)),
         example((2, 3), axis=-1, include_initial=True),
         example((2, 3), axis=0),
-        example(np.array([[1, 2], [3, 4]]), axis=0, dtype="float64"),
     ],
 )
-def cumulative_prod(x: Any, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+def cumulative_prod(x: Any, *, axis: int | None = None, include_initial: bool = False) -> Any:
     """yₜ = x₀·x₁·…·xₜ: `cumprod`, which may begin with the empty product 1.
 
     >>> import tinygrad_edu as tg
     >>> cumulative_prod(tg.Tensor([1, 2, 3]), include_initial=True).tolist()
     [1, 1, 2, 6]
     """
-    return _cumulative(cumprod, 1, x, axis, dtype, include_initial)
+    return _cumulative(cumprod, 1, x, axis, include_initial)
 
 
 # ---------------------------------------------------------------------------------------------------

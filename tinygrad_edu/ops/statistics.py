@@ -15,14 +15,12 @@ from tinygrad_edu.ops.reductions import (
     EMPTY,
     ONE_AXIS,
     SPREADS,
-    answer_as_numpy,
     back_in_place,
     correction_of,
     count,
     in_a_row,
     kept,
     share_evenly,
-    without_options,
 )
 from tinygrad_edu.ops.running import RUNNING
 from tinygrad_edu.ops.shaping import array
@@ -373,25 +371,25 @@ def nanargmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any
     return np.nanargmin(x, axis=axis, keepdims=keepdims)
 
 
-def _filled(x: Any, value: float, options: Any) -> tuple[Any, Any, dict[str, Any]]:
-    """x with `value` for NaN, the mask of what is not NaN, and the options that are left."""
-    x, options = without_options("a reduction", array(x), options)
+def _filled(x: Any, value: float) -> tuple[Any, Any]:
+    """x with `value` for NaN, and the mask of what is not NaN."""
+    x = array(x)
     if x.dtype.kind not in "fc":
-        return x, np.ones(x.shape, bool), options
+        return x, np.ones(x.shape, bool)
     present = np.logical_not(np.isnan(x))
-    return np.where(present, x, value), present, options
+    return np.where(present, x, value), present
 
 
 @composite(answers=(np.nansum,), analytic=True, examples=[*AXES, *EMPTY])
-def nansum(x: Any, axis: Any = None, **options: Any) -> Any:
+def nansum(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """y = Σ x of the elements that are not NaN.
 
     >>> import tinygrad_edu as tg
     >>> nansum(tg.Tensor([1.0, math.nan, 3.0])).item()
     4.0
     """
-    x, _, options = _filled(x, 0, options)
-    return np.sum(x, axis=axis, **options)
+    x, _ = _filled(x, 0)
+    return np.sum(x, axis=axis, keepdims=keepdims)
 
 
 @composite(
@@ -400,15 +398,15 @@ def nansum(x: Any, axis: Any = None, **options: Any) -> Any:
     analytic=True,
     examples=[*AXES, *EMPTY],
 )
-def nanprod(x: Any, axis: Any = None, **options: Any) -> Any:
+def nanprod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """y = ∏ x of the elements that are not NaN.
 
     >>> import tinygrad_edu as tg
     >>> nanprod(tg.Tensor([2.0, math.nan, 3.0])).item()
     6.0
     """
-    x, _, options = _filled(x, 1, options)
-    return np.prod(x, axis=axis, **options)
+    x, _ = _filled(x, 1)
+    return np.prod(x, axis=axis, keepdims=keepdims)
 
 
 @composite(
@@ -417,15 +415,15 @@ def nanprod(x: Any, axis: Any = None, **options: Any) -> Any:
     analytic=True,
     examples=RUNNING,
 )
-def nancumsum(x: Any, axis: int | None = None, **options: Any) -> Any:
+def nancumsum(x: Any, axis: int | None = None) -> Any:
     """yₜ = x₀ + … + xₜ, where NaN adds nothing.
 
     >>> import tinygrad_edu as tg
     >>> nancumsum(tg.Tensor([1.0, math.nan, 3.0])).tolist()
     [1.0, 1.0, 4.0]
     """
-    x, _, options = _filled(x, 0, options)
-    return np.cumsum(x, axis=axis, **options)
+    x, _ = _filled(x, 0)
+    return np.cumsum(x, axis=axis)
 
 
 @composite(
@@ -434,29 +432,29 @@ def nancumsum(x: Any, axis: int | None = None, **options: Any) -> Any:
     analytic=True,
     examples=RUNNING,
 )
-def nancumprod(x: Any, axis: int | None = None, **options: Any) -> Any:
+def nancumprod(x: Any, axis: int | None = None) -> Any:
     """yₜ = x₀·…·xₜ, where NaN changes nothing.
 
     >>> import tinygrad_edu as tg
     >>> nancumprod(tg.Tensor([2.0, math.nan, 3.0])).tolist()
     [2.0, 2.0, 6.0]
     """
-    x, _, options = _filled(x, 1, options)
-    return np.cumprod(x, axis=axis, **options)
+    x, _ = _filled(x, 1)
+    return np.cumprod(x, axis=axis)
 
 
 @composite(answers=(np.nanmean,), analytic=True, examples=AXES)
 @in_float32
-def nanmean(x: Any, axis: Any = None, **options: Any) -> Any:
+def nanmean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """y = Σ x / n of the n elements that are not NaN; NaN if there are none.
 
     >>> import tinygrad_edu as tg
     >>> nanmean(tg.Tensor([1.0, math.nan, 3.0])).item()
     2.0
     """
-    x, present, options = _filled(x, 0, options)
-    y = np.sum(x if x.dtype.kind in "fc" else np.astype(x, float), axis=axis, **options)
-    return y / np.sum(present, axis=axis, dtype=y.dtype, **options)
+    x, present = _filled(x, 0)
+    y = np.sum(x if x.dtype.kind in "fc" else np.astype(x, float), axis=axis, keepdims=keepdims)
+    return y / np.sum(present, axis=axis, dtype=y.dtype, keepdims=keepdims)
 
 
 @composite(
@@ -466,9 +464,7 @@ def nanmean(x: Any, axis: Any = None, **options: Any) -> Any:
     examples=SPREADS,
 )
 @in_float32
-def nanvar(
-    x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False, **options: Any
-) -> Any:
+def nanvar(x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False) -> Any:
     """y is the variance of the elements that are not NaN: see `var`. NaN if no more of them than the correction.
 
     >>> import tinygrad_edu as tg
@@ -476,13 +472,13 @@ def nanvar(
     1.0
     """
     c = correction_of(correction, ddof)
-    x, present, options = _filled(x, 0, options)
+    x, present = _filled(x, 0)
     x = x if x.dtype.kind in "fc" else np.astype(x, float)
     n = np.sum(present, axis=axis, keepdims=True, dtype=x.dtype)
     d = np.where(present, x - np.sum(x, axis=axis, keepdims=True) / n, 0)
     d = np.where(present, d - np.sum(d, axis=axis, keepdims=True) / n, 0)  # see `deviation`
     n = np.sum(present, axis=axis, keepdims=keepdims, dtype=x.dtype)
-    return np.sum(d * d, axis=axis, keepdims=keepdims, **options) / np.where(n > c, n - c, math.nan)
+    return np.sum(d * d, axis=axis, keepdims=keepdims) / np.where(n > c, n - c, math.nan)
 
 
 @composite(
@@ -491,15 +487,12 @@ def nanvar(
     analytic=True,
     examples=[e for e in SPREADS if e.settings.get("axis") != ()],
 )
-def nanstd(x: Any, axis: Any = None, **options: Any) -> Any:
+def nanstd(x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False) -> Any:
     """y is the standard deviation of the elements that are not NaN: see `std`.
 
     >>> import tinygrad_edu as tg
     >>> nanstd(tg.Tensor([1.0, math.nan, 3.0])).item()
     1.0
     """
-    v = nanvar(x, axis, **options)
+    v = nanvar(x, axis, correction=correction, ddof=ddof, keepdims=keepdims)
     return np.where(v == 0, 0, np.sqrt(np.where(v == 0, 1, v)))  # the inner one keeps √′(0) = ∞ out of the gradient
-
-
-answer_as_numpy(nanmax, nanmin)
