@@ -11,6 +11,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor
+from tinygrad_edu.calls import Call
 from tinygrad_edu.op import COMPOSITES, OPS
 
 METHODS = {
@@ -445,3 +446,18 @@ def test_shifts_in_place():
         t >>= 1
         assert t is kept
         assert kept.tolist() == [1, 1, 24]
+
+
+def test_what_changes_nothing_is_taken():
+    t = Tensor([1.0, 2.0], requires_grad=True)
+    assert np.add(t, 1, subok=False).tolist() == [2.0, 3.0]
+    assert np.copy(t, order="C", subok=True).tolist() == [1.0, 2.0]
+    assert np.astype(t, np.float32, device="cpu").dtype == np.float32
+    assert np.nanmedian(t, overwrite_input=True).item() == 1.5
+
+
+def test_an_answer_is_never_told_one_argument_for_another():
+    """The second of an answer's arguments is not what NumPy has in its place, if NumPy has it in another."""
+    call = Call(np.sum, lambda x, keepdims=False, axis=None: (x, keepdims, axis))
+    assert call(1, 2) == call(1, axis=2) == call(a=1, axis=2) == (1, False, 2)
+    assert call(1, 2, None, None, True) == (1, True, 2)

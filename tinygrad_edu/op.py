@@ -278,10 +278,11 @@ class Op:
         self._raw = not own and outputs is None and self.arity is not None and self.arity <= 2
         self._call = self._as_numpys()
 
-    def _as_numpys(self) -> Callable[..., Any]:
-        """How the op is called: as the first NumPy function that it answers for, or else by its own signature."""
+    def _as_numpys(self) -> Call | None:
+        """How the op is called: as the first NumPy function that it answers for; None if it is called by its own
+        signature alone."""
         functions = [key for key in self.answers if not isinstance(key, tuple)]
-        return Call(functions[0], self, self._own) if functions else self._own
+        return Call(functions[0], self, self._own) if functions else None
 
     def __copy__(self) -> Op:
         made: Op = object.__new__(type(self))
@@ -323,7 +324,7 @@ class Op:
             try:
                 return self.forward(*args, **settings)  # arrays in, array out: a rule that computes
             except TypeError:
-                if not isinstance(self._call, Call):
+                if self._call is None:
                     raise
             return self._call(*args, **settings)  # NumPy may have another name for an argument, or an option more
         if self._direct == len(args) and self._defaults.keys() == settings.keys():
@@ -332,7 +333,7 @@ class Op:
                     break
             else:
                 return self.apply(args, settings or NO_SETTINGS)
-        return self._call(*args, **settings)
+        return self._own(*args, **settings) if self._call is None else self._call(*args, **settings)
 
     def _own(self, *args: Any, **settings: Any) -> Any:
         """The op, called by its own signature."""

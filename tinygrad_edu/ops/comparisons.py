@@ -166,7 +166,7 @@ class _Where(Op):
     """A choice: its condition may be any numbers, of which 0 is false, and the branches may be left out."""
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
-        return self._call(*args, **settings)
+        return self._own(*args, **settings) if self._call is None else self._call(*args, **settings)
 
     def _own(self, condition: Any, *branches: Any) -> Any:
         if not branches:

@@ -202,7 +202,7 @@ class _Power(Op):
     """aᵇ, which for a number b is another op: an exponent that is part of it, and needs no derivative."""
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
-        return self._call(*args, **settings)
+        return self._own(*args, **settings) if self._call is None else self._call(*args, **settings)
 
     def apply(self, inputs: tuple[Any, ...], settings: Any = NO_SETTINGS) -> Any:
         """Compute and record `constant_power` for a number b, else this op."""
