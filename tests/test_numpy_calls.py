@@ -252,7 +252,7 @@ GIVEN = {
     "round": [{}, {"decimals": 1}],
     "squeeze": [{}],
     "swapaxes": [{"axis1": 0, "axis2": 1}],
-    "take": [{"indices": [0, 2]}, {"indices": [0, 2], "axis": 1}, {"indices": [0, 5], "mode": "wrap"}],
+    "take": [{"indices": [0, 2]}, {"indices": [0, 2], "axis": 1}, {"indices": [0, 11], "mode": "wrap"}],
     "trace": [{}, {"offset": 1}, {"dtype": np.float32}],
     "transpose": [{}, {"axes": (1, 0)}],
     "std": [{}, {"ddof": 1}, {"axis": 0, "keepdims": True}, {"dtype": np.float32}],
