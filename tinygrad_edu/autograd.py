@@ -60,7 +60,7 @@ def backward(output: Node, gradient: Any = None, retain_graph: bool = True, crea
         retain_graph = True
     held = {id(getattr(g, "_data", g))}
     if create_graph:
-        with enable_grad():
+        with recording(enabled=keeps_graph):
             walk(order, totals, create_graph=True, free=not retain_graph)
             written = [(x, _tensor(x, g, held) if x._grad is None else x._grad + g) for x, g in totals.items()]
     else:
@@ -213,7 +213,7 @@ def grad(
     for node in order:
         if node.op is not None and not leads.isdisjoint(node.inputs):
             leads.add(node)
-    with np.errstate(all="ignore"), recording(enabled=create_graph):
+    with np.errstate(all="ignore"), recording(enabled=keeps_graph):
         walk(order, totals, leads=leads, keep=set(xs), create_graph=create_graph)
         results: list[Any] = []
         for x in xs:

@@ -1,6 +1,7 @@
 """The primitives, a page of calculus: every op is declared here, once."""
 
 from tinygrad_edu.ops import (
+    agreed,
     comparisons,
     diagonals,
     einsum,
@@ -21,6 +22,7 @@ from tinygrad_edu.ops import (
 )
 
 __all__ = [
+    "agreed",
     "comparisons",
     "diagonals",
     "einsum",

@@ -24,6 +24,7 @@ from tinygrad_edu.op import (
     op,
     ufunc,
 )
+from tinygrad_edu.ops.agreed import quotient
 from tinygrad_edu.ops.elementwise import BITS, PAIRS, SHAPES, binary, gate, unary, zero
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -68,12 +69,19 @@ def round(x: Any, decimals: int = 0, *, out: Any = None) -> Any:
     return np.round(x, decimals, out=out)
 
 
+
+def _absolute_rule(g: Any, y: Any, x: Any) -> Any:
+    """∂L/∂y·sign(x); of even powers of |x|, where ∂L/∂y = k·|x|, that is k·x, which has a derivative at 0."""
+    k = quotient(g, y)
+    return g * np.sign(x) if k is None else k * x
+
+
 absolute = unary(
-    np.absolute, "abs", lambda g, y, x: g * np.sign(x), "y = |x|. Its derivative at 0 is 0.",
+    np.absolute, "abs", _absolute_rule, "y = |x|. Its derivative at 0 is 0.",
     domain=nonzero, analytic=False, special=[at(0.0, gradient=0.0)],
 )  # fmt: skip
 fabs = unary(
-    np.fabs, "abs", lambda g, y, x: g * np.sign(x), "y = |x|, always floating. Its derivative at 0 is 0.",
+    np.fabs, "abs", _absolute_rule, "y = |x|, always floating. Its derivative at 0 is 0.",
     domain=nonzero, analytic=False, special=[at(0.0, gradient=0.0)],
 )  # fmt: skip
 copysign = binary(

@@ -30,6 +30,7 @@ from tinygrad_edu.op import (
     unit,
 )
 from tinygrad_edu.op import positive as above_zero
+from tinygrad_edu.ops.agreed import agreed, over, times_over
 from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import NO_SETTINGS, UFUNCS
 
@@ -156,6 +157,24 @@ cbrt = unary(
 )  # fmt: skip
 
 
+@op(
+    symbol="√",
+    vjp=(lambda g, y, x: times_over(g, 1, y) / 2,),
+    formulas=[lambda g, y, x: g / (2 * y)],
+    takes_out=True,
+    domain=above_zero,
+    examples=SHAPES,
+    special=[at(0.0, gradient=0.0)],
+)
+def root(x: Any, *, out: Any = None) -> Any:
+    """y = √x, whose derivative at 0 is agreed to be 0: of a standard deviation, say, √Σ d².
+
+    >>> root(numpy.array([0.0, 4.0]))
+    array([0., 2.])
+    """
+    return np.sqrt(x, out=out)
+
+
 # ---------------------------------------------------------------------------------------------------
 # Powers
 
@@ -221,8 +240,8 @@ power = declare(
         np.power,
         symbol="^",
         vjp=(
-            lambda g, y, a, b: g * (b * np.power(np.where((a == 0) & (b == 0), 1, a), b - 1)),
-            lambda g, y, a, b: g * (y * np.log(np.where((a == 0) & (b >= 0), 1, a))),
+            lambda g, y, a, b: g * agreed(b * power_log(a, b - 1, 0), (a == 0) & (b == 0)),  # type: ignore[has-type]  # it follows
+            lambda g, y, a, b: g * agreed(power_log(a, b, 1), (a == 0) & (b == 0)),  # type: ignore[has-type]  # it follows
         ),
         answers=(np.power,),
         broadcasts=True,
@@ -246,6 +265,38 @@ power = declare(
     )
 )
 UFUNCS[np.power] = power.apply
+
+
+def _power_log_by_a(g: Any, y: Any, a: Any, b: Any, *, n: int) -> Any:
+    """∂/∂a aᵇ·(ln a)ⁿ = aᵇ⁻¹·(b·(ln a)ⁿ + n·(ln a)ⁿ⁻¹)."""
+    if n == 0:
+        return g * np.where(b == 0, 0, b * power_log(a, b - 1, 0))
+    return g * (b * power_log(a, b - 1, n) + n * power_log(a, b - 1, n - 1))
+
+
+@op(
+    symbol=lambda *, n: f"aᵇ·(ln a)^{n}",
+    vjp=(_power_log_by_a, lambda g, y, a, b, *, n: g * power_log(a, b, n + 1)),
+    formulas=(
+        lambda g, y, a, b, *, n: g * (b * y + n * a**b * np.log(a) ** (n - 1)) / a,
+        lambda g, y, a, b, *, n: g * y * np.log(a),
+    ),
+    broadcasts=True,
+    analytic=True,
+    domain=(above_zero, real),
+    examples=[example((3,), (3,), 1), example((2, 3), (3,), 2), example((), (2,), 0)],
+    special=[at(0.0, 2.0, gradient=(0.0, 0.0), n=1), at(0.0, 1.0, gradient=(-math.inf, 0.0), n=1)],
+)
+def power_log(a: Any, b: Any, n: int) -> Any:
+    """y = aᵇ·(ln a)ⁿ, the nth derivative of aᵇ by b; at a = 0 the limit, where there is one.
+
+    >>> power_log(numpy.array([0.0, 1.0, math.e]), 2.0, 1).round(4)
+    array([0.    , 0.    , 7.3891])
+    """
+    if n == 0:
+        return np.power(a, b)
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0·ln 0 is not taken
+        return np.where((a == 0) & (b > 0), 0, np.power(a, b) * np.log(a) ** n)
 
 
 @composite(answers=(np.float_power,), examples=PAIRS, domain=above_zero, analytic=True)
@@ -338,21 +389,16 @@ rad2deg = unary(
 )  # fmt: skip
 
 
-def _or_one(x: Any) -> Any:
-    """x, and 1 where it is 0: to divide 0 by."""
-    return np.where(x == 0, 1, x)
-
-
 hypot = binary(
-    np.hypot, "hypot", lambda g, y, a, b: g * (a / _or_one(y)), lambda g, y, a, b: g * (b / _or_one(y)),
+    np.hypot, "hypot", lambda g, y, a, b: times_over(g, a, y), lambda g, y, a, b: times_over(g, b, y),
     "y = √(a² + b²), without overflow. Its derivatives at (0, 0) are 0.",
     formulas=(lambda g, y, a, b: g * a / y, lambda g, y, a, b: g * b / y),
     domain=nonzero, special=[at(0.0, 0.0, gradient=(0.0, 0.0))],
 )  # fmt: skip
 arctan2 = binary(
     np.arctan2, "arctan2",
-    lambda g, y, a, b: g * (b / (r := _or_one(np.hypot(a, b))) / r),
-    lambda g, y, a, b: -g * (a / (r := _or_one(np.hypot(a, b))) / r),
+    lambda g, y, a, b: g * over(over(b, r := np.hypot(a, b)), r),
+    lambda g, y, a, b: -g * over(over(a, r := np.hypot(a, b)), r),
     "y = the angle of the point (b, a), −π ≤ y ≤ π: tan y = a / b. Its derivatives at (0, 0) are 0.",
     formulas=(lambda g, y, a, b: g * b / (a**2 + b**2), lambda g, y, a, b: -g * a / (a**2 + b**2)),
     domain=nonzero, special=[at(0.0, 0.0, gradient=(0.0, 0.0))],

@@ -1,7 +1,8 @@
 """Norms: how large a vector or a matrix is, as one number.
 
 A norm is a reduction of magnitudes. The Euclidean one, √Σ x², is an op, whose gradient x / ‖x‖ is one expression;
-the others are made of sums, extrema and singular values. No norm has a derivative at 0: a vector's is 0 there.
+so is (Σ|x|ᵖ)^(1/p); the others are made of sums, extrema and singular values. No norm has a derivative at 0: it is
+agreed to be 0 there, and its own derivative NaN; but ‖x‖² and its like are differentiated rightly (see `agreed.py`).
 
 Source: Horn and Johnson, *Matrix Analysis* (2013), chapter 5.
 """
@@ -14,7 +15,9 @@ from typing import Any
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_edu.op import at, composite, example, op, spread
+from tinygrad_edu.op import at, composite, example, nonzero, op, spread
+from tinygrad_edu.ops.agreed import over, times_over
+from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import AXES, EMPTY, kept
 from tinygrad_edu.ops.shaping import array
 
@@ -27,15 +30,15 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 @op(
     symbol="‖·‖",
-    vjp=(lambda g, y, x, *, axis, keepdims: kept(g / np.where(y == 0, 1, y), x, axis) * x,),
+    vjp=(in_float32(lambda g, y, x, *, axis, keepdims: kept(times_over(g, 1, y), x, axis) * x),),
     takes_out=True,
-    analytic=True,
     formulas=[lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * x / kept(y, x, axis)],
     examples=[*[e for e in AXES if e.settings.get("axis") != () and e.args != ((),)], *EMPTY],
     special=[at(0.0, gradient=0.0)],
 )
+@in_float32
 def euclidean_norm(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None, scratch: Any = None) -> Any:
-    """y = ‖x‖₂ = √Σ x². Its gradient x / ‖x‖ has no limit at 0; there it is 0.
+    """y = ‖x‖₂ = √Σ |x|². Its gradient x / ‖x‖ has no limit at 0; there it is 0.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([3.0, 4.0], requires_grad=True)
@@ -45,6 +48,7 @@ def euclidean_norm(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any
     (5.0, [0.6, 0.8])
     """
     if out is None:
+        x = np.abs(x) if x.dtype.kind == "c" else x
         return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
     return np.sqrt(np.add.reduce(np.multiply(x, x, scratch), axis, None, out, keepdims), out)
 
@@ -53,7 +57,54 @@ def euclidean_norm(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any
 # Norms of vectors and matrices, by their order
 
 
+def _p_norm_rule(g: Any, y: Any, x: Any, *, p: float, axis: Any, keepdims: bool) -> Any:
+    """∂L/∂y·sign(x)·(|x|/y)ᵖ⁻¹, where nothing overflows; 0 at y = 0, and for p < 1 also at x = 0."""
+    size, y = np.abs(x), kept(y, x, axis)
+    slope = over(size, y) ** (p - 1) if p > 1 else over(y, size) ** (1 - p)
+    return kept(g, x, axis) * (slope * np.sign(x))
+
+
+@op(
+    symbol=lambda *, p, **_: f"‖·‖{p:g}".replace("-", "−"),
+    vjp=(in_float32(_p_norm_rule),),
+    formulas=[
+        lambda g, y, x, *, p, axis, keepdims: (
+            kept(g, x, axis) * np.sign(x) * (np.abs(x) / kept(y, x, axis)) ** (p - 1)
+        )
+    ],
+    domain=nonzero,
+    examples=[
+        example((3,), 3),
+        example((2, 3), 1.5, axis=0),
+        example((2, 3), 0.5, axis=-1, keepdims=True),
+        example((2, 3, 2), -1, axis=(0, 2)),
+        example((2, 3), 3.0, keepdims=True),
+        example((0, 3), 3, axis=0),
+    ],
+    special=[at(0.0, gradient=0.0, p=3, axis=None, keepdims=False), at(0.0, gradient=0.0, p=0.5, axis=None)],
+)
+@in_float32
+def p_norm(x: Any, p: float, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """y = (Σ |x|ᵖ)^(1/p), p ≠ 0, ±∞. Where it has no derivative, at y = 0 and for p < 1 at x = 0, that is 0.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor([0.0, 4.0], requires_grad=True)
+    >>> y = p_norm(x, 0.5)
+    >>> y.backward()
+    >>> y.item(), x.grad.tolist()
+    (4.0, [0.0, 1.0])
+    """
+    with np.errstate(divide="ignore"):  # for p < 0, 1 / 0 = ∞, of which the norm is 0
+        return np.add.reduce(np.abs(x) ** p, axis=axis, keepdims=keepdims) ** (1 / p)
+
+
+def _magnitudes(x: Any) -> Any:
+    """Numbers with the norms of x, that can be differentiated: whole numbers as floating ones, complex ones as |x|."""
+    return np.abs(x) if x.dtype.kind == "c" else x if x.dtype.kind == "f" else np.astype(x, float)
+
+
 def _vector_norm(x: Any, p: Any, axis: Any, keepdims: bool) -> Any:
+    x = _magnitudes(x)
     if p == 2:
         return euclidean_norm(x, axis=axis, keepdims=keepdims)
     if p == math.inf:
@@ -65,12 +116,13 @@ def _vector_norm(x: Any, p: Any, axis: Any, keepdims: bool) -> Any:
         return np.sum(x != 0, axis=axis, keepdims=keepdims, dtype=np.result_type(x, 1.0))
     if p == 1:
         return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
-    s = np.sum(np.abs(x) ** p, axis=axis, keepdims=keepdims)
-    return np.where(s == 0, 0, np.where(s == 0, 1, s) ** (1 / p))  # the inner one keeps 0^(1/p − 1) = ∞ out
+    return p_norm(x, p, axis=axis, keepdims=keepdims)
 
 
 def _matrix_norm(x: Any, kind: Any, axes: tuple[int, int], keepdims: bool) -> Any:
     rows, columns = normalize_axis_tuple(axes, x.ndim)
+    if kind not in (2, -2, "nuc") or x.dtype.kind not in "fc":
+        x = _magnitudes(x)
     if kind == "fro":
         return euclidean_norm(x, axis=(rows, columns), keepdims=keepdims)
     if kind in (1, -1, math.inf, -math.inf):
@@ -118,7 +170,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     x = array(x)
     every = tuple(range(x.ndim))
     if ord is None and axis is None:
-        return euclidean_norm(x, axis=every, keepdims=keepdims)
+        return euclidean_norm(_magnitudes(x), axis=every, keepdims=keepdims)
     axes = every if axis is None else tuple(axis) if np.iterable(axis) else (axis,)
     if len(axes) == 2:
         return _matrix_norm(x, "fro" if ord is None else ord, axes, keepdims)

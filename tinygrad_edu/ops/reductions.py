@@ -21,6 +21,7 @@ from tinygrad_edu import graph
 from tinygrad_edu.calls import Call
 from tinygrad_edu.graph import add_up
 from tinygrad_edu.op import Op, at, composite, example, op, spread
+from tinygrad_edu.ops.agreed import times_over
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.shaping import expand_dims
 from tinygrad_edu.protocols import ANSWERS
@@ -476,7 +477,7 @@ def var(
     vjp=(
         in_float32(
             lambda g, y, x, *, axis, correction, keepdims: (
-                kept(g / np.where(y == 0, 1, y), x, axis) / _degrees(x, y, correction) * deviation(x, axis)
+                kept(times_over(g, 1, y), x, axis) / _degrees(x, y, correction) * deviation(x, axis)
             )
         ),
     ),

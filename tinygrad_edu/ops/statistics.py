@@ -9,6 +9,7 @@ import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_edu.op import Fixed, composite, example, op, positive, spread
+from tinygrad_edu.ops.elementwise import root
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import (
     AXES,
@@ -494,5 +495,4 @@ def nanstd(x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None
     >>> nanstd(tg.Tensor([1.0, math.nan, 3.0])).item()
     1.0
     """
-    v = nanvar(x, axis, correction=correction, ddof=ddof, keepdims=keepdims)
-    return np.where(v == 0, 0, np.sqrt(np.where(v == 0, 1, v)))  # the inner one keeps √′(0) = ∞ out of the gradient
+    return root(nanvar(x, axis, correction=correction, ddof=ddof, keepdims=keepdims))
