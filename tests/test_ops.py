@@ -3,6 +3,7 @@
 import copy
 import doctest
 import inspect
+import warnings
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tinygrad_edu import ops
 from tinygrad_edu.op import COMPOSITES, OPS, Op
 from tinygrad_edu.protocols import ANSWERS
 from tinygrad_edu.testing import CheckError, check_op
+from tinygrad_edu.testing.check_op import _arrays, _filled, _flatten
 
 UNCHECKED = ("item", "alias", "full_svd", "complete_qr")
 """`item` takes one of several results, and is checked with each op that has several; `alias` is `detach()` as an op,
@@ -52,6 +54,112 @@ def test_a_wrong_rule_is_caught(name, i):
     wrong.special = ()
     with pytest.raises(CheckError, match="is wrong"):
         check_op(wrong, order=1)
+
+
+TYPES = ("complex128", "complex64", "int64", "int32", "uint8", "bool", "float16")
+TOLERANCE = {"complex64": 1e-4, "float16": 2e-2}
+OTHERWISE = {
+    ("diff", "complex64"): "the numbers to prepend are weak: they widen nothing",
+    ("diff", "float16"): "the numbers to prepend are weak: they widen nothing",
+    ("quantile", "float16"): "q is weak: it widens nothing",
+    ("percentile", "float16"): "q is weak: it widens nothing",
+    ("partition", "float16"): "in which order the others stand beside the kth is left open",
+}
+"""What an op answers for, of what type, and why NumPy's answer is another one there."""
+
+
+def _as_type(array, dtype):
+    """The numbers that an example drew, as numbers of another type, so large that their squares do not fit into the
+    small ones; integers and masks stay what they are."""
+    kind = np.dtype(dtype).kind
+    if array.dtype.kind != "f":
+        return array
+    if kind == "c":
+        return (array + np.roll(np.nan_to_num(array), 1) * 1j).astype(dtype)
+    if kind in "iu":
+        array = np.nan_to_num(np.rint(array * {"int64": 3, "int32": 20_000, "uint8": 60}[dtype]), posinf=1, neginf=-1)
+    return array > 0 if kind == "b" else (np.abs(array) % 256 if kind == "u" else array).astype(dtype)
+
+
+def _calls(op, dtype):
+    """For each example with floating numbers: how to call a function on it, and its arrays in another type."""
+    for drawn in op.examples:
+        args, settings = drawn.draw(np.random.default_rng(0), op.domains)
+        arrays = list(_arrays(args))
+        if any(a.dtype.kind == "f" for a in arrays):
+
+            def call(function, arrays, args=args, settings=settings):
+                turn = iter(arrays)
+                with np.errstate(all="ignore"), warnings.catch_warnings():
+                    warnings.simplefilter("ignore", RuntimeWarning)
+                    return _flatten(function(*[_filled(arg, turn) for arg in args], **settings))
+
+            yield call, arrays, [_as_type(a, dtype) for a in arrays]
+
+
+def _outcome(call, function, arrays):
+    try:
+        return call(function, arrays), None
+    except Exception as error:
+        return None, error
+
+
+def _differ(got, expected, tolerance):
+    """Why two results are not the same numbers of the same type, or None."""
+    if len(got) != len(expected):
+        return f"{len(got)} results for {len(expected)}"
+    for a, b in zip(got, expected, strict=True):
+        a, b = np.asarray(getattr(a, "_data", a)), np.asarray(b)
+        if (a.dtype, a.shape) != (b.dtype, b.shape):
+            return f"{a.dtype} {a.shape} for {b.dtype} {b.shape}"
+        exact = b.dtype.kind not in "fc"
+        if not (np.array_equal(a, b) if exact else np.allclose(a, b, tolerance, tolerance, equal_nan=True)):
+            return f"{a.tolist()!r:.80} for {b.tolist()!r:.80}"
+    return None
+
+
+@pytest.mark.parametrize("name", [name for name, op in TABLE.items() if op.answers])
+def test_numbers_of_other_types_as_in_numpy(name):
+    """Complex numbers, integers, truths and small floats: the same numbers, types and refusals as NumPy's."""
+    op = TABLE[name]
+    for dtype in TYPES:
+        wrong = set()
+        for call, drawn, arrays in _calls(op, dtype):
+            for key in op.answers:
+                function = getattr(*key) if isinstance(key, tuple) else key
+                if _outcome(call, function, drawn)[1] is not None:
+                    continue  # NumPy's function takes other arguments
+                expected, theirs = _outcome(call, function, arrays)
+                got, ours = _outcome(call, function, [tg.Tensor(a) for a in arrays])
+                if (theirs is None) != (ours is None):
+                    wrong.add(f"raises {ours!r:.120}" if ours else f"gives {got!r:.80}, but NumPy raises {theirs!r:.80}")
+                elif ours is None:
+                    wrong.add(_differ(got, expected, TOLERANCE.get(dtype, 1e-9)))
+        wrong -= {None}
+        assert bool(wrong) == ((name, dtype) in OTHERWISE), f"{name} of {dtype}: {wrong or 'is as in NumPy now'}"
+
+
+KEEPS = {"scatter", "scatter_add", "pad_constant", "recurrence", "constant_power", "quantile_at", "weighed"}
+"""What computes in the type that it is given, as NumPy's arithmetic does: truths add up to truths, 200 + 100 is 44."""
+
+
+@pytest.mark.parametrize("name", [name for name, op in TABLE.items() if not op.answers and name not in KEEPS])
+def test_whole_numbers_as_the_same_floating_ones(name):
+    """What NumPy does not have gives floating results of integers and truths as of the same numbers in float64."""
+    op = TABLE[name]
+    for dtype in ("int64", "int32", "uint8", "bool"):
+        for call, drawn, arrays in _calls(op, dtype):
+            floats = [a.astype(float) if b.dtype.kind == "f" else a for a, b in zip(arrays, drawn, strict=True)]
+            expected, theirs = _outcome(call, op, floats)
+            for given in (arrays, [tg.Tensor(a) for a in arrays]):
+                got, ours = _outcome(call, op, given)
+                assert (ours is None) == (theirs is None), f"{name} of {dtype}: {ours or theirs!r}"
+                if ours is None:
+                    got = [np.asarray(getattr(a, "_data", a)) for a in got]
+                    got = [a.astype(float) if a.dtype.kind in "iub" else a for a in got]
+                    expected = [np.asarray(a) for a in expected]
+                    expected = [a.astype(float) if a.dtype.kind in "iub" else a for a in expected]
+                    assert _differ(got, expected, 1e-9) is None, f"{name} of {dtype}"
 
 
 def test_enough_ops_are_checked():

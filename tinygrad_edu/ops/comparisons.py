@@ -223,9 +223,11 @@ def _bounds(
     low, high = a_min if min is None else min, a_max if max is None else max
     if low is None or high is None:
         kind = getattr(x, "dtype", np.dtype(float))
+        if kind.kind == "b" and low is high:
+            raise TypeError("clip() of booleans takes a bound")
         ends = np.iinfo(kind) if kind.kind in "iu" else None
-        low = (ends.min if ends else -math.inf) if low is None else low
-        high = (ends.max if ends else math.inf) if high is None else high
+        low = (ends.min if ends else kind.kind != "b" and -math.inf) if low is None else low
+        high = (ends.max if ends else kind.kind == "b" or math.inf) if high is None else high
     return (x, low, high), {}
 
 

@@ -31,7 +31,8 @@ from tinygrad_edu.op import (
 )
 from tinygrad_edu.op import positive as above_zero
 from tinygrad_edu.ops.agreed import agreed, over, times_over
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.precision import in_float32
+from tinygrad_edu.ops.shaping import array, floating
 from tinygrad_edu.protocols import NO_SETTINGS, UFUNCS
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -172,7 +173,7 @@ def root(x: Any, *, out: Any = None) -> Any:
     >>> root(numpy.array([0.0, 4.0]))
     array([0., 2.])
     """
-    return np.sqrt(x, out=out)
+    return np.sqrt(floating(x), out=out)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -293,10 +294,11 @@ def power_log(a: Any, b: Any, n: int) -> Any:
     >>> power_log(numpy.array([0.0, 1.0, math.e]), 2.0, 1).round(4)
     array([0.    , 0.    , 7.3891])
     """
+    y = np.power(a, floating(b))
     if n == 0:
-        return np.power(a, b)
+        return y
     with np.errstate(divide="ignore", invalid="ignore"):  # 0·ln 0 is not taken
-        return np.where((a == 0) & (b > 0), 0, np.power(a, b) * np.log(a) ** n)
+        return np.where((a == 0) & (b > 0), 0, y * np.log(a, dtype=y.dtype) ** n)
 
 
 @composite(answers=(np.float_power,), examples=PAIRS, domain=above_zero, analytic=True)
@@ -334,7 +336,7 @@ def sigmoid(x: Any, *, out: Any = None) -> Any:
     >>> sigmoid(numpy.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
-    x = array(x)
+    x = floating(x)
     with np.errstate(over="ignore"):  # e⁻ˣ = ∞ gives the right limit, 0
         if out is None:
             return np.reciprocal(ONE[x.dtype] + np.exp(-x))
@@ -430,6 +432,7 @@ def sinc(x: Any) -> Any:
     examples=[example((3,), 1), example((2, 3), 2), example((), 3)],
     special=[at(0.0, gradient=math.pi**2 * -(1 / 3), order=1), at(0.0, gradient=0.0, order=2)],
 )
+@in_float32
 def sinc_derivative(x: Any, order: int) -> Any:
     """y = dⁿ/dxⁿ sinc x: (cos πx − sinc x) / x and so on would lose all digits near 0.
 

@@ -527,7 +527,9 @@ def piecewise(x: Any, conditions: Any, functions: Any, *args: Any, **kwargs: Any
         )
     y: Any = np.zeros_like(x)
     for condition, function in zip(conditions, functions, strict=True):
-        y = index_update(y, condition, function(x[condition], *args, **kwargs) if callable(function) else function)
+        value = function(x[condition], *args, **kwargs) if callable(function) else function
+        value = np.astype(value, y.dtype, copy=False) if hasattr(value, "dtype") else np.asarray(value, y.dtype)
+        y = index_update(y, condition, value)
     return y
 
 

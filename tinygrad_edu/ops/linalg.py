@@ -309,7 +309,8 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     rcond = max(m, n) * float(np.finfo(s.dtype).eps) if rcond is None else float(rcond)
     x = np.matmul(np.linalg.pinv(a, rcond), b)
     rank = np.sum(numbers(s) > rcond * numbers(s).max(initial=0), dtype=np.intc)
-    squares = (np.matmul(a, x) - b) ** 2
+    errors = np.matmul(a, x) - b
+    squares = (np.abs(errors) if errors.dtype.kind == "c" else errors) ** 2
     squares = np.sum(squares if np.ndim(b) == 2 else squares[:, None], axis=0)
     return x, squares if rank == n < m else squares[:0], rank, s
 
@@ -675,6 +676,7 @@ def matrix_diagonal(x: Any, *, offset: int = 0) -> Any:
 )
 def cond(x: Any, p: Any = None) -> Any:
     """How much solving with x may magnify errors: ‖x‖·‖x⁻¹‖, in the norm p; in the 2-norm (None, 2) that is s₀/sₙ.
+    Of a singular matrix it is ∞.
 
     >>> cond(np.diag([4.0, 2.0])).item()
     2.0
@@ -682,4 +684,7 @@ def cond(x: Any, p: Any = None) -> Any:
     if p is None or p in (2, -2):
         s = np.linalg.svdvals(x)
         return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
-    return np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(x), ord=p)
+    singular = np.linalg.slogdet(x)[0] == 0
+    regular = np.where(np.expand_dims(singular, (-2, -1)), np.eye(x.shape[-1], dtype=x.dtype), x)
+    y = np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(regular), ord=p)
+    return np.where(singular, math.inf, y)

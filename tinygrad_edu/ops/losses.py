@@ -11,6 +11,7 @@ from tinygrad_edu.ops.elementwise import PAIRS, gate
 from tinygrad_edu.ops.indexing import one_hot
 from tinygrad_edu.ops.neural import SHORT, copied, sigmoid, softmax
 from tinygrad_edu.ops.precision import in_float32
+from tinygrad_edu.ops.shaping import floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -115,7 +116,7 @@ def softmax_cross_entropy(
         count, picked = int(np.count_nonzero(kept)), np.where(kept, target, 0)
     divisor = count if reduction == "mean" else 1
     share = 1 / divisor if divisor else np.inf
-    x = logits.T
+    x = floating(logits).T
     slope = None if out is None else out[1]
     if classes <= SHORT:  # NumPy would reduce short rows one by one, ten times slower
         x = slope = np.array(x, order="C") if slope is None else copied(x, slope)
@@ -180,6 +181,7 @@ def sigmoid_cross_entropy(logits: Any, target: Any, *, out: Any = None, scratch:
     >>> float(sigmoid_cross_entropy(np.array(1e4), np.array(0.0)))
     10000.0
     """
+    logits = floating(logits)
     with np.errstate(invalid="ignore"):  # ∞ − ∞ and ∞·0, which `_at_infinity` replaces
         if out is None:
             y = np.maximum(logits, 0) - logits * target
@@ -223,6 +225,7 @@ def probability_cross_entropy(probability: Any, target: Any, *, out: Any = None,
     """
     if np.fmin.reduce(probability, axis=None, initial=0) < 0 or np.fmax.reduce(probability, axis=None, initial=1) > 1:
         raise ValueError("probabilities lie between 0 and 1; for logits, use binary_cross_entropy_with_logits")
+    probability = floating(probability)
     e = _if_of(probability, scratch)
     with np.errstate(divide="ignore"):
         y = np.maximum(np.log1p(np.negative(probability, e), e), -100, out=e)

@@ -15,7 +15,7 @@ import numpy
 from tinygrad_edu.op import at, example, nonzero, op
 from tinygrad_edu.ops.elementwise import SHAPES, ZERO, gate, sigmoid
 from tinygrad_edu.ops.precision import in_float32
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.shaping import floating
 
 __all__ = [
     "elu", "gelu", "leaky_relu", "log_softmax", "logsigmoid", "normal_cdf", "relu", "sigmoid", "silu", "softmax", "softplus",
@@ -84,6 +84,7 @@ def elu(x: Any, alpha: float = 1.0, *, out: Any = None) -> Any:
 
     Source: Clevert, Unterthiner and Hochreiter, *Fast and accurate deep network learning by ELUs* (2016).
     """
+    x = floating(x)
     y = np.multiply(np.expm1(np.minimum(x, 0, out=out), out=out), alpha, out=out)
     if alpha <= 1:  # then α(eˣ − 1) is not below x < 0
         return np.maximum(x, y, out=out)
@@ -148,8 +149,8 @@ def normal_cdf(x: Any, *, out: Any = None, scratch: Any = None) -> Any:
 
     Source: Schonfelder, *Chebyshev expansions for the error and related functions*, Math. Comp. 32 (1978).
     """
-    x = array(x)
-    y = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else float) if out is None else out
+    x = floating(x)
+    y = np.empty(x.shape, x.dtype) if out is None else out
     s = np.empty_like(y) if scratch is None else scratch
     coefficients = _tail_polynomial(18 if y.dtype.itemsize > 4 else 9)
     np.minimum(np.absolute(x, s), 40, out=s)  # z; Φ(−40) is 0 already
@@ -224,7 +225,7 @@ def softplus(x: Any, *, out: Any = None) -> Any:
     >>> softplus(numpy.array([-1e4, 1e4])).tolist()
     [0.0, 10000.0]
     """
-    return np.logaddexp(x, 0, out=out)
+    return np.logaddexp(floating(x), 0, out=out)
 
 
 @op(symbol="logsigmoid", vjp=(lambda g, y, x: g * sigmoid(-x),), takes_out=True, examples=SHAPES)
@@ -234,7 +235,7 @@ def logsigmoid(x: Any, *, out: Any = None) -> Any:
     >>> logsigmoid(numpy.array([-1e4, 1e4])).tolist()
     [-10000.0, -0.0]
     """
-    return np.negative(np.logaddexp(np.negative(x, out=out), 0, out=out), out=out)
+    return np.negative(np.logaddexp(np.negative(floating(x), out=out), 0, out=out), out=out)
 
 
 SHORT = 64
@@ -282,7 +283,7 @@ def softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
     >>> softmax(numpy.array([1e4, 1e4])).tolist()
     [0.5, 0.5]
     """
-    x = array(x)
+    x = floating(x)
     e = np.exp(np.subtract(x, _largest(x, axis, out), out), out)
     return np.divide(e, np.add.reduce(e, axis=axis, keepdims=True), out=out)
 
@@ -300,7 +301,7 @@ def log_softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
     >>> log_softmax(numpy.array([0.0, 1e4])).tolist()
     [-10000.0, 0.0]
     """
-    x = array(x)
+    x = floating(x)
     largest = _largest(x, axis, out)
     z = np.subtract(x, largest, out)
     total = np.add.reduce(np.exp(z, out), axis=axis, keepdims=True)

@@ -19,9 +19,14 @@ from tinygrad_edu.op import at, composite, example, nonzero, op, spread
 from tinygrad_edu.ops.agreed import over, times_over
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import AXES, EMPTY, kept
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.shaping import array, floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def _magnitudes(x: Any) -> Any:
+    """Real floating numbers with the norms of x."""
+    return np.abs(x) if x.dtype.kind == "c" else floating(x)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -48,7 +53,7 @@ def euclidean_norm(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any
     (5.0, [0.6, 0.8])
     """
     if out is None:
-        x = np.abs(x) if x.dtype.kind == "c" else x
+        x = _magnitudes(x)
         return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
     return np.sqrt(np.add.reduce(np.multiply(x, x, scratch), axis, None, out, keepdims), out)
 
@@ -95,12 +100,7 @@ def p_norm(x: Any, p: float, axis: Any = None, *, keepdims: bool = False) -> Any
     (4.0, [0.0, 1.0])
     """
     with np.errstate(divide="ignore"):  # for p < 0, 1 / 0 = ∞, of which the norm is 0
-        return np.add.reduce(np.abs(x) ** p, axis=axis, keepdims=keepdims) ** (1 / p)
-
-
-def _magnitudes(x: Any) -> Any:
-    """Numbers with the norms of x, that can be differentiated: whole numbers as floating ones, complex ones as |x|."""
-    return np.abs(x) if x.dtype.kind == "c" else x if x.dtype.kind == "f" else np.astype(x, float)
+        return np.add.reduce(np.abs(floating(x)) ** p, axis=axis, keepdims=keepdims) ** (1 / p)
 
 
 def _vector_norm(x: Any, p: Any, axis: Any, keepdims: bool) -> Any:

@@ -374,5 +374,6 @@ def matvec(a: Any, x: Any) -> Any:
     examples=[example((3,), (3, 2)), example((4, 3), (2, 1, 3, 2))],
 )
 def vecmat(x: Any, a: Any) -> Any:
-    """y = xᵀ·a for stacks of vectors x and of matrices a, broadcast together."""
+    """y = xᵀ·a for stacks of vectors x and of matrices a, broadcast together; of complex vectors, the conjugates."""
+    x = np.conjugate(x) if x.dtype.kind == "c" else x
     return np.squeeze(np.matmul(np.expand_dims(x, -2), a), -2)

@@ -439,7 +439,6 @@ SPREADS = (
     answers=(np.var,),
     bind=_bind_spread,
     takes_out=True,
-    analytic=True,
     formulas=[
         (
             "∂L/∂x = ∂L/∂y·2(x − mean(x))/(n − c)",
@@ -454,7 +453,7 @@ SPREADS = (
 def var(
     x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False, out: Any = None, scratch: Any = None
 ) -> Any:
-    """y = Σ (x − mean x)² / (n − c): the variance. c = 0 describes the numbers at hand (NumPy's default), c = 1
+    """y = Σ |x − mean x|² / (n − c): the variance. c = 0 describes the numbers at hand (NumPy's default), c = 1
     (PyTorch's) estimates without bias from a sample; it is called `correction` or `ddof`.
 
     The naive mean(x²) − (mean x)² cancels where the mean is large against the spread, and may come out negative.
@@ -464,8 +463,11 @@ def var(
     >>> round(x.var().item(), 4), x.var(correction=1).item()
     (0.6667, 1.0)
     """
-    d = np.subtract(x, mean(x, axis=axis, keepdims=True), scratch)  # as in `deviation`
-    d = np.subtract(d, mean(d, axis=axis, keepdims=True), scratch)
+    if x.dtype.kind == "c":
+        d, scratch = np.abs(deviation(x, axis)), None
+    else:
+        d = np.subtract(x, mean(x, axis=axis, keepdims=True), scratch)  # as in `deviation`
+        d = np.subtract(d, mean(d, axis=axis, keepdims=True), scratch)
     y = mean.forward(np.multiply(d, d, scratch), axis, keepdims=keepdims, out=out)
     if correction == 0:
         return y
@@ -484,7 +486,6 @@ def var(
     answers=(np.std,),
     bind=_bind_spread,
     takes_out=True,
-    analytic=True,
     formulas=[
         (
             "∂L/∂x = ∂L/∂y·(x − mean(x))/(y·(n − c)), and 0 where y = 0",

@@ -260,7 +260,8 @@ def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     >>> ediff1d(tg.Tensor([1, 4, 9]), to_begin=0).tolist()
     [0, 3, 5]
     """
-    steps = np.diff(np.ravel(x))
+    row = np.ravel(x)
+    steps = row[1:] - row[:-1]
     parts = [array(part) for part in (to_begin, steps, to_end) if part is not None]
     for part in parts:
         if not np.can_cast(part.dtype, steps.dtype, "same_kind"):

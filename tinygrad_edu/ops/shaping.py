@@ -25,6 +25,12 @@ def array(x: Any) -> Any:
     return x if hasattr(x, "ndim") else np.asarray(x)
 
 
+def floating(x: Any) -> Any:
+    """x as floating numbers, where it is none yet: integers and truths in float64, as in their mean."""
+    x = array(x)
+    return x if x.dtype.kind in "fc" else x.astype(float)
+
+
 def called(x: Any) -> str:
     """What an error calls x: its name, if it has one, and its shape."""
     return f"{getattr(x, 'name', None) or ''} {np.shape(x)}".lstrip()
