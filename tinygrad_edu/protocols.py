@@ -33,9 +33,7 @@ ASKS: set[Any] = {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.min_scalar_type, np.common_type,
     np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.allclose, np.array_equal, np.array_equiv,
     np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.shares_memory, np.may_share_memory,
-    np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values,
-    np.isin, np.intersect1d, np.union1d, np.setdiff1d, np.setxor1d,
-    np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges, np.digitize, np.searchsorted, np.bincount,
+    np.isin, np.histogram2d, np.histogramdd, np.digitize, np.searchsorted, np.bincount,
     np.array2string, np.array_repr, np.array_str, np.save, np.savez, np.savez_compressed, np.savetxt,
     np.lexsort, np.argpartition, np.argwhere, np.flatnonzero, np.isneginf, np.isposinf, np.linalg.matrix_rank,
 }  # fmt: skip
@@ -62,7 +60,7 @@ def _any_order(name: str, order: Any) -> None:
         )
 
 
-_WEIGHTS = {np.bincount: 1, np.histogram: 4, np.histogram2d: 5, np.histogramdd: 4}
+_WEIGHTS = {np.bincount: 1, np.histogram2d: 5, np.histogramdd: 4}
 """At which position functions of counts, whose derivative is 0, take weights: in these they are linear."""
 
 
@@ -75,6 +73,33 @@ def _refuse_weights(function: Any, args: Any, kwargs: Any) -> None:
             f"np.{function.__name__} is not recorded, so the gradient of its weights, {weights._describe()}, would be "
             "lost; write tg.scatter_add(np.zeros(n), bins, weights), or pass weights.numpy()"
         )
+
+
+_BINNED = {np.histogram2d: 2, np.histogramdd: 1}
+"""How many arguments, before `bins` and `range`, the edges of bins are computed from."""
+
+
+def _refuse_edges(function: Any, args: Any, kwargs: Any) -> None:
+    """Raise if the edges of a histogram in several dimensions are to be differentiated."""
+    if function not in _BINNED:
+        return
+    at = _BINNED[function]
+    bins, range = [kwargs.get(name, args[i] if len(args) > i else None) for i, name in enumerate(("bins", "range"), at)]
+    given = isinstance(bins, list | tuple) and all(np.ndim(numbers(part)) for part in bins)
+    data = [] if given or range is not None else [*args[:at], *[kwargs.get(name) for name in ("x", "y", "sample")]]
+    for t in _tensors([*data, bins]):
+        if t._requires_grad:
+            raise TypeError(
+                f"np.{function.__name__} computes the edges of its bins from {t._describe()}, and their gradient would be "
+                "lost; write range=, or pass the numbers: t.numpy()"
+            )
+
+
+def _tensors(value: Any) -> list[Any]:
+    """The tensors in lists and tuples."""
+    if isinstance(value, list | tuple):
+        return [t for part in value for t in _tensors(part)]
+    return [value] if isinstance(value, NumPyProtocols) else []
 
 
 def numbers(value: Any, what: str | None = "the numbers") -> Any:
@@ -118,6 +143,7 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     _describe: Callable[[], str]
     _requires_grad: bool
     _refuse_taped: Callable[[str], None]
+    _reorder: Callable[..., None]
     op: Any
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
@@ -141,6 +167,7 @@ class NumPyProtocols(NDArrayOperatorsMixin):
             ungraphed([*args[1:2], kwargs.get("fill_value")], "full_like", "t * tg.ones_like(x)")
         if function in ASKS:
             _refuse_weights(function, args, kwargs)
+            _refuse_edges(function, args, kwargs)
             what = f"np.{function.__name__}"
             return function(
                 *numbers(args[:1], None if function is np.full_like else what),
@@ -273,14 +300,14 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
         return ANSWERS[np.trace](self, offset, axis1, axis2, dtype, out)
 
-    def sort(self, axis: int | None = -1) -> Any:
-        return np.sort(self, axis=axis)
+    def sort(self, axis: int = -1, kind: Any = None, *, stable: bool | None = None) -> None:
+        self._reorder(np.sort, axis, kind=kind, stable=stable)
 
     def argsort(self, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
         return ANSWERS[np.argsort](self, axis, kind, order, stable=stable)
 
-    def partition(self, kth: Any, axis: int | None = -1) -> Any:
-        return np.partition(self, kth, axis=axis)
+    def partition(self, kth: Any, axis: int = -1) -> None:
+        self._reorder(np.partition, axis, kth=kth)
 
     def clip(self, min: Any = None, max: Any = None, out: Any = None, **options: Any) -> Any:
         return ANSWERS[np.clip](self, min, max, out, **options)
@@ -435,7 +462,7 @@ def _cure(name: str) -> str | None:
         return f"write {HERE[name]}" + ("; there is one device, so .to(device) is left out" if name == "to" else "")
     if name in MEMORY:
         return "its numbers are a NumPy array, in the memory of this computer: leave it out"
-    if name.endswith("_") or name in ("fill", "put", "resize"):
+    if name.endswith("_") or name in ("fill", "put", "resize", "setfield", "setflags"):
         return "to write in place: with no_grad(): t += …, or t[...] = …"
     function = getattr(np, name, None)
     if function in ANSWERS:

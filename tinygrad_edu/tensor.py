@@ -12,6 +12,7 @@ written, and refuses what would look at the numbers, which are others in the nex
 from __future__ import annotations
 
 import dis
+import operator
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -626,6 +627,23 @@ class Tensor(NumPyProtocols):
 
     def __delitem__(self, key: Any) -> None:
         raise TypeError("elements cannot be deleted out of a Tensor; write np.delete(t, index, axis)")
+
+    def _reorder(self, function: Any, axis: int, **settings: Any) -> None:
+        """Write np.sort(self), or np.partition, into self, as the methods of arrays do; what is in a graph refuses."""
+        axis = operator.index(axis)  # None would make one row of all
+        if self._recorded() or (self._requires_grad and RECORDING.get().enabled):
+            more = "".join(f", {key}" for key in settings if key == "kth")
+            raise RuntimeError(
+                f".{function.__name__}() writes in place, and {self._describe()} is part of a graph; "
+                f"write y = np.{function.__name__}(t{more})"
+            )
+        tape = RECORDING.get().tape
+        if tape is not None:
+            with recording(enabled=False):
+                tape.write(self, function(self, axis=axis, **settings))
+            return
+        self._data[...] = function(self._data, axis=axis, **settings)
+        self._written()
 
     def _in_place(self, ufunc: Any, other: Any) -> Tensor:
         """`self ∘= other`: a leaf under no_grad is written; a leaf that requires a gradient refuses; else a new value."""

@@ -1,0 +1,339 @@
+"""Sets and histograms: which numbers there are, and how often.
+
+Which places of an array hold the elements of a set is an integer question, recorded as one; the elements are then
+taken from these places, so that each has its gradient back where it was found: at the first of several equal ones.
+How often they are there is counted on the numbers, outside the graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy
+
+from tinygrad_edu.op import composite, example, op, spread
+from tinygrad_edu.ops.shaping import array, called
+from tinygrad_edu.protocols import numbers
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+# ---------------------------------------------------------------------------------------------------
+# Places
+
+
+@op(symbol="first", domain=spread, examples=[example((5,)), example((3, 2), 0), example((3,), equal_nan=False, ordered=False)])
+def first_places(x: Any, axis: int | None = None, *, equal_nan: bool = True, ordered: bool = True) -> Any:
+    """Where each different element of x (in one row), or slice along `axis`, is first: in their rising order, or in NumPy's.
+
+    >>> first_places(numpy.array([3.0, 1.0, 3.0]))
+    array([1, 0])
+    """
+    places = np.unique(x, return_index=True, axis=axis, equal_nan=equal_nan)[1]
+    return places if ordered else places[np.argsort(np.argsort(np.unique_values(x)))]
+
+
+@op(symbol="once", domain=spread, examples=[example((5,))])
+def single_places(x: Any) -> Any:
+    """Where the elements are that x has once, in their rising order.
+
+    >>> single_places(numpy.array([3.0, 1.0, 3.0]))
+    array([1])
+    """
+    _, places, counts = np.unique(x, return_index=True, return_counts=True)
+    return places[counts == 1]
+
+
+@op(symbol="not in", arity=2, domain=spread, examples=[example((5,), (3,)), example((2, 2), (4,), True)])
+def other_places(a: Any, b: Any, assume_unique: bool = False) -> Any:
+    """Where a has elements that b has not; each once and in rising order, unless they are taken to be so (`assume_unique`).
+
+    >>> other_places(numpy.array([3.0, 1.0, 3.0]), numpy.array([1.0]))
+    array([0])
+    """
+    if assume_unique:
+        return np.flatnonzero(np.isin(a, b, assume_unique=True, invert=True))
+    values, places = np.unique(a, return_index=True)
+    return places[np.isin(values, b, assume_unique=True, invert=True)]
+
+
+@op(symbol="common", arity=2, outputs=2, domain=spread, examples=[example((5,), (3,)), example((4,), (2, 2), True)])
+def common_places(a: Any, b: Any, assume_unique: bool = False) -> tuple[Any, Any]:
+    """Where a, and where b, has the elements that both have, in their rising order.
+
+    >>> common_places(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0]))
+    (array([0]), array([1]))
+    """
+    return tuple(np.intersect1d(a, b, assume_unique, return_indices=True)[1:])  # type: ignore[return-value]  # two
+
+
+# ---------------------------------------------------------------------------------------------------
+# Sets
+
+
+def _values(x: Any, axis: int | None = None, **settings: bool) -> Any:
+    x = np.ravel(x) if axis is None else x
+    return np.take(x, first_places(x, axis, **settings), axis=0 if axis is None else axis)
+
+
+_SETS = (example((5,)), example((2, 3)), example(np.array([2, 1, 2, 3])), example((0,)))
+
+
+@composite(
+    answers=(np.unique,),
+    domain=spread,
+    formulas=["∂L/∂x = 0 but ∂L/∂x[first places] = ∂L/∂y"],
+    examples=[
+        *_SETS,
+        example((3, 2), axis=0),
+        example((2, 3), True, True, True, axis=-1),
+        example(np.array([1, 1]), equal_nan=False),
+        example(np.array([2, 1]), sorted=False),
+    ],
+)
+def unique(
+    x: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+    axis: int | None = None, *, equal_nan: bool = True, sorted: bool = True,
+) -> Any:  # fmt: skip
+    """The different elements of x, rising; or its different slices along `axis`. Each has its gradient where it was first.
+
+    With `return_index`, `return_inverse`, `return_counts` also where these are, which of them x[i] is, and how often
+    they are there: integers, outside the graph.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor([3.0, 1.0, 3.0], requires_grad=True)
+    >>> unique(x).sum().backward()
+    >>> x.grad.tolist()
+    [1.0, 1.0, 0.0]
+    """
+    x = array(x)
+    y = _values(x, axis, equal_nan=equal_nan)
+    if not (return_index or return_inverse or return_counts):
+        return y
+    _, *counted = np.unique(
+        numbers(x, "np.unique"), return_index, return_inverse, return_counts, axis, equal_nan=equal_nan
+    )
+    return (y, *counted)
+
+
+@composite(answers=(np.unique_values,), domain=spread, formulas=unique.formulas, examples=_SETS)
+def unique_values(x: Any) -> Any:
+    """The different elements of x, each NaN for itself, in no order: see `unique`.
+
+    >>> sorted(unique_values(numpy.array([3.0, 1.0, 3.0])).tolist())
+    [1.0, 3.0]
+    """
+    return _values(array(x), equal_nan=False, ordered=False)
+
+
+class UniqueCounts(NamedTuple):
+    """What `unique_counts` returns."""
+
+    values: Any
+    counts: Any
+
+
+class UniqueInverse(NamedTuple):
+    """What `unique_inverse` returns."""
+
+    values: Any
+    inverse_indices: Any
+
+
+class UniqueAll(NamedTuple):
+    """What `unique_all` returns."""
+
+    values: Any
+    indices: Any
+    inverse_indices: Any
+    counts: Any
+
+
+@composite(answers=(np.unique_counts,), domain=spread, formulas=unique.formulas, examples=_SETS)
+def unique_counts(x: Any) -> UniqueCounts:
+    """The different elements of x, and how often they are there: see `unique`.
+
+    >>> unique_counts(numpy.array([3.0, 1.0, 3.0])).counts
+    array([1, 2])
+    """
+    return UniqueCounts(*unique(x, return_counts=True, equal_nan=False))
+
+
+@composite(answers=(np.unique_inverse,), domain=spread, formulas=unique.formulas, examples=_SETS)
+def unique_inverse(x: Any) -> UniqueInverse:
+    """The different elements of x, and which of them each element is: see `unique`.
+
+    >>> unique_inverse(numpy.array([3.0, 1.0, 3.0])).inverse_indices
+    array([1, 0, 1])
+    """
+    return UniqueInverse(*unique(x, return_inverse=True, equal_nan=False))
+
+
+@composite(answers=(np.unique_all,), domain=spread, formulas=unique.formulas, examples=_SETS)
+def unique_all(x: Any) -> UniqueAll:
+    """The different elements of x, where they are first, which of them each element is, and how often: see `unique`.
+
+    >>> unique_all(numpy.array([3.0, 1.0, 3.0])).indices
+    array([1, 0])
+    """
+    return UniqueAll(*unique(x, True, True, True, equal_nan=False))
+
+
+@composite(
+    answers=(np.union1d,),
+    domain=spread,
+    formulas=["∂L/∂a = 0 but ∂L/∂a[first places] = ∂L/∂y", "∂L/∂b = 0 but ∂L/∂b[places of what a has not] = ∂L/∂y"],
+    examples=[example((3,), (4,)), example(np.array([[3, 2]]), np.array([1, 1, 2]))],
+)
+def union1d(a: Any, b: Any) -> Any:
+    """The different elements of a and b, rising. What both have has its gradient in a.
+
+    >>> union1d(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0])).tolist()
+    [1.0, 2.0, 3.0]
+    """
+    return _values(np.concatenate([array(a), array(b)], axis=None))
+
+
+_COMMON = np.array([2, 5, 1])  # integers, since floating numbers in common are a kink
+
+
+@composite(
+    answers=(np.intersect1d,),
+    domain=spread,
+    formulas=["∂L/∂a = 0 but ∂L/∂a[places] = ∂L/∂y, half of it if b has a gradient too", "∂L/∂b: likewise"],
+    examples=[
+        example(np.array([1, 3, 2]), _COMMON),
+        example(np.array([3, 1]), _COMMON, assume_unique=True),
+        example(_COMMON, np.array([[1, 3], [2, 1]]), return_indices=True),
+    ],
+)
+def intersect1d(a: Any, b: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
+    """The elements that a and b have in common, rising, and with `return_indices` where each has them. Like a tie of
+    `maximum`, they share the gradient evenly if both a and b have one.
+
+    >>> intersect1d(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0])).tolist()
+    [3.0]
+    """
+    a, b = array(a), array(b)
+    here, there = common_places(a, b, assume_unique)
+    if not getattr(b, "requires_grad", False):
+        y = np.take(np.ravel(a), here)
+    else:
+        y = np.take(np.ravel(b), there)
+        y = (np.take(np.ravel(a), here) + y) / 2 if getattr(a, "requires_grad", False) else y
+    y = np.astype(y, np.result_type(a, b), copy=False) if y.dtype != np.result_type(a, b) else y
+    return (y, numbers(here, "np.intersect1d"), numbers(there, "np.intersect1d")) if return_indices else y
+
+
+@composite(
+    answers=(np.setdiff1d,),
+    domain=spread,
+    formulas=["∂L/∂a = 0 but ∂L/∂a[places of what b has not] = ∂L/∂y", "∂L/∂b = 0"],
+    examples=[
+        example((3,), (4,)),
+        example(np.array([1, 3, 3, 2]), np.array([[1], [7]])),
+        example((3,), (2,), assume_unique=True),
+    ],
+)
+def setdiff1d(a: Any, b: Any, assume_unique: bool = False) -> Any:
+    """The different elements of a that b has not, rising; in the order of a with `assume_unique`.
+
+    >>> setdiff1d(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0])).tolist()
+    [1.0]
+    """
+    a, b = array(a), array(b)
+    return np.take(np.ravel(a), other_places(a, b, assume_unique))
+
+
+@composite(
+    answers=(np.setxor1d,),
+    domain=spread,
+    formulas=["∂L/∂a = 0 but ∂L/∂a[places of what b has not] = ∂L/∂y", "∂L/∂b = 0 but ∂L/∂b[places of what a has not] = ∂L/∂y"],
+    examples=[
+        example((3,), (4,)),
+        example(np.array([1, 3, 3, 2]), np.array([[1], [7]])),
+        example((3,), (2,), assume_unique=True),
+    ],
+)  # fmt: skip
+def setxor1d(a: Any, b: Any, assume_unique: bool = False) -> Any:
+    """The different elements that either a or b has, but not both, rising.
+
+    >>> setxor1d(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0])).tolist()
+    [1.0, 2.0]
+    """
+    a, b = [np.ravel(array(x)) if assume_unique else _values(array(x)) for x in (a, b)]
+    both = np.concatenate([a, b])
+    return np.take(both, single_places(both))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Histograms
+
+
+def _edges(x: Any, bins: Any, range: Any, edges: Any) -> Any:
+    """The edges that NumPy has computed, recorded if they were computed from x or are recorded already."""
+    if np.ndim(bins):
+        return bins if hasattr(bins, "requires_grad") else edges  # as they were given
+    if range is not None or not x.size or not hasattr(x, "requires_grad"):
+        return edges
+    low, high = np.min(x), np.max(x)
+    if edges[-1] - edges[0] == 1 and (numbers(x) == numbers(x).flat[0]).all():
+        low, high = low - 0.5, high + 0.5
+    share = np.linspace(0, 1, len(edges), dtype=edges.dtype)
+    return low * (1 - share) + high * share
+
+
+_BINNED = (
+    example((7,), 3),
+    example((2, 4)),
+    example((5,), "sqrt"),
+    example((7,), bins=[-2.0, -0.5, 0.0, 2.0]),
+    example((7,), 4, range=(-1.0, 1.0)),
+    example(np.array([2, 2]), 2),
+    example((6,), 2, weights=np.arange(6)),
+)
+
+
+@composite(
+    answers=(np.histogram,),
+    domain=spread,
+    formulas=["∂L/∂x = 0 but at the smallest and the largest x, between which the edges lie"],
+    examples=[*_BINNED, example((7,), 3, density=True), example((7,), bins=[-2.0, 0.5, 2.0], density=True)],
+)
+def histogram(x: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> tuple[Any, Any]:
+    """(counts, edges): how many elements of x lie in each bin. Counts have no derivative; the edges and with `density`
+    the heights of the bars have one where they depend on x, whose smallest and largest element they are computed from.
+
+    >>> import tinygrad_edu as tg
+    >>> counts, edges = histogram(tg.Tensor([0.0, 1.0, 4.0], requires_grad=True), 2)
+    >>> counts.tolist(), edges.tolist()
+    ([2, 1], [0.0, 2.0, 4.0])
+    """
+    if getattr(weights, "requires_grad", False):
+        raise TypeError(
+            f"np.histogram is not recorded, so the gradient of its weights, {called(weights)}, would be lost; "
+            "write tg.scatter_add(np.zeros(n), bins, weights), or pass weights.numpy()"
+        )
+    x = array(x)
+    given = {"range": numbers(range), "weights": numbers(weights)}
+    counts, found = np.histogram(numbers(x, "np.histogram"), numbers(bins, "np.histogram"), **given)
+    edges = _edges(x, bins, range, found)
+    return (counts / counts.sum() / np.astype(edges[1:] - edges[:-1], float) if density else counts), edges
+
+
+@composite(
+    answers=(np.histogram_bin_edges,),
+    domain=spread,
+    formulas=histogram.formulas,
+    examples=_BINNED,
+)
+def histogram_bin_edges(x: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+    """The edges of the bins in which `histogram` counts.
+
+    >>> histogram_bin_edges(numpy.array([0.0, 1.0, 4.0]), 2).tolist()
+    [0.0, 2.0, 4.0]
+    """
+    x = array(x)
+    what = "np.histogram_bin_edges"
+    found = np.histogram_bin_edges(numbers(x, what), numbers(bins, what), numbers(range), numbers(weights))
+    return _edges(x, bins, range, found)
