@@ -133,7 +133,9 @@ def test_numbers_of_other_types_as_in_numpy(name):
                 expected, theirs = _outcome(call, function, arrays)
                 got, ours = _outcome(call, function, [tg.Tensor(a) for a in arrays])
                 if (theirs is None) != (ours is None):
-                    wrong.add(f"raises {ours!r:.120}" if ours else f"gives {got!r:.80}, but NumPy raises {theirs!r:.80}")
+                    wrong.add(
+                        f"raises {ours!r:.120}" if ours else f"gives {got!r:.80}, but NumPy raises {theirs!r:.80}"
+                    )
                 elif ours is None:
                     wrong.add(_differ(got, expected, TOLERANCE.get(dtype, 1e-9)))
         wrong -= {None}

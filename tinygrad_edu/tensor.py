@@ -12,6 +12,7 @@ written, and refuses what would look at the numbers, which are others in the nex
 from __future__ import annotations
 
 import dis
+import itertools
 import operator
 import sys
 import warnings
@@ -29,6 +30,28 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 _power = NumPyProtocols.__pow__
 
 _STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]  # the instruction of `array[i] = value`
+_STORING = frozenset(
+    ["fill", "fromiter", "setitem", "__setitem__"]
+)  # functions that do as it does: a.fill(t), np.fromiter(t, float)
+
+
+def _stores(frame: Any) -> bool:
+    """Whether the frame is about to store in an array: by an assignment, or by calling one of the functions that do."""
+    code, at = frame.f_code, frame.f_lasti
+    if code.co_code[at] == _STORE_SUBSCR:
+        return True
+    if _STORING.isdisjoint(code.co_names):
+        return False
+    line, _, column, _ = next(itertools.islice(code.co_positions(), at // 2, None))
+    if column is None:  # Python was told to forget where in its line an instruction stands
+        return False
+    # the function that is called was looked up where the call begins: np.fromiter in np.fromiter(t, float)
+    return any(
+        i.argval in _STORING
+        and i.positions is not None
+        and (i.positions.lineno, i.positions.col_offset) == (line, column)
+        for i in dis.get_instructions(code)
+    )
 
 
 class Extra:
@@ -419,11 +442,9 @@ class Tensor(NumPyProtocols):
     def _refuse_store(self) -> None:
         """Raise in `array[i] = t`, by which NumPy asks for a number behind the user's back; `float(t)` is explicit.
 
-        NumPy makes a ValueError of this one, which stays as its cause. `array.fill(t)` and `operator.setitem(array, i, t)`
-        cannot be told from `float(t)`: the instruction that the caller is at is a call in each.
+        NumPy makes a ValueError of this one, which stays as its cause.
         """
-        frame = sys._getframe(2)
-        if self._requires_grad and frame.f_code.co_code[frame.f_lasti] == _STORE_SUBSCR:
+        if self._requires_grad and _stores(sys._getframe(2)):
             raise RuntimeError(
                 f"storing {self._describe()}, which is part of a graph, in an array would cut it silently; "
                 "write .item() to leave the graph, or np.stack([...]) to join tensors into one"

@@ -69,7 +69,6 @@ def round(x: Any, decimals: int = 0, *, out: Any = None) -> Any:
     return np.round(x, decimals, out=out)
 
 
-
 def _absolute_rule(g: Any, y: Any, x: Any) -> Any:
     """∂L/∂y·sign(x); of even powers of |x|, where ∂L/∂y = k·|x|, that is k·x, which has a derivative at 0."""
     k = quotient(g, y)

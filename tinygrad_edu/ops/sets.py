@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from tinygrad_edu.op import composite, example, op, spread
-from tinygrad_edu.ops.shaping import array, called
+from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -22,7 +22,11 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 # Places
 
 
-@op(symbol="first", domain=spread, examples=[example((5,)), example((3, 2), 0), example((3,), equal_nan=False, ordered=False)])
+@op(
+    symbol="first",
+    domain=spread,
+    examples=[example((5,)), example((3, 2), 0), example((3,), equal_nan=False, ordered=False)],
+)
 def first_places(x: Any, axis: int | None = None, *, equal_nan: bool = True, ordered: bool = True) -> Any:
     """Where each different element of x (in one row), or slice along `axis`, is first: in their rising order, or in NumPy's.
 
@@ -311,7 +315,7 @@ def histogram(x: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     """
     if getattr(weights, "requires_grad", False):
         raise TypeError(
-            f"np.histogram is not recorded, so the gradient of its weights, {called(weights)}, would be lost; "
+            f"np.histogram is not recorded, so the gradient of its weights, {weights._describe()}, would be lost; "
             "write tg.scatter_add(np.zeros(n), bins, weights), or pass weights.numpy()"
         )
     x = array(x)
