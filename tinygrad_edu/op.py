@@ -146,11 +146,11 @@ class At:
     """A point where the derivative is a convention: at `inputs` (numbers), the gradients are exactly these."""
 
     inputs: tuple[float, ...]
-    gradients: tuple[float, ...]
+    gradients: tuple[float | None, ...]
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def at(*inputs: float, gradient: float | tuple[float, ...], **settings: Any) -> At:
+def at(*inputs: float, gradient: float | tuple[float | None, ...], **settings: Any) -> At:
     """The derivative agreed on at a kink: `at(0.0, gradient=0.0)` says relu′(0) = 0."""
     return At(inputs, gradient if isinstance(gradient, tuple) else (gradient,), settings)
 

@@ -269,6 +269,8 @@ COUNTERPARTS |= {
     "nansum": reduction(T.nansum), "nanmean": reduction(T.nanmean), "logsumexp": reduction(T.logsumexp),
     "ptp": reduction(lambda x, d, k: T.amax(x, d, k) - T.amin(x, d, k)),
     "euclidean_norm": reduction(lambda x, d, k: L.vector_norm(x, 2, d, k)),
+    "p_norm": lambda x, p, axis=None, keepdims=False: L.vector_norm(x, p, axis, keepdims),
+    "root": T.sqrt, "power_log": lambda a, b, n: a**b * T.log(a) ** n,
     "count_nonzero": one_at_a_time(lambda x, d: T.count_nonzero(x, d)),
     "any": one_at_a_time(T.any), "all": one_at_a_time(T.all),
     "argmax": one_at_a_time(T.argmax), "argmin": one_at_a_time(T.argmin),

@@ -277,7 +277,7 @@ def _power_log_by_a(g: Any, y: Any, a: Any, b: Any, *, n: int) -> Any:
 
 @op(
     symbol=lambda *, n: f"aᵇ·(ln a)^{n}",
-    vjp=(_power_log_by_a, lambda g, y, a, b, *, n: g * power_log(a, b, n + 1)),
+    vjp=(_power_log_by_a, lambda g, y, a, b, *, n: g * power_log(a, b, n + 1)),  # type: ignore[has-type]  # it follows
     formulas=(
         lambda g, y, a, b, *, n: g * (b * y + n * a**b * np.log(a) ** (n - 1)) / a,
         lambda g, y, a, b, *, n: g * y * np.log(a),

@@ -68,7 +68,7 @@ def common_places(a: Any, b: Any, assume_unique: bool = False) -> tuple[Any, Any
     >>> common_places(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0]))
     (array([0]), array([1]))
     """
-    return tuple(np.intersect1d(a, b, assume_unique, return_indices=True)[1:])  # type: ignore[return-value]  # two
+    return tuple(np.intersect1d(a, b, assume_unique, return_indices=True)[1:])
 
 
 # ---------------------------------------------------------------------------------------------------
