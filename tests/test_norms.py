@@ -76,7 +76,10 @@ NO_SECOND = {
     "norm of rows": lambda x: _rows(x).sum(),
     "norm times x": lambda x: _norm(x) * x[0],
     "norm to 1.5": lambda x: _norm(x) ** 1.5,
-    "norm plus its square": lambda x: _norm(x) + _norm(x) ** 2,
+    "norm plus its square": lambda x: (n := _norm(x)) + n**2,
+    "square plus norm": lambda x: (n := _norm(x)) ** 2 + n,
+    "one row times another": lambda x: (r := _rows(x))[0] * r[1],
+    "rows times rows, turned": lambda x: ((r := _rows(x)) * r[::-1]).sum(),
     "hypot": lambda x: np.hypot(x[0], x[1]),
     "angle": lambda x: np.arctan2(x[0], x[1]),
     "3-norm": lambda x: np.linalg.norm(x, 3),
@@ -187,6 +190,14 @@ def test_a_record_of_a_gradient_serves_other_points_too():
     (g,) = tg.grad([n**2 + n**4], [x], create_graph=True)
     second = tg.grad(g[0] + 3 * g[1], x, create_graph=True)
     np.testing.assert_allclose(tg.evaluate(second, {x: np.zeros(2)}), [2, 6])
+
+
+@pytest.mark.parametrize("name", ["power", "std", "rows", "frobenius"])
+def test_second_derivatives_at_zero_in_float16(name):
+    f, expected = SMOOTH[name]
+    second = tg.hessian(f, np.zeros(2, np.float16))
+    assert second.dtype == np.float16
+    np.testing.assert_allclose(second.numpy(), expected)
 
 
 def test_a_row_of_zeros_among_others():

@@ -49,7 +49,8 @@ def agreed(x: Any, where: Any, *, out: Any = None) -> Any:
 
 def over(a: Any, y: Any) -> Any:
     """a/y, agreed to be 0 where y = 0."""
-    return agreed(a / y, y == 0)
+    zero = y == 0
+    return (agreed.forward if isinstance(zero, np.generic) else agreed)(a / y, zero)  # a number is computed at once
 
 
 def times_over(g: Any, a: Any, y: Any) -> Any:
