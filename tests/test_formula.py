@@ -315,7 +315,7 @@ def gaps(values):
 
 def by_svd(g, y, x):
     (gu, gs, gv), (u, s, v) = (g[0], g[1], g[2].T), (y[0], y[1], y[2].T)
-    f, big = gaps(s**2), np.diag(s)
+    f, big = gaps(s) / (s + s[:, None]), np.diag(s)
     j, k = f * (u.T @ gu), f * (v.T @ gv)
     return u @ (np.diag(gs) + (j + j.T) @ big + big @ (k + k.T)) @ v.T
 
@@ -345,6 +345,7 @@ TRANSLATED = {
         [sum(g[s] * np.prod(np.delete(x[: s + 1], t)) for s in range(t, len(x))) for t in range(len(x))]
     ),
     "cumsum": lambda g, y, x, **_: np.array([sum(g[t:]) for t in range(len(x))]),
+    "cut_off": lambda g, y, x, where, **_: np.zeros_like(x),
     "diagonal": lambda g, y, x, **_: np.diag(g),
     "eigh": lambda g, y, x, **_: sym(y[1] @ (np.diag(g[0]) + gaps(y[0]) * (y[1].T @ g[1])) @ y[1].T),
     "from_diagonal": lambda g, y, x, **_: np.diagonal(g),

@@ -20,6 +20,7 @@ from tinygrad_edu.graph import (
     enable_grad,
     evaluate,
     is_grad_enabled,
+    limits_in,
     no_grad,
     recording,
     refuse_masked,
@@ -228,6 +229,39 @@ def grad(
                 result = _tensor(x, total, held) if create_graph else x._plain(_own(total, held))
                 results.append(result if tape is None or keeps_graph else result._alias())
     return results[0] if single else tuple(results)
+
+
+def along(y: Node, node: Node, direction: Sequence[Any], orders: int) -> Any:
+    """How `y` changes as the results of `node` move along `direction`, while what `node` was computed from stays.
+
+    Recorded, and of the shape of `y`. A result that stays has None in `direction`; limits on the way are right for
+    `orders` derivatives. So a gradient rule of `node` differentiates the gradient that comes in. It goes back twice, as
+    `jvp` does, and runs no hooks.
+    """
+    u = leaf_to_differentiate(np.zeros_like(y._data))
+    slope = None
+    if y._requires_grad:
+        back = _back_to(node, {y: u}, node, orders)
+        pairs = [
+            (g, y._plain(np.broadcast_to(d, g.shape).astype(g.dtype)))
+            for g, d in zip(back or (), direction, strict=False)
+            if d is not None and hasattr(g, "_data") and g._requires_grad
+        ]
+        slope = _back_to(u, dict(pairs), node, orders)
+    return y._plain(np.zeros_like(y._data)) if slope is None else slope
+
+
+def _back_to(x: Node, totals: dict[Node, Any], end: Node, orders: int) -> Any:
+    """The total that a recorded walk from `totals` gives at `x`, or None; what `end` was computed from is not looked at."""
+    order, leads = topological(list(totals), leaves=False, ends={end}), {x}
+    for node in order:
+        if not leads.isdisjoint(node.inputs):
+            leads.add(node)
+    order = [node for node in order if node in leads and node is not x]
+    limits = limits_in(order, orders, end)
+    with recording(limits=limits, anomaly=False):
+        walk(order, totals, leads=leads, create_graph=True, limits=limits, hooks=False)
+    return totals.get(x)
 
 
 # ---------------------------------------------------------------------------------------------------

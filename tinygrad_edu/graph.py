@@ -21,6 +21,7 @@ import linecache
 import operator
 import os
 import sys
+import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
@@ -46,6 +47,7 @@ class Recording:
     anomaly: bool = False
     differentiating: bool = False  # inside a function that jacobian() or its like differentiates
     tape: Any = None  # of the function being recorded for replay: every op is recorded, writes go over it
+    limits: Mapping[Node, int] | None = None  # of the walk in progress: see `limits_in`
 
 
 RECORDING: ContextVar[Recording] = ContextVar("RECORDING", default=Recording())  # noqa: B039 (frozen)
@@ -297,6 +299,8 @@ def walk(
     keep: set[Node] | frozenset[Node] = frozenset(),
     create_graph: bool = False,
     free: bool = False,
+    limits: Mapping[Node, int] | None = None,
+    hooks: bool = True,
 ) -> None:
     """The chain rule, from the outputs back to the leaves.
 
@@ -305,8 +309,14 @@ def walk(
     so each rule runs once a use: contribution = (∂L/∂y)·(∂y/∂x), summed over the axes along which x was broadcast;
     `visit(node, position, contribution)` is shown each. With `leads`, only inputs in it are followed. With
     `create_graph` the rules run on tensors, and so are recorded; without, on arrays. With `free`, each node lets go
-    of its inputs once it has been read.
+    of its inputs once it has been read. `limits` are those of `limits_in(order)`, left out to have them found; without
+    `hooks`, those of the nodes are not run.
     """
+    if LIMITS and limits is None:
+        limits = limits_in(order, 2 if create_graph else 1)
+        if limits:
+            _walk_recorded(order, totals, visit, limits, leads=leads, keep=keep, create_graph=create_graph, free=free)
+            return
     if RECORDING.get().anomaly:
         visit = _refuse_nan(visit)
     ours: set[Node] = set()  # totals that this walk allocated, and so may add to in place
@@ -316,7 +326,7 @@ def walk(
         if g is None:
             continue
         op, extra = node.op, node._extra
-        if extra is not None:
+        if extra is not None and hooks:
             g = extra.run_hooks(g, node, create_graph)
         if op is None or (keep and node in keep) or (extra is not None and extra.retains):
             totals[node] = g
@@ -358,6 +368,76 @@ def walk(
             raise
         if free:
             node.inputs = FREED
+
+
+LIMITS: dict[int, weakref.ref[Node]] = {}
+"""Living results, by their address, whose gradient takes a limit 0/0 at the values they have, such as eigenvectors of equal
+eigenvalues. The rule finds it by differentiating the gradient that comes in, so the walk to it has to be recorded."""
+
+
+def note_limit(node: Node) -> None:
+    """Add a result to `LIMITS`, as long as it lives."""
+    key = id(node)
+    LIMITS[key] = weakref.ref(node, lambda _: LIMITS.pop(key, None))
+
+
+def limits_in(order: Sequence[Node], orders: int, end: Node | None = None) -> dict[Node, int]:
+    """Of each node in `order` that takes a limit, but not of `end`, how many derivatives the limit has to be right for.
+
+    That is `orders`, and one more for each such node that it was computed from: they differentiate its rule.
+    """
+    if not any(id(node) in LIMITS for node in order):
+        return {}
+    found: dict[Node, int] = {}
+    before: dict[Node, int] = {}  # how many on the longest way to a node
+    for node in order:
+        count = max([before.get(x, 0) for x in node.inputs], default=0)
+        if id(node) in LIMITS and node.inputs[0] is not end:
+            found[node.inputs[0]] = orders + count
+            count += 1
+        if count:
+            before[node] = count
+    return found
+
+
+def _walk_recorded(
+    order: list[Node],
+    totals: dict[Node, Any],
+    visit: Callable[[Node, int, Any], None] | None,
+    limits: Mapping[Node, int],
+    *,
+    create_graph: bool,
+    free: bool,
+    **options: Any,
+) -> None:
+    """`walk`, recorded as far as nodes take limits, whatever is asked for. Nothing is freed before they have."""
+    start = 0 if create_graph else next(i for i, node in enumerate(order) if node in limits)
+    recorded = order[start:]
+    del order[start:]
+    nodes = recorded.copy() if free else []
+    if not create_graph:
+        for x, g in totals.items():
+            totals[x] = x._plain(g)
+
+    def look(node: Node, i: int, contribution: Any) -> None:
+        if visit is not None:
+            visit(node, i, contribution if create_graph else _numbers(contribution))
+
+    with recording(enabled=True, limits=limits):
+        walk(recorded, totals, look, create_graph=True, limits=limits, **options)
+    if not create_graph:
+        for x, g in totals.items():
+            totals[x] = [_numbers(part) for part in g] if isinstance(g, list) else _numbers(g)
+    for node in nodes:
+        if node.op is not None:
+            node.inputs = FREED
+    if order:
+        walk(order, totals, visit, create_graph=create_graph, free=free, limits={}, **options)
+
+
+def _numbers(g: Any) -> Any:
+    """The array of a tensor; anything else as it is."""
+    return getattr(g, "_data", g)
 
 
 def _explain_rule(error: Exception, node: Node, i: int) -> None:
@@ -530,3 +610,23 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
     # a leaf's own memory, or a view of it, is not handed out
     copies = tuple([r if isinstance(r, tuple) else r.copy() for r in [results[y] for y in ys]])
     return copies[0] if single else copies
+
+
+def recompute(outputs: Sequence[Any], node: Node, value: Any) -> list[Array]:
+    """The arrays that `outputs` would hold if `node` held `value`: what was computed from it is computed again.
+
+    An output that is an array stays as it is.
+    """
+    order = [y for y in outputs if hasattr(y, "_data")]
+    seen = set(order)
+    for y in order:  # the list grows as it is read
+        for x in y.inputs:
+            if x._made > node._made and x not in seen:
+                seen.add(x)
+                order.append(x)
+    order.sort(key=_made)
+    changed = {node: value}
+    for y in order:
+        if any(x in changed for x in y.inputs):
+            changed[y] = y.op.compute([changed.get(x, x._data) for x in y.inputs], y.settings)
+    return [changed.get(y, y._data) if hasattr(y, "_data") else y for y in outputs]

@@ -167,7 +167,8 @@ class Op:
     vjp (kept as `rules`): one rule for each input (None where there is no derivative); a single function, given the input's
         position first, for any number of inputs; None for an op that has no derivative at all. Of an op with several
         results, an input may have a tuple of rules, one by each result: g is then that result's cotangent alone, and
-        only the rules of results that have one are run.
+        only the rules of results that have one are run. A rule that stands there for several results gets a tuple of
+        theirs.
     bind: the arguments as the caller writes them, to `(inputs, settings)`. Left out: the first `arity`
         arguments of `forward` are inputs, the others settings.
     outputs: how many results a tuple-valued forward shows; what it returns beyond them is for the rules.
@@ -542,6 +543,10 @@ class _ByResult:
     def __init__(self, i: int, rules: tuple[Rule | None, ...]) -> None:
         self._i = i
         self._rules = rules
+        at = [
+            [k for k, other in enumerate(rules) if other is rule] for rule in dict.fromkeys(rules) if rule is not None
+        ]
+        self._joint = [places for places in at if len(places) > 1]
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -550,6 +555,19 @@ class _ByResult:
 
     def __call__(self, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
         total = None
+        if self._joint:
+            g = list(g)
+            for places in self._joint:
+                parts = [g[k] for k in places]
+                for k in places:
+                    g[k] = None
+                if any(part is not None for part in parts):
+                    g[places[0]] = tuple(
+                        [
+                            np.zeros(y[k].shape, y[k].dtype) if p is None else p
+                            for k, p in zip(places, parts, strict=True)
+                        ]
+                    )
         for part, rule in zip(g, self._rules, strict=True):
             if part is not None and rule is not None:
                 term = rule(part, y, *xs, **settings)

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy
 
+from tinygrad_edu.autograd import along
+from tinygrad_edu.graph import RECORDING, Results, note_limit, recompute
 from tinygrad_edu.op import composite, example, op, real
 from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import numbers
@@ -392,6 +395,129 @@ def cholesky(x: Any, *, upper: bool = False) -> Any:
     return np.linalg.cholesky(x, upper=upper)
 
 
+# Where values are equal, the gradient takes a limit. Let q be what is divided by the gap d = wⱼ − wᵢ. If the function
+# does not depend on the basis, q is 0 wherever d is, so that q = d·h. Move the values apart, in a direction in which d
+# changes by c. Then h is given by Taylor's series of q about the place where d is 0:
+#
+#     q/d = q′/c − d/(2c²)·q″ + d²/(6c³)·q‴ − …
+#
+# Its first term is the limit; each further one, though 0 in value, makes it right for one more derivative.
+
+
+def _rounding(values: Any, size: int) -> Any:
+    """How far from each other rounding may put equal ones among the sorted `values` of a matrix with a side of `size`."""
+    largest = np.maximum(np.abs(values[..., :1]), np.abs(values[..., -1:]))
+    return (32 + size) * float(np.finfo(values.dtype).eps) * largest
+
+
+def _close(values: Any, size: int) -> bool:
+    """Whether any two neighbours among these arrays of sorted `values` are equal."""
+    return bool((np.abs(values[..., 1:] - values[..., :-1]) <= _rounding(values, size)).any())
+
+
+def _gaps(values: Any) -> Any:
+    """valuesⱼ − valuesᵢ, but 1 where i = j."""
+    return values[..., None, :] - values[..., :, None] + np.eye(values.shape[-1], dtype=values.dtype)
+
+
+def _spaces(values: np.ndarray, size: int) -> np.ndarray:
+    """Which of these arrays of sorted `values` have a space of vectors in common, since they are equal: (…, n, n)."""
+    steps = np.abs(values - np.concatenate([values[..., :1], values[..., :-1]], axis=-1))
+    group = np.cumsum(~(steps <= _rounding(values, size)), axis=-1)
+    return group[..., :, None] == group[..., None, :]
+
+
+def _cut_off_rule(g: Any, y: Any, x: Any, where: Any, *, orders: int) -> Any:
+    """0, which itself is known for one derivative fewer; NaN at last."""
+    return g * (cut_off(x, where, orders=orders - 1) if orders else np.where(where, math.nan, np.zeros_like(x)))
+
+
+@op(
+    symbol="0",
+    vjp=(_cut_off_rule, None),
+    formulas=["∂L/∂x = 0"],
+    examples=[example((2, 3), np.eye(2, 3) > 0, orders=3)],
+)
+def cut_off(x: Any, where: Any, *, orders: int) -> Any:
+    """y = 0, of the shape of x: what is left out of a series in x that is cut off, near x = 0.
+
+    So many derivatives as `orders` are 0; the further ones, which the series does not give, are NaN in the places `where`.
+
+    >>> cut_off(np.ones(2), np.array([True, False]), orders=1)
+    array([0., 0.])
+    """
+    return np.zeros_like(x)
+
+
+def _quotients(
+    tops: Sequence[Any],
+    numerators: Any,
+    g: Sequence[Any],
+    y: Any,
+    divisors: Sequence[tuple[Any, Any, Any]],
+    move: Sequence[Any],
+    other: Any,
+) -> list[Any]:
+    """Each of tops = numerators(g, y) by its divisor; where that is 0, their limit, or NaN where there is none.
+
+    g: the gradients by the vectors. y: the results. divisors: for each numerator (d, c, zero): the divisor, how fast it
+    changes as the results move along `move`, and where it is 0. other: arrays of the results to results with another
+    basis of each space; where a numerator is not 0 for these, the function depends on the basis.
+    """
+    node = y[0].inputs[0] if hasattr(y[0], "inputs") else None
+    orders = min((RECORDING.get().limits or {}).get(node, 0), 2)  # each further term costs ten times as much
+    if not orders:
+        return [q / np.where(zero, math.nan, d) for q, (d, _, zero) in zip(tops, divisors, strict=True)]
+    turned = Results([part.astype(of.dtype) for part, of in zip(other(numbers(y)), y, strict=True)])
+    changed = recompute(g, node, turned)
+    noise = 1000 * (10 + max(changed[0].shape[-2:])) * float(np.finfo(changed[0].dtype).eps)
+    noise *= sum(np.max(np.abs(part), axis=(-2, -1), keepdims=True, initial=0) for part in changed)
+    results = []
+    for q, again, (d, c, zero) in zip(tops, numerators(changed, turned), divisors, strict=True):
+        exists = np.logical_and(zero, np.abs(again) <= noise)
+        quotient = q / np.where(exists, 1, np.where(zero, math.nan, d))
+        here = numbers(exists)
+        if here.any():
+            series: Any = 0
+            derivative, nothing = q, d - numbers(d)
+            power, terms = 1 / c, 0
+            while terms < orders:
+                derivative = along(derivative, node, move, orders - terms)
+                unclear = np.isnan(numbers(derivative)[here]).any()  # q is itself made of a series that was cut off
+                if terms and unclear:
+                    break
+                terms += 1
+                series = series + derivative * power
+                power = power * -nothing / (c * (terms + 1))
+                if unclear:
+                    break
+            series = series + cut_off(np.broadcast_to(nothing, q.shape), exists, orders=terms - 1)
+            quotient = np.where(exists, series, quotient)
+        results.append(quotient)
+    return results
+
+
+def _turning(same: Any, rng: np.random.Generator) -> Any:
+    """An orthogonal matrix that takes the vectors of equal values to others of their space: in each, a reflection."""
+    z = rng.standard_normal(same.shape[-1])
+    parts = same * z[:, None] * z / (same @ z**2)[..., :, None]
+    return np.eye(len(z)) - np.where(np.sum(same, axis=-1, keepdims=True) > 1, 2 * parts, 0)
+
+
+def _reflected(vectors: Any, null: Any, rng: np.random.Generator) -> Any:
+    """The vectors with those of the singular values 0 (`null`) changed for others beside all the rest: by a reflection."""
+    rest = np.where(null[..., None, :], 0, vectors)
+    z = rng.standard_normal((*vectors.shape[:-1], 1))
+    z = np.where(null.any(axis=-1)[..., None, None], z - rest @ (rest.mT @ z), 0)
+    square = np.sum(z * z, axis=-2, keepdims=True)
+    return vectors - z * (2 / np.where(square == 0, 1, square)) @ (z.mT @ vectors)
+
+
+def _together(values: Any, same: Any) -> Any:
+    """Each of the values replaced by the mean of those equal to it."""
+    return (same @ values[..., None])[..., 0] / np.sum(same, axis=-1)
+
+
 class EighResult(NamedTuple):
     """What `eigh` returns."""
 
@@ -399,26 +525,50 @@ class EighResult(NamedTuple):
     eigenvectors: Any
 
 
-def _over_gaps(x: Any) -> Any:
-    """fᵢⱼ = 1/(xⱼ − xᵢ), and 0 where they are equal up to rounding."""
-    gaps = x[..., None, :] - x[..., :, None]
-    rounding = float(np.finfo(x.dtype).eps) * np.sum(np.abs(x), axis=-1, keepdims=True)[..., None]
-    equal = np.abs(gaps) <= rounding
-    return np.where(equal, 0, 1 / np.where(equal, 1, gaps))
+def _eigh_results(y: Any) -> EighResult:
+    """The results of `eigh`, noted if eigenvalues are equal, so that a walk to the vectors is recorded."""
+    w, v = y
+    if hasattr(v, "op") and RECORDING.get().tape is None and _close(numbers(w), w.shape[-1]):
+        note_limit(v)
+    return EighResult(w, v)
 
 
-def _eigh_rule(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:
-    """V·(diag(∂L/∂w) + f ∘ Vᵀ·∂L/∂V)·Vᵀ with fᵢⱼ = 1/(wⱼ − wᵢ), made symmetric."""
-    (gw, gv), (w, v) = g, y
-    s = (v * gw[..., None, :] + v @ (_over_gaps(w) * (v.mT @ gv))) @ v.mT
-    return (s + s.mT) / 2
+def _symmetric(x: Any) -> Any:
+    return (x + x.mT) / 2
+
+
+def _eigh_by_values(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:
+    """V·diag(∂L/∂w)·Vᵀ, made symmetric."""
+    _, v = _eigh_results(y)
+    return _symmetric((v * g[..., None, :]) @ v.mT)
+
+
+def _eigh_by_vectors(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:
+    """V·(f ∘ (q − qᵀ)/2)·Vᵀ, made symmetric, with q = Vᵀ·∂L/∂V and fᵢⱼ = 1/(wⱼ − wᵢ)."""
+    w, v = _eigh_results(y)
+    n = w.shape[-1]
+    move = np.arange(1, n + 1, dtype=w.dtype)
+    gaps = _gaps(w)
+    equal = (np.abs(gaps) <= _rounding(w, n)[..., None]) & ~np.eye(n, dtype=bool)
+
+    def numerators(g: Any, y: Any) -> list[Any]:
+        q = y[1].mT @ g[0]
+        return [q - q.mT]
+
+    def other(y: Any) -> Any:
+        same = _spaces(y[0], n)
+        return _together(y[0], same), y[1] @ _turning(same, np.random.default_rng(0))
+
+    top, divisor = numerators([g], y), (gaps, _gaps(move), equal)
+    (m,) = _quotients(top, numerators, [g], y, [divisor], (move, None), other)
+    return _symmetric(v @ (m / 2) @ v.mT)
 
 
 @op(
     symbol="eigh",
-    vjp=(_eigh_rule,),
+    vjp=((_eigh_by_values, _eigh_by_vectors),),
     outputs=2,
-    results=EighResult._make,
+    results=_eigh_results,
     answers=(np.linalg.eigh,),
     symmetric=True,
     formulas=["∂L/∂x = sym(V @ (diag(∂L/∂w) + F·(Vᵀ @ ∂L/∂V)) @ Vᵀ), Fᵢⱼ = 1/(wⱼ − wᵢ), Fᵢᵢ = 0"],
@@ -429,9 +579,13 @@ def eigh(x: Any, UPLO: str = "L") -> Any:
     """(w, V) with x = V·diag(w)·Vᵀ: eigenvalues, rising, and orthonormal eigenvectors of a symmetric x.
 
     x is taken for symmetric: its lower triangle is read (with UPLO="U" its upper one), and the gradient is symmetric,
-    as that of `cholesky`. Where eigenvalues are equal, their eigenvectors are any basis of their space, and have no
-    derivative; the gradient is then that of functions that don't depend on the basis (such as the eigenvalues' sum,
-    or the projection onto the space).
+    as that of `cholesky`.
+
+    Where eigenvalues are equal up to rounding, their eigenvectors are any basis of their space. A function that does not
+    depend on the basis (the eigenvalues' sum, the projection onto the space, V·diag(f(w))·Vᵀ) has its gradient and its
+    second derivatives there too; they are found by differentiating what was computed from w and V once more. The gradient
+    by the vectors is NaN where the function depends on the basis, and so are third derivatives, functions of more than
+    two such decompositions in a row, and gradients in a function that is replayed, since a replay meets other values.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([[2.0, 0.0], [0.0, 5.0]], requires_grad=True)
@@ -465,34 +619,81 @@ class SVDResult(NamedTuple):
     Vh: Any
 
 
-def _svd_rule(g: Any, y: Any, x: Any) -> Any:
-    """U·(diag(∂L/∂s) + (J + Jᵀ)·S + S·(K + Kᵀ))·Vᵀ, and what ∂L/∂U and ∂L/∂V have beside the spaces of U and V.
+def _svd_results(y: Any) -> SVDResult:
+    """The results of `svd`, noted if singular values are equal or 0, so that a walk to the vectors is recorded."""
+    u, s, vh = y
+    if hasattr(u, "op") and RECORDING.get().tape is None:
+        values, size = numbers(s), max(u.shape[-2], vh.shape[-1])
+        if _close(values, size) or (values <= _rounding(values, size)).any():
+            note_limit(u)
+            note_limit(vh)
+    return SVDResult(u, s, vh)
 
-    J = f ∘ Uᵀ·∂L/∂U and K = f ∘ Vᵀ·∂L/∂V, with fᵢⱼ = 1/(sⱼ² − sᵢ²).
+
+def _svd_by_values(g: Any, y: Any, x: Any) -> Any:
+    """U·diag(∂L/∂s)·Vᵀ."""
+    u, _, vh = _svd_results(y)
+    return (u * g[..., None, :]) @ vh
+
+
+def _svd_by_vectors(g: Any, y: Any, x: Any) -> Any:
+    """U·(p·sⱼ + q·sᵢ)/((sⱼ − sᵢ)(sⱼ + sᵢ))·Vᵀ, and what ∂L/∂U and ∂L/∂V have beside the spaces of U and V.
+
+    p = a − aᵀ with a = Uᵀ·∂L/∂U, and q likewise with V. The quotient is the mean of (p + q)/(sⱼ − sᵢ) and
+    (p − q)/(sⱼ + sᵢ), each of which has its own limit.
     """
-    (gu, gs, gvh), (u, s, vh) = g, y
-    f = _over_gaps(s**2)
-    j, k = f * (u.mT @ gu), f * (vh @ gvh.mT)
+    u, s, vh = _svd_results(y)
+    k, size = s.shape[-1], max(x.shape[-2:])
+    move, one = np.arange(1, k + 1, dtype=s.dtype), np.eye(k, dtype=s.dtype)
+    gaps, rounding = _gaps(s), _rounding(s, size)[..., None]
+    equal = (np.abs(gaps) <= rounding) & (one == 0)
     row, column = s[..., None, :], s[..., :, None]
-    inside = gs[..., None, :] * np.eye(s.shape[-1], dtype=s.dtype) + (j + j.mT) * row + column * (k + k.mT)
-    result = u @ inside @ vh
-    zero = s == 0
-    inverse = np.where(zero, 0, 1 / np.where(zero, 1, s))
-    if u.shape[-2] > s.shape[-1]:
-        result = result + ((gu - u @ (u.mT @ gu)) * inverse[..., None, :]) @ vh
-    if vh.shape[-1] > s.shape[-1]:
-        result = result + u @ (inverse[..., :, None] * (gvh - (gvh @ vh.mT) @ vh))
+    sums, none = row + column + one, equal & (column <= rounding)
+
+    def parts(g: Any, y: Any) -> list[Any]:
+        (gu, gvh), (u, _, vh) = g, y
+        p, q = u.mT @ gu, vh @ gvh.mT
+        beside = [gu - u @ p] if u.shape[-2] > k else []
+        return [p - p.mT, q - q.mT, *beside, *([gvh - q.mT @ vh] if vh.shape[-1] > k else [])]
+
+    def numerators(g: Any, y: Any) -> list[Any]:
+        p, q, *beside = parts(g, y)
+        return [p + q, p - q, *beside]
+
+    p, q, *beside = parts(g, y)
+
+    def other(y: Any) -> Any:
+        (u, s, vh), rng = y, np.random.default_rng(0)
+        same = _spaces(s, size)
+        null = (same & (s <= _rounding(s, size))[..., None, :]).any(axis=-1)
+        turning = _turning(same, rng)
+        u, v = _reflected(u @ turning, null, rng), _reflected(vh.mT @ turning, null, rng)
+        return u, np.where(null, 0, _together(s, same)), _reflected(v, null, rng).mT
+
+    divisors = [(gaps, _gaps(move), equal), (sums, move + move[:, None], none)]
+    if u.shape[-2] > k:
+        divisors.append((row, move, row <= rounding))
+    if vh.shape[-1] > k:
+        divisors.append((column, move[:, None], column <= rounding))
+    tops = [p + q, p - q, *beside]
+    by_gaps, by_sums, *beside = _quotients(tops, numerators, g, y, divisors, (None, move, None), other)
+    apart = (p * row + q * column) / np.where(equal, 1, gaps) / np.where(equal, 1, sums)
+    result = u @ np.where(equal, (by_gaps + by_sums) / 2, apart) @ vh
+    if u.shape[-2] > k:
+        result = result + beside.pop(0) @ vh
+    if vh.shape[-1] > k:
+        result = result + u @ beside.pop(0)
     return result
 
 
 @op(
     symbol="svd",
-    vjp=(_svd_rule,),
+    vjp=((_svd_by_vectors, _svd_by_values, _svd_by_vectors),),
     outputs=3,
-    results=SVDResult._make,
+    results=_svd_results,
     formulas=[
         "∂L/∂x = U @ (diag(∂L/∂s) + (J + Jᵀ) @ S + S @ (K + Kᵀ)) @ Vᵀ, "
-        "J = F·(Uᵀ @ ∂L/∂U), K = F·(Vᵀ @ ∂L/∂V), Fᵢⱼ = 1/(sⱼ² − sᵢ²), Fᵢᵢ = 0"
+        "J = F·(Uᵀ @ ∂L/∂U), K = F·(Vᵀ @ ∂L/∂V), Fᵢⱼ = 1/((sⱼ − sᵢ)·(sⱼ + sᵢ)), Fᵢᵢ = 0"
     ],
     domain=graded,
     examples=[example((3, 3)), example((4, 2)), example((2, 2, 3)), example((1, 1))],
@@ -546,8 +747,8 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """(U, s, Vᵀ) with x = U·diag(s)·Vᵀ: singular values s, falling, and orthonormal vectors U and V; or s alone.
 
     To differentiate by U or V, pass full_matrices=False unless x is square: the further columns that NumPy then adds
-    are arbitrary, and have no derivative; it raises ValueError when one is asked for. Where singular values are equal the gradient is as that of `eigh`; where one is 0, the
-    vectors' part of it is left out.
+    are arbitrary, and have no derivative; it raises ValueError when one is asked for. Where singular values are equal,
+    or 0, the gradient is as that of `eigh`: right for what does not depend on the basis, such as U·diag(s³)·Vᵀ, else NaN.
 
     >>> u, s, vh = svd(np.array([[0.0, 2.0], [3.0, 0.0], [0.0, 0.0]]), full_matrices=False)
     >>> s, u.shape
