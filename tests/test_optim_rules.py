@@ -304,8 +304,61 @@ def test_a_schedule_goes_on_from_its_state():
     other.load_state_dict(json.loads(json.dumps(schedule.state_dict())))
     for _ in range(4):
         assert two.param_groups[0]["lr"] == one.param_groups[0]["lr"]
+        assert other.get_last_lr() == schedule.get_last_lr()
         schedule.step()
         other.step()
+
+
+def test_schedules_of_one_optimizer_multiply():
+    made = optim.SGD([leaf()], lr=1.0)
+    schedules = [LinearLR(made, start_factor=0.1, total_iters=3), StepLR(made, 3, 0.1)]
+    found = []
+    for _ in range(5):
+        found.append(made.param_groups[0]["lr"])
+        for schedule in schedules:
+            schedule.step()
+    np.testing.assert_allclose(found, [0.1, 0.4, 0.7, 0.1, 0.1], rtol=1e-12)
+
+
+def test_a_rate_that_was_set_by_hand_is_gone_on_from():
+    made = optim.SGD([leaf()], lr=1.0)
+    schedule = ExponentialLR(made, 0.5)
+    schedule.step()
+    made.param_groups[0]["lr"] = 8.0
+    assert schedule.get_last_lr() == [0.5]
+    schedule.step()
+    assert made.param_groups[0]["lr"] == schedule.get_last_lr()[0] == 4.0
+
+
+def test_loading_a_schedule_leaves_the_rate_to_the_optimizer():
+    made, other = optim.SGD([leaf()], lr=1.0), optim.SGD([leaf()], lr=1.0)
+    schedule, again = StepLR(made, 2, 0.5), StepLR(other, 2, 0.5)
+    for _ in range(3):
+        schedule.step()
+    made.param_groups[0]["lr"] = 3.0
+    again.load_state_dict(json.loads(json.dumps(schedule.state_dict())))
+    assert (other.param_groups[0]["lr"], again.get_last_lr(), again.last_epoch) == (1.0, [0.5], 3)
+    other.load_state_dict(made.state_dict())
+    schedule.step()
+    again.step()
+    assert other.param_groups[0]["lr"] == made.param_groups[0]["lr"] == 1.5
+
+
+def test_a_schedule_of_one_s_own_may_say_the_rate_itself():
+    class Halves(LRScheduler):
+        """ηₜ = η₀ / 2ᵗ."""
+
+        def rate(self, step, base, now, group=0):
+            return base / 2**step
+
+    assert rates(Halves, 4) == [1, 0.5, 0.25, 0.125]
+
+
+def test_what_get_last_lr_returns_is_the_caller_s():
+    schedule = StepLR(optim.SGD([leaf()], lr=1.0), 1)
+    schedule.get_last_lr()[0] = 7.0
+    schedule.state_dict()["last_lr"][0] = 7.0
+    assert schedule.get_last_lr() == [1.0]
 
 
 def test_groups_have_schedules_of_their_own():
@@ -342,8 +395,13 @@ def test_what_schedules_refuse():
             SequentialLR(made, [ExponentialLR(made, 0.9)] * n, milestones)
     with pytest.raises(ValueError, match="a schedule of another optimizer"):
         SequentialLR(made, [ExponentialLR(other, 0.9)], [])
-    with pytest.raises(NotImplementedError, match=r"LRScheduler has no rate\(self, step, base, group\)"):
+    with pytest.raises(NotImplementedError, match=r"LRScheduler has no rate\(self, step, base, now, group\)"):
         LRScheduler(made)
     with pytest.raises(ValueError, match="of 2 groups, but the optimizer has 1"):
-        StepLR(made, 1).load_state_dict({"last_epoch": 0, "base_lrs": [1.0, 2.0]})
+        StepLR(made, 1).load_state_dict({"last_epoch": 0, "base_lrs": [1.0, 2.0], "last_lr": [1.0, 2.0]})
+    schedule = SequentialLR(made, [ExponentialLR(made, 0.9), ExponentialLR(made, 0.5)], [3])
+    state = SequentialLR(made, [ExponentialLR(made, 0.9)], []).state_dict()
+    with pytest.raises(ValueError, match="of 1 schedules, but this one has 2"):
+        schedule.load_state_dict({**state, "last_epoch": 7})
+    assert schedule.last_epoch == 0
     assert lr_scheduler.StepLR is StepLR

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
@@ -79,13 +81,82 @@ def test_schedules(name):
     ]
     a, b = optim.SGD(ours, lr=0.1), torch.optim.SGD(theirs, lr=0.1)
     p, q = SCHEDULES[name](lr_scheduler, a), SCHEDULES[name](torch.optim.lr_scheduler, b)
-    for _ in range(25):
+    for _ in range(50):
         rates = [group["lr"] for group in b.param_groups]
         np.testing.assert_allclose([group["lr"] for group in a.param_groups], rates, rtol=1e-12, atol=1e-15)
         np.testing.assert_allclose(p.get_last_lr(), q.get_last_lr(), rtol=1e-12, atol=1e-15)
         b.step()
         p.step()
         q.step()
+
+
+FACTOR = st.floats(0.2, 1.0)
+SIMPLE = st.one_of(
+    st.tuples(st.just("StepLR"), st.tuples(st.integers(1, 5), FACTOR)),
+    st.tuples(st.just("MultiStepLR"), st.tuples(st.lists(st.integers(0, 12), max_size=4), FACTOR)),
+    st.tuples(st.just("ExponentialLR"), st.tuples(FACTOR)),
+    st.tuples(st.just("LinearLR"), st.tuples(FACTOR, FACTOR, st.integers(1, 6))),
+    st.tuples(st.just("CosineAnnealingLR"), st.tuples(st.integers(1, 7), st.floats(0, 0.1))),
+    st.tuples(st.just("LambdaLR"), st.tuples(st.just(lambda t: 1 / (t + 1)))),
+)
+SCHEDULE = st.one_of(
+    SIMPLE,
+    st.lists(SIMPLE, min_size=1, max_size=3).flatmap(
+        lambda parts: st.tuples(
+            st.just("SequentialLR"),
+            st.tuples(
+                st.just(parts),
+                st.lists(st.integers(1, 12), min_size=len(parts) - 1, max_size=len(parts) - 1, unique=True).map(sorted),
+            ),
+        )
+    ),
+)
+
+
+def scheduled(schedules, optimizer, chain):
+    """The schedules of a chain, in the order of their making."""
+
+    def make(name, arguments):
+        if name == "SequentialLR":
+            parts, milestones = arguments
+            return schedules.SequentialLR(optimizer, [make(*part) for part in parts], list(milestones))
+        return getattr(schedules, name)(optimizer, *arguments)
+
+    return [make(*schedule) for schedule in chain]
+
+
+@pytest.mark.filterwarnings("ignore:.*(epoch parameter|lr_scheduler.step)")
+@settings(max_examples=150, deadline=None)
+@given(
+    chain=st.lists(SCHEDULE, min_size=1, max_size=3),
+    by_hand=st.dictionaries(st.integers(0, 14), FACTOR, max_size=3),
+    resumed=st.integers(0, 15),
+)
+def test_chains_of_schedules(chain, by_hand, resumed):
+    def begin():
+        a = optim.SGD([{"params": [tg.Tensor([1.0])], "lr": 0.5}, {"params": [tg.Tensor([1.0])]}], lr=0.1)
+        ones = [torch.ones(1, requires_grad=True) for _ in range(2)]
+        b = torch.optim.SGD([{"params": ones[:1], "lr": 0.5}, {"params": ones[1:]}], lr=0.1)
+        return a, b, scheduled(lr_scheduler, a, chain), scheduled(torch.optim.lr_scheduler, b, chain)
+
+    a, b, ours, theirs = begin()
+    for step in range(16):
+        rates = [group["lr"] for group in b.param_groups]
+        if step == resumed and min(rates) >= 0:  # below η_min a cosine goes on below, to where no rate is
+            kept = [[x.state_dict() for x in things] for things in ([a, *ours], [b, *theirs])]
+            a, b, ours, theirs = begin()
+            for things, states in zip(([a, *ours], [b, *theirs]), kept, strict=True):
+                for x, state in zip(things, states, strict=True):
+                    x.load_state_dict(state)
+        np.testing.assert_allclose([group["lr"] for group in a.param_groups], rates, rtol=1e-9, atol=1e-12)
+        for p, q in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(p.get_last_lr(), q.get_last_lr(), rtol=1e-9, atol=1e-12)
+        if step in by_hand:
+            for made in (a, b):
+                made.param_groups[0]["lr"] = by_hand[step]
+        for p, q in zip(ours, theirs, strict=True):
+            p.step()
+            q.step()
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (2, 3)])

@@ -1,4 +1,4 @@
-"""Learning rates that change with time: each schedule is a function of the step.
+"""Learning rates that change with time: each schedule says the next rate, from the step and from the rate now.
 
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=100)
@@ -6,8 +6,10 @@
         train(model, optimizer)
         scheduler.step()
 
-ηₜ = rate(t, η₀), where η₀ is what the optimizer was made with; t counts the calls of `step()`. PyTorch computes some of
-these from the rate before; the numbers are the same.
+ηₜ = rate(t, η₀, ηₜ₋₁), where t counts the calls of `step()`, η₀ is what the optimizer was made with, and ηₜ₋₁ is the rate
+that the optimizer has now. Since a schedule changes the rate that it finds, several can be stepped on one optimizer,
+and a rate that is set by hand in between is gone on from: a warm-up and stairs multiply. `LambdaLR` alone sets the rate
+whatever it was. The formulas in the docstrings are those of a schedule that is alone.
 """
 
 from __future__ import annotations
@@ -23,7 +25,18 @@ from tinygrad_edu.optim.optimizer import Optimizer
 class LRScheduler:
     """The base of schedules, which say `rate`. Making one sets the rates of step 0.
 
-    A schedule made after another on the same optimizer begins with the same η₀, so that they can be composed.
+    A schedule made after another on the same optimizer has the same η₀, and changes the rate that the other has set.
+
+    >>> import tinygrad_edu as tg
+    >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=1.0)
+    >>> schedules = [LinearLR(optimizer, 0.1, total_iters=3), StepLR(optimizer, 3, 0.1)]
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 3))
+    ...     for schedule in schedules:
+    ...         schedule.step()
+    >>> rates
+    [0.1, 0.4, 0.7, 0.1, 0.1]
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -36,50 +49,54 @@ class LRScheduler:
             if group.initial_lr is None:
                 group.initial_lr = group["lr"]
             self.base_lrs.append(group.initial_lr)
-        self._set()
+        self._set(0)
 
-    def rate(self, step: int, base: float, group: int = 0) -> float:
-        """The learning rate of a group after so many steps, if it was `base` at first."""
-        raise NotImplementedError(f"{type(self).__name__} has no rate(self, step, base, group): write it")
+    def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
+        """The learning rate of a group after so many steps: `base` before the first, and `now` before this one."""
+        raise NotImplementedError(f"{type(self).__name__} has no rate(self, step, base, now, group): write it")
 
     def step(self) -> None:
         """On to the next step: set the learning rate of each group."""
-        self.last_epoch += 1
-        try:
-            self._set()
-        except BaseException:
-            self.last_epoch -= 1
-            raise
+        self._set(self.last_epoch + 1)
 
     def get_last_lr(self) -> list[float]:
         """The learning rates of the groups, as this schedule last set them."""
-        return [self.rate(self.last_epoch, base, i) for i, base in enumerate(self.base_lrs)]
+        return list(self._last_lr)
 
-    def _set(self) -> None:
-        for group, rate in zip(self.optimizer.param_groups, self.get_last_lr(), strict=True):
+    def _set(self, step: int, now: Sequence[float] | None = None) -> None:
+        """Set the rates of a step; `now`, if not given, are those that the optimizer has."""
+        groups = self.optimizer.param_groups
+        before = [group["lr"] for group in groups] if now is None else now
+        rates = [self.rate(step, *rate, i) for i, rate in enumerate(zip(self.base_lrs, before, strict=True))]
+        for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
+        self.last_epoch, self._last_lr = step, [group["lr"] for group in groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """The step, and the rates before the first. What the schedule was made with is not in it."""
-        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+        """The step, the rates before the first, and the last. What the schedule was made with is not in it."""
+        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs), "last_lr": self.get_last_lr()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from the `state_dict()` of a schedule made alike: sets the rates of its step.
+        """Go on from the `state_dict()` of a schedule made alike.
 
+        The rates now are the optimizer's: `optimizer.load_state_dict()` brings them back, after all schedules are made.
         Raises ValueError, and changes nothing, if the number of groups differs.
         """
         if len(state["base_lrs"]) != len(self.base_lrs):
             raise ValueError(
                 f"the state is of {len(state['base_lrs'])} groups, but the optimizer has {len(self.base_lrs)}"
             )
-        self.last_epoch, self.base_lrs = state["last_epoch"], list(state["base_lrs"])
+        self.last_epoch, self.base_lrs, self._last_lr = (
+            state["last_epoch"],
+            list(state["base_lrs"]),
+            list(state["last_lr"]),
+        )
         for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group.initial_lr = base
-        self._set()
 
 
 class LambdaLR(LRScheduler):
-    """ηₜ = η₀·f(t), for any function f, or one for each group."""
+    """ηₜ = η₀·f(t), for any function f, or one for each group, whatever the rate was before."""
 
     def __init__(
         self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]
@@ -90,7 +107,7 @@ class LambdaLR(LRScheduler):
             raise ValueError(f"LambdaLR got {len(self.lr_lambdas)} functions, but the optimizer has {groups} groups")
         super().__init__(optimizer)
 
-    def rate(self, step: int, base: float, group: int = 0) -> float:
+    def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
         """η₀·f(t)."""
         return base * self.lr_lambdas[group](step)
 
@@ -111,9 +128,9 @@ class StepLR(LRScheduler):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer)
 
-    def rate(self, step: int, base: float, group: int = 0) -> float:
-        """η₀·γ^⌊t / step_size⌋."""
-        return base * self.gamma ** (step // self.step_size)
+    def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
+        """γ times the rate, every step_size steps."""
+        return now * self.gamma if step and step % self.step_size == 0 else now
 
 
 class MultiStepLR(LRScheduler):
@@ -123,9 +140,9 @@ class MultiStepLR(LRScheduler):
         self.milestones, self.gamma = sorted(milestones), gamma
         super().__init__(optimizer)
 
-    def rate(self, step: int, base: float, group: int = 0) -> float:
-        """η₀·γⁿ."""
-        return base * self.gamma ** bisect_right(self.milestones, step)
+    def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
+        """γ times the rate at each milestone; γ² times at one that is there twice."""
+        return now * self.gamma ** self.milestones.count(step)
 
 
 class ExponentialLR(LRScheduler):
@@ -135,9 +152,9 @@ class ExponentialLR(LRScheduler):
         self.gamma = gamma
         super().__init__(optimizer)
 
-    def rate(self, step: int, base: float, group: int = 0) -> float:
-        """η₀·γᵗ."""
-        return base * self.gamma**step
+    def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
+        """γ times the rate."""
+        return now * self.gamma if step else now
 
 
 class LinearLR(LRScheduler):
@@ -153,10 +170,14 @@ class LinearLR(LRScheduler):
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer)
 
-    def rate(self, step: int, base: float, group: int = 0) -> float:
-        """η₀·(a + (b − a)·min(t, T)/T)."""
-        share = min(step, self.total_iters) / self.total_iters
-        return base * (self.start_factor + (self.end_factor - self.start_factor) * share)
+    def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
+        """The factor of this step over the one before, (a·T + (b − a)·t) / (a·T + (b − a)·(t − 1)), times the rate."""
+        if step == 0:
+            return now * self.start_factor
+        if step > self.total_iters:
+            return now
+        rise = self.end_factor - self.start_factor
+        return now * (1 + rise / (self.start_factor * self.total_iters + rise * (step - 1)))
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -177,9 +198,14 @@ class CosineAnnealingLR(LRScheduler):
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer)
 
-    def rate(self, step: int, base: float, group: int = 0) -> float:
-        """η_min + (η₀ − η_min)·(1 + cos(π·t/T_max)) / 2."""
-        return self.eta_min + (base - self.eta_min) * (1 + math.cos(math.pi * step / self.T_max)) / 2
+    def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
+        """The height above η_min in proportion to 1 + cos(π·t/T_max); from the bottom, where it is 0, up to that of η₀."""
+        if step == 0:
+            return now
+        if (step - 1) % (2 * self.T_max) == self.T_max:  # the rate is η_min now, and no multiple leads up from there
+            return now + (base - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
+        height, before = [1 + math.cos(math.pi * t / self.T_max) for t in (step, step - 1)]
+        return self.eta_min + (now - self.eta_min) * height / before
 
 
 class SequentialLR(LRScheduler):
@@ -205,7 +231,27 @@ class SequentialLR(LRScheduler):
             raise ValueError("SequentialLR got a schedule of another optimizer")
         super().__init__(optimizer)
 
-    def rate(self, step: int, base: float, group: int = 0) -> float:
-        """What the schedule at t says, t counted from its milestone."""
+    def _set(self, step: int, now: Sequence[float] | None = None) -> None:
+        """The schedule whose turn it is sets the rates; one that begins, from those before any schedule."""
         i = bisect_right(self.milestones, step)
-        return self.schedulers[i].rate(step - (self.milestones[i - 1] if i else 0), base, group)
+        first = self.milestones[i - 1] if i else 0
+        schedule = self.schedulers[i]
+        schedule._set(step - first, schedule.base_lrs if step == first else now)
+        self.last_epoch, self._last_lr = step, schedule.get_last_lr()
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of the schedule, and those of its parts."""
+        return {**super().state_dict(), "schedulers": [schedule.state_dict() for schedule in self.schedulers]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from the `state_dict()` of a schedule made alike.
+
+        Raises ValueError, and changes nothing, if the number of groups or of parts differs.
+        """
+        if len(state["schedulers"]) != len(self.schedulers):
+            raise ValueError(
+                f"the state is of {len(state['schedulers'])} schedules, but this one has {len(self.schedulers)}"
+            )
+        super().load_state_dict(state)
+        for schedule, own in zip(self.schedulers, state["schedulers"], strict=True):
+            schedule.load_state_dict(own)
