@@ -32,9 +32,12 @@ A new op of one's own:
 from __future__ import annotations
 
 import inspect
+import pickle
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial, wraps
+from importlib import import_module
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -293,6 +296,25 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As a function, an op is pickled by its name: in the package's table, or in the module of its forward function."""
+        if OPS.get(self.name) is self:
+            return _declared, (self.name,)
+        module = sys.modules.get(_inmost(self.forward).__module__)
+        name = next((name for name, value in vars(module).items() if value is self), None) if module else None
+        if module is None or name is None:
+            raise pickle.PicklingError(
+                f"{self!r} is pickled by its name, but {module.__name__ if module else 'its module'} has no such op; "
+                "declare it at the top of a module, outside functions and classes"
+            )
+        return _found, (module.__name__, name)
+
+    def __copy__(self) -> Op:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Op:
+        return self
 
     def symbol(self, **settings: Any) -> str:
         """The text in the node's circle."""
@@ -624,11 +646,34 @@ def _called(bind: Any, name: str) -> Any:
     return own
 
 
-def _named(forward: Any) -> str:
-    """The name of a function; of a partial one, that of the function inside."""
+def _inmost(forward: Any) -> Any:
+    """A function; of a partial one, the function inside."""
     while isinstance(forward, partial):
         forward = forward.func
-    return getattr(forward, "__name__", type(forward).__name__)
+    return forward
+
+
+def _named(forward: Any) -> str:
+    """The name of a function."""
+    return getattr(_inmost(forward), "__name__", type(_inmost(forward)).__name__)
+
+
+def _declared(name: str) -> Op:
+    """The op of the package that was pickled by this name."""
+    if name not in OPS:
+        raise pickle.UnpicklingError(f"no op {name!r} is declared; import the module that declares it first")
+    return OPS[name]
+
+
+def _found(module: str, name: str) -> Any:
+    """The op of a user's module that was pickled by this name."""
+    found = getattr(import_module(module), name, None)
+    if found is None:
+        raise pickle.UnpicklingError(
+            f"the op {name!r} was pickled by its name, and is not in {module} here; declare it at the top of a module that can be "
+            "imported, rather than in a notebook or script"
+        )
+    return found
 
 
 def _as_arrays(data: Any) -> Any:

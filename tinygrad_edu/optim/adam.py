@@ -49,7 +49,7 @@ class Adam(Optimizer):
         """No setting is negative, and the betas are below 1."""
         self.not_negative(settings, "lr", "eps", "weight_decay")
         betas = settings["betas"]
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        if not isinstance(betas, tuple) or len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"{type(self).__name__}'s betas are two numbers from 0 to below 1, but got {betas}")
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
@@ -125,8 +125,8 @@ class AdamW(Adam):
         lr: float,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        shrink: float = 1.0,
+        weight_decay: float = 1e-2,
+        shrink: float,
     ) -> tuple[Any, State]:
         """One step, with lr, eps and shrink as they are at that step: the new parameter and the new state."""
         if weight_decay:

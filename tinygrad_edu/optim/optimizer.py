@@ -9,9 +9,11 @@ as plain numbers, by `at_step`.
 
 from __future__ import annotations
 
+import inspect
 import operator
+import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, Set
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -31,25 +33,60 @@ BLOCK = 1 << 17
 
 
 class Member:
-    """A parameter of a group, held weakly; its state, and how many steps it has taken."""
+    """A parameter of a group; its state, and how many steps it has taken.
 
-    __slots__ = ("called", "reference", "state", "steps")
+    The optimizer holds the parameter, so one that nothing else holds any more goes on being there, and gets no gradient:
+    the model has another in its place, or its name is another tensor's. Python's count of references tells; `held` is
+    whether something else has been seen to hold it: a module, if one has named it. It is None from when the caller took
+    the parameter from its group, and may use it without holding it. What is lost: nothing is noticed as long as
+    anything else, such as a loss of the old model, still holds the parameter.
+    """
+
+    __slots__ = ("called", "held", "param", "state", "steps")
 
     def __init__(self, param: Tensor) -> None:
-        self.reference = weakref.ref(param)
+        self.param = param
         self.called = param._describe()
+        self.held: bool | None = self._named()
         self.state: State = {}
         self.steps = 0
 
-    def param(self) -> Tensor:
-        """The parameter. Raises RuntimeError if nothing but the optimizer would still hold it."""
-        param = self.reference()
-        if param is None:
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What copying and pickling keep: who holds the copy will be seen."""
+        return Member, (self.param,), (None, {"called": self.called, "state": self.state, "steps": self.steps})
+
+    def _named(self) -> bool:
+        return getattr(self.param, "_path", None) is not None
+
+    def holders(self) -> int:
+        """How many hold the parameter: `ALONE` of them, if the optimizer alone does."""
+        return sys.getrefcount(self.param)
+
+    def taken(self) -> Tensor:
+        """The parameter, for the caller to use."""
+        if not self._named():
+            self.held = None
+        return self.param
+
+    def look(self, anew: bool = False) -> None:
+        """Raise RuntimeError if nothing but the optimizer holds the parameter any more, and it has no gradient.
+
+        anew: a step is being recorded, in which gradients are made anew, so that the one it has does not count.
+        """
+        if self.held is None:
+            return
+        if self.holders() > ALONE:
+            self.held = True
+        elif self.held and (anew or self.param._grad is None):
             raise RuntimeError(
-                f"the optimizer was given {self.called}, which no longer exists: the model replaced it, or its name was bound "
-                "to another tensor; make the optimizer when the model is complete, and write `w -= ...` under no_grad()"
+                f"the optimizer was given {self.called}, which no longer exists outside it, and so gets no gradient: the model "
+                "replaced it, or its name was bound to another tensor; make the optimizer when the model is complete, and "
+                "write `w -= ...` under no_grad()"
             )
-        return param
+
+
+ALONE = Member(Tensor(0.0)).holders()
+"""What Python counts for a tensor that a `Member` alone holds."""
 
 
 class Group(MutableMapping[str, Any]):
@@ -62,7 +99,7 @@ class Group(MutableMapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         if key == "params":
-            return [member.param() for member in self.members]
+            return [member.taken() for member in self.members]
         if key not in self.settings:
             raise self._lacks(key)
         value = self.settings[key]
@@ -77,7 +114,10 @@ class Group(MutableMapping[str, Any]):
         tape = RECORDING.get().tape
         if tape is not None:
             tape.refuse(f"{key} of an optimizer was set", "set it, or call scheduler.step(), between calls")
-        self.settings[key] = _number(value)
+        value = _number(value)
+        if isinstance(self.settings[key], int | float) and not isinstance(value, int | float):
+            raise TypeError(f"{key} is a number, but got {_told(key, value)}")
+        self.settings[key] = value
 
     def __delitem__(self, key: str) -> None:
         raise TypeError(f"the settings of an optimizer are set, not deleted; write group[{key!r}] = ...")
@@ -99,7 +139,57 @@ def _number(value: Any) -> Any:
     """NumPy's scalars as Python's, which are weak: a float64 learning rate shall not widen float32 parameters."""
     if isinstance(value, list | tuple):
         return tuple([_number(part) for part in value])
-    return value.item() if hasattr(value, "item") else value
+    return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
+
+
+def _told(name: str, value: Any) -> str:
+    """A value that is no number, and what to write for one that reads as one: `str '0.1'; write lr=0.1`."""
+    said = f"{type(value).__name__} {value!r:.60}"
+    try:
+        return f"{said}; write {name}={float(value):g}"
+    except (TypeError, ValueError):
+        return said
+
+
+def _listed(who: str, given: Any) -> list[Any]:
+    """What an optimizer is to update, in its order. Raises TypeError, with what to write, for what is no series of things."""
+    kind = type(given).__name__
+    if isinstance(given, Tensor):
+        raise TypeError(f"{who} takes a list of parameters: write [w], or model.parameters()")
+    if callable(getattr(given, "parameters", None)):
+        called = given.__name__ + "()" if isinstance(given, type) else "model"
+        raise TypeError(f"{who} takes parameters, but was given the model, {kind}: write {who}({called}.parameters(), …)")
+    if callable(given):
+        name = getattr(given, "__name__", kind)
+        raise TypeError(f"{who} takes parameters, but was given a {kind} that was not called: write model.{name}()")
+    if isinstance(given, Set | weakref.WeakSet) and not isinstance(given, KeysView | ItemsView):
+        raise TypeError(
+            f"{who} was given a {kind}, which has no order for state_dict() to count the parameters by; write a list, [w, b]"
+        )
+    if isinstance(given, Mapping):
+        cure = "[group], a list of groups" if "params" in given else "params.values()"
+        raise TypeError(f"{who} takes parameters, but was given a {kind}: write {cure}")
+    try:
+        return list(given)
+    except TypeError:
+        raise TypeError(f"{who} takes a list of parameters, such as model.parameters(), but got {kind} {given!r:.60}") from None
+
+
+def _no_parameter(who: str, given: Any) -> TypeError:
+    """The error for one thing among the parameters that is none."""
+    if callable(getattr(given, "parameters", None)) or isinstance(given, Iterator | list):
+        cure = "write [*a.parameters(), *b.parameters()]"
+    elif callable(given):
+        cure = f"call it: model.{getattr(given, '__name__', 'parameters')}()"
+    elif isinstance(given, tuple):
+        cure = "write model.parameters() for model.named_parameters()"
+    elif isinstance(given, Mapping):
+        cure = 'make all of them groups: [{"params": [w]}, {"params": [b], "lr": 0.1}]'
+    elif isinstance(given, np.ndarray | np.generic):
+        cure = "make a leaf of it: w = tg.Tensor(array, requires_grad=True)"
+    else:
+        cure = "write model.parameters()"
+    return TypeError(f"{who} updates tensors, but was given {type(given).__name__}; {cure}")
 
 
 class Optimizer:
@@ -118,23 +208,35 @@ class Optimizer:
     param_groups: list[Group]
 
     def __init__(self, params: Iterable[Any], **settings: Any) -> None:
+        self._check_rule()
+        self.param_groups = self._grouped(params, settings)
+        for group in self.param_groups:
+            for member in group.members:  # the caller's list is there too, and may be there for this call alone
+                member.held = member.held or member.holders() > ALONE + 1
+        for name in getattr(self, "__dict__", {}):
+            self._refuse_setting(name, "...")
+
+    def _grouped(self, params: Any, settings: Mapping[str, Any]) -> list[Group]:
         who = type(self).__name__
-        if isinstance(params, Tensor):
-            raise TypeError(f"{who} takes a list of parameters: write [w], or model.parameters()")
-        given = list(params)
+        given = _listed(who, params)
         grouped = bool(given) and all(isinstance(group, Mapping) for group in given)
         seen: set[Tensor] = set()
         groups = []
         for group in given if grouped else [{"params": given}]:
-            members = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+            if "params" not in group:
+                raise TypeError(f'{who} takes groups with "params", their parameters, but one has {", ".join(map(str, group))}')
+            members = [group["params"]] if isinstance(group["params"], Tensor) else _listed(who, group["params"])
             own = {key: value for key, value in group.items() if key != "params"}
             if not own.keys() <= settings.keys():
                 raise TypeError(f"{who} has {', '.join(settings)}, but a group says {', '.join(own)}")
             if not members:
-                raise ValueError(f"{who} was given no parameters; are they attributes of the module?")
+                raise ValueError(
+                    f"{who} was given no parameters; are they attributes of the module? (What model.parameters() gives can "
+                    "be read once: call it again)"
+                )
             for p in members:
                 if not isinstance(p, Tensor):
-                    raise TypeError(f"{who} updates tensors, but was given {type(p).__name__}")
+                    raise _no_parameter(who, p)
                 if p.op is not None or p.dtype.kind not in "fc":
                     raise TypeError(f"{who} updates leaves of floating numbers, which {p._describe()} is not")
                 if p in seen:
@@ -142,14 +244,25 @@ class Optimizer:
                 seen.add(p)
             groups.append(Group(members, {**settings, **own}))
             self.check(groups[-1])
-        self.param_groups = groups
+        return groups
+
+    def _check_rule(self) -> None:
+        """Raise TypeError for a class that has no rule, or one that would be called as a method."""
+        who = type(self).__name__
+        rule = inspect.getattr_static(type(self), "update", None)
+        if type(self).step is Optimizer.step and (rule is None or inspect.isfunction(rule)):
+            cure = "@staticmethod\n    def update(param, grad, state, out={}, *, lr, **others): ...\nreturning the new param and state"
+            fault = "no rule" if rule is None else "an update that is a method; it is called without self"
+            raise TypeError(f"{who} has {fault}: write\n    {cure}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in Optimizer.__slots__ and name in self.param_groups[0]:
-            raise AttributeError(
-                f"{name} is a setting of each group: write optimizer.param_groups[0][{name!r}] = {value!r}"
-            )
+        if hasattr(self, "param_groups"):
+            self._refuse_setting(name, repr(value))
         object.__setattr__(self, name, value)
+
+    def _refuse_setting(self, name: str, value: str) -> None:
+        if name in self.param_groups[0]:
+            raise AttributeError(f"{name} is a setting of each group: write optimizer.param_groups[0][{name!r}] = {value}")
 
     def __repr__(self) -> str:
         groups = [
@@ -164,6 +277,8 @@ class Optimizer:
     def not_negative(self, settings: Mapping[str, Any], *names: str) -> None:
         """Raise ValueError if one of these settings is negative, or no number."""
         for name in names:
+            if not isinstance(settings[name], int | float):
+                raise TypeError(f"{type(self).__name__}'s {name} is a number, but got {_told(name, settings[name])}")
             if not settings[name] >= 0:
                 raise ValueError(f"{type(self).__name__}'s {name} is not negative, but got {settings[name]}")
 
@@ -175,12 +290,15 @@ class Optimizer:
         """What the rule is given anew at each step of a parameter, 1, 2, …: the settings that change, and what depends on them."""
         return {"lr": settings["lr"]}
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradient of every parameter."""
+        refuse_zeros(set_to_none)
         tape = RECORDING.get().tape
         for group in self.param_groups:
             for member in group.members:
-                p = member.param()
+                if not member.held or member.param._grad is None or tape is not None:
+                    member.look(anew=tape is not None)
+                p = member.param
                 if tape is not None:
                     tape.reset(p)
                 p._grad = None
@@ -195,7 +313,9 @@ class Optimizer:
         for group in self.param_groups:
             at, settings = 0, {}
             for member in group.members:
-                p = member.param()
+                if not member.held or member.param._grad is None:
+                    member.look()
+                p = member.param
                 if p._grad is None:
                     continue
                 if at != member.steps + 1:
@@ -216,12 +336,33 @@ class Optimizer:
         """Run the rule over `param` in blocks, and write its results into it and into the arrays of the state."""
         update = type(self).update
         for w, g, s in _blocks(param, grad, state) if param.nbytes > BLOCK else ((param, grad, state),):
-            new, result = update(w, g, s, {"param": w, **s}, **settings)
+            new, result = made = update(w, g, s, {"param": w, **s}, **settings)
+            if result.keys() != s.keys():
+                self._refuse_result(made, w, s)
             if new is not w:
+                self._refuse_result(made, w, s)
                 w[...] = new
             for key, array in s.items():
                 if result[key] is not array:
+                    self._refuse_result(made, w, s)
                     array[...] = result[key]
+
+    def _refuse_result(self, made: tuple[Any, State], param: Any, state: State) -> None:
+        """Raise if a rule returned arrays that cannot be the parameter and its state."""
+        new, result = made
+        who = type(self).__name__
+        if result.keys() != state.keys():
+            kept = f"{{{', '.join(f'{key!r}: 0.0' for key in result)}}}"
+            raise KeyError(
+                f"the rule of {who} returned the state {', '.join(result) or 'of nothing'}, but its start() says "
+                f"{', '.join(state) or 'nothing'}; write def start(self, settings): return {kept}"
+            )
+        for name, array in {"param": new, **result}.items():
+            if np.shape(array) != param.shape:
+                raise ValueError(
+                    f"the rule of {who} returned a {name} of shape {np.shape(array)} for a parameter of shape {param.shape}; "
+                    "it computes element by element, on a part of a parameter at a time"
+                )
 
     # -- replay -------------------------------------------------------------------------------------
 
@@ -240,7 +381,8 @@ class Optimizer:
             if fixed:
                 tape.guard(_settings_stay(settings, fixed))
             for member in group.members:
-                p = member.param()
+                member.look(anew=True)
+                p = member.param
                 tape.slope(p)
                 if p._grad is not None:
                     members.append(member)
@@ -253,6 +395,9 @@ class Optimizer:
             return len(ahead) <= 1 and all(m.state is state for m, state in zip(members, states, strict=True))
 
         tape.check(unchanged)
+        watched = [member for member in members if member.held]
+        if watched:
+            tape.guard(lambda: min(map(Member.holders, watched)) > ALONE)
         apart = len(members) < sum(len(group.members) for group in self.param_groups)
 
         def advance() -> None:
@@ -280,7 +425,8 @@ class Optimizer:
         fed = {key: feed(key) for key in self.at_step(member.steps + turn, settings)}
         since = tick()
         with no_grad():
-            new, result = type(self).update(p, p._grad, state, **{**fixed, **fed})
+            new, result = made = type(self).update(p, p._grad, state, **{**fixed, **fed})
+        self._refuse_result(made, p, state)
         for key, leaf in state.items():
             if result[key] is not leaf:
                 tape.write(leaf, result[key])
@@ -331,7 +477,7 @@ class Optimizer:
         members = [member for group in self.param_groups for member in group.members]
         taken: list[tuple[int, State]] = [(0, {}) for _ in members]
         for i, kept in state["state"].items():
-            p = members[operator.index(i)].param()
+            p = members[operator.index(i)].param
             arrays = {key: np.array(value, p.dtype) for key, value in kept.items() if key != "step"}
             taken[i] = operator.index(kept["step"]), arrays
             for key, value in arrays.items():
@@ -345,6 +491,15 @@ class Optimizer:
         for member, (steps, arrays) in zip(members, taken, strict=True):
             member.steps, member.state = steps, arrays
         Edits.note()
+
+
+def refuse_zeros(set_to_none: bool) -> None:
+    """Raise for `zero_grad(set_to_none=False)`."""
+    if not set_to_none:
+        raise ValueError(
+            "zero_grad() forgets gradients, so that a parameter which gets none is left alone by step(); leave set_to_none=False "
+            "out, or write p.grad = np.zeros_like(p.numpy()) for each parameter"
+        )
 
 
 def _settings_stay(settings: dict[str, Any], fixed: dict[str, Any]) -> Callable[[], bool]:

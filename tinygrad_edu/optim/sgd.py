@@ -61,9 +61,9 @@ class SGD(Optimizer):
         out: Mapping[str, Any] = NOWHERE,
         *,
         lr: float,
-        momentum: float,
-        weight_decay: float,
-        nesterov: bool,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
     ) -> tuple[Any, State]:
         """One step: the new parameter and the new state."""
         if weight_decay:
