@@ -8,9 +8,11 @@ import struct
 import sys
 import types
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import tinygrad_edu as tg
 from tinygrad_edu.data import ArrayDataset, DataLoader, datasets, train_test_split
@@ -208,7 +210,7 @@ def test_shuffling():
 
 def test_what_can_be_loaded():
     x = tg.Tensor(np.arange(6.0).reshape(3, 2))
-    (batch,) = next(iter(DataLoader([x], 2)))
+    (batch,) = next(iter(DataLoader((x,), 2)))
     assert isinstance(batch, tg.Tensor)
     assert isinstance(next(iter(DataLoader(x, 2))), tg.Tensor)
 
@@ -233,6 +235,96 @@ def test_what_can_be_loaded():
     dataset = ArrayDataset(np.arange(4), np.arange(4) * 2)
     assert dataset[1:3][1].tolist() == [2, 4]
     assert len(list(DataLoader(dataset, 3))) == 2
+
+
+class Pair(NamedTuple):
+    x: Any
+    y: Any
+
+
+def test_samples_are_collated_as_they_are_made():
+    def batch(*samples):
+        (made,) = DataLoader(list(samples), len(samples))
+        return made
+
+    a, b = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    assert batch(a, b).tolist() == [[1, 2], [3, 4]]
+    x, y = batch((a, 0), (b, 1))
+    assert (x.tolist(), y.tolist(), y.dtype) == ([[1, 2], [3, 4]], [0, 1], np.int64)
+    made = batch({"x": a, "y": 0.5, "name": "a"}, {"x": b, "y": 1.5, "name": "b"})
+    assert (made["x"].tolist(), made["y"].tolist(), made["name"]) == ([[1, 2], [3, 4]], [0.5, 1.5], ["a", "b"])
+    deep = batch({"in": (a, [1, {"z": True}])}, {"in": (b, [2, {"z": False}])})["in"]
+    assert (deep[0].tolist(), deep[1][0].tolist(), deep[1][1]["z"].dtype) == ([[1, 2], [3, 4]], [1, 2], bool)
+    named = batch(Pair(a, 0), Pair(b, 1))
+    assert type(named) is Pair
+    assert named.y.tolist() == [0, 1]
+    assert batch(np.float32(1), np.float32(2)).dtype == np.float32
+    tensors = batch(tg.Tensor([1.0], requires_grad=True), tg.Tensor([2.0]))
+    assert isinstance(tensors, tg.Tensor)
+    assert tensors.requires_grad
+    assert [len(y) for _, y in DataLoader([(a, 0)] * 5, 2)] == [2, 2, 1]
+
+    class Samples:
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, i):
+            return {"x": np.full(3, i), "y": i}
+
+    assert [made["y"].tolist() for made in DataLoader(Samples(), 3)] == [[0, 1, 2], [3]]
+    assert [made["x"].shape for made in DataLoader(Samples(), 3)] == [(3, 3), (1, 3)]
+
+
+def test_samples_that_do_not_go_together_are_named():
+    a, b = np.ones((4, 2)), np.ones(4)
+    for samples, kind, message in (
+        (
+            [a, b],
+            ValueError,
+            r"a sample has shape \(4, 2\), but number 1 of its batch \(4,\); .* write a tuple: DataLoader\(\(x, y\)\)",
+        ),
+        (
+            [{"x": a}, {"x": a[:2]}],
+            ValueError,
+            r"a sample\['x'\] has shape \(4, 2\), but number 1 of its batch \(2, 2\)",
+        ),
+        ([{"x": a}, {"y": a}], ValueError, r"has the keys \['x'\], but number 1 of its batch has \['y'\]"),
+        ([{"x": a}, a], ValueError, "number 1 of its batch is ndarray"),
+        ([(1, 2), (1,)], ValueError, "a sample has 2 parts, but number 1 of its batch has 1"),
+        ([(1, None), (1, None)], TypeError, r"a sample\[1\] is NoneType None; a batch is made of arrays"),
+        ([1, object()], TypeError, "a sample is object"),
+    ):
+        with pytest.raises(kind, match=message):
+            list(DataLoader(samples, 2))
+
+
+def test_a_subclass_that_says_what_an_item_is_is_asked_for_each():
+    class Doubled(ArrayDataset):
+        def __getitem__(self, i):
+            x, y = super().__getitem__(i)
+            assert np.ndim(y) == 0
+            return 2 * x, y
+
+    assert [x.tolist() for x, _ in DataLoader(Doubled(np.arange(3), np.arange(3)), 2)] == [[0, 2], [4]]
+
+
+def test_what_is_no_data_set_is_answered_with_what_to_write():
+    x = np.arange(3)
+    for make, kind, message in (
+        (lambda: DataLoader({"x": x}), TypeError, r"a tuple of arrays, DataLoader\(\(x, y\)\)"),
+        (lambda: DataLoader(zip(x, x, strict=True)), TypeError, r"got zip; write list\(…\) around it"),
+        (lambda: DataLoader(3), TypeError, "got int"),
+        (lambda: DataLoader(x, num_workers=2), ValueError, "num_workers=2; leave it out, or write 0"),
+        (lambda: ArrayDataset(3), TypeError, "arrays of rows, but got int 3"),
+        (lambda: ArrayDataset("abc"), TypeError, "arrays of rows, but got str"),
+        (lambda: ArrayDataset({1, 2}), TypeError, r"got a set, .* write list\(x\)"),
+        (lambda: ArrayDataset([[1, 2], [3]]), ValueError, "a list whose parts differ in shape"),
+        (lambda: ArrayDataset(scipy.sparse.eye_array(3)), TypeError, r"a sparse dia_array; write x\.toarray\(\)"),
+        (lambda: train_test_split([None, 1]), TypeError, "makes an array of objects"),
+    ):
+        with pytest.raises(kind, match=message):
+            make()
+    assert len(list(DataLoader(x, num_workers=0))) == 3
 
 
 def test_loaders_refuse():

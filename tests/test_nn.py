@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import copy
+import functools
 import gc
+import inspect
 import math
+import operator
 import pickle
+import textwrap
 import threading
 import weakref
 
+import joblib
 import numpy as np
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu import nn
+from tinygrad_edu import data, nn, optim
 from tinygrad_edu.graph import SCOPE, tracing
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
+from tinygrad_edu.op import COMPOSITES, OPS, op
 from tinygrad_edu.ops.losses import softmax_cross_entropy
 from tinygrad_edu.testing import gradcheck, gradgradcheck
 
@@ -164,6 +170,141 @@ def test_forward_must_be_written():
         Empty()(1.0)
 
 
+METHODS = [name for name in dir(nn.Module) if name[0] != "_" and name != "training"]
+
+
+def test_the_methods_of_a_module_are_known():
+    assert {"modules", "parameters", "children", "forward", "train", "eval", "state_dict", "apply"} <= set(METHODS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_not_lost_to_an_attribute(name):
+    net = Net()
+    for value in ([nn.Linear(2, 2)], nn.Linear(2, 2), nn.Parameter([1.0]), tg.Tensor(1.0), 3, {}, None):
+        with pytest.raises(
+            TypeError, match=rf"Net\.{name} is a method of every Module.* call the attribute otherwise: self\."
+        ):
+            setattr(net, name, value)
+        with pytest.raises(TypeError, match=rf"Layer\.{name} is a method of every Module"):
+            type("Layer", (nn.Module,), {name: [value]})
+    assert len(list(net.parameters())) == 4
+    function = getattr(net, name)
+    setattr(net, name, lambda *args: function(*args))  # replaced on purpose
+    assert type("Layer", (nn.Module,), {name: lambda self: None})
+
+
+def test_the_message_names_what_to_call_it():
+    with pytest.raises(TypeError, match=r"self\.layers = \.\.\."):
+        Net().modules = []
+    with pytest.raises(TypeError, match=r"self\.weights = \.\.\."):
+        Net().parameters = []
+
+
+def test_the_mode_is_not_lost_to_an_attribute():
+    net = Net()
+    for value in ([1], nn.ReLU(), "yes", None, tg.Tensor(1.0)):
+        with pytest.raises(TypeError, match="training is the mode of every module, True or False"):
+            net.training = value
+    net.training = np.bool_(False)
+    assert not net.training
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda x: nn.MSELoss("sum"), r"MSELoss\(\) takes reduction by name: write nn\.MSELoss\(reduction='sum'\)"),
+        (lambda x: nn.HuberLoss("sum"), r"write nn\.HuberLoss\(reduction='sum'\)"),
+        (lambda x: nn.CrossEntropyLoss("none"), r"write nn\.CrossEntropyLoss\(reduction='none'\)"),
+        (lambda x: nn.BCELoss(size_average=False), "write reduction='mean', 'sum' or 'none'"),
+        (lambda x: nn.Softmax(dim=1), r"takes axis=, not dim=: write nn\.Softmax\(axis=1\)"),
+        (lambda x: nn.LogSoftmax(dim=0), r"write nn\.LogSoftmax\(axis=0\)"),
+        (lambda x: nn.ReLU(inplace=True), "takes no inplace=: leave it out"),
+        (lambda x: nn.Dropout(0.5, inplace=True), "takes no inplace=: leave it out"),
+        (lambda x: nn.Linear(2, 2, device="cpu"), "takes no device=: leave it out"),
+        (lambda x: nn.ReLU(3), r"ReLU\(\) takes no arguments: write nn\.ReLU\(\)"),
+        (lambda x: nn.ReLU(x), r"makes a layer, and takes no tensors; .* nn\.ReLU\(\)\(x\)"),
+        (lambda x: nn.Softmax(x), r"nn\.Softmax\(\)\(x\)"),
+        (lambda x: nn.Linear(x.numpy(), 3), r"nn\.Linear\(\)\(x\)"),
+        (lambda x: nn.Sequential(x), r"nn\.Sequential\(\)\(x\)"),
+        (lambda x: nn.MSELoss(x, x), r"nn\.MSELoss\(\)\(prediction, target\)"),
+        (lambda x: nn.CrossEntropyLoss(x, [1, 0]), r"nn\.CrossEntropyLoss\(\)\(prediction, target\)"),
+        (lambda x: type("Own", (nn.Module,), {})(3), r"Own\(\) takes no arguments: write Own\(\)"),
+    ],
+)
+def test_what_a_layer_is_not_made_with_is_answered_with_what_to_write(make, message):
+    with pytest.raises(TypeError, match=message):
+        make(tg.Tensor(np.ones((2, 2))))
+
+
+def test_what_a_layer_is_made_with_is_seen_from_its_signature():
+    assert list(inspect.signature(nn.Linear).parameters)[:3] == ["in_features", "out_features", "bias"]
+    assert not inspect.signature(nn.ReLU).parameters
+    assert nn.CrossEntropyLoss(np.ones(3)).weight.shape == (3,)
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'out_features'"):
+        nn.Linear(2)
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("to", "in the memory of this computer: leave it out; .* tg.set_default_dtype"),
+        ("cuda", "in the memory of this computer: leave it out"),
+        ("double", r"write tg\.set_default_dtype\(np\.float64\) before making it"),
+        ("load_state", r"write model\.load_state_dict\(state\)"),
+        ("register_buffer", r"write self\.name = nn\.Buffer\(array\)"),
+        ("fit", "write the loop"),
+    ],
+)
+def test_what_other_libraries_models_have_is_answered_with_what_to_write(name, cure):
+    model = nn.Sequential(Net())
+    with pytest.raises(AttributeError, match=f"Sequential has no attribute '{name}'; .*{cure}"):
+        getattr(model, name)
+    assert not hasattr(model, name)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "cure"),
+    [
+        (nn, "ModuleList", r"a list will do: self\.layers = \["),
+        (nn, "ModuleDict", "a dict will do"),
+        (nn, "utils", r"for clip_grad_norm_, write\n    ps = "),
+        (nn, "LSTM", "it is not here yet; write it as a Module"),
+        (nn, "Conv2d", "it is not here yet"),
+        (nn, "Relu", r"did you mean ReLU\?"),
+        (nn, "something", "it has BCELoss, "),
+        (init, "xavier_uniform_", r"write w\.data = nn\.init\.xavier_uniform\(w\.shape\)"),
+        (init, "ones_", r"write w\.data = nn\.init\.constant\(w\.shape, 1\.0\)"),
+        (data, "TensorDataset", r"write ArrayDataset\(x, y\)"),
+        (data, "random_split", r"= train_test_split\(x, y, test_size=0\.2\)"),
+        (optim, "LBFGS", "write a subclass of Optimizer"),
+        (optim.lr_scheduler, "ReduceLROnPlateau", r'group\["lr"\] \*= 0\.1'),
+        (optim.lr_scheduler, "OneCycleLR", r"LambdaLR\(optimizer, lambda t: \.\.\.\)"),
+        (F, "one_hot", r"write tg\.one_hot\(labels, classes\)"),
+        (F, "mse_los", r"did you mean mse_loss"),
+    ],
+)
+def test_what_is_called_otherwise_here_is_answered_with_what_to_write(module, name, cure):
+    with pytest.raises(AttributeError, match=f"{module.__name__} has no {name}: .*{cure}"):
+        getattr(module, name)
+    with pytest.raises(ImportError, match=cure):
+        exec(f"from {module.__name__} import {name}", {})
+    assert not hasattr(module, name)
+
+
+def test_the_cures_work():
+    w = nn.Parameter(np.zeros((2, 3)))
+    w.data = nn.init.xavier_uniform(w.shape)
+    w.data = nn.init.constant(w.shape, 1.0)
+    model, limit = nn.Linear(2, 2), 0.5
+    model(np.full((3, 2), 9.0, np.float32)).sum().backward()
+    with pytest.raises(AttributeError) as caught:
+        nn.utils  # noqa: B018
+    exec(textwrap.dedent(str(caught.value).partition("write\n")[2]), {"model": model, "limit": limit})
+    norm = sum((p.grad.numpy() ** 2).sum() for p in model.parameters()) ** 0.5
+    np.testing.assert_allclose(norm, limit, rtol=1e-4)
+    assert model.weight.grad.dtype == np.float32
+
+
 def test_modes_gradients_and_apply():
     net = nn.Sequential(Net(), nn.ReLU())
     assert net.training
@@ -260,6 +401,85 @@ def test_a_state_that_does_not_fit_changes_nothing_and_names_every_fault():
         net.load_state_dict("model.npz")
     with pytest.raises(ValueError, match="but got object"):
         net.load_state_dict({**before, "output.bias": np.array([None, None])})
+
+
+def test_a_weight_in_pytorch_s_layout_is_called_transposed():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3))
+    state = {key: array.T for key, array in model.state_dict().items()}
+    with pytest.raises(
+        ValueError,
+        match=r"0\.weight: expected shape \(4, 3\), but got \(3, 4\), which is transposed, as PyTorch keeps it: write state\['0\.weight'\] = state\['0\.weight'\]\.T$",
+    ):
+        model.load_state_dict(state)
+    state["0.weight"] = state["0.weight"].T
+    model.load_state_dict(state)  # a square one cannot be seen
+    with pytest.raises(ValueError, match=r"but got \(5, 4\)$"):
+        model.load_state_dict({**state, "0.weight": np.ones((5, 4))})
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, copy.copy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_model_that_holds_ops_is_copied_and_pickled(duplicate):
+    model = nn.Sequential(nn.Linear(2, 2), F.relu, functools.partial(F.softmax, axis=0), np.tanh, twice)
+    model.act = tg.exp
+    twin = duplicate(model)
+    assert (twin[1], twin[2].func, twin[4], twin.act) == (F.relu, tg.softmax, twice, tg.exp)
+    x = np.ones((3, 2), np.float32)
+    assert np.array_equal(twin(x).numpy(), model(x).numpy())
+
+
+def test_every_op_and_composite_is_pickled_by_its_name():
+    for name, f in {**OPS, **COMPOSITES}.items():
+        for duplicate in (copy.deepcopy, lambda f: pickle.loads(pickle.dumps(f))):
+            assert duplicate(f) is f, name
+    other = copy.copy(F.relu)  # one to change
+    other.rules = ()
+    assert F.relu.rules
+
+
+@op(symbol="2·", vjp=(lambda g, y, x: 2 * g,))
+def twice(x):
+    """y = 2x."""
+    return 2 * x
+
+
+thrice = op(vjp=(lambda g, y, x: 3 * g,))(lambda x: 3 * x)
+
+
+def test_an_op_of_one_s_own_is_pickled_by_its_name_in_its_module():
+    assert pickle.loads(pickle.dumps([twice, thrice])) == [twice, thrice]
+
+    @op(vjp=(lambda g, y, x: g,))
+    def inside(x):
+        return x
+
+    with pytest.raises(
+        pickle.PicklingError, match=r"<op inside> is pickled by its name, .* declare it at the top of a module"
+    ):
+        pickle.dumps(inside)
+    assert copy.deepcopy([inside])[0] is inside
+
+
+def test_an_op_that_is_not_there_when_it_is_unpickled_is_named(monkeypatch):
+    packed = pickle.dumps(twice)
+    monkeypatch.delitem(globals(), "twice")
+    with pytest.raises(pickle.UnpicklingError, match="the op 'twice' was pickled by its name, and is not in"):
+        pickle.loads(packed)
+    packed = pickle.dumps(F.relu)
+    monkeypatch.delitem(OPS, "relu")
+    with pytest.raises(pickle.UnpicklingError, match="no op 'relu' is declared"):
+        pickle.loads(packed)
+
+
+def test_models_pass_to_joblib_s_workers():
+    model = nn.Sequential(nn.Linear(2, 2), F.relu)
+    x = np.ones((3, 2), np.float32)
+    with joblib.Parallel(n_jobs=2, backend="loky") as workers:
+        results = workers(joblib.delayed(F.relu)(x * i) for i in (-1, 1))
+        (twin,) = workers([joblib.delayed(operator.itemgetter(slice(None)))(model)])
+    joblib.externals.loky.get_reusable_executor().shutdown(wait=True)
+    assert np.array_equal(results, [0 * x, x])
+    assert twin[1] is F.relu
+    assert np.array_equal(twin(x).numpy(), model(x).numpy())
 
 
 def test_loading_is_a_write_that_graphs_notice():
@@ -404,6 +624,25 @@ def test_sequential():
     for make in (lambda: nn.Sequential(3), lambda: model.append(3)):
         with pytest.raises(TypeError, match="modules and functions"):
             make()
+    for make in (
+        lambda: nn.Sequential([first]),
+        lambda: nn.Sequential(x for x in [first]),
+        lambda: model.append([first]),
+    ):
+        with pytest.raises(TypeError, match=r"(list|generator): write Sequential\(\*layers\)"):
+            make()
+    for make in (lambda: nn.Sequential(first, nn.ReLU), lambda: model.append(nn.ReLU)):
+        with pytest.raises(TypeError, match=r"the class ReLU: write ReLU\(\)"):
+            make()
+
+
+def test_a_layer_without_a_result_is_named():
+    class Forgot(nn.Module):
+        def forward(self, x):
+            x * 2
+
+    with pytest.raises(TypeError, match="layer 1 of Sequential, Forgot, returned None; end its forward with `return`"):
+        nn.Sequential(nn.ReLU(), Forgot(), nn.ReLU())(np.ones(2))
 
 
 def test_a_sequential_may_have_further_members():
@@ -754,6 +993,17 @@ def test_cross_entropy_refuses_what_it_cannot_mean(logits):
         F.nll_loss(logits, T[:2])
     with pytest.raises(TypeError, match="class numbers, which are whole"):
         F.nll_loss(logits, T.astype(float))
+
+
+def test_rows_are_left_out_by_default():
+    log_p = np.log([[0.25, 0.75], [0.5, 0.5], [0.125, 0.875]])
+    target = np.array([0, -100, 1])
+    expected = -(log_p[0, 0] + log_p[2, 1]) / 2
+    for loss in (F.nll_loss, F.cross_entropy, nn.NLLLoss(), nn.CrossEntropyLoss()):
+        np.testing.assert_allclose(loss(log_p, target), expected)
+        for wrong in (-99, -1):
+            with pytest.raises(IndexError, match=rf"target\[1\] is {wrong}"):
+                loss(log_p, np.array([0, wrong, 1]))
 
 
 def test_nll_loss(logits):

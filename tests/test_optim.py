@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import collections
+import copy
 import gc
+import multiprocessing
+import operator
+import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -231,6 +237,191 @@ def test_what_an_optimizer_refuses():
         SGD([w], lr=0.1, nesterov=True)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "cure"),
+    [
+        (lambda m, w: m, r"was given a Sequential: write SGD\(model\.parameters\(\), …\)"),
+        (lambda m, w: nn.Linear, r"was given the class Linear: write SGD\(Linear\(\)\.parameters\(\), …\)"),
+        (lambda m, w: m.parameters, r"a method that was not called: write model\.parameters\(\)"),
+        (lambda m, w: m.named_parameters(), r"was given tuple; write model\.parameters\(\)"),
+        (lambda m, w: [m[0], m[1]], r"was given Linear; write \[\*a\.parameters\(\), \*b\.parameters\(\)\]"),
+        (lambda m, w: [m[0].parameters()], r"was given generator; write \[\*a\.parameters"),
+        (lambda m, w: [m.parameters], r"was given method; call it: model\.parameters\(\)"),
+        (lambda m, w: {"w": w}, r"was given a dict: write params\.values\(\)"),
+        (lambda m, w: {"params": [w]}, r"was given a dict: write \[group\]"),
+        (lambda m, w: m.state_dict().values(), r"was given ndarray; make a leaf of it: w = tg\.Tensor\("),
+        (lambda m, w: [{"params": [w]}, w], r"was given dict; make all of them groups"),
+        (lambda m, w: ["w"], r"was given str; write model\.parameters\(\)"),
+        (lambda m, w: [{"lr": 0.1}], r'groups with "params", their parameters, but one has lr'),
+        (lambda m, w: 3, r"a list of parameters, such as model\.parameters\(\), but got int 3"),
+        (lambda m, w: {w}, r"given a set, which has no order .* write a list, \[w, b\]"),
+        (lambda m, w: frozenset([w]), "given a frozenset, which has no order"),
+        (lambda m, w: weakref.WeakSet([w]), "given a WeakSet, which has no order"),
+        (lambda m, w: [{"params": {w}}], "given a set, which has no order"),
+    ],
+)
+def test_what_holds_no_parameters_in_an_order_is_answered_with_what_to_write(wrong, cure):
+    with pytest.raises(TypeError, match=cure):
+        SGD(wrong(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), leaf()), lr=0.1)
+
+
+def test_parameters_may_come_in_anything_that_has_an_order():
+    w, b = leaf(), leaf()
+    by_name = {"w": w, "b": b}
+    for params in (
+        by_name.values(),
+        (p for p in (w, b)),
+        (w, b),
+        collections.deque([w, b]),
+        dict.fromkeys([w, b]).keys(),
+    ):
+        assert SGD(params, lr=0.1).param_groups[0]["params"] == [w, b]
+
+
+@pytest.mark.parametrize("kind", [SGD, optim.AdaGrad, optim.RMSprop, optim.Adam, optim.AdamW])
+def test_a_setting_that_is_no_number_is_answered(kind):
+    with pytest.raises(TypeError, match=rf"{kind.__name__}'s lr is a number, but got str '0.1'; write lr=0\.1"):
+        kind([leaf()], lr="0.1")
+    with pytest.raises(TypeError, match=r"lr is a number, but got str 'fast'$"):
+        kind([leaf()], lr="fast")
+    made = kind([leaf()], lr=0.5)
+    for wrong in ("0.1", None, [0.1], np.ones(2)):
+        with pytest.raises(TypeError, match="lr is a number, but got"):
+            made.param_groups[0]["lr"] = wrong
+    made.param_groups[0]["lr"] = tg.Tensor(0.25)
+    assert made.param_groups[0]["lr"] == 0.25
+
+
+def test_gradients_are_forgotten_and_not_set_to_zero():
+    model = nn.Linear(2, 2)
+    for made in (model, SGD(model.parameters(), lr=0.1)):
+        slope(model.weight, np.ones((2, 2)))
+        made.zero_grad(set_to_none=True)
+        assert model.weight.grad is None
+        with pytest.raises(ValueError, match="leave set_to_none=False out"):
+            made.zero_grad(set_to_none=False)
+
+
+# -- what the optimizer holds ------------------------------------------------------------------------
+
+
+def test_an_optimizer_holds_its_parameters():
+    sgd = SGD([nn.Parameter([3.0, 4.0])], lr=0.5)
+    gc.collect()
+    for _ in range(3):
+        sgd.zero_grad()
+        sgd.step()  # no gradient yet, and none missed
+    for expected in ([2.5, 3.5], [2.0, 3.0]):
+        sgd.zero_grad()
+        sgd.zero_grad()
+        (w,) = sgd.param_groups[0]["params"]
+        w.sum().backward()
+        del w
+        sgd.step()
+        assert sgd.param_groups[0]["params"][0].tolist() == expected
+
+
+def test_a_parameter_with_a_gradient_is_stepped_though_nothing_else_holds_it():
+    def made():
+        w = leaf()
+        sgd = SGD([w], lr=0.5)
+        sgd.zero_grad()
+        w.sum().backward()
+        return sgd
+
+    sgd = made()
+    sgd.step()
+    assert sgd.param_groups[0]["params"][0].tolist() == [2.5, 3.5]
+
+
+def duplicates():
+    return [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+
+
+class Own(optim.Optimizer):
+    """An optimizer with attributes of its own."""
+
+    def __init__(self, params, lr):
+        self.note = "before"
+        super().__init__(params, lr=lr)
+        self.steps_taken = 0
+
+    def start(self, settings):
+        return {"velocity": 0.0}
+
+    @staticmethod
+    def update(param, grad, state, out=None, *, lr):
+        velocity = 0.5 * state["velocity"] + grad  # new arrays, and nothing written to `out`
+        return param - lr * velocity, {"velocity": velocity}
+
+
+KINDS = [
+    lambda p: SGD(p, lr=0.1, momentum=0.9),
+    lambda p: optim.AdaGrad(p),
+    lambda p: optim.RMSprop(p, centered=True, momentum=0.9),
+    lambda p: optim.Adam(p),
+    lambda p: optim.AdamW(p),
+    lambda p: Own(p, 0.1),
+]
+
+
+@pytest.mark.parametrize("duplicate", duplicates())
+@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("order", ["model first", "optimizer first"])
+def test_a_copy_of_model_optimizer_and_schedule_trains_the_copy(duplicate, make, order):
+    def train(model, made, schedule):
+        for _ in range(2):
+            made.zero_grad()
+            np.square(model(np.ones((3, 2), np.float32))).sum().backward()
+            made.step()
+            schedule.step()
+
+    model = nn.Sequential(nn.Linear(2, 2), F.softplus, nn.Linear(2, 1))
+    made = make(model.parameters())
+    schedule = optim.lr_scheduler.StepLR(made, 1, 0.5)
+    train(model, made, schedule)
+    before = model.state_dict()
+    if order == "model first":
+        twin, other, again = duplicate((model, made, schedule))
+    else:
+        again, other, twin = duplicate((schedule, made, model))
+    assert again.optimizer is other
+    assert all(p is q for p, q in zip(twin.parameters(), other.param_groups[0]["params"], strict=True))
+    train(twin, other, again)
+    assert all(np.array_equal(array, before[key]) for key, array in model.state_dict().items())
+    assert not np.array_equal(twin.state_dict()["0.weight"], before["0.weight"])
+    train(model, made, schedule)
+    assert all(np.array_equal(array, model.state_dict()[key]) for key, array in twin.state_dict().items())
+    assert vars(other) == vars(made) if isinstance(made, Own) else type(other) is type(made)
+
+
+def test_a_copy_of_an_optimizer_alone_has_parameters_of_its_own():
+    w = leaf(name="w")
+    sgd = SGD([w], lr=1.0, momentum=0.5)
+    slope(w, [1.0, 1.0])
+    sgd.step()
+    for duplicate in duplicates():
+        other = duplicate(sgd)
+        gc.collect()
+        other.step()
+        other.zero_grad()
+        other.step()
+        (copied,) = other.param_groups[0]["params"]
+        assert copied.tolist() == [0.5, 1.5]
+        assert w.tolist() == [2.0, 3.0]
+
+
+def test_models_with_ops_and_optimizers_pass_to_spawned_processes():
+    model = nn.Sequential(nn.Linear(2, 2), F.relu, tg.exp)
+    made = optim.Adam(model.parameters())
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(F.relu, (np.array([-1.0, 2.0]),)).tolist() == [0, 2]
+        twin, other = pool.apply(operator.itemgetter(slice(2)), ((model, made, None),))
+    assert twin[1] is F.relu
+    assert twin[2] is tg.exp
+    assert other.param_groups[0]["params"] == list(twin.parameters())
+
+
 def test_a_parameter_that_was_replaced_is_noticed():
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     sgd = SGD(model.parameters(), lr=0.1)
@@ -245,9 +436,52 @@ def test_a_name_bound_to_a_new_tensor_is_noticed():
     w = leaf(name="w")
     sgd = SGD([w], lr=0.1)
     w = w.detach() - 0.1
-    with pytest.raises(RuntimeError, match=r"write `w -= \.\.\.` under no_grad"):
-        sgd.step()
+    for act in (sgd.step, sgd.zero_grad):
+        with pytest.raises(
+            RuntimeError, match=r"given 'w', which no longer exists outside it.* write `w -= \.\.\.` under no_grad"
+        ):
+            act()
     assert w.shape == (2,)
+
+
+@pytest.mark.parametrize("make", [list, tuple, lambda held: held.values() if isinstance(held, dict) else iter(held)])
+def test_a_tensor_that_others_held_once_is_missed(make):
+    held = {0: leaf(name="a"), 1: leaf(name="b")}
+    sgd = SGD(make(held.values()), lr=0.1)
+    sgd.zero_grad()  # by now it has been seen in the dict
+    held[1] = leaf(name="b")
+    sum(x.sum() for x in held.values()).backward()
+    with pytest.raises(RuntimeError, match="given 'b', which no longer exists"):
+        sgd.step()
+
+
+def test_a_model_that_was_made_anew_is_noticed_in_the_first_pass():
+    model = nn.Sequential(nn.Linear(2, 2))
+    sgd = SGD(model.parameters(), lr=0.1)
+    for again in range(2):
+        if again:
+            loss = None  # which held the old weights
+            model = nn.Sequential(nn.Linear(2, 2))
+        sgd.zero_grad() if not again else None
+        loss = model(np.ones((1, 2), np.float32)).sum()
+        loss.backward()
+        sgd.step() if not again else None
+    sgd.zero_grad()  # of what the old model had
+    with pytest.raises(RuntimeError, match=r"given '0\.weight', which no longer exists outside it"):
+        sgd.step()
+
+
+def test_parameters_taken_from_the_optimizer_are_nobody_s_to_miss():
+    w = leaf()
+    sgd = SGD([w], lr=0.5)
+    sgd.zero_grad()
+    assert sgd.param_groups[0]["params"] == [w]
+    del w
+    sgd.zero_grad()
+    sgd.step()
+    sgd.param_groups[0]["params"][0].sum().backward()
+    sgd.step()
+    assert sgd.param_groups[0]["params"][0].tolist() == [2.5, 3.5]
 
 
 # -- state -------------------------------------------------------------------------------------------
@@ -322,3 +556,104 @@ def test_an_optimizer_of_one_s_own():
     slope(w, [5.0, -5.0])
     SignDescent([w], lr=0.5).step()
     assert w.tolist() == [2.5, 4.5]
+
+
+@pytest.mark.parametrize("block", [8, 24, 1 << 17])
+@pytest.mark.parametrize("replayed", [False, True])
+def test_a_rule_may_return_new_arrays_and_write_nothing(monkeypatch, block, replayed):
+    monkeypatch.setattr(optimizer, "BLOCK", block)
+    w = leaf((1.0, 2.0, 3.0, 4.0, 5.0))
+    array = w.data
+    own = Own([w], 0.1)
+
+    def step():
+        own.zero_grad()
+        (w * w).sum().backward()
+        own.step()
+
+    act = tg.replay(step) if replayed else step
+    x, v = array.copy(), np.zeros(5)
+    for _ in range(4):
+        act()
+        v = 0.5 * v + 2 * x
+        x = x - 0.1 * v
+    np.testing.assert_allclose(w.numpy(), x, rtol=1e-14)
+    np.testing.assert_allclose(own.state_dict()["state"][0]["velocity"], v, rtol=1e-14)
+    assert w.data is array
+
+
+def rule(update, start=None, **methods):
+    """An optimizer with this rule."""
+    members = {"update": staticmethod(update), "__init__": lambda self, p: optim.Optimizer.__init__(self, p, lr=0.1)}
+    return type("Mine", (optim.Optimizer,), {**members, **({"start": start} if start else {}), **methods})
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+@pytest.mark.parametrize(
+    ("update", "start", "error", "message"),
+    [
+        (
+            lambda p, g, s, out=None, *, lr: (p - g, {"velocity": g}),
+            None,
+            KeyError,
+            r"returned the state velocity, but its start\(\) says nothing; write def start\(self, settings\): return {'velocity': 0\.0}",
+        ),
+        (
+            lambda p, g, s, out=None, *, lr: (p - g, {}),
+            lambda self, settings: {"velocity": 0.0},
+            KeyError,
+            r"returned the state of nothing, but its start\(\) says velocity",
+        ),
+        (
+            lambda p, g, s, out=None, *, lr: (np.sum(p), s),
+            None,
+            ValueError,
+            r"returned a param of shape \(\) for a parameter of shape \(2,\); it computes element by element",
+        ),
+        (
+            lambda p, g, s, out=None, *, lr: (p - g, {"velocity": np.sum(g)}),
+            lambda self, settings: {"velocity": 0.0},
+            ValueError,
+            r"returned a velocity of shape \(\)",
+        ),
+    ],
+)
+def test_a_rule_that_returns_what_is_no_state_is_noticed(update, start, error, message, replayed):
+    w = leaf()
+    own = rule(update, start)([w])
+
+    def step():
+        own.zero_grad()
+        w.sum().backward()
+        own.step()
+
+    with pytest.raises(error, match=message):
+        (tg.replay(step) if replayed else step)()
+    assert w.tolist() == [3, 4]
+
+
+def test_an_optimizer_needs_a_rule():
+    none = type("None_", (optim.Optimizer,), {})
+    with pytest.raises(
+        TypeError,
+        match=r"None_ has no rule: write\n    @staticmethod\n    def update\(param, grad, state, out=\{\}, \*, lr",
+    ):
+        none([leaf()], lr=0.1)
+    method = type("Method", (optim.Optimizer,), {"update": lambda self, param, grad, state, out, *, lr: (param, state)})
+    with pytest.raises(TypeError, match="Method has an update that is a method"):
+        method([leaf()], lr=0.1)
+    whole = type("Whole", (optim.Optimizer,), {"step": lambda self: "own"})
+    assert whole([leaf()], lr=0.1).step() == "own"
+
+
+def test_an_attribute_may_be_set_before_the_optimizer_is_made():
+    own = Own([leaf()], 0.1)
+    assert (own.note, own.steps_taken) == ("before", 0)
+
+    class Wrong(Own):
+        def __init__(self, params, lr):
+            self.lr = lr
+            super().__init__(params, lr)
+
+    with pytest.raises(AttributeError, match="lr is a setting of each group"):
+        Wrong([leaf()], 0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 
@@ -130,6 +131,32 @@ def test_a_constant_gradient_has_no_negative_variance():
         w.grad = g
         made.step()
     assert np.isfinite(w.numpy()).all()
+
+
+RULES = [optim.SGD, optim.AdaGrad, optim.RMSprop, optim.Adam, optim.AdamW]
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_a_rule_has_the_defaults_of_its_optimizer(kind):
+    settings = {p.name: p.default for p in inspect.signature(kind.__init__).parameters.values()}
+    defaults = {p.name: p.default for p in inspect.signature(kind.update).parameters.values() if p.name in settings}
+    assert defaults.pop("lr") is inspect.Parameter.empty  # which is that of the step
+    assert defaults == {name: settings[name] for name in defaults}
+    # what a rule is not told of, at_step() has worked in, or start()
+    assert set(settings) - set(defaults) <= {"self", "params", "lr", "lr_decay", "initial_accumulator_value"}
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_a_rule_without_settings_does_what_its_optimizer_does_without_them(kind):
+    w = leaf()
+    made = kind([w], lr=0.1)
+    settings = made.param_groups[0]
+    w.grad = np.array([1.0, -2.0])
+    state = {key: np.full(2, number) for key, number in made.start(settings).items()}
+    told = {key: value for key, value in made.at_step(1, settings).items() if key in ("lr", "eps", "shrink")}
+    expected, _ = kind.update(w.numpy(), w.grad.numpy(), state, **told)
+    made.step()
+    assert np.array_equal(w.numpy(), expected)
 
 
 # -- how they are written ----------------------------------------------------------------------------

@@ -476,6 +476,69 @@ def test_a_deleted_parameter_is_missed_by_the_optimizer():
         run(X)
 
 
+def test_a_tensor_that_was_bound_anew_is_missed_by_the_optimizer():
+    held = {"w": tg.Tensor([2.0], requires_grad=True, name="w")}
+    optimizer = optim.SGD([held["w"]], lr=0.1)
+
+    def step():
+        optimizer.zero_grad()
+        (held["w"] * 3.0).sum().backward()
+        optimizer.step()
+
+    run = replay(step)
+    for _ in range(3):
+        run()
+    np.testing.assert_allclose(held["w"].numpy(), [1.1])
+    held["w"] = tg.Tensor([5.0], requires_grad=True, name="w")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="given 'w', which no longer exists outside it"):
+            run()
+    assert held["w"].tolist() == [5.0]
+    assert held["w"].grad is None
+
+
+def test_an_optimizer_that_alone_holds_its_parameters_is_replayed():
+    optimizer = optim.SGD([tg.Tensor([2.0], requires_grad=True)], lr=0.1)
+
+    def step():
+        optimizer.zero_grad()
+        (w,) = optimizer.param_groups[0]["params"]
+        (w * 3.0).sum().backward()
+        optimizer.step()
+
+    counted = Counted(step)
+    run = replay(counted)
+    for _ in range(4):
+        run()
+    assert counted.runs == 1
+    np.testing.assert_allclose(optimizer.param_groups[0]["params"][0].numpy(), [0.8])
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_of_model_and_optimizer_is_replayed_as_itself(duplicate):
+    model = nn.Sequential(nn.Linear(3, 2))
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+
+    def stepped(model, optimizer):
+        def step(x):
+            optimizer.zero_grad()
+            loss = np.square(model(x)).sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step
+
+    run = replay(stepped(model, optimizer))
+    run(X), run(X)
+    twin, other = duplicate((model, optimizer))
+    before = model.state_dict()
+    again = replay(stepped(twin, other))
+    found = [again(X).item() for _ in range(3)]
+    assert all(np.array_equal(array, before[key]) for key, array in model.state_dict().items())
+    assert found == [run(X).item() for _ in range(3)]
+
+
 def test_no_grad_and_the_default_dtype_between_calls():
     w = tg.Tensor([1.0], requires_grad=True)
     run = replay(lambda x: ((x * w).requires_grad, tg.zeros(1)))

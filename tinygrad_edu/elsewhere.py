@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dis
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any, NoReturn
 
 import numpy as np
 
 from tinygrad_edu.protocols import ANSWERS, HERE, IN_PLACE, MEMORY
+
+_IMPORT_FROM = dis.opmap["IMPORT_FROM"]  # the instruction of `from module import name`
 
 TYPES = ("bfloat16", "bool", "complex128", "complex64", "double", "float", "float16", "float32", "float64", "half", "int",
          "int16", "int32", "int64", "int8", "long", "short", "uint8")  # fmt: skip
@@ -82,3 +87,35 @@ def _cure(name: str, known: Sequence[str]) -> str:
         return f"; write np.{name}(…), which takes tensors"
     close = get_close_matches(name, known)
     return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def answering(module: str, names: Iterable[str], cures: Mapping[str, str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a module that has `names`: it raises, and says what to write for those that others have.
+
+    cures: what to write, by name, or by several names of which the same is to be said. Python drops the message of an
+    AttributeError in `from module import name`, so there it is an ImportError.
+    """
+    known = sorted(names)
+    told = {name: cure for several, cure in cures.items() for name in several.split()}
+
+    def __getattr__(name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        close = get_close_matches(name, known) or [x for x in known if x.lower() == name.lower()]
+        said = told.get(name) or (f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}")
+        message = f"{module} has no {name}: {said}"
+        frame = sys._getframe(1)
+        if frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM:
+            raise ImportError(message, name=module)
+        raise AttributeError(message, name=name)
+
+    return __getattr__
+
+
+def refuse_zeros(set_to_none: bool) -> None:
+    """Raise for `zero_grad(set_to_none=False)`."""
+    if not set_to_none:
+        raise ValueError(
+            "zero_grad() forgets gradients, so that a parameter which gets none is left alone by step(); leave set_to_none=False "
+            "out, or write p.grad = np.zeros_like(p.numpy()) for each parameter"
+        )

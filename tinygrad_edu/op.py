@@ -47,6 +47,7 @@ from tinygrad_edu import autograd
 from tinygrad_edu.calls import OUR_NAMES, Call
 from tinygrad_edu.graph import RECORDING, SCOPE, Results, explain, has_nan, here, refuse_masked, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, UFUNCS
+from tinygrad_edu.tables import is_table, table
 from tinygrad_edu.tensor import Tensor, new_leaf
 
 Rule = Callable[..., Any]
@@ -311,7 +312,10 @@ class Op:
         return _found, (module.__name__, name)
 
     def __copy__(self) -> Op:
-        return self
+        """An op to change: another object, unlike what `deepcopy` and pickling give."""
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        return other
 
     def __deepcopy__(self, memo: Any) -> Op:
         return self
@@ -485,6 +489,8 @@ class Op:
             return x
         if isinstance(x, list | tuple):
             return np.asarray(x)
+        if is_table(x):
+            return table(x, f"{self.name}()")
         raise TypeError(f"{self.name}() takes tensors, arrays and numbers, but got {type(x).__name__} {x!r:.60}")
 
     def _differentiable(self, data: Any, inputs: tuple[Any, ...]) -> bool:
@@ -508,7 +514,11 @@ class Op:
 
     def _plainly(self, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Arrays in, arrays out."""
-        data = self.forward(*[np.asarray(x) if isinstance(x, list | tuple) else x for x in inputs], **settings)
+        arrays = [
+            self._array(x) if x.__class__ is not _array and (isinstance(x, list | tuple) or is_table(x)) else x
+            for x in inputs
+        ]
+        data = self.forward(*arrays, **settings)
         if self.outputs is None:
             return data
         return data[0] if self.outputs == 1 else self.results(data[: self.outputs])

@@ -24,6 +24,7 @@ import numpy
 from tinygrad_edu import autograd
 from tinygrad_edu.graph import RECORDING, Cell, Edits, explain, recording, refuse_masked, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers, tell_elsewhere
+from tinygrad_edu.tables import NUMERIC, is_table, table
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -126,6 +127,8 @@ class Tensor(NumPyProtocols):
         "__weakref__", "_cell", "_data", "_extra", "_grad", "_made", "_requires_grad", "inputs", "name", "op", "scope", "settings",
     )  # fmt: skip
 
+    __pandas_priority__ = 5000  # above that of a data frame, 4000: `series * t` is then the tensor's to compute
+
     _data: Any  # the array; a tuple of arrays for an op with several outputs
     op: Any  # what computed it, None for a leaf; …
     inputs: tuple[Tensor, ...]  # … of these, in order, one twice if it was used twice …
@@ -143,6 +146,8 @@ class Tensor(NumPyProtocols):
         if data.__class__ is not numpy.ndarray or dtype is not None:
             array = np.asarray(data, dtype=dtype)
             refuse_masked(data, depth=array.ndim - 1)
+            if array.dtype.kind not in NUMERIC and is_table(data):
+                array = table(data, "Tensor()")
         if array.dtype.kind not in "biufc":
             raise TypeError(
                 f"a Tensor holds numbers, but got an array of {array.dtype} from {type(data).__name__} {data!r:.60}"
@@ -422,6 +427,11 @@ class Tensor(NumPyProtocols):
         """Raise where a tensor in a graph is about to become an array behind the user's back."""
         self._refuse_taped("the array")
         if self._requires_grad or self.op is not None:
+            if sys._getframe(2).f_globals.get("__name__", "").startswith("pandas."):
+                raise RuntimeError(
+                    f"pandas computes with arrays, and cannot with {self._describe()}, which is part of a graph; write "
+                    ".to_numpy() after the frame or series, as in df.to_numpy() @ W"
+                )
             raise RuntimeError(
                 f"{self._describe()} is part of a graph, and turning it into an array here would cut it silently; "
                 "write .numpy() to leave the graph, or np.stack([...]) to join tensors into one"

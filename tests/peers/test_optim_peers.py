@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -88,6 +90,42 @@ def test_schedules(name):
         b.step()
         p.step()
         q.step()
+
+
+def defaults(function):
+    """The defaults of a function or class, by the names of what has one."""
+    found = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
+    return {name: 0 if value is False else value for name, value in found.items()}  # weight_decay=0, centered=False
+
+
+ALIKE = [
+    *[(getattr(optim, name), getattr(torch.optim, name)) for name in ("SGD", "Adagrad", "RMSprop", "Adam", "AdamW")],
+    *[
+        (getattr(lr_scheduler, name), getattr(torch.optim.lr_scheduler, name))
+        for name in ("StepLR", "MultiStepLR", "ExponentialLR", "LinearLR", "CosineAnnealingLR")
+    ],
+    *[
+        (getattr(nn, name), getattr(torch.nn, name))
+        for name in nn.__all__
+        if isinstance(getattr(nn, name), type)
+        and hasattr(torch.nn, name)
+        and name not in ("Module", "Parameter", "Buffer")
+    ],
+    *[
+        (getattr(F, name), getattr(torch.nn.functional, name))
+        for name in F.__all__
+        if name.endswith(("_loss", "entropy", "logits")) or name in ("dropout", "batch_norm")
+    ],
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), ALIKE, ids=lambda f: f.__name__)
+def test_defaults_are_pytorch_s(ours, theirs):
+    mine, other = defaults(ours), defaults(theirs)
+    both = mine.keys() & other.keys()
+    assert {name: mine[name] for name in both} == {name: other[name] for name in both}
+    needed = {p.name for p in inspect.signature(ours).parameters.values() if p.default is p.empty}
+    assert not needed & other.keys() - {"lr"}  # SGD's rate is to be given here
 
 
 FACTOR = st.floats(0.2, 1.0)

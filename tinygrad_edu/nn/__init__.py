@@ -1,5 +1,8 @@
 """Neural networks: modules, layers, losses, and how weights begin. The functions are in `nn.functional`."""
 
+from typing import TYPE_CHECKING
+
+from tinygrad_edu.elsewhere import answering
 from tinygrad_edu.nn import functional, init
 from tinygrad_edu.nn.activation import (
     ELU,
@@ -65,3 +68,26 @@ __all__ = [
     "functional",
     "init",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = answering(
+        "tinygrad_edu.nn",
+        __all__,
+        {
+            "ModuleList": "a list will do: self.layers = [nn.Linear(4, 3), nn.ReLU()]",
+            "ModuleDict": 'a dict will do: self.layers = {"in": nn.Linear(4, 3)}',
+            "ParameterList": "a list will do: self.weights = [nn.Parameter(array)]",
+            "ParameterDict": 'a dict will do: self.weights = {"w": nn.Parameter(array)}',
+            "Embedding": "write self.table = nn.Parameter(tg.randn(words, width)), and self.table[numbers] in forward",
+            "utils": (
+                "for clip_grad_norm_, write\n"
+                "    ps = [p for p in model.parameters() if p.grad is not None]\n"
+                "    norm = sum((p.grad**2).sum().item() for p in ps) ** 0.5\n"
+                "    for p in ps: p.grad = p.grad * min(1.0, limit / (norm + 1e-6))"
+            ),
+            "Conv1d Conv2d Conv3d MaxPool1d MaxPool2d AvgPool2d RNN LSTM GRU LayerNorm GroupNorm BatchNorm2d "
+            "MultiheadAttention Transformer KLDivLoss Dropout2d": (
+                "it is not here yet; write it as a Module, with nn.Parameters and a forward"
+            ),
+        },
+    )

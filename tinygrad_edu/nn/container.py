@@ -26,8 +26,7 @@ class Sequential(Module):
         if len(layers) == 1 and isinstance(layers[0], Mapping):
             named = dict(layers[0])
         for name, layer in named.items():
-            if not callable(layer):
-                raise TypeError(f"Sequential takes modules and functions, but layer {name} is {type(layer).__name__}")
+            _check_layer(layer, f"layer {name} is")
         self._layers: dict[str, Callable[..., Any]] = named
 
     def _named_members(self) -> list[tuple[str, Any]]:
@@ -36,14 +35,17 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """The layers, applied in turn."""
-        for layer in self._layers.values():
-            x = layer(x)
+        for name, layer in self._layers.items():
+            given, x = x, layer(x)
+            if x is None and given is not None:
+                raise TypeError(
+                    f"layer {name} of Sequential, {type(layer).__name__}, returned None; end its forward with `return`"
+                )
         return x
 
     def append(self, layer: Callable[..., Any]) -> Sequential:
         """Add a layer at the end; returns the model."""
-        if not callable(layer):
-            raise TypeError(f"Sequential takes modules and functions, but got {type(layer).__name__}")
+        _check_layer(layer, "got")
         self._layers[str(len(self._layers))] = layer
         return self
 
@@ -57,3 +59,15 @@ class Sequential(Module):
         if isinstance(index, slice):
             return Sequential(*list(self)[index])
         return list(self)[index]
+
+
+def _check_layer(layer: Any, said: str) -> None:
+    """Raise TypeError for what is no module or function."""
+    if isinstance(layer, type):
+        raise TypeError(
+            f"Sequential takes modules and functions, but {said} the class {layer.__name__}: write {layer.__name__}()"
+        )
+    if not callable(layer):
+        kind = type(layer).__name__
+        cure = ": write Sequential(*layers)" if isinstance(layer, list | tuple) or hasattr(layer, "__next__") else ""
+        raise TypeError(f"Sequential takes modules and functions, but {said} {kind}{cure}")

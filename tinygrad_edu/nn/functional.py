@@ -6,11 +6,12 @@ On arrays they give arrays, on tensors tensors.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from tinygrad_edu import random
+from tinygrad_edu.elsewhere import answering
 from tinygrad_edu.graph import RECORDING, no_grad
 from tinygrad_edu.ops.elementwise import tanh
 from tinygrad_edu.ops.indexing import take
@@ -36,6 +37,7 @@ from tinygrad_edu.ops.neural import (
 from tinygrad_edu.ops.normalization import batch_norm as normalize
 from tinygrad_edu.ops.normalization import beside, each
 from tinygrad_edu.ops.precision import in_float32
+from tinygrad_edu.ops.products import matmul
 from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import numbers
 
@@ -78,7 +80,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     >>> linear(np.array([1.0, 2.0]), np.eye(2), np.array([10.0, 20.0])).tolist()
     [11.0, 22.0]
     """
-    y = np.matmul(x, weight)
+    y = matmul(x, weight)
     return y if bias is None else np.add(y, bias)
 
 
@@ -190,13 +192,13 @@ def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     >>> float(mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
     2.0
     """
-    _same_shape("mse_loss", prediction, target)
+    prediction, target = _same_shape("mse_loss", prediction, target)
     return _reduced(np.square(np.subtract(prediction, target)), reduction)
 
 
 def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """L = mean |y − t|, the mean absolute error. The shapes must be equal."""
-    _same_shape("l1_loss", prediction, target)
+    prediction, target = _same_shape("l1_loss", prediction, target)
     return _reduced(np.absolute(np.subtract(prediction, target)), reduction)
 
 
@@ -207,7 +209,7 @@ def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: s
 
     Source: Huber, *Robust estimation of a location parameter*, 1964.
     """
-    _same_shape("huber_loss", prediction, target)
+    prediction, target = _same_shape("huber_loss", prediction, target)
     _positive("delta", delta)
     difference = np.subtract(prediction, target)
     near = np.clip(difference, -delta, delta)
@@ -361,7 +363,7 @@ def binary_cross_entropy(probability: Any, target: Any, *, reduction: str = "mea
 
     For logits, `binary_cross_entropy_with_logits` is exact where p rounds to 0 or 1.
     """
-    _same_shape("binary_cross_entropy", probability, target)
+    probability, target = _same_shape("binary_cross_entropy", probability, target)
     return _reduced(probability_cross_entropy(probability, target), reduction)
 
 
@@ -371,7 +373,7 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
     >>> float(binary_cross_entropy_with_logits(np.array([1e4, 0.0]), np.array([1.0, 0.0])))
     0.34657359027997264
     """
-    _same_shape("binary_cross_entropy_with_logits", logits, target)
+    logits, target = _same_shape("binary_cross_entropy_with_logits", logits, target)
     return _reduced(sigmoid_cross_entropy(logits, target), reduction)
 
 
@@ -379,14 +381,16 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
 # What the losses share
 
 
-def _same_shape(what: str, prediction: Any, target: Any) -> None:
-    """(N,) against (N, 1) would broadcast to (N, N), and train on nonsense."""
+def _same_shape(what: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+    """Both as tensors or arrays. (N,) against (N, 1) would broadcast to (N, N), and train on nonsense."""
     _refuse_none(what, prediction, target)
+    prediction, target = array(prediction), array(target)
     if np.shape(prediction) != np.shape(target):
         raise ValueError(
             f"{what} got a prediction of shape {np.shape(prediction)} and a target of shape {np.shape(target)}; "
             "they must be equal: reshape or squeeze one of them"
         )
+    return prediction, target
 
 
 def _refuse_none(what: str, prediction: Any, target: Any) -> None:
@@ -410,3 +414,21 @@ def _reduced(losses: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
     return np.mean(losses) if reduction == "mean" else np.sum(losses)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = answering(
+        "tinygrad_edu.nn.functional",
+        __all__,
+        {
+            "one_hot": "write tg.one_hot(labels, classes)",
+            "pad": "write np.pad(x, width)",
+            "normalize": "write x / np.linalg.norm(x, axis=1, keepdims=True)",
+            "embedding": "write weight[numbers]",
+            "kl_div": "write np.sum(p * np.log(p / q))",
+            "softmin": "write softmax(-x)",
+            "conv2d": "it is not here yet",
+            "max_pool2d": "it is not here yet; without overlap, write x.reshape(n, c, h // k, k, w // k, k).max(axis=(3, 5))",
+            "avg_pool2d": "it is not here yet; without overlap, write x.reshape(n, c, h // k, k, w // k, k).mean(axis=(3, 5))",
+        },
+    )

@@ -10,12 +10,13 @@ sums n inputs multiplies their variance by n·Var[w], so a network neither satur
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_edu import random
 from tinygrad_edu.creation import get_default_dtype
+from tinygrad_edu.elsewhere import answering
 
 Shape = tuple[int, ...]
 
@@ -116,3 +117,33 @@ def kaiming_normal(
     1.0
     """
     return normal(shape, 0.0, gain / math.sqrt(fans(shape)[0]), generator=generator, dtype=dtype)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = answering(
+        "tinygrad_edu.nn.init",
+        [
+            "zeros",
+            "constant",
+            "uniform",
+            "normal",
+            "xavier_uniform",
+            "xavier_normal",
+            "kaiming_uniform",
+            "kaiming_normal",
+        ],
+        {
+            "ones": "write constant(shape, 1.0)",
+            "ones_": "write w.data = nn.init.constant(w.shape, 1.0)",
+            "constant_": "write w.data = nn.init.constant(w.shape, value)",
+            "zeros_": "write w.data = nn.init.zeros(w.shape)",
+            "uniform_": "write w.data = nn.init.uniform(w.shape, low, high)",
+            "normal_ trunc_normal_": "write w.data = nn.init.normal(w.shape, mean, std)",
+            "xavier_uniform_": "write w.data = nn.init.xavier_uniform(w.shape)",
+            "xavier_normal_": "write w.data = nn.init.xavier_normal(w.shape)",
+            "kaiming_uniform_": "write w.data = nn.init.kaiming_uniform(w.shape)",
+            "kaiming_normal_": "write w.data = nn.init.kaiming_normal(w.shape)",
+            "orthogonal_": "write w.data = np.linalg.qr(nn.init.normal(w.shape))[0]",
+            "calculate_gain": "write gain=1.0 for sigmoid, 5/3 for tanh, math.sqrt(2) for ReLU",
+        },
+    )

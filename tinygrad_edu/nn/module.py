@@ -15,12 +15,14 @@ statistics), and any other tensor is an attribute like any other.
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from tinygrad_edu.elsewhere import refuse_zeros
 from tinygrad_edu.graph import RECORDING, SCOPE, Edits
 from tinygrad_edu.protocols import numbers
 from tinygrad_edu.tensor import Tensor
@@ -120,6 +122,10 @@ class _Mode:
         return vars(module).get("training", True)
 
     def __set__(self, module: Module, mode: bool) -> None:
+        if not isinstance(mode, bool | int | np.bool_):
+            raise TypeError(
+                f"training is the mode of every module, True or False, but got {type(mode).__name__}; call the attribute otherwise"
+            )
         vars(module)["training"] = mode
 
 
@@ -137,6 +143,12 @@ class Module:
     """
 
     training = _Mode()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, value in vars(cls).items():
+            if name in METHODS and not callable(value) and not hasattr(value, "__get__"):
+                raise _taken(cls, name, value)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; called as `module(x)`."""
@@ -228,8 +240,9 @@ class Module:
             function(module)
         return self
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradient of every parameter."""
+        refuse_zeros(set_to_none)
         for parameter in self.parameters():
             parameter.zero_grad()
 
@@ -255,11 +268,14 @@ class Module:
 
         Raises ValueError, naming every path that is missing, not expected, or of another shape or kind; nothing is then
         changed. Values are copied, so what is tied stays tied, and `state` stays its owner's.
+
+        PyTorch keeps the weights of a linear layer transposed, (out, in). The error says so of a shape that would fit; of a
+        square weight it cannot be seen, and is loaded as it is: transpose what comes from PyTorch, `state["0.weight"].T`.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"load_state_dict() takes a mapping of names to arrays, but got {type(state).__name__}")
         own = self._state()
-        given = {path: np.asarray(getattr(value, "_data", value)) for path, value in state.items()}
+        given = {path: np.asarray(value._data if isinstance(value, Tensor) else value) for path, value in state.items()}
         faults = [f"missing: {path} {member.shape}" for path, member in own.items() if path not in given]
         faults += [f"not expected: {path} {array.shape}" for path, array in given.items() if path not in own]
         for path, array in given.items():
@@ -267,6 +283,10 @@ class Module:
                 mine = own[path]
                 if array.shape != mine.shape:
                     faults.append(f"{path}: expected shape {mine.shape}, but got {array.shape}")
+                    if array.ndim == 2 and array.shape == mine.shape[::-1]:
+                        faults[-1] += (
+                            f", which is transposed, as PyTorch keeps it: write state[{path!r}] = state[{path!r}].T"
+                        )
                 elif not np.can_cast(array.dtype, mine.dtype, "same_kind"):
                     faults.append(f"{path}: expected {mine.dtype}, but got {array.dtype}")
         if faults:
@@ -310,10 +330,21 @@ class Module:
         text = "\n".join([self.extra_repr(), *inside] if self.extra_repr() else inside)
         return f"{type(self).__name__}(\n  " + text.replace("\n", "\n  ") + "\n)"
 
-    if not TYPE_CHECKING:  # a type checker shall still see an unknown attribute
+    if not TYPE_CHECKING:  # a type checker shall still see an unknown attribute, and an argument that __init__ lacks
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            """Refuses what a layer is not made with, such as its input, and says what to write."""
+            if args or kwargs:
+                _check_arguments(cls, args, kwargs)
+            return super().__new__(cls)
+
+        __new__.__signature__ = inspect.Signature([inspect.Parameter("cls", inspect.Parameter.POSITIONAL_ONLY)])
 
         def __setattr__(self, name: str, value: Any) -> None:
-            """Refuses to lose a parameter or buffer to a plain tensor, as in `self.w = self.w - 0.1 * g`."""
+            """Refuses to lose a parameter or buffer to a plain tensor, as in `self.w = self.w - 0.1 * g`, and a method to what
+            is no function, as in `self.modules = [...]`."""
+            if name in METHODS and not inspect.isroutine(value):
+                raise _taken(type(self), name, value)
             if isinstance(value, Tensor) and not isinstance(value, Parameter | Buffer):
                 old = vars(self).get(name)
                 if isinstance(old, Parameter | Buffer):
@@ -340,13 +371,87 @@ class Module:
             if hasattr(type(self), name):
                 return object.__getattribute__(self, name)  # a property that raised AttributeError: its own message
             message = f"{type(self).__name__} has no attribute {name!r}"
-            if not name.startswith("__"):
+            if name in ELSEWHERE:
+                message += f"; {ELSEWHERE[name]}"
+            elif not name.startswith("__"):
                 from difflib import get_close_matches
 
                 close = get_close_matches(name, [*vars(self), *dir(type(self))])
                 if close:
                     message += f"; did you mean {' or '.join(close)}?"
             raise AttributeError(message, name=name, obj=self)
+
+
+METHODS = frozenset(name for name, value in vars(Module).items() if name[0] != "_" and inspect.isfunction(value))
+"""The names of what every module can do, which are not to be attributes."""
+
+
+def _taken(kind: type, name: str, value: Any) -> TypeError:
+    """The error for an attribute that would hide a method."""
+    other = {"modules": "layers", "children": "layers", "parameters": "weights", "buffers": "state"}.get(
+        name, f"my_{name}"
+    )
+    return TypeError(
+        f"{kind.__name__}.{name} is a method of every Module, and {type(value).__name__} in its place would hide it; call the "
+        f"attribute otherwise: self.{other} = ..."
+    )
+
+
+def _check_arguments(kind: type[Module], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raise TypeError for arguments that other libraries' layers take here, or that are a layer's input."""
+    name = kind.__name__
+    own = kind.__module__.startswith("tinygrad_edu.")
+    called = f"nn.{name}" if own else name
+    takes: dict[str, Any] = {}
+    if kind.__init__ is not object.__init__:
+        takes = dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
+    for arg in args:
+        if own and "reduction" in takes and isinstance(arg, str):
+            raise TypeError(f"{name}() takes reduction by name: write {called}(reduction={arg!r})")
+    tensors = [arg for arg in args if isinstance(arg, Tensor | np.ndarray)]
+    if tensors and (not takes or (own and (len(tensors) > 1 or "weight" not in takes or tensors[0].ndim != 1))):
+        inputs = "prediction, target" if "reduction" in takes else "x"
+        raise TypeError(f"{name}() makes a layer, and takes no tensors; make it and then call it: {called}()({inputs})")
+    if any(p.kind is p.VAR_KEYWORD for p in takes.values()):
+        return
+    for key, value in kwargs.items():
+        if key == "dim" and "axis" in takes:
+            raise TypeError(f"{name}() takes axis=, not dim=: write {called}(axis={value!r})")
+        if key in ("size_average", "reduce") and "reduction" in takes:
+            raise TypeError(f"{name}() takes no {key}=: write reduction='mean', 'sum' or 'none'")
+        if key in ("inplace", "device") and key not in takes:
+            raise TypeError(f"{name}() takes no {key}=: leave it out; {_WITHOUT[key]}")
+    if not takes:
+        raise TypeError(f"{name}() takes no arguments: write {called}()")
+
+
+_WITHOUT = {"inplace": "a layer makes a new tensor", "device": "numbers are in the memory of this computer"}
+
+_MEMORY = "its numbers are NumPy arrays, in the memory of this computer: leave it out"
+_FLOATS = "write tg.set_default_dtype(np.{0}) before making it, or make its layers with dtype=np.{0}"
+
+ELSEWHERE = {
+    "to": _MEMORY + "; for another dtype, call tg.set_default_dtype(np.float64) before making it",
+    "cuda": _MEMORY,
+    "cpu": _MEMORY,
+    "device": _MEMORY,
+    "double": _FLOATS.format("float64"),
+    "float": _FLOATS.format("float32"),
+    "half": _FLOATS.format("float16"),
+    "add_module": "write model.name = layer, or setattr(model, name, layer)",
+    "register_module": "write model.name = layer, or setattr(model, name, layer)",
+    "register_buffer": "write self.name = nn.Buffer(array)",
+    "register_parameter": "write self.name = nn.Parameter(array)",
+    "register_forward_hook": "write what it does into forward(), or into a module around this one",
+    "get_submodule": "write dict(model.named_modules())[path]",
+    "get_parameter": "write dict(model.named_parameters())[path]",
+    "load_state": "write model.load_state_dict(state)",
+    "compile": "write step = tg.replay(step) for the function of a training step",
+    "fit": "write the loop: for x, y in loader: optimizer.zero_grad(); loss(model(x), y).backward(); optimizer.step()",
+    "predict": "write model.eval()(x), inside with tg.no_grad()",
+    "summary": "print(model), or [(name, p.shape) for name, p in model.named_parameters()]",
+}
+"""What to write for what PyTorch's and Keras's models have."""
 
 
 def _members(module: Module, deep: bool = True) -> Iterator[tuple[str, Module | Parameter | Buffer]]:

@@ -16,13 +16,16 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_edu.op import composite, example, op
 from tinygrad_edu.protocols import numbers
+from tinygrad_edu.tables import is_table, table
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def array(x: Any) -> Any:
-    """x itself, if it is a tensor or an array; a number or a list as an array."""
-    return x if hasattr(x, "ndim") else np.asarray(x)
+    """x itself, if it is a tensor or an array; a number, a list or a table as an array."""
+    if hasattr(x, "__array_function__") or isinstance(x, np.generic):
+        return x
+    return table(x, "a loss or layer") if is_table(x) else np.asarray(x)
 
 
 def floating(x: Any) -> Any:

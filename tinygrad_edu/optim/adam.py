@@ -116,7 +116,7 @@ class AdamW(Adam):
         return {**super().at_step(step, settings), "shrink": 1 - settings["lr"] * settings["weight_decay"]}
 
     @staticmethod
-    def update(
+    def update(  # type: ignore[override]  # without shrink there is no decay, so it is to be given
         param: Any,
         grad: Any,
         state: State,

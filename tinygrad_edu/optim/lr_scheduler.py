@@ -17,8 +17,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tinygrad_edu.elsewhere import answering
 from tinygrad_edu.optim.optimizer import Optimizer
 
 
@@ -255,3 +256,15 @@ class SequentialLR(LRScheduler):
         super().load_state_dict(state)
         for schedule, own in zip(self.schedulers, state["schedulers"], strict=True):
             schedule.load_state_dict(own)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = answering(
+        "tinygrad_edu.optim.lr_scheduler",
+        [name for name, value in globals().items() if isinstance(value, type) and issubclass(value, LRScheduler)],
+        {
+            "ReduceLROnPlateau": 'lower the rate by hand: for group in optimizer.param_groups: group["lr"] *= 0.1',
+            "ChainedScheduler": "step the schedules one after another; they change the rate that they find",
+            "ConstantLR CosineAnnealingWarmRestarts CyclicLR MultiplicativeLR OneCycleLR PolynomialLR": "write its factor of the rate at first as a function: LambdaLR(optimizer, lambda t: ...)",
+        },
+    )

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tinygrad_edu.elsewhere import refuse_zeros
 from tinygrad_edu.graph import RECORDING, Edits, no_grad, tick
 from tinygrad_edu.tensor import Tensor
 
@@ -157,8 +158,12 @@ def _listed(who: str, given: Any) -> list[Any]:
     if isinstance(given, Tensor):
         raise TypeError(f"{who} takes a list of parameters: write [w], or model.parameters()")
     if callable(getattr(given, "parameters", None)):
-        called = given.__name__ + "()" if isinstance(given, type) else "model"
-        raise TypeError(f"{who} takes parameters, but was given the model, {kind}: write {who}({called}.parameters(), …)")
+        said, model = (
+            (f"the class {given.__name__}", f"{given.__name__}()")
+            if isinstance(given, type)
+            else (f"a {kind}", "model")
+        )
+        raise TypeError(f"{who} takes parameters, but was given {said}: write {who}({model}.parameters(), …)")
     if callable(given):
         name = getattr(given, "__name__", kind)
         raise TypeError(f"{who} takes parameters, but was given a {kind} that was not called: write model.{name}()")
@@ -172,7 +177,9 @@ def _listed(who: str, given: Any) -> list[Any]:
     try:
         return list(given)
     except TypeError:
-        raise TypeError(f"{who} takes a list of parameters, such as model.parameters(), but got {kind} {given!r:.60}") from None
+        raise TypeError(
+            f"{who} takes a list of parameters, such as model.parameters(), but got {kind} {given!r:.60}"
+        ) from None
 
 
 def _no_parameter(who: str, given: Any) -> TypeError:
@@ -224,7 +231,9 @@ class Optimizer:
         groups = []
         for group in given if grouped else [{"params": given}]:
             if "params" not in group:
-                raise TypeError(f'{who} takes groups with "params", their parameters, but one has {", ".join(map(str, group))}')
+                raise TypeError(
+                    f'{who} takes groups with "params", their parameters, but one has {", ".join(map(str, group))}'
+                )
             members = [group["params"]] if isinstance(group["params"], Tensor) else _listed(who, group["params"])
             own = {key: value for key, value in group.items() if key != "params"}
             if not own.keys() <= settings.keys():
@@ -262,7 +271,9 @@ class Optimizer:
 
     def _refuse_setting(self, name: str, value: str) -> None:
         if name in self.param_groups[0]:
-            raise AttributeError(f"{name} is a setting of each group: write optimizer.param_groups[0][{name!r}] = {value}")
+            raise AttributeError(
+                f"{name} is a setting of each group: write optimizer.param_groups[0][{name!r}] = {value}"
+            )
 
     def __repr__(self) -> str:
         groups = [
@@ -491,15 +502,6 @@ class Optimizer:
         for member, (steps, arrays) in zip(members, taken, strict=True):
             member.steps, member.state = steps, arrays
         Edits.note()
-
-
-def refuse_zeros(set_to_none: bool) -> None:
-    """Raise for `zero_grad(set_to_none=False)`."""
-    if not set_to_none:
-        raise ValueError(
-            "zero_grad() forgets gradients, so that a parameter which gets none is left alone by step(); leave set_to_none=False "
-            "out, or write p.grad = np.zeros_like(p.numpy()) for each parameter"
-        )
 
 
 def _settings_stay(settings: dict[str, Any], fixed: dict[str, Any]) -> Callable[[], bool]:

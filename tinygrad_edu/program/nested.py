@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.tables import is_table
 from tinygrad_edu.tensor import Tensor
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, slice, range)
@@ -64,8 +65,9 @@ def identity(x: Any) -> Any:
     if isinstance(x, tuple):
         return type(x), [identity(part) for part in x]
     if x.__hash__ is None:
+        cure = "; write x.to_numpy()" if is_table(x) else ""
         raise TypeError(
-            f"a replayed function takes tensors, arrays, plain values, and tuples, lists and dicts of them, but got {type(x).__name__}"
+            f"a replayed function takes tensors, arrays, plain values, and tuples, lists and dicts of them, but got {type(x).__name__}{cure}"
         )
     return type(x), id(x)
 
