@@ -1,7 +1,8 @@
-"""What lies over what on a finished figure, and texts moved out of the way of lines."""
+"""What lies over what on a finished figure, whether lines meet, and texts moved out of the way of lines."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -9,11 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from viz.scene import Point, Scene, Text
+from viz.scene import Line, Point, Scene, Shape, Text
 
 Box = tuple[float, float, float, float]
 MOST = 1500  # lines, beyond which nothing is moved any more
 TRIES = 7  # places along a stub
+NEAR = 3.0  # points of white between a line and what is not its own
+TOUCH = 1.0  # points by which ends that meet may miss each other
+BESIDE_NAME = 12.0  # points between a line and the name that it comes from or leads to
+HEAD = 10.0  # the length of a thick arrow's head
+ALONG = 24.0  # points that lines of two values may run on each other
 
 
 def crossed(scene: Scene) -> list[tuple[str, str]]:
@@ -39,24 +45,92 @@ def overlapping(scene: Scene) -> list[tuple[str, str]]:
 
 
 def struck(scene: Scene) -> list[tuple[str, str]]:
-    """Each shape that a line runs through which neither begins nor ends there, with the line: their ids."""
+    """Each shape with a line through it or close by that neither begins nor ends there: their ids."""
     segments, owners = _segments(scene)
+    widths = np.array([_half(line) for line in scene.lines for _ in line.points[1:]])
     ends = {line.id: (line.tail, line.head) for line in scene.lines}
     found = []
     for shape in scene.shapes:
         if shape.shape not in ("group", "fork"):
-            w, h = shape.width / 2 - 1.0, shape.height / 2 - 1.0
+            w, h = shape.width / 2 + NEAR, shape.height / 2 + NEAR
             if shape.shape == "circle":
-                through = _near((shape.x, shape.y), w, segments)
+                through = _distance((shape.x, shape.y), segments) - widths < w
             else:
                 through = _through((shape.x - w, shape.y - h, shape.x + w, shape.y + h), segments)
             found += [(shape.id, owners[k]) for k in np.flatnonzero(through) if shape.id not in ends[owners[k]]]
+    return list(dict.fromkeys(found))
+
+
+def beheaded(scene: Scene) -> list[tuple[str, str]]:
+    """Each arrow whose head another line runs through, with that line: their ids."""
+    segments, owners = _segments(scene)
+    values = np.array([_value(line) for line in scene.lines for _ in line.points[1:]])
+    outlines = np.array(["outline" in line.classes for line in scene.lines for _ in line.points[1:]])
+    found = []
+    for line in scene.lines:
+        if line.tip:
+            base, tip = head(line)
+            crossing = _meeting((*base, *tip), segments, 1.5 + _half(line)) & (values != _value(line)) & ~outlines
+            found += [(line.id, owners[k]) for k in np.flatnonzero(crossing)]
+    return list(dict.fromkeys(found))
+
+
+def merged(scene: Scene) -> list[tuple[str, str]]:
+    """Each two lines of different values that run on each other for a while, so that one is taken for the other."""
+    segments, owners = _segments(scene)
+    values = np.array([_value(line) for line in scene.lines for _ in line.points[1:]])
+    found = []
+    x0, y0, x1, y1 = segments.T
+    lengths = np.hypot(x1 - x0, y1 - y0)
+    for k in np.flatnonzero(lengths > ALONG):
+        ux, uy = (x1[k] - x0[k]) / lengths[k], (y1[k] - y0[k]) / lengths[k]
+        starts, stops = ((x - x0[k]) * ux + (y - y0[k]) * uy for x, y in ((x0, y0), (x1, y1)))
+        low = np.maximum(np.minimum(starts, stops), 0.0)
+        high = np.minimum(np.maximum(starts, stops), lengths[k])
+        aside = [(y - y0[k]) * ux - (x - x0[k]) * uy for x, y in ((x0, y0), (x1, y1))]
+        turn = (aside[1] - aside[0]) / np.where(np.abs(stops - starts) < 1e-9, np.inf, stops - starts)
+        first, last = (aside[0] + (at - starts) * turn for at in (low, high))
+        change = np.where(np.abs(last - first) < 1e-9, np.inf, last - first)
+        part = np.sort([(side - first) / change for side in (-NEAR, NEAR)], axis=0).clip(0.0, 1.0)
+        share = np.where(np.isinf(change), (np.abs(first) < NEAR) * 1.0, part[1] - part[0])
+        beside = ((high - low) * share > ALONG) & (values != values[k])
+        found += [(owners[k], owners[j]) for j in np.flatnonzero(beside) if owners[k] < owners[j]]
+    return list(dict.fromkeys(found))
+
+
+def loose(scene: Scene) -> list[tuple[str, str]]:
+    """Each line an end of which does not touch what it begins or ends at, with that: their ids.
+
+    A line ends at the edge of a shape, or beside a name. Where a value forks, what goes on begins in the very point in
+    which the trunk ends, for each direction, and the dot lies on one of them.
+    """
+    shapes = {shape.id: shape for shape in scene.shapes}
+    names = {text.id.partition("-text")[0]: text.box for text in scene.texts if text.role == "name"}
+    trunks = {(line.tail, True): line.points[0] for line in scene.lines if line.backward}
+    trunks |= {(line.head, False): line.points[-1] for line in scene.lines if not line.backward}
+    found = []
+    for line in scene.lines:
+        if "outline" in line.classes:
+            continue
+        for at, point, coming in ((line.tail, line.points[0], False), (line.head, line.points[-1], True)):
+            shape = shapes.get(at)
+            if shape is None:
+                met = at in names and _gap(point, names[at]) < BESIDE_NAME
+            elif shape.shape != "fork":
+                met = abs(_beyond(point, shape)) < TOUCH
+            elif coming == line.backward:  # a branch
+                met = math.dist(point, trunks.get((at, line.backward), (math.inf, 0.0))) < TOUCH
+            else:
+                ends = [trunks[key] for key in ((at, False), (at, True)) if key in trunks]
+                met = any(math.dist((shape.x, shape.y), end) < TOUCH for end in ends)
+            if not met:
+                found.append((line.id, at))
     return found
 
 
 def faults(scene: Scene) -> int:
-    """How many shapes and texts have a line running through them that is not theirs."""
-    return len(struck(scene)) + len(crossed(scene))
+    """How many lines run through what is not theirs, or too close to it, or do not meet what they lead to."""
+    return sum(len(found(scene)) for found in (struck, crossed, beheaded, merged, loose))
 
 
 def cleared(scene: Scene, room: Mapping[str, tuple[float, float]]) -> Scene:
@@ -125,12 +199,52 @@ def _segments(scene: Scene) -> tuple[Any, list[str]]:
     return np.array(rows).reshape(-1, 4), owners
 
 
-def _near(point: Point, distance: float, segments: Any) -> Any:
-    """Which segments come nearer to a point than a distance."""
+def head(line: Line) -> tuple[Point, Point]:
+    """The middle of the base of an arrow's head, and its tip."""
+    (x0, y0), (x1, y1) = line.points[-2:]
+    length = math.hypot(x1 - x0, y1 - y0) or 1.0
+    back = min(HEAD * (1.0 if line.backward else 0.75), length)
+    return (x1 - (x1 - x0) / length * back, y1 - (y1 - y0) / length * back), (x1, y1)
+
+
+def _half(line: Line) -> float:
+    """Half of a line's width."""
+    return 1.25 if line.backward else 0.5
+
+
+def _value(line: Line) -> str:
+    """The value that a line carries, in either direction."""
+    return line.classes.rpartition(" ")[2]
+
+
+def _gap(point: Point, box: Box) -> float:
+    """How far a point is from a box."""
+    left, bottom, right, top = box
+    return math.hypot(max(left - point[0], point[0] - right, 0.0), max(bottom - point[1], point[1] - top, 0.0))
+
+
+def _beyond(point: Point, shape: Shape) -> float:
+    """How far a point is outside the edge of a shape."""
+    dx, dy, w, h = abs(point[0] - shape.x), abs(point[1] - shape.y), shape.width / 2, shape.height / 2
+    if shape.shape in ("circle", "cloud"):
+        return (math.hypot(dx / w, dy / h) - 1.0) * min(w, h)
+    return max(dx - w, dy - h)
+
+
+def _distance(point: Point, segments: Any) -> Any:
+    """How near each segment comes to a point."""
     x0, y0, x1, y1 = segments.T
     dx, dy, x, y = x1 - x0, y1 - y0, point[0] - x0, point[1] - y0
     along = np.clip((x * dx + y * dy) / np.maximum(dx * dx + dy * dy, 1e-9), 0.0, 1.0)
-    return np.hypot(x - along * dx, y - along * dy) < distance
+    return np.hypot(x - along * dx, y - along * dy)
+
+
+def _meeting(piece: Sequence[float], segments: Any, distance: float) -> Any:
+    """Which segments come nearer to a short piece of a line than a distance: seen at points along it."""
+    steps = np.linspace(0.0, 1.0, 5)
+    x0, y0, x1, y1 = piece
+    points = zip(x0 + (x1 - x0) * steps, y0 + (y1 - y0) * steps, strict=True)
+    return np.any([_distance((float(x), float(y)), segments) < distance for x, y in points], axis=0)
 
 
 def _through(box: Box, segments: Any) -> Any:

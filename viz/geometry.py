@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, permutations
+from types import MappingProxyType
 
 from viz.clearance import cleared, haloed
 from viz.curves import at_x, cloud, offset, on_ellipse, spread, straightened
@@ -27,6 +29,10 @@ DIAGONAL = 30.0  # the width in which a wire leaves its stub for its target
 COLUMN = 4.0  # between columns
 PANELS = 60.0  # between two panels
 DROP = 16.0  # at the left of a column with forks, where branches leave for their heights
+CLEAR = 14.0  # between them and the column, in which arrow heads lie
+LANE = 30.0  # between two forks whose branches would leave through each other
+MANY = 6  # forks of a column, beyond which not every order of their lanes is tried
+NAME = 5.0  # between a name and its arrow
 PASSING = 24.0  # the height that is kept free where a wire passes a column
 HEAD = 20.0  # the least distance of two arrow pairs along the edge of a circle
 
@@ -49,18 +55,20 @@ class Grid:
 
 
 def columns(plan: Plan) -> dict[str, int]:
-    """The column of each place: as early as what it needs allows, leaves close to where they are used."""
+    """The column of each place: as early as what it needs allows, but what takes leaves alone is close to where it is used."""
     incoming: dict[str, list[Wire]] = {place.id: [] for place in plan.places}
     outgoing: dict[str, list[Wire]] = {place.id: [] for place in plan.places}
     for wire in plan.wires:
         incoming[wire.target].append(wire)
         outgoing[wire.source].append(wire)
+    given = {place.id for place in plan.places if not incoming[place.id]}
+    given |= {place.id for place in plan.places if place.shape == "fork" and incoming[place.id][0].source in given}
     column: dict[str, int] = {}
     for place in in_order(plan, incoming):
         column[place] = max((column[wire.source] + 2 for wire in incoming[place]), default=0)
     for place in reversed(list(column)):
         room = min((column[wire.target] - 2 for wire in outgoing[place]), default=column[place])
-        private = sum(len(outgoing[wire.source]) == 1 and not incoming[wire.source] for wire in incoming[place])
+        private = sum(wire.source in given for wire in incoming[place])
         if len(incoming[place]) - private < len(outgoing[place]):
             column[place] = room
     first = min(column.values(), default=0)
@@ -97,15 +105,18 @@ def box_size(wire: Wire) -> tuple[float, float]:
     return wire.width + 2 * PAD + beyond, 2 * max(up, down) + GAP + 2 * BESIDE + 4.0
 
 
-def grid(plan: Plan, column: Mapping[str, int]) -> Grid:
-    """Where each column begins and ends; the part of a column where branches leave a fork is before its beginning."""
+def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = MappingProxyType({})) -> Grid:
+    """Where each column begins and ends; the part of a column where branches leave a fork is before its beginning.
+
+    lane: of forks that need one of their own, which: the last is the next to the column.
+    """
     widths = [0.0] * (max(column.values(), default=0) + 1)
     drops = [0.0] * len(widths)
     for place in plan.places:
         k = column[place.id]
         widths[k] = max(widths[k], place.width)
         if place.shape == "fork":
-            drops[k] = DROP
+            drops[k] = max(drops[k], DROP + CLEAR + LANE * lane.get(place.id, 0))
     for wire in plan.wires:
         k = column[wire.source] + 1
         widths[k] = max(widths[k], box_size(wire)[0])
@@ -115,6 +126,41 @@ def grid(plan: Plan, column: Mapping[str, int]) -> Grid:
         right.append(x + drop + width)
         x += drop + width + COLUMN
     return Grid(dict(column), left, right)
+
+
+def lanes(plan: Plan, column: Mapping[str, int], heights: Heights) -> dict[str, int]:
+    """How far before its column each fork stands: those whose branches would leave through each other, apart.
+
+    They are put in the order in which fewest of their lines cross.
+    """
+    trunk = {wire.target: heights.wire(wire) for wire in plan.wires if wire.kind == "trunk"}
+    ends: dict[str, list[float]] = {fork: [] for fork in trunk}
+    for wire in plan.wires:
+        if wire.kind == "branch":
+            ends[wire.source].append(heights.wire(wire))
+    reach = {fork: (min(trunk[fork], *ys) - HEAD, max(trunk[fork], *ys) + HEAD) for fork, ys in ends.items()}
+
+    def crossings(a: str, b: str) -> int:
+        """Of the lines of two forks, of which a stands on the left."""
+        risers = [sorted((trunk[b], y)) for y in ends[b]]
+        through = sum(min(trunk[a], y) < trunk[b] < max(trunk[a], y) for y in ends[a])
+        return through + sum(low < y < high for y in ends[a] for low, high in risers)
+
+    columns_of: dict[int, list[str]] = {}
+    for fork in trunk:
+        columns_of.setdefault(column[fork], []).append(fork)
+    lane: dict[str, int] = {}
+    for forks in columns_of.values():
+        orders = permutations(forks) if len(forks) <= MANY else [sorted(forks, key=trunk.__getitem__)]
+        best = min(orders, key=lambda order: sum(crossings(a, b) for a, b in combinations(order, 2)))
+        for k, fork in reversed([*enumerate(best)]):
+            apart = [lane[other] + 1 for other in best[k + 1 :] if _overlap(reach[fork], reach[other])]
+            lane[fork] = max(apart, default=0)
+    return lane
+
+
+def _overlap(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
 
 
 def extent(plan: Plan) -> tuple[float, float]:
@@ -245,7 +291,8 @@ def with_keys(texts: Sequence[Text], lines: Sequence[Words]) -> list[Text]:
 class _Draughtsman:
     def __init__(self, plan: Plan, column: Mapping[str, int], heights: Heights) -> None:
         self.plan, self.heights = plan, heights
-        self.grid = grid(plan, column)
+        self.lane = lanes(plan, column, heights)
+        self.grid = grid(plan, column, self.lane)
         self.column = column
         self.places = {place.id: place for place in plan.places}
         self.outgoing: dict[str, list[Wire]] = {}
@@ -260,6 +307,8 @@ class _Draughtsman:
         shapes, lines, texts = [], [], []
         for place in self.plan.places:
             x, y = self.centre[place.id]
+            if place.shape == "fork":  # its dot lies on the forward line, where that forks
+                y += self._aside(*self.incoming[place.id])
             if place.shape not in ("source", "result"):
                 shapes.append(Shape(place.id, place.classes, place.shape, x, y, place.width, place.height, place.step))
             if place.shape == "cloud":
@@ -282,7 +331,7 @@ class _Draughtsman:
         k = self.column[place.id]
         if place.shape == "source":
             (wire,) = self.outgoing[place.id]
-            return self.grid.left[k + 1] - place.width / 2 - 2.0, self.heights.wire(wire)
+            return self.grid.left[k + 1] - place.width / 2 - NAME, self.heights.wire(wire)
         if place.shape == "result":
             (wire,) = self.incoming[place.id]
             last = k - 1
@@ -292,7 +341,7 @@ class _Draughtsman:
             return self.grid.right[last] + place.width / 2 + 8.0, height
         if place.shape == "fork":
             (wire,) = self.incoming[place.id]
-            return self.grid.left[k] - DROP, self.heights.wire(wire)
+            return self.grid.left[k] - CLEAR - DROP - LANE * self.lane[place.id], self.heights.wire(wire)
         return self.grid.centre(k), self.heights.place(place.id)
 
     # -- wires --------------------------------------------------------------------------------------
@@ -365,7 +414,8 @@ class _Draughtsman:
         forward, backward = offset(way, self._aside(wire)), offset(way, -GAP / 2)
         if self.places[wire.source].shape == "fork":
             x, y = way[0]
-            forward[0], backward[0] = (x, y + GAP / 2), (x, y - GAP / 2)
+            (trunk,) = self.incoming[wire.source]
+            forward[0], backward[0] = (x, y + self._aside(trunk)), (x, y - GAP / 2)
         clip = self._clip(target)
         forward[-1], backward[-1] = clip(forward[-2], forward[-1]), clip(backward[-2], backward[-1])
         lines = [
