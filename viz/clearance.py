@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -31,7 +31,7 @@ def crossed(scene: Scene) -> list[tuple[str, str]]:
 def overlapping(scene: Scene) -> list[tuple[str, str]]:
     """Each two texts, and each text and shape that it does not belong to, that overlap: their ids."""
     boxes = [(text.id, _inner(text.box)) for text in scene.texts]
-    found = [(a, b) for k, (a, one) in enumerate(boxes) for b, other in boxes[:k] if _meet(one, other)]
+    found = [(a, b) for k, (a, one) in enumerate(boxes) for b, other in boxes[:k] if overlap(one, other)]
     for shape in scene.shapes:
         if shape.shape not in ("group", "fork"):
             own = (
@@ -40,7 +40,7 @@ def overlapping(scene: Scene) -> list[tuple[str, str]]:
                 shape.x + shape.width / 2,
                 shape.y + shape.height / 2,
             )
-            found += [(a, shape.id) for a, one in boxes if not a.startswith(f"{shape.id}-text") and _meet(one, own)]
+            found += [(a, shape.id) for a, one in boxes if not a.startswith(f"{shape.id}-text") and overlap(one, own)]
     return found
 
 
@@ -54,35 +54,46 @@ def struck(scene: Scene) -> list[tuple[str, str]]:
         if shape.shape not in ("group", "fork"):
             w, h = shape.width / 2 + NEAR, shape.height / 2 + NEAR
             if shape.shape == "circle":
-                through = _distance((shape.x, shape.y), segments) - widths < w
+                through = _distances(np.array([[shape.x, shape.y]]), segments)[0] - widths < w
             else:
                 through = _through((shape.x - w, shape.y - h, shape.x + w, shape.y + h), segments)
             found += [(shape.id, owners[k]) for k in np.flatnonzero(through) if shape.id not in ends[owners[k]]]
     return list(dict.fromkeys(found))
 
 
-def beheaded(scene: Scene) -> list[tuple[str, str]]:
-    """Each arrow whose head another line runs through, with that line: their ids."""
-    segments, owners = _segments(scene)
-    values = np.array([_value(line) for line in scene.lines for _ in line.points[1:]])
-    outlines = np.array(["outline" in line.classes for line in scene.lines for _ in line.points[1:]])
-    found = []
-    for line in scene.lines:
-        if line.tip:
-            base, tip = head(line)
-            crossing = _meeting((*base, *tip), segments, 1.5 + _half(line)) & (values != _value(line)) & ~outlines
-            found += [(line.id, owners[k]) for k in np.flatnonzero(crossing)]
-    return list(dict.fromkeys(found))
+def beheaded(scene: Scene, among: Container[str] | None = None) -> list[tuple[str, str]]:
+    """Each arrow whose head another line runs through, with that line: their ids. With `among`, one of the two is there."""
+    lines = [line for line in scene.lines if "outline" not in line.classes]
+    segments, owners = _segments(replace(scene, lines=tuple(lines)))
+    ids = {line.id: k for k, line in enumerate(lines)}
+    owner = np.array([ids[id] for id in owners], dtype=int)
+    values = np.array([_value(line) for line in lines])
+    asked = np.array([among is None or line.id in among for line in lines], dtype=bool)
+    tipped = np.array([k for k, line in enumerate(lines) if line.tip], dtype=int)
+    if not len(tipped):
+        return []
+    share = np.linspace(0.0, 1.0, 5)[:, None]  # the head is looked at in five points along it
+    ends = [np.array(head(lines[k])) for k in tipped]
+    points = np.concatenate([base + (tip - base) * share for base, tip in ends])
+    near = _distances(points, segments).reshape(len(tipped), 5, -1).min(axis=1)
+    reach = np.array([1.5 + _half(lines[k]) for k in tipped])[:, None]
+    crossing = (near < reach) & (values[tipped][:, None] != values[owner]) & (asked[tipped][:, None] | asked[owner])
+    return list(dict.fromkeys((lines[tipped[i]].id, owners[k]) for i, k in np.argwhere(crossing)))
 
 
-def merged(scene: Scene) -> list[tuple[str, str]]:
-    """Each two lines of different values that run on each other for a while, so that one is taken for the other."""
+def merged(scene: Scene, among: Container[str] | None = None) -> list[tuple[str, str]]:
+    """Each two lines of different values that run on each other for a while, so that one is taken for the other.
+
+    With `among`, one of the two is there.
+    """
     segments, owners = _segments(scene)
     values = np.array([_value(line) for line in scene.lines for _ in line.points[1:]])
-    found = []
+    found: list[tuple[str, ...]] = []
     x0, y0, x1, y1 = segments.T
     lengths = np.hypot(x1 - x0, y1 - y0)
     for k in np.flatnonzero(lengths > ALONG):
+        if among is not None and owners[k] not in among:
+            continue
         ux, uy = (x1[k] - x0[k]) / lengths[k], (y1[k] - y0[k]) / lengths[k]
         starts, stops = ((x - x0[k]) * ux + (y - y0[k]) * uy for x, y in ((x0, y0), (x1, y1)))
         low = np.maximum(np.minimum(starts, stops), 0.0)
@@ -94,8 +105,27 @@ def merged(scene: Scene) -> list[tuple[str, str]]:
         part = np.sort([(side - first) / change for side in (-NEAR, NEAR)], axis=0).clip(0.0, 1.0)
         share = np.where(np.isinf(change), (np.abs(first) < NEAR) * 1.0, part[1] - part[0])
         beside = ((high - low) * share > ALONG) & (values != values[k])
-        found += [(owners[k], owners[j]) for j in np.flatnonzero(beside) if owners[k] < owners[j]]
+        found += [tuple(sorted((owners[k], owners[j]))) for j in np.flatnonzero(beside)]
     return list(dict.fromkeys(found))
+
+
+def crossings(scene: Scene, among: Container[str]) -> int:
+    """How often lines of these ids cross others."""
+    segments, owners = _segments(scene)
+    asked = np.array([owner in among for owner in owners], dtype=bool)
+    one, other = segments[asked], segments[~asked]
+    if not len(one) or not len(other):
+        return 0
+
+    def sides(of: Any, by: Any) -> Any:
+        """Whether the ends of each segment are on different sides of each other one."""
+        x0, y0, x1, y1 = (part[None, :] for part in by.T)
+        first, last = (
+            (x1 - x0) * (of[:, i + 1, None] - y0) - (y1 - y0) * (of[:, i, None] - x0) for i in (0, 2)
+        )
+        return first * last < 0
+
+    return int((sides(one, other) & sides(other, one).T).sum())
 
 
 def loose(scene: Scene) -> list[tuple[str, str]]:
@@ -174,7 +204,7 @@ def _moved(stack: Sequence[Text], room: tuple[float, float], segments: Any, othe
     for place in sorted(np.linspace(low, high, TRIES), key=lambda place: abs(place - x)) if high > low else ():
         tried = [replace(text, x=text.x + float(place) - x) for text in stack]
         boxes = [_inner(text.box) for text in tried]
-        if not any(_through(box, segments).any() or any(_meet(box, other) for other in others) for box in boxes):
+        if not any(_through(box, segments).any() or any(overlap(box, other) for other in others) for box in boxes):
             return tried
     return list(stack)
 
@@ -185,7 +215,8 @@ def _inner(box: Box) -> Box:
     return left + 1.0, bottom + 2.5, right - 1.0, top - 2.5
 
 
-def _meet(a: Box, b: Box) -> bool:
+def overlap(a: Box, b: Box) -> bool:
+    """Whether two boxes have points in common."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
@@ -231,20 +262,12 @@ def _beyond(point: Point, shape: Shape) -> float:
     return max(dx - w, dy - h)
 
 
-def _distance(point: Point, segments: Any) -> Any:
-    """How near each segment comes to a point."""
+def _distances(points: Any, segments: Any) -> Any:
+    """How near each segment (a column) comes to each point (a row)."""
     x0, y0, x1, y1 = segments.T
-    dx, dy, x, y = x1 - x0, y1 - y0, point[0] - x0, point[1] - y0
+    dx, dy, x, y = x1 - x0, y1 - y0, points[:, :1] - x0, points[:, 1:] - y0
     along = np.clip((x * dx + y * dy) / np.maximum(dx * dx + dy * dy, 1e-9), 0.0, 1.0)
     return np.hypot(x - along * dx, y - along * dy)
-
-
-def _meeting(piece: Sequence[float], segments: Any, distance: float) -> Any:
-    """Which segments come nearer to a short piece of a line than a distance: seen at points along it."""
-    steps = np.linspace(0.0, 1.0, 5)
-    x0, y0, x1, y1 = piece
-    points = zip(x0 + (x1 - x0) * steps, y0 + (y1 - y0) * steps, strict=True)
-    return np.any([_distance((float(x), float(y)), segments) < distance for x, y in points], axis=0)
 
 
 def _through(box: Box, segments: Any) -> Any:

@@ -11,12 +11,12 @@ the right, mitred at the corners so that the distance stays the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations
+from itertools import chain, combinations, permutations
 from types import MappingProxyType
 
-from viz.clearance import cleared, haloed
+from viz.clearance import beheaded, cleared, crossed, crossings, haloed, merged, overlap, struck
 from viz.curves import at_x, cloud, offset, on_ellipse, spread, straightened
 from viz.groups import framed
 from viz.plan import KEY_GAP, SMALL_FONT, Place, Plan, Wire, Words, key_width, written
@@ -32,6 +32,8 @@ DROP = 16.0  # at the left of a column with forks, where branches leave for thei
 CLEAR = 14.0  # between them and the column, in which arrow heads lie
 LANE = 30.0  # between two forks whose branches would leave through each other
 MANY = 6  # forks of a column, beyond which not every order of their lanes is tried
+ROUTED = 120  # wires, beyond which no other ways are tried
+SERIOUS = 1000  # a line through a text, in the units in which a bend is 1
 NAME = 5.0  # between a name and its arrow
 PASSING = 24.0  # the height that is kept free where a wire passes a column
 HEAD = 20.0  # the least distance of two arrow pairs along the edge of a circle
@@ -288,6 +290,21 @@ def with_keys(texts: Sequence[Text], lines: Sequence[Words]) -> list[Text]:
     return [*found, *keys]
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a wire goes: by which kind of way it passes columns, and how far before its column's end it leaves its stub.
+
+    middle: through the middle of each column. level: level past what stands there. late: at the height of its stub up to
+    the last column. early: at once at the height of the last column.
+    """
+
+    kind: str = "middle"
+    bend: float = DIAGONAL
+
+
+USUAL = Route()
+
+
 class _Draughtsman:
     def __init__(self, plan: Plan, column: Mapping[str, int], heights: Heights) -> None:
         self.plan, self.heights = plan, heights
@@ -300,6 +317,7 @@ class _Draughtsman:
         for wire in plan.wires:
             self.outgoing.setdefault(wire.source, []).append(wire)
             self.incoming.setdefault(wire.target, []).append(wire)
+        self.routes: dict[str, Route] = {}  # of wires that do not go the usual way
         self.room: dict[str, tuple[float, float]] = {}  # between which abscissas each text on a wire may lie
         self.centre = {place.id: self._centre(place) for place in plan.places}
 
@@ -318,10 +336,15 @@ class _Draughtsman:
                 )
             top = y + sum(line.height for line in place.lines) / 2
             texts += self._stack(place.id, place.lines, (x, top), place.classes, place.step)
-        self.heads = {place: self._heads(self.places[place], wires) for place, wires in self.incoming.items()}
+        written_on = {wire.id: self._labels(wire) for wire in self.plan.wires}
+        arrows = {place: self.arrows_into(place) for place in self.incoming}
+        if len(self.plan.wires) <= ROUTED:
+            arrows = self._routed(arrows, tuple(shapes), [*texts, *chain.from_iterable(written_on.values())])
+            written_on |= {wire.id: self._labels(wire) for wire in self.plan.wires}
+        drawn = {line.id: line for into in arrows.values() for line in into}
         for wire in self.plan.wires:
-            lines += self._arrows(wire)
-            texts += self._labels(wire)
+            lines += [drawn[id] for id in (f"{wire.id}-forward", f"{wire.id}-backward") if id in drawn]
+            texts += written_on[wire.id]
         return haloed(framed(cleared(Scene(tuple(shapes), tuple(lines), tuple(texts)), self.room), self.plan))
 
     # -- places -------------------------------------------------------------------------------------
@@ -346,6 +369,58 @@ class _Draughtsman:
 
     # -- wires --------------------------------------------------------------------------------------
 
+    def arrows_into(self, place: str) -> list[Line]:
+        """The arrows of all wires to a place: where one arrives depends on the others."""
+        heads = self._heads(self.places[place], self.incoming[place])
+        return [line for wire in self.incoming[place] for line in self._arrows(wire, heads[wire.id])]
+
+    def _routed(
+        self, arrows: dict[str, list[Line]], shapes: tuple[Shape, ...], texts: list[Text]
+    ) -> dict[str, list[Line]]:
+        """The arrows, where another way of a wire has fewer faults, crossings and bends."""
+        scene = Scene(shapes, tuple(chain.from_iterable(arrows.values())), ())
+        wrong = {id.rpartition("-")[0] for pair in (*struck(scene), *beheaded(scene), *merged(scene)) for id in pair}
+        for wire in self.plan.wires:
+            passed = waypoints(wire, self.column)
+            if wire.kind == "trunk" or not (passed or wire.id in wrong):
+                continue
+            own = {other.id for other in self.incoming[wire.target]}
+            others = [line for place, into in arrows.items() if place != wire.target for line in into]
+            written_on = [text for text in texts if text.id.rpartition("-text")[0].rpartition("-")[0] not in own]
+            best, chosen = self._cost(arrows[wire.target], others, shapes, written_on), USUAL
+            for route in self._possible(wire, passed):
+                if route.bend != DIAGONAL and best < SERIOUS:
+                    break
+                self.routes[wire.id] = route
+                tried = self.arrows_into(wire.target)
+                cost = self._cost(tried, others, shapes, written_on)
+                if cost < best:
+                    best, arrows[wire.target], chosen = cost, tried, route
+            self.routes[wire.id] = chosen
+        return arrows
+
+    def _possible(self, wire: Wire, passed: Sequence[int]) -> Iterator[Route]:
+        """The ways that a wire may go; those with other bends come last."""
+        (x0, _), (x1, _) = self._stub(wire)
+        kinds = ["level", "late", "early"] if passed else []
+        if self.places[wire.target].shape == "result":
+            kinds = kinds[:1]
+        for bend in (DIAGONAL, 10.0, 50.0, 80.0):
+            if bend == DIAGONAL or x1 + DIAGONAL - bend - x0 >= wire.width + BESIDE:
+                yield from (Route(kind, bend) for kind in ["middle", *kinds][bend == DIAGONAL :])
+
+    @staticmethod
+    def _cost(lines: Sequence[Line], others: Sequence[Line], shapes: Sequence[Shape], texts: Sequence[Text]) -> int:
+        """How bad these lines are among the others: what is wrong counts most, then texts, crossings, bends."""
+        among = frozenset(line.id for line in lines)
+        here = Scene((), tuple(lines), ()).bounds()
+        near = tuple(line for line in others if overlap(here, Scene((), (line,), ()).bounds()))
+        own = Scene(tuple(shapes), tuple(lines), tuple(text for text in texts if overlap(here, text.box)))
+        every = Scene((), (*lines, *near), ())
+        wrong = len(struck(own)) + len(beheaded(every, among)) + len(merged(every, among))
+        bends = sum(len(line.points) for line in lines)
+        return 10 * SERIOUS * wrong + SERIOUS * len(crossed(own)) + 5 * crossings(every, among) + bends
+
     def _stub(self, wire: Wire) -> tuple[Point, Point]:
         """The level stretch that carries the texts."""
         k = self.column[wire.source] + 1
@@ -355,7 +430,7 @@ class _Draughtsman:
         left = self.grid.left[k]
         if place.shape in ("circle", "box", "cloud") and abs(y - cy) < place.height / 2 - GAP / 2 - 2:
             left = x + self._edge(place, y - cy)
-        right = self.grid.right[k] - (0.0 if wire.kind == "trunk" else DIAGONAL)
+        right = self.grid.right[k] - (0.0 if wire.kind == "trunk" else self.routes.get(wire.id, USUAL).bend)
         if self.places[wire.target].shape == "result" and self.column[wire.target] == k + 1:
             right = self.grid.right[k]
         return (left, y), (right, y)
@@ -377,8 +452,25 @@ class _Draughtsman:
         elif place.shape not in ("source", "fork") and left[0] == self.grid.left[self.column[wire.source] + 1]:
             angle = math.atan2(left[1] - y, left[0] - x)
             way.insert(0, (x + place.width / 2 * math.cos(angle), y + place.height / 2 * math.sin(angle)))
-        way += [(self.grid.centre(k), self.heights.waypoint(wire, k)) for k in waypoints(wire, self.column)]
-        return straightened(way)
+        return straightened([*way, *self._passing(wire)])
+
+    def _passing(self, wire: Wire) -> list[Point]:
+        """How a wire passes the columns on its way."""
+        heights = {k: self.heights.waypoint(wire, k) for k in waypoints(wire, self.column)}
+        if not heights:
+            return []
+        last, route = max(heights), self.routes.get(wire.id, USUAL)
+        if route.kind == "late":
+            return [(self.grid.right[last] - route.bend, self.heights.wire(wire))]
+        if route.kind == "early":
+            return [(self.grid.left[min(heights)], heights[last]), (self.grid.right[last] - route.bend, heights[last])]
+        if route.kind == "level":
+            return [
+                (x, y)
+                for k, y in heights.items()
+                for x in ([self.grid.centre(k)] if k % 2 else [self.grid.left[k], self.grid.right[k]])
+            ]
+        return [(self.grid.centre(k), y) for k, y in heights.items()]
 
     def _heads(self, place: Place, wires: Sequence[Wire]) -> dict[str, Point]:
         """Where each wire meets the edge of its target: from where it comes, but with room between them."""
@@ -407,9 +499,9 @@ class _Draughtsman:
         """How far from the middle the forward arrow runs: not at all where nothing comes back."""
         return GAP / 2 if wire.flows else 0.0
 
-    def _arrows(self, wire: Wire) -> list[Line]:
+    def _arrows(self, wire: Wire, head: Point) -> list[Line]:
         target = self.places[wire.target]
-        way = [*self._way(wire), self.heads[wire.target][wire.id]]
+        way = [*self._way(wire), head]
         way = straightened(way)
         forward, backward = offset(way, self._aside(wire)), offset(way, -GAP / 2)
         if self.places[wire.source].shape == "fork":
