@@ -42,7 +42,7 @@ def draw(
     output: Any,
     *numbers: Any,
     wrt: Any = None,
-    show: str | Sequence[str] = ("value", "grad", "shape"),
+    show: str | Sequence[str] | None = None,
     grad: str = "number",
     collapse: Any = "auto",
     cloud: Any = None,
@@ -70,7 +70,8 @@ def draw(
         plan of a replayed function (`step.plan`), the figure is another: a map of its memory, a column a line; it takes
         collapse ("auto", "all", None: whether lines that repeat are left out), max_nodes, sizes, theme, lang, timeout.
     wrt: a tensor, or its name, or several: only derivatives on the way to these are drawn.
-    show: some of "value", "grad", "shape", "formula". grad: "number", "symbol" (formulas) or "blank" (an exercise).
+    show: some of "value", "grad", "shape", "formula": with "value", small arrays are shown by their numbers. Left out:
+        values, derivatives and shapes, and arrays by their names. grad: "number", "symbol" (formulas), "blank" (an exercise).
     collapse: 1, 2, … (modules so deep become boxes), "all" (every layer), modules, a function of a `Part`, None.
         "auto": as little as is needed to read the figure on a slide, mostly nothing; where it folds anything, it says so.
     max_nodes: so many operations and values are drawn in full, however large the figure, and no more are.
@@ -113,7 +114,7 @@ def draw(
                     f"{name}= says how a graph is drawn, but this is a plan; its figure takes {', '.join(MAPPED[1:])}"
                 )
         return MemoryMap(output, look, collapse, max_nodes, sizes or {})
-    parts = [show] if isinstance(show, str) else [*(show or ())]
+    parts = [show] if isinstance(show, str) else [*(SHOW[:3] if show is None else show)]
     for part in parts:
         choose("show", part, SHOW)
     shown = frozenset(parts)
@@ -165,6 +166,7 @@ def draw(
         _annotations(graph, record, values, "data"),
         _annotations(graph, record, annotate, "grad"),
         sizes or {},
+        numbers=show is not None,
     )
     if legend is not None:
         labels = replace(labels, keys=_keys(graph, record, legend, labels))
@@ -209,10 +211,11 @@ def draw_backward(output: Tensor, **options: Any) -> Picture:
             "of a function, give its result: draw_backward(f(x))"
         )
     check_options(options)
-    variables = variable_names(sys._getframe(1))
+    variables = {name: x for name, x in variable_names(sys._getframe(1)).items() if not x.name}
     called = {tensor: name for name, tensor in variables.items()}
     of = output.name or called.get(output) or "y"
-    leaves = [x for x in topological([output]) if x.op is None and x.requires_grad]
+    inputs = dict.fromkeys(x for node in topological([output]) for x in node.inputs)  # in the order of their use
+    leaves = [x for x in (inputs or [output]) if x.op is None and x.requires_grad]
     found: dict[Tensor, str] = {}
     for leaf, slope in zip(leaves, autograd.grad(output, leaves, create_graph=True), strict=True):
         name = f"∂{of}/∂{leaf.name or called.get(leaf) or 'x'}"

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from viz.clearance import beheaded, cleared, crossed, crossings, haloed, merged, overlap, struck
 from viz.curves import at_x, cloud, offset, on_ellipse, spread, straightened
 from viz.groups import framed
-from viz.plan import KEY_GAP, SMALL_FONT, Place, Plan, Wire, Words, key_width, written
+from viz.plan import KEY_GAP, SMALL_FONT, Place, Plan, Wire, Words, key_width, trunk_id, written
 from viz.scene import Line, Point, Scene, Shape, Text
 
 GAP = 10.0  # between a wire's two arrows
@@ -230,7 +230,7 @@ def beside(scene: Scene, plan: Plan) -> Scene:
     ids: dict[int, set[str]] = {}
     for place in plan.places:
         boxes = [name for group in place.scope for name in (group, f"{group}-title")]
-        ids.setdefault(part[place.id], set()).update([place.id, *boxes])
+        ids.setdefault(part[place.id], set()).update([*place.written, *boxes])
     for wire in plan.wires:
         ids[part[wire.source]].add(wire.id)
     left, panels = 0.0, []
@@ -295,11 +295,13 @@ class Route:
     """How a wire goes: by which kind of way it passes columns, and how far before its column's end it leaves its stub.
 
     middle: through the middle of each column. level: level past what stands there. late: at the height of its stub up to
-    the last column. early: at once at the height of the last column.
+    the last column. early: at once at the height of the last column. aim: how far above the middle of its target it
+    arrives level; without, it arrives aslant.
     """
 
     kind: str = "middle"
     bend: float = DIAGONAL
+    aim: float | None = None
 
 
 USUAL = Route()
@@ -334,8 +336,14 @@ class _Draughtsman:
                 lines.append(
                     Line(f"{place.id}-outline", "outline", outline, place.id, place.id, False, False, place.step)
                 )
-            top = y + sum(line.height for line in place.lines) / 2
-            texts += self._stack(place.id, place.lines, (x, top), place.classes, place.step)
+            right, half = x + place.width / 2, sum(line.height for line in place.lines) / 2
+            if place.total:  # both end at the arrow
+                x = right - max(line.width for line in place.lines) / 2
+            texts += self._stack(place.id, place.lines, (x, y + half), place.classes, place.step)
+            if place.total:
+                x = right - max(line.width for line in place.total) / 2
+                id, classes = f"{trunk_id(place.ref)}-below", f"backward total {place.ref}"
+                texts += self._stack(id, place.total, (x, y - half), classes, place.total_step)
         written_on = {wire.id: self._labels(wire) for wire in self.plan.wires}
         arrows = {place: self.arrows_into(place) for place in self.incoming}
         if len(self.plan.wires) <= ROUTED:
@@ -389,7 +397,7 @@ class _Draughtsman:
             written_on = [text for text in texts if text.id.rpartition("-text")[0].rpartition("-")[0] not in own]
             best, chosen = self._cost(arrows[wire.target], others, shapes, written_on), USUAL
             for route in self._possible(wire, passed):
-                if route.bend != DIAGONAL and best < SERIOUS:
+                if (route.bend, route.aim) != (DIAGONAL, None) and best < SERIOUS:
                     break
                 self.routes[wire.id] = route
                 tried = self.arrows_into(wire.target)
@@ -400,14 +408,16 @@ class _Draughtsman:
         return arrows
 
     def _possible(self, wire: Wire, passed: Sequence[int]) -> Iterator[Route]:
-        """The ways that a wire may go; those with other bends come last."""
+        """The ways that a wire may go; those that bend otherwise come last."""
         (x0, _), (x1, _) = self._stub(wire)
         kinds = ["level", "late", "early"] if passed else []
-        if self.places[wire.target].shape == "result":
-            kinds = kinds[:1]
-        for bend in (DIAGONAL, 10.0, 50.0, 80.0):
-            if bend == DIAGONAL or x1 + DIAGONAL - bend - x0 >= wire.width + BESIDE:
-                yield from (Route(kind, bend) for kind in ["middle", *kinds][bend == DIAGONAL :])
+        result = self.places[wire.target].shape == "result"
+        yield from (Route(kind) for kind in (kinds[:1] if result else kinds))
+        for bend in (10.0, 50.0, 80.0):
+            if x1 + DIAGONAL - bend - x0 >= wire.width + BESIDE:
+                yield from (Route(kind, bend) for kind in ("middle", *kinds) if not (result and kind in kinds[1:]))
+        if not result:
+            yield from (Route(kind, aim=aim) for kind in kinds or ["middle"] for aim in (0.0, HEAD * 0.7, -HEAD * 0.7))
 
     @staticmethod
     def _cost(lines: Sequence[Line], others: Sequence[Line], shapes: Sequence[Shape], texts: Sequence[Text]) -> int:
@@ -455,21 +465,20 @@ class _Draughtsman:
         return straightened([*way, *self._passing(wire)])
 
     def _passing(self, wire: Wire) -> list[Point]:
-        """How a wire passes the columns on its way."""
+        """How a wire passes the columns on its way, and goes up or down before its target if its route says so."""
         heights = {k: self.heights.waypoint(wire, k) for k in waypoints(wire, self.column)}
+        last, route = max(heights, default=self.column[wire.source] + 1), self.routes.get(wire.id, USUAL)
+        end, (_, middle) = self.grid.right[last] - route.bend, self.centre[wire.target]
+        before = [] if route.aim is None else [(end + 10.0, middle + route.aim)]
         if not heights:
-            return []
-        last, route = max(heights), self.routes.get(wire.id, USUAL)
+            return before
         if route.kind == "late":
-            return [(self.grid.right[last] - route.bend, self.heights.wire(wire))]
+            return [(end, self.heights.wire(wire)), *before]
         if route.kind == "early":
-            return [(self.grid.left[min(heights)], heights[last]), (self.grid.right[last] - route.bend, heights[last])]
+            return [(self.grid.left[min(heights)], heights[last]), (end, heights[last]), *before]
         if route.kind == "level":
-            return [
-                (x, y)
-                for k, y in heights.items()
-                for x in ([self.grid.centre(k)] if k % 2 else [self.grid.left[k], self.grid.right[k]])
-            ]
+            pairs = [(k, x) for k in heights for x in (self.grid.left[k], self.grid.right[k])]
+            return [(self.grid.centre(k) if k % 2 else x, heights[k]) for k, x in pairs] + [(end, heights[last]), *before]
         return [(self.grid.centre(k), y) for k, y in heights.items()]
 
     def _heads(self, place: Place, wires: Sequence[Wire]) -> dict[str, Point]:

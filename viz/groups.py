@@ -86,7 +86,8 @@ def framed(scene: Scene, plan: Plan) -> Scene:
     for group, own in drawn:
         level = own[0].scope.index(group.id)
         around = max(len(thing.scope) for thing in own) - level  # boxes inside this one, and itself
-        left, bottom, right, top = scene.part({thing.id for thing in own}).bounds()
+        ids = {id for thing in own for id in (thing.written if isinstance(thing, Place) else {thing.id})}
+        left, bottom, right, top = scene.part(ids).bounds()
         pad, title = 2.0 + 4.0 * around, Words(group.title, "title", size=SMALL_FONT)
         left, bottom, right, top = left - pad, bottom - pad, right + pad, top + pad + title.height * around
         x, y = (left + right) / 2, (bottom + top) / 2

@@ -27,7 +27,7 @@ from viz.graph import Data, Graph, Operation, Part, Use, Value
 from viz.labels import asked, clean, derivative
 from viz.numbers import data_text, number_text, rounded_text, shape_text
 from viz.page_words import PAGE_WORDS
-from viz.plan import Plan
+from viz.plan import Plan, trunk_id
 from viz.scene import Line, Scene, Shape, Text
 from viz.text import Teller
 from viz.words import words
@@ -171,6 +171,7 @@ class _View:
         self.teller = Teller(self.graph, drawing.look.lang)
         self.places = {place.id: place for place in self.plan.places}
         self.wires = {wire.id: wire for wire in self.plan.wires}
+        self.totals = {trunk_id(place.ref): place.ref for place in self.plan.places if place.total}
         self.ops = {op.id for op in self.graph.ops}
         self.left, _, _, self.top = self.scene.bounds()
 
@@ -263,6 +264,8 @@ class _View:
                 entry["parameter"] = True
             if line.role == "legend":
                 entry |= {"value": list(self.labels.keys)[int(line.id.removeprefix("note"))], "asked": asked(line.text)}
+            elif side == "below" and wire in self.totals:
+                entry |= {"wire": wire, "side": side, "value": self.totals[wire]}
             elif side in ("above", "below") and wire in self.wires:
                 entry |= {"wire": wire, "side": side, "value": self.wires[wire].value}
             elif owner in self.places:
@@ -303,7 +306,7 @@ class _View:
             "flows": use.flows,
             "grad": cells(use.grad),
             "back": self.k(wire.back_step) if wire and use.flows else 0,
-            "trunk": f"{use.value}-trunk" if f"{use.value}-trunk" in self.wires else None,
+            "trunk": trunk if (trunk := trunk_id(use.value)) in self.wires or trunk in self.totals else None,
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -76,7 +76,7 @@ def derivative(of: str, value: Value) -> str:
 
 @dataclass(frozen=True)
 class FigureLabels:
-    """Values above, derivatives below; arrays by name and shape.
+    """Values above, derivatives below; arrays by name and shape, or by their `numbers`, if these are few.
 
     above_text and below_text: annotations, by the id of a value (for its only use, or its trunk) or of a use.
     sizes: what to write instead of a length in shapes. keys: what the legend says of a value's derivative, by its id.
@@ -89,21 +89,30 @@ class FigureLabels:
     below_text: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[int, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
+    numbers: bool = False
 
     def above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
-        """The value; of an array, the shape and the name."""
+        """The value; of an array, the shape and the name. What stands at the leaf or the result is not said again."""
+        said: tuple[Words, ...] = ()
+        if value.op is None or (use is not None and use.op is None):
+            said = self.name(value, value.op is not None)
+        names = [line.text for line in said]
+        return tuple(line for line in self._above(value, use) if line.text not in names)
+
+    def _above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
         written = self._annotation(self.above_text, value, use)
         lines = []
-        if "formula" in self.show and value.symbol and value.symbol != value.name and written is None:
-            lines.append(Words(clean(value.symbol), "formula"))
+        formula = value.symbol or value.name
+        if "formula" in self.show and formula and written is None:
+            lines.append(Words(clean(formula), "formula"))
         if not value.shape:
             if "value" in self.show:
                 lines.append(Words(written or value_text(value, self.sizes, self.grad == "symbol")))
             return tuple(lines)
-        if value.op is None and not value_name(value) and written is None:
-            return ()  # the leaf says its shape itself
         if "shape" in self.show:
             lines.insert(0, Words(shape_text(value.shape, self.sizes), "shape"))
+        if written is None and "value" in self.show and self._in_numbers(value.data):
+            return (*lines, Words(data_text(value.data)))
         name = written or value_name(value)
         if name:
             lines = [line for line in lines if line.text != clean(name)] + [Words(clean(name), "value", bold=True)]
@@ -137,9 +146,22 @@ class FigureLabels:
         if self.grad == "symbol":
             return clean(symbol) if symbol else "Σ" if use is None else derivative(self.of, value)
         grad = use.grad if use else value.grad
-        if grad is not None and (not value.shape or (value_name(value) is None and len(_flat(grad)) <= FEW)):
-            return data_text(grad)
-        return derivative(self.of, value)
+        few = not value.shape or (value_name(value) is None and len(_flat(grad)) <= FEW) or self._in_numbers(grad)
+        return data_text(grad) if grad is not None and few else derivative(self.of, value)
+
+    def _in_numbers(self, data: Any) -> bool:
+        """Whether an array is shown by its numbers, whatever it is called."""
+        return self.numbers and self.grad != "symbol" and data is not None and len(data_text(data)) <= LONGEST
+
+    def total(self, value: Value) -> tuple[Words, ...]:
+        """The whole derivative of a leaf that is shown as tags, each with a part of it."""
+        if not value.flows or not (below := self.below(value, None)):
+            return ()
+        whole = below[0]
+        if whole.role == "blank":
+            return (replace(whole, key=f"Σ{whole.key}"),)
+        said = derivative(self.of, value) if whole.text == "Σ" else whole.text
+        return (replace(whole, text=f"Σ = {said}", size=SMALL_FONT),)
 
     def _key(self, value: Value) -> str:
         """The number of a value in the legend."""

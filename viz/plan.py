@@ -1,7 +1,7 @@
 """What is to be placed on a figure: places (circles, names, forks) and the wires between them.
 
 A value used once is one wire, from where it is made to where it is used. A value used more often has a trunk
-that forks; a leaf used in many places is a small tag at each of them.
+that forks; a leaf used in many places is a small tag at each of them, the first of which says its whole derivative.
 """
 
 from __future__ import annotations
@@ -74,10 +74,16 @@ class Labels(Protocol):
     def name(self, value: Value, result: bool) -> tuple[Words, ...]:
         """At a leaf, or at a result."""
 
+    def total(self, value: Value) -> tuple[Words, ...]:
+        """Under the first tag of a leaf that has many: its whole derivative."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A circle, a box, a name or a fork. `ref` is the operation or value that it stands for."""
+    """A circle, a box, a name or a fork. `ref` is the operation or value that it stands for.
+
+    total: what stands under a tag, of all of them together; it appears in the frame `total_step`.
+    """
 
     id: str
     shape: str  # circle, box, cloud, source (a name on the left), result (a name on the right) or fork
@@ -88,6 +94,18 @@ class Place:
     classes: str
     step: int
     scope: tuple[str, ...] = ()  # the groups that it is in, the outermost first
+    total: tuple[Words, ...] = ()
+    total_step: int = 0
+
+    @property
+    def written(self) -> set[str]:
+        """What the ids of its texts begin with."""
+        return {self.id, trunk_id(self.ref)} if self.total else {self.id}
+
+
+def trunk_id(value: str) -> str:
+    """The id of what carries all of a value, and its whole derivative: a trunk, or what is written under a tag."""
+    return f"{value}-trunk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +198,21 @@ class _Planner:
             self.places.append(self._name(value.id, "source", value, step))
             self._connect(value, value.id, step)
             return
+        total = self.labels.total(value)
         for use in used:
             tag = self._name(f"{use.id}-tag", "source", value, self._step(use), SMALL_FONT)
+            if total and use is used[0]:
+                below = sum(line.height for line in total)
+                tag = replace(
+                    tag, total=total, total_step=self._whole_step(value), height=tag.height + 2 * below,
+                    width=max(tag.width, *[line.width for line in total]),
+                )  # fmt: skip
             self.places.append(tag)
             self._wire(use, tag.id, value, "use", self._step(use))
+
+    def _whole_step(self, value: Value) -> int:
+        """The frame in which the whole derivative of a value that is used several times is known."""
+        return max((self._back_step(use) for use in self.uses[value.id] if use.flows), default=0)
 
     def _connect(self, value: Value, origin: str, step: int) -> None:
         """The wires from where a value is to where it is used."""
@@ -195,9 +224,9 @@ class _Planner:
         fork = f"{value.id}-fork"
         self.places.append(Place(fork, "fork", (), 4.0, 4.0, value.id, "fork", step))
         above, below = self.labels.above(value, None), self.labels.below(value, None)
-        back = max((self._back_step(use) for use in used if use.flows), default=0)
+        back = self._whole_step(value)
         self.wires.append(
-            Wire(f"{value.id}-trunk", origin, fork, 0, "trunk", value.id, above, below, value.flows, step, back)
+            Wire(trunk_id(value.id), origin, fork, 0, "trunk", value.id, above, below, value.flows, step, back)
         )
         for use in used:
             self._wire(use, fork, value, "branch", step)

@@ -43,7 +43,8 @@ class _Planner:
         for id, value, use in nodes(self.graph):
             if self.style == "record" or value.op is None:
                 shape = "value" if self.style == "record" else "source"
-                name = self.labels.name(value, False) if value.name or shape == "source" else ()
+                said = value.name or shape == "source" or not self.labels.above(value, use)
+                name = self.labels.name(value, False) if said else ()
                 yield _place(id, shape, name, value.id, f"name {value.kind}", self._step(use, value))
 
     def _operation(self, op: Operation) -> Place:

@@ -107,12 +107,13 @@ def line(lines: tuple[Words, ...]) -> str:
 
 def _table(value: Value, use: Use | None, labels: FigureLabels, theme: Theme) -> str:
     """A value's name, number and derivative (of one use, or whole) in three cells, each as wide as its text; in HTML."""
-    name = labels.name(value, False) if value.name else ()
+    above = labels.above(value, use)
+    name = labels.name(value, False) if value.name or not above else ()
     cells = [
         _cell(line(words), colour, bold, cell_width(words))
         for words, colour, bold in (
             (name, theme.parameter if value.kind == "parameter" else theme.ink, False),
-            (labels.above(value, use), theme.ink, False),
+            (above, theme.ink, False),
             (labels.below(value, use, partial=use is not None), theme.grad, True),
         )
         if words
