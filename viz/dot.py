@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -143,7 +143,18 @@ def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) 
         members.setdefault(wire.scope, []).append(f"{wire.id}-box")
         lines.append(edge(last, wire.target, weight="20" if wire.kind == "trunk" else "2"))
     lines += clusters(plan, members)
+    lines += in_order(plan, part)
     return sheet(lines, settings, {"shape": "box", "fixedsize": "true", "label": ""})
+
+
+def in_order(plan: Plan, part: Mapping[str, int]) -> Iterator[str]:
+    """An end that results of one part of the figure lead to in their order, so that they stand in it."""
+    results = [place for place in plan.places if place.shape == "result"]
+    for k in sorted({part[place.id] for place in results}):
+        own = [place for place in results if part[place.id] == k]
+        if len(own) > 1:
+            yield node(f"end-{k}", width="0.01", height="0.01", ordering="in")
+            yield from (edge(place.id, f"end-{k}", weight="0") for place in own)
 
 
 def clusters(plan: Plan, members: Mapping[tuple[str, ...], Sequence[str]]) -> list[str]:
