@@ -20,6 +20,7 @@ from matplotlib.mathtext import MathTextParser
 import tinygrad_edu as tg
 from tinygrad_edu.formula import LONGEST, Symbol, chain, draw_sample, formula, normal, rule_formula, stated
 from tinygrad_edu.formula.composites import draw_composite
+from tinygrad_edu.formula.writing import grouped
 from tinygrad_edu.graph import unbroadcast
 from tinygrad_edu.op import COMPOSITES, OPS, example, op
 from tinygrad_edu.protocols import ANSWERS
@@ -113,7 +114,7 @@ class Reader:
     def product(self):
         result = self.power()
         while True:
-            if self.take("·"):
+            if self.take("·", "⊙"):
                 result = result * self.power()
             elif self.take("/"):
                 result = result / self.power()
@@ -536,12 +537,12 @@ v = Symbol("v", [1.0, 2.0, 3.0])
         (-A @ B.T * 2, "−2·(A @ Bᵀ)", r"-2 \cdot \left(A \, B^\top\right)"),
         ((A * 2) @ B, "(2A) @ B", r"\left(2 A\right) \, B"),
         ((A + B).mT, "(A+B)ᵀ", r"\left(A + B\right)^\top"),
-        (np.sum(A * B, axis=0), "Σ₀ A·B", r"\sum_{0} A \cdot B"),
+        (np.sum(A * B, axis=0), "Σ₀ A ⊙ B", r"\sum_{0} A \odot B"),
         (np.sum(A, axis=(0, 1)) * 2, "2·(Σ A)", r"2 \cdot \left(\sum A\right)"),
         (np.sum(-A) + 1, "−Σ A + 1", r"-\sum A + 1"),
         (np.prod(-v), "∏ (−v)", r"\prod \left(-v\right)"),
         (np.max(C, axis=1), "max₁(C)", r"\max_{1}\left(C\right)"),
-        (C[0, 1:] * v[v > 1], "C[0, 1:]·v[v > 1]", r"C[0, 1:] \cdot v[v > 1]"),
+        (C[0, 1:] * v[v > 1], "C[0, 1:] ⊙ v[v > 1]", r"C[0, 1:] \odot v[v > 1]"),
         (np.floor(x / y), "⌊x/y⌋", r"\lfloor \frac{x}{y} \rfloor"),
         (A * np.array([3.0, 3.0]), "3A", "3 A"),
         (A @ np.eye(2), "A @ I", r"A \, I"),
@@ -555,7 +556,7 @@ def test_how_expressions_are_written(symbol, text, latex):
 def test_what_is_not_printed_is_told_apart():
     assert (v[:, None] - v).text() == "v − v"  # of a table of differences, not 0
     assert (v[:, None] * v).text() == "v @ vᵀ"
-    assert (v[:, None] * v[None] * 1).text() == "v·v"
+    assert (v[:, None] * v[None] * 1).text() == "v ⊙ v"
     assert (v[None] - v).text() == "0"
     assert (np.sum(A, axis=1, keepdims=True) - np.sum(A, axis=1)).text() == "Σ₁ A − Σ₁ A"
     assert ((v + 1)[:, None] - (v + 1)).text() == "v + 1 − (v+1)"
@@ -640,8 +641,8 @@ def test_a_symbol_has_the_attributes_that_rules_may_use():
 
 def test_tensors_and_arrays_among_symbols():
     weight = tg.Tensor([1.0, 2.0, 3.0], name="w")
-    assert (v * weight).text() == "v·w"
-    assert (np.array([1.0, 2.0, 4.0]) * v).text() == "(1., 2., 4.)·v"
+    assert (v * weight).text() == "v ⊙ w"
+    assert (np.array([1.0, 2.0, 4.0]) * v).text() == "(1., 2., 4.) ⊙ v"
     assert (np.arange(20.0) * Symbol("u", np.ones(20))).text() == "…·u"
 
 
@@ -650,11 +651,11 @@ def test_tensors_and_arrays_among_symbols():
 
 
 def test_an_op_prints_its_rules():
-    assert tg.multiply.formula(1) == "∂L/∂b = ∂L/∂y·a"
+    assert tg.multiply.formula(1) == "∂L/∂b = ∂L/∂y ⊙ a"
     assert tg.add.formula(0, simplify=False) == "∂L/∂a = ∂L/∂y·1"
     assert (
         tg.divide.formula(0, latex=True)
-        == r"\frac{\partial L}{\partial a} = \frac{\partial L}{\partial y} \cdot \frac{1}{b}"
+        == r"\frac{\partial L}{\partial a} = \frac{\partial L}{\partial y} \odot \frac{1}{b}"
     )
     assert tg.greater.formula(1) == "∂L/∂b: none"
     assert tg.concatenate.formula(1) == "∂L/∂xᵢ = ∂L/∂y[part i]"
@@ -821,7 +822,7 @@ def test_an_op_of_ones_own_prints():
         vjp=(lambda g, y, x, *, slope: g * (tg.sigmoid(slope * x) + slope * y * (1 - tg.sigmoid(slope * x))),),
         examples=[example((3,)), example((3,), slope=2.0)],
     )(lambda x, slope=1.0: x / (1 + np.exp(-slope * x)))
-    assert swish.formula(0) == "∂L/∂x = ∂L/∂y·(sigmoid(x) + y·(1 − sigmoid(x)))"
+    assert swish.formula(0) == "∂L/∂x = ∂L/∂y ⊙ (sigmoid(x) + y ⊙ (1 − sigmoid(x)))"
     unexampled = op(symbol="f", vjp=(lambda g, y, x: g,))(lambda x: x)
     with pytest.raises(ValueError, match="no example"):
         unexampled.formula(0)
@@ -883,7 +884,7 @@ def test_the_product_of_a_matrix_and_a_vector():
     assert " = u @ (1−t₂²)ᵀ = " in tg.formula(y, W)
     assert " = W @ ∂y/∂t₁ = " in tg.formula(y, u)
     y = np.tanh(V @ np.tanh(W @ v)).sum()
-    assert " = ((Vᵀ @ (1−t₄²))·(1−t₂²)) @ vᵀ = " in tg.formula(y, W)
+    assert " = ((Vᵀ @ (1−t₄²)) ⊙ (1−t₂²)) @ vᵀ = " in tg.formula(y, W)
     assert " = 2·(1 @ vᵀ) = " in tg.formula((2 * (W @ v)).sum(), W)
     assert " = −solve(Vᵀ, 1) @ tᵀ" in tg.formula(np.linalg.solve(V, u).sum(), V)
     assert "∂L/∂W = Σ₀ (Xᵀ @ ∂L/∂y)" in tg.formula(leaf(np.ones((2, 3, 3)), "X") @ W, W)
@@ -900,7 +901,7 @@ def test_products_and_orders():
 def test_constants_have_names_and_values_are_decimal():
     x = leaf([[1.0, 2.0]], "x")
     lines = tg.formula(np.sum(x * np.array([[1.0, 0.0]])), x).splitlines()
-    assert lines[:2] == ["c = [[1., 0.]]", "t = x·c = [[1., 0.]]"]
+    assert lines[:2] == ["c = [[1., 0.]]", "t = x ⊙ c = [[1., 0.]]"]
     assert "(softmax₁(x) − one_hot(1))" in tg.formula(tg.nn.functional.cross_entropy(x, np.array([1])), x)
     y = leaf(2.0, "x")
     assert "y = log(x) = 0.6931" in tg.formula(np.log(y), y)
@@ -982,7 +983,7 @@ def test_names():
     read = chain(d)
     assert [read.names[node] for node in (a, b, c, d)] == ["x", "a", "a₂", "y"]
     assert sorted(read.names.values()) == ["a", "a₂", "many words\n", "t₁", "t₂", "t₃", "x", "y"]
-    assert read.gradients[a].text() == "2·(Σ ∂L/∂y·many words)·a₂·a"
+    assert read.gradients[a].text() == "2·(Σ ∂L/∂y ⊙ many words)·a₂·a"
     read = chain(d, {"y": a, "t": d})
     assert [read.names[node] for node in (a, b, c, d)] == ["y", "a", "a₂", "t"]
 
@@ -1045,7 +1046,7 @@ def test_under_other_ways_of_recording():
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_names_are_plain_text(text):
     x = leaf(2.0, text)
-    assert f"∂y/∂{text}".strip() in tg.formula(x * 3.0, x)
+    assert f"∂y/∂{grouped(text.strip())}" in tg.formula(x * 3.0, x)
     for line in tg.formula(x * 3.0, x, latex=True).splitlines():
         PARSER.parse(f"${line}$")
 

@@ -26,7 +26,7 @@ A new op of one's own:
 >>> x.grad.tolist()
 [3.0, 12.0]
 >>> cube.formula(0)
-'∂L/∂x = ∂L/∂y·3x²'
+'∂L/∂x = ∂L/∂y ⊙ 3x²'
 """
 
 from __future__ import annotations
@@ -329,9 +329,9 @@ class Op:
 
         >>> import tinygrad_edu as tg
         >>> tg.multiply.formula(0)
-        '∂L/∂a = ∂L/∂y·b'
+        '∂L/∂a = ∂L/∂y ⊙ b'
         >>> tg.multiply.formula("b")
-        '∂L/∂b = ∂L/∂y·a'
+        '∂L/∂b = ∂L/∂y ⊙ a'
         """
         from tinygrad_edu.formula import rule_formula  # here, since few programs print formulas
 

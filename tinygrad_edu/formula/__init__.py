@@ -7,12 +7,13 @@ dtypes and the branches of a rule are those of a real call, and on the expressio
                  signs, ones and zeros, numbers, repeated factors and terms; nothing else
     writing      Text and LaTeX, the two ways to write one
     symbol       Symbol, an expression that NumPy computes with
-    rules        rule_formula, one rule: ∂L/∂a = ∂L/∂y·b
+    rules        rule_formula, one rule: ∂L/∂a = ∂L/∂y ⊙ b
     chains       chain and formula, a whole record: ∂z/∂x = ∂z/∂z·2t·1 = 2t = 10
     composites   composite_formula, a function made of ops
 
-How it is written: ∂L/∂y·2x, a number after the gradients and before everything else, without a dot before a
-one-letter name; a @ b (in LaTeX a b) for the matrix product, · for the elementwise one; Wᵀ; √x; |x|; x²; a^b;
+How it is written: ∂L/∂y ⊙ 2x, a number after the gradients and before everything else, without a dot before a
+one-letter name. Products have three signs: a·b where at most one of the two is an array, a ⊙ b for two arrays, element
+by element, and a @ b (in LaTeX a b, on figures a · b) for matrices. 9x² − 4x + 5, in falling powers; Wᵀ; √x; |x|; a^b;
 u @ vᵀ for the outer product of two vectors; [x > 0] for 1 where it holds and 0 elsewhere; Σ₀ for a sum over axis 0,
 Σ for one over all axes. A number in a matrix product stands for an array that is filled with it. Broadcasting, adding
 axes of length 1 and changing the dtype print nothing.

@@ -18,17 +18,24 @@ class Expression:
     """Something to print: its kind, its parts, and what else it needs (a number, a name, axes).
 
     `moved` is not printed: to which axes, counted from the last, adding axes of length 1 has moved its own. It tells
-    the two x in x[:, None] − x apart.
+    the two x in x[:, None] − x apart. `array` says whether it stands for several numbers, so that products of such have
+    a sign of their own; None where that is not known, and then it is what the parts are.
     """
 
     kind: str
     parts: tuple[Expression, ...] = ()
     data: Any = None
     moved: tuple[tuple[int, int], ...] = ()
+    array: bool | None = field(default=None, compare=False)
     size: int = field(init=False, compare=False)  # how many expressions it is made of
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", 1 + sum([part.size for part in self.parts]))
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it stands for several numbers."""
+        return any(part.is_array for part in self.parts) if self.array is None else self.array
 
 
 def make(kind: str, *parts: Expression, data: Any = None) -> Expression:
@@ -77,7 +84,7 @@ def flattened(e: Expression) -> Expression:
     """A column as the vector that it is made of."""
     if e.moved:
         return _moved(e, {to: i for i, to in e.moved})
-    return Expression(e.kind, tuple([flattened(part) for part in e.parts]), e.data)
+    return Expression(e.kind, tuple([flattened(part) for part in e.parts]), e.data, array=e.array)
 
 
 ELEMENTWISE = {"sum", "product", "quotient", "negative", "power", "sqrt", "absolute", "holds", "rounded"}
@@ -181,9 +188,10 @@ class Term:
 
 
 def normal(e: Expression) -> Expression:
-    """The expression with signs, ones, zeros, numbers and repeated factors and terms put in order.
+    """The expression with signs, ones, zeros, numbers, transposes and repeated factors and terms put in order.
 
-    The factors and terms stay where they first stood. Nothing is expanded, cancelled or factored out.
+    The factors stay where they first stood, and so do terms, but powers of one thing fall: 9x² − 4x + 5. Nothing is
+    expanded, cancelled or factored out.
     """
     return _expression(_term(e))
 
@@ -218,11 +226,26 @@ def _term(e: Expression) -> Term:
                 sign, parts[i] = sign * parts[i].data, ONE
     if e.kind == "power" and parts[0].kind == "negative" and isinstance(parts[1].data, int):
         sign, parts[0] = -1 if parts[1].data % 2 else 1, parts[0].parts[0]
+    if e.kind == "transpose":
+        turned = _transposed(parts[0])
+        if turned.kind != "transpose":
+            return Term(sign, 1, (replace(turned, moved=e.moved, array=e.array),))
     rebuilt = make(e.kind, *parts, data=e.data)
     if rebuilt.kind != e.kind:
         t = _term(rebuilt)
         return Term(sign * t.above, t.below, t.factors, t.divisors)
-    return Term(sign, 1, (replace(rebuilt, moved=e.moved) if e.moved else rebuilt,))
+    return Term(sign, 1, (replace(rebuilt, moved=e.moved, array=e.array),))
+
+
+def _transposed(e: Expression) -> Expression:
+    """The transpose: Aᵀᵀ is A, and (Aᵀ @ B)ᵀ is Bᵀ @ A."""
+    if e.moved:
+        return make("transpose", e)
+    if e.kind == "transpose" and not e.parts[0].moved:
+        return e.parts[0]
+    if e.kind == "matmul" and any(part.kind == "transpose" and not part.moved for part in e.parts):
+        return make("matmul", *[_transposed(part) for part in reversed(e.parts)])
+    return make("transpose", e)
 
 
 def _sum(e: Expression) -> Term:
@@ -241,7 +264,23 @@ def _sum(e: Expression) -> Term:
         return Term(0, 1)
     if len(terms) == 1:
         return terms[0]
-    return Term(1, 1, (Expression("sum", tuple([_expression(t) for t in terms])),))
+    return Term(1, 1, (Expression("sum", tuple([_expression(t) for t in _falling(terms)])),))
+
+
+def _falling(terms: list[Term]) -> list[Term]:
+    """Terms that differ by the power of one thing alone, and of which two have it, from the highest power down."""
+    powers = [{b: n for b, n in map(_power, t.factors) if isinstance(n, int)} for t in terms]
+    for base in dict.fromkeys(b for found in powers for b in found):
+        others = {(tuple([f for f in t.factors if _power(f)[0] != base]), t.divisors) for t in terms}
+        if len(others) == 1 and sum(base in found for found in powers) > 1:
+            order = sorted(range(len(terms)), key=lambda k: -powers[k].get(base, 0))
+            return [terms[k] for k in order]
+    return terms
+
+
+def _power(e: Expression) -> tuple[Expression, Any]:
+    """A factor as what is raised, and to which power."""
+    return (e.parts[0], e.parts[1].data) if is_numeric_power(e) else (e, 1)
 
 
 def flat(kind: str, e: Expression) -> Iterator[Expression]:
@@ -271,7 +310,7 @@ def _tidy(t: Term) -> Term:
 def _powers(factors: Sequence[Expression]) -> tuple[Expression, ...]:
     exponents: dict[Expression, Any] = {}
     for f in factors:
-        base, exponent = (f.parts[0], f.parts[1].data) if is_numeric_power(f) else (f, 1)
+        base, exponent = _power(f)
         exponents[base] = exponents.get(base, 0) + exponent
     return tuple([make("power", base, number(n)) for base, n in exponents.items() if n != 0])
 

@@ -1,4 +1,4 @@
-"""The gradient rule of one op, printed: ∂L/∂a = ∂L/∂y·b."""
+"""The gradient rule of one op, printed: ∂L/∂a = ∂L/∂y ⊙ b."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def rule_formula(op: Any, i: int | str = 0, *, latex: bool = False, simplify: bo
 
     >>> import tinygrad_edu as tg
     >>> rule_formula(tg.multiply, 0), rule_formula(tg.sigmoid)
-    ('∂L/∂a = ∂L/∂y·b', '∂L/∂x = ∂L/∂y·y·(1−y)')
+    ('∂L/∂a = ∂L/∂y ⊙ b', '∂L/∂x = ∂L/∂y ⊙ y ⊙ (1−y)')
     >>> rule_formula(tg.square), rule_formula(tg.add, simplify=False)
-    ('∂L/∂x = ∂L/∂y·2x', '∂L/∂a = ∂L/∂y·1')
+    ('∂L/∂x = ∂L/∂y ⊙ 2x', '∂L/∂a = ∂L/∂y·1')
     """
     if isinstance(i, str):
         i = _position(op, i)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from tinygrad_edu.formula.expression import (
+    ELEMENTWISE,
     ONE,
     ZERO,
     Expression,
@@ -189,9 +191,9 @@ class Symbol(NDArrayOperatorsMixin):
 
     >>> x, y = Symbol("x", [1.0, 2.0]), Symbol("y", [3.0, 4.0])
     >>> np.exp(-x) * y * 2 * y
-    2·exp(−x)·y²
+    2·exp(−x) ⊙ y²
     >>> (np.exp(-x) * y).latex()
-    'e^{-x} \\\\cdot y'
+    'e^{-x} \\\\odot y'
     """
 
     __slots__ = ("expression", "value")
@@ -201,6 +203,9 @@ class Symbol(NDArrayOperatorsMixin):
     def __init__(self, expression: Expression | str, value: Any) -> None:
         self.expression = name(expression) if isinstance(expression, str) else expression
         self.value: Any = value if isinstance(value, tuple) else np.asarray(value)
+        if self.expression.array is None and self.expression.kind not in ELEMENTWISE:
+            several = self.expression.kind != "number" and not isinstance(value, tuple) and self.value.size > 1
+            self.expression = replace(self.expression, array=several)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -25,10 +25,26 @@ def indexed(text: str, k: int) -> str:
     return text + str(k).translate(SUBSCRIPTS)
 
 
+def grouped(text: str) -> str:
+    """What something is called, fit to stand after ∂: in parentheses if it reads as a number or as several things.
+
+    >>> grouped("x₁"), grouped("exp(x)"), grouped("0.1x"), grouped("(a+b)·(c+d)"), grouped("unit price")
+    ('x₁', 'exp(x)', '(0.1x)', '((a+b)·(c+d))', '(unit price)')
+    """
+    apart = re.search(r"^\d|[\s+\-−·⊙@/*]", text) and not re.fullmatch(r"[^\W\d]\w*(\([^()]*\)|\[[^][]*\])", text)
+    return f"({text})" if apart and not is_enclosed(text) else text
+
+
+def is_enclosed(text: str) -> bool:
+    """Whether a text stands in one pair of parentheses: (a+b), and not (a+b)·(c+d)."""
+    depths = list(itertools.accumulate((c == "(") - (c == ")") for c in text))
+    return text.startswith("(") and text.endswith(")") and 0 not in depths[:-1]
+
+
 class Text:
     """Writes an expression as a line of Unicode text. `matmul` is the sign of the matrix product."""
 
-    minus, times, fused = "−", "·", ""
+    minus, times, elementwise, fused = "−", "·", " ⊙ ", ""
 
     def __init__(self, matmul: str = " @ ") -> None:
         self.at = matmul
@@ -57,7 +73,7 @@ class Text:
 
     def _gradient(self, e: Expression) -> str:
         of, by, _ = e.data
-        return f"∂{self._variable(of)}/∂{self._variable(by)}"
+        return f"∂{grouped(self._variable(of))}/∂{grouped(self._variable(by))}"
 
     def _number(self, e: Expression) -> str:
         exact = str(e.data)
@@ -82,9 +98,15 @@ class Text:
     def _product(self, e: Expression, *_: Expression) -> str:
         factors = list(flat("product", e))
         written = self.write(factors[0], FACTOR)
-        for before, factor in itertools.pairwise(factors):
+        for k, (before, factor) in enumerate(itertools.pairwise(factors), 1):
             plain = before.kind == "number" and before.data >= 0 and before.data != 1 and "e" not in str(before.data)
-            written += (self.fused if plain and _is_letter(factor) else self.times) + self.write(factor, FACTOR)
+            if plain and _is_letter(factor):
+                sign = self.fused
+            else:
+                leading = factors[k + 1] if factor.kind == "number" and factor is not factors[-1] else factor  # of 2x
+                arrays = leading.is_array and any(other.is_array for other in factors[:k])
+                sign = self.elementwise if arrays else self.times
+            written += sign + self.write(factor, FACTOR)
         return written
 
     def _quotient(self, e: Expression, above: Expression, below: Expression) -> str:
@@ -171,7 +193,7 @@ def _is_letter(e: Expression) -> bool:
 class LaTeX(Text):
     """Writes an expression as LaTeX, without the dollars: what `amsmath` and matplotlib's mathtext both read."""
 
-    minus, times, fused = "-", r" \cdot ", " "
+    minus, times, elementwise, fused = "-", r" \cdot ", r" \odot ", " "
 
     def __init__(self, matmul: str = r" \, ") -> None:
         self.at = matmul
@@ -231,7 +253,11 @@ class LaTeX(Text):
         written = [self.write(factor) for factor in factors[:n]]
         rest = factors[n:] or [ONE]
         inside = self.write(rest[0] if len(rest) == 1 else Expression("product", tuple(rest)))
-        return self.times.join([*written, rf"\frac{{{inside}}}{{{self.write(below)}}}"])
+        fraction = rf"\frac{{{inside}}}{{{self.write(below)}}}"
+        if not written:
+            return fraction
+        arrays = any(factor.is_array for factor in factors[:n]) and any(part.is_array for part in (*rest, below))
+        return self.times.join(written) + (self.elementwise if arrays else self.times) + fraction
 
     def _base(self, e: Expression) -> str:
         raised = e.kind == "call" and e.data[0] == "exp"
@@ -291,7 +317,7 @@ _LATEX_NAMES = {"∞": r"\infty", "…": r"\ldots"}
 _LATEX_SIGNS = {
     "⌊": r"\lfloor", "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil",
     "Σ": r"\sum", "∏": r"\prod", "≤": r"\leq", "≥": r"\geq", "≠": r"\neq",
-    "·": r" \cdot ", "×": r"\times", "∂": r"\partial ", "−": "-", "…": r"\ldots ", "‖": r"\|", "∈": r"\in",
+    "·": r" \cdot ", "⊙": r" \odot ", "×": r"\times", "∂": r"\partial ", "−": "-", "…": r"\ldots ", "‖": r"\|", "∈": r"\in",
     "∧": r"\wedge", "∨": r"\vee", "⊕": r"\oplus", "¬": r"\neg",
 }  # fmt: skip
 _ESCAPES = {

@@ -192,7 +192,7 @@ def _power_rule(g: Any, y: Any, x: Any, *, exponent: Any) -> Any:
 @op(
     symbol=lambda exponent: f"^{exponent}".replace("-", "−"),
     vjp=(_power_rule,),
-    formulas=["∂L/∂x = ∂L/∂y·n·xⁿ⁻¹"],
+    formulas=["∂L/∂x = ∂L/∂y ⊙ n·xⁿ⁻¹"],
     takes_out=True,
     analytic=True,
     domain=above_zero,

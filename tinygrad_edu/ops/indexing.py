@@ -459,7 +459,7 @@ def extract(condition: Any, x: Any) -> Any:
 
 
 @composite(
-    formulas=["∂L/∂xᵢ = ∂L/∂y·[choice = i]"],
+    formulas=["∂L/∂xᵢ = ∂L/∂y ⊙ [choice = i]"],
     answers=(np.choose,),
     examples=[example(np.array([[0, 1], [1, 0]]), [(2, 2), (2, 1)]), example(np.array([1, 0]), [(), (2,)])],
     analytic=True,
@@ -499,7 +499,7 @@ def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
 
 
 @composite(
-    formulas=["∂L/∂x = ∂L/∂y·fᵢ′(x) where condition i is the last that holds"],
+    formulas=["∂L/∂x = ∂L/∂y ⊙ fᵢ′(x) where condition i is the last that holds"],
     answers=(np.piecewise,),
     examples=[
         example(Fixed(np.array([-2.0, 0.5, 3.0])), [np.array([True, False, False])], [lambda t: t * t, np.sin]),

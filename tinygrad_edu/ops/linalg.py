@@ -571,7 +571,7 @@ def _eigh_by_vectors(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:
     results=_eigh_results,
     answers=(np.linalg.eigh,),
     symmetric=True,
-    formulas=["∂L/∂x = sym(V @ (diag(∂L/∂w) + F·(Vᵀ @ ∂L/∂V)) @ Vᵀ), Fᵢⱼ = 1/(wⱼ − wᵢ), Fᵢᵢ = 0"],
+    formulas=["∂L/∂x = sym(V @ (diag(∂L/∂w) + F ⊙ (Vᵀ @ ∂L/∂V)) @ Vᵀ), Fᵢⱼ = 1/(wⱼ − wᵢ), Fᵢᵢ = 0"],
     domain=gapped,
     examples=[example((3, 3)), example((2, 2, 2)), example((1, 1)), example((3, 3), UPLO="U")],
 )
@@ -693,7 +693,7 @@ def _svd_by_vectors(g: Any, y: Any, x: Any) -> Any:
     results=_svd_results,
     formulas=[
         "∂L/∂x = U @ (diag(∂L/∂s) + (J + Jᵀ) @ S + S @ (K + Kᵀ)) @ Vᵀ, "
-        "J = F·(Uᵀ @ ∂L/∂U), K = F·(Vᵀ @ ∂L/∂V), Fᵢⱼ = 1/((sⱼ − sᵢ)·(sⱼ + sᵢ)), Fᵢᵢ = 0"
+        "J = F ⊙ (Uᵀ @ ∂L/∂U), K = F ⊙ (Vᵀ @ ∂L/∂V), Fᵢⱼ = 1/((sⱼ − sᵢ)·(sⱼ + sᵢ)), Fᵢᵢ = 0"
     ],
     domain=graded,
     examples=[example((3, 3)), example((4, 2)), example((2, 2, 3)), example((1, 1))],

@@ -84,9 +84,9 @@ def _by_bias(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> A
     domain=(real, positive, real),
     results=BatchNormResult._make,
     formulas=[
-        "∂L/∂x = weight/σ·(∂L/∂y − Σ ∂L/∂y/n − z·Σ (∂L/∂y·z)/n) + (∂L/∂mean + 2(x − mean)·∂L/∂var)/n, "
+        "∂L/∂x = weight/σ ⊙ (∂L/∂y − Σ ∂L/∂y/n − z ⊙ Σ (∂L/∂y ⊙ z)/n) + (∂L/∂mean + 2(x − mean) ⊙ ∂L/∂var)/n, "
         "z = (x − mean)/σ, σ² = var + ε",
-        "∂L/∂weight = Σ ∂L/∂y·z, z = (x − mean)/σ, σ² = var + ε",
+        "∂L/∂weight = Σ ∂L/∂y ⊙ z, z = (x − mean)/σ, σ² = var + ε",
         "∂L/∂bias = Σ ∂L/∂y",
     ],
     examples=[

@@ -199,7 +199,7 @@ def outer(a: Any, b: Any) -> Any:
 
 
 @composite(
-    formulas=["∂L/∂aᵢⱼ = Σ ∂L/∂y[block i j]·b", "∂L/∂b = Σ ∂L/∂y[block i j]·aᵢⱼ, over i and j"],
+    formulas=["∂L/∂aᵢⱼ = Σ ∂L/∂y[block i j] ⊙ b", "∂L/∂b = Σ ∂L/∂y[block i j]·aᵢⱼ, over i and j"],
     answers=(np.kron,),
     examples=[example((2, 3), (3, 2)), example((2,), (3, 2)), example((2, 1, 2), (2,)), example((), (2,))],
     analytic=True,
@@ -294,7 +294,7 @@ def _tensordot_by_b(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
 @op(
     symbol="tensordot",
     vjp=(_tensordot_by_a, _tensordot_by_b),
-    formulas=["∂L/∂a = Σ ∂L/∂y·b over the axes that y has from b", "∂L/∂b = Σ ∂L/∂y·a over the axes that y has from a"],
+    formulas=["∂L/∂a = Σ ∂L/∂y ⊙ b over the axes that y has from b", "∂L/∂b = Σ ∂L/∂y ⊙ a over the axes that y has from a"],
     bind=_bind_tensordot,
     answers=(np.tensordot, np.linalg.tensordot),
     judges=False,
