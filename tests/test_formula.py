@@ -643,7 +643,7 @@ def test_tensors_and_arrays_among_symbols():
     weight = tg.Tensor([1.0, 2.0, 3.0], name="w")
     assert (v * weight).text() == "v ⊙ w"
     assert (np.array([1.0, 2.0, 4.0]) * v).text() == "(1., 2., 4.) ⊙ v"
-    assert (np.arange(20.0) * Symbol("u", np.ones(20))).text() == "…·u"
+    assert (np.arange(20.0) * Symbol("u", np.ones(20))).text() == "… ⊙ u"
 
 
 # ---------------------------------------------------------------------------------------------------

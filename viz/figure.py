@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import autograd
+from tinygrad_edu.formula.writing import grouped, of_path
 from tinygrad_edu.graph import recording, topological
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.program.plan import Plan
@@ -35,6 +36,7 @@ from viz.words import words
 SLIDE = 1920 * FONT / 8, 1080 * FONT / 8  # a figure so large has letters of 8 pixels on a screen of 1920 × 1080
 FEW = 12  # operations, which are all wanted, however much is written on them
 LARGE = 400  # operations and values, beyond which none is said in formulas
+UNNAMED = ("L", "J", "ℒ")  # what a single number without a name is called, if it is not ∂L/∂ of it that comes back
 MAPPED = ("output", "collapse", "max_nodes", "sizes", "theme", "lang", "timeout")  # what a figure of a plan takes
 
 
@@ -142,7 +144,8 @@ def draw(
                 "draw(lambda x: x * x, 3)"
             )
         tensors = {name: thing for name, thing in (names or {}).items() if not isinstance(thing, Module)}
-        record = Record(output, gradient=gradient, names=tensors, variables=variable_names(sys._getframe(1)))
+        variables = variable_names(sys._getframe(1))
+        record = Record(output, gradient=gradient, names=tensors, variables=variables, result=() if loss else UNNAMED)
         graph = record.graph
         if passes.size(graph) <= (max_nodes or LARGE):
             graph = name_values(record)
@@ -218,7 +221,7 @@ def draw_backward(output: Tensor, **options: Any) -> Picture:
     leaves = [x for x in (inputs or [output]) if x.op is None and x.requires_grad]
     found: dict[Tensor, str] = {}
     for leaf, slope in zip(leaves, autograd.grad(output, leaves, create_graph=True), strict=True):
-        name = f"∂{of}/∂{leaf.name or called.get(leaf) or 'x'}"
+        name = f"∂{grouped(of)}/∂{grouped(of_path(leaf.name or called.get(leaf) or 'x'))}"
         found[slope] = f"{found[slope]} = {name}" if slope in found else name
     names = {**variables, **{name: slope for slope, name in found.items()}, **(options.pop("names", None) or {})}
     return draw(list(found), names=names, **{"direction": "forward", **options})

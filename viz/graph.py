@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.formula.writing import of_path
 from tinygrad_edu.graph import check_intact, recording, topological, walk
 from tinygrad_edu.nn.module import Parameter
 from viz.options import check_options, expect
@@ -206,7 +207,8 @@ class Record:
 
     graph: the plain data. tensors: the tensor of each value, by its id. nodes: the node of each operation, by its
     id. modules: the call of a module that each part stands for, by its id. Tensors are called by `names`, else by
-    their own name, else by `variables`.
+    their own name, else by `variables`; a single number that is differentiated and has no name, by the first of `result`
+    that nothing else is called.
     """
 
     def __init__(
@@ -216,6 +218,7 @@ class Record:
         gradient: Any = None,
         names: Mapping[str, Tensor] | None = None,
         variables: Mapping[str, Tensor] | None = None,
+        result: Sequence[str] = (),
     ) -> None:
         self.outputs: list[Tensor] = list(output) if isinstance(output, list | tuple) else [output]
         for y in self.outputs or [output]:
@@ -230,9 +233,13 @@ class Record:
         _name_parameters(order)
         self._names: dict[Tensor, str] = {tensor: name for name, tensor in (variables or {}).items()}
         check_options({"names": names})
-        self._names |= {node: node.name for node in order if node.name}
+        self._names |= {node: of_path(node.name) for node in order if node.name}
         self._names |= {tensor: str(name) for name, tensor in (names or {}).items()}
         self._names = {tensor: name for tensor, name in self._names.items() if name.strip()}
+        if len(self.outputs) == 1 and order[-1] not in self._names and order[-1].op and not order[-1].shape:
+            taken = {self._names.get(node) for node in order}
+            free = [name for name in result if name not in taken] if order[-1]._requires_grad else []
+            self._names |= {order[-1]: name for name in free[:1]}
         self.gradient = gradient
         self._contributions, self._totals = differentiate(self.outputs, gradient)
         self.tensors: dict[str, Tensor] = {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from tinygrad_edu.formula.writing import grouped
 from viz.graph import Graph, Operation, Use, Value
 from viz.numbers import data_text, number_text, rounded_text, shape_text
 from viz.plan import SMALL_FONT, Words
@@ -69,9 +69,8 @@ def derivative(of: str, value: Value) -> str:
     """∂L/∂x, as it is written; with nothing to call x, ∂L."""
     name = value_name(value)
     if name is None:
-        return f"∂{of}"
-    name = clean(name)
-    return f"∂{of}/∂{name}" if re.fullmatch(r"[\w.²³]+(\([^()]*\))?", name) else f"∂{of}/∂({name})"
+        return f"∂{grouped(of)}"
+    return f"∂{grouped(of)}/∂{grouped(clean(name))}"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ never makes a cycle.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -85,7 +86,23 @@ def merge(graph: Graph, spans: Sequence[Span]) -> Graph:
         elif op.id not in owner:
             ops.append(replace(op, inputs=tuple(inputs.get(op.id, ()))))
     values = tuple(replace(v, op=maker[v.id]) for v in values)
-    return replace(graph, values=values, ops=tuple(ops), uses=tuple(uses))
+    return without_unseen(replace(graph, values=values, ops=tuple(ops), uses=tuple(uses)), graph)
+
+
+def without_unseen(graph: Graph, before: Graph) -> Graph:
+    """The graph without the formulas that name a value which there was before, and is not any more."""
+    called = {name for value in graph.values for name in (value.name, value.symbol)}
+    gone = {name for value in before.values for name in (value.name, value.symbol) if name and name not in called}
+    if not gone:
+        return graph
+    names = sorted(gone, key=len, reverse=True)
+    cited = re.compile(rf"(?<![^\W\d])(?<!\.)({'|'.join(map(re.escape, names))})(?=[ᵀ⁻⁰¹²³⁴⁵⁶⁷⁸⁹]|\W|$)")  # as in 2xᵀ
+
+    def seen(text: str | None) -> str | None:
+        return None if text and cited.search(text) else text
+
+    values = tuple(replace(value, grad_symbol=seen(value.grad_symbol)) for value in graph.values)
+    return replace(graph, values=values, uses=tuple(replace(use, symbol=seen(use.symbol)) for use in graph.uses))
 
 
 def _one(

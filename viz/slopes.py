@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_edu.formula import LONGEST, ONE, Symbol, chain, constant, run_or_name_rule
 from tinygrad_edu.graph import recording
 from viz.graph import SMALL, Data, Record, Tensor, plain
-from viz.symbols import expressions
+from viz.symbols import named
 
 WIDE = 120  # characters of a formula
 
@@ -48,12 +48,12 @@ def read(record: Record, of: str) -> Reading:
     Slope(rule='∂L/∂y·b', general=None, symbol='b', data=2.0)
     """
     names: Mapping[Tensor, str] = {}
+    as_written: Mapping[Tensor, Symbol] = {}
     contributions: Mapping[Any, Symbol] = {}
     if len(record.outputs) == 1 and record.outputs[0].requires_grad:
-        local = chain(
-            record.outputs[0], {text: tensor for tensor, text in expressions(record).items()}, loss=of, local=True
-        )
-        names, contributions = local.names, local.contributions
+        called, inline = named(record)
+        local = chain(record.outputs[0], called, loss=of, local=True, inline=inline)
+        names, contributions, as_written = local.names, local.contributions, local.written
     slopes = {}
     for use in record.graph.uses:
         if use.op is None or not use.flows:
@@ -62,7 +62,7 @@ def read(record: Record, of: str) -> Reading:
         rule = written(contributions.get((node, i)))
         general = node.op.formula(i) if rule is None and node.op.examples else None
         data = factor(node, i)
-        symbol = local_symbol(node, i, names) if data is not None else None
+        symbol = local_symbol(node, i, as_written) if data is not None else None
         slopes[use.id] = Slope(rule, general, symbol, data)
     known = {id: names[tensor] for id, tensor in record.tensors.items() if tensor in names}
     return Reading(known, slopes)
@@ -88,18 +88,18 @@ def run(node: Tensor, i: int, g: Any) -> Any:
     return node.op.rules[i](g, node._data, *[x._data for x in node.inputs], **node.settings)
 
 
-def local_symbol(node: Tensor, i: int, names: Mapping[Tensor, str]) -> str | None:
+def local_symbol(node: Tensor, i: int, as_written: Mapping[Tensor, Symbol]) -> str | None:
     """∂y/∂xᵢ as an expression: what the rule prints for ∂L/∂y = 1."""
-    if node not in names:
+    if node not in as_written:
         return None
     one = Symbol(ONE, np.ones_like(node._data))
     with np.errstate(all="ignore"), recording(enabled=False):
-        return written(run_or_name_rule(node.op, i, one, *symbols([node, *node.inputs], names), **node.settings))
+        return written(run_or_name_rule(node.op, i, one, *symbols([node, *node.inputs], as_written), **node.settings))
 
 
-def symbols(tensors: Sequence[Tensor], names: Mapping[Tensor, str]) -> list[Symbol]:
-    """Tensors by their names, or else by their numbers."""
-    return [Symbol(names.get(x) or constant(x._data), x._data) for x in tensors]
+def symbols(tensors: Sequence[Tensor], as_written: Mapping[Tensor, Symbol]) -> list[Symbol]:
+    """Tensors as they are written, or else by their numbers."""
+    return [as_written[x] if x in as_written else Symbol(constant(x._data), x._data) for x in tensors]
 
 
 def written(symbol: Any) -> str | None:

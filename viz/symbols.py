@@ -6,7 +6,6 @@ written twice.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,9 +19,9 @@ WIDE = 40  # characters of a derivative that is written in full
 
 def name_values(record: Record) -> Graph:
     """The graph with an expression for each value that is short enough: x + y, X·W, exp(−x)."""
-    named = expressions(record)
+    called = expressions(record)
     values = tuple(
-        replace(value, symbol=_bare(named[record.tensors[value.id]])) if record.tensors[value.id] in named else value
+        replace(value, symbol=called[record.tensors[value.id]]) if record.tensors[value.id] in called else value
         for value in record.graph.values
     )
     return replace(record.graph, values=values)
@@ -33,9 +32,9 @@ def with_derivatives(record: Record, graph: Graph, loss: str | None, simplify: b
     if len(record.outputs) != 1 or not record.outputs[0].requires_grad:
         return graph
     (output,) = record.outputs
-    names = {text: tensor for tensor, text in expressions(record).items()}
-    full = chain(output, names, loss=loss)
-    local = chain(output, names, loss=loss, local=True)
+    names, inline = named(record)
+    full = chain(output, names, loss=loss, inline=inline)
+    local = chain(output, names, loss=loss, local=True, inline=inline)
 
     def written(symbol: Any) -> str | None:
         if symbol is None or symbol.expression.size > LONGEST:
@@ -58,7 +57,7 @@ def with_derivatives(record: Record, graph: Graph, loss: str | None, simplify: b
         replace(
             value,
             grad_symbol=written(full.gradients.get(record.tensors[value.id])),
-            symbol=_bare(full.names[record.tensors[value.id]])
+            symbol=full.names[record.tensors[value.id]]
             if record.tensors[value.id] in full.names
             else value.symbol,
         )
@@ -67,8 +66,15 @@ def with_derivatives(record: Record, graph: Graph, loss: str | None, simplify: b
     return replace(graph, values=tuple(values), uses=tuple(uses))
 
 
+def named(record: Record) -> tuple[dict[str, Tensor], set[Tensor]]:
+    """What to call the tensors in formulas; and those that have no name, but are called by the expression that they are."""
+    names = {text: tensor for tensor, text in expressions(record).items()}
+    own = {value.name for value in record.graph.values}
+    return names, {tensor for text, tensor in names.items() if text not in own}
+
+
 def expressions(record: Record) -> dict[Tensor, str]:
-    """What each tensor is called: its name, or the expression that it is; in parentheses where it is a sum."""
+    """What each tensor is called: its name, or the expression that it is."""
     known: dict[Tensor, Symbol] = {}
     called: dict[Tensor, str] = {}
     taken: set[str] = set()
@@ -92,16 +98,11 @@ def _expression(tensor: Tensor, known: Mapping[Tensor, Symbol]) -> tuple[Symbol 
     symbols = [known[x] for x in tensor.inputs]
     symbol = Symbol(spell(tensor.op, symbols, tensor._data, tensor.settings), tensor._data)
     text = _tight(symbol.text(matmul=" · ")) if symbol.expression.size <= LONGEST else ""
-    if not text or len(text) > SHORT:
-        return None, None
-    return symbol, text if re.fullmatch(r"\w+|\w+\([^()]*\)", text) else f"({text})"
+    return (symbol, text) if 0 < len(text) <= SHORT else (None, None)
 
 
 def _tight(text: str) -> str:
     """A short sum without spaces."""
-    return text.replace(" + ", "+").replace(" − ", "−").replace(" · ", "·")
-
-
-def _bare(text: str) -> str:
-    """A name without the parentheses that it stands in."""
-    return text[1:-1] if text.startswith("(") and text.endswith(")") else text
+    for sign in "+−·⊙":
+        text = text.replace(f" {sign} ", sign)
+    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ import numpy
 from tinygrad_edu.formula.expression import Expression, decimal, gradient, make, name
 from tinygrad_edu.formula.rules import run_or_name_rule
 from tinygrad_edu.formula.symbol import LONGEST, Symbol, constant, spell
-from tinygrad_edu.formula.writing import LaTeX, Text, indexed
+from tinygrad_edu.formula.writing import LaTeX, Text, indexed, of_path
 from tinygrad_edu.graph import recording, topological, walk
 from tinygrad_edu.tensor import Tensor
 
@@ -26,7 +26,8 @@ class Chain:
 
     names: what each tensor is called. definitions: each computed tensor, in the order of computing, as its op
     applied to its inputs' names. contributions: what each use of a tensor, `(node, position)`, adds to its
-    gradient. gradients: their sums, ∂L/∂node, for the output, everything between, and the leaves.
+    gradient. gradients: their sums, ∂L/∂node, for the output, everything between, and the leaves. written: each tensor
+    as it stands in the others' formulas: its name, or the expression that it is.
     """
 
     output: Tensor
@@ -35,6 +36,7 @@ class Chain:
     definitions: dict[Tensor, Symbol]
     contributions: dict[tuple[Tensor, int], Symbol]
     gradients: dict[Tensor, Symbol]
+    written: dict[Tensor, Symbol]
 
     def left(self, tensor: Tensor, latex: bool = False) -> str:
         """∂L/∂tensor, as it is written."""
@@ -112,7 +114,7 @@ def chain(
     *,
     loss: str | None = None,
     local: bool = False,
-    inline: bool = False,
+    inline: bool | Container[Tensor] = False,
 ) -> Chain:
     """Read the record of `output` as formulas: the chain rule, walked on symbols.
 
@@ -120,7 +122,8 @@ def chain(
     loss: the name of a quantity L beyond the output, so that the walk starts from ∂L/∂output, with the value 1.
     Left out, the output itself is differentiated, if it is a single number (∂z/∂z = 1), or else an L.
     local: each contribution in terms of the gradient of the op's result, ∂L/∂t·cos(x), instead of in full.
-    inline: what was computed on the way and has no name of its own is written out, exp(−x), instead of as t.
+    inline: what was computed on the way and has no name of its own is written out, exp(−x), instead of as t; or the
+    tensors of which that is so, whose names then stand in derivatives alone: ∂L/∂exp(−x).
 
     Hooks on tensors do not take part.
 
@@ -159,7 +162,10 @@ def chain(
             spelled = _one_of(inputs[0].expression, tensor.settings["index"], tensor.inputs[0].op.outputs)
         else:
             spelled = spell(tensor.op, inputs, tensor._data, tensor.settings)
-        written_out = inline and not (tensor is output or tensor.op is None or tensor.name or tensor in given)
+        if isinstance(inline, bool):
+            written_out = inline and not (tensor is output or tensor.op is None or tensor.name or tensor in given)
+        else:
+            written_out = tensor is not output and tensor in inline
         expression = spelled if written_out or tensor not in called else name(called[tensor])
         if tensor.op is not None and tensor in called:
             definitions[tensor] = Symbol(spelled, tensor._data)
@@ -174,7 +180,8 @@ def chain(
     totals = {nodes[output]: Symbol(start, np.ones_like(output._data))}
     with recording(enabled=False, everything=False, anomaly=False), np.errstate(all="ignore"):
         walk([nodes[x] for x in topological([output])], totals, note, create_graph=True)
-    return Chain(output, of, called, definitions, contributions, notes.gradients)
+    written: dict[Tensor, Symbol] = {tensor: node for tensor, node in nodes.items() if tensor in called}
+    return Chain(output, of, called, definitions, contributions, notes.gradients, written)
 
 
 def _names(order: Sequence[Tensor], output: Tensor, given: Mapping[Tensor, str]) -> dict[Tensor, str]:
@@ -188,7 +195,7 @@ def _names(order: Sequence[Tensor], output: Tensor, given: Mapping[Tensor, str])
         taken.add(called[tensor])
 
     used = dict.fromkeys([x for tensor in order if tensor.op is not None for x in (*tensor.inputs, tensor)] or order)
-    own = {tensor: tensor.name for tensor in used if tensor.name and tensor not in given}
+    own = {tensor: of_path(tensor.name) for tensor in used if tensor.name and tensor not in given}
     for tensor, text in [*given.items(), *own.items()]:
         take(tensor, text)
     if output not in called:

@@ -25,7 +25,7 @@ from tinygrad_edu.formula.expression import (
     normal,
     number,
 )
-from tinygrad_edu.formula.writing import LaTeX, Text
+from tinygrad_edu.formula.writing import LaTeX, Text, of_path
 from tinygrad_edu.protocols import ANSWERS, ASKS, UFUNCS
 from tinygrad_edu.tensor import Tensor
 
@@ -295,7 +295,7 @@ def as_symbol(x: Any) -> Symbol:
         return x
     value = values_of(x)
     named = isinstance(x, Tensor) and x.name is not None
-    return Symbol(name(x.name) if named else constant(value), value)
+    return Symbol(name(of_path(x.name)) if named else constant(value), value)
 
 
 def values_of(x: Any) -> Any:

@@ -17,12 +17,34 @@ TIGHTNESS = {
 
 _JOINING = ("∧", "∨", "⊕", "¬")
 SUBSCRIPTS = str.maketrans("-0123456789", "₋₀₁₂₃₄₅₆₇₈₉")
+_INDICES = "₀₁₂₃₄₅₆₇₈₉"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def indexed(text: str, k: int) -> str:
     """x₂: a letter with an index."""
     return text + str(k).translate(SUBSCRIPTS)
+
+
+def of_path(path: str) -> str:
+    """What a parameter is called by its path: places in lists are indices, so that 0.weight is not read as a number.
+
+    >>> of_path("0.weight"), of_path("layers.10.bias"), of_path("net.1.0.weight"), of_path("W")
+    ('weight₀', 'layers₁₀.bias', 'net₁.₀.weight', 'W')
+    """
+    *parts, last = path.split(".")
+    if last.isdigit() or not all(part.isidentifier() or part.isdigit() for part in (*parts, last)):
+        return path
+    found: list[str] = []
+    first: list[str] = []
+    for part in parts:
+        if not part.isdigit():
+            found.append(part)
+        elif found:
+            found[-1] += "." * (found[-1][-1] in _INDICES) + part.translate(SUBSCRIPTS)
+        else:
+            first.append(part.translate(SUBSCRIPTS))
+    return ".".join([*found, last]) + ".".join(first)
 
 
 def grouped(text: str) -> str:
