@@ -90,27 +90,27 @@ FRUIT = """
     × → price: 715 | 1
 """
 CHAIN_RULE = """
-    x → +: x | ∂z/∂z·2t·1
-    y → +: y | ∂z/∂z·2t·1
+    x → +:  | ∂z/∂z·2t·1
+    y → +:  | ∂z/∂z·2t·1
     + → ^2: t | ∂z/∂z·2t
-    ^2 → z: z | ∂z/∂z
+    ^2 → z:  | ∂z/∂z
 """
 CHAIN_RULE_IN_NUMBERS = """
     x → +: 2 | 10 2t
     y → +: 3 | 10 2t
-    + → ^2: 5 | 10 2t
+    + → ^2: t 5 | 10 2t
     ^2 → z: 25 | 1
 """
 ADDITION = """
-    x → +: x | ∂L/∂z·1
-    y → +: y | ∂L/∂z·1
-    + → z: z | ∂L/∂z
+    x → +:  | ∂L/∂z·1
+    y → +:  | ∂L/∂z·1
+    + → z:  | ∂L/∂z
 """
 CLOUD = """
-    x → +: x | ∂L/∂z·1
-    y → +: y | ∂L/∂z·1
+    x → +:  | ∂L/∂z·1
+    y → +:  | ∂L/∂z·1
     + → some computation: z | ∂L/∂z
-    some computation → L: L | ∂L/∂L
+    some computation → L:  | ∂L/∂L
 """
 ADDED = """
     x → +: 10 | 1.3
@@ -118,9 +118,9 @@ ADDED = """
     + → z: 15 | 1.3
 """
 MULTIPLICATION = """
-    x → ×: x | ∂L/∂z·y
-    y → ×: y | ∂L/∂z·x
-    × → z: z | ∂L/∂z
+    x → ×:  | ∂L/∂z·y
+    y → ×:  | ∂L/∂z·x
+    × → z:  | ∂L/∂z
 """
 MULTIPLIED = """
     x → ×: 10 | 6.5
@@ -134,73 +134,73 @@ RELU = """
     ReLU → y: 0 | ∂L/∂y
 """
 SIGMOID = """
-    x → ×: x | ∂L/∂y·y²·exp(−x)
-    −1 → ×: −1
-    1 → +: 1
+    x → ×:  | ∂L/∂y·y²·exp(−x)
+    −1 → ×
+    1 → +
     × → exp: −x | −∂L/∂y·y²·exp(−x)
     exp → +: exp(−x) | −∂L/∂y·y²
     + → /: 1+exp(−x) | −∂L/∂y·y²
-    / → y: y | ∂L/∂y
+    / → y:  | ∂L/∂y
 """
 SIGMOID_NODE = """
-    x → sigmoid: x | ∂L/∂y·y²·exp(−x)
-    sigmoid → y: y | ∂L/∂y
+    x → sigmoid:  | ∂L/∂y·y²·exp(−x)
+    sigmoid → y:  | ∂L/∂y
 """
 SIGMOID_NODE_BY_OUTPUT = """
-    x → sigmoid: x | ∂L/∂y·y·(1−y)
-    sigmoid → y: y | ∂L/∂y
+    x → sigmoid:  | ∂L/∂y·y·(1−y)
+    sigmoid → y:  | ∂L/∂y
 """
 AFFINE = """
-    X → dot: (2,) X | [1] ∂L/∂X (2,)
-    W → dot: (2, 3) W | [2] ∂L/∂W (2, 3)
-    B → +: (3,) B | [3] ∂L/∂B (3,)
+    X → dot: (2,) | [1] ∂L/∂X (2,)
+    W → dot: (2, 3) | [2] ∂L/∂W (2, 3)
+    B → +: (3,) | [3] ∂L/∂B (3,)
     dot → +: (3,) X·W | ∂L/∂(X·W) (3,)
-    + → Y: (3,) Y | ∂L/∂Y (3,)
+    + → Y: (3,) | ∂L/∂Y (3,)
 """
 AFFINE_BATCH = """
-    X → dot: (N, 2) X | [1] ∂L/∂X (N, 2)
-    W → dot: (2, 3) W | [2] ∂L/∂W (2, 3)
-    B → +: (3,) B | [3] ∂L/∂B (3,)
+    X → dot: (N, 2) | [1] ∂L/∂X (N, 2)
+    W → dot: (2, 3) | [2] ∂L/∂W (2, 3)
+    B → +: (3,) | [3] ∂L/∂B (3,)
     dot → +: (N, 3) X·W | ∂L/∂(X·W) (N, 3)
-    + → Y: (N, 3) Y | ∂L/∂Y (N, 3)
+    + → Y: (N, 3) | ∂L/∂Y (N, 3)
 """
 NETWORK = """
-    x → Affine affine1: (N, 4) x
-    t → Softmax with loss last: (N, 3) t
+    x → Affine affine1: (N, 4)
+    t → Softmax with loss last: (N, 3)
     Affine affine1 → ReLU relu: (N, 8) | (N, 8)
     ReLU relu → Affine affine2: (N, 8) | (N, 8)
     Affine affine2 → Softmax with loss last: (N, 3) a | y − t (N, 3)
     Softmax with loss last → L: 35.48 | 1
 """
 LAYERS = """
-    a₁ → Softmax: a₁ | y₁ − t₁
-    a₂ → Softmax: a₂ | y₂ − t₂
-    a₃ → Softmax: a₃ | y₃ − t₃
-    t₁ → Cross entropy error: t₁
-    t₂ → Cross entropy error: t₂
-    t₃ → Cross entropy error: t₃
+    a₁ → Softmax:  | y₁ − t₁
+    a₂ → Softmax:  | y₂ − t₂
+    a₃ → Softmax:  | y₃ − t₃
+    t₁ → Cross entropy error
+    t₂ → Cross entropy error
+    t₃ → Cross entropy error
     Softmax → Cross entropy error: y₁ | −t₁/y₁
     Softmax → Cross entropy error: y₂ | −t₂/y₂
     Softmax → Cross entropy error: y₃ | −t₃/y₃
-    Cross entropy error → L: L | 1
+    Cross entropy error → L:  | 1
 """
 ONE_LAYER = """
-    a₁ → Softmax with loss: a₁ | y₁ − t₁
-    a₂ → Softmax with loss: a₂ | y₂ − t₂
-    a₃ → Softmax with loss: a₃ | y₃ − t₃
-    t₁ → Softmax with loss: t₁
-    t₂ → Softmax with loss: t₂
-    t₃ → Softmax with loss: t₃
-    Softmax with loss → L: L | 1
+    a₁ → Softmax with loss:  | y₁ − t₁
+    a₂ → Softmax with loss:  | y₂ − t₂
+    a₃ → Softmax with loss:  | y₃ − t₃
+    t₁ → Softmax with loss
+    t₂ → Softmax with loss
+    t₃ → Softmax with loss
+    Softmax with loss → L:  | 1
 """
 CROSS_ENTROPY = """
-    y₁ → log: y₁ | −t₁/y₁
-    y₂ → log: y₂ | −t₂/y₂
-    y₃ → log: y₃ | −t₃/y₃
-    t₁ → ×: t₁
-    t₂ → ×: t₂
-    t₃ → ×: t₃
-    −1 → ×: −1
+    y₁ → log:  | −t₁/y₁
+    y₂ → log:  | −t₂/y₂
+    y₃ → log:  | −t₃/y₃
+    t₁ → ×
+    t₂ → ×
+    t₃ → ×
+    −1 → ×
     log → ×: log(y₁) | −t₁
     log → ×: log(y₂) | −t₂
     log → ×: log(y₃) | −t₃
@@ -208,16 +208,16 @@ CROSS_ENTROPY = """
     × → +: t₂·log(y₂) | −1
     × → +: t₃·log(y₃) | −1
     + → ×: Σ t·log(y) | −1
-    × → L: L | 1
+    × → L:  | 1
 """
 SOFTMAX = """
-    a₁ → exp: a₁ | y₁ − t₁
-    a₂ → exp: a₂ | y₂ − t₂
-    a₃ → exp: a₃ | y₃ − t₃
-    t₁ → ×: t₁
-    t₂ → ×: t₂
-    t₃ → ×: t₃
-    −1 → ×: −1
+    a₁ → exp:  | y₁ − t₁
+    a₂ → exp:  | y₂ − t₂
+    a₃ → exp:  | y₃ − t₃
+    t₁ → ×
+    t₂ → ×
+    t₃ → ×
+    −1 → ×
     exp → •: exp(a₁) | Σ
     • → +:  | 1/S
     • → ×:  | −t₁/exp(a₁)
@@ -242,15 +242,15 @@ SOFTMAX = """
     × → +: t₂·log(y₂) | −1
     × → +: t₃·log(y₃) | −1
     + → ×: Σ t·log(y) | −1
-    × → L: L | 1
+    × → L:  | 1
 """
 BATCH_NORMALIZATION = """
-    x → •: (N, D) x | ∂L/∂x ✓ (N, D)
+    x → •: (N, D) | ∂L/∂x ✓ (N, D)
     • → mean:  | (N, D) ✓
     • → −:  | (N, D) ✓
-    1e−7 → +: 1e−7
-    γ → ×: (D,) γ | ∂L/∂γ ✓ (D,)
-    β → +: (D,) β | ∂L/∂β ✓ (D,)
+    1e−7 → +
+    γ → ×: (D,) | ∂L/∂γ ✓ (D,)
+    β → +: (D,) | ∂L/∂β ✓ (D,)
     mean → −: (D,) μ | ∂L/∂μ ✓ (D,)
     − → •: (N, D) xc | ∂L/∂xc ✓ (N, D)
     • → ^2:  | (N, D) ✓
@@ -261,8 +261,8 @@ BATCH_NORMALIZATION = """
     √ → /: (D,) std | ∂L/∂std ✓ (D,)
     / → ×: (D,) 1/std | ∂L/∂(1/std) ✓ (D,)
     × → ×: (N, D) xn | ∂L/∂xn ✓ (N, D)
-    × → +: (N, D) γ·xn | ∂L/∂(γ·xn) ✓ (N, D)
-    + → y: (N, D) y | ∂L/∂y (N, D)
+    × → +: (N, D) γ⊙xn | ∂L/∂(γ⊙xn) ✓ (N, D)
+    + → y: (N, D) | ∂L/∂y (N, D)
 """
 
 WRITTEN = {

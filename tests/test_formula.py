@@ -20,7 +20,7 @@ from matplotlib.mathtext import MathTextParser
 import tinygrad_edu as tg
 from tinygrad_edu.formula import LONGEST, Symbol, chain, draw_sample, formula, normal, rule_formula, stated
 from tinygrad_edu.formula.composites import draw_composite
-from tinygrad_edu.formula.writing import grouped
+from tinygrad_edu.formula.writing import grouped, of_path
 from tinygrad_edu.graph import unbroadcast
 from tinygrad_edu.op import COMPOSITES, OPS, example, op
 from tinygrad_edu.protocols import ANSWERS
@@ -1046,7 +1046,7 @@ def test_under_other_ways_of_recording():
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_names_are_plain_text(text):
     x = leaf(2.0, text)
-    assert f"∂y/∂{grouped(text.strip())}" in tg.formula(x * 3.0, x)
+    assert f"∂y/∂{grouped(of_path(text.strip()))}" in tg.formula(x * 3.0, x)
     for line in tg.formula(x * 3.0, x, latex=True).splitlines():
         PARSER.parse(f"${line}$")
 

@@ -138,7 +138,7 @@ def test_twenty_thousand_operations_do_not_recurse():
 def test_parameters_are_named_by_their_path_and_operations_by_their_module():
     model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
     graph = trace(model(tg.Tensor(np.ones((1, 2), np.float32))).sum())
-    assert {value.name for value in graph.values if value.kind == "parameter"} == {"0.weight", "0.bias"}
+    assert {value.name for value in graph.values if value.kind == "parameter"} == {"weight₀", "bias₀"}
     kinds = [[part.kind for part in op.scope] for op in graph.ops]
     assert kinds == [["Sequential", "Linear"], ["Sequential", "Linear"], ["Sequential", "ReLU"], []]
 

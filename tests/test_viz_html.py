@@ -172,7 +172,7 @@ def test_formulas_come_from_the_rules():
     slopes = data_of(plain_page())["slopes"]
     assert slopes["u0"]["rule"] == "∂price/∂(apple·count)·count"
     assert slopes["u0"]["symbol"] == "count"
-    assert slopes["u3"]["symbol"] == "(apple·count)"
+    assert slopes["u3"]["symbol"] == "apple·count"
 
 
 def test_a_sum_over_a_batch_has_no_local_number():

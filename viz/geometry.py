@@ -290,6 +290,11 @@ def with_keys(texts: Sequence[Text], lines: Sequence[Words]) -> list[Text]:
     return [*found, *keys]
 
 
+def _from_above(lines: Sequence[Line]) -> list[str]:
+    """The lines that go forward to a place, from the one that arrives highest."""
+    return [line.id for line in sorted(lines, key=lambda line: -line.points[-1][1]) if not line.backward]
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """How a wire goes: by which kind of way it passes columns, and how far before its column's end it leaves its stub.
@@ -402,7 +407,7 @@ class _Draughtsman:
                 self.routes[wire.id] = route
                 tried = self.arrows_into(wire.target)
                 cost = self._cost(tried, others, shapes, written_on)
-                if cost < best:
+                if cost < best and _from_above(tried) == _from_above(arrows[wire.target]):  # inputs keep their order
                     best, arrows[wire.target], chosen = cost, tried, route
             self.routes[wire.id] = chosen
         return arrows
