@@ -120,9 +120,7 @@ def crossings(scene: Scene, among: Container[str]) -> int:
     def sides(of: Any, by: Any) -> Any:
         """Whether the ends of each segment are on different sides of each other one."""
         x0, y0, x1, y1 = (part[None, :] for part in by.T)
-        first, last = (
-            (x1 - x0) * (of[:, i + 1, None] - y0) - (y1 - y0) * (of[:, i, None] - x0) for i in (0, 2)
-        )
+        first, last = ((x1 - x0) * (of[:, i + 1, None] - y0) - (y1 - y0) * (of[:, i, None] - x0) for i in (0, 2))
         return first * last < 0
 
     return int((sides(one, other) & sides(other, one).T).sum())

@@ -191,8 +191,11 @@ def _inches(points: float) -> str:
 # What to draw
 
 
-def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = ()) -> str:
-    """DOT that states each position; the elements in `hidden` keep their place and are not drawn."""
+def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = (), **settings: str) -> str:
+    """DOT that states each position; the elements in `hidden` keep their place and are not drawn.
+
+    settings: attributes of the whole, as `dpi` and `bgcolor`.
+    """
     unseen = frozenset(hidden)
     lines = [node(shape.id, **(_shape(shape, theme) | _seen(shape.id, unseen))) for shape in scene.shapes]
     known = {shape.id for shape in scene.shapes}
@@ -204,7 +207,7 @@ def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = ()) -> str:
                 lines.append(node(end, label="", shape="point", style="invis", width="0.01", pos=f"{x:.2f},{y:.2f}"))
         lines.append(edge(line.tail, line.head, **(_line(line, theme) | _seen(line.id, unseen))))
     lines += [node(text.id, **(_text(text, theme) | _seen(text.id, unseen))) for text in scene.texts]
-    paper = {"layout": "nop2", "bgcolor": theme.paper, "outputorder": "edgesfirst", "pad": "0.1"}
+    paper = {"layout": "nop2", "bgcolor": theme.paper, "outputorder": "edgesfirst", "pad": "0.1", **settings}
     return sheet(lines, paper, {"fixedsize": "shape", "fontname": FONT})  # that of a label is only a guess
 
 

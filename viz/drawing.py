@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,7 @@ from viz.metrics import is_wide
 from viz.options import choose, expect
 from viz.passes import only_path
 from viz.plan import SMALL_FONT, Plan, Words, make_plan
-from viz.render import graphviz
+from viz.render import PRINT, SCREEN, graphviz, with_dpi
 from viz.scene import Line, Scene, Shape, Text
 from viz.slopes import Reading
 from viz.styled_scene import styled_plan, styled_scene
@@ -72,7 +73,7 @@ class Picture(ABC):
         """Every shape, line and text in its place."""
 
     @abstractmethod
-    def svg(self, hidden: Iterable[str] = ()) -> str:
+    def svg(self, hidden: Iterable[str] = (), *, background: str | None = None) -> str:
         """The picture as SVG."""
 
     @abstractmethod
@@ -85,28 +86,51 @@ class Picture(ABC):
         things: list[Shape | Line | Text] = [*self.scene.shapes, *self.scene.lines, *self.scene.texts]
         return {thing.id: thing.step for thing in things}
 
-    def dot(self, hidden: Iterable[str] = ()) -> str:
-        """DOT text that states every position, for Graphviz's engine nop2, which it names."""
-        return drawing(self.scene, THEMES[self.look.theme], hidden)
+    def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:
+        """DOT text that states every position, for Graphviz's engine nop2, which it names; `settings` are of the whole."""
+        return drawing(self.scene, THEMES[self.look.theme], hidden, **settings)
 
-    def render(self, format: str, hidden: Iterable[str] = ()) -> bytes:
-        """The picture in a format that Graphviz writes: svg, png, pdf."""
+    def render(
+        self, format: str, hidden: Iterable[str] = (), *, dpi: float = PRINT, background: str | None = None
+    ) -> bytes:
+        """The picture in a format that Graphviz writes: svg, png, pdf. dpi: dots an inch, of a PNG."""
         engine = "nop2" if self.look.style == "book" else "dot"
-        return graphviz(self.dot(hidden), engine, format, self.look.timeout)
+        settings = {} if background is None else {"bgcolor": "transparent" if background == "none" else background}
+        if format != "png":
+            return graphviz(self.dot(hidden, **settings), engine, format, self.look.timeout)
+        picture = graphviz(self.dot(hidden, **settings, dpi=f"{dpi:g}"), engine, format, self.look.timeout)
+        return with_dpi(picture, dpi)
 
     def tikz(self, hidden: Iterable[str] = ()) -> str:
         """A TikZ picture, for LaTeX."""
         return tikz.picture(self.scene, THEMES[self.look.theme], hidden)
 
-    def save(self, path: str | Path) -> Path:
-        """Write the figure in the format that the name ends in; folders are made. Returns the path."""
-        path, format = named(path, self.formats)
-        return write(path, self._content(format))
+    def save(
+        self,
+        path: str | Path,
+        *,
+        dpi: float | None = None,
+        scale: float | None = None,
+        background: str | None = None,
+    ) -> Path:
+        """Write the figure in the format that the name ends in; folders are made. Returns the path.
 
-    def _content(self, format: str) -> bytes:
+        dpi: of a PNG, the dots an inch, which the file notes; 240, if nothing is said. Or scale: how many times as many
+        dots as the figure has on a page, where it has 96 an inch. background: what a picture (svg, pdf, png) stands on:
+        "none", so that a slide is seen through it, or a colour, as "#FFF8E7"; left out, the theme's.
+
+        Raises ValueError for a format that there is not, or that has no dots or no background; OSError, naming what
+        stands in the way.
+        """
+        path, format = named(path, self.formats)
+        return write(path, self._content(format, dots(format, dpi, scale), on_paper(format, background)))
+
+    def _content(self, format: str, dpi: float, background: str | None) -> bytes:
         if format in ("png", "pdf"):
             _warn_of_missing_font(self.letters())
-            return self.render(format)
+            return self.render(format, dpi=dpi, background=background)
+        if format == "svg":
+            return self.svg(background=background).encode(errors="replace")
         write = getattr(self, {"md": "markdown", "tex": "tikz", "txt": "text"}.get(format, format))
         return str(write()).encode(errors="replace")
 
@@ -188,17 +212,17 @@ class Drawing(Picture):
 
     # -- in each format -----------------------------------------------------------------------------
 
-    def dot(self, hidden: Iterable[str] = ()) -> str:
+    def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:
         """DOT text. In the style "book" it states every position, for Graphviz's engine nop2, which it names."""
         if self.look.style == "book":
-            return super().dot(hidden)
-        return styles.styled(self.graph, self.labels, self.look.style, THEMES[self.look.theme])
+            return super().dot(hidden, **settings)
+        return styles.styled(self.graph, self.labels, self.look.style, THEMES[self.look.theme], **settings)
 
-    def svg(self, hidden: Iterable[str] = ()) -> str:
+    def svg(self, hidden: Iterable[str] = (), *, background: str | None = None) -> str:
         """The picture as SVG. Each element has an id and a class of its own, the same in every frame."""
         titles = {op.id: op.name for op in self.graph.ops}
         name = words(self.look.lang)["figure"].format(name=text.called(self.graph))
-        return tidy(self.render("svg", hidden).decode(), titles, name, self.text())
+        return tidy(self.render("svg", hidden, background=background).decode(), titles, name, self.text())
 
     def html(self) -> str:
         """A page of its own, to step through the computation: needs no network."""
@@ -255,25 +279,37 @@ class Frames(Sequence[Picture]):
             raise IndexError(f"there are {len(self)} frames, from 0 to {len(self) - 1}, and no frame {k}")
         return Frame(self.figure, self._steps[k])
 
-    def save_all(self, folder: str | Path, format: str = "svg") -> list[Path]:
-        """Write each frame into a folder, as `01.svg`, `02.svg`, …"""
+    def save_all(
+        self,
+        folder: str | Path,
+        format: str = "svg",
+        *,
+        dpi: float | None = None,
+        scale: float | None = None,
+        background: str | None = None,
+    ) -> list[Path]:
+        """Write each frame into a folder, as `01.svg`, `02.svg`, …; what else is said goes to each frame's `save`."""
         digits = max(2, len(str(len(self))))
         expect("save_all()", folder, (str, Path), "the name of a folder")
-        return [frame.save(Path(folder) / f"{k:0{digits}}.{format}") for k, frame in enumerate(self, 1)]
+        paths = [Path(folder) / f"{k:0{digits}}.{format}" for k in range(1, len(self) + 1)]
+        return [
+            frame.save(path, dpi=dpi, scale=scale, background=background)
+            for path, frame in zip(paths, self, strict=True)
+        ]
 
-    def svg(self, seconds: float = 1.0) -> str:
+    def svg(self, seconds: float = 1.0, *, background: str | None = None) -> str:
         """All frames as one animated SVG, a frame for so many seconds."""
         expect("seconds=", seconds, (int, float), "how long each frame is to be seen")
         if not 0 < seconds < math.inf:
             raise ValueError(f"seconds={seconds!r} is no time for a frame to be seen")
         order = {step: k for k, step in enumerate(self._steps)}
         steps = [(id, order[step]) for id, step in self.figure.steps.items()]
-        return animated(self.figure.svg(), steps, len(self), seconds)
+        return animated(self.figure.svg(background=background), steps, len(self), seconds)
 
-    def save(self, path: str | Path, seconds: float = 1.0) -> Path:
-        """Write the animated SVG."""
-        path, _ = named(path, ("svg",))
-        return write(path, self.svg(seconds).encode())
+    def save(self, path: str | Path, seconds: float = 1.0, *, background: str | None = None) -> Path:
+        """Write the animated SVG. background: "none" or a colour, as in `Picture.save`."""
+        path, format = named(path, ("svg",))
+        return write(path, self.svg(seconds, background=on_paper(format, background)).encode())
 
 
 class Frame(Picture):
@@ -288,13 +324,13 @@ class Frame(Picture):
         """That of the whole figure."""
         return self._figure.scene
 
-    def dot(self, hidden: Iterable[str] = ()) -> str:
+    def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:
         """DOT text, with what comes later hidden in its place."""
-        return self._figure.dot([*self._hidden, *hidden])
+        return self._figure.dot([*self._hidden, *hidden], **settings)
 
-    def svg(self, hidden: Iterable[str] = ()) -> str:
+    def svg(self, hidden: Iterable[str] = (), *, background: str | None = None) -> str:
         """The picture as SVG, without what comes later."""
-        return self._figure.svg([*self._hidden, *hidden])
+        return self._figure.svg([*self._hidden, *hidden], background=background)
 
     def tikz(self, hidden: Iterable[str] = ()) -> str:
         """A TikZ picture of the size of the whole figure, without what comes later."""
@@ -308,9 +344,9 @@ class Frame(Picture):
         """All that is written on the whole figure."""
         return self._figure.letters()
 
-    def _content(self, format: str) -> bytes:
+    def _content(self, format: str, dpi: float, background: str | None) -> bytes:
         choose("the format of a frame", format, PICTURES)
-        return super()._content(format)
+        return super()._content(format, dpi, background)
 
 
 def named(path: str | Path, formats: Sequence[str]) -> tuple[Path, str]:
@@ -323,6 +359,32 @@ def named(path: str | Path, formats: Sequence[str]) -> tuple[Path, str]:
     format = path.suffix[1:].lower()
     choose("the format", format, formats)
     return path, format
+
+
+def dots(format: str, dpi: float | None, scale: float | None) -> float:
+    """How many dots an inch a PNG gets, from what was said of it."""
+    said = {f"{name}=": number for name, number in (("dpi", dpi), ("scale", scale)) if number is not None}
+    for name, number in said.items():
+        expect(name, number, (int, float), "a number of dots an inch, as in dpi=300, or of times, as in scale=3")
+        if not 0 < number < math.inf:
+            raise ValueError(f"{name}{number!r} is not a number above 0")
+        if format != "png":
+            raise ValueError(f"{name} is for PNG, which is made of dots; .{format} is sharp in every size")
+    if len(said) == 2:
+        raise ValueError("dpi= and scale= say the same in two ways; give one of them")
+    return dpi or (SCREEN * scale if scale else PRINT)
+
+
+def on_paper(format: str, background: str | None) -> str | None:
+    """What a picture stands on: "none", a colour, or None for the theme's."""
+    if background is None:
+        return None
+    expect("background=", background, str, "'none' or a colour, as in '#FFF8E7'")
+    if format not in ("svg", "pdf", "png"):
+        raise ValueError(f"background= is for svg, pdf and png, not for .{format}")
+    if not re.fullmatch(r"none|[a-z]+|#[0-9A-Fa-f]{6}", background):
+        raise ValueError(f"background={background!r} is not a colour; write 'none', 'white', or as '#FFF8E7'")
+    return background
 
 
 def write(path: Path, content: bytes) -> Path:

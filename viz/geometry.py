@@ -483,7 +483,10 @@ class _Draughtsman:
             return [(self.grid.left[min(heights)], heights[last]), (end, heights[last]), *before]
         if route.kind == "level":
             pairs = [(k, x) for k in heights for x in (self.grid.left[k], self.grid.right[k])]
-            return [(self.grid.centre(k) if k % 2 else x, heights[k]) for k, x in pairs] + [(end, heights[last]), *before]
+            return [(self.grid.centre(k) if k % 2 else x, heights[k]) for k, x in pairs] + [
+                (end, heights[last]),
+                *before,
+            ]
         return [(self.grid.centre(k), y) for k, y in heights.items()]
 
     def _heads(self, place: Place, wires: Sequence[Wire]) -> dict[str, Point]:

@@ -236,10 +236,11 @@ class Record:
         self._names |= {node: of_path(node.name) for node in order if node.name}
         self._names |= {tensor: str(name) for name, tensor in (names or {}).items()}
         self._names = {tensor: name for tensor, name in self._names.items() if name.strip()}
-        if len(self.outputs) == 1 and order[-1] not in self._names and order[-1].op and not order[-1].shape:
-            taken = {self._names.get(node) for node in order}
-            free = [name for name in result if name not in taken] if order[-1]._requires_grad else []
-            self._names |= {order[-1]: name for name in free[:1]}
+        if len(self.outputs) == 1 and not (y := self.outputs[0]).shape and y.op is not None and y._requires_grad:
+            taken = set(self._names.values())
+            free = [name for name in result if name not in taken]
+            if y not in self._names and free:
+                self._names[y] = free[0]
         self.gradient = gradient
         self._contributions, self._totals = differentiate(self.outputs, gradient)
         self.tensors: dict[str, Tensor] = {}

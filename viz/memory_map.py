@@ -88,10 +88,10 @@ class MemoryMap(Picture):
         about = say["about"].format(value=value, bytes=bar.nbytes, when=said)
         return bar.name, shape if bar.last < end else f"{shape} {say['returned']}".strip(), about
 
-    def svg(self, hidden: Iterable[str] = ()) -> str:
+    def svg(self, hidden: Iterable[str] = (), *, background: str | None = None) -> str:
         """The picture as SVG. Each element has an id, and a bar says more where the mouse rests on it."""
         name = words(self.look.lang)["memory"]
-        return chart(self.scene, THEMES[self.look.theme], name, self.text(), hidden)
+        return chart(self.scene, THEMES[self.look.theme], name, self.text(), hidden, background)
 
     def html(self) -> str:
         """A page of its own, with the picture and its words."""

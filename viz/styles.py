@@ -14,9 +14,9 @@ from viz.plan import TAGS, Words
 SMALL = 12.0  # the font size on edges
 
 
-def styled(graph: Graph, labels: FigureLabels, style: str, theme: Theme) -> str:
-    """DOT for a style."""
-    settings = {"rankdir": "LR", "bgcolor": theme.paper, "nodesep": "0.2", "ranksep": "0.35"}
+def styled(graph: Graph, labels: FigureLabels, style: str, theme: Theme, **given: str) -> str:
+    """DOT for a style; what is `given` are attributes of the whole, as `dpi` and `bgcolor`."""
+    settings = {"rankdir": "LR", "bgcolor": theme.paper, "nodesep": "0.2", "ranksep": "0.35", **given}
     if len(graph.uses) > LARGE:
         settings |= {"splines": "line", **HURRY}
     return sheet(

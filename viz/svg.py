@@ -34,7 +34,9 @@ def tidy(svg: str, titles: Mapping[str, str], name: str, description: str) -> st
     return head.split("<!-- Generated")[0] + body
 
 
-def chart(scene: Scene, theme: Theme, name: str, description: str, hidden: Iterable[str] = ()) -> str:
+def chart(
+    scene: Scene, theme: Theme, name: str, description: str, hidden: Iterable[str] = (), background: str | None = None
+) -> str:
     """A scene of rectangles and texts, for which no Graphviz is needed; what is `hidden` leaves it as large as it is."""
     left, bottom, right, top = scene.bounds()
     width, height = right - left + 2 * PAD, top - bottom + 2 * PAD
@@ -45,7 +47,7 @@ def chart(scene: Scene, theme: Theme, name: str, description: str, hidden: Itera
     return f"""<svg role="img" aria-label="{label}" width="{width:.0f}pt" height="{height:.0f}pt"
  viewBox="{left - PAD:.2f} {-top - PAD:.2f} {width:.2f} {height:.2f}" xmlns="http://www.w3.org/2000/svg">
 <desc>{escape(description)}</desc>
-<rect x="{left - PAD:.2f}" y="{-top - PAD:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{theme.paper}"/>
+<rect x="{left - PAD:.2f}" y="{-top - PAD:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{background or theme.paper}"/>
 <g font-family="{FONT},sans-serif">
 {"".join(drawn)}</g>
 </svg>

@@ -294,7 +294,10 @@ def _tensordot_by_b(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
 @op(
     symbol="tensordot",
     vjp=(_tensordot_by_a, _tensordot_by_b),
-    formulas=["∂L/∂a = Σ ∂L/∂y ⊙ b over the axes that y has from b", "∂L/∂b = Σ ∂L/∂y ⊙ a over the axes that y has from a"],
+    formulas=[
+        "∂L/∂a = Σ ∂L/∂y ⊙ b over the axes that y has from b",
+        "∂L/∂b = Σ ∂L/∂y ⊙ a over the axes that y has from a",
+    ],
     bind=_bind_tensordot,
     answers=(np.tensordot, np.linalg.tensordot),
     judges=False,
