@@ -88,7 +88,7 @@ def merged(scene: Scene, among: Container[str] | None = None) -> list[tuple[str,
     """
     segments, owners = _segments(scene)
     values = np.array([_value(line) for line in scene.lines for _ in line.points[1:]])
-    found: list[tuple[str, ...]] = []
+    found: list[tuple[str, str]] = []
     x0, y0, x1, y1 = segments.T
     lengths = np.hypot(x1 - x0, y1 - y0)
     for k in np.flatnonzero(lengths > ALONG):
@@ -105,7 +105,8 @@ def merged(scene: Scene, among: Container[str] | None = None) -> list[tuple[str,
         part = np.sort([(side - first) / change for side in (-NEAR, NEAR)], axis=0).clip(0.0, 1.0)
         share = np.where(np.isinf(change), (np.abs(first) < NEAR) * 1.0, part[1] - part[0])
         beside = ((high - low) * share > ALONG) & (values != values[k])
-        found += [tuple(sorted((owners[k], owners[j]))) for j in np.flatnonzero(beside)]
+        pairs = [(owners[k], owners[j]) for j in np.flatnonzero(beside)]
+        found += [(min(pair), max(pair)) for pair in pairs]
     return list(dict.fromkeys(found))
 
 

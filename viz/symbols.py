@@ -57,7 +57,7 @@ def with_derivatives(record: Record, graph: Graph, loss: str | None, simplify: b
         replace(
             value,
             grad_symbol=written(full.gradients.get(record.tensors[value.id])),
-            symbol=full.names[record.tensors[value.id]] if record.tensors[value.id] in full.names else value.symbol,
+            symbol=full.names.get(record.tensors[value.id], value.symbol),
         )
         for value in graph.values
     ]

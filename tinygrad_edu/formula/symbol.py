@@ -204,7 +204,7 @@ class Symbol(NDArrayOperatorsMixin):
         self.expression = name(expression) if isinstance(expression, str) else expression
         self.value: Any = value if isinstance(value, tuple) else np.asarray(value)
         if self.expression.array is None and self.expression.kind not in ELEMENTWISE:
-            several = self.expression.kind != "number" and not isinstance(value, tuple) and self.value.size > 1
+            several = self.expression.kind != "number" and not isinstance(self.value, tuple) and self.value.size > 1
             self.expression = replace(self.expression, array=several)
 
     @property
