@@ -22,7 +22,7 @@ from examples.figures import affine, batch_normalization, figures, network, plac
 from examples.figures.__main__ import index, main
 from tinygrad_edu import nn
 from viz import draw
-from viz.clearance import crossed, overlapping, struck
+from viz.clearance import beheaded, crossed, loose, merged, overlapping, struck
 from viz.expression import Expression
 from viz.numbers import number_text
 
@@ -514,8 +514,9 @@ def test_all_figures_are_written_with_a_page_to_leaf_through_them(tmp_path, caps
         scene = figure.drawing.scene
         if number in OTHERS:  # there, names stand on bars
             scene = replace(scene, shapes=())
-        faults = overlapping(scene), struck(scene), crossed(scene), [text for text in scene.texts if text.halo]
-        assert faults == ([], [], [], []), number
+        for found in (overlapping, struck, crossed, beheaded, merged, loose):
+            assert found(scene) == [], (number, found.__name__)
+        assert not any(text.halo for text in scene.texts), number
         assert "<desc>" in (tmp_path / f"{number}.svg").read_text(encoding="utf-8")
     assert len(list((tmp_path / "5-19-steps").glob("*.svg"))) == len(FIGURES["5-19"].steps) == 9
     assert "prefers-reduced-motion" in (tmp_path / "5-19-animated.svg").read_text(encoding="utf-8")

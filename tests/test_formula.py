@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from matplotlib.mathtext import MathTextParser
 
 import tinygrad_edu as tg
+from tinygrad_edu import nn
 from tinygrad_edu.formula import LONGEST, Symbol, chain, draw_sample, formula, normal, rule_formula, stated
 from tinygrad_edu.formula.composites import draw_composite
 from tinygrad_edu.formula.writing import grouped, of_path
@@ -1049,6 +1050,65 @@ def test_hostile_names_are_plain_text(text):
     assert f"∂y/∂{grouped(of_path(text.strip()))}" in tg.formula(x * 3.0, x)
     for line in tg.formula(x * 3.0, x, latex=True).splitlines():
         PARSER.parse(f"${line}$")
+
+
+def test_products_of_arrays_have_a_sign_of_their_own():
+    x, y = Symbol("x", np.ones(3)), Symbol("y", np.ones(3))
+    a, b = Symbol("a", 2.0), Symbol("b", 3.0)
+    m = Symbol("M", np.ones((3, 3)))
+    for symbol, text, latex in (
+        (x * y, "x ⊙ y", r"x \odot y"),
+        (a * b, "a·b", r"a \cdot b"),
+        (a * x, "a·x", r"a \cdot x"),
+        (x * a * y, "x·a ⊙ y", r"x \cdot a \odot y"),
+        (x * 2 * y, "2x ⊙ y", r"2 x \odot y"),
+        (np.exp(x) * 2 * np.exp(y), "2·exp(x) ⊙ exp(y)", r"2 \cdot e^{x} \odot e^{y}"),
+        (x * x * y, "x² ⊙ y", r"x^{2} \odot y"),
+        (np.sum(x) * y, "(Σ x)·y", None),
+        ((m @ x) * y, "(M @ x) ⊙ y", r"\left(M \, x\right) \odot y"),
+        (m @ (x * y), "M @ (x ⊙ y)", None),
+    ):
+        assert symbol.text() == text
+        assert latex is None or symbol.latex() == latex
+    assert tg.multiply.formula(0) == "∂L/∂a = ∂L/∂y ⊙ b"
+    assert tg.square.formula(0, latex=True).endswith(r"\odot 2 x")
+    v = leaf(np.ones(3), "v")
+    assert tg.formula((v * v).sum(), v).splitlines()[-1].split(" = ")[-2] == "2v", "what comes back is a number"
+
+
+def test_transposes_of_transposes_go():
+    a, b = Symbol("A", np.ones((2, 3))), Symbol("B", np.ones((2, 4)))
+    assert a.T.T.text() == "A"
+    assert a.T.T.text(simplify=False) == "Aᵀᵀ"
+    assert (a.T @ b).T.text() == "Bᵀ @ A"
+    assert (a.T @ b).T.T.text() == "Aᵀ @ B"
+    assert (b.T @ a.T.T).text() == "Bᵀ @ A"
+    square = Symbol("C", np.ones((3, 3)))
+    assert (a @ square).T.text() == "(A @ C)ᵀ", "nothing gets shorter"
+    assert (2 * (a.T @ b).T).text() == "2·(Bᵀ @ A)"
+
+
+def test_powers_fall():
+    x, y = Symbol("x", 2.0), Symbol("y", 3.0)
+    for symbol, text in (
+        (5 - 4 * x + 9 * x**2, "9x² − 4x + 5"),
+        (x + x**3, "x³ + x"),
+        (y * x + 3 * y * x**2, "3y·x² + y·x"),
+        (1 - x**2, "1 − x²"),
+        (1 + x, "1 + x"),
+        (x + y**2, "x + y²"),
+        (1 / x + x**2, "1/x + x²"),
+    ):
+        assert symbol.text() == text
+
+
+def test_the_path_of_a_parameter_is_not_read_as_a_number():
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    loss = model(tg.Tensor(np.ones((4, 2)))).sum()
+    weight = dict(model.named_parameters())["0.weight"]
+    assert "∂y/∂weight₀" in tg.formula(loss, weight)
+    assert r"\mathrm{weight_{0}}" in tg.formula(loss, weight, latex=True)
+    assert weight.name == "0.weight", "by which a state is saved"
 
 
 def test_names_in_latex():

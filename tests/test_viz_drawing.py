@@ -22,8 +22,9 @@ from PIL import Image
 import tinygrad_edu as tg
 import viz.drawing
 from tinygrad_edu import nn
+from tinygrad_edu.autograd import tracing
 from viz import draw, draw_backward, render, trace
-from viz.clearance import crossed, haloed, overlapping, struck
+from viz.clearance import beheaded, crossed, faults, haloed, loose, merged, overlapping, struck
 from viz.graph import users
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -89,6 +90,146 @@ def layers():
 FIGURES = (apples, fruit, fan_out, sigmoid, skip, softmax_with_loss, affine, batch_norm, layers)
 
 
+def unrolled(steps):
+    w, u, h = leaf(0.5, "Wx"), leaf(0.9, "Wh"), tg.Tensor(0.0, name="h0")
+    for k in range(steps):
+        h = np.tanh(tg.Tensor(k + 1.0, name=f"x{k + 1}") * w + h * u)
+    return h
+
+
+def unrolled_arrays():
+    w, u, b = leaf(np.ones((2, 3)), "Wx"), leaf(np.eye(3), "Wh"), leaf(np.zeros(3), "b")
+    h = tg.Tensor(np.zeros((1, 3)), name="h0")
+    for k in range(3):
+        h = np.tanh(tg.Tensor(np.ones((1, 2)), name=f"x{k + 1}") @ w + h @ u + b)
+    return h
+
+
+def two_by_two():
+    h1, h2 = tg.sigmoid(leaf(0.05, "h1")), tg.sigmoid(leaf(0.1, "h2"))
+    v = [leaf(x, f"v{k}") for k, x in enumerate((0.4, 0.45, 0.5, 0.55))]
+    return [h1 * v[0] + h2 * v[1], h1 * v[2] + h2 * v[3]]
+
+
+def micrograd():
+    a, b = leaf(-4.0, "a"), leaf(2.0, "b")
+    c = a + b
+    d = a * b + b**3
+    c = c + c + 1
+    c = c + 1 + c + (-a)
+    d = d + d * 2 + tg.relu(b + a)
+    d = d + 3 * d + tg.relu(b - a)
+    f = (c - d) ** 2
+    g = f / 2.0
+    g = g + 10.0 / f
+    g.name = "g"
+    return g
+
+
+def roots():
+    a, b, c = leaf(1.0, "a"), leaf(-3.0, "b"), leaf(2.0, "c")
+    d = np.sqrt(b * b - 4 * a * c)
+    return [(-b + d) / (2 * a), (-b - d) / (2 * a)]
+
+
+def picked():
+    a, b = leaf(np.arange(4.0).reshape(2, 2), "a"), leaf(np.arange(4.0).reshape(2, 2), "b")
+    return np.concatenate([a[:, :], b[::-1], a[[0, 0]]])
+
+
+def xor():
+    x, y = tg.Tensor(1.0, name="x1"), tg.Tensor(0.0, name="x2")
+    h = [tg.sigmoid(x * leaf(0.3 + k, f"w{k}") + y * leaf(k - 0.3, f"u{k}") + leaf(0.1, f"b{k}")) for k in (1, 2)]
+    return tg.sigmoid(h[0] * leaf(0.5, "v1") + h[1] * leaf(0.7, "v2") + leaf(0.1, "c"))
+
+
+def memory_cell():
+    gates = [leaf(0.1 * k + 0.2, name) for k, name in enumerate(("Wf", "Wi", "Wo", "Wg"))]
+    z, c = tg.Tensor(0.8, name="z"), tg.Tensor(0.2, name="c")
+    forget, add, out = [tg.sigmoid(z * w) for w in gates[:3]]
+    c = forget * c + add * np.tanh(z * gates[3])
+    return [out * np.tanh(c), c]
+
+
+def attention():
+    q, k, v = (leaf(np.random.default_rng(0).standard_normal((4, 8)), name) for name in "QKV")
+    a = nn.functional.softmax(q @ k.T / np.sqrt(8.0), axis=-1)
+    a.name = "A"
+    return a @ v
+
+
+def polynomial():
+    x = leaf(2.0, "x")
+    return 3 * x**3 - 2 * x**2 + 5 * x
+
+
+def logistic():
+    x, t = tg.Tensor(2.0, name="x"), tg.Tensor(1.0, name="t")
+    y = tg.sigmoid(leaf(0.5, "w") * x + leaf(-0.3, "b"))
+    return -(t * np.log(y) + (1 - t) * np.log(1 - y))
+
+
+def diamonds():
+    a = np.sin(leaf(1.5, "x"))
+    b = a * a
+    return (b + a) * b + a
+
+
+def stable():
+    x = leaf(np.array([1.0, 2.0, 3.0]), "x")
+    m = np.max(x)
+    return np.log(np.exp(x - m).sum()) + m
+
+
+def squares():
+    x, t = tg.Tensor([1.0, 2.0, 3.0], name="x"), tg.Tensor([2.0, 4.0, 6.0], name="t")
+    return np.mean((leaf(1.0, "w") * x - t) ** 2)
+
+
+def constant_used_twice():
+    c = tg.Tensor(3.0, name="c")
+    return c * leaf(2.0, "w") + c * leaf(5.0, "v")
+
+
+def softmax_in_boxes():
+    class Soft(nn.Module):
+        def forward(self, a):
+            e = [np.exp(x) for x in a]
+            total = e[0] + e[1] + e[2]
+            return [x / total for x in e]
+
+    return Soft()([leaf(0.3, "a1"), leaf(2.9, "a2"), leaf(4.0, "a3")])
+
+
+def two_results():
+    s, log = np.linalg.slogdet(leaf(np.array([[2.0, 1.0], [1.0, 3.0]]), "A"))
+    return s * log
+
+
+FURTHER = {
+    "rnn2": lambda: draw(unrolled(2)),
+    "rnn3": lambda: draw(unrolled(3)),
+    "rnn4": lambda: draw(unrolled(4), collapse=None),
+    "rnn of arrays": lambda: draw(unrolled_arrays(), collapse=None),
+    "formulas": lambda: draw(polynomial(), grad="symbol"),
+    "forward": lambda: draw(fan_out(), direction="forward"),
+    "side by side": lambda: draw(fan_out(), direction="side-by-side"),
+    "backward": lambda: draw(diamonds(), direction="backward"),
+    "softmax forward": lambda: draw(softmax_with_loss(), direction="forward", join_sums=True),
+    "backward pass": lambda: draw_backward(fruit()),
+    "another backward pass": lambda: draw_backward(diamonds()),
+    "exercise": lambda: draw(diamonds(), grad="blank"),
+    "xor": lambda: draw(xor(), collapse=None),
+    **{
+        make.__name__: lambda make=make: draw(make())
+        for make in (
+            two_by_two, micrograd, roots, picked, memory_cell, attention, polynomial, logistic, diamonds, stable, squares,
+            constant_used_twice, softmax_in_boxes, two_results,
+        )
+    },
+}  # fmt: skip
+
+
 def groups_of(svg):
     """The elements of an SVG by their ids."""
     return {group.get("id"): group for group in ET.fromstring(svg).iter(f"{SVG}g")}
@@ -121,11 +262,99 @@ def heights_at(points, x):
 
 @pytest.mark.parametrize("make", FIGURES)
 def test_nothing_lies_over_anything_else(make):
-    scene = draw(make()).scene
+    nothing_wrong(draw(make()).scene)
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_nothing_lies_over_anything_else_on_further_figures(name):
+    nothing_wrong(FURTHER[name]().scene)
+
+
+def nothing_wrong(scene):
     assert overlapping(scene) == []
-    assert struck(scene) == []
-    assert crossed(scene) == []
+    for found in (struck, crossed, beheaded, merged, loose):
+        assert found(scene) == [], found.__name__
     assert not any(text.halo for text in scene.texts)
+
+
+def with_line(scene, id, **changes):
+    """The scene with one line changed."""
+    return replace(scene, lines=tuple(replace(x, **changes) if x.id == id else x for x in scene.lines))
+
+
+def test_lines_that_do_not_meet_are_noticed():
+    figure = draw(fan_out())
+    scene = figure.scene
+    assert faults(scene) == 0
+    for line in scene.lines:
+        for end in (0, -1):
+            points = list(line.points)
+            points[end] = points[end][0] - 1.5, points[end][1] + 4.0
+            torn = with_line(scene, line.id, points=tuple(points))
+            if (line.head if end else line.tail) in {shape.id for shape in scene.shapes}:
+                assert line.id in {id for id, _ in loose(torn)} | {
+                    id for id, _ in loose(torn) if line.id.startswith("v0-trunk")
+                }, (line.id, end)
+    (dot,) = (shape for shape in scene.shapes if shape.shape == "fork")
+    beside = tuple(replace(shape, y=shape.y - 3) if shape is dot else shape for shape in scene.shapes)
+    assert loose(replace(scene, shapes=beside))
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward", "both", "side-by-side"])
+def test_a_fork_begins_where_its_trunk_ends(direction):
+    scene = draw(fan_out(), direction=direction).scene
+    starts = [line.points[0] for line in scene.lines if "branch" in line.classes and not line.backward]
+    ends = [line.points[-1] for line in scene.lines if "trunk" in line.classes and not line.backward]
+    assert len(ends) == (direction != "backward")
+    assert set(starts) == set(ends)
+    starts = [line.points[-1] for line in scene.lines if "branch" in line.classes and line.backward]
+    ends = [line.points[0] for line in scene.lines if "trunk" in line.classes and line.backward]
+    assert len(ends) == (direction != "forward")
+    assert set(starts) == set(ends)
+
+
+def test_a_line_near_a_circle_through_a_head_or_on_another_is_noticed():
+    scene = draw(fruit()).scene
+    circle = next(shape for shape in scene.shapes if shape.id == "o0")
+    stray = next(line for line in scene.lines if line.id == "u8-forward")
+    top = circle.y + circle.width / 2
+    for white, near in ((2.9, True), (3.1, False)):
+        y = top + white + 0.5  # half of the line's width
+        passing = with_line(scene, stray.id, points=((circle.x - 40, y), (circle.x + 40, y)))
+        assert ((circle.id, stray.id) in struck(passing)) == near
+    arrow = next(line for line in scene.lines if line.id == "u0-forward")
+    (x0, y0), (x1, y1) = arrow.points[-2:]
+    length = float(np.hypot(x1 - x0, y1 - y0))
+    for back, hit in ((4.0, True), (14.0, False)):
+        x, y = x1 - (x1 - x0) / length * back, y1 - (y1 - y0) / length * back
+        across = ((x - (y1 - y0) / length * 9, y + (x1 - x0) / length * 9), (x + (y1 - y0) / length * 9, y - (x1 - x0) / length * 9))  # fmt: skip
+        assert ((arrow.id, stray.id) in beheaded(with_line(scene, stray.id, points=across))) == hit
+    other = next(line for line in scene.lines if line.id == "u4-forward")
+    (x0, y0), (x1, _) = other.points[:2]
+    for aside, on in ((2.0, True), (6.0, False)):
+        along = ((x0, y0 + aside), (x1, y0 + aside))
+        assert (("u4-forward", stray.id) in merged(with_line(scene, stray.id, points=along))) == on
+
+
+def test_forks_of_one_column_have_a_lane_each():
+    figure = draw(two_by_two())
+    dots = [shape for shape in figure.scene.shapes if shape.shape == "fork"]
+    assert len(dots) == 2
+    assert abs(dots[0].x - dots[1].x) >= 25
+    assert merged(figure.scene) == []
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4, 5])
+def test_the_steps_of_a_recurrent_net_stand_in_the_order_of_time(steps):
+    figure = draw(unrolled(steps), collapse=None)
+    at = {shape.id: shape.x for shape in figure.scene.shapes}
+    names = {value.id: value.name for value in figure.graph.values}
+    uses = {use.id: use for use in figure.graph.uses}
+    products = {names[uses[op.inputs[0]].value]: at[op.id] for op in figure.graph.ops if op.symbol == "×"}
+    sums = [at[op.id] for op in figure.graph.ops if op.symbol == "+"]
+    own = [products[f"x{k + 1}"] for k in range(steps)]
+    assert own == sorted(set(own))
+    assert all(x < s < later for x, s, later in zip(own, sums, [*own[1:], float("inf")], strict=True))
 
 
 def test_what_lies_over_something_is_noticed():
@@ -211,15 +440,16 @@ def test_inputs_whose_order_matters_keep_it_when_a_figure_is_laid_out_again(seed
 
 
 def test_a_figure_is_laid_out_again_where_that_helps():
-    x = leaf(0.3, "a") + leaf(0.0, "b")
-    t = np.tanh(leaf(0.1, "c"))
-    y = (x + t) + np.sin(x)
-    assert not struck(draw(y).scene)
-    ends = ends_of(draw(y).scene)
-    last = draw(y).graph.ops[-1]
-    assert ends[last.inputs[0]] < ends[last.inputs[1]]
-    ends = ends_of(draw((x + t) - np.sin(x)).scene)
-    assert ends[last.inputs[0]] > ends[last.inputs[1]], "a difference is not turned round"
+    def last(y):
+        figure = draw(y)
+        assert not struck(figure.scene)
+        above, below = (ends_of(figure.scene)[use] for use in figure.graph.ops[-1].inputs)
+        return above > below
+
+    a, b, c = leaf(0.35, "a"), leaf(0.6, "b"), leaf(0.85, "c")
+    s, t = b - c, c - a
+    assert not last(t + s), "its inputs are turned round"
+    assert last(t - s), "a difference is not turned round"
 
 
 def test_panels_stand_beside_each_other():
@@ -256,6 +486,31 @@ def test_a_leaf_used_often_is_a_tag_at_each_use():
     assert sum(text == "w" for text in texts_of(figure.svg())) == 4
 
 
+def test_a_leaf_used_often_says_its_whole_derivative_once():
+    x = leaf(3.0, "x")
+    y = x * x * x * x
+    figure = draw(y)
+    assert [text for text in texts_of(figure.svg()) if "Σ" in text] == ["Σ = 108"]
+    assert [text for text in texts_of(draw(micrograd()).svg()) if "Σ" in text] == ["Σ = 138.8", "Σ = 645.6"]
+    (total,) = (text for text in figure.scene.texts if text.id.startswith("v0-trunk-below"))
+    name = next(text for text in figure.scene.texts if text.id == "u0-tag-text0")
+    assert total.box[3] <= name.box[1] + 0.1
+    assert total.box[2] == pytest.approx(name.box[2], abs=0.5), "both end at the arrow"
+    assert figure.steps[total.id] == max(figure.steps.values()), "it is known when the last part is"
+    forward = draw(y, direction="forward")
+    assert not any("Σ" in text for text in texts_of(forward.svg()))
+    panels = draw(y, direction="side-by-side").scene
+    assert sum(text.text == "Σ = 108" for text in panels.texts) == 1
+    blank = draw(y, grad="blank")
+    assert "108" not in blank.svg().split("</desc>")[1]
+    assert sum(text.role == "blank" for text in blank.scene.texts) == 4 + 1 + 2, "a part each, the sum, and between"
+    formulas = draw(y, grad="symbol", loss="L", names={"y": y})
+    assert any(text.startswith("Σ = ") and "x³" in text for text in texts_of(formulas.svg()))
+    w = leaf(np.ones((2, 2)), "W")
+    arrays = draw((w @ w @ w @ w).sum(), names={"L": (w @ w).sum()})
+    assert "Σ = ∂L/∂W" in texts_of(arrays.svg())
+
+
 def programs():
     """Programs as lists of steps: an operation and the places of its operands among the values so far."""
     return st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=14)
@@ -288,6 +543,89 @@ def test_numbers_names_and_shapes():
     }  # fmt: skip
     written = texts_of(draw(affine(), loss="L").svg())
     assert {"X", "(5, 2)", "∂L/∂X", "W", "(2, 3)", "∂L/∂W", "B", "(3,)", "∂L/∂B", "X·W", "dot"} <= set(written)
+
+
+def test_small_arrays_are_shown_by_their_numbers_where_values_are_asked_for():
+    w, x = leaf(np.array([[1.0, -1.0], [0.5, 2.0]]), "W"), leaf(np.array([1.0, 2.0]), "x")
+    y = (tg.relu(x @ w) ** 2).sum()
+    written = texts_of(draw(y, show=("value", "grad")).svg())
+    assert {"x", "W", "[1, 2]", "[[1, −1], [0.5, 2]]", "[2, 3]", "[4, 9]", "[4, 6]", "[−2, 14]"} <= set(written)
+    assert "[[4, 6], [8, 12]]" in written
+    assert not any("∂" in text for text in written)
+    assert "(2, 2)" in texts_of(draw(y, show=("value", "shape")).svg())
+    default = texts_of(draw(y).svg())
+    assert "[1, 2]" not in default
+    assert "(2, 2)" in default
+    large = leaf(np.ones((5, 5)), "M")
+    assert "M" in texts_of(draw((large * 2.0).sum(), show=("value", "grad")).svg())
+    h = w @ leaf(np.ones(2))
+    mixed = texts_of(draw((h * 2.0).sum(), names={"h": h}, show=("value",)).svg())
+    assert "[0, 2.5]" in mixed, "a result with a name, too"
+
+
+@pytest.mark.parametrize("style", ["book", "record", "plain"])
+@pytest.mark.parametrize("grad", ["number", "symbol"])
+def test_leaves_and_results_are_not_said_twice(style, grad):
+    x = leaf(3.0, "x")
+    y = np.reciprocal(1 + np.exp(x * -1))
+    figure = draw(y, names={"y": y}, loss="L", grad=grad, style=style)
+    written = texts_of(figure.svg())
+    for said in ("1", "−1") + (("x", "y") if grad == "symbol" else ()):
+        assert written.count(said) == 1, said
+    y = leaf(np.ones((5, 2)), "X") @ leaf(np.ones((2, 3)), "W")
+    assert texts_of(draw(y, names={"Y": y}).svg()).count("X") == 1
+    assert '"x"' not in draw(x * 2.0, grad="symbol").mermaid().split(":::leaf", 1)[1].replace("∂L/∂x", "")
+
+
+def test_a_single_number_without_a_name_is_called_what_is_differentiated():
+    x = leaf(3.0, "x")
+    assert {"L", "11"} <= set(texts_of(draw(x * 2.0 + 5.0).svg()))
+    assert "J" in texts_of(draw(leaf(3.0, "L") * 2.0).svg())
+    y = x * 2.0
+    assert "L" not in texts_of(draw([y, y + 1.0]).svg())
+    assert "y" in texts_of(draw(y).svg())
+    with tracing():
+        assert draw(tg.Tensor(2.0) + 1.0).graph.values[-1].name is None
+
+
+def test_a_backward_figure_calls_things_as_they_are_called():
+    p, q = leaf(2.0, "count of apples"), leaf(3.0, "unit price")
+    y = p * q
+    y.name = "price"
+    names = [value.name for value in draw_backward(y).graph.values if value.name]
+    assert {"count of apples", "unit price", "∂price/∂(count of apples)", "∂price/∂(unit price)"} == set(names)
+    figure = draw_backward(fruit())
+    results = [text for text in figure.scene.texts if "-result-" in text.id]
+    results.sort(key=lambda text: -text.y)
+    assert [text.text for text in results] == [f"∂price/∂{x}" for x in ("apples", "apple", "orange", "oranges", "tax")]
+
+
+def test_formulas_name_nothing_that_is_not_there():
+    tg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    loss = nn.functional.cross_entropy(model(tg.Tensor(np.ones((5, 4)), name="x")), np.zeros(5, int))
+    whole, folded = draw(loss, grad="symbol", collapse=None), draw(loss, grad="symbol", collapse="all")
+    assert any("weight₂" in text for text in texts_of(whole.svg()))
+    written = "".join(texts_of(folded.svg()))
+    assert "weight" not in written
+    assert set(re.findall("t[₀-₉]", written)) <= {value.symbol for value in folded.graph.values}
+    assert not re.search(r"\d\.(weight|bias)", whole.svg() + folded.svg())
+    assert "∂L/∂weight₀" in draw(loss, wrt="weight₀").svg() + draw(loss, wrt="weight₀").html()
+
+
+def test_formulas_are_written_as_one_writes_them():
+    apple, count, tax = leaf(100.0, "apple"), leaf(2.0, "count"), leaf(1.1, "tax")
+    assert "apple·count" in texts_of(draw(apple * count * tax, grad="symbol").svg())
+    written = texts_of(draw(polynomial(), grad="symbol").svg())
+    assert "9x² − 4x + 5" in written
+    x = leaf(2.0, "x")
+    scaled = texts_of(draw(np.tanh(0.1 * x), grad="symbol", loss="L").svg())
+    assert not any("/∂0.1x" in text for text in scaled)
+    assert "∂L/∂(0.1x)" in draw(leaf(np.ones(3), "x") * 0.1 + 1.0, loss="L").svg()
+    written = texts_of(draw(attention(), loss="L", grad="symbol").svg())
+    assert "∂L/∂(Q·Kᵀ) · K" in written
+    assert not any("ᵀᵀ" in text for text in written)
+    assert any("A ⊙ (∂L/∂" in text for text in written)
 
 
 def test_names_come_from_the_caller():
@@ -636,6 +974,44 @@ def test_hangul_takes_the_room_that_it_needs():
     wide = draw(leaf(100.0, "사과사과") * 2.0).plan.places[0]
     narrow = draw(leaf(100.0, "abcd") * 2.0).plan.places[0]
     assert wide.width > 1.5 * narrow.width
+
+
+def test_a_png_is_for_print_and_says_its_resolution(tmp_path):
+    def saved(figure=None, **options):
+        return Image.open((figure or draw(apples())).save(tmp_path / "a.png", **options))
+
+    usual = saved()
+    assert usual.info["dpi"][0] == pytest.approx(240, abs=0.1)
+    for options, dpi in (({"dpi": 300}, 300), ({"scale": 1}, 96), ({"scale": 3}, 288)):
+        picture = saved(**options)
+        assert picture.info["dpi"] == pytest.approx((dpi, dpi), abs=0.1)
+        assert picture.width == pytest.approx(usual.width * dpi / 240, rel=0.01)
+    assert usual.convert("RGBA").getpixel((1, 1)) == (255, 255, 255, 255)
+    assert saved(background="none").convert("RGBA").getpixel((1, 1))[3] == 0
+    assert saved(background="#FFF8E7").convert("RGB").getpixel((1, 1)) == (255, 248, 231)
+    assert saved(draw(apples(), style="record"), background="none", dpi=200).info["dpi"][0] == pytest.approx(
+        200, abs=0.1
+    )
+    white = 'fill="white" stroke="none"'
+    assert white in draw(apples()).save(tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert white not in draw(apples()).save(tmp_path / "a.svg", background="none").read_text(encoding="utf-8")
+    frames = draw(apples()).frames()
+    for path in frames.save_all(tmp_path / "steps", "png", scale=1, background="none"):
+        picture = Image.open(path)
+        assert picture.convert("RGBA").getpixel((1, 1))[3] == 0
+        assert picture.info["dpi"][0] == pytest.approx(96, abs=0.1)
+    assert white not in frames.save(tmp_path / "b.svg", background="none").read_text(encoding="utf-8")
+    for options, said in (
+        ({"dpi": 0}, "dpi=0"),
+        ({"dpi": 200, "scale": 2}, "one of them"),
+        ({"background": "a b"}, "'none'"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            draw(apples()).save(tmp_path / "a.png", **options)
+    with pytest.raises(ValueError, match=r"dpi= is for PNG.*\.svg"):
+        draw(apples()).save(tmp_path / "a.svg", dpi=200)
+    with pytest.raises(ValueError, match=r"background= is for svg, pdf and png, not for \.html"):
+        draw(apples()).save(tmp_path / "a.html", background="none")
 
 
 # ---------------------------------------------------------------------------------------------------

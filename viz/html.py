@@ -256,6 +256,8 @@ class _View:
                 "id": line.id, "text": line.text, "x": self.x(line.x), "y": self.y(line.y), "w": _round(line.width),
                 "h": _round(line.height), "size": line.size, "role": line.role, "k": self.k(line.step),
             }  # fmt: skip
+            if line.role == "name":  # it ends, or begins, at its arrow
+                entry["anchor"] = line.anchor
             if line.bold:
                 entry["bold"] = True
             if line.halo:

@@ -108,9 +108,10 @@ function drawShape(parent, { id, kind, x, y, w, h, k, op }) {
 }
 
 function drawText(parent, text) {
-  const marks = [text.role, text.bold && "bold", text.halo && "halo", text.parameter && "parameter"];
+  const marks = [text.role, text.anchor, text.bold && "bold", text.halo && "halo", text.parameter && "parameter"];
   if (text.role === "key") svg(parent, "rect", { class: "key", x: text.x - text.w / 2, y: text.y - text.h / 2, width: text.w, height: text.h });
-  const x = text.role === "legend" || text.role === "note" ? text.x - text.w / 2 : text.x; // these begin there
+  const starts = text.role === "legend" || text.role === "note" || text.anchor === "start";
+  const x = text.x + (starts ? -text.w / 2 : text.anchor === "end" ? text.w / 2 : 0);
   return svg(parent, "text", {
     id: text.id, class: marks.filter(Boolean).join(" "), x, y: text.y + text.size * 0.35, "font-size": text.size,
   }, text.text);
