@@ -286,15 +286,18 @@ def test_lines_that_do_not_meet_are_noticed():
     figure = draw(fan_out())
     scene = figure.scene
     assert faults(scene) == 0
+    ends = 0
     for line in scene.lines:
-        for end in (0, -1):
-            points = list(line.points)
-            points[end] = points[end][0] - 1.5, points[end][1] + 4.0
-            torn = with_line(scene, line.id, points=tuple(points))
-            if (line.head if end else line.tail) in {shape.id for shape in scene.shapes}:
-                assert line.id in {id for id, _ in loose(torn)} | {
-                    id for id, _ in loose(torn) if line.id.startswith("v0-trunk")
-                }, (line.id, end)
+        for k, at in ((0, line.tail), (-1, line.head)):
+            if at.endswith("fork") or at.startswith("o"):
+                outwards = (
+                    3.0 if (k == 0) != line.backward else -3.0
+                )  # beyond what is on the left of the end, or on the right
+                points = list(line.points)
+                points[k] = points[k][0] + outwards, points[k][1] + (2.0 if at.endswith("fork") else 0.0)
+                assert loose(with_line(scene, line.id, points=tuple(points))), (line.id, at)
+                ends += 1
+    assert ends == 2 * (1 + 3 + 3) + 4  # trunk, branches at both ends; the product and the sum
     (dot,) = (shape for shape in scene.shapes if shape.shape == "fork")
     beside = tuple(replace(shape, y=shape.y - 3) if shape is dot else shape for shape in scene.shapes)
     assert loose(replace(scene, shapes=beside))
@@ -441,13 +444,14 @@ def test_inputs_whose_order_matters_keep_it_when_a_figure_is_laid_out_again(seed
 
 def test_a_figure_is_laid_out_again_where_that_helps():
     def last(y):
-        figure = draw(y)
-        assert not struck(figure.scene)
+        figure = draw(y, direction="forward")
         above, below = (ends_of(figure.scene)[use] for use in figure.graph.ops[-1].inputs)
         return above > below
 
     a, b, c = leaf(0.35, "a"), leaf(0.6, "b"), leaf(0.85, "c")
     s, t = b - c, c - a
+    assert struck(draw(t - s, direction="forward").scene), "no line can go another way"
+    assert not struck(draw(t + s, direction="forward").scene)
     assert not last(t + s), "its inputs are turned round"
     assert last(t - s), "a difference is not turned round"
 
@@ -502,12 +506,12 @@ def test_a_leaf_used_often_says_its_whole_derivative_once():
     panels = draw(y, direction="side-by-side").scene
     assert sum(text.text == "Σ = 108" for text in panels.texts) == 1
     blank = draw(y, grad="blank")
-    assert "108" not in blank.svg().split("</desc>")[1]
+    assert not any("108" in text for text in texts_of(blank.svg()))
     assert sum(text.role == "blank" for text in blank.scene.texts) == 4 + 1 + 2, "a part each, the sum, and between"
     formulas = draw(y, grad="symbol", loss="L", names={"y": y})
     assert any(text.startswith("Σ = ") and "x³" in text for text in texts_of(formulas.svg()))
     w = leaf(np.ones((2, 2)), "W")
-    arrays = draw((w @ w @ w @ w).sum(), names={"L": (w @ w).sum()})
+    arrays = draw((w @ w @ w @ w).sum())
     assert "Σ = ∂L/∂W" in texts_of(arrays.svg())
 
 
@@ -566,11 +570,11 @@ def test_small_arrays_are_shown_by_their_numbers_where_values_are_asked_for():
 @pytest.mark.parametrize("style", ["book", "record", "plain"])
 @pytest.mark.parametrize("grad", ["number", "symbol"])
 def test_leaves_and_results_are_not_said_twice(style, grad):
-    x = leaf(3.0, "x")
-    y = np.reciprocal(1 + np.exp(x * -1))
+    x = leaf(0.5, "x")
+    y = np.reciprocal(7 + np.exp(x * -5))
     figure = draw(y, names={"y": y}, loss="L", grad=grad, style=style)
-    written = texts_of(figure.svg())
-    for said in ("1", "−1") + (("x", "y") if grad == "symbol" else ()):
+    written = [word for text in texts_of(figure.svg()) for word in text.split()]
+    for said in ("7", "−5", "x", "y"):
         assert written.count(said) == 1, said
     y = leaf(np.ones((5, 2)), "X") @ leaf(np.ones((2, 3)), "W")
     assert texts_of(draw(y, names={"Y": y}).svg()).count("X") == 1
@@ -610,7 +614,7 @@ def test_formulas_name_nothing_that_is_not_there():
     assert "weight" not in written
     assert set(re.findall("t[₀-₉]", written)) <= {value.symbol for value in folded.graph.values}
     assert not re.search(r"\d\.(weight|bias)", whole.svg() + folded.svg())
-    assert "∂L/∂weight₀" in draw(loss, wrt="weight₀").svg() + draw(loss, wrt="weight₀").html()
+    assert "∂loss/∂weight₀" in draw(loss, wrt="weight₀", collapse=None).svg()
 
 
 def test_formulas_are_written_as_one_writes_them():
@@ -978,7 +982,7 @@ def test_hangul_takes_the_room_that_it_needs():
 
 def test_a_png_is_for_print_and_says_its_resolution(tmp_path):
     def saved(figure=None, **options):
-        return Image.open((figure or draw(apples())).save(tmp_path / "a.png", **options))
+        return Image.open(io.BytesIO((figure or draw(apples())).save(tmp_path / "a.png", **options).read_bytes()))
 
     usual = saved()
     assert usual.info["dpi"][0] == pytest.approx(240, abs=0.1)

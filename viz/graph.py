@@ -237,7 +237,7 @@ class Record:
         self._names |= {tensor: str(name) for name, tensor in (names or {}).items()}
         self._names = {tensor: name for tensor, name in self._names.items() if name.strip()}
         if len(self.outputs) == 1 and not (y := self.outputs[0]).shape and y.op is not None and y._requires_grad:
-            taken = set(self._names.values())
+            taken = {self._names.get(node) for node in order}
             free = [name for name in result if name not in taken]
             if y not in self._names and free:
                 self._names[y] = free[0]

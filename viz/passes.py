@@ -93,16 +93,22 @@ def without_unseen(graph: Graph, before: Graph) -> Graph:
     """The graph without the formulas that name a value which there was before, and is not any more."""
     called = {name for value in graph.values for name in (value.name, value.symbol)}
     gone = {name for value in before.values for name in (value.name, value.symbol) if name and name not in called}
-    if not gone:
-        return graph
     names = sorted(gone, key=len, reverse=True)
     cited = re.compile(rf"(?<![^\W\d])(?<!\.)({'|'.join(map(re.escape, names))})(?=[ᵀ⁻⁰¹²³⁴⁵⁶⁷⁸⁹]|\W|$)")  # as in 2xᵀ
 
-    def seen(text: str | None) -> str | None:
-        return None if text and cited.search(text) else text
+    written = [text for value in graph.values for text in (value.symbol, value.grad_symbol)]
+    written += [use.symbol for use in graph.uses]
 
-    values = tuple(replace(value, grad_symbol=seen(value.grad_symbol)) for value in graph.values)
-    return replace(graph, values=values, uses=tuple(replace(use, symbol=seen(use.symbol)) for use in graph.uses))
+    def seen(text: str | None) -> str | None:
+        return None if text and gone and cited.search(text) else text
+
+    if not any(seen(text) != text for text in written):
+        return graph
+    values = tuple(
+        replace(value, symbol=seen(value.symbol), grad_symbol=seen(value.grad_symbol)) for value in graph.values
+    )
+    uses = tuple(replace(use, symbol=seen(use.symbol)) for use in graph.uses)
+    return without_unseen(replace(graph, values=values, uses=uses), before)  # names of values may have gone now
 
 
 def _one(

@@ -15,7 +15,7 @@ from viz.graph import Graph, Operation, Use, Value, users
 from viz.labels import FigureLabels, marked
 from viz.plan import FONT, Place, Plan, Wire, Words, written
 from viz.scene import Line, Point, Scene, Shape, Text
-from viz.styles import SMALL, apart, cell_width, line, nodes, origin
+from viz.styles import SMALL, apart, cell_width, line, named_once, nodes, origin
 
 CURVE = 6  # straight pieces of each piece of a curve
 
@@ -43,8 +43,8 @@ class _Planner:
         for id, value, use in nodes(self.graph):
             if self.style == "record" or value.op is None:
                 shape = "value" if self.style == "record" else "source"
-                said = value.name or shape == "source" or not self.labels.above(value, use)
-                name = self.labels.name(value, False) if said else ()
+                record = self.style == "record"
+                name = named_once(self.labels, value, use)[0] if record else self.labels.name(value, False)
                 yield _place(id, shape, name, value.id, f"name {value.kind}", self._step(use, value))
 
     def _operation(self, op: Operation) -> Place:
@@ -69,14 +69,16 @@ class _Planner:
         value = self.values[use.value]
         source = value.op if self.style == "plain" and value.op else origin(use, self.apart)
         at = None if self.style == "record" and use.value not in self.apart else use
-        above, below = self.labels.above(value, at), self.labels.below(value, at, partial=use.value in self.apart)
+        above = named_once(self.labels, value, at)[1] if self.style == "record" else self.labels.above(value, at)
+        below = self.labels.below(value, at, partial=use.value in self.apart)
         step, back = self._step(use if use.value in self.apart else None, value), self._back(use)
         target = use.op or f"{use.id}-result"
         return Wire(use.id, source, target, use.position, "use", value.id, above, below, use.flows, step, back)
 
     def _trunk(self, value: Value) -> Wire:
         back = max((self._back(use) for use in self.uses[value.id] if use.flows), default=0)
-        above, below, step = self.labels.above(value, None), self.labels.below(value, None), self._step(None, value)
+        above, below = named_once(self.labels, value, None)[1], self.labels.below(value, None)
+        step = self._step(None, value)
         id = f"{value.id}-trunk"
         return Wire(id, value.id, value.id, 0, "trunk", value.id, above, below, value.flows, step, back)
 

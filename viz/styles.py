@@ -107,8 +107,7 @@ def line(lines: tuple[Words, ...]) -> str:
 
 def _table(value: Value, use: Use | None, labels: FigureLabels, theme: Theme) -> str:
     """A value's name, number and derivative (of one use, or whole) in three cells, each as wide as its text; in HTML."""
-    above = labels.above(value, use)
-    name = labels.name(value, False) if value.name or not above else ()
+    name, above = named_once(labels, value, use)
     cells = [
         _cell(line(words), colour, bold, cell_width(words))
         for words, colour, bold in (
@@ -120,6 +119,13 @@ def _table(value: Value, use: Use | None, labels: FigureLabels, theme: Theme) ->
     ]
     table = f'<table border="0" cellborder="1" cellspacing="0" cellpadding="5" color="{theme.outline}">'
     return f"{table}<tr>{''.join(cells) or '<td></td>'}</tr></table>"
+
+
+def named_once(labels: FigureLabels, value: Value, use: Use | None) -> tuple[tuple[Words, ...], tuple[Words, ...]]:
+    """A value's name, and what else is said of it; without a name, what it is."""
+    above = labels.above(value, use)
+    name = labels.name(value, False) if value.name or not above else ()
+    return name, tuple(words for words in above if words.text not in [other.text for other in name])
 
 
 def cell_width(words: tuple[Words, ...]) -> float:
