@@ -297,7 +297,7 @@ def test_lines_that_do_not_meet_are_noticed():
                 points[k] = points[k][0] + outwards, points[k][1] + (2.0 if at.endswith("fork") else 0.0)
                 assert loose(with_line(scene, line.id, points=tuple(points))), (line.id, at)
                 ends += 1
-    assert ends == 2 * (1 + 3 + 3) + 4  # trunk, branches at both ends; the product and the sum
+    assert ends == 2 * (1 + 2 * 3 + 2 + 1)  # each way: trunk, branches, from product to sum, from the sum
     (dot,) = (shape for shape in scene.shapes if shape.shape == "fork")
     beside = tuple(replace(shape, y=shape.y - 3) if shape is dot else shape for shape in scene.shapes)
     assert loose(replace(scene, shapes=beside))
