@@ -27,7 +27,7 @@ from tinygrad_edu.autograd import (
     value_and_grad,
     vjp,
 )
-from tinygrad_edu.op import example, op
+from tinygrad_edu.op import COMPOSITES, OPS, example, op
 from tinygrad_edu.ops import neural
 
 
@@ -274,10 +274,11 @@ SHARING = {
 
 @pytest.mark.parametrize("f", SHARING.values(), ids=SHARING.keys())
 @pytest.mark.parametrize("how", ["backward", "backward with create_graph", "grad", "grad with create_graph"])
-def test_gradients_share_memory_with_nothing(f, how):
+@pytest.mark.parametrize("head", [lambda y: y, np.sin], ids=["passed on", "out of a rule"])
+def test_gradients_share_memory_with_nothing(f, how, head):
     a, b = leaf(1.0, 2.0, 3.0, 4.0), leaf(5.0, 6.0, 7.0, 8.0)
     incoming = np.array([1.0, 2.0, 3.0, 4.0])
-    y = f(a, b)
+    y = head(f(a, b))
     if how.startswith("backward"):
         y.backward(incoming, create_graph="create" in how)
         gradients = [a.grad, b.grad]
@@ -286,6 +287,7 @@ def test_gradients_share_memory_with_nothing(f, how):
     before = [g.tolist() for g in gradients]
     for g in gradients:
         assert not np.shares_memory(g.numpy(), incoming) or not g.is_leaf
+        assert not np.shares_memory(*[g.numpy() for g in gradients]) or not any(g.is_leaf for g in gradients)
         assert not any(np.shares_memory(g.numpy(), t.numpy()) for t in (a, b, y))
         if g.is_leaf:  # a recorded one cannot be written
             with no_grad():
@@ -293,6 +295,42 @@ def test_gradients_share_memory_with_nothing(f, how):
     assert incoming.tolist() == [1.0, 2.0, 3.0, 4.0]
     for g, was in zip(gradients, before, strict=True):
         assert g.tolist() == ([100 * v for v in was] if g.is_leaf else was)
+
+
+@pytest.mark.parametrize("how", ["backward", "grad"])
+def test_no_op_makes_two_gradients_of_one_array(how):
+    """Over the whole table: what comes out of a rule after another rule is no longer the array that was passed in."""
+    pairs = 0
+    for function in [*OPS.values(), *COMPOSITES.values()]:
+        for ex in function.examples:
+            args, settings = ex.draw(np.random.default_rng(0), function.domains)
+            xs = []
+
+            def as_leaf(a, xs=xs):
+                if isinstance(a, np.ndarray) and a.dtype.kind == "f":
+                    xs.append(Tensor(a, requires_grad=True))
+                    return xs[-1]
+                return type(a)(as_leaf(part) for part in a) if type(a) in (list, tuple) else a
+
+            with np.errstate(all="ignore"):
+                results = function(*[as_leaf(a) for a in args], **settings)
+            ys = [y for y in (results if isinstance(results, tuple | list) else [results]) if isinstance(y, Tensor)]
+            ys = [y for y in ys if y.requires_grad]
+            if not ys or not any(y.size for y in ys):
+                continue
+            with np.errstate(all="ignore"):
+                total = sum((y * 2.0).sum() for y in ys)
+            if how == "backward":
+                total.backward()
+                gradients = [x.grad for x in xs]
+            else:
+                gradients = grad(total, xs, allow_unused=True)
+            arrays = [g.data for g in gradients if g is not None]
+            others = [t.numpy() for t in (*xs, *ys)]
+            for i, p in enumerate(arrays):
+                pairs += i
+                assert not any(np.may_share_memory(p, q) for q in (*arrays[i + 1 :], *others)), (function.name, ex)
+    assert pairs > 50
 
 
 def test_gradients_of_many_leaves_are_all_apart():

@@ -15,7 +15,7 @@ from numpy.linalg import LinAlgError
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor, elsewhere, no_grad
-from tinygrad_edu.autograd import evaluate, grad, is_grad_enabled
+from tinygrad_edu.autograd import evaluate, grad, is_grad_enabled, tracing
 from tinygrad_edu.op import op
 from tinygrad_edu.ops import neural
 
@@ -211,7 +211,7 @@ def test_only_leaves_are_told_whether_to_require_a_gradient(tensors):
     assert h.requires_grad_() is h
     with pytest.raises(RuntimeError, match=r"the result of multiply was computed.*only a leaf.*\.detach\(\)"):
         h.requires_grad_(False)
-    with pytest.raises(RuntimeError, match="only a leaf"):
+    with tracing(), pytest.raises(RuntimeError, match="only a leaf"):
         (tensors.v.argmax() * 1.0).requires_grad_()
 
 
@@ -334,7 +334,9 @@ def test_writing_a_leaf_names_it():
     with no_grad():
         with pytest.raises(IndexError, match=r"assigning into 'v', shape \(2,\): index 7"):
             v[7] = 1.0
-        with pytest.raises(ValueError, match=r"in-place add on 'v', shape \(2,\).*broadcast"):
+        with pytest.raises(
+            ValueError, match=r"in-place add on 'v', float64 of shape \(2,\).*broadcast.*write v = v \+"
+        ):
             v += np.ones((3, 3))
     assert v.tolist() == [1.0, 2.0]
 

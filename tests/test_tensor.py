@@ -1,5 +1,6 @@
 """A Tensor as a student meets it: made, asked, converted, printed, copied, written, and given to NumPy and Python."""
 
+import array
 import collections
 import copy
 import io
@@ -289,7 +290,9 @@ def test_plain_tensors_become_arrays_and_tensors_in_a_graph_do_not(x):
         np.asarray(plain, dtype="float32", copy=False)
     with no_grad():
         assert np.asarray(x * 2).tolist() == [2.0, -4.0, 6.0]
-    for t in (x, x * 2, x > 0, x.argmax()):
+    assert np.array(x > 0).tolist() == [True, False, True]
+    assert np.asarray(x.argmax()) == 2
+    for t in (x, x * 2):
         with pytest.raises(RuntimeError, match=r"write \.numpy\(\) to leave the graph, or np\.stack"):
             np.asarray(t)
     with tracing():
@@ -609,8 +612,7 @@ def test_binary_operators_take_arrays_lists_and_numbers_on_both_sides(f, other):
     np.testing.assert_allclose(y.numpy(), f(a, np.asarray(other)))
     np.testing.assert_allclose(z.numpy(), f(np.asarray(other), a))
     assert y.dtype == f(a, 1.0).dtype
-    assert not y.is_leaf
-    assert not z.is_leaf
+    assert y.is_leaf == z.is_leaf == (y.dtype == bool)
 
 
 def test_an_array_on_the_left_gives_a_recorded_tensor():
@@ -639,7 +641,7 @@ def test_masks_combine(x):
     assert (a | b).tolist() == [True, True, True]
     assert (a ^ b).tolist() == [False, True, True]
     assert (True & a).tolist() == a.tolist()
-    assert not (a & b).is_leaf
+    assert (a & b).is_leaf
     assert not (a & b).requires_grad
 
 
@@ -705,7 +707,7 @@ def test_methods_are_those_of_an_array(name, settings, rng):
     assert type(y) is Tensor
     assert np.array_equal(y.numpy(), expected)
     assert y.dtype == expected.dtype
-    assert not y.is_leaf
+    assert y.is_leaf is not y.requires_grad
 
 
 def test_methods_that_move_axes(rng):
@@ -790,7 +792,7 @@ def test_functions_are_found_by_each_of_their_names(f, x):
 
     y = f(x)
     assert isinstance(y, Tensor)
-    assert not y.is_leaf
+    assert y.is_leaf is not y.requires_grad
     expected = f(_WithNumpy(a))
     np.testing.assert_allclose(y.numpy(), np.asarray(expected))
 
@@ -1079,7 +1081,6 @@ def test_saving_writes_the_numbers(x, tmp_path):
         lambda x, a: np.asarray([[x[0]], [x[1]]]),
         lambda x, a: a.__setitem__(slice(None), x),
         lambda x, a: a.__setitem__([0, 1, 2], x),
-        lambda x, a: np.arange(5)[x > 0],
         lambda x, a: np.frompyfunc(math.exp, 1, 1)(np.array(x)),
         lambda x, a: Tensor(x),
         lambda x, a: Tensor([x, x]),
@@ -1091,6 +1092,38 @@ def test_turning_a_recorded_tensor_into_an_array_unseen_raises_with_the_cure(cut
     with pytest.raises(RuntimeError, match=r"is part of a graph.*\.numpy\(\) to leave the graph, or np\.stack"):
         cut(x, a)
     assert a.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_storing_by_a_call_raises_with_the_cure(x):
+    a, others = np.zeros(3), array.array("d", [0.0])
+    for store in (
+        lambda t: a.fill(t),
+        lambda t: a.fill(t * 2 if t.size else None),
+        lambda t: a.fill(np.where(t > 0, t, 0.0)),
+        lambda t: operator.setitem(a, 0, t.sum()),
+        lambda t: a.__setitem__(0, np.maximum(t, t)),
+        lambda t: others.append(t),
+        lambda t: others.insert(0, (t - 1).sum()),
+    ):
+        with pytest.raises((RuntimeError, ValueError)) as caught:
+            store(x[0])
+        assert "in an array would cut it silently; write .item()" in str(caught.value.__cause__ or caught.value)
+    assert a.tolist() == [0.0, 0.0, 0.0]
+    assert len(others) == 1
+
+
+def test_numbers_taken_on_purpose_are_stored(x):
+    a, t, kept = np.zeros(3), x[0], []
+    a.fill(float(t))
+    operator.setitem(a, 1, float(t) + int(t * 2))
+    kept.append(float(t))
+    kept.append(max(float(t), 0))
+    kept.append(t)
+    kept.insert(0, f"{t:.1f}")
+    kept.extend([math.exp(t), complex(t)])
+    a[2] = t.item()
+    assert a.tolist() == [1.0, 3.0, 1.0]
+    assert len(kept) == 6
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "complex128"])
@@ -1288,12 +1321,227 @@ class TestInPlaceOperators:
         assert np.array_equal(h.numpy(), f(np.array([5.0, 7.0, 9.0]), np.asarray(other)))
         assert not h.is_leaf
 
-    def test_rebind_a_plain_tensor(self, f, other):
+    def test_write_a_plain_tensor_for_all_its_names(self, f, other):
         t = u = Tensor([5.0, 7.0, 9.0])
-        t = f(t, other)
-        assert u.tolist() == [5.0, 7.0, 9.0]
-        assert t is not u
-        assert type(t) is Tensor
+        rows = Tensor([[5.0, 7.0, 9.0], [1.0, 1.0, 1.0]])
+        row = rows[0]
+        t, row = f(t, other), f(row, other)
+        expected = f(np.array([5.0, 7.0, 9.0]), np.asarray(other))
+        assert t is u
+        assert np.array_equal(u.numpy(), expected)
+        assert np.array_equal(rows.numpy(), [expected, np.ones(3)])
+
+
+@pytest.mark.parametrize("make", [Tensor, tg.tensor, tg.nn.Parameter])
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (([1.0, 2.0], np.float32), "dtype=float32"),
+        (([1.0, 2.0], "float32"), "dtype=float32"),
+        (([1.0, 2.0], float), "dtype=float"),
+        (([1.0, 2.0], np.dtype("float32")), "dtype=float32"),
+        ((2, 3), r"int 3; .*tg\.zeros\(\(2, 3\)\)"),
+        ((2.0, 3.0), r"Tensor\(\[2\.0, 3\.0\]\)"),
+        (([1.0, 2.0], [3.0, 4.0]), "numbers go into one list"),
+        (([1.0, 2.0], None), "NoneType.*requires_grad=False"),
+        (([1.0, 2.0], 1), "int 1; write requires_grad=True"),
+        (([1.0, 2.0], np.ones(2)), "ndarray"),
+    ],
+)
+def test_the_second_place_takes_true_or_false_alone(make, args, words):
+    with pytest.raises(TypeError, match=r"takes True or False in the second place, but got .*" + words):
+        make(*args)
+    with pytest.raises(TypeError, match=words):
+        make(args[0], requires_grad=args[1])
+
+
+def test_numpys_truth_is_as_good_as_pythons():
+    assert Tensor([1.0], np.True_).requires_grad is True
+    assert tg.tensor([1.0], False).requires_grad is False
+
+
+class TestInPlaceOutsideAnyGraph:
+    """As NumPy writes an array: for all its names and views."""
+
+    def test_all_names_and_views_see_it(self):
+        x = Tensor(np.ones((3, 2)))
+        y, row, column = x, x[1], x.T[0]
+        y += 1
+        row *= 0
+        column -= [1, 1, 1]
+        assert x.tolist() == [[1.0, 2.0], [-1.0, 0.0], [1.0, 2.0]]
+        velocities = [Tensor([1.0, 2.0]), Tensor([3.0])]
+        for v in velocities:
+            v *= 0.5
+        assert [v.tolist() for v in velocities] == [[0.5, 1.0], [1.5]]
+        for row in x:
+            row -= row.max()
+        assert x.tolist() == [[-1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]]
+
+    def test_an_argument_is_the_callers(self):
+        def centre(t):
+            t -= t.mean()
+            return t
+
+        a = np.array([1.0, 3.0])
+        t = Tensor(a)
+        assert centre(t) is t
+        assert t.tolist() == a.tolist() == [-1.0, 1.0]
+
+    def test_a_number_out_of_an_array_is_a_copy(self):
+        x = Tensor([1.0, 2.0])
+        first = x[0]
+        first += 5
+        assert (first.item(), x.tolist()) == (6.0, [1.0, 2.0])
+
+    @pytest.mark.parametrize("recorded", [lambda w: w, lambda w: w * 1, lambda w: (w * 1)[:3]])
+    def test_a_recorded_right_side_rebinds(self, recorded):
+        w = leaf(1.0, 2.0, 3.0)
+        x = before = Tensor([1.0, 1.0, 1.0])
+        x += recorded(w)
+        assert x.requires_grad
+        assert before.tolist() == [1.0, 1.0, 1.0]
+        x -= 1
+        x *= x
+        (dw,) = tg.grad(x.sum(), [w])
+        assert dw.tolist() == [2.0, 4.0, 6.0]
+
+    def test_a_recorded_right_side_of_a_part_raises(self):
+        w = leaf(1.0, 2.0, 3.0)
+        x = Tensor(np.zeros((2, 3)))
+        h = x * w
+        for part in (x[0], x[:, 1:], x.T[:2], h[0], np.split(h, 2)[1], h[:, 0], next(iter(h))):
+            with pytest.raises(
+                RuntimeError, match=r"in-place multiply on .*a part of another tensor.*tg\.index_update"
+            ):
+                part *= w[0]
+        with pytest.raises(RuntimeError, match=r"index_update"):
+            x[0] += w
+        part = x[0]
+        with tracing(), pytest.raises(RuntimeError, match="index_update"):
+            part += 1
+        assert x.tolist() == [[0.0] * 3] * 2
+
+    def test_what_is_whole_or_alone_is_rebound(self):
+        w, a = leaf(1.0, 2.0, 3.0), np.zeros((2, 3))
+        u, s, vh = np.linalg.svd(np.outer(w, [1.0, 2.0]), full_matrices=False)
+        alone = Tensor(a[0])  # of an array that is no tensor
+        for t in (Tensor(a)[0], alone, (w * 1).reshape(3, 1), (w * 1)[::-1], w[[0, 2]], u, s, vh, (w * 1).detach()):
+            before = t.numpy().copy()
+            t += w[0]
+            assert t.requires_grad
+            assert np.array_equal(t.numpy(), before + 1)
+        assert not a.any()
+
+    def test_a_write_between_two_uses_is_seen(self):
+        w, t = leaf(2.0), Tensor(0.5, name="t")
+        loss = w * t
+        t += 0.5
+        loss += w * t
+        with pytest.raises(RuntimeError, match=r"'t' was written after multiply had used it.*t = t \+ dt"):
+            loss.backward()
+        t = Tensor(0.5)
+        loss = w * t
+        t = t + 0.5
+        loss += w * t
+        loss.backward()
+        assert w.grad.item() == 1.5
+
+    @pytest.mark.parametrize(
+        ("make", "other", "kind", "words"),
+        [
+            (
+                lambda: Tensor([1, 2], name="n"),
+                0.5,
+                TypeError,
+                r"on 'n', int64 of shape.*write n = n \+.*n\.astype\(float\)",
+            ),
+            (lambda: Tensor([True, False]), 1, TypeError, "bool of shape"),
+            (lambda: Tensor(1.0), np.ones(3), ValueError, r"of shape \(\).*write t = t \+"),
+            (lambda: Tensor([1.0, 2.0]), np.ones((3, 2)), ValueError, r"write t = t \+"),
+            (lambda: Tensor(np.broadcast_to(1.0, (3,))), 1.0, ValueError, r"read-only.*t = t \+.*array\.copy\(\)"),
+            (lambda: Tensor([1.0]), "a", TypeError, "in-place add"),
+            (lambda: Tensor([1.0]), None, TypeError, "in-place add"),
+        ],
+    )
+    def test_what_numpy_refuses_names_the_cure(self, make, other, kind, words):
+        t = make()
+        before = t.tolist()
+        with pytest.raises(kind, match=words):
+            t += other
+        assert t.tolist() == before
+
+    @pytest.mark.parametrize(
+        "f",
+        [operator.iadd, operator.isub, operator.imul, operator.ifloordiv, operator.imod, operator.ipow, operator.iand,
+         operator.ior, operator.ixor, operator.ilshift, operator.irshift],
+    )  # fmt: skip
+    def test_integers_and_bits(self, f):
+        a = np.array([[1, 2], [3, 4]])
+        t = view = Tensor(a.copy())
+        t = f(t, np.array([2, 1]))
+        assert t is view
+        assert np.array_equal(t.numpy(), f(a.copy(), np.array([2, 1])))
+
+    def test_a_list_does_not_lose_the_graph_of_its_parts(self):
+        w, t = leaf(1.0, 2.0), Tensor([0.0, 0.0])
+        for write in (
+            lambda: t.__iadd__([w[0], 1.0]),
+            lambda: t.__setitem__(0, [w[0]]),
+            lambda: t.__setitem__(0, w[0]),
+        ):
+            with pytest.raises(RuntimeError, match=r"graph.*\.numpy\(\)"):
+                write()
+        t += [Tensor(1.0), 2]
+        t[1:] = [Tensor(5.0)]
+        assert t.tolist() == [1.0, 5.0]
+
+    def test_numpys_scalars_are_as_weak_as_pythons(self):
+        t = Tensor(np.array([1.0, 2.0], "float32"))
+        t *= np.float64(1 / 3)
+        assert np.array_equal(t.numpy(), np.array([1.0, 2.0], "float32") * (1 / 3))
+
+    def test_in_replay(self):
+        count, rows = Tensor(0.0), Tensor(np.zeros((2, 2)))
+
+        def step(x):
+            global_count = count
+            global_count += 1
+            row = rows[1]
+            row += x * 2
+            z = x * 3
+            z -= 1  # its own
+            return z * count
+
+        replayed = tg.replay(step)
+        for k in range(1, 5):
+            assert replayed(np.array([1.0, 2.0])).tolist() == [2.0 * k, 5.0 * k]
+        assert count.item() == 4
+        assert rows.tolist() == [[0.0, 0.0], [8.0, 16.0]]
+
+        @tg.replay
+        def centre(x):
+            x -= x.mean()
+            return x
+
+        with pytest.raises(RuntimeError, match=r"an argument.*write x = x"):
+            centre(Tensor([1.0, 2.0]))
+
+    def test_a_buffer_is_written_where_it_is(self):
+        class Ema(tg.nn.Module):
+            def __init__(self):
+                self.mean = tg.nn.Buffer(np.zeros(2))
+
+            def forward(self, x):
+                self.mean *= 0.5
+                self.mean += 0.5 * np.mean(x.numpy(), axis=0)
+                return x - self.mean
+
+        layer = Ema()
+        memory = layer.mean.data
+        layer(Tensor(np.ones((3, 2)), requires_grad=True))
+        assert layer.mean.data is memory
+        assert layer.state_dict()["mean"].tolist() == [0.5, 0.5]
 
 
 def test_in_place_matrix_product_and_bits():

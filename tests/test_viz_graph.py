@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import nn
 from tinygrad_edu.autograd import tracing
-from viz import Graph, trace
+from viz import Graph, draw, trace
 from viz.check import checked
 from viz.graph import Record
 
@@ -196,3 +196,41 @@ def test_a_wrong_rule_differs_and_a_kink_is_called_one():
 
     assert "differs" in verdicts(wrong(leaf(2.0)))
     assert "kink" in verdicts(nn.functional.relu(leaf(0.0)) * 3.0)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Results without a derivative
+
+
+def test_a_mask_is_drawn_with_what_it_was_computed_from():
+    x, w = leaf([1.0, -2.0, 3.0]), leaf([1.0, 1.0, 2.0])
+    h = x * w
+    mask = h > 0
+    y = np.where(mask, h, 0.0).sum()
+    for graph in (trace(y, names={"mask": mask, "h": h}), trace([y, mask], names={"mask": mask, "h": h})):
+        greater = next(op for op in graph.ops if op.name == "greater")
+        (value,) = [v for v in graph.values if v.id in greater.outputs]
+        assert value.name == "mask"
+        assert not value.flows
+        assert [v.name for v in graph.values if v.name in ("h", "mask")] == ["h", "mask"]
+    assert [op.name for op in trace(mask).ops] == ["multiply", "greater"]
+    assert [op.name for op in trace(np.mean(mask)).ops] == ["multiply", "greater", "mean"]
+    assert "m!" in draw(y, values={mask: "m!"}, names={"mask": mask}).svg()
+    assert "mask" in draw(y, check=True, names={"mask": mask}).text()
+
+
+def test_a_mask_of_what_is_gone_is_drawn_as_given_and_never_checked_with():
+    x, w = leaf([1.0, -2.0, 3.0]), leaf([1.0, 1.0, 2.0])
+    y = np.where(x * w > 0, x * w, 0.0).sum()
+    graph = trace(y)
+    assert [op.name for op in graph.ops] == ["multiply", "where", "sum"]
+    (mask,) = [v for v in graph.values if v.dtype == "bool"]
+    assert (mask.op, mask.data) == (None, (True, False, True))
+    draw(y)
+    with pytest.raises(RuntimeError, match=r"the result of greater.*cannot be computed again.*tracing\(\)"):
+        draw(y, check=True)
+    with pytest.raises(RuntimeError, match=r"the result of greater.*cannot be computed again"):
+        draw(x * w > 0)
+    with tracing():
+        y = np.where(x * w > 0, x * w, 0.0).sum()
+    assert {use.verdict for use in draw(y, check=True).graph.uses} == {"agrees", None}

@@ -61,7 +61,7 @@ def backward(output: Node, gradient: Any = None, retain_graph: bool = True, crea
         retain_graph = True
     held = {id(getattr(g, "_data", g))}
     if create_graph:
-        with recording(enabled=keeps_graph):
+        with recording(enabled=keeps_graph, holds=keeps_graph):
             walk(order, totals, create_graph=True, free=not retain_graph)
             written = [(x, _tensor(x, g, held) if x._grad is None else x._grad + g) for x, g in totals.items()]
     else:
@@ -135,7 +135,8 @@ def _not_one_number(output: Node, what: str) -> str:
 
 
 def _nothing_to_differentiate(output: Node, what: str) -> str:
-    if output.op is None:
+    made_by = output.op if output._extra is None or output._extra.origin is None else output._extra.origin.op
+    if made_by is None:
         cure = (
             "it is a plain tensor: make the leaves with requires_grad=True, and compute it outside no_grad(); "
             "of what tg.replay returns, differentiate inside the replayed function"
@@ -145,10 +146,10 @@ def _nothing_to_differentiate(output: Node, what: str) -> str:
                 "; or, if it is a derivative that has become constant, its own derivative is 0: "
                 "pass allow_unused=True to get None for it"
             )
-    elif output.op.vjp is None:
-        cure = f"{output.op.name} has no derivative"
+    elif made_by.vjp is None:
+        cure = f"{made_by.name} has no derivative"
     else:
-        cure = "none of the leaves it was computed from requires a gradient"
+        cure = "nothing that it was computed from has a derivative by such a tensor"
     return f"{what} got {output._describe()}, which does not depend on a tensor that requires a gradient: {cure}"
 
 
@@ -214,7 +215,7 @@ def grad(
     for node in order:
         if node.op is not None and not leads.isdisjoint(node.inputs):
             leads.add(node)
-    with np.errstate(all="ignore"), recording(enabled=keeps_graph):
+    with np.errstate(all="ignore"), recording(enabled=keeps_graph, holds=keeps_graph):
         walk(order, totals, leads=leads, keep=set(xs), create_graph=create_graph)
         results: list[Any] = []
         for x in xs:
@@ -512,6 +513,6 @@ def _pull(y: Node, xs: Sequence[Node], g: Any, create_graph: bool) -> list[Any]:
     totals = {y: g}
     stops = set(xs)
     order = [node for node in topological([y], leaves=False) if node not in stops]
-    with recording(enabled=create_graph):
+    with recording(enabled=create_graph, holds=create_graph):
         walk(order, totals, create_graph=create_graph)
     return [np.zeros_like(x._data) if totals.get(x) is None else totals[x] for x in xs]

@@ -46,6 +46,7 @@ class Recording:
     everything: bool = False
     anomaly: bool = False
     differentiating: bool = False  # inside a function that jacobian() or its like differentiates
+    holds: bool = False  # a gradient is being recorded: its masks are nodes too, since its rules name no temporaries
     tape: Any = None  # of the function being recorded for replay: every op is recorded, writes go over it
     limits: Mapping[Node, int] | None = None  # of the walk in progress: see `limits_in`
 
@@ -111,7 +112,8 @@ def enable_grad() -> recording:
 
 
 def tracing() -> recording:
-    """Record every op inside the block, also on tensors that require no gradient (for figures)."""
+    """Record every op inside the block, also on tensors that require no gradient (for figures), and hold on to what
+    comparisons, argmax and the like are computed from."""
     return recording(enabled=True, everything=True)
 
 
@@ -274,7 +276,8 @@ def check_intact(node: Node) -> None:
                 x = x.inputs[0]
             raise RuntimeError(
                 f"{x._describe()} was written after {node._made_by()} had {verb} it, so the recorded graph "
-                "no longer matches its values; compute the output again after writing, or write into a copy (x.clone())"
+                "no longer matches its values; compute the output again after writing, or write into a copy (x.clone()), "
+                f"or have a new tensor in place of a write: {x.name or 't'} = {x.name or 't'} + dt, not +="
             )
 
 
@@ -284,6 +287,142 @@ def refuse_freed(node: Node) -> NoReturn:
         f"the graph of {node._describe()} was freed by backward(retain_graph=False); "
         "compute it again, or leave out retain_graph=False the first time"
     )
+
+
+# ---------------------------------------------------------------------------------------------------
+# Results without a derivative
+
+
+class Origin:
+    """What a result without a derivative was computed from, as long as that lives.
+
+    A comparison, an argmax, a count: no gradient goes through them, so nothing is lost when their inputs are let go, and
+    an accuracy that is kept must not keep the graph of a network. Such a result is therefore a leaf, which notes its op
+    and inputs here: those that have a derivative by weak references, the others firmly. When one of the first ends,
+    so does this, and so do the origins of all that was computed from it: the inputs are dropped, and the result is
+    *gone*, a value that cannot be computed again. So it is when it was written since.
+
+    What is recorded and uses such a result needs it to be run again on other values. `node_of` gives it a node that holds
+    all the inputs firmly.
+    """
+
+    __slots__ = ("__weakref__", "inputs", "made", "node", "op", "parents", "scope", "settings")
+
+    def __init__(self, op: Any = None, inputs: Sequence[Node] | None = None, settings: Any = None) -> None:
+        self.op, self.settings, self.scope = op, settings, SCOPE.get()
+        self.made = tick()
+        self.node: Callable[[], Node | None] | None = None  # a weak reference to what `node_of` gave
+        self.parents: list[_Source] = []
+        self.inputs: Sequence[Any] | None = inputs
+        if inputs is None:
+            return
+        mine = weakref.ref(self)
+        held: list[Any] = []
+        for x in inputs:
+            if x._requires_grad:
+                x = _Source(x, _end)
+                x.of = mine
+            elif x._extra is not None and x._extra.origin is not None:
+                if is_gone(x):
+                    self.inputs = None
+                    return
+                parent = _Source(x._extra.origin)
+                parent.of = mine
+                self.parents.append(parent)
+            held.append(x)
+        self.inputs = held
+
+    def known(self) -> Node | None:
+        """The node that stands for the result in records, while one of them uses it."""
+        return None if self.node is None else self.node()
+
+    def end(self) -> None:
+        """Drop the inputs: the result is gone, and with it all that was computed from it. Without recursion."""
+        ended: list[Origin | None] = [self]
+        for origin in ended:  # the list grows as it is read
+            if origin is not None and origin.inputs is not None:
+                ended += [link.of() for link in weakref.getweakrefs(origin) if isinstance(link, _Source)]
+                origin.inputs = origin.settings = origin.scope = None
+                origin.parents = []
+
+
+class _Source(weakref.ref[Any]):
+    """A weak reference that knows whose source it is: the origin `of` a result that was computed from it."""
+
+    __slots__ = ("of",)
+
+    of: Callable[[], Origin | None]
+
+
+def _end(source: _Source) -> None:
+    """A source is no more: Python calls this."""
+    origin = source.of()
+    if origin is not None:
+        origin.end()
+
+
+def has_origin(x: Node) -> bool:
+    """Whether it is a result without a derivative, or was written with one."""
+    return x._extra is not None and x._extra.origin is not None
+
+
+def is_gone(x: Node) -> bool:
+    """Whether a leaf is a result that cannot be computed again: a source of it has ended, or it was written since."""
+    origin = None if x._extra is None else x._extra.origin
+    if origin is None:
+        return False
+    if x._cell is not None and x._cell.written > origin.made:
+        origin.end()
+    return origin.inputs is None
+
+
+def node_of(x: Node) -> Node:
+    """What stands for `x` in a record: itself; for a result without a derivative whose sources live, the node that holds
+    what it was computed from, the same one as long as a record uses it."""
+    if x.op is not None or x._extra is None or x._extra.origin is None or is_gone(x):
+        return x
+    origin = x._extra.origin
+    node = origin.known()
+    if node is not None:
+        return node
+    if not origin.parents:
+        return _made_firm(x, origin, {})
+    results = [x]
+    for y in results:  # the list grows as it is read
+        results += [z for z in y._extra.origin.inputs or () if z.__class__ is not _Source and has_origin(z)]
+    nodes: dict[Node, Node] = {}
+    for y in sorted(dict.fromkeys(results), key=lambda y: y._extra.origin.made):
+        origin = y._extra.origin
+        node = origin.known()
+        if node is None:
+            node = y if is_gone(y) else _made_firm(y, origin, nodes)
+        nodes[y] = node
+    return nodes[x]
+
+
+def _made_firm(x: Node, origin: Origin, nodes: Mapping[Node, Node]) -> Node:
+    """A node of the value of `x`, which holds its inputs; in place of those among `nodes`, theirs."""
+    inputs = [z() if z.__class__ is _Source else nodes.get(z, z) for z in origin.inputs or ()]
+    for z in inputs:
+        if z is None:  # it has ended in another thread, a moment ago
+            return x
+    node = x.__class__.__new__(x.__class__)
+    node._data, node._cell, node.name = x._data, x._cell, x.name
+    node.op, node.inputs, node.settings, node.scope = origin.op, tuple(inputs), origin.settings, origin.scope
+    node._made, node._requires_grad, node._grad, node._extra = origin.made, False, None, None
+    origin.node = weakref.ref(node)
+    return node
+
+
+def refuse_gone(leaves: Collection[Node]) -> None:
+    """Raise RuntimeError if one of them is gone, so that nothing is computed with a frozen mask."""
+    for x in leaves:
+        if x.op is None and x._extra is not None and is_gone(x):
+            raise RuntimeError(
+                f"{x._describe()}, of shape {x.shape}, cannot be computed again, because what it was computed from is gone "
+                "or it was written since; give every result in a condition a name that lives on, as in "
+                "h = x * w; y = np.where(h > 0, h, 0), or compute all of it inside `with tg.autograd.tracing():`"
+            )
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -423,7 +562,7 @@ def _walk_recorded(
         if visit is not None:
             visit(node, i, contribution if create_graph else _numbers(contribution))
 
-    with recording(enabled=True, limits=limits):
+    with recording(enabled=True, holds=True, limits=limits):
         walk(recorded, totals, look, create_graph=True, limits=limits, **options)
     if not create_graph:
         for x, g in totals.items():
@@ -564,6 +703,9 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
     shape and dtype; a leaf that is not named keeps the value it has now. Returns an array for a single
     output, a tuple for a sequence.
 
+    Raises RuntimeError if a condition in the record was made of a result that is gone: the product in
+    `np.where(x * w > 0, x, 0)` has no name, and ends with its line. Name it, or compute inside `tracing()`.
+
     >>> import tinygrad_edu as tg
     >>> apple, count, tax = tg.Tensor(100.0, requires_grad=True), tg.Tensor(2.0), tg.Tensor(1.1)
     >>> price = apple * count * tax
@@ -579,12 +721,13 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
         )
     if values is not None and not isinstance(values, Mapping):
         raise TypeError(f"evaluate() takes new values as {{tensor: array}}, but got {type(values).__name__}")
-    ys: list[Node] = [outputs] if single else list(outputs)
+    ys: list[Node] = [node_of(y) for y in ([outputs] if single else outputs)]
     order = topological(ys, through_constants=True)
     results: dict[Node, Any] = {}
     for leaf, value in ({} if values is None else values).items():
         if not hasattr(leaf, "_data"):
             raise TypeError(f"evaluate() takes {{tensor: array}}, but got the key {leaf!r:.60}")
+        leaf = node_of(leaf)
         if leaf.op is not None:
             raise ValueError(
                 f"evaluate() takes new values for leaves, but {leaf._describe()} was computed by {leaf._made_by()}"
@@ -596,6 +739,7 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
                 f"evaluate() needs {leaf.dtype} of shape {leaf.shape} for {leaf._describe()}, but got {array.dtype} of shape {array.shape}"
             )
         results[leaf] = array.astype(leaf.dtype, copy=False)
+    refuse_gone([node for node in order if node not in results])
     strangers = results.keys() - set(order)
     if strangers:
         raise ValueError(

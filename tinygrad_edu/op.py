@@ -45,10 +45,21 @@ import numpy as np
 
 from tinygrad_edu import autograd
 from tinygrad_edu.calls import OUR_NAMES, Call
-from tinygrad_edu.graph import RECORDING, SCOPE, Results, explain, has_nan, here, refuse_masked, tick
+from tinygrad_edu.graph import (
+    RECORDING,
+    SCOPE,
+    Origin,
+    Results,
+    explain,
+    has_nan,
+    here,
+    node_of,
+    refuse_masked,
+    tick,
+)
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, UFUNCS
 from tinygrad_edu.tables import is_table, table
-from tinygrad_edu.tensor import Tensor, new_leaf
+from tinygrad_edu.tensor import Extra, Tensor, new_leaf
 
 Rule = Callable[..., Any]
 Domain = Callable[["np.random.Generator", tuple[int, ...]], Any]
@@ -289,12 +300,6 @@ class Op:
         functions = [key for key in self.answers if not isinstance(key, tuple)]
         return Call(functions[0], self, self._own) if functions else None
 
-    def __copy__(self) -> Op:
-        made: Op = object.__new__(type(self))
-        vars(made).update(vars(self))
-        made._call = made._as_numpys()
-        return made
-
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
@@ -313,8 +318,9 @@ class Op:
 
     def __copy__(self) -> Op:
         """An op to change: another object, unlike what `deepcopy` and pickling give."""
-        other = object.__new__(type(self))
+        other: Op = object.__new__(type(self))
         vars(other).update(vars(self))
+        other._call = other._as_numpys()
         return other
 
     def __deepcopy__(self, memo: Any) -> Op:
@@ -421,7 +427,7 @@ class Op:
         """Compute the op on `inputs`, and record it if one of them is to be differentiated."""
         arrays = []
         others = 0
-        requires = recorded = False
+        requires = recorded = computed = False
         for x in inputs:
             if x.__class__ is Tensor or isinstance(x, Tensor):
                 arrays.append(x._data)
@@ -429,6 +435,8 @@ class Op:
                     requires = True
                 elif x.op is not None:
                     recorded = True
+                elif x._extra is not None and x._extra.origin is not None:
+                    computed = True
             else:
                 others += 1
                 if x.__class__ is _array or x.__class__ is float or x.__class__ is int:
@@ -455,21 +463,33 @@ class Op:
             and (self.selects or self.outputs is not None or np.may_share_memory(data, arrays[0]))
         ):
             y._cell = inputs[0]._shared_cell()
-        if (recording.enabled and (requires or recorded or recording.everything)) or recording.tape is not None:
-            y._requires_grad = requires and recording.enabled and (self._smooth or self._differentiable(data, inputs))
-            y.op = self
+        if (
+            recording.enabled and (requires or recorded or computed or recording.everything)
+        ) or recording.tape is not None:
+            learns = requires and recording.enabled and (self._smooth or self._differentiable(data, inputs))
+            y._requires_grad = learns
             if others:
                 inputs = tuple(
                     [x if isinstance(x, Tensor) else _constant(a, arrays) for x, a in zip(inputs, arrays, strict=True)]
                 )
-            y.inputs = inputs
-            y.settings = settings
-            y.scope = SCOPE.get()
-            y._made = tick()
-            if recording.tape is not None:
-                recording.tape.made(y, recording.enabled)
+            if learns or recorded or recording.holds or recording.everything or recording.tape is not None:
+                if computed and recording.tape is None:
+                    inputs = tuple([x if x._extra is None else node_of(x) for x in inputs])
+                y.op = self
+                y.inputs = inputs
+                y.settings = settings
+                y.scope = SCOPE.get()
+                y._made = tick()
+                if recording.tape is not None:
+                    recording.tape.made(y, recording.enabled)
+            else:  # a result without a derivative is a leaf
+                y.op = y.scope = None
+                y.inputs = ()
+                y.settings = NO_SETTINGS
+                y._made = 0
+                y._extra = Extra(Origin(self, inputs, settings))
             if recording.anomaly:
-                self._watch(y)
+                self._watch(y, inputs)
         else:
             y._requires_grad = False
             y.op = y.scope = None
@@ -525,7 +545,7 @@ class Op:
 
     def _results(self, y: Any) -> Any:
         """The visible results of a tuple-valued node."""
-        if y.op is None:
+        if y.op is None and y._extra is None:
             parts = [y._plain(part) for part in y._data[: self.outputs]]
             for part in parts:
                 part._cell = y._cell
@@ -533,10 +553,10 @@ class Op:
             parts = [item(y, i) for i in range(len(y._data[: self.outputs]))]
         return parts[0] if self.outputs == 1 else self.results(parts)
 
-    def _watch(self, y: Any) -> None:
+    def _watch(self, y: Any, inputs: tuple[Any, ...]) -> None:
         y._more().line = here()
-        if has_nan(y._data) and not any(has_nan(x._data) for x in y.inputs):
-            names = ", ".join(x._describe() for x in y.inputs)
+        if has_nan(y._data) and not any(has_nan(x._data) for x in inputs):
+            names = ", ".join(x._describe() for x in inputs)
             raise FloatingPointError(f"{self.name} made NaN out of {names} at {y._extra.line}")
 
     def _explain(self, error: Exception, inputs: tuple[Any, ...], settings: dict[str, Any]) -> NoReturn:

@@ -17,12 +17,12 @@ import operator
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy
 
 from tinygrad_edu import autograd
-from tinygrad_edu.graph import RECORDING, Cell, Edits, explain, recording, refuse_masked, tick
+from tinygrad_edu.graph import RECORDING, Cell, Edits, Origin, explain, has_origin, recording, refuse_masked, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers, tell_elsewhere
 from tinygrad_edu.tables import NUMERIC, is_table, table
 
@@ -32,8 +32,8 @@ _power = NumPyProtocols.__pow__
 
 _STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]  # the instruction of `array[i] = value`
 _STORING = frozenset(
-    ["fill", "fromiter", "setitem", "__setitem__"]
-)  # functions that do as it does: a.fill(t), np.fromiter(t, float)
+    ["fill", "fromiter", "setitem", "__setitem__", "append", "insert", "extend"]
+)  # functions that do as it does: a.fill(t), np.fromiter(t, float), those of Python's arrays
 
 
 def _stores(frame: Any) -> bool:
@@ -56,11 +56,12 @@ def _stores(frame: Any) -> bool:
 
 
 class Extra:
-    """What few nodes have: hooks, a gradient to retain, the line they were recorded at."""
+    """What few nodes have: hooks, a gradient to retain, the line they were recorded at, an origin."""
 
-    __slots__ = ("hooks", "line", "retains")
+    __slots__ = ("hooks", "line", "origin", "retains")
 
-    def __init__(self) -> None:
+    def __init__(self, origin: Origin | None = None) -> None:
+        self.origin = origin
         self.hooks: dict[int, Callable[[Any], Any]] = {}
         self.retains = False
         self.line = "an unknown line"
@@ -142,6 +143,8 @@ class Tensor(NumPyProtocols):
     _extra: Extra | None  # what few have, made when first needed
 
     def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> None:
+        if requires_grad.__class__ is not bool:
+            _refuse_second(requires_grad)  # type: ignore[unreachable]  # not every caller is checked
         array = data
         if data.__class__ is not numpy.ndarray or dtype is not None:
             array = np.asarray(data, dtype=dtype)
@@ -202,7 +205,7 @@ class Tensor(NumPyProtocols):
         elif not np.may_share_memory(array, self._data):
             self._cell = Cell()
         self._data = array
-        self._written()
+        self._written(value)
         Edits.note()
 
     @property
@@ -248,7 +251,8 @@ class Tensor(NumPyProtocols):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether it was given rather than computed by a recorded op."""
+        """Whether it was given rather than computed by a recorded op. What has no derivative (a comparison, an argmax, a
+        count of such) is a leaf too: it keeps nothing alive, and may be written."""
         return not self._recorded()
 
     @property
@@ -348,6 +352,8 @@ class Tensor(NumPyProtocols):
         self._requires_grad = bool(value)
         if self._requires_grad is not before:
             Edits.note()
+        if self._requires_grad and self._extra is not None:
+            self._extra.origin = None  # it is a variable from now on, whatever it was computed from
         return self
 
     def zero_grad(self) -> None:
@@ -450,9 +456,9 @@ class Tensor(NumPyProtocols):
         return complex(self.item())
 
     def _refuse_store(self) -> None:
-        """Raise in `array[i] = t`, by which NumPy asks for a number behind the user's back; `float(t)` is explicit.
+        """Raise in `array[i] = t` and `array.fill(t)`, which ask for a number behind the user's back; `float(t)` is explicit.
 
-        NumPy makes a ValueError of this one, which stays as its cause.
+        NumPy makes a ValueError of the first, which stays as its cause.
         """
         if self._requires_grad and _stores(sys._getframe(2)):
             raise RuntimeError(
@@ -563,6 +569,8 @@ class Tensor(NumPyProtocols):
             return repr(self.name)
         if self.op is not None:
             return f"the result of {self._made_by()}"
+        if self._extra is not None and self._extra.origin is not None and self._extra.origin.op is not None:
+            return f"the result of {self._extra.origin.op.name}"
         return f"a {type(self).__name__} of shape {self.shape}"
 
     def _made_by(self) -> str:
@@ -580,11 +588,18 @@ class Tensor(NumPyProtocols):
     def _shared_cell(self) -> Cell:
         if self._cell is None:
             self._cell = Cell()
+            node = None if self._extra is None or self._extra.origin is None else self._extra.origin.known()
+            if node is not None:  # it stands for this tensor in records, and is written with it
+                node._cell = self._cell
         return self._cell
 
-    def _written(self) -> None:
-        """Stamp the storage: graphs that used it are stale from now on."""
+    def _written(self, *causes: Any) -> None:
+        """Stamp the storage: graphs that used it are stale from now on. If results without a derivative were among the
+        `causes`, it holds what was computed from others, and cannot be computed again."""
         self._shared_cell().write()
+        for x in causes:
+            if isinstance(x, Tensor) and has_origin(x) and RECORDING.get().enabled:
+                self._more().origin = Origin()
 
     def _refuse_taped(self, what: str) -> None:
         """Raise in a function that is being recorded for replay, where Python must not look at numbers."""
@@ -651,10 +666,10 @@ class Tensor(NumPyProtocols):
                 tape.write(self, ANSWERS["index_update"](self, key, value))
             return
         try:
-            self._data[numbers(key)] = numbers(value)
+            self._data[numbers(key)] = _given(value)
         except Exception as error:
             explain(error, f"assigning into {self._describe()}, shape {self.shape}: {error}")
-        self._written()
+        self._written(value, *(key if isinstance(key, tuple) else (key,)))
 
     def __delitem__(self, key: Any) -> None:
         raise TypeError("elements cannot be deleted out of a Tensor; write np.delete(t, index, axis)")
@@ -677,21 +692,60 @@ class Tensor(NumPyProtocols):
         self._written()
 
     def _in_place(self, ufunc: Any, other: Any) -> Tensor:
-        """`self ∘= other`: a leaf under no_grad is written; a leaf that requires a gradient refuses; else a new value."""
+        """`self ∘= other`: numbers outside any graph are written, as NumPy writes them. Where the result is recorded, it is
+        a new tensor for the name on the left; a leaf that requires a gradient is written under no_grad alone."""
         recording = RECORDING.get()
-        if not recording.enabled and not self._recorded():
-            if recording.tape is not None:
-                recording.tape.write(self, ufunc(self, other))
-                return self
-            try:
-                ufunc(self._data, numbers(other), out=self._data, casting="same_kind")
-            except Exception as error:
-                explain(error, f"in-place {ufunc.__name__} on {self._describe()}, shape {self.shape}: {error}")
-            self._written()
-            return self
-        if not self._recorded():
+        if self._recorded() or (not isinstance(other, Tensor) and hasattr(other, "__apply_op__")):
+            self._refuse_part(ufunc)
+            return ufunc(self, other)
+        if recording.enabled:
             self._refuse_live(f"in-place {ufunc.__name__} on")
-        return ufunc(self, other)
+            recorded = isinstance(other, Tensor) and (other._requires_grad or other._recorded())
+            if recorded or (recording.everything and recording.tape is None):
+                self._refuse_part(ufunc)
+                return ufunc(self, other)
+        if recording.tape is not None:
+            recording.tape.write(self, ufunc(self, other))
+            return self
+        try:
+            ufunc(self._data, _given(other), out=self._data, casting="same_kind")
+        except Exception as error:
+            self._explain_write(error, ufunc)
+        self._written(other)
+        return self
+
+    def _refuse_part(self, ufunc: Any) -> None:
+        """Raise where `self ∘= other` makes a new tensor, but is to write a part of another tensor, which shows the same memory."""
+        whole: Any = self
+        while whole.op is not None and whole.op.view and whole._cell is whole.inputs[0]._cell is not None:
+            whole = whole.inputs[0]
+        if (
+            self.op is None and self._cell is not None and sys.getrefcount(self._cell) > 2
+        ):  # its own, the count's, others'
+            whole = self._data if self._data.base is None else self._data.base
+        if getattr(whole, "size", 0) > self.size and not isinstance(getattr(whole, "_data", None), tuple):
+            raise RuntimeError(
+                f"in-place {ufunc.__name__} on {self._describe()}, of shape {self.shape}, a part of another tensor, is recorded, "
+                "and so makes a new tensor, which would leave the other as it is; to change the other, write "
+                "x = tg.index_update(x, index, x[index] + …), and to have a new tensor, t = t + …"
+            )
+
+    def _explain_write(self, error: Exception, ufunc: Any) -> NoReturn:
+        """The error of writing in place, with the tensor it is about and what to write instead."""
+        name = self.name or "t"
+        cure = f"write {name} = {name} + … for a new tensor"
+        if not self._data.flags.writeable:
+            cure = (
+                "its array is read-only, as pandas and np.broadcast_to give it: "
+                + cure
+                + ", or make it of array.copy()"
+            )
+        elif isinstance(error, TypeError):
+            cure += f", or make it of another type: {name}.astype(float)"
+        message = f"in-place {ufunc.__name__} on {self._describe()}, {self.dtype} of shape {self.shape}: {str(error).rstrip()}; {cure}"
+        if isinstance(error, TypeError):  # NumPy's own kinds of it take other arguments
+            raise TypeError(message) from error
+        explain(error, message)
 
     def __iadd__(self, other: Any) -> Tensor:
         return self._in_place(np.add, other)
@@ -731,6 +785,28 @@ class Tensor(NumPyProtocols):
 
     def __irshift__(self, other: Any) -> Tensor:
         return self._in_place(np.right_shift, other)
+
+
+def _given(value: Any) -> Any:
+    """The numbers to be written. NumPy's scalars are as weak as Python's; a list of tensors that are part of a graph raises."""
+    if isinstance(value, numpy.generic):
+        return value.item()
+    return np.asarray(value) if isinstance(value, list | tuple) and RECORDING.get().enabled else numbers(value)
+
+
+def _refuse_second(given: Any) -> None:
+    """Raise TypeError if what stands where `requires_grad` does is no bool."""
+    if isinstance(given, numpy.bool):
+        return
+    if isinstance(given, str | type | numpy.dtype):
+        cure = f"for a type, write dtype={getattr(given, '__name__', given)}"
+    elif given is None or (isinstance(given, int) and given in (0, 1)):
+        cure = f"write requires_grad={bool(given)}, or for several numbers one list, Tensor([2.0, 3.0])"
+    else:
+        cure = "numbers go into one list, Tensor([2.0, 3.0]); for a shape, write tg.zeros((2, 3))"
+    raise TypeError(
+        f"Tensor(data, requires_grad) takes True or False in the second place, but got {type(given).__name__} {given!r:.40}; {cure}"
+    )
 
 
 def new_leaf(array: Any) -> Tensor:

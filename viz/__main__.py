@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 import tinygrad_edu as tg
-from tinygrad_edu.graph import recording
+from tinygrad_edu.graph import tracing
 from tinygrad_edu.tensor import Tensor
 from viz.dot import THEMES
 from viz.drawing import DIRECTIONS, FORMATS, STYLES
@@ -160,7 +160,7 @@ def recorded(text: str, numbers: Sequence[str], called: str | None) -> Tensor:
         except ExpressionError as error:
             raise ValueError(f"the value of {name}: {error}") from error
         leaves[name] = Tensor(number, requires_grad=True, name=name)
-    with recording(enabled=True, everything=True), np.errstate(all="ignore"):  # the figure shows what is not finite
+    with tracing(), np.errstate(all="ignore"):  # the figure shows what is not finite
         result = expression.compute(leaves)
     if isinstance(result, tuple):
         raise ValueError(f"there are {len(result)} results, but a figure here is of one")

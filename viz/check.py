@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.graph import recording, topological, walk
+from tinygrad_edu.graph import recording, refuse_gone, topological, walk
 from viz.graph import Graph, Record, Tensor, seeds
 
 STEP = 1e-5
@@ -60,6 +60,7 @@ class _Run:
     def __init__(self, start: dict[Tensor, Any]) -> None:
         self.start = start
         self.order = topological(list(start), through_constants=True)
+        refuse_gone(self.order)
         self.base: dict[Tensor, Any] = {}
         for node in self.order:
             if node.op is None:

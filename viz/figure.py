@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_edu import autograd
 from tinygrad_edu.formula.writing import grouped, of_path
-from tinygrad_edu.graph import recording, topological
+from tinygrad_edu.graph import node_of, refuse_gone, topological
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.program.plan import Plan
 from tinygrad_edu.tensor import Tensor
@@ -137,7 +137,8 @@ def draw(
             names = {**arguments, **(names or {})}
         elif numbers:
             raise TypeError("draw() takes numbers only after a function, as in draw(lambda x: x * x, 3)")
-        if isinstance(output, Tensor) and output.op is None and not output.requires_grad:
+        if isinstance(output, Tensor) and node_of(output).op is None and not output.requires_grad:
+            refuse_gone([output])
             raise ValueError(
                 "there is no computation to draw, since none was recorded; make the leaves with requires_grad=True and "
                 "compute outside no_grad() and tg.replay(), or give a function and its numbers, as in "
@@ -258,7 +259,7 @@ def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dic
             arguments += [leaf(f"{argument}[{k}]", x) for k, x in enumerate(value)]
         else:
             arguments.append(leaf(argument, value))
-    with recording(enabled=True, everything=True):
+    with autograd.tracing():
         result = function(*arguments)
     results = result if isinstance(result, list | tuple) else [result]
     for y in results:

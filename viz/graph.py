@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.formula.writing import of_path
-from tinygrad_edu.graph import check_intact, recording, topological, walk
+from tinygrad_edu.graph import check_intact, node_of, recording, topological, walk
 from tinygrad_edu.nn.module import Parameter
 from viz.options import check_options, expect
 
@@ -227,14 +227,15 @@ class Record:
                     "a figure is drawn of a Tensor, of several, or of a function with its numbers, "
                     f"but got {type(y).__name__} {y!r:.60}"
                 )
+        self.outputs = [node_of(y) for y in self.outputs]
         order = topological(self.outputs, through_constants=True)
         for node in order:
             check_intact(node)
         _name_parameters(order)
-        self._names: dict[Tensor, str] = {tensor: name for name, tensor in (variables or {}).items()}
+        self._names: dict[Tensor, str] = {node_of(tensor): name for name, tensor in (variables or {}).items()}
         check_options({"names": names})
         self._names |= {node: of_path(node.name) for node in order if node.name}
-        self._names |= {tensor: str(name) for name, tensor in (names or {}).items()}
+        self._names |= {node_of(tensor): str(name) for name, tensor in (names or {}).items()}
         self._names = {tensor: name for tensor, name in self._names.items() if name.strip()}
         if len(self.outputs) == 1 and not (y := self.outputs[0]).shape and y.op is not None and y._requires_grad:
             taken = {self._names.get(node) for node in order}
@@ -326,7 +327,7 @@ class Record:
 
     def value_of(self, tensor: Tensor) -> str | None:
         """The id of a tensor's value, or None if it is not in the graph."""
-        return self._ids.get(tensor)
+        return self._ids.get(node_of(tensor))
 
 
 def _name_parameters(order: Sequence[Tensor]) -> None:

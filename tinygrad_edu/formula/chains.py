@@ -14,7 +14,7 @@ from tinygrad_edu.formula.expression import Expression, decimal, gradient, make,
 from tinygrad_edu.formula.rules import run_or_name_rule
 from tinygrad_edu.formula.symbol import LONGEST, Symbol, constant, spell
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed, of_path
-from tinygrad_edu.graph import recording, topological, walk
+from tinygrad_edu.graph import node_of, recording, topological, walk
 from tinygrad_edu.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
@@ -146,7 +146,7 @@ def chain(
             f"{output._describe()} depends on no tensor that requires a gradient: there is no chain to print"
         )
     order = topological([output], through_constants=True)
-    given = {} if names is None else {tensor: text for text, tensor in names.items()}
+    given = {} if names is None else {node_of(tensor): text for text, tensor in names.items()}
     called = _names(order, output, given)
     alone = loss is None and output.size == 1
     of = called[output] if alone else loss or next(text for text in ("L", "J", "ℒ") if text not in called.values())

@@ -14,7 +14,7 @@ from tinygrad_edu.formula.expression import Expression, gradient
 from tinygrad_edu.formula.rules import WORDY
 from tinygrad_edu.formula.symbol import Symbol
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed
-from tinygrad_edu.graph import topological
+from tinygrad_edu.graph import node_of, topological
 from tinygrad_edu.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -107,7 +107,7 @@ def _samples(function: Any) -> Iterator[CompositeSample]:
         else:
             fields = getattr(results, "_fields", None) or [indexed("y", k) for k in range(len(results))]
             results = dict(zip(fields, results, strict=True))
-        outputs = {text: y for text, y in results.items() if isinstance(y, Tensor) and y.op is not None}
+        outputs = {text: y for text, y in results.items() if isinstance(y, Tensor) and node_of(y).op is not None}
         if inputs and outputs and all(x.size for x in inputs.values()):
             yield CompositeSample(inputs, outputs)
 

@@ -64,10 +64,7 @@ def sort(x: Any, axis: int = -1) -> Any:
 
 @op(
     symbol="argsort",
-    bind=lambda x, axis=-1, kind=None, *, stable=None: (
-        (np.ravel(x) if axis is None else x,),
-        {"axis": -1 if axis is None else axis, "kind": kind, "stable": stable},
-    ),
+    bind=lambda x, axis=-1, kind=None, *, stable=None: ((x,), {"axis": axis, "kind": kind, "stable": stable}),
     answers=(np.argsort,),
     judges=False,
     domain=spread,
@@ -79,7 +76,7 @@ def sort(x: Any, axis: int = -1) -> Any:
         example((5,), kind="stable"),
     ],
 )
-def argsort(x: Any, axis: int, kind: Any, stable: Any) -> Any:
+def argsort(x: Any, axis: int | None, kind: Any, stable: Any) -> Any:
     """The indices that sort x along `axis`: integers, so without a derivative."""
     return np.argsort(x, axis=axis, kind=kind, stable=stable)
 

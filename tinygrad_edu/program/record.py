@@ -137,12 +137,12 @@ class Tape:
         if owner(target) in self.placeholders:
             self.refuse(
                 f"writing into {target._describe()}, an argument,",
-                "return the new value, or let the function hold the tensor itself",
+                "write x = x + …, return the new value, or let the function hold the tensor itself",
             )
         if value.shape != target.shape or not np.can_cast(value.dtype, target.dtype, "same_kind"):
-            raise ValueError(
+            raise (TypeError if value.shape == target.shape else ValueError)(  # as NumPy's own
                 f"{target._describe()} is {target.dtype} of shape {target.shape}, and cannot be written with "
-                f"{value.dtype} of shape {value.shape}"
+                f"{value.dtype} of shape {value.shape}; write t = t + … for a new tensor"
             )
         value = self.inside(value)
         self.start(owner(target), required=True)

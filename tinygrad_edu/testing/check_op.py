@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_edu.autograd import evaluate, grad
-from tinygrad_edu.graph import no_grad, topological, tracing, unbroadcast
+from tinygrad_edu.graph import no_grad, node_of, topological, tracing, unbroadcast
 from tinygrad_edu.op import Example
 from tinygrad_edu.tensor import Tensor
 from tinygrad_edu.testing.gradcheck import (
@@ -316,7 +316,7 @@ class _Case:
 
     def can_be_evaluated_again(self) -> None:
         leaves = self.leaves()
-        ys = _tensors(self.call(self.op, leaves))
+        ys = [node_of(y) for y in _tensors(self.call(self.op, leaves))]
         if hasattr(self.op, "forward") and self.floating:
             for y in ys:
                 if y.op is None:
@@ -325,7 +325,8 @@ class _Case:
         ys = [y for y in ys if y.op is not None]
         if ys:
             again = evaluate(ys, self.by_leaf(ys, leaves, new))
-            fresh = [y for y in _tensors(self.call(self.op, self.leaves(new))) if y.op is not None]
+            others = self.leaves(new)
+            fresh = [y for y in _tensors(self.call(self.op, others)) if node_of(y).op is not None]
             self.same(
                 list(again),
                 fresh,
