@@ -443,10 +443,11 @@ def twice(x):
 
 
 thrice = op(vjp=(lambda g, y, x: 3 * g,))(lambda x: 3 * x)
+mine = op(vjp=(lambda g, y, x: g,), name="relu")(lambda x: x)
 
 
 def test_an_op_of_one_s_own_is_pickled_by_its_name_in_its_module():
-    assert pickle.loads(pickle.dumps([twice, thrice])) == [twice, thrice]
+    assert pickle.loads(pickle.dumps([twice, thrice, mine])) == [twice, thrice, mine]
 
     @op(vjp=(lambda g, y, x: g,))
     def inside(x):
