@@ -698,8 +698,11 @@ def test_what_a_function_made_of_ops_prints_is_the_derivative(name, text):
         assert printed.endswith(": none")
         return
     output = sum([np.sum(y) for y in outputs])
-    (expected,) = [g.numpy() for g in tg.grad(output, [sample.inputs[text]])]
-    symbol = sample.run(text)
+    gradient = tg.grad(output, sample.inputs[text], allow_unused=True)
+    if gradient is None:
+        assert printed.endswith(" = 0")
+        return
+    expected, symbol = gradient.numpy(), sample.run(text)
     np.testing.assert_allclose(symbol.value, expected, rtol=1e-12, atol=1e-12)
     if made.formulas is None and ": " not in printed:
         xs = {text: x.numpy() for text, x in sample.inputs.items()}

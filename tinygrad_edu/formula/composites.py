@@ -72,14 +72,15 @@ class CompositeSample:
 
 
 def draw_composite(function: Any) -> CompositeSample:
-    """A call of the function out of its examples: the first that is not empty."""
-    samples = list(_samples(function))
+    """A call of the function out of its examples: the first that is not empty. Whole numbers stand for floating ones where
+    all examples are of them, as those of sets are, in which equal floating numbers are a kink."""
+    samples = list(_samples(function, "f")) or list(_samples(function, "fi"))
     if not samples:
         raise ValueError(f"{function.name} has no example with arrays to draw a sample from")
     return samples[0]
 
 
-def _samples(function: Any) -> Iterator[CompositeSample]:
+def _samples(function: Any, kinds: str) -> Iterator[CompositeSample]:
     parameters = list(inspect.signature(function).parameters.values())
     for example in function.examples:
         args, settings = example.draw(np.random.default_rng(0), function.domains)
@@ -88,10 +89,10 @@ def _samples(function: Any) -> Iterator[CompositeSample]:
         def leaf(text: str, value: Any, inputs: dict[str, Tensor] = inputs) -> Any:
             """The argument with tensors for its arrays of numbers."""
             if isinstance(value, list):
-                return [leaf(indexed("x", len(inputs)) if _is_array(part) else text, part) for part in value]
-            if not _is_array(value):
+                return [leaf(indexed("x", len(inputs)) if _is_array(part, kinds) else text, part) for part in value]
+            if not _is_array(value, kinds):
                 return value
-            inputs[text] = Tensor(value, requires_grad=True)
+            inputs[text] = Tensor(value.astype(float), requires_grad=True)
             return inputs[text]
 
         several = parameters[0].kind is inspect.Parameter.VAR_POSITIONAL and len(args) > 1
@@ -112,8 +113,8 @@ def _samples(function: Any) -> Iterator[CompositeSample]:
             yield CompositeSample(inputs, outputs)
 
 
-def _is_array(value: Any) -> bool:
-    return isinstance(value, numpy.ndarray) and value.dtype.kind == "f"
+def _is_array(value: Any, kinds: str) -> bool:
+    return isinstance(value, numpy.ndarray) and value.dtype.kind in kinds
 
 
 def _has_named_rule(e: Expression) -> bool:
