@@ -401,9 +401,9 @@ def jacobian(f: Callable[..., Node], inputs: Any, create_graph: bool = False) ->
     y = _call(f, *xs)
     rows = []
     for index in np.ndindex(y.shape):
-        v = np.zeros_like(y._data)
-        v[index] = 1
-        rows.append(_grads_or_zeros(y, xs, v, create_graph))
+        with enable_grad():
+            chosen = y[index]  # a selection: what another row hangs on is absent from this one
+        rows.append(_grads_or_zeros(chosen, xs, None, create_graph))
     with recording(enabled=create_graph):
         columns = [
             np.reshape(np.stack(column), y.shape + x.shape) if rows else x._plain(np.zeros(y.shape + x.shape, x.dtype))

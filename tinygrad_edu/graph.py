@@ -450,6 +450,10 @@ def walk(
     `create_graph` the rules run on tensors, and so are recorded; without, on arrays. With `free`, each node lets go
     of its inputs once it has been read. `limits` are those of `limits_in(order)`, left out to have them found; without
     `hooks`, those of the nodes are not run.
+
+    What a selection dropped sends back nothing, even where its own derivative is ∞ or NaN: see `Presence`. On arrays
+    the walk first goes as if nothing could be ∞; if a NaN comes out, it goes again from the first selection on, and
+    follows what is present. Where it may not go twice, as rules are recorded or contributions shown, it does so at once.
     """
     if LIMITS and limits is None:
         limits = limits_in(order, 2 if create_graph else 1)
@@ -459,13 +463,38 @@ def walk(
     if RECORDING.get().anomaly:
         visit = _refuse_nan(visit)
     ours: set[Node] = set()  # totals that this walk allocated, and so may add to in place
-    while order:
+    presence: Any = None  # which elements of the nodes reached are present, once that is followed
+    selected = False  # whether a selection has been met
+    start: Any = None  # order and totals when it was, to go again from
+    again = False  # whether to, for a reason other than NaN
+    read: list[Node] = []  # since then, and to be freed
+    while order or start is not None:
+        if not order:
+            if not (again or any(map(square_is_nan, totals.values()))):
+                break
+            order += start[0]
+            totals.clear()
+            totals.update(start[1])
+            ours.clear()
+            presence, start = Presence(totals, create_graph), None
         node = order.pop()
         g = totals.pop(node, None)
         if g is None:
             continue
         op, extra = node.op, node._extra
+        if not selected and op is not None and op.drops:
+            selected = True
+            if create_graph or visit is not None:
+                presence = Presence({**totals, node: g}, create_graph)
+            else:
+                start = [*order, node], {x: t[:] if t.__class__ is list else t for x, t in totals.items()}
+                start[1][node] = g
+                ours.clear()
         if extra is not None and hooks:
+            if start is not None and extra.hooks:  # they are called once
+                again = True
+                order.clear()
+                continue
             g = extra.run_hooks(g, node, create_graph)
         if op is None or (keep and node in keep) or (extra is not None and extra.retains):
             totals[node] = g
@@ -478,6 +507,7 @@ def walk(
             y, xs = node._data, [x._data for x in inputs]
         if op.outputs is not None and not op.by_result:
             g = tuple([np.zeros(a.shape, a.dtype) if gi is None else gi for gi, a in zip(g, node._data, strict=True)])
+        part = None if presence is None else presence.of(node)
         try:
             for i, x in enumerate(inputs):
                 if x._requires_grad and (leads is None or x in leads):
@@ -485,6 +515,8 @@ def walk(
                     if rule is None:
                         continue
                     contribution = rule(g, y, *xs, **settings) if settings else rule(g, y, *xs)
+                    if presence is not None:
+                        contribution = presence.passed(contribution, node, i, rule, part, g, y, xs)
                     data = x._data
                     if contribution.dtype is not data.dtype or contribution.shape != data.shape:
                         if op.selects:
@@ -506,7 +538,23 @@ def walk(
             _explain_rule(error, node, i)
             raise
         if free:
-            node.inputs = FREED
+            if start is None:
+                node.inputs = FREED
+            else:
+                read.append(node)
+    for node in read:
+        node.inputs = FREED
+
+
+Presence: Any = None
+"""How to follow which elements are present, given the totals that all are present of, and whether
+the walk is recorded: `ops/presence.py` enters it here."""
+
+
+def square_is_nan(total: Any) -> bool:
+    """Whether an array of real numbers holds a NaN: if and only if Σ x² is NaN, one pass of the linear algebra library."""
+    square = np.vdot(total, total)
+    return bool(square != square)
 
 
 LIMITS: dict[int, weakref.ref[Node]] = {}

@@ -39,7 +39,7 @@ from dataclasses import dataclass, field
 from functools import partial, wraps
 from importlib import import_module
 from types import FunctionType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -63,6 +63,7 @@ from tinygrad_edu.tensor import Extra, Tensor, new_leaf
 
 Rule = Callable[..., Any]
 Domain = Callable[["np.random.Generator", tuple[int, ...]], Any]
+Presence = Literal["selects", "rectifies", "moves", "linear", "elementwise", "product", "ends"] | Callable[..., Any]
 
 OPS: dict[str, Op] = {}
 """Every declared op of the package, by name."""
@@ -198,6 +199,20 @@ class Op:
         `out` does not, and all else does.
     symmetric: the input is a matrix taken for symmetric, so forward may read either of xᵢⱼ and xⱼᵢ: the gradient is by
         both at once, and symmetric.
+    presence: which elements of an input are present, that is, reached by a path on which no selection dropped them, given
+        those of the result; what is absent sends nothing back, even where its own derivative is ∞ or NaN. One for all
+        inputs or a tuple of them:
+        "selects": where its rule has 0, it drops. Its rule maps what is present of y to what is present of x.
+        "rectifies": the same, by the sign of its input, as activations of every layer do. In a recorded walk what nothing
+            else dropped is present again before a product, or what else joins elements: to look for NaN there would cost
+            each layer of a replayed net a few percent.
+        "moves": elements, or adds them up. Its rule maps likewise, but drops nothing by itself.
+        "linear": an element of y hangs on those of the inputs at its own place, with a slope that is never ∞ or NaN.
+        "elementwise": the same, with any slope.
+        "product": y is linear in each input, y = B(a, b), with nonnegative factors before the products.
+        a function (present, i, *inputs, **settings) to a mask that broadcasts with input i: what hangs together is
+            present together.
+        "ends": an input is present if anything of y is. It is right of any op.
     analytic: the forward is complex-differentiable, so tests may judge it by a complex step.
     formulas: what `formula` prints for each input (the last for all further ones) where the rule is an algorithm rather
         than a formula: a sentence, "∂L/∂x = …", or the rule in its plainest form, a function like the rule itself, or
@@ -224,6 +239,7 @@ class Op:
         takes_out: bool = False,
         judges: bool | None = None,
         symmetric: bool = False,
+        presence: Presence | tuple[Presence, ...] = "ends",
         analytic: bool = False,
         formulas: Sequence[str | Rule | tuple[str, Rule] | None] | None = None,
         examples: Sequence[Example] = (),
@@ -262,6 +278,8 @@ class Op:
         self.takes_scratch = not isinstance(forward, np.ufunc) and "scratch" in inspect.signature(forward).parameters
         self.judges = not takes_out if judges is None else judges
         self.symmetric = symmetric
+        self.presence = presence
+        self.drops = not {"selects", "rectifies"}.isdisjoint(presence if isinstance(presence, tuple) else (presence,))
         self.analytic = analytic
         self.formulas = formulas
         self.examples = tuple(examples)
@@ -833,7 +851,7 @@ def _as_numpys(call: Call) -> Any:
     return called
 
 
-@op(symbol="item", vjp=(lambda g, y, x, *, index: g,), view=True, judges=False)
+@op(symbol="item", vjp=(lambda g, y, x, *, index: g,), presence="linear", view=True, judges=False)
 def item(x: Any, index: int) -> Any:
     """One of the results of an op that has several."""
     return x[index]

@@ -81,7 +81,7 @@ class _PrintedOp:
 
     def __init__(self, op: Any) -> None:
         self.name, self.outputs, self.broadcasts, self.selects = op.name, op.outputs, op.broadcasts, op.selects
-        self.op, self.by_result = op, False
+        self.op, self.by_result, self.drops = op, False, False
 
     @property
     def rules(self) -> _PrintedOp:

@@ -2,7 +2,7 @@
 
 At kinks the conventions are PyTorch's: the derivative of |x| at 0 is 0, of a step 0 everywhere; tied maxima share
 evenly. Where a function chooses between values, its rule *selects* gradients (`gate`, `np.where`) and never
-multiplies them by a mask: ∞ · 0 would be NaN.
+multiplies them by a mask: ∞ · 0 would be NaN. What it drops is absent from there on (see `presence`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 def step(function: Any, symbol: str, doc: str, **declaration: Any) -> Op:
     """A function that is constant between its jumps: its derivative is 0, also at them."""
-    return unary(function, symbol, lambda g, y, x: zero(g), doc, analytic=False, **declaration)
+    return unary(function, symbol, lambda g, y, x: zero(g), doc, presence="selects", analytic=False, **declaration)
 
 
 def question(function: Any, symbol: str, doc: str, examples: Any = PAIRS) -> Op:
@@ -53,6 +53,7 @@ rint = step(np.rint, "rint", "y = the nearest integer, of two the even one.")
 @op(
     symbol="round",
     vjp=(lambda g, y, x, *, decimals: zero(g),),
+    presence="selects",
     answers=(np.round, np.around),
     takes_out=True,
     examples=[example((3,)), example((2, 3), decimals=1), example((), 1), example((3,), decimals=-1)],
@@ -85,11 +86,11 @@ fabs = unary(
 )  # fmt: skip
 copysign = binary(
     np.copysign, "copysign", lambda g, y, a, b: g * np.sign(a) * np.copysign(1, b), lambda g, y, a, b: zero(g),
-    "y = |a| with the sign of b.", domain=nonzero, special=[at(0.0, -1.0, gradient=(0.0, 0.0))],
+    "y = |a| with the sign of b.", presence=("elementwise", "selects"), domain=nonzero, special=[at(0.0, -1.0, gradient=(0.0, 0.0))],
 )  # fmt: skip
 heaviside = binary(
     np.heaviside, "heaviside", lambda g, y, a, b: zero(g), lambda g, y, a, b: gate(g, a == 0),
-    "y = 0 for a < 0, b for a = 0, 1 for a > 0.", domain=nonzero, special=[at(0.0, 0.5, gradient=(0.0, 1.0))],
+    "y = 0 for a < 0, b for a = 0, 1 for a > 0.", presence="selects", domain=nonzero, special=[at(0.0, 0.5, gradient=(0.0, 1.0))],
 )  # fmt: skip
 
 
@@ -101,7 +102,13 @@ def _near(size: float) -> Domain:
 _QUOTIENTS = (_near(2.5), _near(1.0))  # a / b is not near an integer, where the remainder jumps
 
 floor_divide = binary(
-    np.floor_divide, "//", lambda g, y, a, b: zero(g), lambda g, y, a, b: zero(g), "y = ⌊a / b⌋.", domain=_QUOTIENTS
+    np.floor_divide,
+    "//",
+    lambda g, y, a, b: zero(g),
+    lambda g, y, a, b: zero(g),
+    "y = ⌊a / b⌋.",
+    presence="selects",
+    domain=_QUOTIENTS,
 )
 remainder = binary(
     np.remainder, "mod", lambda g, y, a, b: g, lambda g, y, a, b: -g * np.floor_divide(a, b),
@@ -140,15 +147,31 @@ _TIE = at(1.0, 1.0, gradient=(0.5, 0.5))
 _FIRST = at(1.0, 1.0, gradient=(1.0, 0.0))
 _NAN = at(math.nan, 1.0, gradient=(0.0, 1.0))
 
-maximum = binary(np.maximum, "max", _by_a, _by_b, "y = max(a, b). Ties share the gradient evenly.", special=[_TIE])
-minimum = binary(np.minimum, "min", _by_a, _by_b, "y = min(a, b). Ties share the gradient evenly.", special=[_TIE])
+maximum = binary(
+    np.maximum,
+    "max",
+    _by_a,
+    _by_b,
+    "y = max(a, b). Ties share the gradient evenly.",
+    presence="selects",
+    special=[_TIE],
+)
+minimum = binary(
+    np.minimum,
+    "min",
+    _by_a,
+    _by_b,
+    "y = min(a, b). Ties share the gradient evenly.",
+    presence="selects",
+    special=[_TIE],
+)
 fmax = binary(
     np.fmax, "fmax", lambda g, y, a, b: gate(g, a == y), lambda g, y, a, b: gate(g, a != y),
-    "y = max(a, b), but NaN only if both are. Of equals the first is chosen, as in PyTorch.", special=[_FIRST, _NAN],
+    "y = max(a, b), but NaN only if both are. Of equals the first is chosen, as in PyTorch.", presence="selects", special=[_FIRST, _NAN],
 )  # fmt: skip
 fmin = binary(
     np.fmin, "fmin", lambda g, y, a, b: gate(g, a == y), lambda g, y, a, b: gate(g, a != y),
-    "y = min(a, b), but NaN only if both are. Of equals the first is chosen, as in PyTorch.", special=[_FIRST, _NAN],
+    "y = min(a, b), but NaN only if both are. Of equals the first is chosen, as in PyTorch.", presence="selects", special=[_FIRST, _NAN],
 )  # fmt: skip
 
 
@@ -193,6 +216,7 @@ where = declare(
         name="where",
         symbol="where",
         vjp=(None, lambda g, y, c, a, b: gate(g, c), lambda g, y, c, a, b: gate(g, np.logical_not(c))),
+        presence="selects",
         answers=(np.where,),
         broadcasts=True,
         takes_out=True,
@@ -204,9 +228,9 @@ where = declare(
         ],
         doc="""y = a where the condition holds, else b. Without a and b, the indices at which it holds: np.nonzero.
 
-        The gradient goes to the branch taken, nothing at all to the other. A NaN made *inside* the other stays there,
-        though: at x = 0 the rule of √x turns the 0 that it is sent into 0 / 0. Make the argument safe as well:
-        `np.where(x > 0, np.sqrt(np.where(x > 0, x, 1)), 0)`.
+        The gradient goes to the branch taken, and nothing at all to the other nor out of it, whatever is computed there:
+        `np.where(x > 0, np.sqrt(x), 0)` has the derivative 0 at x = 0 and below. No second `where` has to keep the
+        argument of the root safe.
 
         >>> where(numpy.array([True, False]), numpy.array([1.0, 2.0]), 0.0)
         array([1., 0.])
@@ -237,6 +261,7 @@ def _bounds(
         lambda g, y, x, low, high: gate(g, (low == y) & (x != y) & (high != y)),
         lambda g, y, x, low, high: gate(g, (high == y) & (x != y)),
     ),
+    presence="selects",
     answers=(np.clip,),
     bind=_bounds,
     broadcasts=True,
@@ -279,6 +304,7 @@ def _replacements(
 @op(
     symbol="nan_to_num",
     vjp=(lambda g, y, x, *, nan, posinf, neginf: gate(g, np.isfinite(x)),),
+    presence="selects",
     answers=(np.nan_to_num,),
     bind=_replacements,
     takes_out=True,

@@ -18,6 +18,7 @@ def _diagonal_rule(g: Any, y: Any, x: Any, *, offset: int, axis1: int, axis2: in
 @op(
     symbol="diagonal",
     vjp=(_diagonal_rule,),
+    presence="selects",
     answers=(np.diagonal,),
     view=True,
     judges=False,
@@ -43,6 +44,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 @op(
     symbol="diag",
     vjp=(lambda g, y, d, *, shape, offset, axis1, axis2: np.diagonal(g, offset, axis1, axis2),),
+    presence="moves",
     takes_out=True,
     analytic=True,
     formulas=["∂L/∂x = diagonal(∂L/∂y)"],
@@ -131,6 +133,7 @@ def _clear(x: Any, k: int) -> None:
 @op(
     symbol="tril",
     vjp=(lambda g, y, x, *, k: np.tril(g, k),),
+    presence="selects",
     answers=(np.tril,),
     broadcasts=True,
     takes_out=True,
@@ -154,6 +157,7 @@ def tril(x: Any, k: int = 0, *, out: Any = None) -> Any:
 @op(
     symbol="triu",
     vjp=(lambda g, y, x, *, k: np.triu(g, k),),
+    presence="selects",
     answers=(np.triu,),
     broadcasts=True,
     takes_out=True,

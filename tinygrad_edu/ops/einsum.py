@@ -63,14 +63,29 @@ def _bind_einsum(*operands: Any, optimize: Any = None) -> tuple[tuple[Any, ...],
         equation = ",".join([_letters(labels) for labels in operands[1::2]])
         if len(operands) % 2:
             equation += "->" + _letters(operands[-1])
-    return tuple(arrays), {"equation": explicit(equation, *map(np.ndim, arrays))}
+    left, output = explicit(equation, *map(np.ndim, arrays)).split("->")
+    taken = [_on_the_diagonal(labels, x) for labels, x in zip(left.split(","), arrays, strict=True)]
+    return tuple([x for _, x in taken]), {"equation": ",".join([labels for labels, _ in taken]) + "->" + output}
+
+
+def _on_the_diagonal(labels: str, x: Any) -> tuple[str, Any]:
+    """x with a label that it repeats once alone: "ii" is the diagonal, and what is beside it is dropped.
+
+    Axes of different lengths stay, for NumPy to refuse.
+    """
+    for k, label in enumerate(labels):
+        first = labels.index(label)
+        if first < k and np.shape(x)[first] == np.shape(x)[k]:
+            others = labels[:first] + labels[first + 1 : k] + labels[k + 1 :]
+            return _on_the_diagonal(others + label, np.diagonal(x, 0, first, k))
+    return labels, x
 
 
 def _einsum_rule(i: int, g: Any, y: Any, *xs: Any, equation: str) -> Any:
     """∂L/∂xᵢ: the same sum, with ∂L/∂y in the place of xᵢ, and the output's labels exchanged with xᵢ's.
 
     A label of xᵢ alone was summed away (or the others were broadcast along it), so every place along it has the
-    same gradient: a factor 1. A label that xᵢ repeats was a diagonal, so there is no gradient beside it: a factor δ.
+    same gradient: a factor 1.
     """
     left, output = equation.split("->")
     inputs = left.split(",")
@@ -79,17 +94,10 @@ def _einsum_rule(i: int, g: Any, y: Any, *xs: Any, equation: str) -> Any:
     lengths: dict[str, int] = {}
     for part, factor in factors:
         lengths.update({s: n for s, n in zip(part, factor.shape, strict=True) if n != 1 or s not in lengths})
-    spare = [letter for letter in LETTERS if letter not in equation]
-    result = ""
     for label, n in zip(labels, x.shape, strict=True):
-        if label in result:
-            twin = spare.pop()
-            factors.append((label + twin, np.eye(n, dtype=g.dtype)))
-            label = twin
-        elif label not in lengths or lengths[label] == 1 != n:
+        if label not in lengths or lengths[label] == 1 != n:
             factors.append((label, np.ones(n, dtype=g.dtype)))
-        result += label
-    return np.einsum(",".join([part for part, _ in factors]) + "->" + result, *[factor for _, factor in factors])
+    return np.einsum(",".join([part for part, _ in factors]) + "->" + labels, *[factor for _, factor in factors])
 
 
 @functools.lru_cache
@@ -105,6 +113,7 @@ def _multiplications(equation: str, shapes: tuple[tuple[int, ...], ...]) -> int:
 @op(
     symbol=lambda *, equation: equation,
     vjp=_einsum_rule,
+    presence="product",
     bind=_bind_einsum,
     answers=(np.einsum,),
     broadcasts=True,

@@ -45,12 +45,13 @@ PAIRS = (example((3,), (3,)), example((2, 3), (3,)), example((2, 1), (4,)), exam
 
 def unary(function: Any, symbol: str, rule: Rule, doc: str, **declaration: Any) -> Op:
     """A function of one number; analytic unless it says otherwise."""
-    return ufunc(function, symbol, (rule,), doc, **{"analytic": True, "examples": SHAPES, **declaration})
+    usual = {"presence": "elementwise", "analytic": True, "examples": SHAPES}
+    return ufunc(function, symbol, (rule,), doc, **{**usual, **declaration})
 
 
 def binary(function: Any, symbol: str, by_a: Rule, by_b: Rule, doc: str, **declaration: Any) -> Op:
     """A function of two numbers, with its rule for each."""
-    return ufunc(function, symbol, (by_a, by_b), doc, **{"examples": PAIRS, **declaration})
+    return ufunc(function, symbol, (by_a, by_b), doc, **{"presence": "elementwise", "examples": PAIRS, **declaration})
 
 
 class _Constants(dict[Any, Any]):
@@ -75,6 +76,7 @@ ONE = _Constants(1)
 @op(
     symbol="0",
     vjp=(lambda g, y, x: zero(g),),  # type: ignore[has-type]  # it follows
+    presence="selects",
     takes_out=True,
     examples=SHAPES,
 )
@@ -90,12 +92,13 @@ def zero(x: Any, *, out: Any = None) -> Any:
     return out
 
 
-BITS = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
+BITS = {np.dtype(bool): np.dtype(bool), **{np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}}
 
 
 @op(
     symbol="gate",
     vjp=(lambda g, y, a, mask: gate(g, mask), None),  # type: ignore[has-type]  # it follows
+    presence="selects",
     broadcasts=True,
     takes_out=True,
     domain=real,
@@ -137,15 +140,17 @@ def gate(a: Any, mask: Any, *, out: Any = None) -> Any:
 # ---------------------------------------------------------------------------------------------------
 # Arithmetic
 
-add = binary(np.add, "+", lambda g, y, a, b: g, lambda g, y, a, b: g, "y = a + b.", analytic=True)
-subtract = binary(np.subtract, "−", lambda g, y, a, b: g, lambda g, y, a, b: -g, "y = a − b.", analytic=True)
+add = binary(np.add, "+", lambda g, y, a, b: g, lambda g, y, a, b: g, "y = a + b.", presence="linear", analytic=True)
+subtract = binary(
+    np.subtract, "−", lambda g, y, a, b: g, lambda g, y, a, b: -g, "y = a − b.", presence="linear", analytic=True
+)
 multiply = binary(np.multiply, "×", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, "y = a·b.", analytic=True)
 divide = binary(
     np.divide, "/", lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b, "y = a / b.",
     analytic=True, domain=(real, nonzero),
 )  # fmt: skip
-negative = unary(np.negative, "−", lambda g, y, x: -g, "y = −x.")
-positive = unary(np.positive, "+", lambda g, y, x: g, "y = +x, a copy.")
+negative = unary(np.negative, "−", lambda g, y, x: -g, "y = −x.", presence="linear")
+positive = unary(np.positive, "+", lambda g, y, x: g, "y = +x, a copy.", presence="linear")
 reciprocal = unary(np.reciprocal, "/", lambda g, y, x: -g * y * y, "y = 1 / x.", domain=nonzero)
 square = unary(np.square, "^2", lambda g, y, x: g * 2 * x, "y = x².")
 sqrt = unary(
@@ -193,6 +198,7 @@ def _power_rule(g: Any, y: Any, x: Any, *, exponent: Any) -> Any:
     symbol=lambda exponent: f"^{exponent}".replace("-", "−"),
     vjp=(_power_rule,),
     formulas=["∂L/∂x = ∂L/∂y ⊙ n·xⁿ⁻¹"],
+    presence="elementwise",
     takes_out=True,
     analytic=True,
     domain=above_zero,
@@ -244,6 +250,7 @@ power = declare(
             lambda g, y, a, b: g * agreed(b * power_log(a, b - 1, 0), (a == 0) & (b == 0)),  # type: ignore[has-type]  # it follows
             lambda g, y, a, b: g * agreed(power_log(a, b, 1), (a == 0) & (b == 0)),  # type: ignore[has-type]  # it follows
         ),
+        presence="elementwise",
         answers=(np.power,),
         broadcasts=True,
         takes_out=True,
@@ -326,6 +333,7 @@ log1p = unary(np.log1p, "log1p", lambda g, y, x: g / (1 + x), "y = ln(1 + x), ex
 @op(
     symbol="sigmoid",
     vjp=(lambda g, y, x: g * y * (1 - y),),
+    presence="elementwise",
     takes_out=True,
     analytic=True,
     examples=SHAPES,
@@ -383,11 +391,11 @@ arccosh = unary(
 arctanh = unary(np.arctanh, "arctanh", lambda g, y, x: g / (1 - x * x), "tanh y = x.", domain=unit)
 deg2rad = unary(
     np.deg2rad, "deg2rad", lambda g, y, x: g * (math.pi / 180), "y = π x / 180: degrees to radians.",
-    analytic=False, answers=(np.deg2rad, np.radians),
+    presence="linear", analytic=False, answers=(np.deg2rad, np.radians),
 )  # fmt: skip
 rad2deg = unary(
     np.rad2deg, "rad2deg", lambda g, y, x: g * (180 / math.pi), "y = 180 x / π: radians to degrees.",
-    analytic=False, answers=(np.rad2deg, np.degrees),
+    presence="linear", analytic=False, answers=(np.rad2deg, np.degrees),
 )  # fmt: skip
 
 
@@ -410,6 +418,7 @@ arctan2 = binary(
 @op(
     symbol="sinc",
     vjp=(lambda g, y, x: g * sinc_derivative(x, 1),),  # type: ignore[has-type]  # it follows
+    presence="elementwise",
     answers=(np.sinc,),
     judges=False,
     formulas=[lambda g, y, x: g * (np.cos(math.pi * x) - y) / x],
@@ -428,6 +437,7 @@ def sinc(x: Any) -> Any:
 @op(
     symbol=lambda order: f"sinc⁽{order}⁾",
     vjp=(lambda g, y, x, *, order: g * sinc_derivative(x, order + 1),),  # type: ignore[has-type]  # it follows
+    presence="elementwise",
     judges=False,
     examples=[example((3,), 1), example((2, 3), 2), example((), 3)],
     special=[at(0.0, gradient=math.pi**2 * -(1 / 3), order=1), at(0.0, gradient=0.0, order=2)],
@@ -459,7 +469,7 @@ def sinc_derivative(x: Any, order: int) -> Any:
 # Copies, types and complex numbers
 
 
-@op(symbol="copy", vjp=(lambda g, y, x: g,), answers=(np.copy,), takes_out=True, examples=SHAPES)
+@op(symbol="copy", vjp=(lambda g, y, x: g,), answers=(np.copy,), presence="linear", takes_out=True, examples=SHAPES)
 def copy(x: Any, *, out: Any = None) -> Any:
     """y = x, in memory of its own.
 
@@ -475,6 +485,7 @@ def copy(x: Any, *, out: Any = None) -> Any:
 @op(
     symbol=lambda dtype: str(dtype),
     vjp=(lambda g, y, x, *, dtype: np.astype(g, x.dtype),),
+    presence="linear",
     answers=(np.astype,),
     bind=lambda x, dtype, copy=True: ((x,), {"dtype": np.dtype(dtype)}),
     takes_out=True,
@@ -500,5 +511,10 @@ def astype(x: Any, dtype: Any, *, out: Any = None) -> Any:
 
 
 conjugate = unary(
-    np.conjugate, "conj", lambda g, y, x: np.conjugate(g), "y = x*, the complex conjugate.", analytic=False
+    np.conjugate,
+    "conj",
+    lambda g, y, x: np.conjugate(g),
+    "y = x*, the complex conjugate.",
+    presence="linear",
+    analytic=False,
 )

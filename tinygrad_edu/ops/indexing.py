@@ -121,6 +121,7 @@ _INDICES = [
 @op(
     symbol=lambda *, key: key_text(key),
     vjp=_getitem_rule,
+    presence="selects",
     bind=_bind_getitem,
     answers=(operator.getitem,),
     view=True,
@@ -191,6 +192,7 @@ def _add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) 
 @op(
     symbol=lambda *, key, shape: key_text(key) + "+=",
     vjp=lambda i, g, y, values, *arrays, key, shape: g[index_of(key, arrays)],
+    presence="moves",
     bind=lambda values, *arrays, key, shape: ((values, *arrays), {"key": key, "shape": shape}),
     takes_out=True,
     judges=True,
@@ -245,6 +247,7 @@ _WRITES = [
 @op(
     symbol=lambda *, key: key_text(key) + "+=",
     vjp=lambda i, g, y, x, values, *arrays, key: g if i == 0 else getitem(g, index_of(key, arrays)),
+    presence="moves",
     bind=lambda x, index, values: _bind_writing(x, index, values),
     broadcasts=True,
     takes_out=True,
@@ -268,7 +271,7 @@ def scatter_add(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...], out: An
 def _index_update_rule(i: int, g: Any, y: Any, x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
     index = index_of(key, arrays)
     if i == 0:
-        return index_update(g, index, 0)
+        return index_update(g, index, False)  # 0, of any type
     chosen = getitem(g, index)
     if _repeats(arrays):
         chosen = np.where(last_written(*arrays, key=key, shape=x.shape), chosen, 0)
@@ -279,6 +282,7 @@ def _index_update_rule(i: int, g: Any, y: Any, x: Any, values: Any, *arrays: Any
 @op(
     symbol=lambda *, key: key_text(key) + "=",
     vjp=_index_update_rule,
+    presence="selects",
     bind=_bind_writing,
     broadcasts=True,
     takes_out=True,

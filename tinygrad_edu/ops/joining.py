@@ -40,6 +40,7 @@ def _part(i: int, xs: Sequence[Any], axis: int) -> tuple[slice, ...]:
 @op(
     symbol="concat",
     vjp=lambda i, g, y, *xs, axis: g[_part(i, xs, axis)],
+    presence="moves",
     answers=(np.concatenate, np.concat),
     bind=_bind_joined,
     takes_out=True,
@@ -74,6 +75,7 @@ concat = concatenate
 @op(
     symbol="stack",
     vjp=lambda i, g, y, *xs, axis: g[(slice(None),) * (axis % y.ndim) + (i,)],
+    presence="moves",
     answers=(np.stack,),
     bind=_bind_joined,
     takes_out=True,
@@ -226,6 +228,7 @@ def _cuts(x: Any, indices: Any, axis: int, *, equal: bool) -> tuple[int, ...]:
 @op(
     symbol="split",
     vjp=(lambda g, y, x, *, indices, axis: np.concatenate(g, axis),),
+    presence="selects",
     answers=(np.split,),
     bind=lambda x, indices_or_sections, axis=0: (
         (x,),
@@ -328,6 +331,7 @@ def dsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
 @op(
     symbol="unstack",
     vjp=(lambda g, y, x, *, axis: np.stack(g, axis),),
+    presence="selects",
     answers=(np.unstack,),
     bind=lambda x, *, axis=0: ((x,), {"axis": index(axis)}),
     outputs=sys.maxsize,
@@ -403,6 +407,7 @@ def _inside(x: Any, pad_width: Any) -> tuple[slice, ...]:
 @op(
     symbol="pad",
     vjp=(lambda g, y, x, *, pad_width, constant_values: g[_inside(x, pad_width)],),
+    presence="moves",
     takes_out=True,
     analytic=True,
     bind=_bind_pad,

@@ -70,9 +70,16 @@ def _plainly(g: Any, y: Any, x: Any, t: Any, *, reduction: str, ignore_index: in
     return g_row * (softmax(x) - one_hot(t, x.shape[1])) / (x.shape[0] if reduction == "mean" else 1)
 
 
+def _present_rows(present: Any, i: int, x: Any, t: Any, *, reduction: str, ignore_index: int) -> Any:
+    """The rows of the logits whose loss, or whose slope, is present."""
+    losses, slopes, _ = present
+    return (losses | np.any(slopes, axis=0))[:, None]
+
+
 @op(
     symbol="cross-entropy",
     vjp=((_by_loss, _by_slope, None), None),
+    presence=_present_rows,
     outputs=1,
     takes_out=True,
     judges=True,
@@ -146,6 +153,7 @@ def softmax_cross_entropy(
 @op(
     symbol="×",
     vjp=(lambda g, y, w, x: g * x, lambda g, y, w, x: g * w),
+    presence="elementwise",
     broadcasts=True,
     takes_out=True,
     domain=(interval(0.1, 1.0), interval(-3.0, -0.1)),
@@ -168,6 +176,7 @@ _UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
 @op(
     symbol="cross-entropy",
     vjp=(lambda g, y, x, t: g * (sigmoid(x) - t), lambda g, y, x, t: -g * x),
+    presence="elementwise",
     broadcasts=True,
     takes_out=True,
     domain=(real, interval(0.0, 1.0)),
@@ -210,6 +219,7 @@ def _if_of(x: Any, scratch: Any) -> Any:
         lambda g, y, p, t: g * (p - t) / np.maximum(p * (1 - p), 1e-12),
         lambda g, y, p, t: g * (np.maximum(np.log1p(-p), -100) - np.maximum(np.log(p), -100)),
     ),
+    presence="elementwise",
     broadcasts=True,
     takes_out=True,
     judges=True,

@@ -15,6 +15,7 @@ import numpy
 from tinygrad_edu.op import at, example, nonzero, op
 from tinygrad_edu.ops.elementwise import SHAPES, ZERO, gate, sigmoid
 from tinygrad_edu.ops.precision import in_float32
+from tinygrad_edu.ops.reductions import along_axis
 from tinygrad_edu.ops.shaping import floating
 
 __all__ = [
@@ -31,6 +32,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 @op(
     symbol="ReLU",
     vjp=(lambda g, y, x: gate(g, y > 0),),  # y > 0 where x > 0, and then no one needs x any more
+    presence="rectifies",
     formulas=[lambda g, y, x: gate(g, x > 0)],
     takes_out=True,
     domain=nonzero,
@@ -49,6 +51,7 @@ def relu(x: Any, *, out: Any = None) -> Any:
 @op(
     symbol="leaky ReLU",
     vjp=(lambda g, y, x, *, negative_slope: np.where(x > 0, g, g * negative_slope),),
+    presence="rectifies",
     takes_out=True,
     domain=nonzero,
     examples=[*SHAPES, *[example((3,), slope) for slope in (0.2, 0.0, 1.5, -0.5)]],
@@ -71,6 +74,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01, *, out: Any = None) -> Any:
 @op(
     symbol="ELU",
     vjp=(lambda g, y, x, *, alpha: np.where(x > 0, g, g * (y + alpha)),),
+    presence="elementwise",
     takes_out=True,
     domain=nonzero,
     examples=[*SHAPES, example((3,), 0.5), example((3,), 2.0), example((3,), -1.0)],
@@ -104,7 +108,7 @@ def _silu_rule(g: Any, y: Any, x: Any) -> Any:
     return g * (s + y * (1 - s))
 
 
-@op(symbol="SiLU", vjp=(_silu_rule,), analytic=True, takes_out=True, examples=SHAPES)
+@op(symbol="SiLU", vjp=(_silu_rule,), analytic=True, presence="elementwise", takes_out=True, examples=SHAPES)
 def silu(x: Any, *, out: Any = None) -> Any:
     """y = x·sigmoid(x), also called swish.
 
@@ -135,6 +139,7 @@ def _tail_polynomial(degree: int) -> list[float]:
 @op(
     symbol="Φ",
     vjp=(lambda g, y, x: g * (np.exp(x * x * -0.5) * math.sqrt(0.5 / math.pi)),),
+    presence="elementwise",
     takes_out=True,
     examples=[*SHAPES, example((20,))],
 )
@@ -192,6 +197,7 @@ def _gelu_settings(x: Any, approximate: str = "none") -> tuple[tuple[Any, ...], 
 @op(
     symbol="GELU",
     vjp=(_gelu_rule,),
+    presence="elementwise",
     bind=_gelu_settings,
     takes_out=True,
     examples=[*SHAPES, example((3,), "tanh"), example((2, 3), approximate="tanh")],
@@ -218,7 +224,7 @@ def gelu(x: Any, approximate: str = "none", *, out: Any = None, scratch: Any = N
 # Logarithms of sums of exponentials
 
 
-@op(symbol="softplus", vjp=(lambda g, y, x: g * sigmoid(x),), takes_out=True, examples=SHAPES)
+@op(symbol="softplus", vjp=(lambda g, y, x: g * sigmoid(x),), presence="elementwise", takes_out=True, examples=SHAPES)
 def softplus(x: Any, *, out: Any = None) -> Any:
     """y = ln(1 + eˣ), a smooth max(x, 0).
 
@@ -228,7 +234,9 @@ def softplus(x: Any, *, out: Any = None) -> Any:
     return np.logaddexp(floating(x), 0, out=out)
 
 
-@op(symbol="logsigmoid", vjp=(lambda g, y, x: g * sigmoid(-x),), takes_out=True, examples=SHAPES)
+@op(
+    symbol="logsigmoid", vjp=(lambda g, y, x: g * sigmoid(-x),), presence="elementwise", takes_out=True, examples=SHAPES
+)
 def logsigmoid(x: Any, *, out: Any = None) -> Any:
     """y = ln sigmoid(x) = −ln(1 + e⁻ˣ), finite where sigmoid is 0.
 
@@ -273,6 +281,7 @@ _AXES = [
 @op(
     symbol="softmax",
     vjp=(in_float32(lambda g, y, x, *, axis: y * (g - np.add.reduce(g * y, axis=axis, keepdims=True))),),
+    presence=along_axis,
     takes_out=True,
     examples=_AXES,
 )
@@ -291,6 +300,7 @@ def softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
 @op(
     symbol="log softmax",
     vjp=(in_float32(lambda g, y, x, *, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True)),),
+    presence=along_axis,
     takes_out=True,
     examples=_AXES,
 )

@@ -18,7 +18,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tinygrad_edu.op import at, composite, example, nonzero, op, spread
 from tinygrad_edu.ops.agreed import over, times_over
 from tinygrad_edu.ops.precision import in_float32
-from tinygrad_edu.ops.reductions import AXES, EMPTY, kept
+from tinygrad_edu.ops.reductions import AXES, EMPTY, along_axis, kept
 from tinygrad_edu.ops.shaping import array, floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -36,6 +36,7 @@ def _magnitudes(x: Any) -> Any:
 @op(
     symbol="‖·‖",
     vjp=(in_float32(lambda g, y, x, *, axis, keepdims: kept(times_over(g, 1, y), x, axis) * x),),
+    presence=along_axis,
     takes_out=True,
     formulas=[lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * x / kept(y, x, axis)],
     examples=[*[e for e in AXES if e.settings.get("axis") != () and e.args != ((),)], *EMPTY],

@@ -79,6 +79,7 @@ matmul = ufunc(
         lambda g, y, a, b: a.T @ g if a.ndim == 2 and b.ndim == 2 else _matmul_by_b(g, a, b),
     ),
     formulas=[_plainly_by_a, _plainly_by_b],
+    presence="product",
     answers=(np.matmul, np.linalg.matmul),
     analytic=True,
     advice=_matmul_advice,
@@ -113,6 +114,7 @@ matmul = ufunc(
 @op(
     symbol="dot",
     vjp=(lambda g, y, a, b: g[..., None] * b, lambda g, y, a, b: g[..., None] * a),
+    presence="product",
     bind=lambda a, b, axis=-1: ((a, b) if axis == -1 else (np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)), {}),
     answers=(np.vecdot, np.linalg.vecdot),
     broadcasts=True,
@@ -298,6 +300,7 @@ def _tensordot_by_b(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
         "∂L/∂a = Σ ∂L/∂y ⊙ b over the axes that y has from b",
         "∂L/∂b = Σ ∂L/∂y ⊙ a over the axes that y has from a",
     ],
+    presence="product",
     bind=_bind_tensordot,
     answers=(np.tensordot, np.linalg.tensordot),
     judges=False,

@@ -48,6 +48,11 @@ def kept(y: Any, x: Any, axis: Any) -> Any:
     return y if axis is None or y.ndim == x.ndim else expand_dims(y, axis)
 
 
+def along_axis(present: Any, i: int, x: Any, *, axis: Any, **_: Any) -> Any:
+    """What is present of x, where all along the axis hangs together: whatever meets anything present of the result."""
+    return np.any(kept(present, x, axis), axis=axis, keepdims=True)
+
+
 def count(x: Any, y: Any) -> int:
     """n, how many elements of x go into one of y."""
     return x.size // y.size if y.size else 1
@@ -66,6 +71,7 @@ def _share(g: Any, n: int) -> Any:
 @op(
     symbol="Σ",
     vjp=(lambda g, y, x, **axes: expand(g, shape=x.shape, **axes),),  # type: ignore[has-type]  # it follows
+    presence="moves",
     answers=(np.sum, (np.add, "reduce")),
     analytic=True,
     takes_out=True,
@@ -85,6 +91,7 @@ def sum(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
 @op(
     symbol="expand",
     vjp=(lambda g, y, x, *, shape, axis, keepdims: np.sum(g, axis=axis, keepdims=keepdims),),
+    presence="moves",
     view=True,
     takes_out=True,
     analytic=True,
@@ -128,6 +135,7 @@ def _ones(n: int, dtype: Any) -> Any:
 @op(
     symbol="Σ",
     vjp=(lambda g, y, x: expand(g, shape=x.shape, axis=(0, *range(2, x.ndim))),),
+    presence="moves",
     takes_out=True,
     analytic=True,
     examples=[example((4, 3)), example((1, 2)), example((2, 3, 4)), example((2, 2, 3, 2)), example((0, 2))],
@@ -159,6 +167,7 @@ graph.sum_rows = channel_sum
     vjp=(
         lambda g, y, x, *, axis, keepdims: expand(_share(g, count(x, y)), shape=x.shape, axis=axis, keepdims=keepdims),
     ),
+    presence="moves",
     answers=(np.mean,),
     takes_out=True,
     analytic=True,
@@ -226,6 +235,7 @@ _others = Op(  # what the rule of a product is printed with
             kept(g, x, axis) * back_in_place(_product_of_others(in_a_row(x, axis)), x, axis)
         ),
     ),
+    presence=along_axis,
     answers=(np.prod, (np.multiply, "reduce")),
     takes_out=True,
     analytic=True,
@@ -276,6 +286,7 @@ def _shared(extreme: Any, g: Any, x: Any, axis: Any) -> Any:
 @op(
     symbol="max",
     vjp=(_share_with_nan,),
+    presence="selects",
     answers=(np.max, np.amax, (np.maximum, "reduce")),
     takes_out=True,
     formulas=[share_evenly],
@@ -299,6 +310,7 @@ def max(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
 @op(
     symbol="min",
     vjp=(_share_with_nan,),
+    presence="selects",
     answers=(np.min, np.amin, (np.minimum, "reduce")),
     takes_out=True,
     formulas=[share_evenly],
@@ -436,6 +448,7 @@ SPREADS = (
             )
         ),
     ),
+    presence=along_axis,
     answers=(np.var,),
     bind=_bind_spread,
     takes_out=True,
@@ -483,6 +496,7 @@ def var(
             )
         ),
     ),
+    presence=along_axis,
     answers=(np.std,),
     bind=_bind_spread,
     takes_out=True,
@@ -530,6 +544,7 @@ def _by_logsumexp(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
 @op(
     symbol="logsumexp",
     vjp=(_by_logsumexp,),
+    presence=along_axis,
     takes_out=True,
     analytic=True,
     formulas=[lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * np.exp(x - kept(y, x, axis))],

@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.op import composite, example, op
-from tinygrad_edu.ops.reductions import product_before
+from tinygrad_edu.ops.reductions import along_axis, product_before
 from tinygrad_edu.ops.shaping import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -46,6 +46,7 @@ RUNNING = (
     symbol="cumsum",
     vjp=(lambda g, y, x, *, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis),),
     answers=(np.cumsum, (np.add, "accumulate")),
+    presence="moves",
     bind=_bind_running,
     takes_out=True,
     analytic=True,
@@ -124,6 +125,7 @@ def _by_cumprod(g: Any, y: Any, x: Any, *, axis: int) -> Any:
     symbol="cumprod",
     vjp=(_by_cumprod,),
     answers=(np.cumprod, (np.multiply, "accumulate")),
+    presence=along_axis,
     bind=_bind_running,
     takes_out=True,
     analytic=True,

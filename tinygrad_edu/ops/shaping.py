@@ -62,6 +62,7 @@ def _rows_first(name: str, order: str) -> None:
 @op(
     symbol="reshape",
     vjp=(lambda g, y, x, *, shape: np.reshape(g, x.shape),),
+    presence="moves",
     answers=(np.reshape,),
     bind=_bind_reshape,
     view=True,
@@ -109,6 +110,7 @@ def ravel(x: Any, order: str = "C") -> Any:
 @op(
     symbol="expand dims",
     vjp=(lambda g, y, x, *, axis: np.reshape(g, x.shape),),
+    presence="moves",
     answers=(np.expand_dims,),
     view=True,
     judges=False,
@@ -138,6 +140,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
 @op(
     symbol="squeeze",
     vjp=(lambda g, y, x, *, axis: np.reshape(g, x.shape),),
+    presence="moves",
     answers=(np.squeeze,),
     view=True,
     judges=False,
@@ -223,6 +226,7 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
 @op(
     symbol=lambda *, axes: "ᵀ" if axes is None else "transpose",
     vjp=(lambda g, y, x, *, axes: g.T if axes is None else np.transpose(g, _inverse(axes)),),
+    presence="moves",
     answers=(np.transpose, np.permute_dims),
     view=True,
     judges=False,
@@ -253,6 +257,7 @@ permute = permute_dims = transpose
 @op(
     symbol="ᵀ",
     vjp=(lambda g, y, x: g.mT,),
+    presence="moves",
     answers=(np.matrix_transpose, np.linalg.matrix_transpose),
     view=True,
     judges=False,
@@ -272,6 +277,7 @@ def matrix_transpose(x: Any) -> Any:
 @op(
     symbol="swap axes",
     vjp=(lambda g, y, x, *, axis1, axis2: np.swapaxes(g, axis1, axis2),),
+    presence="moves",
     answers=(np.swapaxes,),
     view=True,
     judges=False,
@@ -291,6 +297,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 @op(
     symbol="move axis",
     vjp=(lambda g, y, x, *, source, destination: np.moveaxis(g, destination, source),),
+    presence="moves",
     answers=(np.moveaxis,),
     view=True,
     judges=False,
@@ -333,6 +340,7 @@ def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
 @op(
     symbol="flip",
     vjp=(lambda g, y, x, *, axis: np.flip(g, axis),),
+    presence="moves",
     answers=(np.flip,),
     view=True,
     judges=False,
@@ -409,6 +417,7 @@ def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
 @op(
     symbol="roll",
     vjp=(lambda g, y, x, *, shift, axis: np.roll(g, _opposite(shift), axis),),
+    presence="moves",
     answers=(np.roll,),
     takes_out=True,
     analytic=True,
@@ -462,6 +471,7 @@ def _opposite(shift: Any) -> Any:
 @op(
     symbol="broadcast",
     vjp=(lambda g, y, x, *, shape: g,),  # the engine sums over the axes of which there was one
+    presence="moves",
     answers=(np.broadcast_to,),
     broadcasts=True,
     view=True,

@@ -25,6 +25,7 @@ def _bind_sort(
 @op(
     symbol="sort",
     vjp=(lambda g, y, x, *, axis: np.take_along_axis(g[0], np.argsort(y[1], axis), axis),),
+    presence="moves",
     bind=_bind_sort,
     outputs=1,
     answers=(np.sort,),
@@ -84,6 +85,7 @@ def argsort(x: Any, axis: int | None, kind: Any, stable: Any) -> Any:
 @op(
     symbol="partition",
     vjp=(lambda g, y, x, *, kth, axis: np.take_along_axis(g[0], np.argsort(y[1], axis), axis),),
+    presence="moves",
     bind=lambda x, kth, axis=-1: (
         (np.ravel(x) if axis is None else x,),
         {"kth": tuple(kth) if np.ndim(kth) else int(kth), "axis": -1 if axis is None else axis},

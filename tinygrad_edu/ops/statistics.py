@@ -125,6 +125,7 @@ RANKED = (*AXES, example((4,)), example((3, 4), axis=1))
 @op(
     symbol="median",
     vjp=(lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * rank_weights(x, axis, 0.5),),
+    presence="selects",
     answers=(np.median,),
     judges=False,
     domain=spread,
@@ -149,6 +150,7 @@ def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 @op(
     symbol="median",
     vjp=(lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * rank_weights(x, axis, 0.5),),
+    presence="selects",
     answers=(np.nanmedian,),
     judges=False,
     domain=spread,
@@ -168,6 +170,7 @@ def nanmedian(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 @op(
     symbol=lambda *, q, **_: f"quantile {q:g}",
     vjp=(lambda g, y, x, *, q, axis, method, keepdims, skip_nan: kept(g, x, axis) * rank_weights(x, axis, q, method),),
+    presence="selects",
     judges=False,
     domain=spread,
     formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h the rank asked for"],
@@ -317,6 +320,7 @@ def nanpercentile(
 @op(
     symbol="nanmax",
     vjp=(share_evenly,),
+    presence="selects",
     answers=(np.nanmax, (np.fmax, "reduce")),
     takes_out=True,
     domain=spread,
@@ -335,6 +339,7 @@ def nanmax(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None)
 @op(
     symbol="nanmin",
     vjp=(share_evenly,),
+    presence="selects",
     answers=(np.nanmin, (np.fmin, "reduce")),
     takes_out=True,
     domain=spread,

@@ -18,7 +18,7 @@ import numpy as np
 
 from tinygrad_edu.autograd import evaluate, grad
 from tinygrad_edu.graph import no_grad, node_of, topological, tracing, unbroadcast
-from tinygrad_edu.op import Example
+from tinygrad_edu.op import Example, Op
 from tinygrad_edu.tensor import Tensor
 from tinygrad_edu.testing.gradcheck import (
     AtKink,
@@ -39,7 +39,7 @@ def check_op(op: Any, *, rng: int | np.random.Generator = 0, order: int = 2) -> 
     keep shape and dtype, write into nothing and return memory of their own; that arrays give arrays; that it is
     recorded, can be evaluated again on new values, and records nothing under `no_grad`; that broadcasting,
     empty, 0-d, strided and reversed arrays go through; that `takes_out`, `view` and `refuses` are true; that the
-    examples set each setting off its default.
+    examples set each setting off its default; that its `presence` is what it declares.
 
     Raises CheckError (GradientError where a derivative is wrong), naming the op, the example and what to look at;
     ValueError for an op without examples.
@@ -93,6 +93,7 @@ class _Case:
         self.floating = [i for i, a in enumerate(self.arrays) if a.dtype.kind == "f"]
         self.names = _input_names(op, self.args)
         self.judged = self.shares = False  # by NumPy; memory with the first input
+        self.presence = getattr(op, "presence", "ends")  # nothing is said of a composite
         self.symmetric = False  # whether a matrix is taken for symmetric
 
     def check(self, order: int) -> Report:
@@ -124,6 +125,8 @@ class _Case:
             self.one_tensor_may_be_used_twice()
             self.gradients_do_not_depend_on_layout()
             self.broadcasting_is_undone()
+            self.what_is_absent_sends_nothing()
+            self.what_it_drops_is_absent()
         elif self.floating and self.floats_out():
             self.slopes_are_zero()
         self.empty_and_0d_go_through()
@@ -240,6 +243,107 @@ class _Case:
             for part in value._data if isinstance(value._data, tuple) else [value._data]:
                 if _share(result, part) and not any(_share(result, gi) for gi in _flatten(g)):
                     self.fail(f"{rule} returned the memory of {what}; return a new array (g * 1, np.copy)")
+
+    # -- what it makes of presence --------------------------------------------------------------------
+
+    def what_is_absent_sends_nothing(self) -> None:
+        """With elements of the results dropped, what those alone hang on may be NaN, and nobody notices.
+
+        Which elements of the inputs these are is found by trying, not from what is declared.
+        """
+        kinds = self.presence
+        shapes = [y.shape for y in _tensors(self.call(self.op, self.leaves())) if y._requires_grad]
+        for share in (0.0,) if "ends" in (kinds if isinstance(kinds, tuple) else (kinds,)) else (0.0, 0.5, 0.8):
+            present = [self.rng.random(shape) < share for shape in shapes]
+            spoiled = self.spoiled_where_absent(present)
+            vs = [self.rng.standard_normal(shape) for shape in shapes]
+            us = [self.rng.standard_normal(self.arrays[i].shape) for i in self.floating]
+            expected = self.slopes_of_present(self.arrays, present, vs, us, recorded=False)
+            try:
+                self.slopes_of_present(spoiled, present, vs, us, recorded=False)
+            except np.linalg.LinAlgError:  # LAPACK refuses NaN
+                spoiled = self.arrays
+            for arrays, recorded in ((self.arrays, True), (spoiled, False), (spoiled, True)):
+                got = self.slopes_of_present(arrays, present, vs, us, recorded=recorded)
+                self.same(
+                    got,
+                    expected,
+                    f"where parts of the result are dropped{' and what they hang on is NaN' * (arrays is spoiled)}, "
+                    f"its gradient{', recorded,' * recorded}",
+                    "with finite numbers it",
+                    hint=f'; it is declared presence={kinds!r}, which "ends" would be in any case',
+                )
+
+    def spoiled_where_absent(self, present: Sequence[Any]) -> list[Any]:
+        """The arrays, with NaN wherever that leaves the present elements of the results as they are.
+
+        Where an op says itself what hangs together, only where that is absent.
+        """
+        arrays = [np.array(a) for a in self.arrays]
+        shown = self.shown(arrays, present)
+        absent = [np.ones(a.shape, bool) for a in arrays]
+        if callable(self.presence):
+            leaves = self.leaves()
+            given = [_steep(x) if i in self.floating else x for i, x in enumerate(leaves)]
+            ys = [y for y in _tensors(self.call(self.op, given)) if y._requires_grad]
+            chosen = [np.where(mask, y, 0) for y, mask in zip(ys, present, strict=True)]
+            slopes = grad(chosen, [leaves[i] for i in self.floating], [np.ones(y.shape) for y in ys])
+            for i, slope in zip(self.floating, slopes, strict=True):
+                absent[i] = slope._data == 0
+        for i in self.floating:
+            for index in zip(*np.nonzero(np.atleast_1d(absent[i])), strict=True):
+                index = index[: arrays[i].ndim]
+                before, arrays[i][index] = arrays[i][index], np.nan
+                try:
+                    alike = all(map(np.array_equal, self.shown(arrays, present), shown))
+                except Exception:  # NumPy refuses NaN
+                    alike = False
+                if not alike:
+                    arrays[i][index] = before
+        return arrays
+
+    def shown(self, arrays: Sequence[Any], present: Sequence[Any]) -> list[Any]:
+        """The present elements of the results, those that have a derivative."""
+        ys = [y for y in _tensors(self.call(self.op, self.leaves(arrays))) if y._requires_grad]
+        return [y._data[mask] for y, mask in zip(ys, present, strict=True)]
+
+    def slopes_of_present(
+        self, arrays: Sequence[Any], present: Sequence[Any], vs: Sequence[Any], us: Sequence[Any], *, recorded: bool
+    ) -> list[Any]:
+        """The gradients of Σ v·y over the present elements y alone; of products of no NaN, the second ones too."""
+        leaves = self.leaves(arrays)
+        xs = [leaves[i] for i in self.floating]
+        given = [
+            x * 1 if recorded and i in self.floating else x for i, x in enumerate(leaves)
+        ]  # its gate shows the mask
+        ys = [y for y in _tensors(self.call(self.op, given)) if y._requires_grad]
+        chosen = [np.where(mask, y, 0) for y, mask in zip(ys, present, strict=True)]
+        first = grad(chosen, xs, list(vs), create_graph=True, allow_unused=True)
+        pairs = [(g, u) for g, u in zip(first, us, strict=True) if g is not None and g._requires_grad]
+        second = (
+            grad([g for g, _ in pairs], xs, [u for _, u in pairs], allow_unused=True) if pairs else [None] * len(xs)
+        )
+        if not recorded:
+            first = grad(chosen, xs, list(vs), allow_unused=True)
+        return [*first, *second]
+
+    def what_it_drops_is_absent(self) -> None:
+        """No slope that is always 0 passes for one that is there: it would make NaN of an infinite slope before it."""
+        kinds = self.presence
+        known = {"selects", "rectifies", "moves", "linear", "elementwise", "product"}
+        if not known.issuperset(kinds if isinstance(kinds, tuple) else (kinds,)):
+            return
+        leaves = self.leaves()
+        xs = [leaves[i] for i in self.floating]
+        ys = [y for y in _tensors(self.call(self.op, leaves)) if y._requires_grad]
+        anew = [y for y in _tensors(self.call(self.op, self.leaves(self.redrawn()))) if y._requires_grad]
+        if all(np.array_equal(y._data, z._data) for y, z in zip(ys, anew, strict=False)):
+            return  # a constant, such as x⁰
+        given = [_steep(x) if i in self.floating else x for i, x in enumerate(leaves)]
+        ys = [y for y in _tensors(self.call(self.op, given)) if y._requires_grad]
+        gs = grad(ys, xs, [self.rng.standard_normal(y.shape) for y in ys], allow_unused=True)
+        if any(g is not None and np.isnan(g._data).any() for g in gs):
+            self.fail(f'some elements of its inputs have no slope at all; declare presence="selects", not {kinds!r}')
 
     # -- what it does to memory ---------------------------------------------------------------------
 
@@ -623,6 +727,10 @@ def _rule_results(ys: Sequence[Any], vs: Sequence[Any]) -> Iterator[tuple[Any, i
             else:
                 result = unbroadcast(result, x.shape)
                 totals[x] = result if x not in totals else totals[x] + result
+
+
+_steep = Op(np.positive, name="steep", vjp=(lambda g, y, x: g * np.inf,), presence="elementwise")
+"""y = x, with an infinite slope: what is absent behind it gets 0, and where a zero is a slope, NaN comes of it."""
 
 
 def _arrays(arg: Any) -> Iterator[Any]:
