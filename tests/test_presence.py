@@ -407,5 +407,5 @@ def test_all_but_a_few_ops_say_how_presence_passes_them():
     ends = {name for name, declared in OPS.items() if declared.vjp is not None and declared.presence == "ends"}
     assert ends <= {
         "alias", "cross", "det", "cofactor", "slogdet", "inv", "pinv", "solve", "cholesky", "eigh", "reduced_svd",
-        "reduced_qr", "batch_norm", "recurrence",
+        "cut_off", "full_svd", "reduced_qr", "complete_qr", "batch_norm", "recurrence",
     }  # fmt: skip

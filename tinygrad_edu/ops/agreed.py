@@ -24,6 +24,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 @op(
     symbol="agreed",
     vjp=(lambda g, y, x, where: np.where(where, math.nan, g), None),
+    presence="elementwise",
     formulas=[lambda g, y, x, where: g],
     broadcasts=True,
     takes_out=True,

@@ -166,6 +166,7 @@ cbrt = unary(
 @op(
     symbol="√",
     vjp=(lambda g, y, x: times_over(g, 1, y) / 2,),
+    presence="elementwise",
     formulas=[lambda g, y, x: g / (2 * y)],
     takes_out=True,
     domain=above_zero,
@@ -285,6 +286,7 @@ def _power_log_by_a(g: Any, y: Any, a: Any, b: Any, *, n: int) -> Any:
 @op(
     symbol=lambda *, n: f"aᵇ·(ln a)^{n}",
     vjp=(_power_log_by_a, lambda g, y, a, b, *, n: g * power_log(a, b, n + 1)),  # type: ignore[has-type]  # it follows
+    presence="elementwise",
     formulas=(
         lambda g, y, a, b, *, n: g * (b * y + n * a**b * np.log(a) ** (n - 1)) / a,
         lambda g, y, a, b, *, n: g * y * np.log(a),

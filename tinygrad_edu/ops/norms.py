@@ -73,6 +73,7 @@ def _p_norm_rule(g: Any, y: Any, x: Any, *, p: float, axis: Any, keepdims: bool)
 @op(
     symbol=lambda *, p, **_: f"‖·‖{p:g}".replace("-", "−"),
     vjp=(in_float32(_p_norm_rule),),
+    presence=along_axis,
     formulas=[
         lambda g, y, x, *, p, axis, keepdims: kept(g, x, axis) * np.sign(x) * (np.abs(x) / kept(y, x, axis)) ** (p - 1)
     ],
