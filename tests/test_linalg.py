@@ -1001,3 +1001,17 @@ def test_float32_stays(f):
     assert y.dtype == dx.dtype == np.float32
     if dx.requires_grad:
         assert tg.grad(dx.sum(), x, allow_unused=True).dtype == np.float32
+
+
+@pytest.mark.parametrize("p", [None, 2, -2, "fro", 1, np.inf])
+def test_the_condition_of_singular_matrices(p):
+    """As NumPy's, without a warning; and no finite number is said to be its slope."""
+    x = tg.Tensor(np.stack([np.diag([1.0, 0.0]), np.diag([1.0, 4.0])]), requires_grad=True)
+    y = np.linalg.cond(x, p)
+    np.testing.assert_allclose(y.numpy(), np.linalg.cond(x.numpy(), p))
+    if p != -2:
+        slope = tg.grad(y, x, np.ones(2)).numpy()
+        assert not np.isfinite(slope[0]).all()
+        assert np.isfinite(slope[1]).all()
+    whole = tg.Tensor(np.array([[1, 2], [2, 4]], np.uint8))
+    np.testing.assert_allclose(np.linalg.cond(whole, "fro").numpy(), np.linalg.cond(whole.numpy(), "fro"))

@@ -884,8 +884,10 @@ def cond(x: Any, p: Any = None) -> Any:
     """
     if p is None or p in (2, -2):
         s = np.linalg.svdvals(x)
-        return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
+        with np.errstate(divide="ignore", invalid="ignore"):  # ∞ is the answer
+            return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
     singular = np.linalg.slogdet(x)[0] == 0
     regular = np.where(np.expand_dims(singular, (-2, -1)), np.eye(x.shape[-1], dtype=x.dtype), x)
     y = np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(regular), ord=p)
-    return np.where(singular, math.inf, y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return y / np.astype(np.logical_not(singular), y.dtype)  # where it is ∞, so are its derivatives
