@@ -808,6 +808,28 @@ STATED = {  # the function on its inputs, the inputs, and what is stated, word f
 }
 
 
+FROM = np.array([0.5, 9.0, -2.0])  # has two numbers in common with V4, 0.5 and −2
+STATED |= {
+    name: (lambda x, f=getattr(np, name): y[0] if isinstance(y := f(x), tuple) else y, (V4,),
+           lambda g, y, x: put(x, [int(np.argmax(x == value)) for value in y], g))
+    for name in ("unique", "unique_values", "unique_counts", "unique_inverse", "unique_all")
+}  # fmt: skip
+STATED |= {
+    name: (lambda x: np.histogram_bin_edges(x, 2), (V4,), lambda g, y, x: put(x, [3, 3, 1, 1], g[[0, 1, 1, 2]] * [1, 0.5, 0.5, 1]))
+    for name in ("histogram", "histogram_bin_edges")
+}  # fmt: skip
+STATED |= {  # −2, 0.5, 1, 3, 9
+    "union1d": (np.union1d, (V4, FROM), lambda g, y, a, b: (put(a, [3, 0, 2, 1], g[:4]), put(b, 1, g[4]))),
+    "intersect1d": (np.intersect1d, (V4, FROM), lambda g, y, a, b: (put(a, [3, 0], g / 2), put(b, [2, 0], g / 2))),
+    "setdiff1d": (
+        lambda a, b: np.setdiff1d(a, b) + 0 * b.sum(),
+        (V4, FROM),
+        lambda g, y, a, b: (put(a, [2, 1], g), 0 * b),
+    ),
+    "setxor1d": (np.setxor1d, (V4, FROM), lambda g, y, a, b: (put(a, [2, 1], g[:2]), put(b, 1, g[2]))),
+}
+
+
 @pytest.mark.parametrize("name", [name for name, made in COMPOSED.items() if made.formulas is not None])
 def test_what_a_function_made_of_ops_states_is_the_derivative(name):
     function, values, stated_in_numpy = STATED[name]

@@ -204,7 +204,7 @@ _COMMON = np.array([2, 5, 1])  # integers, since floating numbers in common are 
 @composite(
     answers=(np.intersect1d,),
     domain=spread,
-    formulas=["∂L/∂a = 0 but ∂L/∂a[places] = ∂L/∂y, half of it if b has a gradient too", "∂L/∂b: likewise"],
+    formulas=["∂L/∂a = 0 but ∂L/∂a[places] = ∂L/∂y / 2", "∂L/∂b = 0 but ∂L/∂b[places] = ∂L/∂y / 2"],
     examples=[
         example(np.array([1, 3, 2]), _COMMON),
         example(np.array([3, 1]), _COMMON, assume_unique=True),
