@@ -27,6 +27,7 @@ FRESH = {
     **dict.fromkeys(["det", "slogdet", "inv", "solve", "cholesky"], "LAPACK, which NumPy calls on copies"),
     **dict.fromkeys(["pinv", "eigh", "reduced_svd", "reduced_qr", "cofactor"], "LAPACK"),
     **dict.fromkeys(["median", "nanmedian", "quantile_at"], "NumPy sorts a copy"),
+    **dict.fromkeys(["cut_off"], "zeros, made only where a gradient takes a limit"),
     **dict.fromkeys(["nanargmax", "nanargmin", "count_nonzero", "isclose", "cross"], "NumPy's are made of others"),
     **dict.fromkeys(["isnan", "isinf", "isfinite", "signbit"], "NumPy is wrong where out has gaps"),
     **dict.fromkeys(["argmax", "argmin"], "NumPy turns the axis to the end, in a copy"),
