@@ -344,7 +344,7 @@ def test_arrays_are_told_with_their_formula(visit):
     page.focus("#o0")
     page.keyboard.press("Enter")
     text = page.text_content("#panel")
-    assert "∂L/∂0.weight = Xᵀ · ∂L/∂(X·0.weight)" in text
+    assert "∂L/∂weight₀ = Xᵀ · ∂L/∂(X·weight₀)" in text
     assert page.locator("#panel [data-part=passed] td").count() == 6
 
 

@@ -20,6 +20,7 @@ from itertools import product
 from string import Template
 from typing import Any
 
+from tinygrad_edu.formula.writing import grouped
 from viz import passes, text
 from viz.dot import THEMES, Theme
 from viz.drawing import Drawing
@@ -128,7 +129,7 @@ def _value(value: Value, drawing: Drawing) -> dict[str, Any]:
         "shape": shape_text(value.shape) if value.shape else "",
         "dtype": value.dtype,
         "data": cells(value.data),
-        "d": f"∂{of}/∂{clean(called)}" if called else derivative(of, value),
+        "d": f"∂{grouped(of)}/∂{grouped(clean(called))}" if called else derivative(of, value),
         "grad": cells(value.grad),
         "flows": value.flows,
         "made": value.op is not None,
