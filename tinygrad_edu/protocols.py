@@ -1,7 +1,7 @@
 """NumPy's protocols: how its functions find the op that stands for them.
 
 A NumPy function called on a tensor is looked up in `ANSWERS`, which the ops fill in as they are declared
-(`op.py`). Operators come from NumPy's mixin, and methods are one line each; so neither this file nor
+(`op.py`). Operators come from NumPy's mixin, and methods are NumPy calls; so neither this file nor
 `tensor.py` imports an op. A few functions only ask about an array, and are answered on its numbers; all
 others raise.
 """
@@ -176,7 +176,8 @@ class NumPyProtocols(NDArrayOperatorsMixin):
             )
         raise _unsupported(f"{function.__module__.replace('numpy', 'np')}.{function.__name__}")
 
-    # -- methods: what ndarray has, and torch's for neural networks; one line each, and each a NumPy call --
+    # -- methods: what ndarray has, with its arguments, and torch's for neural networks; each is a NumPy call --
+    # What few calls give, a type or a place to write, is looked for first: the way without it is the shorter.
 
     def sum(
         self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *others: Any, **options: Any
@@ -226,6 +227,8 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         keepdims: bool = False,
         **options: Any,
     ) -> Any:
+        if dtype is None and out is None and not options:
+            return ANSWERS["var"](self, axis=axis, ddof=ddof, keepdims=keepdims)
         return ANSWERS[np.var](self, axis, dtype, out, ddof, keepdims, **options)
 
     def std(
@@ -237,18 +240,28 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         keepdims: bool = False,
         **options: Any,
     ) -> Any:
+        if dtype is None and out is None and not options:
+            return ANSWERS["std"](self, axis=axis, ddof=ddof, keepdims=keepdims)
         return ANSWERS[np.std](self, axis, dtype, out, ddof, keepdims, **options)
 
     def argmax(self, axis: int | None = None, out: Any = None, *, keepdims: bool = False, **options: Any) -> Any:
+        if out is None and not options:
+            return ANSWERS["argmax"](self, axis=axis, keepdims=keepdims)
         return ANSWERS[np.argmax](self, axis, out, keepdims=keepdims, **options)
 
     def argmin(self, axis: int | None = None, out: Any = None, *, keepdims: bool = False, **options: Any) -> Any:
+        if out is None and not options:
+            return ANSWERS["argmin"](self, axis=axis, keepdims=keepdims)
         return ANSWERS[np.argmin](self, axis, out, keepdims=keepdims, **options)
 
     def cumsum(self, axis: int | None = None, dtype: Any = None, out: Any = None, **options: Any) -> Any:
+        if dtype is None and out is None and not options:
+            return ANSWERS["cumsum"](self, axis)
         return ANSWERS[np.cumsum](self, axis, dtype, out, **options)
 
     def cumprod(self, axis: int | None = None, dtype: Any = None, out: Any = None, **options: Any) -> Any:
+        if dtype is None and out is None and not options:
+            return ANSWERS["cumprod"](self, axis)
         return ANSWERS[np.cumprod](self, axis, dtype, out, **options)
 
     def logsumexp(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
@@ -286,6 +299,8 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         return np.repeat(self, repeats, axis=axis)
 
     def take(self, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
+        if out is None:
+            return ANSWERS[np.take](self, indices, axis, mode=mode)
         return ANSWERS[np.take](self, indices, axis, out, mode)
 
     def compress(self, condition: Any, axis: int | None = None, out: Any = None) -> Any:
@@ -298,25 +313,31 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         return np.diagonal(self, offset, axis1, axis2)
 
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
+        if dtype is None and out is None:
+            return ANSWERS[np.trace](self, offset, axis1, axis2)
         return ANSWERS[np.trace](self, offset, axis1, axis2, dtype, out)
 
     def sort(self, axis: int = -1, kind: Any = None, *, stable: bool | None = None) -> None:
         self._reorder(np.sort, axis, kind=kind, stable=stable)
 
     def argsort(self, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+        if order is None:
+            return ANSWERS[np.argsort](self, axis, kind, stable=stable)
         return ANSWERS[np.argsort](self, axis, kind, order, stable=stable)
 
     def partition(self, kth: Any, axis: int = -1) -> None:
         self._reorder(np.partition, axis, kth=kth)
 
     def clip(self, min: Any = None, max: Any = None, out: Any = None, **options: Any) -> Any:
+        if out is None and not options:
+            return ANSWERS[np.clip](self, min, max)
         return ANSWERS[np.clip](self, min, max, out, **options)
 
     def round(self, decimals: int = 0, out: Any = None) -> Any:
-        return ANSWERS[np.round](self, decimals, out)
+        return ANSWERS[np.round](self, decimals) if out is None else ANSWERS[np.round](self, decimals, out)
 
     def dot(self, other: Any, out: Any = None) -> Any:
-        return ANSWERS[np.dot](self, other, out)
+        return ANSWERS[np.dot](self, other) if out is None else ANSWERS[np.dot](self, other, out)
 
     def matmul(self, other: Any) -> Any:
         return np.matmul(self, other)
