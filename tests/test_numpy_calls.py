@@ -20,6 +20,15 @@ METHODS = {
 }
 
 
+UNTOLD = {
+    np.concatenate: "arrays, /, axis=0, out=None, *, dtype=None, casting='same_kind'",
+    np.dot: "a, b, out=None",
+    np.inner: "a, b, /",
+    np.vdot: "a, b, /",
+    np.where: "condition, x=None, y=None, /",
+}
+
+
 def _signature(text):
     """The signature that is written so."""
     return inspect.signature(eval(f"lambda {text[1:-1]}: None", {"np": np}))
@@ -30,7 +39,10 @@ def signature(key):
     if isinstance(key, tuple):
         return _signature(METHODS[key[1]])
     if not isinstance(key, np.ufunc):
-        return inspect.signature(key)
+        try:
+            return inspect.signature(key)
+        except ValueError:  # an old NumPy does not tell that of a function which is not written in Python
+            return _signature(f"({UNTOLD[key]})")
     inputs = ", ".join(f"x{i}" for i in range(key.nin))
     own = "axes=np._NoValue, axis=np._NoValue, keepdims=False" if key.signature else "where=True"
     return _signature(f"({inputs}, /, out=None, *, {own}, casting='same_kind', order='K', dtype=None, subok=True)")
@@ -43,6 +55,8 @@ def called(key):
 def name_of(key):
     if isinstance(key, tuple):
         return f"{key[0].__name__}.{key[1]}"
+    if isinstance(key, np.ufunc):
+        return key.__name__
     return f"{key.__module__.removeprefix('numpy.')}.{key.__name__}".removeprefix("numpy.")
 
 

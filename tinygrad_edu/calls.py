@@ -49,11 +49,16 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return list(inspect.signature(function).parameters.values())
 
 
-_METHODS: dict[str, Any] = {
+_UNTOLD: dict[Any, Any] = {
+    np.concatenate: lambda arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind": None,
+    np.dot: lambda a, b, out=None: None,
+    np.inner: lambda a, b, /: None,
+    np.vdot: lambda a, b, /: None,
+    np.where: lambda condition, x=None, y=None, /: None,
     "reduce": lambda array, /, axis=0, dtype=None, out=None, keepdims=False, initial=NO_VALUE, where=True: None,
     "accumulate": lambda array, /, axis=0, dtype=None, out=None: None,
 }
-"""The signatures of the methods of a ufunc, which an old NumPy does not tell; and of what else it does not."""
+"""The signatures that an old NumPy does not tell: of functions that are not written in Python, of methods of ufuncs."""
 
 _ELEMENTWISE = _parameters(
     lambda *, where=True, casting="same_kind", order="K", dtype=None, subok=True, signature=None: None
@@ -66,12 +71,12 @@ _OUT = _parameters(lambda out=None: None)
 def _of_numpy(function: Any) -> list[inspect.Parameter] | None:
     """The parameters of a NumPy function, of a ufunc, or of one of its methods; None if NumPy does not tell."""
     if isinstance(function, tuple):
-        return _parameters(_METHODS[function[1]])
+        return _parameters(_UNTOLD[function[1]])
     if isinstance(function, np.ufunc):
         inputs = [inspect.Parameter(f"x{i + 1}", inspect.Parameter.POSITIONAL_ONLY) for i in range(function.nin)]
         return [*inputs, *_OUT, *(_ALONG_AXES if function.signature else []), *_ELEMENTWISE]
     try:
-        told = _parameters(function)
+        told = _parameters(_UNTOLD.get(function, function))
     except ValueError:
         return None
     if function in (np.clip, np.einsum):  # they pass on what they do not name

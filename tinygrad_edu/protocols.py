@@ -268,7 +268,7 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         return ANSWERS["logsumexp"](self, axis=axis, keepdims=keepdims, **options)
 
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
-        return ANSWERS[np.reshape](self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
+        return ANSWERS[np.reshape](self, shape[0] if len(shape) == 1 else shape, order=order, copy=copy)
 
     def ravel(self, order: str = "C") -> Any:
         return np.ravel(self, order)
@@ -278,7 +278,7 @@ class NumPyProtocols(NDArrayOperatorsMixin):
             raise TypeError(
                 "flatten() of a Tensor makes one row of all axes; to keep the first, write t.reshape(len(t), -1)"
             )
-        return np.reshape(self, -1, order)
+        return np.reshape(self, -1, order=order)
 
     def transpose(self, *axes: Any) -> Any:
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) if axes else None)
