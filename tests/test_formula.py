@@ -4,6 +4,7 @@
 --write` writes it anew; look at the difference before committing it.
 """
 
+import functools
 import importlib
 import math
 import pkgutil
@@ -810,7 +811,7 @@ STATED = {  # the function on its inputs, the inputs, and what is stated, word f
 
 FROM = np.array([0.5, 9.0, -2.0])  # has two numbers in common with V4, 0.5 and −2
 STATED |= {
-    name: (lambda x, f=getattr(np, name): y[0] if isinstance(y := f(x), tuple) else y, (V4,),
+    name: (functools.partial(lambda f, x: y[0] if isinstance(y := f(x), tuple) else y, getattr(np, name)), (V4,),
            lambda g, y, x: put(x, [int(np.argmax(x == value)) for value in y], g))
     for name in ("unique", "unique_values", "unique_counts", "unique_inverse", "unique_all")
 }  # fmt: skip
