@@ -148,7 +148,7 @@ def alike(got, expected):
 
 
 def is_recorded(result):
-    return any(y.op is not None for y in (result if isinstance(result, tuple | list) else [result]))
+    return any(getattr(y, "op", None) is not None for y in (result if isinstance(result, tuple | list) else [result]))
 
 
 def gives_floats(result):
@@ -188,12 +188,13 @@ def check(name, call, how, args, kwargs, expected):
 
 @pytest.mark.parametrize("name", KEYS)
 def test_called_as_numpy_is_called(name):
+    key, answer = KEYS[name]
     for how, args, kwargs, expected in calls_of(name):
-        call = called(KEYS[name][0])
+        call = called(key)
         check(name, call, how, of_tensors(args, False), of_tensors(kwargs, False), expected)
         if has_floats(args) or has_floats(list(kwargs.values())):
             got = check(name, call, how, of_tensors(args, True), of_tensors(kwargs, True), expected)
-            assert is_recorded(got), (name, how)
+            assert is_recorded(got) or answer.name in UNRECORDED or not gives_floats(expected), (name, how)
 
 
 @pytest.mark.parametrize(
@@ -349,6 +350,7 @@ def leaves(value):
 
 
 STEPS = {name for name, op in OPS.items() if op.vjp is None}
+UNRECORDED = STEPS | {"histogram", "histogram_bin_edges"}  # edges that are given are of no graph
 
 
 def test_integers_are_added_up_in_the_type_that_is_asked_for():
