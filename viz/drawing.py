@@ -95,7 +95,7 @@ class Picture(ABC):
     ) -> bytes:
         """The picture in a format that Graphviz writes: svg, png, pdf. dpi: dots an inch, of a PNG."""
         engine = "nop2" if self.look.style == "book" else "dot"
-        settings = {} if background is None else {"bgcolor": "transparent" if background == "none" else background}
+        settings = {} if background is None else {"bgcolor": background}
         if format != "png":
             return graphviz(self.dot(hidden, **settings), engine, format, self.look.timeout)
         picture = graphviz(self.dot(hidden, **settings, dpi=f"{dpi:g}"), engine, format, self.look.timeout)
