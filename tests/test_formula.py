@@ -4,7 +4,6 @@
 --write` writes it anew; look at the difference before committing it.
 """
 
-import functools
 import importlib
 import math
 import pkgutil
@@ -811,9 +810,9 @@ STATED = {  # the function on its inputs, the inputs, and what is stated, word f
 
 FROM = np.array([0.5, 9.0, -2.0])  # has two numbers in common with V4, 0.5 and −2
 STATED |= {
-    name: (functools.partial(lambda f, x: y[0] if isinstance(y := f(x), tuple) else y, getattr(np, name)), (V4,),
-           lambda g, y, x: put(x, [int(np.argmax(x == value)) for value in y], g))
-    for name in ("unique", "unique_values", "unique_counts", "unique_inverse", "unique_all")
+    f.__name__: (lambda x, f=f: y[0] if isinstance(y := f(x), tuple) else y, (V4,),
+                 lambda g, y, x: put(x, [int(np.argmax(x == value)) for value in y], g))
+    for f in (np.unique, np.unique_values, np.unique_counts, np.unique_inverse, np.unique_all)
 }  # fmt: skip
 STATED |= {
     name: (lambda x: np.histogram_bin_edges(x, 2), (V4,), lambda g, y, x: put(x, [3, 3, 1, 1], g[[0, 1, 1, 2]] * [1, 0.5, 0.5, 1]))

@@ -63,7 +63,6 @@ OTHERWISE = {
     ("diff", "float16"): "the numbers to prepend are weak: they widen nothing",
     ("quantile", "float16"): "q is weak: it widens nothing",
     ("percentile", "float16"): "q is weak: it widens nothing",
-    **{("histogram", dtype): "it cannot be said which of two complex numbers is larger" for dtype in TYPES[:2]},
     ("partition", "float16"): "in which order the others stand beside the kth is left open",
 }
 """What an op answers for, of what type, and why NumPy's answer is another one there."""

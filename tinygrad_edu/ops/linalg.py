@@ -869,6 +869,16 @@ def matrix_diagonal(x: Any, *, offset: int = 0) -> Any:
     return np.diagonal(x, offset, -2, -1)
 
 
+@op(symbol="singular", domain=regular, examples=[example((3, 3)), example((2, 2, 2))])
+def is_singular(x: Any) -> Any:
+    """Whether x, each of a stack, has the determinant 0.
+
+    >>> is_singular(np.array([[1.0, 2.0], [2.0, 4.0]])).item()
+    True
+    """
+    return np.linalg.slogdet(x)[0] == 0
+
+
 @composite(
     formulas=["∂L/∂x = ∂L/∂y·y·(u₁ @ v₁ᵀ/s₁ − uₙ @ vₙᵀ/sₙ), x = Σ sₖ·uₖ @ vₖᵀ"],
     answers=(np.linalg.cond,),
@@ -886,8 +896,8 @@ def cond(x: Any, p: Any = None) -> Any:
         s = np.linalg.svdvals(x)
         with np.errstate(divide="ignore", invalid="ignore"):  # ∞ is the answer
             return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
-    singular = np.linalg.slogdet(x)[0] == 0
-    regular = np.where(np.expand_dims(singular, (-2, -1)), np.eye(x.shape[-1], dtype=x.dtype), x)
-    y = np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(regular), ord=p)
+    singular = is_singular(x)
+    invertible = np.where(np.expand_dims(singular, (-2, -1)), np.eye(x.shape[-1], dtype=x.dtype), x)
+    y = np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(invertible), ord=p)
     with np.errstate(divide="ignore", invalid="ignore"):
         return y / np.astype(np.logical_not(singular), y.dtype)  # where it is ∞, so are its derivatives
