@@ -22,7 +22,7 @@ import operator
 import os
 import sys
 import weakref
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 from types import FrameType
@@ -470,7 +470,7 @@ def walk(
     read: list[Node] = []  # since then, and to be freed
     while order or start is not None:
         if not order:
-            if not (again or any(map(square_is_nan, totals.values()))):
+            if not (again or any_nan(totals.values())):
                 break
             order += start[0]
             totals.clear()
@@ -551,10 +551,16 @@ Presence: Any = None
 the walk is recorded: `ops/presence.py` enters it here."""
 
 
-def square_is_nan(total: Any) -> bool:
-    """Whether an array of real numbers holds a NaN: if and only if Σ x² is NaN, one pass of the linear algebra library."""
-    square = np.vdot(total, total)
-    return bool(square != square)
+def any_nan(arrays: Iterable[Any]) -> bool:
+    """Whether one of these arrays of real numbers holds a NaN: Σ x² is NaN then, and only then, and soon computed."""
+    for x in arrays:
+        square = x.dot(x) if x.ndim == 1 else _vdot(x, x)
+        if square != square:
+            return True
+    return False
+
+
+_vdot = np.vdot
 
 
 LIMITS: dict[int, weakref.ref[Node]] = {}

@@ -147,7 +147,7 @@ def _of_present(
 ) -> Any:
     """∂L/∂xᵢ of a product, where it is NaN by nothing but what is absent: the same of the x that are finite."""
     y = total
-    if graph.square_is_nan(total):
+    if graph.any_nan((total,)):
         rule, settings = op.rules[position], dict(options)
         finite = [np.isfinite(x) for x in xs]
         y = _summed(
