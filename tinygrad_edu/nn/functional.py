@@ -385,9 +385,9 @@ def _same_shape(what: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """Both as tensors or arrays. (N,) against (N, 1) would broadcast to (N, N), and train on nonsense."""
     _refuse_none(what, prediction, target)
     prediction, target = array(prediction), array(target)
-    if np.shape(prediction) != np.shape(target):
+    if prediction.shape != target.shape:
         raise ValueError(
-            f"{what} got a prediction of shape {np.shape(prediction)} and a target of shape {np.shape(target)}; "
+            f"{what} got a prediction of shape {prediction.shape} and a target of shape {target.shape}; "
             "they must be equal: reshape or squeeze one of them"
         )
     return prediction, target

@@ -23,7 +23,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 def array(x: Any) -> Any:
     """x itself, if it is a tensor or an array; a number, a list or a table as an array."""
-    if hasattr(x, "__array_function__") or isinstance(x, np.generic):
+    if x.__class__ is numpy.ndarray or hasattr(x, "__array_function__") or isinstance(x, np.generic):
         return x
     return table(x, "a loss or layer") if is_table(x) else np.asarray(x)
 

@@ -72,11 +72,12 @@ class Member:
     def look(self, anew: bool = False) -> None:
         """Raise RuntimeError if nothing but the optimizer holds the parameter any more, and it has no gradient.
 
+        The caller has the parameter in a variable, which holds it too.
         anew: a step is being recorded, in which gradients are made anew, so that the one it has does not count.
         """
         if self.held is None:
             return
-        if self.holders() > ALONE:
+        if self.holders() > ALONE + 1:
             self.held = True
         elif self.held and (anew or self.param._grad is None):
             raise RuntimeError(
@@ -307,9 +308,9 @@ class Optimizer:
         tape = RECORDING.get().tape
         for group in self.param_groups:
             for member in group.members:
-                if not member.held or member.param._grad is None or tape is not None:
-                    member.look(anew=tape is not None)
                 p = member.param
+                if p._grad is None or not member.held or tape is not None:
+                    member.look(anew=tape is not None)
                 if tape is not None:
                     tape.reset(p)
                 p._grad = None
@@ -324,11 +325,11 @@ class Optimizer:
         for group in self.param_groups:
             at, settings = 0, {}
             for member in group.members:
-                if not member.held or member.param._grad is None:
-                    member.look()
                 p = member.param
-                if p._grad is None:
-                    continue
+                if p._grad is None or not member.held:
+                    member.look()
+                    if p._grad is None:
+                        continue
                 if at != member.steps + 1:
                     at = member.steps + 1
                     settings = {**group.settings, **self.at_step(at, group.settings)}
@@ -392,8 +393,8 @@ class Optimizer:
             if fixed:
                 tape.guard(_settings_stay(settings, fixed))
             for member in group.members:
-                member.look(anew=True)
                 p = member.param
+                member.look(anew=True)
                 tape.slope(p)
                 if p._grad is not None:
                     members.append(member)
