@@ -723,6 +723,15 @@ def test_past_the_second_derivative_there_is_nan_and_no_number():
     assert np.isfinite(tg.vjp(twice, np.diag([1.0, 2.0]), SWAP)[1].numpy()).all()
 
 
+def test_looking_for_anomalies_does_not_mind_a_series_that_ends():
+    f = by_eigh(lambda w: w**3)
+    hessian = tg.hessian(lambda x: (f(x) * SWAP).sum(), np.eye(2), create_graph=True)
+    with tg.detect_anomaly():
+        again = tg.hessian(lambda x: (f(x) * SWAP).sum(), np.eye(2), create_graph=True)
+    assert np.isfinite(hessian.numpy()).all()
+    np.testing.assert_array_equal(again.numpy(), hessian.numpy())
+
+
 def test_functions_of_functions_of_matrices():
     root, g = by_eigh(np.sqrt), _even(numbers((3, 3)))
     np.testing.assert_allclose(slopes(lambda x: root(root(x)), np.eye(3), g), g / 4, atol=1e-14)
