@@ -1,8 +1,10 @@
 """Readings of the graph: backward, grad, the transformations of functions, checkpoint, evaluate, detect_anomaly."""
 
+import pickle
 import threading
 import warnings
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
@@ -967,6 +969,211 @@ def test_transformations_refuse_what_they_cannot_differentiate():
 
 
 # ---------------------------------------------------------------------------------------------------
+# Transformations compose with what is around them
+
+
+TRANSFORMATIONS = {
+    "value_and_grad": lambda f, x, v: value_and_grad(lambda t: (f(t) * v).sum())(x)[1],
+    "its value": lambda f, x, v: value_and_grad(lambda t: (f(t) * v).sum())(x)[0],
+    "two arguments": lambda f, x, v: np.stack(value_and_grad(lambda s, t: (f(s) * t * v).sum(), (0, 1))(x, x)[1]),
+    "vjp": lambda f, x, v: vjp(f, x, v)[1],
+    "jvp": lambda f, x, v: jvp(f, x, v)[1],
+    "jacobian": lambda f, x, v: jacobian(f, x) * v,
+    "hessian": lambda f, x, v: hessian(lambda t: (f(t) * v).sum(), x),
+    "hvp": lambda f, x, v: hvp(lambda t: f(t).sum(), x, v)[1],
+    "three deep": lambda f, x, v: value_and_grad(lambda r: jvp(lambda s: vjp(f, s, v)[1], r, v)[1].sum())(x)[1],
+}
+
+
+def uses(w, h, mask):
+    """A function of a vector that uses a leaf, what was computed of it, and a mask."""
+    return lambda t: np.where(mask, np.sin(t * w), t**3) * h * np.roll(t, 1)
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+@pytest.mark.parametrize("held", ["leaf", "computed", "plain"])
+def test_what_a_transformation_returns_is_recorded_by_what_the_function_used(name, held, rng):
+    values = {key: rng.standard_normal(3) for key in "xwvu"}
+
+    def result(x, w, v, u):
+        given = {"leaf": x, "computed": x * 2.0, "plain": Tensor(values["x"])}[held]
+        return (TRANSFORMATIONS[name](uses(w, w * w, w > 0.0), given, v) * u).sum()
+
+    leaves = {key: Tensor(array.copy(), requires_grad=True) for key, array in values.items()}
+    y = result(**leaves)
+    keys = "wv" if held == "plain" else "xwv"
+    for key, slope in zip(keys, grad(y, [leaves[key] for key in keys]), strict=True):
+        for j in range(3):
+            step = np.eye(3)[j] * 1e-5
+            with no_grad():
+                up, down = (result(**{**values, key: values[key] + sign * step}).item() for sign in (1, -1))
+            assert slope[j].item() == pytest.approx((up - down) / 2e-5, rel=1e-6, abs=1e-7), (key, j)
+
+
+def test_derivatives_of_a_derivative_of_any_order():
+    w, x = Tensor(0.7, requires_grad=True), 1.3
+    y = value_and_grad(lambda t: np.sin(w * t))(x)[1]  # w·cos(wx)
+    for expected in (
+        np.cos(0.7 * x) - 0.7 * x * np.sin(0.7 * x),
+        -2 * x * np.sin(0.7 * x) - 0.7 * x**2 * np.cos(0.7 * x),
+        -3 * x**2 * np.cos(0.7 * x) + 0.7 * x**3 * np.sin(0.7 * x),
+    ):
+        y = grad(y, w, create_graph=True)
+        assert y.item() == pytest.approx(expected)
+
+
+def test_the_function_runs_once_and_its_record_is_of_that_run():
+    w, calls = leaf(1.0, 2.0), []
+    total = Tensor(0.0)
+    for i in range(3):  # each slope is of its own i
+        _, slope = value_and_grad(lambda t: calls.append(1) or (t * w * w * (i + 1.0)).sum())(np.ones(2))  # noqa: B023
+        total = total + slope.sum()
+    total.backward()
+    assert w.grad.tolist() == [12.0, 24.0]
+    tg.manual_seed(3)
+    _, slope = value_and_grad(lambda t: calls.append(1) or (tg.nn.functional.dropout(t * w) * w).sum())(np.ones(2))
+    assert grad(slope.sum(), w).tolist() == (2 * slope.numpy() / w.numpy()).tolist()
+    assert len(calls) == 4
+
+
+def test_both_kinds_of_loss_train_the_weights():
+    """u′ = u and u(0) = 1, by a polynomial: the data alone give 1, the equation alone nothing but 0."""
+    w, powers = Tensor(np.zeros(6), requires_grad=True), np.arange(6)
+    u = lambda t: (w * t**powers).sum(-1)
+    grid = np.linspace(0, 1, 12)[:, None]
+    optimizer = tg.optim.Adam([w], lr=0.1)
+    for _ in range(400):
+        slope = jvp(u, grid, np.ones_like(grid))[1]
+        loss = ((slope - u(grid)) ** 2).mean() + (u(np.zeros((1, 1))) - 1.0).sum() ** 2
+        optimizer.zero_grad()
+        loss.backward(retain_graph=False)
+        optimizer.step()
+    np.testing.assert_allclose(u(grid).numpy(), np.exp(grid[:, 0]), atol=0.03)
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_nothing_is_kept_where_nothing_is_to_be_differentiated(name):
+    inside = []
+
+    def f(t):
+        h = np.sin(t * w)
+        inside.append(weakref.ref(h))
+        return h * t
+
+    w, x = Tensor([1.0, 2.0, 3.0]), np.ones(3)
+    plain = TRANSFORMATIONS[name](f, x, x)
+    assert plain.is_leaf
+    assert not plain.requires_grad
+    w = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with no_grad():
+        kept = TRANSFORMATIONS[name](f, x, x)
+        assert kept.is_leaf
+        assert np.array_equal(kept, plain)
+    assert [r() for r in inside] == [None] * len(inside)
+    recorded = TRANSFORMATIONS[name](f, x, x)
+    assert recorded.requires_grad
+    assert np.array_equal(recorded, plain)
+    del recorded
+    assert [r() for r in inside] == [None] * len(inside)
+
+
+def test_a_loss_of_value_and_slope_frees_the_record_as_it_goes_back():
+    w = leaf(2.0)
+    value, slope = value_and_grad(lambda t: (w * t * t).sum())(np.array([3.0]))
+    (value + slope.sum()).backward(retain_graph=False)
+    assert w.grad.tolist() == [15.0]
+    with pytest.raises(RuntimeError, match="graph of the result of value_and_grad was freed"):
+        slope.sum().backward()
+    value, slope = value_and_grad(lambda t: (w * t * t).sum())(np.array([3.0]))
+    value.backward(retain_graph=False)
+    with pytest.raises(RuntimeError, match="freed"):
+        slope.sum().backward()
+
+
+def test_the_derivative_of_a_written_weight_is_stale():
+    w = Tensor([2.0], requires_grad=True, name="w")
+    _, slope = value_and_grad(lambda t: (w * t * t).sum())(np.array([3.0]))
+    with no_grad():
+        w += 1.0
+    with pytest.raises(RuntimeError, match="'w' was written after value_and_grad had used it"):
+        slope.sum().backward()
+
+
+def test_a_derivative_is_evaluated_on_new_values_of_all_that_it_depends_on():
+    w, x = Tensor([2.0, -1.0], requires_grad=True), Tensor([3.0, 5.0])
+    c = Tensor([10.0, 20.0])  # plain, and used by the function alone or outside too
+    mask = w > 0
+    f = lambda t: (np.where(mask, w, c) * t**3 * c).sum()
+    _, slope = value_and_grad(f)(x)
+    third = value_and_grad(lambda t: hvp(f, t, c)[1].sum())(x)[1]
+    outside = slope + c
+    expected = lambda w, x, c: np.where(w > 0, w, c) * 3 * x**2 * c
+    new = {w: np.array([-3.0, 4.0]), x: np.array([0.5, 2.0]), c: np.array([1.0, 7.0])}
+    for changed in ([], [w], [x], [w, x], [c], [w, x, c]):
+        given = {t: new[t] for t in changed}
+        now = [given.get(t, t.numpy()) for t in (w, x, c)]
+        np.testing.assert_allclose(evaluate(slope, given), expected(*now))
+        np.testing.assert_allclose(evaluate(outside, given), expected(*now) + now[2])
+        if c not in given:  # whose products with other plain numbers were not recorded
+            np.testing.assert_allclose(evaluate(third, given), np.where(now[0] > 0, now[0], now[2]) * 6 * now[2] ** 2)
+    with pytest.raises(ValueError, match="do not depend on"):
+        evaluate(slope, {Tensor([1.0, 2.0]): np.ones(2)})
+
+
+def test_a_derivative_in_a_graph_is_copied_and_saved_like_any_result():
+    w = leaf(2.0)
+    _, slope = value_and_grad(lambda t: (w * t * t).sum())(np.array([3.0]))
+    with pytest.raises(RuntimeError, match=r"was computed by value_and_grad; only leaves .* use \.detach\(\)"):
+        pickle.dumps(slope)
+    assert slope.detach().tolist() == [12.0]
+    assert repr(slope) == "Tensor([12.], op=value_and_grad)"
+
+
+def test_hooks_of_weights_run_once_for_a_derivative():
+    w, seen = leaf(2.0), []
+    w.register_hook(lambda g: seen.append(g.item()))
+    w.register_hook(lambda g: g * 2)
+    value, slope = value_and_grad(lambda t: (w * t * t).sum())(np.array([3.0]))
+    assert seen == []
+    (slope.sum() + value).backward()
+    assert seen == [15.0]
+    assert w.grad.tolist() == [30.0]
+
+
+def test_a_derivative_is_recorded_where_all_is_traced():
+    x = Tensor([1.0, 2.0], name="x")
+    with tracing():
+        slope = value_and_grad(lambda t: (t**3).sum())(x)[1]
+    assert slope.inputs == (x,)
+    assert not slope.requires_grad
+    assert evaluate(slope, {x: np.array([2.0, 3.0])}).tolist() == [12.0, 27.0]
+
+
+def test_two_derivatives_that_are_the_same():
+    w = leaf(2.0)
+    _, (one, other) = value_and_grad(lambda a, b: ((a + b) * w).sum(), (0, 1))(np.ones(1), np.ones(1))  # w, w
+    assert grad((one * 2 + other * 3).sum(), w).tolist() == [5.0]
+
+
+def test_the_argument_itself_may_be_used_inside_or_returned():
+    x = leaf(2.0, 3.0)
+    assert grad(vjp(lambda t: t, x, x)[1].sum(), x).tolist() == [1.0, 1.0]
+    _, slope = value_and_grad(lambda t: (t * x * x).sum())(x)  # x²
+    assert grad(slope.sum(), x).tolist() == [4.0, 6.0]
+    assert value_and_grad(lambda t: (x * x).sum())(1.0)[1].item() == 0.0
+    assert grad(value_and_grad(lambda t: (x * x).sum())(1.0)[0], x).tolist() == [4.0, 6.0]
+
+
+def test_a_long_chain_of_derivatives_is_linear_and_does_not_recurse():
+    w, x = Tensor(0.5, requires_grad=True), Tensor(1.0)
+    for _ in range(400):
+        x = x - 0.001 * value_and_grad(lambda t: w * t * t)(x)[1]
+    assert x.item() == pytest.approx(0.999**400)
+    assert grad(x, w).item() == pytest.approx(-400 * 0.002 * 0.999**399)
+    assert evaluate(x, {w: 0.25}).item() == pytest.approx(0.9995**400)
+
+
+# ---------------------------------------------------------------------------------------------------
 # checkpoint
 
 
@@ -1172,6 +1379,118 @@ def test_checkpoint_of_a_stale_weight_raises():
         w += 1.0
     with pytest.raises(RuntimeError, match="'w' was written after checkpoint had used it"):
         y.sum().backward()
+
+
+@pytest.mark.parametrize("start", [1.0, 0.0])
+def test_checkpoint_in_a_loop_whose_variable_has_changed_raises(start):
+    w, total = Tensor(start, requires_grad=True), Tensor(0.0)
+    for i in range(3):
+        total = total + checkpoint(lambda t: t * (i + 1.0), w).sum()  # noqa: B023 (what is tested)
+    with pytest.raises(RuntimeError, match=r"ran <lambda> again.*variable that it reads has changed.*lambda t, i=i"):
+        total.backward()
+    assert w.grad is None
+    total = Tensor(0.0)
+    for i in range(3):
+        total = total + checkpoint(lambda t, i=i: t * (i + 1.0), w).sum()
+        total = total + checkpoint(partial(lambda t, i: t * (i + 1.0), i=i), w)
+        total = total + checkpoint(lambda t, i: t * (i + 1.0), w, i)
+    total.backward()
+    assert w.grad.item() == 18.0
+
+
+CHANGED = {
+    "a batch": lambda i: lambda t: np.arange(6.0).reshape(2, 3)[:, :2] * (i[0] + 1) @ t,
+    "a branch": lambda i: lambda t: np.sin(t) if i[0] else np.tanh(t),
+    "a setting": lambda i: lambda t: np.clip(t, -1, i[0] + 1.0),
+    "a length": lambda i: lambda t: np.concatenate([t] * (i[0] + 1)),
+    "a type": lambda i: lambda t: t.astype([np.float32, float][i[0]]),
+    "a precision": lambda i: lambda t: t.astype(np.float32) * np.ones(2, [np.float32, float][i[0]]),
+    "a power": lambda i: lambda t: t ** (i[0] + 2),
+    "a NaN": lambda i: lambda t: t * [np.nan, 1.0][i[0]],
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_checkpoint_sees_that_its_second_run_differs(name, create_graph):
+    """Also where both give 0."""
+    i = [0]
+    for t in (leaf(0.0, 0.0), leaf(0.5, -0.25)):
+        i[0] = 0
+        y = checkpoint(CHANGED[name](i), t)
+        grad(y.sum(), t, create_graph=create_graph)
+        evaluate(y, {t: np.ones(2)})
+        i[0] = 1
+        with pytest.raises(RuntimeError, match="computed something else than the first time"):
+            grad(y.sum(), t, create_graph=create_graph)
+        with pytest.raises(RuntimeError, match="computed something else than the first time"):
+            evaluate(y, {t: np.ones(2)})
+
+
+def test_checkpoint_compares_what_is_not_finite():
+    x = leaf(-1.0, 0.0, 4.0)
+    with np.errstate(all="ignore"):
+        y = checkpoint(lambda t: np.log(t) + np.sqrt(t), x)  # NaN, −∞, a number
+        (slope,) = grad(y, [x], np.ones(3))
+    assert slope[2].item() == 0.5
+
+
+def test_checkpoint_takes_a_difference_of_rounding_for_the_same():
+    x, noise = leaf(1.0, 2.0), [0.0]
+    y = checkpoint(lambda t: np.exp(np.multiply(t, 1.0 + noise[0])), x)
+    noise[0] = 1e-15
+    assert grad(y.sum(), x).tolist() == pytest.approx(np.exp([1.0, 2.0]))
+    noise[0] = 1e-6
+    with pytest.raises(RuntimeError, match="something else"):
+        grad(y.sum(), x)
+
+
+def test_checkpoint_draws_again_from_the_generator_of_a_block():
+    from tinygrad_edu.random import using
+
+    x, own = Tensor(np.ones(20), requires_grad=True), np.random.Generator(np.random.MT19937(0))
+    with using(own):
+        y = checkpoint(tg.nn.functional.dropout, x)
+    following = own.bit_generator.state["state"]["pos"]
+    y.sum().backward()
+    assert x.grad.tolist() == y.tolist()
+    assert own.bit_generator.state["state"]["pos"] == following
+
+
+def test_checkpoint_names_a_generator_of_its_own():
+    generator = np.random.default_rng(0)
+    x = Tensor(np.ones(20), requires_grad=True)
+    y = checkpoint(lambda t: tg.nn.functional.dropout(t, generator=generator), x)
+    with pytest.raises(RuntimeError, match="draws from a generator of its own"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize("nested", [False, True])
+def test_checkpoint_moves_running_statistics_once(momentum, nested, rng):
+    plain, kept = (tg.nn.BatchNorm1d(3, momentum=momentum, dtype=float) for _ in range(2))
+    f = (lambda t: checkpoint(kept, checkpoint(lambda s: s * 2.0, t))) if nested else lambda t: kept(t * 2.0)
+    for _ in range(3):
+        x = Tensor(rng.standard_normal((5, 3)), requires_grad=True)
+        expected = grad((plain(x * 2.0) ** 3).sum(), x)
+        y = checkpoint(f, x)
+        again = kept.running_mean * x  # a record of the statistics as they are now
+        first, _ = grad((y**3).sum(), x, create_graph=True), evaluate(y, {x: x.numpy() + 1})
+        (y**3).sum().backward()
+        again.sum().backward()
+        np.testing.assert_allclose(first.numpy(), expected.numpy(), rtol=1e-10, atol=1e-12)
+        for name, state in plain.state_dict().items():
+            np.testing.assert_array_equal(kept.state_dict()[name], state)
+
+
+def test_checkpoint_of_a_derivative(rng):
+    """What differentiates inside is run again alike, and is differentiated whether it was nested or not."""
+    w, x = Tensor(rng.standard_normal(3), requires_grad=True), Tensor(rng.standard_normal(3), requires_grad=True)
+    f = lambda t: value_and_grad(lambda s: (np.sin(s * w) * s).sum())(t)[1] * t
+    for nest in (lambda g: g(x), lambda g: vjp(g, x, w)[1]):
+        plain, kept = (grad((nest(g) ** 2).sum(), [w, x]) for g in (f, lambda t: checkpoint(f, t)))
+        for one, other in zip(plain, kept, strict=True):
+            np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-10)
 
 
 def test_checkpoint_frees_its_inputs_eagerly():

@@ -311,6 +311,48 @@ def test_a_generator_that_yields_outside_its_block_leaves_its_consumer_recording
     assert is_grad_enabled()
 
 
+def test_set_grad_enabled_is_a_function_a_block_and_a_decorator():
+    w = leaf(1.0)
+    tg.set_grad_enabled(False)
+    try:
+        assert (w * 2).is_leaf
+        with tg.set_grad_enabled(True):
+            assert (w * 2).requires_grad
+            with tg.set_grad_enabled(False):
+                assert not is_grad_enabled()
+            assert is_grad_enabled()
+        assert not is_grad_enabled()
+        recorded = tg.set_grad_enabled(True)(lambda: (is_grad_enabled(), w * 2))
+        assert not is_grad_enabled()
+        assert recorded()[1].requires_grad
+        assert not is_grad_enabled()
+    finally:
+        tg.set_grad_enabled(True)
+    assert is_grad_enabled()
+    block = tg.set_grad_enabled(False)
+    with block:
+        with block:
+            assert not is_grad_enabled()
+        assert not is_grad_enabled()
+    assert is_grad_enabled()
+    with block:
+        assert not is_grad_enabled()
+    assert is_grad_enabled()
+    for mode in (1, None, "off"):
+        with pytest.raises(TypeError, match="takes True or False"):
+            tg.set_grad_enabled(mode)
+
+
+def test_set_grad_enabled_inside_a_module_ends_with_its_forward():
+    class Quiet(tg.nn.Module):
+        def forward(self, x):
+            tg.set_grad_enabled(False)
+            return x * 2
+
+    assert Quiet()(leaf(1.0)).is_leaf
+    assert is_grad_enabled()
+
+
 def test_no_grad_holds_in_its_own_thread_alone():
     x = leaf(1.0)
     inside, outside, seen = threading.Event(), threading.Event(), {}

@@ -265,6 +265,47 @@ def test_what_the_function_keeps_inside_a_cycle_is_nobodys(with_result):
     assert len(calls) == 1
 
 
+DERIVATIVES = {
+    "value_and_grad": lambda f, x, v: tg.value_and_grad(lambda t: (f(t) * v).sum())(x),
+    "vjp": lambda f, x, v: tg.vjp(f, x, v),
+    "jvp": lambda f, x, v: tg.jvp(f, x, v),
+    "jacobian": lambda f, x, v: (tg.jacobian(f, x),),
+    "hessian": lambda f, x, v: (tg.hessian(lambda t: (f(t) * v).sum(), x),),
+    "hvp": lambda f, x, v: tg.hvp(lambda t: f(t).sum(), x, v),
+    "three deep": lambda f, x, v: tg.value_and_grad(lambda t: tg.hvp(lambda s: tg.vjp(f, s, v)[1].sum(), t, v)[1].sum())(x),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+@pytest.mark.parametrize("of", ["an argument", "a weight"])
+def test_derivatives_in_a_loss_train_the_weights_as_eagerly(name, of, rng):
+    batches, v = rng.standard_normal((4, 3)), rng.standard_normal(3)
+
+    def training(replayed):
+        w, c = leaf(*np.linspace(0.5, 1.5, 3)), leaf(*np.ones(3))
+        optimizer = tg.optim.SGD([w, c], lr=1e-4)
+
+        def step(x):
+            found = DERIVATIVES[name](lambda t: np.sin(t * w) * c, x if of == "an argument" else c, v * w)
+            flags = [part.requires_grad for part in found]
+            plain = DERIVATIVES[name](lambda t: np.sin(t * 2.0), x, v)
+            assert flags == [True] * len(found)
+            assert not any(part.requires_grad for part in plain)
+            with tg.no_grad():
+                assert not any(part.requires_grad for part in DERIVATIVES[name](lambda t: np.sin(t * w), x, v))
+            loss = sum(np.square(part).sum() for part in (*found, *plain)) + np.square(w - 1.0).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss, plain[-1]
+
+        step = tg.replay(step) if replayed else step
+        return [part.numpy() for x in batches for part in step(x)] + [w.numpy().copy(), c.numpy().copy()]
+
+    for one, other in zip(training(True), training(False), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
 def test_gradients_of_what_the_function_makes():
     w, calls = leaf(1.0, 2.0, name="w"), []
 

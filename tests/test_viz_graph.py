@@ -187,6 +187,25 @@ def test_the_derivative_by_a_matrix_taken_for_symmetric_agrees():
     assert verdicts(np.linalg.eigh(x @ x.T)[0]) == {"agrees"}
 
 
+def test_a_derivative_in_a_record_is_one_operation():
+    w, x = leaf([2.0, 3.0], "w"), leaf([1.0, -1.0], "x")
+    for symbol, derive in {
+        "∇": lambda f: tg.value_and_grad(f)(x)[1],
+        "vᵀJ": lambda f: tg.vjp(f, x)[1],
+        "Jv": lambda f: tg.jvp(lambda t: f(t) * w, x, np.ones(2))[1],
+        "J": lambda f: tg.jacobian(f, x),
+        "H": lambda f: tg.hessian(f, x),
+        "Hv": lambda f: tg.hvp(f, x, np.ones(2))[1],
+    }.items():
+        y = np.sum(derive(lambda t: (w * t**3).sum()))
+        graph = trace(y)
+        assert [op.symbol for op in graph.ops] == [symbol, "Σ"]
+        assert graph.ops[0].settings == ()
+        assert {value.name for value in graph.values} >= {"w", "x"}
+        assert verdicts(y) == {"agrees"}
+    assert "∂hvp/∂x₁(x, w)ᵀ" in tg.formula(y, w)
+
+
 def test_a_wrong_rule_differs_and_a_kink_is_called_one():
     from tinygrad_edu.op import example, op
 

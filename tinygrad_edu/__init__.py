@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu import autograd, ops
 from tinygrad_edu.autograd import (
     checkpoint, detect_anomaly, enable_grad, evaluate, grad, hessian, hvp, is_grad_enabled, jacobian, jvp, no_grad,
-    value_and_grad, vjp,
+    set_grad_enabled, value_and_grad, vjp,
 )
 from tinygrad_edu.creation import (
     arange, eye, full, full_like, get_default_dtype, linspace, ones, ones_like, rand, randn, set_default_dtype,
@@ -101,8 +101,8 @@ __all__ = [
     "outer", "pad", "partition", "percentile", "permute", "permute_dims", "piecewise", "positive", "pow", "power",
     "prod", "ptp", "quantile", "rad2deg", "radians", "rand", "randn", "ravel", "reciprocal", "relu", "remainder",
     "repeat", "replay", "reshape", "right_shift", "rint", "roll", "rollaxis", "rot90", "round", "scatter_add",
-    "select", "set_default_dtype", "setdiff1d", "setxor1d", "sigmoid", "sign", "signbit", "silu", "sin", "sinc",
-    "sinh", "softmax", "softplus", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum",
+    "select", "set_default_dtype", "set_grad_enabled", "setdiff1d", "setxor1d", "sigmoid", "sign", "signbit", "silu",
+    "sin", "sinc", "sinh", "softmax", "softplus", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum",
     "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "testing", "tile", "trace",
     "transpose", "trapezoid", "tril", "triu", "true_divide", "trunc", "union1d", "unique", "unique_all",
     "unique_counts", "unique_inverse", "unique_values", "unstack", "value_and_grad", "var", "vdot", "vecdot",

@@ -36,7 +36,7 @@ import pickle
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from importlib import import_module
 from types import FunctionType
 from typing import Any, Literal, NoReturn
@@ -51,11 +51,13 @@ from tinygrad_edu.graph import (
     Origin,
     Results,
     explain,
+    forwards,
     has_nan,
     here,
     node_of,
     refuse_masked,
     tick,
+    tracing,
 )
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, UFUNCS
 from tinygrad_edu.tables import is_table, table
@@ -288,6 +290,7 @@ class Op:
         self.refuses = refuses or {}
         self.advice = advice
         self.selects = False  # `item`: its gradient goes to one place of a tuple-valued node
+        self.folds = False  # each node stands for a record of its own, its setting `fold`: `FoldedOp`
         self.__doc__ = doc or forward.__doc__
         self.rules: Any = _Positions(vjp) if callable(vjp) else vjp
         self.arity: int | None = arity if arity is not None else (len(vjp) if isinstance(vjp, tuple) else None)
@@ -645,25 +648,74 @@ class _ByResult:
         return np.zeros_like(xs[self._i]) if total is None else total
 
 
-class JointOp(Op):
-    """An op whose gradients are computed together: `together(g, y, *xs)` returns a list, one for each input.
+class Fold:
+    """The record that one node stands for: `unfold()` gives its outputs, computed from `inputs` (and from plain tensors).
 
-    A walk reads `rules` once for each node, so what is computed for the first input serves the others, and is
-    then forgotten.
+    first: the outputs' arrays, which are known when the node is made, and then are the node's.
     """
 
-    def __init__(self, forward: Callable[..., Any], together: Callable[..., Sequence[Any]], **declaration: Any) -> None:
-        self._together = together
-        super().__init__(forward, vjp=lambda i, g, y, *xs: together(g, y, *xs)[i], **declaration)
+    __slots__ = ("first", "inputs", "unfold")
+
+    def __init__(self, unfold: Callable[[], Sequence[Tensor]], inputs: Sequence[Tensor], first: Sequence[Any]) -> None:
+        self.unfold, self.inputs = unfold, inputs
+        self.first: Sequence[Any] | None = first
+
+
+class FoldedOp(Op):
+    """An op each node of which stands for a record of its own, its setting `fold`, that is unfolded when it is asked for.
+
+    Its gradients are those of that record, all of them read off in one walk: a walk asks for `rules` once for each node,
+    so what is computed for the first input serves the others, and is then forgotten.
+    """
+
+    def __init__(self, name: str, symbol: str, outputs: int | None = None) -> None:
+        said = f"∂L/∂xᵢ = (∂{name}/∂xᵢ)ᵀ @ ∂L/∂y"
+        super().__init__(
+            self._forward,
+            name=name,
+            symbol=symbol,
+            vjp=self._rule,
+            bind=lambda *inputs, fold: (inputs, {"fold": fold}),
+            outputs=outputs,
+            formulas=[said],
+            doc="An op that stands for a record of others.",
+        )
+        self.folds = True
+
+    def __call__(self, fold: Fold) -> Any:
+        """The node, or with several outputs the nodes, of this record."""
+        return self.apply(tuple(fold.inputs), {"fold": fold})
+
+    def _forward(self, *arrays: Any, fold: Fold) -> Any:
+        """What is known, at first; and then what the record gives for these numbers."""
+        if fold.first is not None:
+            data, fold.first = fold.first, None
+        else:
+            parts, results = tracing().run(fold.unfold), dict(zip(fold.inputs, arrays, strict=True))
+            forwards(parts, results)
+            data = [results[part] for part in parts]
+        return tuple(data) if self.outputs else data[0]
+
+    def _rule(self, i: int, g: Any, y: Any, *xs: Any, fold: Fold) -> Any:
+        """The gradient by one input."""
+        return self._together(g, xs, fold)[i]
+
+    def _together(self, g: Any, xs: Sequence[Any], fold: Fold) -> list[Any]:
+        """The gradients by all inputs."""
+        gs = g if self.outputs else (g,)
+        if any(hasattr(part, "__apply_op__") for part in gs):
+            raise TypeError(f"the rules of {self.name} are those of a record, which cannot be printed as one formula")
+        recorded = any(isinstance(x, Tensor) for x in xs)
+        return autograd.pull(fold.unfold(), fold.inputs, gs, recorded)
 
     @property
     def rules(self) -> Any:
         """The rules of one visit."""
         known: list[Any] = []
 
-        def rule(i: int, g: Any, y: Any, *xs: Any) -> Any:
+        def rule(i: int, g: Any, y: Any, *xs: Any, fold: Fold) -> Any:
             if not known:
-                known.extend(self._together(g, y, *xs))
+                known.extend(self._together(g, xs, fold))
             return known[i]
 
         return _Positions(rule)
@@ -673,7 +725,19 @@ class JointOp(Op):
         pass  # what Op makes of `vjp` is not used
 
 
-autograd.joint_op = JointOp
+@cache
+def _folded(name: str, symbol: str, outputs: int | None) -> FoldedOp:
+    return FoldedOp(name, symbol, outputs)
+
+
+def _fold(name: str, symbol: str, unfold: Any, inputs: Sequence[Tensor], first: Sequence[Any]) -> Any:
+    """The nodes that stand for the outputs of a record: a list."""
+    n = None if len(first) == 1 else len(first)
+    made = _folded(name, symbol, n)(Fold(unfold, [node_of(x) for x in inputs], first))
+    return [made] if n is None else list(made)
+
+
+autograd.fold = _fold
 
 
 def _is_rule_of_an_input(vjp: Any) -> bool:
@@ -864,3 +928,34 @@ item.selects = True
 def alias(x: Any) -> Any:
     """y = x in the same memory, without a derivative: what `detach()` is where all must be recorded."""
     return x[...]
+
+
+@op(
+    symbol="=",
+    vjp=(lambda g, y, x: g,),
+    view=True,
+    judges=False,
+    analytic=True,
+    presence="moves",
+    examples=[example((2, 3)), example(())],
+)
+def argument(x: Any) -> Any:
+    """y = x in the same memory: what a function that is differentiated gets for its argument x."""
+    return x[...]
+
+
+def _argument(value: Any) -> Tensor:
+    """A node of the value's numbers and name to differentiate by, of which `value` itself is the only input."""
+    given = node_of(value) if isinstance(value, Tensor) else Tensor(value)
+    given._refuse_derivative()
+    if RECORDING.get().tape is not None:
+        made: Tensor = argument(given)
+    else:  # a node in any case
+        made = new_leaf(given._data)
+        made.op, made.inputs, made.scope = argument, (given,), SCOPE.get()
+        made._cell, made._made = given._shared_cell(), tick()
+    made.name, made._requires_grad = given.name, True
+    return made
+
+
+autograd.argument = _argument

@@ -15,7 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import numpy as np
@@ -167,12 +167,15 @@ def set_state(state: dict[str, Any]) -> None:
     generator().bit_generator.state = state
 
 
-@contextmanager
-def replaying(state: dict[str, Any]) -> Iterator[None]:
-    """Draw again, inside the block, what was drawn from `state` on; afterwards all is as before."""
-    before = get_state()
-    set_state(state)
+def replaying(own: np.random.Generator, state: Any, function: Callable[..., Any], *args: Any) -> Any:
+    """`function(*args)`, with `own` as the generator that serves, which draws again what it drew from `state` on.
+
+    Afterwards all is as before.
+    """
+    before, context = own.bit_generator.state, copy_context()
+    context.run(_chosen_for_block.set, own)
     try:
-        yield
+        own.bit_generator.state = state
+        return context.run(function, *args)
     finally:
-        set_state(before)
+        own.bit_generator.state = before

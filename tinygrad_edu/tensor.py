@@ -16,6 +16,7 @@ import itertools
 import operator
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -322,19 +323,8 @@ class Tensor(NumPyProtocols):
 
     def requires_grad_(self, value: bool = True) -> Tensor:
         """Ask for a gradient of this leaf, or no longer; returns the tensor itself."""
-        if value and self._data.dtype.kind == "c":
-            raise TypeError(
-                f"complex numbers are not differentiated, and {self._describe()} is {self.dtype}; "
-                "compute with real and imaginary parts"
-            )
-        if value and self._data.dtype.kind != "f":
-            written = (
-                f"{self.item()}. with a point" if self.size == 1 and self.dtype.kind != "b" else "numbers with a point"
-            )
-            raise TypeError(
-                f"only floating numbers have a derivative, but {self._describe()} is {self.dtype}; "
-                f"write {written}, or dtype=float"
-            )
+        if value:
+            self._refuse_derivative()
         if self.op is not None and not self._recorded():  # a leaf to the caller: it has a gradient of its own
             self._requires_grad = bool(value)
             self._more().retains = self._requires_grad
@@ -355,6 +345,22 @@ class Tensor(NumPyProtocols):
         if self._requires_grad and self._extra is not None:
             self._extra.origin = None  # it is a variable from now on, whatever it was computed from
         return self
+
+    def _refuse_derivative(self) -> None:
+        """Raise TypeError if these numbers are of a type that has no derivative."""
+        if self._data.dtype.kind == "c":
+            raise TypeError(
+                f"complex numbers are not differentiated, and {self._describe()} is {self.dtype}; "
+                "compute with real and imaginary parts"
+            )
+        if self._data.dtype.kind != "f":
+            written = (
+                f"{self.item()}. with a point" if self.size == 1 and self.dtype.kind != "b" else "numbers with a point"
+            )
+            raise TypeError(
+                f"only floating numbers have a derivative, but {self._describe()} is {self.dtype}; "
+                f"write {written}, or dtype=float"
+            )
 
     def zero_grad(self) -> None:
         """Forget the gradient: `.grad` is None again."""
@@ -600,6 +606,9 @@ class Tensor(NumPyProtocols):
         for x in causes:
             if isinstance(x, Tensor) and has_origin(x) and RECORDING.get().enabled:
                 self._more().origin = Origin()
+        writes = RECORDING.get().writes
+        if writes is not None:
+            writes.append(weakref.ref(self))
 
     def _refuse_taped(self, what: str) -> None:
         """Raise in a function that is being recorded for replay, where Python must not look at numbers."""
@@ -662,8 +671,7 @@ class Tensor(NumPyProtocols):
             )
         tape = RECORDING.get().tape
         if tape is not None:
-            with recording(enabled=False):
-                tape.write(self, ANSWERS["index_update"](self, key, value))
+            tape.write(self, recording(enabled=False).run(ANSWERS["index_update"], self, key, value))
             return
         try:
             self._data[numbers(key)] = _given(value)
@@ -685,8 +693,7 @@ class Tensor(NumPyProtocols):
             )
         tape = RECORDING.get().tape
         if tape is not None:
-            with recording(enabled=False):
-                tape.write(self, function(self, axis=axis, **settings))
+            tape.write(self, recording(enabled=False).run(function, self, axis=axis, **settings))
             return
         self._data[...] = function(self._data, axis=axis, **settings)
         self._written()
@@ -829,12 +836,4 @@ def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, name: str | Non
     return leaf
 
 
-def _leaf_to_differentiate(value: Any) -> Tensor:
-    """A fresh leaf that requires a gradient, sharing the value's numbers and name."""
-    if isinstance(value, Tensor):
-        return value._alias(requires_grad=True).requires_grad_()
-    return Tensor(value, requires_grad=True)
-
-
-autograd.leaf_to_differentiate = _leaf_to_differentiate
 tell_elsewhere(Tensor)

@@ -273,7 +273,9 @@ class Record:
         op_id = f"o{len(self._ops)}"
         self.nodes[op_id] = node
         uses = [self._add_use(x, op_id, i, (node, i)) for i, x in enumerate(node.inputs)]
-        settings = tuple((key, repr(value)) for key, value in node.settings.items() if value is not None)
+        settings = tuple(
+            (key, repr(value)) for key, value in node.settings.items() if value is not None and key != "fold"
+        )
         symbol = node.op.symbol(**node.settings)
         self._ops.append(Operation(op_id, node.op.name, symbol, tuple(uses), (), settings, self._scope(node)))
         if node.op.outputs is None:

@@ -14,7 +14,7 @@ from tinygrad_edu.formula.expression import Expression, decimal, gradient, make,
 from tinygrad_edu.formula.rules import run_or_name_rule
 from tinygrad_edu.formula.symbol import LONGEST, Symbol, constant, spell
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed, of_path
-from tinygrad_edu.graph import node_of, recording, topological, walk
+from tinygrad_edu.graph import node_of, quietly, recording, topological, walk
 from tinygrad_edu.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
@@ -178,8 +178,9 @@ def chain(
         contributions[node.tensor, i] = contribution
 
     totals = {nodes[output]: Symbol(start, np.ones_like(output._data))}
-    with recording(enabled=False, everything=False, anomaly=False), np.errstate(all="ignore"):
-        walk([nodes[x] for x in topological([output])], totals, note, create_graph=True)
+    walked = [nodes[x] for x in topological([output])]
+    apart = recording(enabled=False, everything=False, anomaly=False)
+    quietly(partial(apart.run, walk, walked, totals, note, create_graph=True))
     written: dict[Tensor, Symbol] = {tensor: node for tensor, node in nodes.items() if tensor in called}
     return Chain(output, of, called, definitions, contributions, notes.gradients, written)
 

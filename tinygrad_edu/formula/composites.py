@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy
@@ -14,7 +15,7 @@ from tinygrad_edu.formula.expression import Expression, gradient
 from tinygrad_edu.formula.rules import WORDY
 from tinygrad_edu.formula.symbol import Symbol
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed
-from tinygrad_edu.graph import node_of, topological
+from tinygrad_edu.graph import node_of, quietly, topological
 from tinygrad_edu.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -101,8 +102,8 @@ def _samples(function: Any, kinds: str) -> Iterator[CompositeSample]:
             if several
             else ["x" if p.kind is p.VAR_POSITIONAL else p.name for p in parameters]
         )
-        with np.errstate(all="ignore"):
-            results = function(*[leaf(text, arg) for text, arg in zip(names, args, strict=False)], **settings)
+        drawn = [leaf(text, arg) for text, arg in zip(names, args, strict=False)]
+        results = quietly(partial(function, **settings), *drawn)
         if not isinstance(results, tuple | list):
             results = {"z" if "y" in inputs else "y": results}
         else:

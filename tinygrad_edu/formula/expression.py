@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu.graph import quietly
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
 
 
@@ -41,8 +43,7 @@ class Expression:
 def make(kind: str, *parts: Expression, data: Any = None) -> Expression:
     """An expression; arithmetic of nothing but numbers is done at once."""
     if kind in _ARITHMETIC and all(part.kind == "number" for part in parts):
-        with np.errstate(all="ignore"):
-            result = _ARITHMETIC[kind](*[part.data for part in parts])
+        result = quietly(_ARITHMETIC[kind], *[part.data for part in parts])
         if kind != "quotient" or float(result).is_integer():
             return number(result)
     if kind == "power" and parts[1] == ONE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy
@@ -12,7 +13,7 @@ import numpy
 from tinygrad_edu.formula.expression import ONE, call, gradient, make
 from tinygrad_edu.formula.symbol import Symbol, as_symbol, values_of
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed
-from tinygrad_edu.graph import tracing, unbroadcast
+from tinygrad_edu.graph import quietly, tracing, unbroadcast
 from tinygrad_edu.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
@@ -26,9 +27,9 @@ def run_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Symb
     """
     plain = stated(op, i)[1]
     if plain is not None:
-        with np.errstate(all="ignore"):
-            value = op.rules[i](values_of(g), values_of(y), *[values_of(x) for x in xs], **settings)
-            result = Symbol(as_symbol(plain(g, y, *xs, **settings)).expression, value)
+        rule = partial(op.rules[i], **settings)
+        value = quietly(rule, values_of(g), values_of(y), *[values_of(x) for x in xs])
+        result = Symbol(as_symbol(quietly(partial(plain, **settings), g, y, *xs)).expression, value)
     else:
         result = as_symbol(op.rules[i](g, y, *xs, **settings))
     if not isinstance(g, tuple) and result.expression is g.expression:
@@ -144,10 +145,7 @@ def _samples(op: Any) -> Iterator[Sample]:
     """The calls that the op's examples describe, as they are recorded."""
     for example in op.examples:
         args, kwargs = example.draw(np.random.default_rng(0), op.domains)
-        with tracing(), np.errstate(all="ignore"):
-            result = op(*_tensors(args), **kwargs)
-            if not isinstance(result, Tensor | tuple | list):  # of arrays of indices alone
-                result = op(*_tensors(args, "biu"), **kwargs)
+        result = quietly(_traced, op, args, kwargs)
         node = result[0] if isinstance(result, tuple | list) else result
         node = node.inputs[0] if node.op.selects else node
         values = [x._data for x in node.inputs]
@@ -156,6 +154,14 @@ def _samples(op: Any) -> Iterator[Sample]:
         xs = [Symbol(text, value) for text, value in zip(_input_names(op, len(values)), values, strict=True)]
         y, g = _outputs(op, node._data, getattr(result, "_fields", ()))
         yield Sample(op, xs, dict(node.settings), y, g)
+
+
+def _traced(op: Any, args: Any, kwargs: Any) -> Any:
+    """The call, recorded."""
+    result = tracing().run(op, *_tensors(args), **kwargs)
+    if isinstance(result, Tensor | tuple | list):
+        return result
+    return tracing().run(op, *_tensors(args, "biu"), **kwargs)  # of arrays of indices alone
 
 
 def _tensors(args: Any, kinds: str = "fc") -> Any:

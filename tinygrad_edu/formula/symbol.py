@@ -26,6 +26,7 @@ from tinygrad_edu.formula.expression import (
     number,
 )
 from tinygrad_edu.formula.writing import LaTeX, Text, of_path
+from tinygrad_edu.graph import quietly
 from tinygrad_edu.protocols import ANSWERS, ASKS, UFUNCS
 from tinygrad_edu.tensor import Tensor
 
@@ -130,7 +131,7 @@ def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) ->
     return call(op.name, *parts, axes=axes, options=tuple(options), unsaid=unsaid)
 
 
-_UNSAID = {"axis", "keepdims", "shape", "key", "dtype", "num_classes", "axisa", "axisb", "axisc"}
+_UNSAID = {"axis", "keepdims", "shape", "key", "dtype", "num_classes", "axisa", "axisb", "axisc", "fold"}
 
 
 def _defaults(forward: Any) -> dict[str, Any]:
@@ -280,8 +281,7 @@ class Symbol(NDArrayOperatorsMixin):
     def __apply_op__(self, op: Any, inputs: Sequence[Any], settings: Mapping[str, Any]) -> Any:
         """What `Op.apply` gives for symbols: one that prints the op, with the value that it computes."""
         xs = [as_symbol(x) for x in inputs]
-        with np.errstate(all="ignore"):
-            y = op.compute([values_of(x) for x in inputs], settings)
+        y = quietly(op.compute, [values_of(x) for x in inputs], settings)
         if op.outputs is None:
             return Symbol(spell(op, xs, y, settings), y)
         whole = call(op.name, *[x.expression for x in xs])

@@ -143,13 +143,15 @@ def batch_norm(
         )
     y, mean, var = normalize(x, weight, bias, eps=eps)
     if training and running_mean is not None:
-        read = (
-            numbers if RECORDING.get().tape is None else array
-        )  # what is replayed is recorded; else arrays are faster
-        with no_grad():
-            running_mean -= momentum * (read(running_mean) - read(mean))
-            running_var -= momentum * (read(running_var) - read(var) * (n / (n - 1)))
+        no_grad().run(_follow, running_mean, mean, running_var, var, momentum, n / (n - 1))
     return y
+
+
+def _follow(running_mean: Any, mean: Any, running_var: Any, var: Any, momentum: Any, correction: float) -> None:
+    """Move the running statistics towards those of the batch, in place."""
+    read = numbers if RECORDING.get().tape is None else array  # what is replayed is recorded; else arrays are faster
+    running_mean -= momentum * (read(running_mean) - read(mean))
+    running_var -= momentum * (read(running_var) - read(var) * correction)
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: numpy.random.Generator | None = None) -> Any:

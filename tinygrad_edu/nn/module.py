@@ -18,6 +18,7 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -155,20 +156,15 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, x): write what it computes there")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """`forward`, with what it records marked as this module's."""
+        """`forward`, with what it records marked as this module's.
+
+        It runs in a copy of the context, so a context variable that it sets, `set_grad_enabled` too, is as before when it
+        has ended.
+        """
         tape = RECORDING.get().tape
         if tape is not None:
             tape.called(self)
-        scope = Scope(self, SCOPE.get())
-        token = SCOPE.set(scope)
-        try:
-            return self.forward(*args, **kwargs)
-        except Exception as error:
-            if not hasattr(error, "__notes__"):  # the innermost module says where it is
-                error.add_note(f"raised in {scope}: {self._line()}")
-            raise
-        finally:
-            SCOPE.reset(token)
+        return copy_context().run(_forward, self, args, kwargs)
 
     def _named_members(self) -> list[tuple[str, Any]]:
         """What the module holds, by name; parameters and modules are looked for in it."""
@@ -452,6 +448,18 @@ ELSEWHERE = {
     "summary": "print(model), or [(name, p.shape) for name, p in model.named_parameters()]",
 }
 """What to write for what PyTorch's and Keras's models have."""
+
+
+def _forward(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`module.forward`, in a context that is this call's own."""
+    scope = Scope(module, SCOPE.get())
+    SCOPE.set(scope)
+    try:
+        return module.forward(*args, **kwargs)
+    except Exception as error:
+        if not hasattr(error, "__notes__"):  # the innermost module says where it is
+            error.add_note(f"raised in {scope}: {module._line()}")
+        raise
 
 
 def _members(module: Module, deep: bool = True) -> Iterator[tuple[str, Module | Parameter | Buffer]]:

@@ -68,15 +68,14 @@ class BatchNorm1d(Module):
             )
         batches: Any = self.num_batches_tracked
         momentum: Any = self.momentum
-        if momentum is None and self.running_mean is not None:
-            with no_grad():
-                momentum = np.astype(1 / (batches + 1), self.running_mean.dtype)
+        running: Any = self.running_mean
+        if momentum is None and running is not None:
+            momentum = no_grad().run(lambda: np.astype(1 / (batches + 1), running.dtype))
         y = F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum, self.eps
         )
         if self.training and batches is not None:
-            with no_grad():
-                batches += 1
+            no_grad().run(operator.iadd, batches, 1)
         return y
 
     def extra_repr(self) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from tinygrad_edu.autograd import along
-from tinygrad_edu.graph import RECORDING, Results, note_limit, recompute
+from tinygrad_edu.graph import RECORDING, Results, note_limit, quietly, recompute
 from tinygrad_edu.op import composite, example, op, real
 from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import numbers
@@ -894,10 +894,9 @@ def cond(x: Any, p: Any = None) -> Any:
     """
     if p is None or p in (2, -2):
         s = np.linalg.svdvals(x)
-        with np.errstate(divide="ignore", invalid="ignore"):  # ∞ is the answer
-            return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
+        first, last = (0, -1) if p != -2 else (-1, 0)
+        return quietly(np.true_divide, s[..., first], s[..., last])  # ∞ is an answer
     singular = is_singular(x)
     invertible = np.where(np.expand_dims(singular, (-2, -1)), np.eye(x.shape[-1], dtype=x.dtype), x)
     y = np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(invertible), ord=p)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return y / np.astype(np.logical_not(singular), y.dtype)  # where it is ∞, so are its derivatives
+    return quietly(np.true_divide, y, np.astype(np.logical_not(singular), y.dtype))  # where it is ∞, so are its derivatives

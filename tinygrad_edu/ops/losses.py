@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu.graph import quietly
 from tinygrad_edu.op import Drawn, Fixed, example, interval, op, real
 from tinygrad_edu.ops.elementwise import PAIRS, gate
 from tinygrad_edu.ops.indexing import one_hot
@@ -190,15 +191,17 @@ def sigmoid_cross_entropy(logits: Any, target: Any, *, out: Any = None, scratch:
     >>> float(sigmoid_cross_entropy(np.array(1e4), np.array(0.0)))
     10000.0
     """
-    logits = floating(logits)
-    with np.errstate(invalid="ignore"):  # ∞ − ∞ and ∞·0, which `_at_infinity` replaces
-        if out is None:
-            y = np.maximum(logits, 0) - logits * target
-            return _at_infinity(y, logits, target) + np.log1p(np.exp(-np.abs(logits)))
-        y = np.subtract(np.maximum(logits, 0, out=out), np.multiply(logits, target, scratch), out)
-        y = _at_infinity(y, logits, target)
-        e = _if_of(logits, scratch)
-        return np.add(y, np.log1p(np.exp(np.negative(np.absolute(logits, e), e), e), e), out)
+    return quietly(_sigmoid_cross_entropy, floating(logits), target, out, scratch)
+
+
+def _sigmoid_cross_entropy(logits: Any, target: Any, out: Any, scratch: Any) -> Any:
+    if out is None:  # ∞ − ∞ and ∞·0 is what `_at_infinity` replaces
+        y = np.maximum(logits, 0) - logits * target
+        return _at_infinity(y, logits, target) + np.log1p(np.exp(-np.abs(logits)))
+    y = np.subtract(np.maximum(logits, 0, out=out), np.multiply(logits, target, scratch), out)
+    y = _at_infinity(y, logits, target)
+    e = _if_of(logits, scratch)
+    return np.add(y, np.log1p(np.exp(np.negative(np.absolute(logits, e), e), e), e), out)
 
 
 def _at_infinity(y: Any, logits: Any, target: Any) -> Any:
@@ -236,9 +239,12 @@ def probability_cross_entropy(probability: Any, target: Any, *, out: Any = None,
     if np.fmin.reduce(probability, axis=None, initial=0) < 0 or np.fmax.reduce(probability, axis=None, initial=1) > 1:
         raise ValueError("probabilities lie between 0 and 1; for logits, use binary_cross_entropy_with_logits")
     probability = floating(probability)
+    return quietly(_probability_cross_entropy, probability, target, out, scratch)  # log 0 = −∞, which is limited then
+
+
+def _probability_cross_entropy(probability: Any, target: Any, out: Any, scratch: Any) -> Any:
     e = _if_of(probability, scratch)
-    with np.errstate(divide="ignore"):
-        y = np.maximum(np.log1p(np.negative(probability, e), e), -100, out=e)
-        y = np.multiply(1 - target if out is None else np.subtract(1, target, out), y, out)
-        t = np.multiply(target, np.maximum(np.log(probability, e), -100, out=e), scratch)
-        return np.negative(np.add(t, y, out), out)
+    y = np.maximum(np.log1p(np.negative(probability, e), e), -100, out=e)
+    y = np.multiply(1 - target if out is None else np.subtract(1, target, out), y, out)
+    t = np.multiply(target, np.maximum(np.log(probability, e), -100, out=e), scratch)
+    return np.negative(np.add(t, y, out), out)

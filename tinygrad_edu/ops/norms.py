@@ -15,6 +15,7 @@ from typing import Any
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from tinygrad_edu.graph import quietly
 from tinygrad_edu.op import at, composite, example, nonzero, op, spread
 from tinygrad_edu.ops.agreed import over, times_over
 from tinygrad_edu.ops.precision import in_float32
@@ -99,8 +100,12 @@ def p_norm(x: Any, p: float, axis: Any = None, *, keepdims: bool = False) -> Any
     >>> y.item(), x.grad.tolist()
     (4.0, [0.0, 1.0])
     """
-    with np.errstate(divide="ignore"):  # for p < 0, 1 / 0 = ∞, of which the norm is 0
-        return np.add.reduce(np.abs(floating(x)) ** p, axis=axis, keepdims=keepdims) ** (1 / p)
+    # for p < 0, 1 / 0 = ∞, of which the norm is 0
+    return quietly(_root_of_powers, np.abs(floating(x)), p, axis, keepdims, divide="ignore")
+
+
+def _root_of_powers(x: Any, p: float, axis: Any, keepdims: bool) -> Any:
+    return np.add.reduce(x**p, axis=axis, keepdims=keepdims) ** (1 / p)
 
 
 def _vector_norm(x: Any, p: Any, axis: Any, keepdims: bool) -> Any:

@@ -565,14 +565,18 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = No
         x = x.astype(float)
     m = np.maximum.reduce(x.real, axis=axis, keepdims=True, initial=-math.inf)
     m = np.where(np.isfinite(m), m, 0)
-    with np.errstate(divide="ignore", over="ignore"):  # log 0 = −∞ is the answer, and so is e^1000 beside +∞
-        e = np.exp(np.subtract(x, m, scratch), scratch)
-        y = np.log(np.add.reduce(e, axis=axis, keepdims=True)) + m
+    y = graph.quietly(_log_of_sum, x, m, axis, scratch)
     y = y if keepdims else y.squeeze(axis)
     if out is None:
         return y
     np.copyto(out, y)
     return out
+
+
+def _log_of_sum(x: Any, m: Any, axis: Any, scratch: Any) -> Any:
+    """m + log Σ eˣ⁻ᵐ, where log 0 = −∞ is the answer, and so is e¹⁰⁰⁰ beside +∞."""
+    e = np.exp(np.subtract(x, m, scratch), scratch)
+    return np.log(np.add.reduce(e, axis=axis, keepdims=True)) + m
 
 
 ANSWERS[np.logaddexp, "reduce"] = Call((np.logaddexp, "reduce"), logsumexp)  # over the first axis, unless told

@@ -436,8 +436,7 @@ class Optimizer:
 
         fed = {key: feed(key) for key in self.at_step(member.steps + turn, settings)}
         since = tick()
-        with no_grad():
-            new, result = made = type(self).update(p, p._grad, state, **{**fixed, **fed})
+        new, result = made = no_grad().run(type(self).update, p, p._grad, state, **{**fixed, **fed})
         self._refuse_result(made, p, state)
         for key, leaf in state.items():
             if result[key] is not leaf:

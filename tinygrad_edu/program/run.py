@@ -8,12 +8,11 @@ import inspect
 import math
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.graph import RECORDING, Cell, topological
+from tinygrad_edu.graph import Cell, recording, topological
 from tinygrad_edu.program.blocks import in_blocks
 from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.nested import check_result, mapped, objects
@@ -94,9 +93,7 @@ class Record:
         named = {key: stand_in(value, key) for key, value in kwargs.items()}
         found = list(objects((args, kwargs)))
         known = generators_of(f, found)
-        context = contextvars.copy_context()  # which ends with the call, also where an interrupt ends it
-        context.run(RECORDING.set, replace(RECORDING.get(), everything=True, tape=tape))
-        result = context.run(f, *given, **named)
+        result = recording(everything=True, tape=tape).run(f, *given, **named)
         for name, generator, before in known:
             if generator_state(generator) != before and not any(generator is followed for followed in tape.generators):
                 raise RuntimeError(
