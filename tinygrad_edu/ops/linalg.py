@@ -899,4 +899,6 @@ def cond(x: Any, p: Any = None) -> Any:
     singular = is_singular(x)
     invertible = np.where(np.expand_dims(singular, (-2, -1)), np.eye(x.shape[-1], dtype=x.dtype), x)
     y = np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(invertible), ord=p)
-    return quietly(np.true_divide, y, np.astype(np.logical_not(singular), y.dtype))  # where it is ∞, so are its derivatives
+    return quietly(
+        np.true_divide, y, np.astype(np.logical_not(singular), y.dtype)
+    )  # where it is ∞, so are its derivatives
