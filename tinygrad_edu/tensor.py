@@ -475,10 +475,10 @@ class Tensor(NumPyProtocols):
     def __bool__(self) -> bool:
         self._refuse_taped("the truth")
         if self.size != 1:
+            called = self._describe()
+            of = "" if str(self.shape) in called else f", of shape {self.shape},"
             raise ValueError(
-                f"the truth of {self._describe()}, of shape {self.shape}, is ambiguous; write .any() or .all(), or np.where to choose by element"
-                if self.name is not None or self.op is not None
-                else f"the truth of {self._describe()} is ambiguous; write .any() or .all(), or np.where to choose by element"
+                f"the truth of {called}{of} is ambiguous; write .any() or .all(), or np.where to choose by element"
             )
         return bool(self._data.item())
 
