@@ -35,6 +35,7 @@ FOUND = {
     "bin edges": (lambda t: np.histogram_bin_edges(t, 2), [1.5, 1.5, 0, 0]),
     "edges of the bins that suit the data": (lambda t: np.histogram(t, "sturges")[1][[0, -1]], [1, 1, 0, 0]),
     "edges that are given": (lambda t: np.histogram(B, bins=np.sort(t[:3]))[1], [1, 1, 1, 0]),
+    "heights of two bars": (lambda t: np.histogram(t, 2, density=True)[0], [-2 / 25, 2 / 25, 0, 0]),
     "heights": (lambda t: np.histogram(t, 1, density=True)[0], [-1 / 25, 1 / 25, 0, 0]),
 }
 """Functions of the numbers 6, 1, 2, 2, and the gradients of their sums."""
@@ -51,7 +52,9 @@ def test_what_is_found_is_differentiated(name):
     np.testing.assert_allclose(t.grad.numpy(), 1 + np.array(expected))
 
 
-@pytest.mark.parametrize("name", ["unique", "unique_all", "union1d", "setdiff1d", "setxor1d", "intersect1d", "edges"])
+@pytest.mark.parametrize(
+    "name", ["unique", "unique_all", "union1d", "setdiff1d", "setxor1d", "intersect1d", "edges", "heights of two bars"]
+)
 def test_what_is_found_is_found_anew_in_other_numbers(name):
     f, _ = FOUND[name]
     t, new = leaf(6.0, 1.0, 2.0, 2.0), np.array([7.0, 3.0, 5.0, 3.0])

@@ -15,7 +15,7 @@ WITHOUT = {
     "alias", "item", "astype", "sinc_derivative", "last_written", "scatter", "from_diagonal", "expand",
     "class_numbers", "cofactor", "quantile_at", "probability_cross_entropy",  # parts of other ops: tested through them
     "partition", "block", "rollaxis", "delete", "choose", "select", "piecewise", "ediff1d", "cross", "flatnonzero",
-    "agreed", "is_singular", "first_places", "single_places", "other_places", "common_places", "union1d", "intersect1d", "setdiff1d",
+    "agreed", "is_singular", "counted", "first_places", "single_places", "other_places", "common_places", "union1d", "intersect1d", "setdiff1d",
     "setxor1d", "unique", "unique_values", "unique_counts", "unique_inverse", "unique_all", "histogram",
     "histogram_bin_edges",
     # torch has none, or no such signature, or no derivative

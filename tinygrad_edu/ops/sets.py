@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from tinygrad_edu.op import composite, example, op, spread
+from tinygrad_edu.op import Fixed, composite, example, op, spread
 from tinygrad_edu.ops.shaping import array
 from tinygrad_edu.protocols import numbers
 
@@ -287,6 +287,21 @@ def _edges(x: Any, bins: Any, range: Any, edges: Any) -> Any:
     return low * (1 - share) + high * share
 
 
+@op(
+    symbol="count",
+    arity=3,
+    domain=spread,
+    examples=[example((7,), Fixed(np.array([-3.0, 0.0, 3.0])), Fixed(np.arange(7)))],
+)
+def counted(x: Any, edges: Any, weights: Any) -> Any:
+    """The sum of the weights of the elements that lie between one edge and the next.
+
+    >>> counted(numpy.array([0.0, 1.0, 4.0]), numpy.array([0.0, 2.0, 4.0]), numpy.ones(3))
+    array([2., 1.])
+    """
+    return np.histogram(x, edges, weights=weights)[0]
+
+
 _BINNED = (
     example((7,), 3),
     example((2, 4)),
@@ -322,7 +337,10 @@ def histogram(x: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     given = {"range": numbers(range), "weights": numbers(weights)}
     counts, found = np.histogram(numbers(x, "np.histogram"), numbers(bins, "np.histogram"), **given)
     edges = _edges(x, bins, range, found)
-    return (counts / counts.sum() / np.astype(edges[1:] - edges[:-1], float) if density else counts), edges
+    if not density:
+        return counts, edges
+    counts = counted(x, edges, np.ones(x.shape) if weights is None else given["weights"])
+    return counts / np.sum(counts) / np.astype(edges[1:] - edges[:-1], float), edges
 
 
 @composite(
