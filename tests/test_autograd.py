@@ -1120,6 +1120,18 @@ def test_a_derivative_is_evaluated_on_new_values_of_all_that_it_depends_on():
         evaluate(slope, {Tensor([1.0, 2.0]): np.ones(2)})
 
 
+def test_a_derivative_that_cannot_be_computed_again_is_not_evaluated():
+    w = Tensor([2.0, -1.0], requires_grad=True)
+    _, slope = value_and_grad(lambda t: (np.where(t * w > 0, w, 0.0) * t).sum())(np.ones(2))  # t·w ends with its line
+    mask = w > 0
+    _, plain = value_and_grad(lambda t: (np.where(mask, t, 0.0)).sum())(np.ones(2))
+    assert plain.is_leaf
+    for y in (slope, plain * w):
+        assert grad(y.sum(), w).tolist() == [1.0, 0.0]
+        with pytest.raises(RuntimeError, match="cannot be computed again"):
+            evaluate(y, {w: np.array([-1.0, 1.0])})
+
+
 def test_a_derivative_in_a_graph_is_copied_and_saved_like_any_result():
     w = leaf(2.0)
     _, slope = value_and_grad(lambda t: (w * t * t).sum())(np.array([3.0]))

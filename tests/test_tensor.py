@@ -1831,10 +1831,11 @@ def test_random_numbers_come_from_the_packages_generator():
     state = random.get_state()
     first = tg.randn(3).tolist()
     own = random.generator()
+    between = tg.randn(2).tolist()
     assert random.replaying(own, state, tg.randn, 3).tolist() == first
     second = tg.randn(3).tolist()
     random.set_state(state)
-    assert [tg.randn(3).tolist(), tg.randn(3).tolist()] == [first, second]
+    assert [tg.randn(3).tolist(), tg.randn(2).tolist(), tg.randn(3).tolist()] == [first, between, second]
     with pytest.raises(ZeroDivisionError):
         random.replaying(own, state, lambda: [tg.randn(3), 1 / 0])
     assert random.get_state() != state

@@ -204,6 +204,7 @@ def test_a_derivative_in_a_record_is_one_operation():
         assert {value.name for value in graph.values} >= {"w", "x"}
         assert verdicts(y) == {"agrees"}
     assert "∂hvp/∂x₁(x, w)ᵀ" in tg.formula(y, w)
+    assert "t = hvp(x, w) = " in tg.formula(y, w)
 
 
 def test_a_wrong_rule_differs_and_a_kink_is_called_one():
