@@ -1297,6 +1297,8 @@ def test_what_uses_a_mask_holds_what_it_was_computed_from():
     assert evaluate(z, new).tolist() == [0.0, 2.0, 0.0]
     assert evaluate(mask, new).tolist() == [False, True, False]
     assert y.inputs[0] is z.inputs[1]  # one node for both
+    with pytest.raises(ValueError, match="new values for leaves, but the result of greater was computed by greater"):
+        evaluate(y, {mask: np.ones(3, bool)})
     del y, z
     assert seen() is None
     with pytest.raises(RuntimeError, match=r"the result of greater, of shape \(3,\), cannot be computed again"):

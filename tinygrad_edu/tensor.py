@@ -730,7 +730,7 @@ class Tensor(NumPyProtocols):
             self.op is None and self._cell is not None and sys.getrefcount(self._cell) > 2
         ):  # its own, the count's, others'
             whole = self._data if self._data.base is None else self._data.base
-        if getattr(whole, "size", 0) > self.size and not isinstance(getattr(whole, "_data", None), tuple):
+        if getattr(whole, "size", 0) > self.size:  # a node of several results has none
             raise RuntimeError(
                 f"in-place {ufunc.__name__} on {self._describe()}, of shape {self.shape}, a part of another tensor, is recorded, "
                 "and so makes a new tensor, which would leave the other as it is; to change the other, write "
