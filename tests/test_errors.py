@@ -2,10 +2,13 @@
 their shapes, and says what to type; and it changes nothing."""
 
 import functools
+import inspect
 import os
+import pickle
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
 import tinygrad_edu as tg
-from tinygrad_edu import Tensor, elsewhere, no_grad
+from tinygrad_edu import Tensor, elsewhere, graph, no_grad
 from tinygrad_edu.autograd import evaluate, grad, is_grad_enabled, tracing
 from tinygrad_edu.op import op
 from tinygrad_edu.ops import neural
@@ -215,11 +218,12 @@ def test_only_leaves_are_told_whether_to_require_a_gradient(tensors):
         (tensors.v.argmax() * 1.0).requires_grad_()
 
 
-def test_errors_keep_numpys_own_as_their_cause(tensors):
+def test_errors_keep_numpys_own_as_their_context(tensors):
     with pytest.raises(ValueError, match="add") as caught:
         _ = tensors.x + tensors.w
-    assert type(caught.value.__cause__) is ValueError
-    assert "could not be broadcast" in str(caught.value.__cause__)
+    assert type(caught.value.__context__) is ValueError
+    assert "could not be broadcast" in str(caught.value.__context__)
+    assert caught.value.__suppress_context__  # it says nothing more
 
 
 def test_an_error_whose_type_takes_no_message_is_raised_as_it_is():
@@ -493,3 +497,113 @@ def test_another_viz_in_the_way_is_named(tmp_path, name):
     assert last.startswith("ImportError: tg.draw is in the package viz that tinygrad_edu brings")
     assert str(file) in last
     assert "rename that file" in last
+
+
+# -- tracebacks ------------------------------------------------------------------------------------------
+
+SHAPES = """
+import sys
+import numpy as np
+import tinygrad_edu as tg
+import tinygrad_edu.nn.functional as F
+from tinygrad_edu import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        self.body = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(4, 2))
+
+    def forward(self, x):
+        return self.body(x)
+
+
+model, x = Net(), np.ones((4, 3), np.float32)
+a, b = tg.Tensor(x, requires_grad=True), tg.Tensor(x)
+{}
+"""
+MISTAKES = {
+    "model(x)": "ValueError: Net.body.2: Linear(4, 2) takes x of shape (…, 4), but got (4, 5)",
+    "nn.Linear(3, 2)(np.ones((4, 7), np.float32))": "ValueError: Linear(3, 2) takes x of shape (…, 3), but got (4, 7)",
+    "a @ b": "ValueError: matmul((4, 3), (4, 3)): ",
+    "np.matmul(a, b)": "ValueError: matmul((4, 3), (4, 3)): ",
+    "a + np.ones(5)": "ValueError: add((4, 3), (5,)): ",
+    "a.reshape(5)": "ValueError: reshape((4, 3), shape=5): ",
+    "np.concatenate([a, b.T])": "ValueError: concatenate((4, 3), (3, 4), axis=0): ",
+    "np.einsum('ij,jk->ik', a, b)": "ValueError: einsum((4, 3), (4, 3), equation='ij,jk->ik'): ",
+    "a.sum(axis=7)": "numpy.exceptions.AxisError: sum((4, 3), axis=7, keepdims=False): ",
+    "a[9]": "IndexError: getitem((4, 3), [9]): ",
+    "F.mse_loss(a, np.ones(3))": "ValueError: mse_loss got a prediction of shape (4, 3) and a target of shape (3,)",
+    "F.cross_entropy(a, np.array([0, 1, 2, 5]))": "IndexError: softmax_cross_entropy((4, 3), (4,)",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_shape_error_is_short_and_ends_in_the_answer(mistake):
+    ran = subprocess.run([sys.executable, "-c", SHAPES.format(mistake)], capture_output=True, text=True)
+    lines = ran.stderr.rstrip().splitlines()
+    assert lines[-1].startswith(MISTAKES[mistake])
+    assert len(lines) <= 15
+    assert "During handling" not in ran.stderr
+    assert "direct cause" not in ran.stderr
+
+
+class Wrong(tg.nn.Module):
+    def __init__(self, f):
+        self.f = f
+
+    def forward(self, x):
+        return self.f(x)
+
+
+def test_a_mistake_in_the_reader_s_own_forward_shows_their_lines_alone():
+    def mine(x):
+        return x.missing_name
+
+    with pytest.raises(AttributeError) as caught:
+        tg.nn.Sequential(Wrong(mine))(np.ones(3, np.float32))
+    files = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert files.count(__file__) == 3  # this test, forward, mine
+    assert caught.value.__notes__[0].startswith("raised in Sequential.0: Wrong")
+
+
+def test_a_mistake_of_the_package_keeps_its_frames(monkeypatch):
+    monkeypatch.setattr("tinygrad_edu.nn.linear.F.linear", eval(compile("lambda *a: None + 1", graph.__file__, "eval")))
+    with pytest.raises(TypeError) as caught:
+        tg.nn.Sequential(tg.nn.Linear(3, 2))(np.ones(3, np.float32))
+    files = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert any(file.endswith("linear.py") for file in files)
+
+
+def test_all_frames_on_request(monkeypatch):
+    monkeypatch.setenv("TINYGRAD_EDU_TRACEBACK", "full")
+    with pytest.raises(ValueError, match=r"^Sequential\.0: ") as caught:
+        tg.nn.Sequential(tg.nn.Linear(3, 2))(np.ones(4, np.float32))
+    files = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert any(file.endswith("linear.py") for file in files)
+
+
+# -- blocks ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", [tg.no_grad, tg.enable_grad, tg.autograd.tracing, tg.detect_anomaly])
+def test_a_block_without_its_parentheses(block):
+    name = block.__name__
+    with pytest.raises(TypeError, match=rf"write `with {name}\(\):`, with parentheses"), block:
+        pass
+    with block():
+        pass
+    assert block(lambda: 3)() == block()(lambda: 3)() == 3
+    assert pickle.loads(pickle.dumps(block)) is block
+    assert inspect.signature(block.__wrapped__).parameters == {}
+    assert repr(block) == f"<{name}>"
+
+
+def test_no_grad_decorates_with_and_without_parentheses():
+    x = Tensor([1.0], requires_grad=True)
+
+    @tg.no_grad
+    def f(x):
+        return x * 2
+
+    assert not f(x).requires_grad
+    assert (x * 2).requires_grad

@@ -11,6 +11,7 @@ import operator
 import pickle
 import textwrap
 import threading
+import warnings
 import weakref
 
 import joblib
@@ -109,11 +110,15 @@ def test_parameters_are_called_by_their_path():
 def test_errors_name_the_parameter_and_the_module():
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(2, 2))
     list(model.parameters())
-    with pytest.raises(ValueError, match=r"Linear\(2, 2\) takes x of shape \(…, 2\), but got \(5, 3\)") as caught:
-        model(np.ones((5, 4)))
-    assert caught.value.__notes__ == ["raised in Sequential.2: Linear(2, 2)"]
-    assert "2.weight" in str(caught.value.__cause__)
-    loss = model[0](np.ones((5, 4))).sum()
+    with pytest.raises(
+        ValueError, match=r"^Sequential\.2: Linear\(2, 2\) takes x of shape \(…, 2\), but got \(5, 3\)"
+    ) as caught:
+        model(np.ones((5, 4), np.float32))
+    assert caught.value.raised_in == "Sequential.2"
+    assert "2.weight" in str(caught.value.__context__)
+    with pytest.raises(ValueError, match=r"^Linear\(4, 3\) takes x"):  # which the caller called itself
+        model[0](np.ones((5, 3), np.float32))
+    loss = model[0](np.ones((5, 4), np.float32)).sum()
     with tg.no_grad():
         model[0].weight *= 2
     with pytest.raises(RuntimeError, match=r"'0\.weight' was written"):
@@ -312,12 +317,12 @@ def test_modes_gradients_and_apply():
     assert not any(module.training for module in net.modules())
     assert net.train() is net
     assert all(module.training for module in net.modules())
-    net(np.ones((1, 4))).sum().backward()
+    net(np.ones((1, 4), np.float32)).sum().backward()
     assert all(p.grad is not None for p in net.parameters())
     net.zero_grad()
     assert all(p.grad is None for p in net.parameters())
     assert net.requires_grad_(False) is net
-    assert not net(np.ones((1, 4))).requires_grad
+    assert not net(np.ones((1, 4), np.float32)).requires_grad
     met = []
     net.apply(met.append)
     assert met == list(net.modules())
@@ -485,7 +490,7 @@ def test_models_pass_to_joblib_s_workers():
 
 def test_loading_is_a_write_that_graphs_notice():
     net = Net()
-    loss = net(np.ones((1, 4))).sum()
+    loss = net(np.ones((1, 4), np.float32)).sum()
     net.load_state_dict(net.state_dict())
     with pytest.raises(RuntimeError, match="was written after"):
         loss.backward()
@@ -535,14 +540,14 @@ def test_nodes_know_the_call_they_were_made_in():
 
 def test_a_call_keeps_how_ops_are_recorded():
     with tg.no_grad():
-        assert not Net()(np.ones((1, 4))).requires_grad
+        assert not Net()(np.ones((1, 4), np.float32)).requires_grad
     with tracing():
         assert nn.ReLU()(tg.ones(2)).scope.kind == "ReLU"
 
 
 def test_a_call_that_raises_ends_its_scope():
     with pytest.raises(ValueError, match="takes x of shape"):
-        Net()(np.ones((1, 5)))
+        Net()(np.ones((1, 5), np.float32))
     assert SCOPE.get() is None
 
 
@@ -564,7 +569,7 @@ def test_a_model_that_keeps_its_results_is_no_cycle():
     gc.disable()
     try:
         net = Net()
-        y = net(np.ones((1, 4)))
+        y = net(np.ones((1, 4), np.float32))
         gone = weakref.ref(net)
         del net
         assert gone() is None
@@ -583,9 +588,26 @@ def test_linear():
     x = rng.standard_normal((4, 5, 3))
     y = layer(tg.Tensor(x))
     np.testing.assert_allclose(y.numpy(), x @ layer.weight.numpy() + layer.bias.numpy())
+    x = x.astype(np.float32)
     assert nn.Linear(3, 2, bias=False)(x).shape == (4, 5, 2)
     assert nn.Linear(3, 2)(x[0, 0]).shape == (2,)
     assert [op.name for op in (y.op, y.inputs[0].op)] == ["add", "matmul"]
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(3, 2), nn.BatchNorm1d(3)])
+def test_float64_data_and_float32_weights_are_told_once_a_line(layer):
+    data = np.arange(12.0).reshape(4, 3)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            layer(data)
+        nn.Sequential(layer, nn.ReLU())(tg.Tensor(data))
+    assert [w.filename for w in caught] == [__file__] * 2
+    assert "write x.astype(np.float32), or tg.set_default_dtype(np.float64)" in str(caught[0].message)
+    layer(data.astype(np.float32))  # here a warning would raise
+    double = type(layer)(*([3, 2] if isinstance(layer, nn.Linear) else [3]), dtype=float)
+    double(data)
+    double(data.astype(np.float32))
 
 
 def test_linear_begins_within_one_over_root_n():

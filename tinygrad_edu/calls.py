@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import numpy
 
+from tinygrad_edu.graph import users_own
 from tinygrad_edu.protocols import NumPyProtocols
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -113,20 +114,24 @@ class Call:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """The answer to a call: at once, if its arguments mean the same to NumPy and to the answer."""
-        if len(args) <= self.direct:
-            for name, value in options.items():
-                if value is NO_VALUE or name not in self._same:
-                    break
-            else:
-                if not self._guarded:
-                    if self._bind is not None:
-                        return self.answer.apply(*self._bind(*args, **options))
-                    return self.own(*args, **options)
-                if not any(value is NO_VALUE for value in args):
-                    return self.own(*args, **{**self._always, **options})
-        elif self.direct < 0:
-            self._read()
-        return self._as_numpy(args, options)
+        try:
+            if len(args) <= self.direct:
+                for name, value in options.items():
+                    if value is NO_VALUE or name not in self._same:
+                        break
+                else:
+                    if not self._guarded:
+                        if self._bind is not None:
+                            return self.answer.apply(*self._bind(*args, **options))
+                        return self.own(*args, **options)
+                    if not any(value is NO_VALUE for value in args):
+                        return self.own(*args, **{**self._always, **options})
+            elif self.direct < 0:
+                self._read()
+            return self._as_numpy(args, options)
+        except Exception as error:
+            error.__traceback__ = users_own(error)
+            raise
 
     def _read(self) -> None:
         """Compare the two signatures: what of NumPy's the answer takes, and under which name."""

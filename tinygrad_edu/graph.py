@@ -14,6 +14,7 @@ Source: Baydin et al., *Automatic differentiation in machine learning: a survey*
 from __future__ import annotations
 
 import copy
+import dis
 import functools
 import inspect
 import itertools
@@ -21,11 +22,12 @@ import linecache
 import operator
 import os
 import sys
+import warnings
 import weakref
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -179,6 +181,35 @@ def _quietly(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     return function(*args)
 
 
+class block:
+    """A function that makes a `with` block, or a decorator: `with no_grad():`, `@no_grad()`, and also `@no_grad`."""
+
+    def __init__(self, make: Callable[[], recording]) -> None:
+        self._make = make
+        functools.update_wrapper(self, make)
+
+    def __call__(self, function: Callable[..., Any] | None = None) -> Any:
+        """The block; or the function, each call of which runs in one."""
+        made = self._make()
+        return made if function is None else made(function)
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError(f"write `with {self._name}():`, with parentheses")
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def __reduce__(self) -> str:
+        return self._name
+
+    @property
+    def _name(self) -> str:
+        return self._make.__name__
+
+    def __repr__(self) -> str:
+        return f"<{self._name}>"
+
+
+@block
 def no_grad() -> recording:
     """Record nothing inside the block: results are plain numbers, and leaves may be written in place.
 
@@ -192,11 +223,13 @@ def no_grad() -> recording:
     return recording(enabled=False, everything=False, differentiating=False)
 
 
+@block
 def enable_grad() -> recording:
     """Record inside the block, also within `no_grad`."""
     return recording(enabled=True)
 
 
+@block
 def tracing() -> recording:
     """Record every op inside the block, also on tensors that require no gradient (for figures), and hold on to what
     comparisons, argmax and the like are computed from."""
@@ -208,6 +241,7 @@ def is_grad_enabled() -> bool:
     return RECORDING.get().enabled
 
 
+@block
 def detect_anomaly() -> recording:
     """Look for NaN after every op and every gradient rule in the block; the error names the op and the line.
 
@@ -229,19 +263,60 @@ def here() -> str:
     return f"{name}:{line}: {linecache.getline(name, line).strip()}"
 
 
+def warn(message: str) -> None:
+    """Warn about the innermost line of the caller's own code: Python then says it once for each such line."""
+    level, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)
+
+
 _LIBRARIES = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep, copy.__file__, "<frozen ")
 
 
-def explain(error: Exception, message: str) -> NoReturn:
-    """Raise an error of the same type with another message; the first stays as its cause."""
+def explained(error: Exception, message: str) -> Exception:
+    """An error of the same type with another message, to be raised `from None`: it says all that the first does, whose
+    traceback would only be between the reader and the answer. The first stays as its `__context__`."""
     try:
-        raised = type(error)(message)
+        return type(error)(message)
     except Exception:  # a type that takes other arguments
-        raise error from None
-    try:
-        raise raised from error
-    finally:
-        del raised, error  # a frame that holds its own exception is a cycle, and would keep the inputs alive
+        return error
+
+
+def users_own(error: Exception) -> TracebackType | None:
+    """The traceback of an error without this package's and NumPy's frames, where the reader's own are what tells.
+
+    That is so where the error was raised in the reader's code, or here on purpose, and so says what is wrong. A mistake of
+    the package itself keeps all frames, and so does every error where the environment variable TINYGRAD_EDU_TRACEBACK is
+    set.
+    """
+    steps = _steps(error)
+    if "TINYGRAD_EDU_TRACEBACK" in os.environ or (_is_ours(steps[-1]) and not raised_on_purpose(error)):
+        return error.__traceback__
+    kept: TracebackType | None = None
+    for step in reversed(steps):
+        if not _is_ours(step):
+            kept = TracebackType(kept, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return kept
+
+
+def raised_on_purpose(error: Exception) -> bool:
+    """Whether it is this package that raised the error, by a `raise`: then its message is written for the reader."""
+    last = _steps(error)[-1]
+    return _is_ours(last) and last.tb_frame.f_code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+
+
+def _steps(error: Exception) -> list[TracebackType]:
+    """The frames that the error passed through, as its traceback lists them: the innermost last."""
+    steps, step = [], error.__traceback__
+    while step is not None:
+        steps.append(step)
+        step = step.tb_next
+    return steps
+
+
+def _is_ours(step: TracebackType) -> bool:
+    return step.tb_frame.f_code.co_filename.startswith(_LIBRARIES)
 
 
 def refuse_masked(value: Any, depth: int = 0) -> None:

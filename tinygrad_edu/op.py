@@ -39,7 +39,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial, wraps
 from importlib import import_module
 from types import FunctionType
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import numpy as np
 
@@ -50,7 +50,7 @@ from tinygrad_edu.graph import (
     SCOPE,
     Origin,
     Results,
-    explain,
+    explained,
     forwards,
     has_nan,
     here,
@@ -471,7 +471,7 @@ class Op:
         try:
             data = self.forward(*arrays, **settings) if settings else self.forward(*arrays)
         except Exception as error:
-            self._explain(error, inputs, settings)
+            raise self._explained(error, inputs, settings) from None
         if data.__class__ is not _array:
             data = _as_arrays(data)
         recording = RECORDING.get()
@@ -580,7 +580,7 @@ class Op:
             names = ", ".join(x._describe() for x in inputs)
             raise FloatingPointError(f"{self.name} made NaN out of {names} at {y._extra.line}")
 
-    def _explain(self, error: Exception, inputs: tuple[Any, ...], settings: dict[str, Any]) -> NoReturn:
+    def _explained(self, error: Exception, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Exception:
         """The same error, naming the op, the caller's tensors and their shapes."""
         named = ", ".join(
             (f"{x.name} " if isinstance(x, Tensor) and x.name else "") + str(np.shape(x._data if isinstance(x, Tensor) else x))
@@ -597,7 +597,7 @@ class Op:
         if self.broadcasts and "broadcast" in said:
             cure = "lengths must be equal or 1, counted from the last axis: reshape, or np.expand_dims"
             said = f"{said.rstrip()}; {cure}"
-        explain(error, f"{self.name}({named}{options}): {said}")
+        return explained(error, f"{self.name}({named}{options}): {said}")
 
 
 class _Positions:

@@ -18,12 +18,12 @@ import sys
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy
 
 from tinygrad_edu import autograd
-from tinygrad_edu.graph import RECORDING, Cell, Edits, Origin, explain, has_origin, recording, refuse_masked, tick
+from tinygrad_edu.graph import RECORDING, Cell, Edits, Origin, explained, has_origin, recording, refuse_masked, tick
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers, tell_elsewhere
 from tinygrad_edu.tables import NUMERIC, is_table, table
 
@@ -676,7 +676,7 @@ class Tensor(NumPyProtocols):
         try:
             self._data[numbers(key)] = _given(value)
         except Exception as error:
-            explain(error, f"assigning into {self._describe()}, shape {self.shape}: {error}")
+            raise explained(error, f"assigning into {self._describe()}, shape {self.shape}: {error}") from None
         self._written(value, *(key if isinstance(key, tuple) else (key,)))
 
     def __delitem__(self, key: Any) -> None:
@@ -717,7 +717,7 @@ class Tensor(NumPyProtocols):
         try:
             ufunc(self._data, _given(other), out=self._data, casting="same_kind")
         except Exception as error:
-            self._explain_write(error, ufunc)
+            raise self._explained_write(error, ufunc) from None
         self._written(other)
         return self
 
@@ -737,7 +737,7 @@ class Tensor(NumPyProtocols):
                 "x = tg.index_update(x, index, x[index] + …), and to have a new tensor, t = t + …"
             )
 
-    def _explain_write(self, error: Exception, ufunc: Any) -> NoReturn:
+    def _explained_write(self, error: Exception, ufunc: Any) -> Exception:
         """The error of writing in place, with the tensor it is about and what to write instead."""
         name = self.name or "t"
         cure = f"write {name} = {name} + … for a new tensor"
@@ -751,8 +751,8 @@ class Tensor(NumPyProtocols):
             cure += f", or make it of another type: {name}.astype(float)"
         message = f"in-place {ufunc.__name__} on {self._describe()}, {self.dtype} of shape {self.shape}: {str(error).rstrip()}; {cure}"
         if isinstance(error, TypeError):  # NumPy's own kinds of it take other arguments
-            raise TypeError(message) from error
-        explain(error, message)
+            return TypeError(message)
+        return explained(error, message)
 
     def __iadd__(self, other: Any) -> Tensor:
         return self._in_place(np.add, other)

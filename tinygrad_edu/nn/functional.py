@@ -12,7 +12,7 @@ import numpy
 
 from tinygrad_edu import random
 from tinygrad_edu.elsewhere import answering
-from tinygrad_edu.graph import RECORDING, no_grad
+from tinygrad_edu.graph import RECORDING, no_grad, warn
 from tinygrad_edu.ops.elementwise import tanh
 from tinygrad_edu.ops.indexing import take
 from tinygrad_edu.ops.losses import (
@@ -74,6 +74,14 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 # Layers
 
 
+def warn_wider() -> None:
+    """Warn, once for each line of the caller's, that float32 weights are computed with in float64."""
+    warn(
+        "float64 data meets float32 weights, so all that follows is computed in float64, in about twice the time and memory; "
+        "write x.astype(np.float32), or tg.set_default_dtype(np.float64) before making the layers"
+    )
+
+
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """y = x·W + b. x: (…, in), W: (in, out), b: (out,).
 
@@ -81,6 +89,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     [11.0, 22.0]
     """
     y = matmul(x, weight)
+    if y.dtype.char == "d" and weight.dtype.char == "f":
+        warn_wider()
     return y if bias is None else np.add(y, bias)
 
 
@@ -130,6 +140,8 @@ def batch_norm(
     if x.ndim < 2:
         raise ValueError(f"batch_norm takes x of shape (N, C) or (N, C, …), but got {x.shape}")
     channels = x.shape[1]
+    if x.dtype.char == "d" and weight is not None and weight.dtype.char == "f":
+        warn_wider()
     weight = np.ones(channels, x.dtype) if weight is None else weight
     bias = np.zeros(channels, x.dtype) if bias is None else bias
     if not training and running_mean is not None:

@@ -53,10 +53,10 @@ class Linear(Module):
         """x·W + b."""
         try:
             return F.linear(x, self.weight, self.bias)
-        except ValueError as error:
+        except ValueError:
             raise ValueError(
                 f"{self!r} takes x of shape (…, {self.in_features}), but got {np.shape(x)}; nn.Flatten() makes rows of images"
-            ) from error
+            ) from None
 
     def extra_repr(self) -> str:
         """The arguments that `repr` shows."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from tinygrad_edu.elsewhere import refuse_zeros
-from tinygrad_edu.graph import RECORDING, SCOPE, Edits
+from tinygrad_edu.graph import RECORDING, SCOPE, Edits, raised_on_purpose, users_own
 from tinygrad_edu.protocols import numbers
 from tinygrad_edu.tensor import Tensor
 
@@ -457,9 +457,24 @@ def _forward(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     try:
         return module.forward(*args, **kwargs)
     except Exception as error:
-        if not hasattr(error, "__notes__"):  # the innermost module says where it is
-            error.add_note(f"raised in {scope}: {module._line()}")
+        if not hasattr(error, "raised_in"):  # the innermost module says where it is
+            _say_where(error, scope, module)
+        if scope.parent is None:
+            error.__traceback__ = users_own(error)
         raise
+
+
+def _say_where(error: Any, scope: Scope, module: Module) -> None:
+    """Put the path of the module before the message of an error that says what is wrong; note it below any other.
+
+    The error has it as its attribute `raised_in` too.
+    """
+    error.raised_in = str(scope)
+    message = error.args[0] if len(error.args) == 1 else None
+    if not isinstance(message, str) or not raised_on_purpose(error):
+        error.add_note(f"raised in {scope}: {module._line()}")
+    elif scope.parent is not None:  # the outermost module is what the caller called
+        error.args = (f"{scope}: {message}",)
 
 
 def _members(module: Module, deep: bool = True) -> Iterator[tuple[str, Module | Parameter | Buffer]]:

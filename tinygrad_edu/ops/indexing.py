@@ -386,7 +386,7 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     try:
         return getitem(x, (slice(None),) * (axis % ndim) + (indices,))
     except IndexError as error:
-        raise IndexError(f"take of {called(given)}: {error.__cause__ or error}") from error
+        raise IndexError(f"take of {called(given)}: {error.__context__ or error}") from None
 
 
 @composite(
