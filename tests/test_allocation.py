@@ -24,7 +24,10 @@ TABLE = {name: op for name, op in OPS.items() if name not in ("item", "alias", "
 FRESH = {
     **dict.fromkeys(["getitem"], "np.take with out= copies it first; a mask gives shapes that depend on values"),
     **dict.fromkeys(["sort", "argsort", "partition", "argwhere", "last_written"], "NumPy gives places in new arrays"),
-    **dict.fromkeys(["det", "slogdet", "inv", "solve", "cholesky"], "LAPACK, which NumPy calls on copies"),
+    **dict.fromkeys(["first_places", "single_places", "other_places", "common_places"], "as many as values say"),
+    **dict.fromkeys(["flatnonzero", "counted"], "as many as values say, or NumPy's own counts"),
+    **dict.fromkeys(["p_norm", "power_log"], "needs several arrays on the way"),
+    **dict.fromkeys(["det", "slogdet", "inv", "solve", "cholesky", "is_singular"], "LAPACK, which NumPy calls on copies"),
     **dict.fromkeys(["pinv", "eigh", "reduced_svd", "reduced_qr", "cofactor"], "LAPACK"),
     **dict.fromkeys(["median", "nanmedian", "quantile_at"], "NumPy sorts a copy"),
     **dict.fromkeys(["cut_off"], "zeros, made only where a gradient takes a limit"),

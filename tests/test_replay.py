@@ -101,6 +101,13 @@ BY_VALUES = {
     "repeat": lambda x: np.repeat(x, np.argmax(x, axis=0) + 1, axis=1),
     "quantile": lambda x: np.quantile(x, np.abs(np.tanh(x[0, 0].detach()))),
     "x[x > 0]": lambda x: x[x > 0],
+    "unique": lambda x: np.unique(np.sign(x)),
+    "unique_counts": lambda x: np.unique_counts(np.sign(x)).values,
+    "unique_inverse": lambda x: np.unique_inverse(np.sign(x)).values,
+    "unique_all": lambda x: np.unique_all(np.sign(x)).values,
+    "intersect1d": lambda x: np.intersect1d(np.sign(x[0]), np.sign(x[1])),
+    "histogram": lambda x: np.histogram(x, 3)[1],
+    "histogram_bin_edges": lambda x: np.histogram_bin_edges(x, 3),
     "x[x > 0] in a gradient": lambda x: tg.grad((x[x > 0] ** 2).mean(), x),
     "piecewise": lambda x: np.piecewise(x, [x > 0], [lambda v: v, lambda v: -v]),
 }

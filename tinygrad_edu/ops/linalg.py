@@ -642,6 +642,8 @@ def _svd_by_vectors(g: Any, y: Any, x: Any) -> Any:
     p = a − aᵀ with a = Uᵀ·∂L/∂U, and q likewise with V. The quotient is the mean of (p + q)/(sⱼ − sᵢ) and
     (p − q)/(sⱼ + sᵢ), each of which has its own limit.
     """
+    if not x.size:
+        return np.zeros_like(x)
     u, s, vh = _svd_results(y)
     k, size = s.shape[-1], max(x.shape[-2:])
     move, one = np.arange(1, k + 1, dtype=s.dtype), np.eye(k, dtype=s.dtype)
