@@ -27,7 +27,9 @@ FRESH = {
     **dict.fromkeys(["first_places", "single_places", "other_places", "common_places"], "as many as values say"),
     **dict.fromkeys(["flatnonzero", "counted"], "as many as values say, or NumPy's own counts"),
     **dict.fromkeys(["p_norm", "power_log"], "needs several arrays on the way"),
-    **dict.fromkeys(["det", "slogdet", "inv", "solve", "cholesky", "is_singular"], "LAPACK, which NumPy calls on copies"),
+    **dict.fromkeys(
+        ["det", "slogdet", "inv", "solve", "cholesky", "is_singular"], "LAPACK, which NumPy calls on copies"
+    ),
     **dict.fromkeys(["pinv", "eigh", "reduced_svd", "reduced_qr", "cofactor"], "LAPACK"),
     **dict.fromkeys(["median", "nanmedian", "quantile_at"], "NumPy sorts a copy"),
     **dict.fromkeys(["cut_off"], "zeros, made only where a gradient takes a limit"),

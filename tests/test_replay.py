@@ -101,7 +101,7 @@ BY_VALUES = {
     "repeat": lambda x: np.repeat(x, np.argmax(x, axis=0) + 1, axis=1),
     "quantile": lambda x: np.quantile(x, np.abs(np.tanh(x[0, 0].detach()))),
     "x[x > 0]": lambda x: x[x > 0],
-    "unique": lambda x: np.unique(np.sign(x)),
+    "unique": lambda x: np.unique(np.round(x)),
     "unique_counts": lambda x: np.unique_counts(np.sign(x)).values,
     "unique_inverse": lambda x: np.unique_inverse(np.sign(x)).values,
     "unique_all": lambda x: np.unique_all(np.sign(x)).values,

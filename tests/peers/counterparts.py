@@ -333,7 +333,7 @@ COUNTERPARTS |= {
     "matvec": lambda a, x: (a @ x[..., None])[..., 0], "vecmat": lambda x, a: (x[..., None, :] @ a)[..., 0, :],
     "einsum": lambda equation, *xs, **_: T.einsum(equation, *xs),
     "multi_dot": L.multi_dot, "matrix_power": L.matrix_power,
-    "pinv": lambda x, rtol=None, **_: L.pinv(x, rtol=rtol),
+    "pinv": lambda x, rtol=None, **_: L.pinv(x, rtol=None if rtol is None else torch.as_tensor(rtol)),
     "solve": lambda a, b: L.solve(a, b) if b.ndim != 1 else (L.inv(a) @ b),
     "lstsq": lambda a, b, rcond=None: (L.pinv(a) @ b,),
     "tensorsolve": lambda a, b, axes=None: L.tensorsolve(a, b, dims=axes), "tensorinv": lambda x, ind=2: L.tensorinv(x, ind),
