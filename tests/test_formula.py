@@ -1128,7 +1128,7 @@ def test_powers_fall():
 
 
 def test_the_path_of_a_parameter_is_not_read_as_a_number():
-    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    model = nn.Sequential(nn.Linear(2, 3, dtype=float), nn.ReLU(), nn.Linear(3, 1, dtype=float))
     loss = model(tg.Tensor(np.ones((4, 2)))).sum()
     weight = dict(model.named_parameters())["0.weight"]
     assert "∂y/∂weight₀" in tg.formula(loss, weight)

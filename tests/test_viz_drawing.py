@@ -458,7 +458,7 @@ def test_a_figure_is_laid_out_again_where_that_helps():
 
 def test_panels_stand_beside_each_other():
     a, b = nn.functional.relu(leaf(2.0, "a")), nn.functional.relu(leaf(-2.0, "b"))
-    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model = nn.Sequential(nn.Linear(2, 2, dtype=float), nn.Linear(2, 2, dtype=float))
     c = model(tg.Tensor(np.ones((1, 2)), name="in")).sum()
     one, other = draw([a, b, c]).scene, draw([a, b, c], panels=True).scene
     assert {t.id for t in one.texts} == {t.id for t in other.texts}
@@ -606,7 +606,7 @@ def test_a_backward_figure_calls_things_as_they_are_called():
 
 def test_formulas_name_nothing_that_is_not_there():
     tg.manual_seed(0)
-    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    model = nn.Sequential(nn.Linear(4, 3, dtype=float), nn.ReLU(), nn.Linear(3, 2, dtype=float))
     loss = nn.functional.cross_entropy(model(tg.Tensor(np.ones((5, 4)), name="x")), np.zeros(5, int))
     whole, folded = draw(loss, grad="symbol", collapse=None), draw(loss, grad="symbol", collapse="all")
     assert any("weight₂" in text for text in texts_of(whole.svg()))
@@ -880,7 +880,10 @@ def test_tikz():
 
 
 def test_tikz_hides_no_line_under_a_layer_and_draws_clouds():
-    model, x = nn.Sequential(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), nn.Linear(3, 1)), leaf(np.ones((1, 2)), "x")
+    model, x = (
+        nn.Sequential(nn.Sequential(nn.Linear(2, 3, dtype=float), nn.ReLU()), nn.Linear(3, 1, dtype=float)),
+        leaf(np.ones((1, 2)), "x"),
+    )
     y = model(x).sum()
     tikz = draw(y).tikz().splitlines()
     groups = [k for k, line in enumerate(tikz) if "dashed" in line]

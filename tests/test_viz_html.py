@@ -47,7 +47,9 @@ def price(**options):
 
 def three_layers(**options):
     tg.manual_seed(1)
-    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2))
+    model = nn.Sequential(
+        nn.Linear(2, 3, dtype=float), nn.Tanh(), nn.Linear(3, 3, dtype=float), nn.Tanh(), nn.Linear(3, 2, dtype=float)
+    )
     x = tg.Tensor(np.random.default_rng(0).standard_normal((4, 2)), name="X")
     y = nn.functional.cross_entropy(model(x), np.array([0, 1, 1, 0]))
     y.name = "L"
@@ -281,7 +283,9 @@ class Deep(nn.Module):
     """Layers in layers: too many ways to close them."""
 
     def __init__(self, n):
-        self.blocks = [nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 2)) for _ in range(n)]
+        self.blocks = [
+            nn.Sequential(nn.Linear(2, 2, dtype=float), nn.Tanh(), nn.Linear(2, 2, dtype=float)) for _ in range(n)
+        ]
 
     def forward(self, x):
         for block in self.blocks:
@@ -323,7 +327,7 @@ def test_what_was_folded_to_be_read_can_be_opened():
     assert [len(view["ops"]) for view in data["views"]] == [len(drawing.graph.ops), 60]
     assert (data["closed"], data["opened"]) == (0, 1)
     assert {step["at"] for step in data["views"][0]["steps"]} < {step["at"] for step in data["views"][1]["steps"]}
-    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model = nn.Sequential(nn.Linear(2, 2, dtype=float), nn.Linear(2, 2, dtype=float))
     hidden = draw(model(tg.Tensor(np.ones((1, 2)))).sum(), cloud=model)
     assert len(data_of(hidden.html())["views"]) == 1, "it does not matter what it computes"
 

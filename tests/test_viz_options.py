@@ -17,7 +17,7 @@ def leaf(x, name=None):
 
 x, w, v = leaf(2.0, "x"), leaf(3.0, "w"), leaf(np.ones(3), "v")
 y, u = x * w, v * 2.0
-model = nn.Linear(2, 2)
+model = nn.Linear(2, 2, dtype=float)
 called = model(tg.Tensor(np.ones((1, 2)), name="in")).sum()
 
 OPTIONS = [

@@ -18,9 +18,9 @@ class Network(nn.Module):
     """Affine, ReLU, Affine, and the loss."""
 
     def __init__(self, generator):
-        self.affine1 = Affine(4, 8, generator=generator)
+        self.affine1 = Affine(4, 8, generator=generator, dtype=float)
         self.relu = nn.ReLU()
-        self.affine2 = Affine(8, 3, generator=generator)
+        self.affine2 = Affine(8, 3, generator=generator, dtype=float)
         self.last = nn.CrossEntropyLoss(reduction="sum")
 
     def forward(self, x, t):
