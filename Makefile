@@ -27,9 +27,9 @@ lint: $(VENV)/installed ## style, format and types
 peers: $(VENV)/torch ## the tests against PyTorch
 	$(TEST) -n 2 tests/peers
 
-bench: $(VENV)/peers ## speed and memory beside PyTorch, JAX and five others
+bench: $(VENV)/peers ## speed and memory beside PyTorch, JAX and five others; with AGAINST=COMMIT, beside that commit
 	$(BIN)/python -m compileall -q tinygrad_edu
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks $(if $(AGAINST),--against $(AGAINST))
 
 figures: $(VENV)/installed ## every figure of the chapter, into out/figures
 	$(BIN)/python -m examples.figures

@@ -1,15 +1,20 @@
-"""`python -m tests.benchmarks [--quick]`: all tables."""
+"""`python -m tests.benchmarks [--quick]`: all tables; `--against COMMIT`: this tree beside an earlier one alone."""
 
 from __future__ import annotations
 
 import sys
 
 from tests.benchmarks import memory, speed, threads
+from tests.benchmarks.against import against
 
 
 def main() -> None:
     """Print every table; `--quick` for a look in half a minute."""
     quick = "--quick" in sys.argv[1:]
+    if "--against" in sys.argv[1:]:
+        commit = sys.argv[sys.argv.index("--against") + 1]
+        against(commit, rounds=5 if quick else 15)
+        return
     for n in (1, 2):
         slow = {"torch_compile"} if quick else ()  # it compiles for a minute
         speed.table(n, rounds=2 if quick else 9, seconds=0.2 if quick else 0.5, without=slow)
