@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import copy
 import gc
+import itertools
 import multiprocessing
 import operator
 import pickle
@@ -657,3 +658,15 @@ def test_an_attribute_may_be_set_before_the_optimizer_is_made():
 
     with pytest.raises(AttributeError, match="lr is a setting of each group"):
         Wrong([leaf()], 0.1)
+
+
+def test_a_warm_up_turned_round_ends_at_zero_and_never_below():
+    """At 0, or a rounding error below it, which no state could be loaded with."""
+    for start, total in itertools.product([0.1, 0.3, 1 / 3, 0.7, 1.0], range(1, 40)):
+        sgd = SGD([nn.Parameter([1.0])], lr=0.3)
+        schedule = optim.lr_scheduler.LinearLR(sgd, start, end_factor=0.0, total_iters=total)
+        for t in range(total):
+            assert np.isclose(sgd.param_groups[0]["lr"], 0.3 * start * (1 - t / total), rtol=1e-12)
+            schedule.step()
+        assert sgd.param_groups[0]["lr"] == 0.0
+        sgd.load_state_dict(sgd.state_dict())

@@ -172,13 +172,14 @@ class LinearLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """The factor of this step over the one before, (a·T + (b − a)·t) / (a·T + (b − a)·(t − 1)), times the rate."""
+        """The factor of this step over the one before, (a·(T − t) + b·t) / (a·(T − t + 1) + b·(t − 1)), times the rate."""
         if step == 0:
             return now * self.start_factor
         if step > self.total_iters:
             return now
-        rise = self.end_factor - self.start_factor
-        return now * (1 + rise / (self.start_factor * self.total_iters + rise * (step - 1)))
+        # no difference of the factors: at the end it would leave -1e-20 where b is 0, and no rate is negative
+        height, before = [self.start_factor * (self.total_iters - t) + self.end_factor * t for t in (step, step - 1)]
+        return now * height / before
 
 
 class CosineAnnealingLR(LRScheduler):
