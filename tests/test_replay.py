@@ -4,6 +4,7 @@ import gc
 import itertools
 import random
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -378,6 +379,22 @@ def test_buffers_are_used_again():
         i.value.array.nbytes for i in run.plan.instructions if i.how == "out" and i.value.storage.kind == "buffer"
     )
     assert run.plan.nbytes < 0.7 * whole
+
+
+def test_a_replay_that_is_made_anew_leaves_no_program_behind():
+    """As a notebook's cell does that is run again: no cycle keeps the program's buffers until the collector comes."""
+    gc.collect()
+    gc.disable()
+    try:
+        run = replay(lambda x: np.tanh(x) * 2)
+        for _ in range(3):
+            run(np.ones(4))
+        buffers = [weakref.ref(i.value.array) for i in run.plan.instructions]
+        del run
+        assert buffers
+        assert all(buffer() is None for buffer in buffers)
+    finally:
+        gc.enable()
 
 
 def test_a_run_keeps_nothing_but_what_it_returns():
