@@ -1439,6 +1439,38 @@ def test_checkpoint_sees_that_its_second_run_differs(name, create_graph):
             evaluate(y, {t: np.ones(2)})
 
 
+@pytest.mark.parametrize("begin", [lambda w: w, lambda w: w * 1.0], ids=["leaves", "results"])
+def test_checkpoint_sees_that_its_second_run_uses_other_tensors(begin):
+    """Also where they hold the same numbers, as the weights of new normalizations do: the first would get no gradient."""
+    x, scales = leaf(0.5, -0.25), [begin(leaf(1.0, 1.0)) for _ in range(2)]
+    total = Tensor(0.0)
+    for s in scales:
+        total = total + checkpoint(lambda t: (t * s).sum(), x)  # noqa: B023 (what is tested)
+    with pytest.raises(RuntimeError, match="or of other tensors: a variable that it reads has changed"):
+        total.backward()
+    pair = [scales[0], scales[0]]
+    y = checkpoint(lambda t: (t * pair[0] + t * pair[1]).sum(), x)
+    pair[1] = scales[1]
+    with pytest.raises(RuntimeError, match="or of other tensors"):
+        y.backward()
+    sum(checkpoint(lambda t, s=s: (t * s).sum(), x) for s in scales).backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+
+
+def test_checkpoint_lets_its_function_make_leaves_of_its_own():
+    w = leaf(1.5, -1.0)
+
+    def residual(t):
+        x = Tensor(np.array([0.25, 0.5]), requires_grad=True)
+        return grad(np.sin(t * x).sum(), x, create_graph=True) * x  # w·cos(wx)·x
+
+    y = checkpoint(residual, w)
+    expected = residual(w)
+    assert np.array_equal(y, expected)
+    assert np.array_equal(grad(y.sum(), w), grad(expected.sum(), w))
+    assert np.array_equal(evaluate(y, {w: w.numpy()}), expected)
+
+
 def test_checkpoint_compares_what_is_not_finite():
     x = leaf(-1.0, 0.0, 4.0)
     with np.errstate(all="ignore"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import weakref
 from collections.abc import Callable, Container, Sequence
 from contextvars import copy_context
 from typing import Any
@@ -596,8 +597,9 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
     what `f` writes, such as the running statistics of batch norm, is written once. `f` returns one tensor and has no
     other effect.
 
-    Raises RuntimeError in the backward pass if the second run differs from the first: a variable that `f` reads has
-    changed since, such as that of a loop in which `f` was made, or `f` draws from a generator of its own.
+    Raises RuntimeError in the backward pass if the second run differs from the first, in what it computes or in the
+    tensors that it uses: a variable that `f` reads has changed since, such as that of a loop in which `f` was made, or `f`
+    draws from a generator of its own.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
@@ -624,7 +626,10 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
     order = topological([first], leaves=False, ends=before)
     inputs = before.inputs(order, [x for x in args if hasattr(x, "_data")])
     made, sketch, written = first._data, _sketch(order, before), writes[since:]
-    del first, order  # and with them the record
+    used = [weakref.ref(x) for x in inputs if x._requires_grad]
+    inputs = [x for x in inputs if x.op is not None or not x._requires_grad]
+    del first, order  # and with them the record, and the leaves that `f` makes for itself
+    inputs = list(dict.fromkeys([x for x in [there() for there in used] if x is not None] + inputs))
     again = recording(enabled=True, writes=None, differentiating=state.differentiating)
 
     def unfold() -> tuple[Node]:
@@ -636,11 +641,14 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
             for put_back in kept:
                 put_back()
         before = _Before(begun)
-        if not quietly(_alike, (made, sketch), (y._data, _sketch(topological([y], leaves=False, ends=before), before))):
+        order = topological([y], leaves=False, ends=before)
+        now = [x for x in before.inputs(order, [x for x in args if hasattr(x, "_data")]) if x._requires_grad]
+        same = len(now) == len(used) and all(w() is None or w() is x for w, x in zip(used, now, strict=True))
+        if not same or not quietly(_alike, (made, sketch), (y._data, _sketch(order, before))):
             raise RuntimeError(
                 f"checkpoint() ran {_name(f)} again for the backward pass, and it computed something else than the first "
-                "time: a variable that it reads has changed since, as that of a loop does, or it draws from a generator of "
-                "its own; give what changes as an argument, checkpoint(f, x, i), or bind it when the function is made, "
+                "time, or of other tensors: a variable that it reads has changed since, as that of a loop does, or it draws "
+                "from a generator of its own; give what changes as an argument, checkpoint(f, x, i), or bind it when the function is made, "
                 "by a default (lambda t, i=i: …) or functools.partial(f, i=i)"
             )
         return (y,)
