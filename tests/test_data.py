@@ -347,6 +347,7 @@ def test_train_test_split():
     assert np.array_equal(x_train[:, 0] // 2, y_train)
     assert np.array_equal(x_test[:, 0] // 2, y_test)
     assert len(train_test_split(y, test_size=4)[1]) == 4
+    assert len(train_test_split(y, test_size=np.float32(0.25))[1]) == 3
     for size in (0.0, 1.0, 10, 0):
         with pytest.raises(ValueError, match="nothing to"):
             train_test_split(y, test_size=size)

@@ -335,8 +335,15 @@ def test_a_parameter_with_a_gradient_is_stepped_though_nothing_else_holds_it():
     assert sgd.param_groups[0]["params"][0].tolist() == [2.5, 3.5]
 
 
+def through_read_only_memory(x):
+    """Pickled with the arrays apart, and back with arrays that cannot be written: so joblib hands over what is large."""
+    buffers = []
+    kept = pickle.dumps(x, protocol=5, buffer_callback=buffers.append)
+    return pickle.loads(kept, buffers=[bytes(buffer) for buffer in buffers])
+
+
 def duplicates():
-    return [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+    return [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x)), through_read_only_memory]
 
 
 class Own(optim.Optimizer):
@@ -394,6 +401,11 @@ def test_a_copy_of_model_optimizer_and_schedule_trains_the_copy(duplicate, make,
     train(model, made, schedule)
     assert all(np.array_equal(array, model.state_dict()[key]) for key, array in twin.state_dict().items())
     assert vars(other) == vars(made) if isinstance(made, Own) else type(other) is type(made)
+
+
+def test_what_cannot_be_written_is_refused_with_the_cure():
+    with pytest.raises(ValueError, match=r"SGD writes.*'w' has a read-only array.*np\.array\(x\)"):
+        SGD([tg.Tensor(np.broadcast_to(1.0, (2,)), requires_grad=True, name="w")], lr=0.1)
 
 
 def test_a_copy_of_an_optimizer_alone_has_parameters_of_its_own():

@@ -828,10 +828,15 @@ def new_leaf(array: Any) -> Tensor:
     return leaf
 
 
+def writable(array: Any) -> Any:
+    """An array that was unpickled; a copy of one that is read-only, as joblib hands large ones to its processes."""
+    return array if array.flags.writeable else np.array(array)
+
+
 def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, name: str | None, grad: Tensor | None) -> Tensor:
     """A leaf out of what `__reduce__` took apart."""
     leaf = kind.__new__(kind)
-    Tensor.__init__(leaf, data, requires_grad, name=name)
+    Tensor.__init__(leaf, writable(data), requires_grad, name=name)
     leaf._grad = grad
     return leaf
 

@@ -29,7 +29,7 @@ def train_test_split(
     if len(lengths) != 1:
         raise ValueError(f"train_test_split() needs arrays of one length, but got {[len(array) for array in arrays]}")
     n = lengths.pop()
-    held_out = math.ceil(test_size * n) if isinstance(test_size, float) else test_size
+    held_out = math.ceil(test_size * n) if isinstance(test_size, float | np.floating) else test_size
     if not 0 < held_out < n:
         raise ValueError(f"test_size={test_size} of {n} rows leaves nothing to train or nothing to test on")
     order = random.generator(generator).permutation(n)

@@ -21,7 +21,7 @@ import numpy as np
 
 from tinygrad_edu.elsewhere import refuse_zeros
 from tinygrad_edu.graph import RECORDING, Edits, no_grad, tick
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.tensor import Tensor, writable
 
 State = dict[str, Any]
 """What a rule keeps for a parameter: arrays of its shape, by name."""
@@ -55,6 +55,11 @@ class Member:
     def __reduce__(self) -> tuple[Any, ...]:
         """What copying and pickling keep: who holds the copy will be seen."""
         return Member, (self.param,), (None, {"called": self.called, "state": self.state, "steps": self.steps})
+
+    def __setstate__(self, kept: tuple[None, dict[str, Any]]) -> None:
+        for key, value in kept[1].items():
+            setattr(self, key, value)
+        self.state = {key: writable(array) for key, array in self.state.items()}
 
     def _named(self) -> bool:
         return getattr(self.param, "_path", None) is not None
@@ -249,6 +254,11 @@ class Optimizer:
                     raise _no_parameter(who, p)
                 if p.op is not None or p.dtype.kind not in "fc":
                     raise TypeError(f"{who} updates leaves of floating numbers, which {p._describe()} is not")
+                if not p._data.flags.writeable:
+                    raise ValueError(
+                        f"{who} writes what it updates, but {p._describe()} has a read-only array, as pandas and np.broadcast_to "
+                        "give it; make it of a copy: tg.Tensor(np.array(x), requires_grad=True)"
+                    )
                 if p in seen:
                     raise ValueError(f"{who} was given {p._describe()} twice, and would update it twice a step")
                 seen.add(p)
