@@ -56,6 +56,9 @@ def replay(f: Callable[..., Any]) -> Replay:
     tensor from outside, is put there at recording only.
     A logger that is given a tensor catches the error that would have been raised, and prints it instead.
 
+    Where arrays do not lie in memory row by row (transposed, or sliced with a step), sums may be added up in another order
+    than eagerly, and differ in the last bits.
+
     `.grad` is one tensor that each run writes again: to keep it, copy it. A run that raises leaves parameters, buffers,
     the optimizer's state and generators as they were; but an interrupt from the keyboard in the middle of an update
     leaves it half done. Calls from several threads take turns.
