@@ -1877,3 +1877,15 @@ def test_a_subclass_keeps_its_attributes_when_copied():
         assert type(copied) is Tagged
         assert (copied.tags, copied.tolist(), copied.requires_grad) == (["a"], [1.0, 2.0], True)
         assert copied.tags is not t.tags
+
+
+def test_flatten_is_a_copy_that_may_be_written_as_numpy_s_is():
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    y = x.flatten()
+    y *= 0
+    assert x.tolist() == [[1, 2], [3, 4]]
+    z = x.ravel()  # which shows the same memory
+    z *= 2
+    assert x.tolist() == [[2, 4], [6, 8]]
+    w = leaf([[1.0, 2.0], [3.0, 4.0]])
+    assert tg.grad((w.flatten() ** 2).sum(), w).tolist() == [[2, 4], [6, 8]]

@@ -278,7 +278,8 @@ class NumPyProtocols(NDArrayOperatorsMixin):
             raise TypeError(
                 "flatten() of a Tensor makes one row of all axes; to keep the first, write t.reshape(len(t), -1)"
             )
-        return np.reshape(self, -1, order=order)
+        row = np.reshape(self, -1, order=order)
+        return row if row.op is not None else row.copy()  # as NumPy's, it may be written without writing this one
 
     def transpose(self, *axes: Any) -> Any:
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) if axes else None)
