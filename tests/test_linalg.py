@@ -662,6 +662,46 @@ def test_what_depends_on_the_basis_has_no_gradient(name):
     assert np.isfinite(gradient[1]).all()
 
 
+ACROSS_ZERO = {  # of U, s, Vᵀ where one singular value is 0: whether there is a gradient
+    "U·Vᵀ": (lambda u, s, vh: u @ vh, False),
+    "U·cos(s)·Vᵀ": (lambda u, s, vh: (u * np.cos(s)[..., None, :]) @ vh, False),
+    "U·s·Vᵀ": (lambda u, s, vh: (u * s[..., None, :]) @ vh, True),
+    "U·s³·Vᵀ": (lambda u, s, vh: (u * s[..., None, :] ** 3) @ vh, True),
+    "U·cos(s)·Uᵀ": (lambda u, s, vh: (u * np.cos(s)[..., None, :]) @ u.mT, True),
+    "the best approximation": (lambda u, s, vh: u[..., :2] @ vh[..., :2, :], True),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", ACROSS_ZERO)
+def test_what_jumps_as_a_singular_value_passes_zero_has_no_gradient_there(name, dtype):
+    made, exists = ACROSS_ZERO[name]
+    weights = numbers((3, 3), 5).astype(dtype)
+    f = lambda x: (made(*np.linalg.svd(x)) * weights).sum()
+    for values in ([3.0, 1.0, 0.0], [2.0, 2.0, 0.0]):
+        if name == "the best approximation" and dtype == np.float32 and values[0] == values[1]:
+            continue
+        x = with_singular_values(values, (3, 3), 1).astype(dtype)
+        batch = np.stack([x, x + np.eye(3, dtype=dtype)])
+        gradient = tg.vjp(f, batch)[1].numpy()
+        assert np.isfinite(gradient[1]).all()
+        assert np.isfinite(gradient[0]).all() if exists else np.isnan(gradient[0]).all()
+        if exists and dtype == np.float64:
+            d, h = numbers((3, 3), 6), 1e-5
+            np.testing.assert_allclose((gradient[0] * d).sum(), (f(x + h * d) - f(x - h * d)) / (2 * h), rtol=1e-6)
+
+
+def test_in_a_replay_the_vectors_of_a_singular_value_zero_have_no_gradient():
+    f = lambda x: (np.linalg.svd(x)[0] @ np.linalg.svd(x)[2] * numbers((3, 3), 5)).sum()
+    slope = tg.replay(lambda x: tg.vjp(f, x)[1])
+    for values, exists in [([3, 2, 1], True), ([3, 2, 1], True), ([3, 1, 0], False), ([5, 2, 1], True)]:
+        x = with_singular_values([float(v) for v in values], (3, 3), 1)
+        gradient = slope(tg.Tensor(x)).numpy()
+        assert np.isfinite(gradient).all() if exists else np.isnan(gradient).all()
+        if exists:
+            np.testing.assert_allclose(gradient, tg.vjp(f, x)[1].numpy(), rtol=1e-12)
+
+
 @pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 3)])
 def test_vectors_of_the_singular_value_zero_have_no_gradient(shape):
     for f in (lambda x: np.linalg.svd(x, False)[0][-1, -1] ** 2, lambda x: np.linalg.svd(x, False)[2][-1, -1] ** 2):
