@@ -2,6 +2,8 @@
 
 import copy
 import math
+import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -315,6 +317,69 @@ def test_a_replayed_net_is_not_looked_at_in_each_layer():
     assert "of_present" not in ops
     assert "any" not in ops
     assert ops.count("gate") == 1
+
+
+def peak_of_the_walk(act, retain_graph):
+    """The most bytes that a walk through seven layers holds beside its record, in arrays of 500 × 100 float64."""
+    rng = np.random.default_rng(0)
+    weights = [leaf(rng.normal(size=(100, 100)) / 10) for _ in range(7)]
+    loss = leaf(rng.normal(size=(500, 100)))
+    for w in weights:
+        loss = act(loss @ w)
+    loss = loss.sum()
+    tracemalloc.start()
+    try:
+        loss.backward(retain_graph=retain_graph)
+        return tracemalloc.get_traced_memory()[1] / (500 * 100 * 8)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("retain_graph", [True, False])
+def test_a_selection_costs_a_walk_no_memory(retain_graph):
+    """Neither is a gradient held on the way, to go again from, nor the record that was read, where no NaN can come."""
+    drops = copy.copy(OPS["relu"])
+    drops.presence, drops.drops = "elementwise", False  # the same numbers, but no selection
+    peaks = []
+    for act in (drops, tg.relu):
+        peak_of_the_walk(act, retain_graph)
+        peaks.append(peak_of_the_walk(act, retain_graph))
+    assert peaks[1] < peaks[0] + 0.1
+
+
+def test_a_record_that_is_freed_lets_go_of_its_arrays_as_it_is_read():
+    w, x = leaf(np.eye(50)), leaf(np.ones((50, 50)))
+    h = tg.relu(np.sqrt(x) @ w)
+    first, alive = weakref.ref(h.inputs[0]), []
+    x.register_hook(lambda g: alive.append(first() is not None))
+    y = tg.relu(tg.relu(h) @ w).sum()
+    del h
+    y.backward(retain_graph=False)
+    assert alive == [False]
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=7), st.integers(0, 1 << 16))
+def test_a_walk_that_frees_gives_the_numbers_of_one_that_does_not(names, seed):
+    """Whatever stands before a selection or after it, and whichever node has a hook."""
+    rng = np.random.default_rng(seed)
+    start, hooked = np.round(rng.normal(size=(3, 3)), 0), rng.integers(0, 8)
+    steps = [
+        np.sqrt, np.log, tg.relu, np.tanh, lambda x: x @ x.T, lambda x: 1 / x, lambda x: np.where(x > 0, x, 1.0),
+        lambda x: x - x.mean(0), lambda x: x[::-1] * 2, lambda x: np.stack(np.unstack(x)[::-1]),
+    ]  # fmt: skip
+    found = []
+    for retain_graph in (True, False):
+        x, seen = leaf(start), []
+        y = x
+        for i, name in enumerate(names):
+            y = steps[name](y)
+            if i == hooked:
+                y.register_hook(lambda g, seen=seen: seen.append(numbers(g).copy()))
+        y.sum().backward(retain_graph=retain_graph)
+        found.append((x.grad, *seen))
+        assert len(seen) == (hooked < len(names))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(numbers(a), numbers(b))
 
 
 def test_the_record_is_freed_though_it_is_walked_twice():

@@ -19,6 +19,7 @@ import functools
 import inspect
 import itertools
 import linecache
+import math
 import operator
 import os
 import sys
@@ -613,8 +614,8 @@ def walk(
     `hooks`, those of the nodes are not run.
 
     What a selection dropped sends back nothing, even where its own derivative is ∞ or NaN: see `Presence`. On arrays
-    the walk first goes as if nothing could be ∞; if a NaN comes out, it goes again from the first selection on, and
-    follows what is present. Where it may not go twice, as rules are recorded or contributions shown, it does so at once.
+    the walk first goes as if nothing could be ∞; if a NaN comes out, it goes again, and follows what is present. Where it
+    may not go twice, as rules are recorded or contributions shown, it does so at once.
     """
     if LIMITS and limits is None:
         limits = limits_in(order, 2 if create_graph else 1)
@@ -626,17 +627,23 @@ def walk(
     ours: set[Node] = set()  # totals that this walk allocated, and so may add to in place
     presence: Any = None  # which elements of the nodes reached are present, once that is followed
     selected = False  # whether a selection has been met
-    start: Any = None  # order and totals when it was, to go again from
+    twice = not create_graph and visit is None  # whether it may go again
+    safe = _without_nan(order) if free and twice else 0  # it need not, once no more nodes than these are left
+    begun: Any = (order.copy(), totals.copy()) if twice and safe < len(order) else None
+    start: Any = None  # order and totals to go again from, once a selection has been met
     again = False  # whether to, for a reason other than NaN
-    read: list[Node] = []  # since then, and to be freed
+    read: list[Node] = []  # to be freed once it is sure not to go again
     while order or start is not None:
-        if not order:
-            if not (again or any_nan(totals.values())):
-                break
-            order += start[0]
+        if start is not None and len(order) <= safe:
+            if not (again or any_nan(_arrays(totals) if order else totals.values())):
+                begun = start = None
+                _free(read)
+                continue
+            order[:] = start[0]
             totals.clear()
             totals.update(start[1])
             ours.clear()
+            read.clear()  # it is about to be read again
             presence, start = Presence(totals, create_graph), None
         node = order.pop()
         g = totals.pop(node, None)
@@ -645,17 +652,20 @@ def walk(
         op, extra = node.op, node._extra
         if not selected and op is not None and op.drops:
             selected = True
-            if create_graph or visit is not None:
+            if not twice:
                 presence = Presence({**totals, node: g}, create_graph)
-            else:
-                start = [*order, node], {x: t[:] if t.__class__ is list else t for x, t in totals.items()}
-                start[1][node] = g
+            elif begun is not None:
+                start = begun
+            elif len(order) >= safe:
+                start = [*order, node], {**totals, node: g}
                 ours.clear()
         if extra is not None and hooks:
             if start is not None and extra.hooks:  # they are called once
                 again = True
                 order.clear()
                 continue
+            if twice and extra.hooks:
+                begun = None
             g = extra.run_hooks(g, node, create_graph)
         if op is None or (keep and node in keep) or (extra is not None and extra.retains):
             totals[node] = g
@@ -699,12 +709,64 @@ def walk(
             _explain_rule(error, node, i)
             raise
         if free:
-            if start is None:
-                node.inputs = FREED
-            else:
-                read.append(node)
-    for node in read:
+            read.append(node)
+            if start is None and (begun is None or len(order) <= safe):
+                begun = None
+                _free(read)
+    _free(read)
+
+
+def _free(nodes: list[Node]) -> None:
+    for node in nodes:
         node.inputs = FREED
+    nodes.clear()
+
+
+def _arrays(totals: Mapping[Node, Any]) -> list[Array]:
+    """The arrays in these totals, of which those of a node with several results are a list."""
+    parts = [part for g in totals.values() for part in (g if g.__class__ is list else (g,))]
+    return [part for part in parts if part is not None]
+
+
+def _without_nan(order: Sequence[Node]) -> int:
+    """How many nodes at the beginning of `order` turn no cotangent 0 into NaN, so that nothing before them need be kept."""
+    if not any(node.op is not None and node.op.drops for node in order):
+        return len(order)
+    return next((i for i, node in enumerate(order) if _may_make_nan(node)), len(order))
+
+
+def _may_make_nan(node: Node) -> bool:
+    """Whether a rule of the node may make NaN of finite numbers, by a slope that is ∞ or NaN, or as it divides."""
+    op = node.op
+    if op is None or op.presence in _NEVER_NAN:
+        return False
+    if op.presence == "product":
+        return not all(_finite(x._data) for x in node.inputs)
+    xs = [x._data for x in node.inputs]
+    for i, x in enumerate(node.inputs):
+        if not x._requires_grad or op.rules[i] is None:
+            continue
+        kind = op.presence[i] if isinstance(op.presence, tuple) else op.presence
+        if kind == "product":
+            if not all(_finite(x) for x in xs):
+                return True
+        elif kind == "elementwise" and op.outputs is None:
+            one = np.broadcast_to(node.dtype.type(1), node.shape)
+            if not _finite(op.rules[i](one, node._data, *xs, **node.settings)):
+                return True
+        elif kind not in _NEVER_NAN:
+            return True
+    return False
+
+
+_NEVER_NAN = ("linear", "moves", "selects", "rectifies")
+
+
+def _finite(x: Array) -> bool:
+    """Whether an array holds neither ∞ nor NaN: Σ x² is finite then, unless it overflows."""
+    if x.dtype.kind != "f":
+        return True
+    return math.isfinite(x.dot(x) if x.ndim == 1 else _vdot(x, x)) or bool(np.isfinite(x).all())
 
 
 Presence: Any = None
@@ -835,8 +897,7 @@ class Results(tuple[Any, ...]):
 def _put(totals: dict[Node, Any], x: Node, index: int, contribution: Any) -> None:
     """Add to one place of the cotangent of a node with several outputs."""
     parts = totals.get(x)
-    if parts is None:
-        parts = totals[x] = [None] * len(x._data)
+    totals[x] = parts = [None] * len(x._data) if parts is None else parts.copy()  # the walk may go again with the old
     parts[index] = contribution if parts[index] is None else parts[index] + contribution
 
 
