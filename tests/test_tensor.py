@@ -1887,5 +1887,5 @@ def test_flatten_is_a_copy_that_may_be_written_as_numpy_s_is():
     z = x.ravel()  # which shows the same memory
     z *= 2
     assert x.tolist() == [[2, 4], [6, 8]]
-    w = leaf([[1.0, 2.0], [3.0, 4.0]])
+    w = leaf([1.0, 2.0], [3.0, 4.0])
     assert tg.grad((w.flatten() ** 2).sum(), w).tolist() == [[2, 4], [6, 8]]
