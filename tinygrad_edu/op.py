@@ -197,7 +197,7 @@ class Op:
     takes_out: forward(..., out=array) writes its result there, or with several outputs, hidden ones too, out=(array, …).
         If forward takes `scratch` as well, an array of the shape that the inputs broadcast to and of the type of the
         result saves it from making one to compute in.
-    judges: forward may raise over the values of its inputs, such as a class number out of range. Left out, what takes
+    may_raise: forward may raise over the values of its inputs, such as a class number out of range. Left out, what takes
         `out` does not, and all else does.
     symmetric: the input is a matrix taken for symmetric, so forward may read either of xᵢⱼ and xⱼᵢ: the gradient is by
         both at once, and symmetric.
@@ -239,7 +239,7 @@ class Op:
         broadcasts: bool = False,
         view: bool = False,
         takes_out: bool = False,
-        judges: bool | None = None,
+        may_raise: bool | None = None,
         symmetric: bool = False,
         presence: Presence | tuple[Presence, ...] = "ends",
         analytic: bool = False,
@@ -278,7 +278,7 @@ class Op:
         self.view = view
         self.takes_out = takes_out
         self.takes_scratch = not isinstance(forward, np.ufunc) and "scratch" in inspect.signature(forward).parameters
-        self.judges = not takes_out if judges is None else judges
+        self.may_raise = not takes_out if may_raise is None else may_raise
         self.symmetric = symmetric
         self.presence = presence
         self.drops = not {"selects", "rectifies"}.isdisjoint(presence if isinstance(presence, tuple) else (presence,))
@@ -915,7 +915,7 @@ def _as_numpys(call: Call) -> Any:
     return called
 
 
-@op(symbol="item", vjp=(lambda g, y, x, *, index: g,), presence="linear", view=True, judges=False)
+@op(symbol="item", vjp=(lambda g, y, x, *, index: g,), presence="linear", view=True, may_raise=False)
 def item(x: Any, index: int) -> Any:
     """One of the results of an op that has several."""
     return x[index]
@@ -924,7 +924,7 @@ def item(x: Any, index: int) -> Any:
 item.selects = True
 
 
-@op(symbol="=", vjp=(None,), view=True, judges=False)
+@op(symbol="=", vjp=(None,), view=True, may_raise=False)
 def alias(x: Any) -> Any:
     """y = x in the same memory, without a derivative: what `detach()` is where all must be recorded."""
     return x[...]
@@ -934,7 +934,7 @@ def alias(x: Any) -> Any:
     symbol="=",
     vjp=(lambda g, y, x: g,),
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     presence="moves",
     examples=[example((2, 3)), example(())],

@@ -370,7 +370,7 @@ for _question in (isnan, isinf, isfinite, signbit):
     symbol="≈",
     arity=2,
     answers=(np.isclose,),
-    judges=False,
+    may_raise=False,
     examples=[
         *PAIRS,
         example(Fixed(np.array([1.0, np.nan])), Fixed(np.array([1.1, np.nan])), atol=0.2, equal_nan=True),

@@ -21,7 +21,7 @@ def _diagonal_rule(g: Any, y: Any, x: Any, *, offset: int, axis1: int, axis2: in
     presence="selects",
     answers=(np.diagonal,),
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     formulas=["∂L/∂x = 0 but on the diagonal ∂L/∂y"],
     examples=[

@@ -425,7 +425,7 @@ arctan2 = binary(
     vjp=(lambda g, y, x: g * sinc_derivative(x, 1),),  # type: ignore[has-type]  # it follows
     presence="elementwise",
     answers=(np.sinc,),
-    judges=False,
+    may_raise=False,
     formulas=[lambda g, y, x: g * (np.cos(math.pi * x) - y) / x],
     examples=SHAPES,
     special=[at(0.0, gradient=0.0)],
@@ -443,7 +443,7 @@ def sinc(x: Any) -> Any:
     symbol=lambda order: f"sinc⁽{order}⁾",
     vjp=(lambda g, y, x, *, order: g * sinc_derivative(x, order + 1),),  # type: ignore[has-type]  # it follows
     presence="elementwise",
-    judges=False,
+    may_raise=False,
     examples=[example((3,), 1), example((2, 3), 2), example((), 3)],
     special=[at(0.0, gradient=math.pi**2 * -(1 / 3), order=1), at(0.0, gradient=0.0, order=2)],
 )

@@ -195,7 +195,7 @@ def _add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) 
     presence="moves",
     bind=lambda values, *arrays, key, shape: ((values, *arrays), {"key": key, "shape": shape}),
     takes_out=True,
-    judges=True,
+    may_raise=True,
     analytic=True,
     formulas=["∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=[
@@ -251,7 +251,7 @@ _WRITES = [
     bind=lambda x, index, values: _bind_writing(x, index, values),
     broadcasts=True,
     takes_out=True,
-    judges=True,
+    may_raise=True,
     formulas=["∂L/∂x = ∂L/∂y", "∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=_WRITES[1:],
 )
@@ -286,7 +286,7 @@ def _index_update_rule(i: int, g: Any, y: Any, x: Any, values: Any, *arrays: Any
     bind=_bind_writing,
     broadcasts=True,
     takes_out=True,
-    judges=True,
+    may_raise=True,
     formulas=["∂L/∂x = ∂L/∂y but ∂L/∂x[index] = 0", "∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=_WRITES,
 )
@@ -544,7 +544,7 @@ def piecewise(x: Any, conditions: Any, functions: Any, *args: Any, **kwargs: Any
 @op(
     symbol="argwhere",
     answers=(np.argwhere,),
-    judges=False,
+    may_raise=False,
     domain=lambda rng, shape: rng.integers(-1, 2, shape),
     examples=[example((3, 4)), example((5,)), example(())],
 )
@@ -573,7 +573,7 @@ def nonzero(x: Any) -> tuple[Any, ...]:
 @op(
     symbol="flatnonzero",
     answers=(np.flatnonzero,),
-    judges=False,
+    may_raise=False,
     domain=lambda rng, shape: rng.integers(-1, 2, shape),
     examples=[example((3, 4)), example((5,))],
 )
@@ -589,7 +589,7 @@ def flatnonzero(x: Any) -> Any:
         {"num_classes": operator.index(num_classes), "dtype": np.dtype(dtype).name},
     ),
     takes_out=True,
-    judges=True,
+    may_raise=True,
     examples=[example(np.array([[2, 0], [1, 1]]), 3), example(np.array(1), 4, dtype="float64")],
 )
 def one_hot(indices: Any, num_classes: int, dtype: str, *, out: Any = None) -> Any:

@@ -236,7 +236,7 @@ def _cuts(x: Any, indices: Any, axis: int, *, equal: bool) -> tuple[int, ...]:
     ),
     outputs=sys.maxsize,
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     formulas=["∂L/∂x = concat(∂L/∂y₀, ∂L/∂y₁, …)"],
     examples=[
@@ -336,7 +336,7 @@ def dsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     bind=lambda x, *, axis=0: ((x,), {"axis": index(axis)}),
     outputs=sys.maxsize,
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     formulas=["∂L/∂x = stack(∂L/∂y₀, ∂L/∂y₁, …)"],
     examples=[example((2, 3)), example((2, 3, 2), axis=1), example((2, 3), axis=-1), example((3,)), example((2, 0))],

@@ -68,7 +68,7 @@ def _det_rule(g: Any, y: Any, x: Any) -> Any:
     symbol="det",
     vjp=(_det_rule,),
     answers=(np.linalg.det,),
-    judges=False,
+    may_raise=False,
     analytic=True,
     domain=regular,
     examples=[example((3, 3)), example((2, 2, 2)), example((1, 1)), example((2, 1, 3, 3))],
@@ -124,7 +124,7 @@ class SlogdetResult(NamedTuple):
     outputs=2,
     results=SlogdetResult._make,
     answers=(np.linalg.slogdet,),
-    judges=False,
+    may_raise=False,
     domain=regular,
     examples=[example((3, 3)), example((2, 2, 2))],
 )

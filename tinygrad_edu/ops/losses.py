@@ -32,7 +32,7 @@ def check_classes(target: Any, kept: Any, classes: int) -> None:
     vjp=None,
     arity=1,
     takes_out=True,
-    judges=True,
+    may_raise=True,
     examples=[
         example(Fixed(np.array([0, 2, 1])), 3),
         example(Fixed(np.array([[0, 5], [1, 0]])), 2, ignore_index=5),
@@ -83,7 +83,7 @@ def _present_rows(present: Any, i: int, x: Any, t: Any, *, reduction: str, ignor
     presence=_present_rows,
     outputs=1,
     takes_out=True,
-    judges=True,
+    may_raise=True,
     formulas=[("∂L/∂x = ∂L/∂y·(softmax(x) − one_hot(t))/n", _plainly), None],
     examples=[
         example((4, 3), Fixed(np.array([0, 2, 1, 2]))),
@@ -225,7 +225,7 @@ def _if_of(x: Any, scratch: Any) -> Any:
     presence="elementwise",
     broadcasts=True,
     takes_out=True,
-    judges=True,
+    may_raise=True,
     domain=(interval(0.1, 0.9), interval(0.0, 1.0)),
     formulas=[lambda g, y, p, t: g * (p - t) / (p * (1 - p)), lambda g, y, p, t: g * (np.log(1 - p) - np.log(p))],
     examples=[*PAIRS[:3], example(Drawn((2,), interval(0.2, 0.8)), 1.0)],

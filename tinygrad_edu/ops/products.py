@@ -244,7 +244,7 @@ def _bind_cross(
     formulas=["∂L/∂a = b × ∂L/∂y", "∂L/∂b = ∂L/∂y × a"],
     answers=(np.cross, np.linalg.cross),
     broadcasts=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     examples=[
         example((3,), (3,)),
@@ -303,7 +303,7 @@ def _tensordot_by_b(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
     presence="product",
     bind=_bind_tensordot,
     answers=(np.tensordot, np.linalg.tensordot),
-    judges=False,
+    may_raise=False,
     analytic=True,
     examples=[
         example((2, 3, 4), (3, 4, 2)),

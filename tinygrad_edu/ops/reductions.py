@@ -341,7 +341,7 @@ def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 ONE_AXIS = (example((2, 3)), example((2, 3), axis=0), example((2, 3), axis=-1, keepdims=True), example(()))
 
 
-@op(symbol="argmax", vjp=None, answers=(np.argmax,), judges=False, domain=spread, examples=ONE_AXIS)
+@op(symbol="argmax", vjp=None, answers=(np.argmax,), may_raise=False, domain=spread, examples=ONE_AXIS)
 def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
     """y is the place of the largest element along an axis, of the first if there are several; without an axis, its
     place in x as one row. Recorded, without a derivative.
@@ -353,7 +353,7 @@ def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
     return x.argmax(axis, keepdims=keepdims)
 
 
-@op(symbol="argmin", vjp=None, answers=(np.argmin,), judges=False, domain=spread, examples=ONE_AXIS)
+@op(symbol="argmin", vjp=None, answers=(np.argmin,), may_raise=False, domain=spread, examples=ONE_AXIS)
 def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
     """y is the place of the smallest element along an axis: see `argmax`.
 
@@ -390,7 +390,7 @@ def all(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
     return np.logical_and.reduce(x, axis=axis, keepdims=keepdims, out=out)
 
 
-@op(symbol="count ≠ 0", vjp=None, answers=(np.count_nonzero,), judges=False, examples=[*AXES, *EMPTY])
+@op(symbol="count ≠ 0", vjp=None, answers=(np.count_nonzero,), may_raise=False, examples=[*AXES, *EMPTY])
 def count_nonzero(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """y is how many elements are not zero.
 

@@ -66,7 +66,7 @@ def _rows_first(name: str, order: str) -> None:
     answers=(np.reshape,),
     bind=_bind_reshape,
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     examples=[
         example((2, 3), shape=(3, 2)),
@@ -113,7 +113,7 @@ def ravel(x: Any, order: str = "C") -> Any:
     presence="moves",
     answers=(np.expand_dims,),
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     examples=[
         example((2, 3), axis=1),
@@ -143,7 +143,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
     presence="moves",
     answers=(np.squeeze,),
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     examples=[
         example((1, 3, 1)),
@@ -229,7 +229,7 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
     presence="moves",
     answers=(np.transpose, np.permute_dims),
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     examples=[
         example((2, 3)),
@@ -260,7 +260,7 @@ permute = permute_dims = transpose
     presence="moves",
     answers=(np.matrix_transpose, np.linalg.matrix_transpose),
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     examples=[example((2, 3)), example((2, 3, 4)), example((2, 0, 3))],
 )
@@ -280,7 +280,7 @@ def matrix_transpose(x: Any) -> Any:
     presence="moves",
     answers=(np.swapaxes,),
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     examples=[example((2, 3, 4), axis1=0, axis2=2), example((2, 3, 4), axis1=-1, axis2=1), example((2, 0), 0, 1)],
 )
@@ -300,7 +300,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     presence="moves",
     answers=(np.moveaxis,),
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     examples=[
         example((2, 3, 4), source=0, destination=-1),
@@ -343,7 +343,7 @@ def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
     presence="moves",
     answers=(np.flip,),
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     examples=[
         example((2, 3)),
@@ -475,7 +475,7 @@ def _opposite(shift: Any) -> Any:
     answers=(np.broadcast_to,),
     broadcasts=True,
     view=True,
-    judges=False,
+    may_raise=False,
     analytic=True,
     examples=[
         example((3,), shape=(2, 3)),

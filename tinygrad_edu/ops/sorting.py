@@ -29,7 +29,7 @@ def _bind_sort(
     bind=_bind_sort,
     outputs=1,
     answers=(np.sort,),
-    judges=False,
+    may_raise=False,
     formulas=[
         (
             "∂L/∂x = ∂L/∂y, put back in the order of x",
@@ -67,7 +67,7 @@ def sort(x: Any, axis: int = -1) -> Any:
     symbol="argsort",
     bind=lambda x, axis=-1, kind=None, *, stable=None: ((x,), {"axis": axis, "kind": kind, "stable": stable}),
     answers=(np.argsort,),
-    judges=False,
+    may_raise=False,
     domain=spread,
     examples=[
         example((5,)),
@@ -92,7 +92,7 @@ def argsort(x: Any, axis: int | None, kind: Any, stable: Any) -> Any:
     ),
     outputs=1,
     answers=(np.partition,),
-    judges=False,
+    may_raise=False,
     formulas=[
         (
             "∂L/∂x = ∂L/∂y, put back in the order of x",

@@ -136,7 +136,7 @@ def _judges(line: Instruction) -> bool:
         return False
     if line.op.forward is np.power:
         return line.value.dtype.kind == "i"  # negative ones have none
-    return line.op.judges and (not line.op.view or line.value.storage.kind == "fresh")
+    return line.op.may_raise and (not line.op.view or line.value.storage.kind == "fresh")
 
 
 class Pool:
