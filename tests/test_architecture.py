@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LEVELS = [
-    {"tinygrad_edu.graph", "tinygrad_edu.tables"},
+    {"tinygrad_edu.graph", "tinygrad_edu.source", "tinygrad_edu.tables"},
     {"tinygrad_edu.random"},
     {"tinygrad_edu.autograd", "tinygrad_edu.protocols"},
     {"tinygrad_edu.calls", "tinygrad_edu.tensor"},

@@ -60,6 +60,7 @@ from tinygrad_edu.graph import (
     tracing,
 )
 from tinygrad_edu.protocols import ANSWERS, NO_SETTINGS, UFUNCS
+from tinygrad_edu.source import declared, place
 from tinygrad_edu.tables import is_table, table
 from tinygrad_edu.tensor import Extra, Tensor, new_leaf
 
@@ -177,28 +178,44 @@ def at(*inputs: float, gradient: float | tuple[float | None, ...], **settings: A
 # The declaration
 
 
+class _OfInstances:
+    """An attribute computed when it is looked up on an instance; the class has none, so that its own signature and source
+    are those of the class."""
+
+    def __init__(self, compute: Callable[[Any], Any]) -> None:
+        self._compute = compute
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            raise AttributeError("only instances have this attribute")
+        return self._compute(instance)
+
+
 class Op:
     """A differentiable operation on arrays and tensors. Declared with `op` or `ufunc`, called like a function.
 
+    What it is:
+
     forward: arrays (and settings as keywords) to an array, or to a tuple of them. It depends on nothing else.
     name, symbol: what errors and figures call it; symbol may be a function of the settings.
-    vjp (kept as `rules`): one rule for each input (None where there is no derivative); a single function, given the input's
-        position first, for any number of inputs; None for an op that has no derivative at all. Of an op with several
-        results, an input may have a tuple of rules, one by each result: g is then that result's cotangent alone, and
-        only the rules of results that have one are run. A rule that stands there for several results gets a tuple of
-        theirs.
+    doc: its docstring, if forward has none that says it.
+    arity: how many arguments are inputs. Left out: as many as there are rules.
     bind: the arguments as the caller writes them, to `(inputs, settings)`. Left out: the first `arity`
         arguments of `forward` are inputs, the others settings.
     outputs: how many results a tuple-valued forward shows; what it returns beyond them is for the rules.
     results: what makes them into what the caller gets: a tuple, or a named one (`EighResult._make`).
     answers: the NumPy functions, ufuncs and (ufunc, method) pairs that this op stands for on tensors.
-    broadcasts: the inputs are broadcast together, so gradients are summed back by the engine.
-    view: the result may share memory with the first input.
-    takes_out: forward(..., out=array) writes its result there, or with several outputs, hidden ones too, out=(array, …).
-        If forward takes `scratch` as well, an array of the shape that the inputs broadcast to and of the type of the
-        result saves it from making one to compute in.
-    may_raise: forward may raise over the values of its inputs, such as a class number out of range. Left out, what takes
-        `out` does not, and all else does.
+
+    Its derivative:
+
+    vjp (kept as `rules`): one rule for each input (None where there is no derivative); a single function, given the input's
+        position first, for any number of inputs; None for an op that has no derivative at all. Of an op with several
+        results, an input may have a tuple of rules, one by each result: g is then that result's cotangent alone, and
+        only the rules of results that have one are run. A rule that stands there for several results gets a tuple of
+        theirs.
+    formulas: what `formula` prints for each input (the last for all further ones) where the rule is an algorithm rather
+        than a formula: a sentence, "∂L/∂x = …", or the rule in its plainest form, a function like the rule itself, or
+        a pair of both: the sentence for `formula`, the plain rule for the formulas of a whole record.
     symmetric: the input is a matrix taken for symmetric, so forward may read either of xᵢⱼ and xⱼᵢ: the gradient is by
         both at once, and symmetric.
     presence: which elements of an input are present, that is, reached by a path on which no selection dropped them, given
@@ -215,12 +232,22 @@ class Op:
         a function (present, i, *inputs, **settings) to a mask that broadcasts with input i: what hangs together is
             present together.
         "ends": an input is present if anything of y is. It is right of any op.
-    analytic: the forward is complex-differentiable, so tests may judge it by a complex step.
-    formulas: what `formula` prints for each input (the last for all further ones) where the rule is an algorithm rather
-        than a formula: a sentence, "∂L/∂x = …", or the rule in its plainest form, a function like the rule itself, or
-        a pair of both: the sentence for `formula`, the plain rule for the formulas of a whole record.
+
+    How it runs:
+
+    broadcasts: the inputs are broadcast together, so gradients are summed back by the engine.
+    view: the result may share memory with the first input.
+    takes_out: forward(..., out=array) writes its result there, or with several outputs, hidden ones too, out=(array, …).
+        If forward takes `scratch` as well, an array of the shape that the inputs broadcast to and of the type of the
+        result saves it from making one to compute in.
+    may_raise: forward may raise over the values of its inputs, such as a class number out of range. Left out, what takes
+        `out` does not, and all else does.
     advice: what is wrong with inputs of these shapes and what to type, or None: said instead of NumPy's ValueError.
+
+    How it is tested:
+
     examples, domain, special: what the tests draw from; domain is one for all inputs or a tuple of them.
+    analytic: the forward is complex-differentiable, so tests may judge it by a complex step.
     refuses: settings that are there to be refused off their default, each with a value that raises: {"order": "F"}.
     """
 
@@ -228,28 +255,32 @@ class Op:
         self,
         forward: Callable[..., Any],
         *,
+        # what it is
         name: str | None = None,
         symbol: str | Callable[..., str] | None = None,
-        vjp: tuple[Rule | None, ...] | Rule | None = None,
+        doc: str | None = None,
         arity: int | None = None,
         bind: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]] | None = None,
         outputs: int | None = None,
         results: Callable[[Any], Any] = tuple,
         answers: Sequence[Any] = (),
+        # its derivative
+        vjp: tuple[Rule | None, ...] | Rule | None = None,
+        formulas: Sequence[str | Rule | tuple[str, Rule] | None] | None = None,
+        symmetric: bool = False,
+        presence: Presence | tuple[Presence, ...] = "ends",
+        # how it runs
         broadcasts: bool = False,
         view: bool = False,
         takes_out: bool = False,
         may_raise: bool | None = None,
-        symmetric: bool = False,
-        presence: Presence | tuple[Presence, ...] = "ends",
-        analytic: bool = False,
-        formulas: Sequence[str | Rule | tuple[str, Rule] | None] | None = None,
+        advice: Callable[..., str | None] | None = None,
+        # how it is tested
         examples: Sequence[Example] = (),
         domain: Domain | tuple[Domain, ...] = real,
         special: Sequence[At] = (),
+        analytic: bool = False,
         refuses: dict[str, Any] | None = None,
-        advice: Callable[..., str | None] | None = None,
-        doc: str | None = None,
     ) -> None:
         if not callable(forward):
             raise TypeError(f"an op is declared over a function, but got {type(forward).__name__} {forward!r:.60}")
@@ -292,6 +323,9 @@ class Op:
         self.selects = False  # `item`: its gradient goes to one place of a tuple-valued node
         self.folds = False  # each node stands for a record of its own, its setting `fold`: `FoldedOp`
         self.__doc__ = doc or forward.__doc__
+        self._place = place()
+        written = _inmost(forward)  # in Python, perhaps elsewhere than the helper that declares it
+        self.__module__ = (written.__module__ if isinstance(written, FunctionType) else None) or self._place.module
         self.rules: Any = _Positions(vjp) if callable(vjp) else vjp
         self.arity: int | None = arity if arity is not None else (len(vjp) if isinstance(vjp, tuple) else None)
         self._partial = isinstance(vjp, tuple) and None in vjp
@@ -325,10 +359,10 @@ class Op:
         return f"<op {self.name}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """As a function, an op is pickled by its name: in the package's table, or in the module of its forward function."""
+        """As a function, an op is pickled by its name: in the package's table, or in the module that declares it."""
         if OPS.get(self.name) is self:
             return _declared, (self.name,)
-        module = sys.modules.get(_inmost(self.forward).__module__)
+        module = sys.modules.get(self.__module__)
         name = next((name for name, value in vars(module).items() if value is self), None) if module else None
         if module is None or name is None:
             raise pickle.PicklingError(
@@ -346,6 +380,28 @@ class Op:
 
     def __deepcopy__(self, memo: Any) -> Op:
         return self
+
+    # -- looking up: what `inspect`, `help`, doctest and IPython's ?? read -----------------------------
+
+    def __get__(self, instance: Any, owner: Any = None) -> Op:
+        """The op itself, also as an attribute of a class. Having this, an op is a routine to `inspect` and `help`."""
+        return self
+
+    @_OfInstances
+    def __signature__(self) -> inspect.Signature:
+        """The inputs and settings. Types that say nothing are left out."""
+        untyped = [p.replace(annotation=p.empty) if p.annotation in ("Any", Any) else p for p in self.parameters()]
+        return inspect.Signature(untyped)
+
+    @_OfInstances
+    def __wrapped__(self) -> Callable[..., Any]:
+        """A function whose source is the declaration."""
+        found = declared(self.name, self.forward, self._place)
+        if found is None:
+            raise AttributeError(
+                f"the text of the declaration of {self.name} is not found", name="__wrapped__", obj=self
+            )
+        return found
 
     def symbol(self, **settings: Any) -> str:
         """The text in the node's circle."""
@@ -405,7 +461,7 @@ class Op:
         if self.own_bind is not None:
             return list(inspect.signature(self.bind).parameters.values())
         if isinstance(self.forward, np.ufunc):
-            inputs = [f"x{i + 1}" for i in range(self.forward.nin)]
+            inputs = ["x"] if self.forward.nin == 1 else list("abcdefgh"[: self.forward.nin])  # as its rules call them
             return [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs]
         own = inspect.signature(self.forward).parameters.values()
         return [p for p in own if p.name not in ("out", "scratch")]
