@@ -274,6 +274,7 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         return np.ravel(self, order)
 
     def flatten(self, order: str = "C", **options: Any) -> Any:
+        """y holds the elements of the tensor as one row: `np.reshape(t, -1)`."""
         if options or not isinstance(order, str):
             raise TypeError(
                 "flatten() of a Tensor makes one row of all axes; to keep the first, write t.reshape(len(t), -1)"
@@ -285,6 +286,7 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) if axes else None)
 
     def permute(self, *axes: Any) -> Any:
+        """y has the axes of the tensor in the order `axes`: `np.transpose(t, axes)`."""
         return np.transpose(self, axes[0] if len(axes) == 1 else axes)
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
@@ -294,6 +296,7 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         return ANSWERS["squeeze"](self, axis=axis, **options)
 
     def unsqueeze(self, *axis: int, **options: Any) -> Any:
+        """y has one more axis, of length 1, at the place `axis`: `np.expand_dims(t, axis)`."""
         return ANSWERS["expand_dims"](self, *axis, **options)
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Any:
@@ -319,6 +322,10 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         return ANSWERS[np.trace](self, offset, axis1, axis2, dtype, out)
 
     def sort(self, axis: int = -1, kind: Any = None, *, stable: bool | None = None) -> None:
+        """Sort the tensor in place along `axis`, NaN last. `np.sort(t)` gives another tensor, and has a gradient.
+
+        Refused, as every write in place is, where the graph needs the old numbers.
+        """
         self._reorder(np.sort, axis, kind=kind, stable=stable)
 
     def argsort(self, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
@@ -327,6 +334,10 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         return ANSWERS[np.argsort](self, axis, kind, order, stable=stable)
 
     def partition(self, kth: Any, axis: int = -1) -> None:
+        """Move, in place, the kth smallest element along `axis` to where sorting puts it, none before it being greater.
+
+        `np.partition(t, kth)` gives another tensor, and has a gradient.
+        """
         self._reorder(np.partition, axis, kth=kth)
 
     def clip(self, min: Any = None, max: Any = None, out: Any = None, **options: Any) -> Any:
@@ -408,6 +419,19 @@ class NumPyProtocols(NDArrayOperatorsMixin):
 for _method in vars(NumPyProtocols).values():
     if inspect.isfunction(_method):
         _method.__qualname__ = f"Tensor.{_method.__name__}"  # as Python's own errors about arguments call it
+
+
+def explain_methods() -> None:
+    """Give each method without a docstring that of the function which it calls, up to its examples. The ops must be
+    declared by then."""
+    for name, method in vars(NumPyProtocols).items():
+        if name[0] != "_" and inspect.isfunction(method) and not method.__doc__:
+            answer: Any = ANSWERS.get(name) or ANSWERS[getattr(np, name)]
+            function = getattr(answer, "answer", answer)
+            text = (function.__doc__ or "").partition(">>>")[0].rstrip()
+            method.__doc__ = (
+                f"{text}\n\n    The method is `tg.{function.name}` of the tensor, whose help has examples.\n    "
+            )
 
 
 HERE = {

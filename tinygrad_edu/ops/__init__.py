@@ -22,6 +22,9 @@ from tinygrad_edu.ops import (
     sorting,
     statistics,
 )
+from tinygrad_edu.protocols import explain_methods
+
+explain_methods()
 
 __all__ = [
     "agreed",
