@@ -288,6 +288,11 @@ def test_the_class_explains_itself_not_an_op():
     assert not hasattr(Op, "__wrapped__")
 
 
+def test_the_branches_of_where_may_be_left_out_as_its_signature_says():
+    assert inspect.signature(tg.where).bind([True]).arguments == {"condition": [True]}
+    assert tg.where(tg.Tensor([0.0, 2.0]))[0].tolist() == [1]
+
+
 def test_what_is_looked_up_computes_the_same():
     x = np.array([[1.0, -2.0]])
     assert np.array_equal(inspect.unwrap(tg.exp)(x), np.exp(x))

@@ -7,6 +7,7 @@ multiplies them by a mask: ∞ · 0 would be NaN. What it drops is absent from t
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -208,6 +209,11 @@ class _Where(Op):
         return self.apply((condition, *branches))
 
     _own.__qualname__ = "where"  # for Python's own errors about arguments
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """The condition, and the branches, which may be left out."""
+        condition, *branches = super().parameters()
+        return [condition, *[branch.replace(default=np._NoValue) for branch in branches]]
 
 
 where = declare(
