@@ -69,6 +69,7 @@ def _line(made: Place) -> int:
 
 def _lines(file: str, module: str) -> list[str]:
     """The lines of a file, of a notebook's cell, or of whatever else the module was loaded from."""
+    linecache.checkcache(file)
     return linecache.getlines(file, vars(sys.modules[module]) if module in sys.modules else None)
 
 
