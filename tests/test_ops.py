@@ -336,6 +336,22 @@ def test_an_op_of_ones_own_explains_itself(tmp_path, monkeypatch):
     assert "f(x, /)" in _help(unseen["f"]).replace("sin(", "f(")
 
 
+def test_a_page_that_was_written_anew_is_read_anew(tmp_path, monkeypatch):
+    page = tmp_path / "page_of_changes.py"
+    page.write_text("import numpy as np\nfrom tinygrad_edu.op import Op\nf = Op(np.sin, vjp=(lambda g, y, x: g,))\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("page_of_changes")
+    assert ":3\n" in inspect.getsource(module.f)
+    page.write_text("# a line more\nimport numpy as np\nfrom tinygrad_edu.op import Op\n\nf = Op(np.cos)\n")
+    module = importlib.reload(module)
+    assert ":5\nf = Op(np.cos)\n" in inspect.getsource(module.f)
+
+
+def test_a_signature_leaves_out_types_that_say_nothing():
+    assert str(inspect.signature(tg.sum)) == "(x, axis=None, *, keepdims: 'bool' = False)"
+    assert str(inspect.signature(tg.matmul)) == "(a, b, /)"
+
+
 METHODS = [
     name for name in dir(tg.Tensor) if name[0] != "_" and inspect.isfunction(inspect.getattr_static(tg.Tensor, name))
 ]

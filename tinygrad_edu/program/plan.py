@@ -91,8 +91,8 @@ class Plan:
     @property
     def early(self) -> list[Any]:
         """The arrays of leaves that are written before the last line that may raise: a run that fails puts them back."""
-        judging = [k for k, i in enumerate(self.instructions) if any(map(_judges, i.body or [i]))]
-        until = self.instructions[: max(judging, default=-1) + 1]
+        raising = [k for k, i in enumerate(self.instructions) if any(map(_may_raise, i.body or [i]))]
+        until = self.instructions[: max(raising, default=-1) + 1]
         written = [line.value for i in until for line in (i.body or [i])]
         return list({id(v.array): v.array for v in written if v.storage.kind == "leaf"}.values())
 
@@ -130,7 +130,7 @@ class Plan:
     __repr__ = __str__
 
 
-def _judges(line: Instruction) -> bool:
+def _may_raise(line: Instruction) -> bool:
     """Whether the line may raise over the values of its inputs. A view does not, and of ufuncs the power of integers."""
     if line.op is None:
         return False
