@@ -126,3 +126,13 @@ def test_a_long_float32_batch_is_added_up_by_parts(rows):
     g = np.random.default_rng(0).standard_normal((rows, 3))
     np.testing.assert_allclose(unbroadcast(g, (3,)), g.sum(0), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(unbroadcast(np.asfortranarray(g), (3,)), g.sum(0), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("function", [np.std, np.nanstd])
+def test_a_deviation_whose_square_float16_does_not_hold(function):
+    rows = np.array([[1e-4, 2e-4], [300.0, 900.0]], np.float16)
+    exact = rows.astype(np.float64)
+    got, slope = tg.vjp(lambda x: function(x, axis=1), tg.Tensor(rows), np.ones(2, np.float16))
+    assert got.dtype == slope.dtype == np.float16
+    np.testing.assert_allclose(got.numpy(), function(exact, axis=1), rtol=1e-3)
+    np.testing.assert_allclose(slope.numpy(), [[-0.5, 0.5], [-0.5, 0.5]], rtol=1e-3)

@@ -492,6 +492,7 @@ def nanvar(x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None
     answers=(np.nanstd,),
     examples=[e for e in SPREADS if e.settings.get("axis") != ()],
 )
+@in_float32
 def nanstd(x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False) -> Any:
     """y is the standard deviation of the elements that are not NaN: see `std`.
 
