@@ -498,16 +498,16 @@ def _quotients(
 
 
 def _jumps(g: Sequence[Any], y: Any, null: Any) -> Any:
-    """Whether the function jumps as the singular value that is 0 (`null`) changes its sign: for each matrix, (…, 1, 1).
+    """Whether the function jumps as the singular value that is 0 (`null`) changes its sign: for each matrix, (…, 1, 1);
+    None where none is 0.
 
     The vector of U alone changes its sign then, and so may the gradient by it, but nothing else. In a replay, which meets
     other values, that cannot be told.
     """
     if RECORDING.get().tape is not None:
         return np.any(null, axis=-1, keepdims=True)[..., None]
-    none = np.zeros((*null.shape[:-1], 1, 1), bool)
-    if not numbers(null).any() or not any(hasattr(part, "inputs") for part in g):
-        return none
+    if not hasattr(y[0], "inputs") or not numbers(null).any():
+        return None
     u, s, vh = numbers(y)
     sign = np.where(numbers(null), -1, 1).astype(u.dtype)[..., None, :]
     gu, gvh = recompute(g, y[0].inputs[0], Results([u * sign, s, vh]))
@@ -701,7 +701,8 @@ def _svd_by_vectors(g: Any, y: Any, x: Any) -> Any:
     tops = [p + q, p - q, *beside]
     by_gaps, by_sums, *beside = _quotients(tops, numerators, g, y, divisors, (None, move, None), other)
     apart = (p * row + q * column) / np.where(equal, 1, gaps) / np.where(equal, 1, sums)
-    apart = np.where(_jumps(g, y, s <= rounding[..., 0]), math.nan, apart)
+    jumps = _jumps(g, y, s <= rounding[..., 0])
+    apart = apart if jumps is None else np.where(jumps, math.nan, apart)
     result = u @ np.where(equal, (by_gaps + by_sums) / 2, apart) @ vh
     if u.shape[-2] > k:
         result = result + beside.pop(0) @ vh
