@@ -1,11 +1,15 @@
 """python -m viz: an expression is parsed, drawn, and never run."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from viz.__main__ import main, recorded
 from viz.expression import Expression, ExpressionError
@@ -230,3 +234,32 @@ def test_a_long_expression_is_shown_where_it_is_wrong(capsys):
 def test_what_is_not_finite_is_drawn_without_a_warning(capsys):
     assert main(["log(x)", "x=0"]) == 0
     assert "∞" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("written", "cure"), [
+    ("2x", "write 2*x"), ("x²+2x+1", "write x**2+2*x+1"), ("2 x y", "write 2*x*y"), ("sin x", "write sin(x)"),
+    ("x × y", "write x * y"), ("3(x+1)", "write 3*(x+1)"), ("max(x, y)", "write maximum(x, y)"),
+    ("min(x, y+1)", "write minimum(x, y+1)"), ("lambda*x", "write lambda_ in its place"), ("z = 3*y", "write 3*y alone"),
+    ("", "there is no expression"), ("x*[[1],[2,3]]", "fill the short ones up"),
+])  # fmt: skip
+def test_what_books_write_is_answered_with_what_to_write(capsys, written, cure):
+    with pytest.raises(SystemExit):
+        main([written, *[f"{name}=1" for name in "xy" if name in written]])
+    assert cure in capsys.readouterr().err
+
+
+@given(st.text(alphabet="xy12e. ()+*²·=^%<[,]", max_size=12))
+def test_every_text_is_computed_or_refused_and_every_cure_can_be_read(text):
+    try:
+        Expression(text).compute({"x": 1.0, "y": 2.0})
+    except ExpressionError as error:
+        said = re.search("written here; write (.*)", str(error))
+        if said:
+            ast.parse(said[1], mode="eval")
+    except Exception as error:
+        raise AssertionError(text) from error
+
+
+def test_pi_has_its_sign(capsys):
+    assert main(["π * x", "x=1"]) == 0
+    assert "3.142" in capsys.readouterr().out

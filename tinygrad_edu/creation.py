@@ -10,15 +10,17 @@ would be cut from it, so they raise, and the error says what to compute instead.
 
 from __future__ import annotations
 
+import functools
 import operator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec
 
 import numpy
 
 from tinygrad_edu import random
 from tinygrad_edu.graph import refuse_masked
 from tinygrad_edu.protocols import ungraphed
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.tensor import Tensor, uneven
 
 np: Any = numpy  # values of any kind are passed on
 
@@ -64,7 +66,7 @@ def _shape(sizes: tuple[Any, ...], what: str) -> tuple[int, ...]:
     return shape
 
 
-def _count(value: Any, what: str, name: str) -> int:
+def count(value: Any, what: str, name: str) -> int:
     """A whole number, such as how many elements to make."""
     try:
         return operator.index(value)
@@ -72,6 +74,28 @@ def _count(value: Any, what: str, name: str) -> int:
         raise TypeError(f"{what}() takes a whole number for {name}, but got {value!r:.60}") from None
 
 
+_P = ParamSpec("_P")
+_MEMORY = frozenset(("device", "layout", "memory_format", "pin_memory"))
+
+
+def _without_devices(make: Callable[_P, Tensor]) -> Callable[_P, Tensor]:
+    """The function; of the options by which other libraries say where numbers are, its error says to leave them out."""
+
+    @functools.wraps(make)
+    def made(*args: _P.args, **options: _P.kwargs) -> Tensor:
+        try:
+            return make(*args, **options)
+        except TypeError:
+            for name in _MEMORY.intersection(options):
+                raise TypeError(
+                    f"{make.__name__}() takes no {name}=: leave it out; numbers are in the memory of this computer"
+                ) from None
+            raise
+
+    return made
+
+
+@_without_devices
 def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> Tensor:
     """A leaf with a copy of `data`: numbers, nested lists, an array, or a tensor.
 
@@ -84,21 +108,27 @@ def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, name: s
     >>> t
     Tensor([0., 0.])
     """
-    array = np.array(data, dtype=dtype)
+    try:
+        array = np.array(data, dtype=dtype)
+    except ValueError as error:
+        raise uneven(error) from None
     refuse_masked(data, depth=array.ndim - 1)
     return Tensor(array, requires_grad, name=name)
 
 
+@_without_devices
 def zeros(*shape: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
     return Tensor(np.zeros(_shape(shape, "zeros"), _dtype(dtype)), requires_grad, name=name)
 
 
+@_without_devices
 def ones(*shape: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor of ones: `ones(2, 3)` or `ones((2, 3))`."""
     return Tensor(np.ones(_shape(shape, "ones"), _dtype(dtype)), requires_grad, name=name)
 
 
+@_without_devices
 def full(
     shape: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
@@ -114,16 +144,19 @@ def full(
     return Tensor(np.full(_shape((shape,), "full"), value, dtype), requires_grad, name=name)
 
 
+@_without_devices
 def zeros_like(x: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor of zeros, of the shape and dtype of `x`."""
     return Tensor(np.zeros_like(x, dtype), requires_grad, name=name)
 
 
+@_without_devices
 def ones_like(x: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor of ones, of the shape and dtype of `x`."""
     return Tensor(np.ones_like(x, dtype), requires_grad, name=name)
 
 
+@_without_devices
 def full_like(
     x: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
@@ -131,6 +164,7 @@ def full_like(
     return Tensor(np.full_like(x, fill_value, dtype), requires_grad, name=name)
 
 
+@_without_devices
 def arange(
     start: Any,
     stop: Any = None,
@@ -152,6 +186,7 @@ def arange(
     return Tensor(array.astype(dtype or array.dtype, copy=False), requires_grad, name=name)
 
 
+@_without_devices
 def linspace(
     start: Any,
     stop: Any,
@@ -168,19 +203,21 @@ def linspace(
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
     """
     ends = ungraphed((start, stop), "linspace", "start + (stop - start) * tg.linspace(0, 1, num)")
-    array = np.linspace(*ends, _count(num, "linspace", "num"), endpoint)
+    array = np.linspace(*ends, count(num, "linspace", "num"), endpoint)
     return Tensor(array.astype(_dtype(dtype)), requires_grad, name=name)
 
 
+@_without_devices
 def eye(
     n: int, m: int | None = None, k: int = 0, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
     """The n×n identity, or an n×m matrix with ones on the k-th diagonal."""
-    columns = None if m is None else _count(m, "eye", "m")
-    array = np.eye(_count(n, "eye", "n"), columns, _count(k, "eye", "k"), _dtype(dtype))
+    columns = None if m is None else count(m, "eye", "m")
+    array = np.eye(count(n, "eye", "n"), columns, count(k, "eye", "k"), _dtype(dtype))
     return Tensor(array, requires_grad, name=name)
 
 
+@_without_devices
 def rand(
     *shape: Any,
     generator: numpy.random.Generator | None = None,
@@ -192,6 +229,7 @@ def rand(
     return _draw("random", _shape(shape, "rand"), generator, dtype, requires_grad, name)
 
 
+@_without_devices
 def randn(
     *shape: Any,
     generator: numpy.random.Generator | None = None,

@@ -148,7 +148,10 @@ class Tensor(NumPyProtocols):
             _refuse_second(requires_grad)  # type: ignore[unreachable]  # not every caller is checked
         array = data
         if data.__class__ is not numpy.ndarray or dtype is not None:
-            array = np.asarray(data, dtype=dtype)
+            try:
+                array = np.asarray(data, dtype=dtype)
+            except ValueError as error:
+                raise uneven(error) from None
             refuse_masked(data, depth=array.ndim - 1)
             if array.dtype.kind not in NUMERIC and is_table(data):
                 array = table(data, "Tensor()")
@@ -323,6 +326,8 @@ class Tensor(NumPyProtocols):
 
     def requires_grad_(self, value: bool = True) -> Tensor:
         """Ask for a gradient of this leaf, or no longer; returns the tensor itself."""
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"requires_grad is True or False, but got {type(value).__name__} {value!r:.40}")
         if value:
             self._refuse_derivative()
         if self.op is not None and not self._recorded():  # a leaf to the caller: it has a gradient of its own
@@ -799,6 +804,15 @@ def _given(value: Any) -> Any:
     if isinstance(value, numpy.generic):
         return value.item()
     return np.asarray(value) if isinstance(value, list | tuple) and RECORDING.get().enabled else numbers(value)
+
+
+def uneven(error: ValueError) -> Exception:
+    """NumPy's error for lists that make no array, with what to do where their lengths differ."""
+    if "inhomogeneous" not in str(error):
+        return error
+    return ValueError(
+        f"{str(error).rstrip('.')}; the rows of an array have one length: fill the short ones up, or keep a list of tensors"
+    )
 
 
 def _refuse_second(given: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import keyword
 import math
 import operator
 import re
@@ -19,10 +20,11 @@ import numpy as np
 
 import tinygrad_edu as tg
 from tinygrad_edu.op import COMPOSITES, OPS
+from tinygrad_edu.tensor import uneven
 
 LONGEST = 10_000  # characters
 
-CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
+CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi, "π": math.pi}
 """What these names stand for unless they are given another value."""
 
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
@@ -58,7 +60,7 @@ class Expression:
         try:
             self.root: ast.AST = ast.parse(text, mode="eval").body
         except SyntaxError as error:
-            raise ExpressionError(error.msg, error.offset or 1) from None
+            raise ExpressionError(_cured(text) or error.msg, error.offset or 1) from None
         except (ValueError, MemoryError, RecursionError) as error:
             raise ExpressionError(f"it cannot be read: {error}", 1) from None
         self._nodes: list[ast.AST] = [self.root]
@@ -101,10 +103,12 @@ class Expression:
                     known = get_close_matches(name, NAMES)
                     meant = f"; did you mean {' or '.join(known)}?" if known else ""
                     raise ExpressionError(f"{name} is not an operation of this package{meant}", self._column(node))
-                for keyword in node.keywords:
-                    if keyword.arg is None:
-                        raise ExpressionError("** is not arithmetic here", self._column(keyword.value))
-                    self._setting(keyword.value)
+                if name in ("max", "min") and len(node.args) > 1 and not isinstance(node.args[1], ast.Constant):
+                    raise ExpressionError(f"{name} is of one array{self._instead(node)}", self._column(node))
+                for option in node.keywords:
+                    if option.arg is None:
+                        raise ExpressionError("** is not arithmetic here", self._column(option.value))
+                    self._setting(option.value)
                 return node.args
             case ast.Constant(value=value) if not isinstance(value, str | bytes):
                 raise ExpressionError(f"{value} is not a number of arithmetic", self._column(node))
@@ -131,6 +135,11 @@ class Expression:
                 of = [] if isinstance(x, ast.Name) and x.id in ("F", "math", "np", "numpy", "tg", "torch") else [x]
                 given = [said(part) for part in (*of, *node.args, *node.keywords)]
                 return f"; write {name}({', '.join(part for part in given if part)})"
+            case ast.Call(func=ast.Name(id="max" | "min" as name), args=[a, b]):
+                return f"; write {name}imum({said(a)}, {said(b)})"
+            case ast.Call(func=ast.Constant() | ast.BinOp() | ast.Call() as a, args=[b]):
+                a_text = f"({said(a)})" if isinstance(a, ast.BinOp) else said(a)
+                return f"; write {a_text}*({said(b)})"
             case ast.Attribute(value=x, attr="T"):
                 return f"; write transpose({said(x)})"
             case ast.Subscript(value=x, slice=ast.Constant(value=int()) as index):
@@ -165,9 +174,12 @@ class Expression:
             case ast.UnaryOp():
                 return _OPERATORS[type(node.op)](known[node.operand])
             case ast.List():
-                return np.array([known[part] for part in node.elts], dtype=float)
+                try:
+                    return np.array([known[part] for part in node.elts], dtype=float)
+                except ValueError as error:
+                    raise uneven(error) from None
             case ast.Call(func=ast.Name(id=name)):
-                settings = {keyword.arg or "": self._setting(keyword.value) for keyword in node.keywords}
+                settings = {option.arg or "": self._setting(option.value) for option in node.keywords}
                 called: Any = operation(name)
                 return called(*[self._whole(part, known[part]) for part in node.args], **settings)
         raise AssertionError(f"{type(node).__name__} has passed as arithmetic")
@@ -194,6 +206,44 @@ class Expression:
     def _before(self, line: int, bytes: int) -> str:
         """What stands before a place that `ast` tells in bytes."""
         return self.text.splitlines()[line - 1].encode()[:bytes].decode()
+
+
+_SIGNS = {
+    "×": "*",
+    "·": "*",
+    "⊙": "*",
+    "−": "-",
+    "÷": "/",
+    **{sign: f"**{power}" for power, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+}
+"""What figures and books write, and how it is written here."""
+
+
+def _cured(text: str) -> str:
+    """What to write in place of a text that is no expression; "" if that cannot be told."""
+    if not text:
+        return "there is no expression; write one, as in x * y"
+    for name in re.findall(r"[^\W\d]\w*", text):
+        if keyword.iskeyword(name) and name not in ("if", "else", "and", "or", "not", "in", "is", "for"):
+            return f"{name} is a word of Python's, and cannot be a name; write {name}_ in its place"
+    if named := re.match(r"\s*[^\W\d]\w*\s*=(?!=)\s*(.+)", text):
+        return f"what a result is called stands in --name; write {named[1]} alone"
+    said = "".join(_SIGNS.get(sign, sign) for sign in text)
+    said = re.sub(r"(?<![\w.])(\d+(?:\.\d*)?|\.\d+)\s*(?=[^\W\d(]|\()(?![eE][+-]?\d)", r"\1*", said)  # 2x
+    called = re.sub(
+        r"\b([^\W\d]\w*)\s+([^\W\d]\w*)", lambda m: f"{m[1]}({m[2]})" if operation(m[1]) else f"{m[1]}*{m[2]}", said
+    )
+    for candidate in (said, called):
+        try:
+            ast.parse(candidate, mode="eval")
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            continue
+        return (
+            f"this is not how a product, a power or a function is written here; write {candidate}"
+            if candidate != text
+            else ""
+        )
+    return ""
 
 
 NAMES = sorted({*OPS, *COMPOSITES, *[name for name in tg.__all__ if getattr(vars(tg).get(name), "examples", None)]})
