@@ -995,6 +995,8 @@ def test_a_png_is_for_print_and_says_its_resolution(tmp_path):
         assert picture.width == pytest.approx(usual.width * dpi / 240, rel=0.01)
     assert usual.convert("RGBA").getpixel((1, 1)) == (255, 255, 255, 255)
     assert saved(background="none").convert("RGBA").getpixel((1, 1))[3] == 0
+    with pytest.raises(ValueError, match="'nope' is not a colour that Graphviz knows"):
+        saved(background="nope")
     assert saved(background="#FFF8E7").convert("RGB").getpixel((1, 1)) == (255, 248, 231)
     assert saved(draw(apples(), style="record"), background="none", dpi=200).info["dpi"][0] == pytest.approx(
         200, abs=0.1

@@ -234,7 +234,7 @@ class Record:
         _name_parameters(order)
         self._names: dict[Tensor, str] = {node_of(tensor): name for name, tensor in (variables or {}).items()}
         check_options({"names": names})
-        self._names |= {node: of_path(node.name) for node in order if node.name}
+        self._names |= {node: of_path(str(node.name)) for node in order if node.name}
         self._names |= {node_of(tensor): str(name) for name, tensor in (names or {}).items()}
         self._names = {tensor: name for tensor, name in self._names.items() if name.strip()}
         if len(self.outputs) == 1 and not (y := self.outputs[0]).shape and y.op is not None and y._requires_grad:

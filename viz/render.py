@@ -7,6 +7,7 @@ carries Graphviz with it.
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import struct
 import subprocess
@@ -62,6 +63,8 @@ def graphviz(dot: str, layout: str, format: str, timeout: float | None = 20.0) -
             f"the layout took longer than {timeout:g} seconds; draw less (collapse=1, wrt=..., max_nodes=...), "
             "or give it longer: draw(..., timeout=60)"
         ) from None
+    if unknown := re.search(rb"(\S+) is not a known color", done.stderr):
+        raise ValueError(f"{unknown[1].decode()!r} is not a colour that Graphviz knows; write one as '#FFF8E7'")
     if done.returncode or not done.stdout:
         raise RuntimeError(f"Graphviz failed: {done.stderr.decode(errors='replace').strip()[-500:]}")
     return done.stdout
