@@ -308,6 +308,7 @@ class Module:
         return {
             key: value.detach() if isinstance(value, Tensor) and value.op is not None else value
             for key, value in vars(self).items()
+            if key != "_named"  # copies have no names yet
         }
 
     # -- how it looks -------------------------------------------------------------------------------
@@ -454,6 +455,8 @@ def _forward(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     """`module.forward`, in a context that is this call's own."""
     scope = Scope(module, SCOPE.get())
     SCOPE.set(scope)
+    if scope.parent is None and "_named" not in vars(module):
+        _name_members(module)
     try:
         return module.forward(*args, **kwargs)
     except Exception as error:
@@ -462,6 +465,18 @@ def _forward(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         if scope.parent is None:
             error.__traceback__ = users_own(error)
         raise
+
+
+def _name_members(module: Module) -> None:
+    """Call the parameters and buffers that have no name by their paths: once, so that errors and figures can tell what
+    they are when the module is gone."""
+    vars(module)["_named"] = True
+    try:
+        for path, member in _members(module):
+            if isinstance(member, Parameter | Buffer) and member.name is None:
+                member._place(path)
+    except TypeError:  # a set of modules: those who ask for the parameters are told
+        pass
 
 
 def _say_where(error: Any, scope: Scope, module: Module) -> None:

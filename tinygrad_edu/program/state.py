@@ -97,7 +97,7 @@ class _Known:
         self._reference = _reference(module)
         self._training = module.training
         results = [key for key, x in vars(module).items() if (id(module), key) in assigned and not _is_member(x)]
-        self._others = {"training", *results}
+        self._others = {"training", "_named", *results}
         self.attributes = {key: x for key, x in vars(module).items() if key not in self._others}
         self._things = [(key, x) for key, x in self.attributes.items() if not isinstance(x, PLAIN)]
         self._values = [(key, x) for key, x in self.attributes.items() if isinstance(x, PLAIN)]
