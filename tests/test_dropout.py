@@ -36,9 +36,9 @@ def test_p_1_gives_zeros_and_zero_gradients():
 
 @pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
 def test_p_is_a_probability(p):
-    with pytest.raises(ValueError, match=r"p is a probability, between 0 and 1, but got"):
+    with pytest.raises(ValueError, match=r"p is a number between 0 and 1, but got"):
         F.dropout(np.ones(3), p)
-    with pytest.raises(ValueError, match=r"p is a probability"):
+    with pytest.raises(ValueError, match=r"p is a number between 0 and 1"):
         nn.Dropout(p)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu import data, nn, optim
+from tinygrad_edu import data, graph, nn, optim
 from tinygrad_edu.graph import SCOPE, tracing
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
@@ -1006,7 +1006,7 @@ def test_cross_entropy_refuses_what_it_cannot_mean(logits):
     for loss in (F.cross_entropy, F.nll_loss, F.mse_loss, F.l1_loss, F.huber_loss, F.binary_cross_entropy):
         with pytest.raises(TypeError, match=r"got None for the prediction; does forward\(\) end with `return`"):
             loss(None, logits)
-    with pytest.raises(ValueError, match="label_smoothing lies between 0 and 1"):
+    with pytest.raises(ValueError, match="label_smoothing is a number between 0 and 1"):
         F.cross_entropy(logits, T, label_smoothing=2)
     with pytest.raises(ValueError, match="reduction is"):
         F.cross_entropy(logits, T, reduction="avg")
@@ -1122,3 +1122,95 @@ def test_the_chapter_s_three_layers():
         layers += [layer, nn.Sigmoid()]
     y = nn.Sequential(*layers[:-1])(np.array([1.0, 0.5]))
     np.testing.assert_allclose(y.numpy(), [0.31682708, 0.69627909], rtol=1e-7)
+
+
+# -- settings that are none ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+@pytest.mark.parametrize("kind", ["numbers", "smoothed", "probabilities", "nll", "planes"])
+def test_a_weight_stands_for_each_class(kind, classes):
+    """Of too many, those beyond the classes would be left out; one would be broadcast: both silently."""
+    x, y, weight = np.zeros((4, 2)), np.array([0, 1, 0, 0]), np.ones(classes)
+    losses = {
+        "numbers": lambda: F.cross_entropy(x, y, weight),
+        "smoothed": lambda: F.cross_entropy(x, y, weight, label_smoothing=0.1),
+        "probabilities": lambda: F.cross_entropy(x, np.eye(2)[y], weight),
+        "nll": lambda: F.nll_loss(x, y, weight),
+        "planes": lambda: F.cross_entropy(np.zeros((4, 2, 3)), np.zeros((4, 3), int), weight),
+    }
+    with pytest.raises(ValueError, match=rf"each of the 2 classes, of shape \(2,\), but got \({classes},\)"):
+        losses[kind]()
+
+
+def test_labels_that_are_words_become_numbers():
+    with pytest.raises(TypeError, match=r"target of words .*write np\.unique\(target, return_inverse=True\)\[1\]"):
+        F.cross_entropy(np.zeros((2, 2)), ["cat", "dog"])
+
+
+def test_settings_of_layers_that_are_no_numbers():
+    for make, words in (
+        (lambda: nn.Linear("3", 2), r"Linear\(\) takes a whole number for in_features, but got '3'"),
+        (lambda: nn.Linear(3, 2.0), r"Linear\(\) takes a whole number for out_features, but got 2\.0"),
+        (lambda: nn.BatchNorm1d("3"), r"BatchNorm1d\(\) takes a whole number for num_features, but got '3'"),
+        (lambda: nn.Dropout("a"), "Dropout's p is a number, but got str 'a'"),
+        (lambda: F.dropout(np.ones(2), None), "dropout's p is a number, but got NoneType None"),
+        (lambda: F.huber_loss(np.ones(2), np.ones(2), delta="1"), "delta is a number, but got str '1'"),
+        (lambda: F.cross_entropy(np.ones((2, 2)), np.eye(2), label_smoothing="1"), "label_smoothing is a number"),
+        (lambda: nn.Sequential(nn.Linear), r"the class Linear: write Linear\(in_features, out_features\)"),
+        (lambda: nn.Sequential(nn.Dropout), r"the class Dropout: write Dropout\(\)"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            make()
+
+
+def test_a_layer_of_sequential_is_replaced():
+    model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    model[0] = nn.Linear(3, 4)
+    model[-1] = nn.Tanh()
+    assert [type(layer).__name__ for layer in model] == ["Linear", "Tanh"]
+    assert [(name, p.shape) for name, p in model.named_parameters()] == [("0.weight", (3, 4)), ("0.bias", (4,))]
+    with pytest.raises(IndexError):
+        model[2] = nn.ReLU()
+    with pytest.raises(TypeError, match="layer 0 is the class ReLU"):
+        model[0] = nn.ReLU
+
+
+# -- names of what outlives its module -------------------------------------------------------------------
+
+
+def test_parameters_keep_the_names_that_they_had_in_a_module_that_is_gone():
+    def leaves(y):
+        return [x.name for node in graph.topological([y]) for x in node.inputs if isinstance(x, nn.Parameter)]
+
+    x = np.ones((1, 3), np.float32)
+    y = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))(x)
+    assert leaves(y) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+
+
+def test_a_layer_called_alone_keeps_the_name_that_the_model_gave():
+    x, model = np.ones((1, 3), np.float32), nn.Sequential(nn.Linear(3, 2))
+    model(x)
+    layer = model[0]
+    layer(x)
+    assert layer.weight.name == "0.weight"
+    twin = copy.deepcopy(layer)
+    assert twin.weight.name is None
+    twin(x)
+    assert twin.weight.name == "weight"
+
+
+def test_naming_records_nothing_anew():
+    model, x = nn.Sequential(nn.Linear(3, 2)), np.ones((1, 3), np.float32)
+    runs = []
+
+    @tg.replay
+    def step(x):
+        runs.append(1)
+        return model(x).sum()
+
+    for _ in range(3):
+        step(x)
+        model[0](x)
+        step(x)
+    assert len(runs) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ class Sequential(Module):
     """y = fₙ(… f₂(f₁(x))): layers one after another.
 
     The layers are modules, or any functions; given as arguments they are named `0`, `1`, …, given as one mapping they
-    keep its names. `model[i]`, `model[i:j]`, `len(model)` and `model.append(layer)` work as on a list.
+    keep its names. `model[i]`, `model[i] = layer`, `model[i:j]`, `len(model)` and `model.append(layer)` work as on a list.
 
     >>> import numpy as np
     >>> from tinygrad_edu import nn
@@ -60,13 +61,21 @@ class Sequential(Module):
             return Sequential(*list(self)[index])
         return list(self)[index]
 
+    def __setitem__(self, index: int, layer: Callable[..., Any]) -> None:
+        _check_layer(layer, f"layer {index} is")
+        self._layers[list(self._layers)[index]] = layer
+
 
 def _check_layer(layer: Any, said: str) -> None:
     """Raise TypeError for what is no module or function."""
     if isinstance(layer, type):
-        raise TypeError(
-            f"Sequential takes modules and functions, but {said} the class {layer.__name__}: write {layer.__name__}()"
-        )
+        needed = [
+            p
+            for p in inspect.signature(layer).parameters.values()
+            if p.default is p.empty and p.kind < p.VAR_POSITIONAL
+        ]
+        made = f"{layer.__name__}({', '.join(p.name for p in needed)})"
+        raise TypeError(f"Sequential takes modules and functions, but {said} the class {layer.__name__}: write {made}")
     if not callable(layer):
         kind = type(layer).__name__
         cure = ": write Sequential(*layers)" if isinstance(layer, list | tuple) or hasattr(layer, "__next__") else ""

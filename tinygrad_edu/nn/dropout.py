@@ -22,8 +22,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, generator: np.random.Generator | None = None) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout's p is a probability, between 0 and 1, but got {p}")
+        F.between_0_and_1("Dropout's p", p)
         self.p, self.generator = p, generator
 
     def forward(self, x: Any) -> Any:

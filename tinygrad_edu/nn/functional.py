@@ -179,8 +179,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: numpy.r
     >>> np.unique(y).tolist(), bool(abs(y.mean() - 1) < 0.05)
     ([0.0, 1.25], True)
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout's p is a probability, between 0 and 1, but got {p}")
+    between_0_and_1("dropout's p", p)
     if not training or p == 0:
         return x
     x = array(x)
@@ -266,8 +265,7 @@ def cross_entropy(
     logits, target = array(logits), array(target)
     shape, given = logits.shape, target.shape
     _check_reduction(reduction)
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing lies between 0 and 1, but got {label_smoothing}")
+    between_0_and_1("label_smoothing", label_smoothing)
     whole = target.dtype.kind in "iu"
     if whole and weight is None and not label_smoothing and len(shape) == 2 and given == shape[:1]:
         return softmax_cross_entropy(logits, target, reduction=reduction, ignore_index=ignore_index)
@@ -279,16 +277,21 @@ def cross_entropy(
             cure = "the logits come first: write cross_entropy(model(x), y)"
         raise ValueError(f"cross_entropy got logits of shape {shape} and a target of shape {given}; {cure}")
     if whole != (given == without):
-        kind = {"b": "booleans", "f": "floats"}.get(target.dtype.kind, "whole numbers")
+        kind = {"b": "booleans", "f": "floats", "i": "whole numbers", "u": "whole numbers"}.get(
+            target.dtype.kind, "words"
+        )
         cure = (
             f"target.astype(float), or target.argmax({axis}) for class numbers"
             if given == shape
             else "target.astype(int)"
         )
+        if kind == "words":
+            cure = "np.unique(target, return_inverse=True)[1]"
         raise TypeError(
             f"cross_entropy got a target of {kind} of shape {given}; class numbers are whole and of shape {without}, "
             f"probabilities are floats of shape {shape}: write {cure}"
         )
+    _check_weight("cross_entropy", weight, shape[axis])
     if not whole:
         return _soft_cross_entropy(logits, target, weight, axis, label_smoothing, reduction)
     if len(shape) != 2:  # one row for each place
@@ -363,6 +366,7 @@ def nll_loss(
         raise TypeError(
             f"nll_loss takes class numbers, which are whole, but got {target.dtype}; write target.astype(int)"
         )
+    _check_weight("nll_loss", weight, shape[1])
     kept = target != ignore_index
     classes = class_numbers(target, shape[1], ignore_index)
     picked = np.take_along_axis(log_probabilities, classes[:, None], 1)[:, 0]
@@ -413,9 +417,30 @@ def _refuse_none(what: str, prediction: Any, target: Any) -> None:
             raise TypeError(f"{what} got None for the {called}; does forward() end with `return`, and its result?")
 
 
+def between_0_and_1(name: str, value: Any) -> None:
+    """Raise TypeError for a setting that is no number, ValueError for one that is below 0 or above 1."""
+    _check_number(name, value)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} is a number between 0 and 1, but got {value}")
+
+
+def _check_number(name: str, value: Any) -> None:
+    if isinstance(value, str | bytes) or value is None:
+        raise TypeError(f"{name} is a number, but got {type(value).__name__} {value!r}")
+
+
 def _positive(name: str, value: float) -> None:
+    _check_number(name, value)
     if not value > 0:
         raise ValueError(f"{name} must be positive, but got {value}")
+
+
+def _check_weight(what: str, weight: Any, classes: int) -> None:
+    """Raise ValueError for weights that are not one for each class: more would be left out, and one broadcast."""
+    if weight is not None and np.shape(weight) != (classes,):
+        raise ValueError(
+            f"{what} takes a weight for each of the {classes} classes, of shape ({classes},), but got {np.shape(weight)}"
+        )
 
 
 def _check_reduction(reduction: str) -> None:

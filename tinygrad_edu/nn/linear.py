@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.creation import count
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
 from tinygrad_edu.nn.module import Module, Parameter
@@ -37,7 +37,8 @@ class Linear(Module):
         generator: np.random.Generator | None = None,
         dtype: Any = None,
     ) -> None:
-        self.in_features, self.out_features = operator.index(in_features), operator.index(out_features)
+        self.in_features = count(in_features, "Linear", "in_features")
+        self.out_features = count(out_features, "Linear", "out_features")
         if self.in_features < 1 or self.out_features < 1:
             raise ValueError(
                 f"Linear needs at least one input and one output, but got {in_features} and {out_features}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.creation import ones, zeros
+from tinygrad_edu.creation import count, ones, zeros
 from tinygrad_edu.graph import no_grad
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.module import Buffer, Module, Parameter
@@ -47,7 +47,7 @@ class BatchNorm1d(Module):
         *,
         dtype: Any = None,
     ) -> None:
-        self.num_features = operator.index(num_features)
+        self.num_features = count(num_features, "BatchNorm1d", "num_features")
         if self.num_features < 1:
             raise ValueError(f"BatchNorm1d needs at least one feature, but got {num_features}")
         self.eps, self.momentum = eps, momentum
