@@ -542,6 +542,11 @@ def test_a_state_that_does_not_fit_changes_nothing():
     other = SGD([leaf(), leaf((1.0, 2.0, 3.0))], lr=0.3, momentum=0.9)
     with pytest.raises(ValueError, match=r"groups of \[1\] parameters, but this SGD has \[2\]"):
         other.load_state_dict(sgd.state_dict())
+    for state in ({}, {"state": {}}, "a.npz", [1]):
+        with pytest.raises(
+            ValueError, match=r"takes what optimizer.state_dict\(\) gives, with 'state' and 'param_groups'"
+        ):
+            sgd.load_state_dict(state)
     state = sgd.state_dict()
     state["param_groups"][0]["betas"] = 1
     with pytest.raises(ValueError, match="settings"):

@@ -483,6 +483,10 @@ class Optimizer:
         tape = RECORDING.get().tape
         if tape is not None:
             tape.refuse("load_state_dict() of an optimizer was called", "load between calls")
+        if not isinstance(state, Mapping) or not {"param_groups", "state"} <= {*state}:
+            raise ValueError(
+                f"load_state_dict() takes what optimizer.state_dict() gives, with 'state' and 'param_groups', but got {state!r:.60}"
+            )
         groups = state["param_groups"]
         if [len(group["params"]) for group in groups] != [len(group.members) for group in self.param_groups]:
             raise ValueError(
