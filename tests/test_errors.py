@@ -607,3 +607,74 @@ def test_no_grad_decorates_with_and_without_parentheses():
 
     assert not f(x).requires_grad
     assert (x * 2).requires_grad
+
+
+# -- what other libraries take ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [tg.zeros, tg.ones, tg.rand, tg.randn, tg.eye, tg.tensor, tg.arange, tg.zeros_like])
+def test_where_numbers_are_is_left_out(make):
+    with pytest.raises(TypeError, match=rf"{make.__name__}\(\) takes no device=: leave it out"):
+        make(3, device="cpu")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'divice'"):
+        make(3, divice="cpu")
+
+
+def test_an_import_of_another_library_s_name_says_what_to_write():
+    with pytest.raises(ImportError, match=r"tinygrad_edu has no cat; write tg\.concatenate"):
+        from tinygrad_edu import cat  # noqa: F401
+    with pytest.raises(AttributeError):
+        tg.cat  # noqa: B018
+    assert not hasattr(tg, "cat")
+
+
+def test_grad_of_a_function_says_how_a_function_is_differentiated():
+    with pytest.raises(TypeError, match=r"got function; write grad\(f\(x\), x\), or value_and_grad\(f\)\(x\)"):
+        grad(lambda x: x, Tensor(1.0, requires_grad=True))
+
+
+@pytest.mark.parametrize("value", [3, "no", None, [1.0]])
+def test_what_requires_a_gradient_is_told_by_a_truth(value):
+    t = Tensor(1.0)
+    for ask in (lambda: setattr(t, "requires_grad", value), lambda: t.requires_grad_(value)):
+        with pytest.raises(TypeError, match="requires_grad is True or False, but got"):
+            ask()
+    assert not t.requires_grad
+    t.requires_grad = np.True_
+    assert t.requires_grad
+
+
+def test_uneven_lists_are_told_what_to_do():
+    for make in (tg.Tensor, tg.tensor):
+        with pytest.raises(ValueError, match="rows of an array have one length: fill the short ones up"):
+            make([[1.0], [1.0, 2.0]])
+
+
+def test_a_written_weight_is_told_when_to_read_the_graph():
+    """A weight is called by its place, which cannot be typed: no advice is made of it."""
+    model = tg.nn.Sequential(tg.nn.Linear(3, 2))
+    loss = model(np.ones((4, 3), np.float32)).sum()
+    with no_grad():
+        model[0].weight[...] = 0.0
+    with pytest.raises(RuntimeError, match=r"or go backward and draw before the write") as caught:
+        loss.backward()
+    assert "0.weight =" not in str(caught.value)
+
+
+BACKWARD_MISTAKES = {
+    "(a * 2).backward()": "RuntimeError: backward() starts from a single number",
+    "b.sum().backward()": "RuntimeError: backward() got a Tensor of shape ()",
+    "y = (a * a).sum(); y.backward(retain_graph=False); y.backward()": "RuntimeError: the graph of the result of sum was freed",
+    "y = (a * a).sum(); tg.no_grad().run(a.__setitem__, 0, 1.0); y.backward()": "RuntimeError: a Tensor of shape (4, 3) was written",
+    "tg.hessian(lambda x: x * x, a)": "RuntimeError: the derivative starts from a single number",
+    "tg.value_and_grad(lambda x: x * x)(a)": "RuntimeError: ",
+    "tg.jacobian(lambda x: x @ x, a)": "ValueError: matmul((4, 3), (4, 3)): ",
+}
+
+
+@pytest.mark.parametrize("mistake", BACKWARD_MISTAKES)
+def test_a_mistake_going_backward_is_short_and_ends_in_the_answer(mistake):
+    ran = subprocess.run([sys.executable, "-c", SHAPES.format(mistake)], capture_output=True, text=True)
+    lines = ran.stderr.rstrip().splitlines()
+    assert lines[-1].startswith(BACKWARD_MISTAKES[mistake])
+    assert len(lines) <= 15

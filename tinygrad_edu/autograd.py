@@ -34,6 +34,7 @@ from tinygrad_edu.graph import (
     tick,
     topological,
     tracing,
+    users_own,
     walk,
 )
 
@@ -59,7 +60,11 @@ __all__ = [
 
 def backward(output: Node, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
     """Add ∂output/∂leaf to the `.grad` of each leaf that `output` was computed from. See `Tensor.backward`."""
-    copy_context().run(_backward, output, gradient, retain_graph, create_graph)
+    try:
+        copy_context().run(_backward, output, gradient, retain_graph, create_graph)
+    except Exception as error:
+        error.__traceback__ = users_own(error)
+        raise
 
 
 @np.errstate(all="ignore")  # an infinite slope is an answer, not a mishap
@@ -207,7 +212,10 @@ def grad(
         raise ValueError(f"grad() got {len(ys)} outputs and {len(gs)} grad_outputs; give one for each output")
     for y in ys:
         if not hasattr(y, "_data"):
-            raise TypeError(f"grad() differentiates tensors, but got {type(y).__name__}; compute it from tensors")
+            cure = "compute it from tensors"
+            if callable(y):
+                cure = "write grad(f(x), x), or value_and_grad(f)(x) for its value too"
+            raise TypeError(f"grad() differentiates tensors, but got {type(y).__name__}; {cure}")
     for x in xs:
         if not hasattr(x, "_data"):
             raise TypeError(
@@ -353,7 +361,11 @@ class _Before:
 
 def _call(f: Callable[..., Node], *args: Any, **kwargs: Any) -> Node:
     """`f` of the arguments, recorded so that it can be differentiated."""
-    y = _DIFFERENTIATED.run(f, *args, **kwargs)
+    try:
+        y = _DIFFERENTIATED.run(f, *args, **kwargs)
+    except Exception as error:
+        error.__traceback__ = users_own(error)
+        raise
     if not hasattr(y, "_data"):
         raise TypeError(f"a function to be differentiated returns one tensor, but this one returned {type(y).__name__}")
     return y

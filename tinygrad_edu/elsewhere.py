@@ -67,9 +67,20 @@ NAMES = {
 """PyTorch's functions, and what to write."""
 
 
-def missing(name: str, known: Sequence[str]) -> AttributeError:
-    """The error for `tg.name`, with what to write instead where there is such a thing."""
-    return AttributeError(f"tinygrad_edu has no {name}{_cure(name, known)}", name=name)
+def missing(name: str, known: Sequence[str]) -> AttributeError | ImportError:
+    """The error for `tg.name`, with what to write instead where there is such a thing; called by `__getattr__` itself."""
+    return _absent("tinygrad_edu", name, f"tinygrad_edu has no {name}{_cure(name, known)}")
+
+
+def _absent(module: str, name: str, message: str) -> AttributeError | ImportError:
+    """The error for a name that a module lacks, made by what its `__getattr__` calls.
+
+    Python drops the message of an AttributeError in `from module import name`, so there it is an ImportError.
+    """
+    frame = sys._getframe(3)
+    if frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM:
+        return ImportError(message, name=module)
+    return AttributeError(message, name=name)
 
 
 def _cure(name: str, known: Sequence[str]) -> str:
@@ -92,22 +103,20 @@ def _cure(name: str, known: Sequence[str]) -> str:
 def answering(module: str, names: Iterable[str], cures: Mapping[str, str]) -> Callable[[str], Any]:
     """The `__getattr__` of a module that has `names`: it raises, and says what to write for those that others have.
 
-    cures: what to write, by name, or by several names of which the same is to be said. Python drops the message of an
-    AttributeError in `from module import name`, so there it is an ImportError.
+    cures: what to write, by name, or by several names of which the same is to be said.
     """
     known = sorted(names)
     told = {name: cure for several, cure in cures.items() for name in several.split()}
 
+    def refused(name: str) -> AttributeError | ImportError:
+        close = get_close_matches(name, known) or [x for x in known if x.lower() == name.lower()]
+        said = told.get(name) or (f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}")
+        return _absent(module, name, f"{module} has no {name}: {said}")
+
     def __getattr__(name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        close = get_close_matches(name, known) or [x for x in known if x.lower() == name.lower()]
-        said = told.get(name) or (f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}")
-        message = f"{module} has no {name}: {said}"
-        frame = sys._getframe(1)
-        if frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM:
-            raise ImportError(message, name=module)
-        raise AttributeError(message, name=name)
+        raise refused(name)
 
     return __getattr__
 

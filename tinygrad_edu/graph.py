@@ -436,10 +436,13 @@ def check_intact(node: Node) -> None:
             verb = "made" if x is node else "used"
             while x.inputs and x.inputs[0]._cell is x._cell:  # of a view, name what it is a view of
                 x = x.inputs[0]
+            name = x.name or "t"
+            cure = f"or have a new tensor in place of a write: {name} = {name} + dt, not +="
+            if not name.isidentifier():  # a weight, called by its place in a module
+                cure = "or go backward and draw before the write, which may be optimizer.step()"
             raise RuntimeError(
                 f"{x._describe()} was written after {node._made_by()} had {verb} it, so the recorded graph "
-                "no longer matches its values; compute the output again after writing, or write into a copy (x.clone()), "
-                f"or have a new tensor in place of a write: {x.name or 't'} = {x.name or 't'} + dt, not +="
+                f"no longer matches its values; compute the output again after writing, or write into a copy (x.clone()), {cure}"
             )
 
 
