@@ -662,6 +662,7 @@ def test_a_written_weight_is_told_when_to_read_the_graph():
 
 
 BACKWARD_MISTAKES = {
+    "import pandas as pd; tg.data.DataLoader((pd.DataFrame({'a': ['u']}), x[:1]))": "TypeError: ArrayDataset: column 'a' holds str 'u'",
     "(a * 2).backward()": "RuntimeError: backward() starts from a single number",
     "b.sum().backward()": "RuntimeError: backward() got a Tensor of shape ()",
     "y = (a * a).sum(); y.backward(retain_graph=False); y.backward()": "RuntimeError: the graph of the result of sum was freed",
@@ -673,7 +674,7 @@ BACKWARD_MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", BACKWARD_MISTAKES)
-def test_a_mistake_going_backward_is_short_and_ends_in_the_answer(mistake):
+def test_a_mistake_going_backward_or_in_data_is_short_and_ends_in_the_answer(mistake):
     ran = subprocess.run([sys.executable, "-c", SHAPES.format(mistake)], capture_output=True, text=True)
     lines = ran.stderr.rstrip().splitlines()
     assert lines[-1].startswith(BACKWARD_MISTAKES[mistake])

@@ -1212,5 +1212,6 @@ def test_naming_records_nothing_anew():
     for _ in range(3):
         step(x)
         model[0](x)
+        nn.Identity().edited = True  # so that the step looks whether its own model was
         step(x)
     assert len(runs) == 1

@@ -233,17 +233,11 @@ def _cured(text: str) -> str:
     called = re.sub(
         r"\b([^\W\d]\w*)\s+([^\W\d]\w*)", lambda m: f"{m[1]}({m[2]})" if operation(m[1]) else f"{m[1]}*{m[2]}", said
     )
-    for candidate in (said, called):
-        try:
-            ast.parse(candidate, mode="eval")
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
-            continue
-        return (
-            f"this is not how a product, a power or a function is written here; write {candidate}"
-            if candidate != text
-            else ""
-        )
-    return ""
+    try:
+        ast.parse(called, mode="eval")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return ""
+    return f"this is not how a product, a power or a function is written here; write {called}" if called != text else ""
 
 
 NAMES = sorted({*OPS, *COMPOSITES, *[name for name in tg.__all__ if getattr(vars(tg).get(name), "examples", None)]})

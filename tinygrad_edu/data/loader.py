@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu import random
+from tinygrad_edu.graph import users_own
 from tinygrad_edu.tables import is_table, rows, table
 from tinygrad_edu.tensor import Tensor
 
@@ -27,7 +28,11 @@ class ArrayDataset:
     """
 
     def __init__(self, *arrays: Any) -> None:
-        arrays = tuple([rows(array, type(self).__name__) for array in arrays])
+        try:
+            arrays = tuple([rows(array, type(self).__name__) for array in arrays])
+        except Exception as error:
+            error.__traceback__ = users_own(error)
+            raise
         lengths = [len(array) for array in arrays]
         if len(set(lengths)) != 1:
             raise ValueError(f"ArrayDataset needs arrays of one length, but got {lengths}")
