@@ -23,6 +23,7 @@ from tinygrad_edu import data, graph, nn, optim
 from tinygrad_edu.graph import SCOPE, tracing
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
+from tinygrad_edu.nn.function import Function
 from tinygrad_edu.op import COMPOSITES, OPS, op
 from tinygrad_edu.ops.losses import softmax_cross_entropy
 from tinygrad_edu.testing import gradcheck, gradgradcheck
@@ -703,6 +704,46 @@ def test_activations(module, formula):
     t = tg.Tensor(x, requires_grad=True)
     np.testing.assert_allclose(module(t).numpy(), formula(x), rtol=1e-12)
     gradcheck(module, [t])
+
+
+FUNCTIONS = [kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, Function)]
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_a_layer_has_the_options_of_its_function(kind):
+    options = {p.name: p.default for p in inspect.signature(kind).parameters.values()}
+    body = getattr(kind.function, "forward", kind.function)
+    takes = [] if isinstance(body, np.ufunc) else list(inspect.signature(body).parameters.values())
+    inputs = len(inspect.signature(kind.forward).parameters) - 1
+    assert options == {p.name: p.default for p in takes[inputs:] if p.name not in ("out", "scratch")}
+    layer = kind()
+    assert vars(layer) == options
+    assert all(f"{name}={default!r}" in repr(layer) for name, default in options.items() if default is not None)
+
+
+def test_an_option_may_be_set_later_and_a_layer_of_one_s_own_keeps_its_way_to_be_made():
+    layer = nn.LeakyReLU()
+    layer.negative_slope = 0.5
+    assert layer(np.array([-2.0])).tolist() == [-1.0]
+    assert repr(layer) == "LeakyReLU(negative_slope=0.5)"
+
+    class Wide(nn.HuberLoss):
+        width: tg.Tensor
+
+        def __init__(self, delta):
+            self.delta = 2 * delta
+
+    d = np.array([3.0])
+    assert Wide(1.0)(d, 0 * d) == F.huber_loss(d, 0 * d, delta=2.0)
+
+    class Power(Function):
+        function = np.power
+        exponent: float = 2.0
+
+        def forward(self, x):
+            return self.function(x, self.exponent)
+
+    assert (Power(3.0)(2.0), repr(Power())) == (8.0, "Power(exponent=2.0)")
 
 
 def test_flatten():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_edu.nn import functional as F
+from tinygrad_edu.nn.function import Function
 from tinygrad_edu.nn.module import Module
 
 
@@ -12,139 +13,83 @@ class Identity(Module):
     """y = x."""
 
     def forward(self, x: Any) -> Any:
-        """The input itself."""
         return x
 
 
-class Flatten(Module):
+class Flatten(Function):
     """The axes from `start_dim` to `end_dim` made one: images (N, 8, 8) become rows (N, 64)."""
 
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        self.start_dim, self.end_dim = start_dim, end_dim
-
-    def forward(self, x: Any) -> Any:
-        """The same numbers in fewer axes."""
-        return F.flatten(x, self.start_dim, self.end_dim)
+    function = F.flatten
+    start_dim: int = 1
+    end_dim: int = -1
 
 
-class ReLU(Module):
+class ReLU(Function):
     """y = max(x, 0)."""
 
-    def forward(self, x: Any) -> Any:
-        """The positive part."""
-        return F.relu(x)
+    function = F.relu
 
 
-class LeakyReLU(Module):
+class LeakyReLU(Function):
     """y = x for x > 0, else `negative_slope`·x."""
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
-
-    def forward(self, x: Any) -> Any:
-        """The positive part, and a little of the negative."""
-        return F.leaky_relu(x, self.negative_slope)
-
-    def extra_repr(self) -> str:
-        """The arguments that `repr` shows."""
-        return f"negative_slope={self.negative_slope}"
+    function = F.leaky_relu
+    negative_slope: float = 0.01
 
 
-class ELU(Module):
+class ELU(Function):
     """y = x for x > 0, else α(eˣ − 1)."""
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
-
-    def forward(self, x: Any) -> Any:
-        """The positive part, and an exponential that ends in −α."""
-        return F.elu(x, self.alpha)
-
-    def extra_repr(self) -> str:
-        """The arguments that `repr` shows."""
-        return f"alpha={self.alpha}"
+    function = F.elu
+    alpha: float = 1.0
 
 
-class GELU(Module):
+class GELU(Function):
     """y = x·Φ(x), Φ the normal distribution; or its approximation by tanh."""
 
-    def __init__(self, approximate: str = "none") -> None:
-        self.approximate = approximate
-
-    def forward(self, x: Any) -> Any:
-        """x times the probability that a normal number is smaller."""
-        return F.gelu(x, self.approximate)
-
-    def extra_repr(self) -> str:
-        """The arguments that `repr` shows."""
-        return f"approximate={self.approximate!r}"
+    function = F.gelu
+    approximate: str = "none"
 
 
-class SiLU(Module):
+class SiLU(Function):
     """y = x·σ(x)."""
 
-    def forward(self, x: Any) -> Any:
-        """x times its sigmoid."""
-        return F.silu(x)
+    function = F.silu
 
 
-class Softplus(Module):
+class Softplus(Function):
     """y = log(1 + eˣ), a smooth ReLU."""
 
-    def forward(self, x: Any) -> Any:
-        """Always positive."""
-        return F.softplus(x)
+    function = F.softplus
 
 
-class Sigmoid(Module):
+class Sigmoid(Function):
     """y = 1 / (1 + e⁻ˣ)."""
 
-    def forward(self, x: Any) -> Any:
-        """Between 0 and 1."""
-        return F.sigmoid(x)
+    function = F.sigmoid
 
 
-class LogSigmoid(Module):
+class LogSigmoid(Function):
     """y = −log(1 + e⁻ˣ), the logarithm of sigmoid, finite where sigmoid is 0."""
 
-    def forward(self, x: Any) -> Any:
-        """Always negative."""
-        return F.logsigmoid(x)
+    function = F.logsigmoid
 
 
-class Tanh(Module):
+class Tanh(Function):
     """y = tanh x."""
 
-    def forward(self, x: Any) -> Any:
-        """Between −1 and 1."""
-        return F.tanh(x)
+    function = F.tanh
 
 
-class Softmax(Module):
+class Softmax(Function):
     """yᵢ = exp xᵢ / Σⱼ exp xⱼ along an axis. For training, `CrossEntropyLoss` takes the logits themselves."""
 
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
-
-    def forward(self, x: Any) -> Any:
-        """Probabilities."""
-        return F.softmax(x, axis=self.axis)
-
-    def extra_repr(self) -> str:
-        """The arguments that `repr` shows."""
-        return f"axis={self.axis}"
+    function = F.softmax
+    axis: int = -1
 
 
-class LogSoftmax(Module):
+class LogSoftmax(Function):
     """yᵢ = xᵢ − log Σⱼ exp xⱼ along an axis."""
 
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
-
-    def forward(self, x: Any) -> Any:
-        """Log-probabilities."""
-        return F.log_softmax(x, axis=self.axis)
-
-    def extra_repr(self) -> str:
-        """The arguments that `repr` shows."""
-        return f"axis={self.axis}"
+    function = F.log_softmax
+    axis: int = -1

@@ -1,0 +1,48 @@
+"""Function: a layer that is one function of its input, its options kept. `activation` and `loss` are lists of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, dataclass_transform
+
+from tinygrad_edu.nn.module import Module
+from tinygrad_edu.tensor import Tensor
+
+
+@dataclass_transform(eq_default=False)
+class Function(Module):
+    """y = function(x, **options). A subclass names its function, and declares the function's options as a dataclass does.
+
+    `__init__` takes the options as declared, and keeps each as an attribute. A subclass that names no function is a class
+    like any other: it has the options of the class it is derived from.
+
+    >>> from tinygrad_edu.nn import functional as F
+    >>> class Leaky(Function):
+    ...     function = F.leaky_relu
+    ...     negative_slope: float = 0.2
+    >>> Leaky(), float(Leaky(0.5)(-1.0))
+    (Leaky(negative_slope=0.2), -0.5)
+    """
+
+    function: ClassVar[Callable[..., Any]]
+    _names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "function" in vars(cls):
+            if inspect.get_annotations(cls):
+                dataclass(eq=False, repr=False)(cls)
+            cls._names = tuple(inspect.signature(cls).parameters)
+
+    def forward(self, x: Any) -> Any:
+        return type(self).function(x, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        """The options as they are now: they are attributes, which may have been set since."""
+        return {name: getattr(self, name) for name in self._names}
+
+    def extra_repr(self) -> str:
+        shown = {name: value for name, value in self._options().items() if not isinstance(value, Tensor | None)}
+        return ", ".join([f"{name}={value!r}" for name, value in shown.items()])
