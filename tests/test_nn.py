@@ -726,6 +726,9 @@ def test_an_option_may_be_set_later_and_a_layer_of_one_s_own_keeps_its_way_to_be
     layer.negative_slope = 0.5
     assert layer(np.array([-2.0])).tolist() == [-1.0]
     assert repr(layer) == "LeakyReLU(negative_slope=0.5)"
+    for weight in (None, np.ones(3)):  # state, which repr leaves out
+        loss = nn.CrossEntropyLoss(weight, reduction="sum")
+        assert repr(loss) == "CrossEntropyLoss(reduction='sum', ignore_index=-100, label_smoothing=0.0)"
 
     class Wide(nn.HuberLoss):
         width: tg.Tensor

@@ -26,9 +26,7 @@ class Dropout(Module):
         self.p, self.generator = p, generator
 
     def forward(self, x: Any) -> Any:
-        """The input, thinned out in training."""
         return F.dropout(x, self.p, self.training, generator=self.generator)
 
     def extra_repr(self) -> str:
-        """The arguments that `repr` shows."""
         return f"p={self.p}"

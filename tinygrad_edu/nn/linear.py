@@ -51,7 +51,6 @@ class Linear(Module):
         )
 
     def forward(self, x: Any) -> Any:
-        """x·W + b."""
         try:
             return F.linear(x, self.weight, self.bias)
         except ValueError:
@@ -60,5 +59,4 @@ class Linear(Module):
             ) from None
 
     def extra_repr(self) -> str:
-        """The arguments that `repr` shows."""
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")

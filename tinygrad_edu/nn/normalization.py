@@ -60,7 +60,6 @@ class BatchNorm1d(Module):
         self.num_batches_tracked = Buffer(0) if track_running_stats else None
 
     def forward(self, x: Any) -> Any:
-        """Each feature, normalized."""
         shape = x.shape if hasattr(x, "shape") else np.shape(x)
         if len(shape) not in (2, 3) or shape[1] != self.num_features:
             raise ValueError(
@@ -79,7 +78,6 @@ class BatchNorm1d(Module):
         return y
 
     def extra_repr(self) -> str:
-        """The arguments that `repr` shows."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"track_running_stats={self.track_running_stats}"
