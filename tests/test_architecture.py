@@ -22,6 +22,7 @@ LEVELS = [
     {"tinygrad_edu.linalg", "tinygrad_edu.formula", "tinygrad_edu.elsewhere"},
     {"tinygrad_edu"},  # the public names
     {"tinygrad_edu.data", "tinygrad_edu.nn", "tinygrad_edu.optim", "tinygrad_edu.program", "tinygrad_edu.testing"},
+    {"tinygrad_edu.reading"},
     {"tinygrad_edu.models", "tinygrad_edu.train", "viz"},
     {"examples"},
     {"tests"},

@@ -69,6 +69,7 @@ from tinygrad_edu.tensor import Tensor
 if TYPE_CHECKING:
     from tinygrad_edu import data, linalg, nn, optim, testing
     from tinygrad_edu.program import replay
+    from tinygrad_edu.reading import what_ran
     from tinygrad_edu.formula import formula  # the module of this name can be called, as the function in it
 
 # what NumPy calls by a second name
@@ -106,7 +107,7 @@ __all__ = [
     "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "testing", "tile", "trace",
     "transpose", "trapezoid", "tril", "triu", "true_divide", "trunc", "union1d", "unique", "unique_all",
     "unique_counts", "unique_inverse", "unique_values", "unstack", "value_and_grad", "var", "vdot", "vecdot",
-    "vecmat", "vjp", "vsplit", "vstack", "where", "zeros", "zeros_like",
+    "vecmat", "vjp", "vsplit", "vstack", "what_ran", "where", "zeros", "zeros_like",
 ]
 # fmt: on
 
@@ -121,6 +122,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"tinygrad_edu.{name}")
     if name == "replay":
         return import_module("tinygrad_edu.program").replay
+    if name == "what_ran":
+        return import_module("tinygrad_edu.reading").what_ran
     if name in ("draw", "draw_backward"):
         return _figures(name)
     if name == "__version__":
