@@ -55,7 +55,7 @@ class Watch:
 
     codes: the functions' code, in the order of the first call.
     ran: for each file, the places where the executed instructions stand.
-    calls: for each file, the spans of calls, each with the code that was called from there.
+    calls: for each file, the spans of calls, each with the codes that were called from there.
 
     What the import of a module runs is left out: it runs once, whatever the expression is.
     """
@@ -63,7 +63,7 @@ class Watch:
     def __init__(self, folder: Path = FOLDER) -> None:
         self.codes: dict[CodeType, None] = {}
         self.ran: dict[str, set[Place]] = {}
-        self.calls: dict[str, dict[Span, CodeType]] = {}
+        self.calls: dict[str, dict[Span, dict[CodeType, None]]] = {}
         self._folder = str(folder) + os.sep
         self._importing = 0
 
@@ -89,10 +89,12 @@ class Watch:
         if code.co_flags & inspect.CO_OPTIMIZED:  # a function, not the body of a class
             self.codes.setdefault(code)
         caller = frame.f_back
-        if caller is not None and caller.f_code in self.codes:
+        while caller is not None and caller.f_code not in self.codes:  # NumPy, say, is between the two
+            caller = caller.f_back
+        if caller is not None:
             span = _spans(caller.f_code)[caller.f_lasti // 2]
             if span is not None:
-                self.calls.setdefault(caller.f_code.co_filename, {}).setdefault(span, code)
+                self.calls.setdefault(caller.f_code.co_filename, {}).setdefault(span, {}).setdefault(code)
         frame.f_trace_opcodes = True
         return self._stepped
 
@@ -137,7 +139,7 @@ class Function:
     file: str
     line: int
     lines: dict[int, str]
-    calls: dict[Span, int]
+    calls: dict[Span, tuple[int, ...]]
 
     @property
     def place(self) -> str:
@@ -197,7 +199,10 @@ class Source:
         for node in reversed(functions):  # the inmost first
             if _start(node.body[0])[0] <= line <= _end(node)[0]:
                 return node, True
-        holders: list[ast.Module | ast.ClassDef] = [self.tree, *(node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef))]
+        holders: list[ast.Module | ast.ClassDef] = [
+            self.tree,
+            *(node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)),
+        ]
         for statement in (statement for holder in reversed(holders) for statement in holder.body):
             if _first(statement) <= line <= _end(statement)[0]:
                 return statement, False
@@ -378,11 +383,13 @@ def functions(watch: Watch) -> list[Function]:
             name = _declared(node)
             said, lines = f"From the declaration of `{name}`.", listing.lambdas(node)
         calls = {
-            span: positions[keys[code]] for span, code in watch.calls.get(file, {}).items() if span[0] in lines
-        }  # fmt: skip
+            span: tuple(dict.fromkeys(positions[keys[code]] for code in codes))
+            for span, codes in watch.calls.get(file, {}).items()
+            if span[0] in lines
+        }
         line = node.lineno if whole else min(lines)
         found.append(Function(name if whole else f"{name}, declared", said, file, line, lines, calls))
-    callers = {at: caller.name for caller in reversed(found) for at in caller.calls.values()}
+    callers = {at: caller.name for caller in reversed(found) for called in caller.calls.values() for at in called}
     return [
         replace(f, sentence=f.sentence or (f"Called in {callers[i]}." if i in callers else ""))
         for i, f in enumerate(found)
@@ -438,7 +445,11 @@ class Reading:
 
     def _callers(self, at: int) -> str:
         """By which functions one was called, as the end of a line of Markdown."""
-        links = [f"[{i + 1}](#f{i + 1})" for i, f in enumerate(self.functions) if at in f.calls.values() and i != at]
+        links = [
+            f"[{i + 1}](#f{i + 1})"
+            for i, f in enumerate(self.functions)
+            if i != at and any(at in called for called in f.calls.values())
+        ]
         return f", called in {', '.join(links)}" if links else ""
 
     def html(self, folder: Path | None = None) -> str:
@@ -518,7 +529,7 @@ def _linked(function: Function) -> str:
     margin = min(len(line) - len(line.lstrip()) for line in function.lines.values())
     names = source(function.file).called
     links: dict[int, list[tuple[int, int, int]]] = {}
-    for span, at in function.calls.items():
+    for span, (at, *_) in function.calls.items():
         first, start, last, end = names.get(span, span)
         if first == last and not any(a < end and start < b for a, b, _ in links.get(first, ())):
             links.setdefault(first, []).append((start, end, at))
@@ -582,13 +593,11 @@ def what_ran(f: Callable[..., Any], *args: Any) -> Reading:
     watch = Watch()
     result = watch.run(f, *args)
     try:
-        names = list(inspect.signature(f).bind(*args).arguments)
+        given = inspect.signature(f).bind(*args).arguments
     except (TypeError, ValueError):  # a function of another language
-        names = []
-    if len(names) != len(args):  # of *args, or of a function that does not say
-        names = [f"argument {i + 1}" for i in range(len(args))]
-    given = {name: _told(value) for name, value in zip(names, args, strict=True)}
-    return Reading(getattr(f, "__qualname__", type(f).__name__), given, functions(watch), result)
+        given = {f"argument_{i + 1}": value for i, value in enumerate(args)}
+    told = {name: _told(value) for name, value in given.items()}
+    return Reading(getattr(f, "__qualname__", type(f).__name__), told, functions(watch), result)
 
 
 def _told(value: Any) -> str:
@@ -596,7 +605,7 @@ def _told(value: Any) -> str:
     if isinstance(value, Tensor) and value.op is None and not isinstance(value.data, tuple):
         numbers = np.array2string(value.data, separator=", ", threshold=20) if value.ndim else repr(value.item())
         return f"tg.Tensor({textwrap.indent(numbers, ' ' * 10).strip()}{', requires_grad=True' * value.requires_grad})"
-    return repr(value)
+    return f"np.{value!r}".replace("\n", "\n   ") if isinstance(value, np.ndarray) else repr(value)
 
 
 def of_expression(text: str, given: Mapping[str, Any] | None = None, *, backward: bool = False) -> Reading:
@@ -608,7 +617,10 @@ def of_expression(text: str, given: Mapping[str, Any] | None = None, *, backward
 
     Raises SyntaxError for what is no expression, NameError for a function that is not there.
     """
-    tree = ast.parse(text.strip(), mode="eval")
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except SyntaxError as error:
+        raise SyntaxError(f"{text.strip()!r} is not an expression: {error.msg}") from None
     known = _known()
     values = {name: _leaf(value) for name, value in (given or {}).items()}
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
@@ -696,7 +708,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("values", nargs="*", metavar="name=value", help='as in Python: x=2, "x=[1, 2]", "t=np.ones(3)"')
     parser.add_argument("--backward", action="store_true", help="differentiate the result too")
     parser.add_argument("-o", "--output", help=f"the file to write: {' '.join(FORMATS)}; left out: the text is printed")
-    given = parser.parse_intermixed_args(argv)
+    options = parser._option_string_actions
+    given = parser.parse_intermixed_args(  # "-x.sum()" is an expression, which the parser would take for an option
+        [
+            f" {word}" if word[:1] == "-" and word not in options and word[:2] not in ("--", "-o") else word
+            for word in (sys.argv[1:] if argv is None else argv)
+        ]
+    )
     try:
         values = {}
         for pair in given.values:
