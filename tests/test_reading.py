@@ -7,14 +7,18 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu import reading
-from tinygrad_edu.reading import Watch, functions, of_expression, what_ran
+from tinygrad_edu.reading import of_expression, what_ran
+from tinygrad_edu.reading.__main__ import main
+from tinygrad_edu.reading.listing import functions
+from tinygrad_edu.reading.pages import numbered
+from tinygrad_edu.reading.watch import Watch
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tinygrad_edu"
@@ -90,6 +94,7 @@ def lines_that_run(f, *args):
     return ran, entered
 
 
+@cache
 def statement_starts(file):
     """For each line of a file, the first line of the inmost statement that it is in, and whether that is a head."""
     starts: dict[int, ast.stmt | ast.excepthandler | ast.match_case] = {}
@@ -415,7 +420,7 @@ def test_html_code_is_the_printed_code(lesson):
     code = re.findall(r"<pre>(.*?)</pre>", lesson.html(), re.DOTALL)[1:]
     for function, said in zip(lesson.functions, code, strict=True):
         plain = html.unescape(re.sub(r"<[^>]+>", "", said)).splitlines()
-        assert plain == reading._numbered(function)
+        assert plain == numbered(function)
 
 
 def test_a_page_in_the_checkout_links_the_files():
@@ -440,11 +445,11 @@ def test_the_printed_layer_is_what_the_command_prints_today():
 
 
 def test_the_command_prints_and_writes(tmp_path, capsys):
-    assert reading.main(["-x.sum()", "x=[1, 2]"]) == 0
+    assert main(["-x.sum()", "x=[1, 2]"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("What ran when you wrote -x.sum()\n    x = tg.Tensor([1., 2.], requires_grad=True)\n")
     for name in ("a.html", "a.md", "a.txt", "a.pdf"):
-        assert reading.main(["x * 2", "-o", str(tmp_path / name)]) == 0
+        assert main(["x * 2", "-o", str(tmp_path / name)]) == 0
         assert (tmp_path / name).stat().st_size > 500
     assert capsys.readouterr().out == ""
 
@@ -463,7 +468,7 @@ def test_the_command_prints_and_writes(tmp_path, capsys):
 )
 def test_the_command_says_what_is_wrong(given, said, capsys):
     with pytest.raises(SystemExit) as ended:
-        reading.main(given)
+        main(given)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
 
