@@ -14,9 +14,10 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
-from tinygrad_edu.graph import tracing
+from tinygrad_edu.engine.example import Drawn, Example, Fixed
+from tinygrad_edu.engine.op import OPS
+from tinygrad_edu.engine.recording import tracing
 from tinygrad_edu.nn import functional as F
-from tinygrad_edu.op import OPS, Drawn, Example, Fixed
 from tinygrad_edu.program import replay
 
 TABLE = {name: op for name, op in OPS.items() if name not in ("item", "alias", "full_svd", "complete_qr")}

@@ -12,14 +12,21 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+ENGINE = [
+    "recording", "refusals", "source", "graph", "origins", "backward", "tables", "protocols", "elsewhere", "tensor",
+    "example",
+    "calls", "op", "evaluate", "folded", "transforms", "checkpoint",
+]  # fmt: skip
+"""The pages of the engine, in reading order: none needs one that comes later."""
+
 LEVELS = [
-    {"tinygrad_edu.graph", "tinygrad_edu.source", "tinygrad_edu.tables"},
+    {"tinygrad_edu.engine"},
+    {"tinygrad_edu.engine.recording"},
     {"tinygrad_edu.random"},
-    {"tinygrad_edu.autograd", "tinygrad_edu.protocols"},
-    {"tinygrad_edu.calls", "tinygrad_edu.tensor"},
-    {"tinygrad_edu.creation", "tinygrad_edu.op"},
+    *[{f"tinygrad_edu.engine.{page}"} for page in ENGINE[1:]],
+    {"tinygrad_edu.autograd", "tinygrad_edu.creation", "tinygrad_edu.op", "tinygrad_edu.tensor"},
     {"tinygrad_edu.ops"},
-    {"tinygrad_edu.linalg", "tinygrad_edu.formula", "tinygrad_edu.elsewhere"},
+    {"tinygrad_edu.linalg", "tinygrad_edu.formula"},
     {"tinygrad_edu"},  # the public names
     {"tinygrad_edu.data", "tinygrad_edu.nn", "tinygrad_edu.optim", "tinygrad_edu.program", "tinygrad_edu.testing"},
     {"tinygrad_edu.reading"},
@@ -33,7 +40,8 @@ LEVELS = [
 def room(module: str) -> str:
     """The room that a module of the project is in."""
     parts = module.split(".")
-    return ".".join(parts[:2]) if parts[0] == "tinygrad_edu" else parts[0]
+    deep = 3 if parts[:2] == ["tinygrad_edu", "engine"] else 2
+    return ".".join(parts[:deep]) if parts[0] == "tinygrad_edu" else parts[0]
 
 
 def level(module: str) -> int:
@@ -59,7 +67,8 @@ def imports(path: Path, *, inside_functions: bool) -> list[str]:
             elif isinstance(child, ast.ImportFrom):
                 assert child.level == 0, f"{path}: imports are absolute"
                 module = child.module or ""
-                found.extend(f"{module}.{alias.name}" if module == "tinygrad_edu" else module for alias in child.names)
+                whole = module in ("tinygrad_edu", "tinygrad_edu.engine")
+                found.extend(f"{module}.{alias.name}" if whole else module for alias in child.names)
             elif inside_functions or not (
                 isinstance(child, ast.FunctionDef)
                 or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test))
@@ -111,7 +120,8 @@ def test_the_check_sees_an_import_that_runs_upwards(tmp_path):
     )
     assert imports(below, inside_functions=False) == ["os", "tinygrad_edu.nn", "viz.dot"]
     assert imports(below, inside_functions=True)[-1] == "torch"
-    assert level("tinygrad_edu.nn.module") > level("tinygrad_edu.op")
+    assert level("tinygrad_edu.nn.module") > level("tinygrad_edu.op") > level("tinygrad_edu.engine.op")
+    assert level("tinygrad_edu.engine.op") > level("tinygrad_edu.engine.tensor") > level("tinygrad_edu.engine.graph")
     assert level("viz.dot") > level("tinygrad_edu.nn")
     assert is_public_name("tinygrad_edu.Tensor")
     assert not is_public_name("tinygrad_edu.nn")
@@ -126,3 +136,7 @@ def test_no_file_names_a_folder_of_one_machine():
         if path.suffix in {".py", ".md", ".toml", ".yml", ".svg", ".json", ".txt", ""} and path.is_file():
             found = pattern.search(path.read_text(encoding="utf-8"))
             assert found is None, f"{name} names {found.group() if found else ''}"
+
+
+def test_the_pages_of_the_engine_are_those_in_its_reading_order():
+    assert {p.stem for p in (ROOT / "tinygrad_edu" / "engine").glob("*.py")} == {"__init__", *ENGINE}

@@ -13,23 +13,13 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor
-from tinygrad_edu.autograd import (
-    checkpoint,
-    detect_anomaly,
-    enable_grad,
-    evaluate,
-    grad,
-    hessian,
-    hvp,
-    is_grad_enabled,
-    jacobian,
-    jvp,
-    no_grad,
-    tracing,
-    value_and_grad,
-    vjp,
-)
-from tinygrad_edu.op import COMPOSITES, OPS, example, op
+from tinygrad_edu.engine.backward import grad
+from tinygrad_edu.engine.checkpoint import checkpoint
+from tinygrad_edu.engine.evaluate import evaluate
+from tinygrad_edu.engine.example import example
+from tinygrad_edu.engine.op import COMPOSITES, OPS, op
+from tinygrad_edu.engine.recording import detect_anomaly, enable_grad, is_grad_enabled, no_grad, tracing
+from tinygrad_edu.engine.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_edu.ops import neural
 
 
@@ -219,7 +209,7 @@ def assert_gradients_keep(dtype, f, x):
     def visit(node, i, g):
         seen.append(g.dtype)
 
-    from tinygrad_edu.graph import topological, walk
+    from tinygrad_edu.engine.graph import topological, walk
 
     totals = {y: np.ones_like(y.numpy())}
     with np.errstate(all="ignore"):
@@ -233,7 +223,7 @@ def assert_gradients_keep(dtype, f, x):
 
 def _parts(y):
     """The numbers of all nodes of a record."""
-    from tinygrad_edu.graph import topological
+    from tinygrad_edu.engine.graph import topological
 
     for node in topological([y], through_constants=True):
         yield from node._data if isinstance(node._data, tuple) else [node._data]

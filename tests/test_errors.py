@@ -17,9 +17,12 @@ from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
 import tinygrad_edu as tg
-from tinygrad_edu import Tensor, elsewhere, graph, no_grad
-from tinygrad_edu.autograd import evaluate, grad, is_grad_enabled, tracing
-from tinygrad_edu.op import op
+from tinygrad_edu import Tensor, no_grad
+from tinygrad_edu.engine import elsewhere, graph
+from tinygrad_edu.engine.backward import grad
+from tinygrad_edu.engine.evaluate import evaluate
+from tinygrad_edu.engine.op import op
+from tinygrad_edu.engine.recording import is_grad_enabled, tracing
 from tinygrad_edu.ops import neural
 
 

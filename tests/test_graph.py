@@ -18,9 +18,15 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor
-from tinygrad_edu.autograd import checkpoint, enable_grad, evaluate, grad, is_grad_enabled, jvp, no_grad, tracing
-from tinygrad_edu.graph import node_of, topological, unbroadcast, walk
-from tinygrad_edu.op import COMPOSITES, OPS, example, op
+from tinygrad_edu.engine.backward import grad
+from tinygrad_edu.engine.checkpoint import checkpoint
+from tinygrad_edu.engine.evaluate import evaluate
+from tinygrad_edu.engine.example import example
+from tinygrad_edu.engine.graph import topological, unbroadcast, walk
+from tinygrad_edu.engine.op import COMPOSITES, OPS, op
+from tinygrad_edu.engine.origins import node_of
+from tinygrad_edu.engine.recording import enable_grad, is_grad_enabled, no_grad, tracing
+from tinygrad_edu.engine.transforms import jvp
 
 
 @op(symbol="±", outputs=2, vjp=(lambda g, y, x: g[0] * 2 - g[1] * 3,), examples=[example((3,))])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tinygrad_edu.autograd import evaluate
+from tinygrad_edu.engine.evaluate import evaluate
 from tinygrad_edu.ops.indexing import index_of, key_and_arrays
 from tinygrad_edu.testing import strategies
 

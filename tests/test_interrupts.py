@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn
-from tinygrad_edu.graph import RECORDING, SCOPE
+from tinygrad_edu.engine.recording import RECORDING, SCOPE
 from tinygrad_edu.nn import functional as F
 
 SAMPLES, FEW = 60, 256

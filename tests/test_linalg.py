@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tinygrad_edu.graph import topological
-from tinygrad_edu.op import op
+from tinygrad_edu.engine.graph import topological
+from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.einsum import explicit
 from tinygrad_edu.testing import GradientError, gradcheck, strategies
 

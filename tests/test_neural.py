@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import tinygrad_edu as tg
-from tinygrad_edu.op import OPS
+from tinygrad_edu.engine.op import OPS
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.ops.neural import normal_cdf
-from tinygrad_edu.tensor import Tensor
 
 INF, NAN = math.inf, math.nan
 

@@ -19,12 +19,13 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu import data, graph, nn, optim
-from tinygrad_edu.graph import SCOPE, tracing
+from tinygrad_edu import data, nn, optim
+from tinygrad_edu.engine import graph
+from tinygrad_edu.engine.op import COMPOSITES, OPS, op
+from tinygrad_edu.engine.recording import SCOPE, tracing
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
 from tinygrad_edu.nn.function import Function
-from tinygrad_edu.op import COMPOSITES, OPS, op
 from tinygrad_edu.ops.losses import softmax_cross_entropy
 from tinygrad_edu.testing import gradcheck, gradgradcheck
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu.op import COMPOSITES, OPS, Op
-from tinygrad_edu.protocols import ANSWERS
+from tinygrad_edu.engine.op import COMPOSITES, OPS, Op
+from tinygrad_edu.engine.protocols import ANSWERS
 from tinygrad_edu.testing import CheckError, check_op
 from tinygrad_edu.testing.check_op import _arrays, _filled, _flatten
 

@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_edu as tg
 import tinygrad_edu.nn.functional as F
-from tinygrad_edu.graph import add_up, unbroadcast
+from tinygrad_edu.engine.graph import add_up, unbroadcast
 
 HALF = np.float16
 

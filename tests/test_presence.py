@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor, autograd
-from tinygrad_edu.graph import topological, walk
+from tinygrad_edu.engine.graph import topological, walk
+from tinygrad_edu.engine.op import OPS, op
 from tinygrad_edu.nn import functional as F
-from tinygrad_edu.op import OPS, op
 from tinygrad_edu.testing import CheckError, check_op
 
 INF, NAN = math.inf, math.nan

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tinygrad_edu.autograd import evaluate
-from tinygrad_edu.graph import topological
+from tinygrad_edu.engine.evaluate import evaluate
+from tinygrad_edu.engine.graph import topological
 from tinygrad_edu.testing import gradcheck, strategies
 
 programs = strategies.programs()

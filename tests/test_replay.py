@@ -11,8 +11,8 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
+from tinygrad_edu.engine.op import COMPOSITES, OPS
 from tinygrad_edu.nn import functional as F
-from tinygrad_edu.op import COMPOSITES, OPS
 from tinygrad_edu.program import replay
 
 TABLE = {**COMPOSITES, **{name: op for name, op in OPS.items() if name != "item"}}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import optim
-from tinygrad_edu.graph import recording, tracing
+from tinygrad_edu.engine.recording import recording, tracing
 from tinygrad_edu.ops.elementwise import gate
 from tinygrad_edu.program import replay
 from tinygrad_edu.program.emit import compiled, emit

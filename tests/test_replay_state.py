@@ -809,7 +809,7 @@ import numpy as np
 import tinygrad_edu as tg
 import tinygrad_edu.nn.functional as F
 from tinygrad_edu import nn, optim
-from tinygrad_edu.graph import RECORDING, SCOPE
+from tinygrad_edu.engine.recording import RECORDING, SCOPE
 
 model = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 3))
 optimizer = optim.Adam(model.parameters())

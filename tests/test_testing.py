@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tinygrad_edu import autograd
-from tinygrad_edu.graph import enable_grad
-from tinygrad_edu.op import Fixed, at, away_from, composite, example, op, positive, spread
+from tinygrad_edu.engine import backward
+from tinygrad_edu.engine.example import Fixed, at, away_from, example, positive, spread
+from tinygrad_edu.engine.op import composite, op
+from tinygrad_edu.engine.protocols import ANSWERS
+from tinygrad_edu.engine.recording import enable_grad
 from tinygrad_edu.ops.linalg import definite
-from tinygrad_edu.protocols import ANSWERS
 from tinygrad_edu.testing import (
     AtKink,
     CheckError,
@@ -414,13 +415,13 @@ def test_a_function_that_complex_numbers_do_not_have():
 
 def test_gradients_in_the_memory_of_others(monkeypatch):
     """An engine that hands out what came in: x + y, whose rules return g itself."""
-    monkeypatch.setattr(autograd, "_own", lambda g, held: g)
+    monkeypatch.setattr(backward, "_own", lambda g, held: g)
     with pytest.raises(CheckError, match=r"add\(.*\.grad shares memory with the gradient passed in"):
         check_op(tg.add)
 
 
 def test_gradients_that_engines_widen(monkeypatch):
-    monkeypatch.setattr(autograd, "_own", lambda g, held: g.astype(complex))
+    monkeypatch.setattr(backward, "_own", lambda g, held: g.astype(complex))
     with pytest.raises(CheckError, match=r"\.grad is complex128 \(3,\), but .* is float64 \(3,\)"):
         check_op(tg.add)
 
@@ -433,8 +434,8 @@ def test_gradients_that_engines_forget_to_sum(monkeypatch):
         real_walk(order, totals, lambda node, i, c: seen.append((node.inputs[i], c)), **options)
         totals.update({x: c for x, c in seen if x in totals})
 
-    real_walk = autograd.walk
-    monkeypatch.setattr(autograd, "walk", walk)
+    real_walk = backward.walk
+    monkeypatch.setattr(backward, "walk", walk)
     with pytest.raises(GradientError, match="is wrong"):
         gradcheck(lambda x: np.exp(x) + np.sin(x), np.ones(3))
 
@@ -850,7 +851,7 @@ def composite_of(**declaration):
     """A composite that leaves the package's table as it was."""
 
     def decorate(function):
-        from tinygrad_edu.op import COMPOSITES
+        from tinygrad_edu.engine.op import COMPOSITES
 
         made = composite(**declaration)(function)
         del COMPOSITES[made.name], ANSWERS[made.name]
@@ -866,14 +867,14 @@ class answering:
         self.function, self.op = function, op
 
     def __enter__(self):
-        from tinygrad_edu.protocols import UFUNCS
+        from tinygrad_edu.engine.protocols import UFUNCS
 
         self.before = ANSWERS.pop(self.function, None), UFUNCS.pop(self.function, None)
         if self.op is not None:
             ANSWERS[self.function] = self.op
 
     def __exit__(self, *_):
-        from tinygrad_edu.protocols import UFUNCS
+        from tinygrad_edu.engine.protocols import UFUNCS
 
         answer, ufunc = self.before
         ANSWERS.pop(self.function, None)

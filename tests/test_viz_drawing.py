@@ -22,7 +22,7 @@ from PIL import Image
 import tinygrad_edu as tg
 import viz.drawing
 from tinygrad_edu import nn
-from tinygrad_edu.autograd import tracing
+from tinygrad_edu.engine.recording import tracing
 from viz import draw, draw_backward, render, trace
 from viz.clearance import beheaded, crossed, faults, haloed, loose, merged, overlapping, struck
 from viz.graph import users

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn
-from tinygrad_edu.autograd import tracing
+from tinygrad_edu.engine.recording import tracing
 from viz import Graph, draw, trace
 from viz.check import checked
 from viz.graph import Record
@@ -208,7 +208,8 @@ def test_a_derivative_in_a_record_is_one_operation():
 
 
 def test_a_wrong_rule_differs_and_a_kink_is_called_one():
-    from tinygrad_edu.op import example, op
+    from tinygrad_edu.engine.example import example
+    from tinygrad_edu.engine.op import op
 
     @op(vjp=(lambda g, y, x: g * 3 * x,), examples=[example((3,))])
     def wrong(x):

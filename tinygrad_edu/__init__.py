@@ -8,11 +8,13 @@ The layers, optimizers and the rest are loaded when they are first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import tinygrad_edu.tensor  # noqa: F401 (the page; below, `tensor` becomes the function)
 from tinygrad_edu import autograd, ops
-from tinygrad_edu.autograd import (
-    checkpoint, detect_anomaly, enable_grad, evaluate, grad, hessian, hvp, is_grad_enabled, jacobian, jvp, no_grad,
-    set_grad_enabled, value_and_grad, vjp,
-)
+from tinygrad_edu.engine.checkpoint import checkpoint
+from tinygrad_edu.engine.recording import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from tinygrad_edu.engine.evaluate import evaluate
+from tinygrad_edu.engine.backward import grad
+from tinygrad_edu.engine.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_edu.creation import (
     arange, eye, full, full_like, get_default_dtype, linspace, ones, ones_like, rand, randn, set_default_dtype,
     tensor, zeros, zeros_like,
@@ -64,7 +66,7 @@ from tinygrad_edu.ops.statistics import (
     nanprod, nanquantile, nanstd, nansum, nanvar, percentile, quantile,
 )
 from tinygrad_edu.random import manual_seed
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.engine.tensor import Tensor
 
 if TYPE_CHECKING:
     from tinygrad_edu import data, linalg, nn, optim, testing
@@ -130,7 +132,7 @@ def __getattr__(name: str) -> Any:
         return _version()
     if name.startswith("__"):
         raise AttributeError(f"module 'tinygrad_edu' has no attribute {name!r}")
-    from tinygrad_edu.elsewhere import missing
+    from tinygrad_edu.engine.elsewhere import missing
 
     raise missing(name, __all__)
 

@@ -18,9 +18,9 @@ from typing import Any, ParamSpec
 import numpy
 
 from tinygrad_edu import random
-from tinygrad_edu.graph import refuse_masked
-from tinygrad_edu.protocols import ungraphed
-from tinygrad_edu.tensor import Tensor, uneven
+from tinygrad_edu.engine.protocols import ungraphed
+from tinygrad_edu.engine.refusals import refuse_masked
+from tinygrad_edu.engine.tensor import Tensor, uneven
 
 np: Any = numpy  # values of any kind are passed on
 

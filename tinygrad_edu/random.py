@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.graph import RECORDING
+from tinygrad_edu.engine.recording import RECORDING
 
 _chosen_for_block: ContextVar[np.random.Generator | None] = ContextVar("_chosen_for_block", default=None)
 

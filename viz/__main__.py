@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 import tinygrad_edu as tg
-from tinygrad_edu.graph import tracing
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.engine.recording import tracing
+from tinygrad_edu.engine.tensor import Tensor
 from viz.dot import THEMES
 from viz.drawing import DIRECTIONS, FORMATS, STYLES
 from viz.expression import CONSTANTS, Expression, ExpressionError

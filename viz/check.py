@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.graph import recording, refuse_gone, topological, walk
+from tinygrad_edu.engine.graph import topological, walk
+from tinygrad_edu.engine.origins import refuse_gone
+from tinygrad_edu.engine.recording import recording
 from viz.graph import Graph, Record, Tensor, seeds
 
 STEP = 1e-5

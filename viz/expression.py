@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 import tinygrad_edu as tg
-from tinygrad_edu.op import COMPOSITES, OPS
-from tinygrad_edu.tensor import uneven
+from tinygrad_edu.engine.op import COMPOSITES, OPS
+from tinygrad_edu.engine.tensor import uneven
 
 LONGEST = 10_000  # characters
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import autograd
+from tinygrad_edu.engine.graph import topological
+from tinygrad_edu.engine.origins import node_of, refuse_gone
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.writing import grouped, of_path
-from tinygrad_edu.graph import node_of, refuse_gone, topological
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.program.plan import Plan
-from tinygrad_edu.tensor import Tensor
 from viz import passes
 from viz.check import checked
 from viz.drawing import Drawing, Look, Picture

@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.engine.graph import check_intact, topological, walk
+from tinygrad_edu.engine.origins import node_of
+from tinygrad_edu.engine.recording import recording
 from tinygrad_edu.formula.writing import of_path
-from tinygrad_edu.graph import check_intact, node_of, recording, topological, walk
 from tinygrad_edu.nn.module import Parameter
 from viz.options import check_options, expect
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.engine.tensor import Tensor
 
 HELD = 1000  # so many members of a container are looked at
 

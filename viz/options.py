@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.module import Module
-from tinygrad_edu.tensor import Tensor
 
 NOTED = "a dictionary of what to write, by tensor, by name or by (tensor, k) for its k-th use, as in {x: '2x'}"
 TAKEN: Mapping[str, tuple[type | tuple[type, ...], str]] = {

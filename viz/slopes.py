@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.engine.recording import recording
 from tinygrad_edu.formula import LONGEST, ONE, Symbol, chain, constant, run_or_name_rule
-from tinygrad_edu.graph import recording
 from viz.graph import SMALL, Data, Record, Tensor, plain
 from viz.symbols import named
 

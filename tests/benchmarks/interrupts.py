@@ -19,7 +19,7 @@ import numpy as np
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn
-from tinygrad_edu.graph import RECORDING, SCOPE
+from tinygrad_edu.engine.recording import RECORDING, SCOPE
 
 
 def step() -> Any:

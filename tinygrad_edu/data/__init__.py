@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from tinygrad_edu.data import datasets
 from tinygrad_edu.data.loader import ArrayDataset, DataLoader
 from tinygrad_edu.data.splitting import train_test_split
-from tinygrad_edu.elsewhere import answering
+from tinygrad_edu.engine.elsewhere import answering
 
 __all__ = ["ArrayDataset", "DataLoader", "datasets", "train_test_split"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy
 
 from tinygrad_edu import random
-from tinygrad_edu.graph import users_own
-from tinygrad_edu.tables import is_table, rows, table
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.engine.refusals import users_own
+from tinygrad_edu.engine.tables import is_table, rows, table
+from tinygrad_edu.engine.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import random
-from tinygrad_edu.tables import rows
+from tinygrad_edu.engine.tables import rows
 
 
 def train_test_split(

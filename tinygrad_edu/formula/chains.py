@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu.engine.graph import topological, walk
+from tinygrad_edu.engine.origins import node_of
+from tinygrad_edu.engine.recording import quietly, recording
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.expression import Expression, decimal, gradient, make, name
 from tinygrad_edu.formula.rules import run_or_name_rule
 from tinygrad_edu.formula.symbol import LONGEST, Symbol, constant, spell
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed, of_path
-from tinygrad_edu.graph import node_of, quietly, recording, topological, walk
-from tinygrad_edu.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
 

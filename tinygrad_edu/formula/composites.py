@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu.engine.graph import topological
+from tinygrad_edu.engine.origins import node_of
+from tinygrad_edu.engine.recording import quietly
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.chains import chain
 from tinygrad_edu.formula.expression import Expression, gradient
 from tinygrad_edu.formula.rules import WORDY
 from tinygrad_edu.formula.symbol import Symbol
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed
-from tinygrad_edu.graph import node_of, quietly, topological
-from tinygrad_edu.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.graph import quietly
+from tinygrad_edu.engine.recording import quietly
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
 

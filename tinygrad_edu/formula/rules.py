@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu.engine.graph import unbroadcast
+from tinygrad_edu.engine.recording import quietly, tracing
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.expression import ONE, call, gradient, make
 from tinygrad_edu.formula.symbol import Symbol, as_symbol, values_of
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed
-from tinygrad_edu.graph import quietly, tracing, unbroadcast
-from tinygrad_edu.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
 

@@ -11,6 +11,9 @@ from typing import Any
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from tinygrad_edu.engine.protocols import ANSWERS, ASKS, UFUNCS
+from tinygrad_edu.engine.recording import quietly
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.expression import (
     ELEMENTWISE,
     ONE,
@@ -26,9 +29,6 @@ from tinygrad_edu.formula.expression import (
     number,
 )
 from tinygrad_edu.formula.writing import LaTeX, Text, of_path
-from tinygrad_edu.graph import quietly
-from tinygrad_edu.protocols import ANSWERS, ASKS, UFUNCS
-from tinygrad_edu.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
 

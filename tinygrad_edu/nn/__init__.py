@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tinygrad_edu.elsewhere import answering
+from tinygrad_edu.engine.elsewhere import answering
 from tinygrad_edu.nn import functional, init
 from tinygrad_edu.nn.activation import (
     ELU,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, dataclass_transform
 
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.module import Module
-from tinygrad_edu.tensor import Tensor
 
 
 @dataclass_transform(eq_default=False)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from tinygrad_edu import random
-from tinygrad_edu.elsewhere import answering
-from tinygrad_edu.graph import RECORDING, no_grad, warn
+from tinygrad_edu.engine.elsewhere import answering
+from tinygrad_edu.engine.protocols import numbers
+from tinygrad_edu.engine.recording import RECORDING, no_grad
+from tinygrad_edu.engine.refusals import warn
 from tinygrad_edu.ops.elementwise import tanh
 from tinygrad_edu.ops.indexing import take
 from tinygrad_edu.ops.losses import (
@@ -39,7 +41,6 @@ from tinygrad_edu.ops.normalization import beside, each
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.products import matmul
 from tinygrad_edu.ops.shaping import array
-from tinygrad_edu.protocols import numbers
 
 __all__ = [
     "batch_norm",

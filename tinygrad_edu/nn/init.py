@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_edu import random
 from tinygrad_edu.creation import get_default_dtype
-from tinygrad_edu.elsewhere import answering
+from tinygrad_edu.engine.elsewhere import answering
 
 Shape = tuple[int, ...]
 

@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from tinygrad_edu.elsewhere import refuse_zeros
-from tinygrad_edu.graph import RECORDING, SCOPE, Edits, raised_on_purpose, users_own
-from tinygrad_edu.protocols import numbers
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.engine.elsewhere import refuse_zeros
+from tinygrad_edu.engine.graph import Edits
+from tinygrad_edu.engine.protocols import numbers
+from tinygrad_edu.engine.recording import RECORDING, SCOPE
+from tinygrad_edu.engine.refusals import raised_on_purpose, users_own
+from tinygrad_edu.engine.tensor import Tensor
 
 
 class _Named(Tensor):

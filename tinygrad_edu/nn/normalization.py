@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.creation import count, ones, zeros
-from tinygrad_edu.graph import no_grad
+from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.module import Buffer, Module, Parameter
 

@@ -1,5 +1,6 @@
 """The primitives, a page of calculus: every op is declared here, once."""
 
+from tinygrad_edu.engine.protocols import explain_methods
 from tinygrad_edu.ops import (
     agreed,
     comparisons,
@@ -22,7 +23,6 @@ from tinygrad_edu.ops import (
     sorting,
     statistics,
 )
-from tinygrad_edu.protocols import explain_methods
 
 explain_methods()
 

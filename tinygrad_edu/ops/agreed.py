@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.op import OPS, Fixed, at, example, op
-from tinygrad_edu.tensor import Tensor, new_leaf
+from tinygrad_edu.engine.example import Fixed, at, example
+from tinygrad_edu.engine.op import OPS, op
+from tinygrad_edu.engine.tensor import Tensor, new_leaf
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

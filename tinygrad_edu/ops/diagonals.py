@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.op import composite, example, op
+from tinygrad_edu.engine.example import example
+from tinygrad_edu.engine.op import composite, op
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.op import Fixed, example, op
+from tinygrad_edu.engine.example import Fixed, example
+from tinygrad_edu.engine.op import op
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.op import Fixed, composite, example, op
+from tinygrad_edu.engine.example import Fixed, example
+from tinygrad_edu.engine.op import composite, op
+from tinygrad_edu.engine.protocols import ANSWERS, ASKS, numbers
 from tinygrad_edu.ops.shaping import array, called
-from tinygrad_edu.protocols import ANSWERS, ASKS, numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

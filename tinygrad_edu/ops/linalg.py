@@ -15,11 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from tinygrad_edu.autograd import along
-from tinygrad_edu.graph import RECORDING, Results, note_limit, quietly, recompute
-from tinygrad_edu.op import composite, example, op, real
+from tinygrad_edu.engine.evaluate import recompute
+from tinygrad_edu.engine.example import example, real
+from tinygrad_edu.engine.graph import Results, note_limit
+from tinygrad_edu.engine.op import composite, op
+from tinygrad_edu.engine.protocols import numbers
+from tinygrad_edu.engine.recording import RECORDING, quietly
+from tinygrad_edu.engine.transforms import along
 from tinygrad_edu.ops.shaping import array
-from tinygrad_edu.protocols import numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

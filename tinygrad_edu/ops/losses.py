@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.graph import quietly
-from tinygrad_edu.op import Drawn, Fixed, example, interval, op, real
+from tinygrad_edu.engine.example import Drawn, Fixed, example, interval, real
+from tinygrad_edu.engine.op import op
+from tinygrad_edu.engine.recording import quietly
 from tinygrad_edu.ops.elementwise import PAIRS, gate
 from tinygrad_edu.ops.indexing import one_hot
 from tinygrad_edu.ops.neural import SHORT, copied, sigmoid, softmax

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.op import at, example, nonzero, op
+from tinygrad_edu.engine.example import at, example, nonzero
+from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.elementwise import SHAPES, ZERO, gate, sigmoid
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import along_axis

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from tinygrad_edu.op import Drawn, example, op, positive, real
+from tinygrad_edu.engine.example import Drawn, example, positive, real
+from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import channel_sum, expand
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_edu.graph import quietly
-from tinygrad_edu.op import at, composite, example, nonzero, op, spread
+from tinygrad_edu.engine.example import at, example, nonzero, spread
+from tinygrad_edu.engine.op import composite, op
+from tinygrad_edu.engine.recording import quietly
 from tinygrad_edu.ops.agreed import over, times_over
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import AXES, EMPTY, along_axis, kept

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu import graph
-from tinygrad_edu.op import Op
+from tinygrad_edu.engine import graph
+from tinygrad_edu.engine.op import Op
+from tinygrad_edu.engine.recording import RECORDING
+from tinygrad_edu.engine.tensor import Tensor, new_leaf
 from tinygrad_edu.ops.elementwise import gate
-from tinygrad_edu.tensor import Tensor, new_leaf
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -103,7 +104,7 @@ def _mask(shape: tuple[int, ...], present: bool, recorded: bool) -> Mask:
     mask = np.full(shape, present)
     if not recorded:
         return mask
-    tape = graph.RECORDING.get().tape
+    tape = RECORDING.get().tape
     return new_leaf(mask) if tape is None else tape.number(new_leaf(mask))
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_edu.op import composite, example, op, ufunc
+from tinygrad_edu.engine.example import example
+from tinygrad_edu.engine.op import composite, op, ufunc
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -17,14 +17,16 @@ from typing import Any
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_edu import graph
-from tinygrad_edu.calls import Call
-from tinygrad_edu.graph import add_up
-from tinygrad_edu.op import Op, at, composite, example, op, spread
+from tinygrad_edu.engine import graph
+from tinygrad_edu.engine.calls import Call
+from tinygrad_edu.engine.example import at, example, spread
+from tinygrad_edu.engine.graph import add_up
+from tinygrad_edu.engine.op import Op, composite, op
+from tinygrad_edu.engine.protocols import ANSWERS
+from tinygrad_edu.engine.recording import quietly
 from tinygrad_edu.ops.agreed import times_over
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.shaping import expand_dims
-from tinygrad_edu.protocols import ANSWERS
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -565,7 +567,7 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = No
         x = x.astype(float)
     m = np.maximum.reduce(x.real, axis=axis, keepdims=True, initial=-math.inf)
     m = np.where(np.isfinite(m), m, 0)
-    y = graph.quietly(_log_of_sum, x, m, axis, scratch)
+    y = quietly(_log_of_sum, x, m, axis, scratch)
     y = y if keepdims else y.squeeze(axis)
     if out is None:
         return y

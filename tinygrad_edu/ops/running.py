@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.op import composite, example, op
+from tinygrad_edu.engine.example import example
+from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.ops.reductions import along_axis, product_before
 from tinygrad_edu.ops.shaping import array
 

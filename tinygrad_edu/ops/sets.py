@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from tinygrad_edu.op import Fixed, composite, example, op, spread
+from tinygrad_edu.engine.example import Fixed, example, spread
+from tinygrad_edu.engine.op import composite, op
+from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.ops.shaping import array
-from tinygrad_edu.protocols import numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

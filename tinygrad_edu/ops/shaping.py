@@ -14,9 +14,10 @@ from typing import Any
 import numpy
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_edu.op import composite, example, op
-from tinygrad_edu.protocols import numbers
-from tinygrad_edu.tables import is_table, table
+from tinygrad_edu.engine.example import example
+from tinygrad_edu.engine.op import composite, op
+from tinygrad_edu.engine.protocols import numbers
+from tinygrad_edu.engine.tables import is_table, table
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

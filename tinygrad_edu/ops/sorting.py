@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.op import Op, example, op, spread
+from tinygrad_edu.engine.example import example, spread
+from tinygrad_edu.engine.op import Op, op
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

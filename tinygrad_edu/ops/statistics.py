@@ -8,7 +8,9 @@ from typing import Any
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_edu.op import Fixed, composite, example, op, positive, spread
+from tinygrad_edu.engine.example import Fixed, example, positive, spread
+from tinygrad_edu.engine.op import composite, op
+from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.ops.elementwise import root
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import (
@@ -25,7 +27,6 @@ from tinygrad_edu.ops.reductions import (
 )
 from tinygrad_edu.ops.running import RUNNING
 from tinygrad_edu.ops.shaping import array, floating
-from tinygrad_edu.protocols import numbers
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

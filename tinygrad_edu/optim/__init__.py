@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tinygrad_edu.elsewhere import answering
+from tinygrad_edu.engine.elsewhere import answering
 from tinygrad_edu.optim import lr_scheduler
 from tinygrad_edu.optim.adagrad import AdaGrad, Adagrad
 from tinygrad_edu.optim.adam import Adam, AdamW

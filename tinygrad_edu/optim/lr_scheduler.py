@@ -19,7 +19,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.elsewhere import answering
+from tinygrad_edu.engine.elsewhere import answering
 from tinygrad_edu.optim.optimizer import Optimizer
 
 

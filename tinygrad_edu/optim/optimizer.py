@@ -19,9 +19,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_edu.elsewhere import refuse_zeros
-from tinygrad_edu.graph import RECORDING, Edits, no_grad, tick
-from tinygrad_edu.tensor import Tensor, writable
+from tinygrad_edu.engine.elsewhere import refuse_zeros
+from tinygrad_edu.engine.graph import Edits, tick
+from tinygrad_edu.engine.recording import RECORDING, no_grad
+from tinygrad_edu.engine.tensor import Tensor, writable
 
 State = dict[str, Any]
 """What a rule keeps for a parameter: arrays of its shape, by name."""

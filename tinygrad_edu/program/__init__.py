@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.creation import get_default_dtype
-from tinygrad_edu.graph import RECORDING, Recording, refuse_masked
+from tinygrad_edu.engine.recording import RECORDING, Recording
+from tinygrad_edu.engine.refusals import refuse_masked
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.program.nested import signature
 from tinygrad_edu.program.plan import Plan
 from tinygrad_edu.program.run import Record, parameters
-from tinygrad_edu.tensor import Tensor
 
 __all__ = ["Replay", "replay"]
 

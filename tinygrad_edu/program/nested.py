@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.tables import is_table
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.engine.tables import is_table
+from tinygrad_edu.engine.tensor import Tensor
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, slice, range)
 

@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.graph import Cell, recording, topological
+from tinygrad_edu.engine.graph import Cell, topological
+from tinygrad_edu.engine.recording import recording
+from tinygrad_edu.engine.tensor import Tensor, new_leaf
 from tinygrad_edu.program.blocks import in_blocks
 from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.nested import check_result, mapped, objects
 from tinygrad_edu.program.plan import Instruction, Plan, plan
 from tinygrad_edu.program.record import Tape, owner, refuse_kept, root
 from tinygrad_edu.program.state import State, generator_state, generators_of, modules_of
-from tinygrad_edu.tensor import Tensor, new_leaf
 
 
 class Record:

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.op import alias
+from tinygrad_edu.engine.op import alias
+from tinygrad_edu.engine.tensor import Tensor, new_leaf
 from tinygrad_edu.program.record import LARGEST, Tape, Write, owner, regions
-from tinygrad_edu.tensor import Tensor, new_leaf
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.graph import Edits
+from tinygrad_edu.engine.graph import Edits
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.program.nested import PLAIN, identity, objects
 from tinygrad_edu.program.record import Tape
-from tinygrad_edu.tensor import Tensor
 
 
 class State:

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 import tinygrad_edu as tg
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.reading.listing import functions
 from tinygrad_edu.reading.pages import Reading
 from tinygrad_edu.reading.source import start_of
 from tinygrad_edu.reading.watch import Watch
-from tinygrad_edu.tensor import Tensor
 
 __all__ = ["Reading", "of_expression", "what_ran"]
 

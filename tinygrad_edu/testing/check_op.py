@@ -16,10 +16,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_edu.autograd import evaluate, grad
-from tinygrad_edu.graph import no_grad, node_of, topological, tracing, unbroadcast
-from tinygrad_edu.op import Example, Op
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.engine.backward import grad
+from tinygrad_edu.engine.evaluate import evaluate
+from tinygrad_edu.engine.example import Example
+from tinygrad_edu.engine.graph import topological, unbroadcast
+from tinygrad_edu.engine.op import Op
+from tinygrad_edu.engine.origins import node_of
+from tinygrad_edu.engine.recording import no_grad, tracing
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.testing.gradcheck import (
     AtKink,
     CheckError,

@@ -26,9 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.autograd import grad
-from tinygrad_edu.graph import enable_grad, is_grad_enabled, no_grad, topological
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.engine.backward import grad
+from tinygrad_edu.engine.graph import topological
+from tinygrad_edu.engine.recording import enable_grad, is_grad_enabled, no_grad
+from tinygrad_edu.engine.tensor import Tensor
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 """Step sizes to try in turn, relative to max(1, |x|): the first at which the two quotients agree is taken."""

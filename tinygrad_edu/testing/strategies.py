@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.op import Domain, real
-from tinygrad_edu.protocols import ANSWERS
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.engine.example import real
+from tinygrad_edu.engine.op import Domain
+from tinygrad_edu.engine.protocols import ANSWERS
+from tinygrad_edu.engine.tensor import Tensor
 
 try:
     from hypothesis import strategies as st

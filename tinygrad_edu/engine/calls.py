@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 
 import numpy
 
-from tinygrad_edu.graph import users_own
-from tinygrad_edu.protocols import NumPyProtocols
+from tinygrad_edu.engine.protocols import NumPyProtocols
+from tinygrad_edu.engine.refusals import users_own
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_edu.protocols import ANSWERS, HERE, IN_PLACE, MEMORY
+from tinygrad_edu.engine.protocols import ANSWERS
 
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]  # the instruction of `from module import name`
 
@@ -128,3 +128,112 @@ def refuse_zeros(set_to_none: bool) -> None:
             "zero_grad() forgets gradients, so that a parameter which gets none is left alone by step(); leave set_to_none=False "
             "out, or write p.grad = np.zeros_like(p.numpy()) for each parameter"
         )
+
+
+# ---------------------------------------------------------------------------------------------------
+# Attributes of tensors
+
+
+HERE = {
+    "add": "t + other",
+    "bmm": "t @ other",
+    "bool": "t.astype(bool)",
+    "chunk": "np.array_split(t, n)",
+    "clamp": "t.clip(min, max)",
+    "dim": "t.ndim",
+    "div": "t / other",
+    "double": "t.astype(np.float64)",
+    "eq": "t == other",
+    "expand": "np.broadcast_to(t, shape)",
+    "float": "t.astype(np.float32)",
+    "gather": "np.take_along_axis(t, indices, axis)",
+    "ge": "t >= other",
+    "grad_fn": "t.op",
+    "gt": "t > other",
+    "half": "t.astype(np.float16)",
+    "index_select": "np.take(t, indices, axis)",
+    "int": "t.astype(np.int32)",
+    "le": "t <= other",
+    "long": "t.astype(np.int64)",
+    "lt": "t < other",
+    "masked_fill": "np.where(mask, value, t)",
+    "masked_select": "t[mask]",
+    "mm": "t @ other",
+    "mul": "t * other",
+    "mv": "t @ other",
+    "ne": "t != other",
+    "neg": "-t",
+    "norm": "np.linalg.norm(t)",
+    "numel": "t.size",
+    "rsqrt": "1 / np.sqrt(t)",
+    "scatter_add": "tg.scatter_add(t, index, values)",
+    "split": "np.split(t, parts)",
+    "sub": "t - other",
+    "t": "t.T",
+    "to": "t.astype(dtype)",
+    "topk": "np.sort(t)[..., -n:]",
+    "type": "t.astype(dtype)",
+    "unbind": "np.unstack(t)",
+    "view": "t.reshape(shape)",
+    "where": "np.where(condition, t, other)",
+}
+"""What PyTorch's methods are called here, where NumPy has another name for them."""
+
+
+MEMORY = ("cuda", "cpu", "device", "is_cuda", "contiguous", "pin_memory")
+"""What is about where the numbers are."""
+
+
+IN_PLACE = (
+    "abs_",
+    "add_",
+    "clamp_",
+    "copy_",
+    "div_",
+    "exp_",
+    "fill_",
+    "mul_",
+    "neg_",
+    "pow_",
+    "relu_",
+    "sub_",
+    "zero_",
+)
+"""What PyTorch writes in place."""
+
+
+def _cure_of_tensors(name: str) -> str | None:
+    """What to write for a method of PyTorch's or NumPy's that a Tensor does not have."""
+    if name in HERE:
+        return f"write {HERE[name]}" + ("; there is one device, so .to(device) is left out" if name == "to" else "")
+    if name in MEMORY:
+        return "its numbers are a NumPy array, in the memory of this computer: leave it out"
+    if name.endswith("_") or name in ("fill", "put", "resize", "setfield", "setflags"):
+        return "to write in place: with no_grad(): t += …, or t[...] = …"
+    function = getattr(np, name, None)
+    if function in ANSWERS:
+        return f"write np.{name}(t)" if getattr(function, "nin", 2) == 1 else f"write np.{name}(t, …)"
+    return f"write t.numpy().{name}" if hasattr(np.ndarray, name) else None
+
+
+class Elsewhere:
+    """An attribute that is not there: looked up, it raises an AttributeError that says what to write.
+
+    One for each name, since a `__getattr__` would slow down every attribute of every tensor.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        cure = _cure_of_tensors(self._name)
+        said = f"a Tensor has no .{self._name}; {cure}" if cure else f"'Tensor' object has no attribute '{self._name}'"
+        raise AttributeError(said, name=self._name, obj=instance)
+
+
+def tell_elsewhere(kind: Any) -> None:
+    """Give the class what NumPy's and PyTorch's users may look for and it does not have."""
+    functions = [name for name, f in vars(np).items() if name[0] != "_" and callable(f) and not isinstance(f, type)]
+    for name in {*HERE, *MEMORY, *IN_PLACE, *functions, *dir(np.ndarray)}:
+        if name[0] != "_" and not hasattr(kind, name):
+            setattr(kind, name, Elsewhere(name))

@@ -1,0 +1,22 @@
+"""The engine, in reading order: what records, differentiates and runs again.
+
+    recording   whether an op leaves a node, here and now
+    refusals    how errors and warnings are told
+    source      where an op was declared, and its text
+    graph       the order of a record, and the walk back through it
+    origins     results without a derivative: masks, counts, places
+    backward    gradients, as readings of the graph
+    tables      data frames and series, taken for arrays
+    protocols   NumPy's functions, operators and methods, and where they lead
+    elsewhere   what other libraries call it
+    tensor      an array and how it was made
+    example     how an op may be called
+    calls       NumPy's ways of calling, for every op
+    op          an operation, declared once
+    evaluate    a record run forwards again
+    folded      nodes that stand for a record of their own
+    transforms  vjp, jvp, jacobian, hessian and the like
+    checkpoint  memory for time
+
+No page needs one below it in this list.
+"""

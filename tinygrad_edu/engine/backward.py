@@ -1,0 +1,250 @@
+"""Gradients, as readings of the graph: `backward` adds the totals of one walk to the leaves' `.grad`, `grad` returns them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import copy_context
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.engine.graph import Node, topological, walk
+from tinygrad_edu.engine.recording import RECORDING, recording
+from tinygrad_edu.engine.refusals import refuse_masked, users_own
+
+
+def backward(output: Node, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
+    """Add ∂output/∂leaf to the `.grad` of each leaf that `output` was computed from. See `Tensor.backward`."""
+    try:
+        copy_context().run(_backward, output, gradient, retain_graph, create_graph)
+    except Exception as error:
+        error.__traceback__ = users_own(error)
+        raise
+
+
+@np.errstate(all="ignore")  # an infinite slope is an answer, not a mishap
+def _backward(output: Node, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
+    tape, keeps_graph = RECORDING.get().tape, create_graph
+    create_graph |= tape is not None  # the backward pass is part of what is recorded for replay
+    g = _cotangent(output, gradient, create_graph, "backward()")
+    totals = {output: g}
+    order = topological((output,), leaves=False, ends=() if tape is None else tape.plain)
+    if tape is not None:
+        tape.read(order, free=not retain_graph)
+        retain_graph = True
+    held = {id(getattr(g, "_data", g))}
+    if create_graph:
+        graph = recording(enabled=keeps_graph, holds=keeps_graph)
+        written = graph.run(_recorded_totals, order, totals, held, not retain_graph)
+    else:
+        walk(order, totals, free=not retain_graph)
+        # all sums before any write, so that an exception leaves every .grad as it was
+        written = [(x, x._plain(_own(g, held) if x._grad is None else x._grad._data + g)) for x, g in totals.items()]
+    for x, total in written:
+        if tape is not None:
+            tape.slope(x)
+        x._grad = total if tape is None or keeps_graph else total._alias()
+
+
+def _recorded_totals(order: list[Node], totals: dict[Node, Any], held: set[int], free: bool) -> list[tuple[Node, Node]]:
+    """Each leaf, and what its gradient is to be: the walk and the sums, recorded."""
+    walk(order, totals, create_graph=True, free=free)
+    return [(x, _tensor(x, g, held) if x._grad is None else x._grad + g) for x, g in totals.items()]
+
+
+def _own(g: Any, held: set[int]) -> Any:
+    """The gradient in memory of its own: no two `.grad` share it, nor does one with what was passed in."""
+    if g.__class__ is not np.ndarray or g.base is not None or id(g) in held:
+        g = g.copy()
+    held.add(id(g))
+    return g
+
+
+def _tensor(x: Node, g: Any, held: set[int]) -> Node:
+    """The gradient of a recorded walk. A recorded tensor cannot be written, so it may share memory; a leaf may not."""
+    if hasattr(g, "_data") and g.op is not None:
+        # in a replay, what a view shows may be written by then
+        return np.copy(g) if g.op.view and RECORDING.get().tape is not None else g
+    if hasattr(g, "_data") and g._requires_grad:
+        return np.copy(g)
+    return x._plain(_own(getattr(g, "_data", g), held))
+
+
+def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any:
+    """Where a walk starts: the gradient passed for `output`, or 1 for a single number."""
+    if not output._requires_grad:
+        raise RuntimeError(_nothing_to_differentiate(output, what))
+    data = output._data
+    if gradient is None:
+        if data.size != 1:
+            raise RuntimeError(_not_one_number(output, what))
+        g = data.copy()
+        g.fill(1)
+    else:
+        is_tensor = hasattr(gradient, "_data")
+        refuse_masked(gradient)
+        g = gradient if is_tensor and create_graph else gradient._data if is_tensor else np.asarray(gradient)
+        if g.dtype.kind not in "biuf":
+            raise TypeError(
+                f"the gradient passed to {what} holds {g.dtype}, but {output._describe()} holds {data.dtype}; pass real numbers"
+            )
+        if g.shape != data.shape:
+            raise ValueError(
+                f"the gradient passed to {what} has shape {g.shape}, but {output._describe()} has shape {data.shape}"
+            )
+        if g.dtype != data.dtype:
+            g = np.astype(g, data.dtype)
+    if not create_graph or hasattr(g, "_data"):
+        return g
+    tape = RECORDING.get().tape
+    return tape.number(output._plain(g)) if tape is not None and gradient is None else output._plain(g)
+
+
+def _listed(tensors: Any) -> list[Node]:
+    single = hasattr(tensors, "_data") or isinstance(tensors, np.ndarray) or not np.iterable(tensors)
+    return [tensors] if single else list(tensors)
+
+
+def _not_one_number(output: Node, what: str) -> str:
+    return (
+        f"{what} starts from a single number, but {output._describe()} has shape {output.shape}; "
+        "write .mean() or .sum() first, or pass a gradient of that shape"
+    )
+
+
+def _nothing_to_differentiate(output: Node, what: str) -> str:
+    made_by = output.op if output._extra is None or output._extra.origin is None else output._extra.origin.op
+    if made_by is None:
+        cure = (
+            "it is a plain tensor: make the leaves with requires_grad=True, and compute it outside no_grad(); "
+            "of what tg.replay returns, differentiate inside the replayed function"
+        )
+        if what == "grad()":
+            cure += (
+                "; or, if it is a derivative that has become constant, its own derivative is 0: "
+                "pass allow_unused=True to get None for it"
+            )
+    elif made_by.vjp is None:
+        cure = f"{made_by.name} has no derivative"
+    else:
+        cure = "nothing that it was computed from has a derivative by such a tensor"
+    return f"{what} got {output._describe()}, which does not depend on a tensor that requires a gradient: {cure}"
+
+
+def grad(
+    outputs: Node | Sequence[Node],
+    inputs: Node | Sequence[Node],
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any:
+    """The gradient of `outputs` by each of `inputs`, without touching any `.grad`.
+
+    `inputs` may be leaves or results in between. With `create_graph` the gradients are recorded, and can
+    be differentiated again. Returns a tensor for a single input, a tuple for a sequence of them; each has
+    exactly the shape and dtype of its input.
+
+    Raises RuntimeError if an input was not used, or an output is a constant, as the third derivative of x² is to be of
+    (with `allow_unused`, None is returned for the gradient).
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Tensor(2.0, requires_grad=True)
+    >>> dy = tg.grad(x ** 3, x, create_graph=True)
+    >>> dy.item(), tg.grad(dy, x).item()
+    (12.0, 12.0)
+    """
+    single = hasattr(inputs, "_data")
+    ys, xs = _listed(outputs), _listed(inputs)
+    gs: list[Any]
+    if grad_outputs is None:
+        gs = [None] * len(ys)
+    elif hasattr(outputs, "_data"):
+        wrapped = isinstance(grad_outputs, list | tuple) and len(grad_outputs) == 1
+        gs = list(grad_outputs) if wrapped and np.shape(grad_outputs[0]) == ys[0].shape else [grad_outputs]
+    else:
+        gs = list(grad_outputs)
+    if len(gs) != len(ys):
+        raise ValueError(f"grad() got {len(ys)} outputs and {len(gs)} grad_outputs; give one for each output")
+    for y in ys:
+        if not hasattr(y, "_data"):
+            cure = "compute it from tensors"
+            if callable(y):
+                cure = "write grad(f(x), x), or value_and_grad(f)(x) for its value too"
+            raise TypeError(f"grad() differentiates tensors, but got {type(y).__name__}; {cure}")
+    for x in xs:
+        if not hasattr(x, "_data"):
+            raise TypeError(
+                f"grad() differentiates by tensors, but got {type(x).__name__}; wrap it in Tensor(..., requires_grad=True)"
+            )
+        if not x._requires_grad:
+            raise RuntimeError(
+                f"grad() was asked for the gradient by {x._describe()}, which does not require one; write requires_grad=True"
+            )
+    tape, keeps_graph = RECORDING.get().tape, create_graph
+    create_graph |= tape is not None
+    totals: dict[Node, Any] = {}
+    for y, gradient in zip(ys, gs, strict=True):
+        if allow_unused and not y._requires_grad and y.op is None:
+            continue  # a constant
+        g = _cotangent(y, gradient, create_graph, "grad()")
+        totals[y] = totals[y] + g if y in totals else g
+    order = topological(list(totals), leaves=False, ends=() if tape is None else tape.plain)
+    results = _read(order, totals, xs, keeps_graph)
+    for i, x in enumerate(xs):
+        if results[i] is None:
+            if not allow_unused:
+                raise RuntimeError(
+                    f"grad() found no path from the outputs to {x._describe()}; pass allow_unused=True to get None for it"
+                )
+        elif tape is not None and not keeps_graph:
+            results[i] = results[i]._alias()
+    return results[0] if single else tuple(results)
+
+
+def _read(order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], keeps_graph: bool) -> list[Any]:
+    """The totals of `xs`, each a tensor in memory of its own, or None where none came. `order` and `totals` as for `walk`."""
+    tape = RECORDING.get().tape
+    if tape is not None:
+        tape.read(order, free=False)
+    held = {id(getattr(g, "_data", g)) for g in totals.values()}
+    return copy_context().run(_totals_of, order, totals, xs, held, keeps_graph)
+
+
+@np.errstate(all="ignore")
+def _totals_of(
+    order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], held: set[int], keeps_graph: bool
+) -> list[Any]:
+    leads, state = _leading(order, xs), RECORDING.get()
+    create_graph = keeps_graph or state.tape is not None
+    if state.enabled is not keeps_graph or state.holds is not keeps_graph:
+        RECORDING.set(state.but({"enabled": keeps_graph, "holds": keeps_graph}))
+    walk(order, totals, leads=leads, keep=set(xs), create_graph=create_graph)
+    own = _tensor if create_graph else _plain
+    return [None if g is None else own(x, g, held) for x, g in [(x, totals.get(x)) for x in xs]]
+
+
+def _plain(x: Node, g: Any, held: set[int]) -> Node:
+    """The gradient of a walk on arrays."""
+    return x._plain(_own(g, held))
+
+
+def _leading(order: list[Node], xs: Sequence[Node]) -> set[Node]:
+    """`xs`, and the nodes of `order` that were computed from them."""
+    leads = set(xs)
+    for node in order:
+        if node.op is not None and not leads.isdisjoint(node.inputs):
+            leads.add(node)
+    return leads
+
+
+def pull(ys: Sequence[Node], xs: Sequence[Node], gs: Sequence[Any], create_graph: bool) -> list[Any]:
+    """The totals that `gs` for `ys` give at `xs`. The walk ends there, whatever they themselves were computed from."""
+    stops = set(xs)
+    totals: dict[Node, Any] = {}
+    for y, g in zip(ys, gs, strict=True):
+        totals[y] = totals[y] + g if y in totals else g
+    order = [node for node in topological(list(totals), leaves=False, ends=stops) if node not in stops]
+    leads = _leading(order, [x for x in xs if x._requires_grad])
+    graph = recording(enabled=create_graph, holds=create_graph)
+    graph.run(walk, order, totals, leads=leads, create_graph=create_graph)
+    return [np.zeros_like(x._data) if totals.get(x) is None else totals[x] for x in xs]

@@ -1,0 +1,828 @@
+"""Op: an operation, declared once.
+
+A declaration holds the forward function, the symbol that figures draw, one gradient rule per input, and
+examples. A rule is a plain NumPy expression: `g` is the incoming gradient ∂L/∂y, `y` the output, then the
+inputs, and the settings as keywords. Run on arrays it computes, on tensors it records, on symbols it prints:
+
+    multiply = ufunc(np.multiply, symbol="×",
+                     vjp=(lambda g, y, a, b: g * b,
+                          lambda g, y, a, b: g * a))
+
+So a rule uses operators, the attributes `shape ndim dtype size T mT`, NumPy functions, `math` and other ops;
+never `.data`, never a type test. From the examples alone the tests derive values, first and second
+derivatives, dtypes, aliasing and the rest (`tinygrad_edu.testing.check_op`).
+
+A new op of one's own:
+
+>>> import numpy as np
+>>> import tinygrad_edu as tg
+>>> from tinygrad_edu.op import example, op
+>>> @op(symbol="cube", vjp=(lambda g, y, x: g * 3 * x**2,), examples=[example((3,)), example((2, 1))])
+... def cube(x):
+...     \"""y = x³, elementwise.\"""
+...     return x * x * x
+>>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+>>> cube(x).sum().backward()
+>>> x.grad.tolist()
+[3.0, 12.0]
+>>> cube.formula(0)
+'∂L/∂x = ∂L/∂y ⊙ 3x²'
+"""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from importlib import import_module
+from types import FunctionType
+from typing import Any, Literal
+
+import numpy as np
+
+from tinygrad_edu.engine.calls import OUR_NAMES, Call
+from tinygrad_edu.engine.example import (
+    At,
+    Domain,
+    Drawn,
+    Example,
+    Fixed,
+    at,
+    away_from,
+    example,
+    interval,
+    nonzero,
+    positive,
+    real,
+    spread,
+    unit,
+)
+from tinygrad_edu.engine.graph import Results, tick
+from tinygrad_edu.engine.origins import Origin, node_of
+from tinygrad_edu.engine.protocols import ANSWERS, NO_SETTINGS, UFUNCS
+from tinygrad_edu.engine.recording import RECORDING, SCOPE
+from tinygrad_edu.engine.refusals import explained, has_nan, here, refuse_masked
+from tinygrad_edu.engine.source import declared, place
+from tinygrad_edu.engine.tables import is_table, table
+from tinygrad_edu.engine.tensor import Extra, Tensor, new_leaf
+
+__all__ = [
+    "COMPOSITES",
+    "NUMBERS",
+    "OPS",
+    "At",
+    "Domain",
+    "Drawn",
+    "Example",
+    "Fixed",
+    "Op",
+    "Presence",
+    "Rule",
+    "alias",
+    "at",
+    "away_from",
+    "composite",
+    "declare",
+    "example",
+    "interval",
+    "item",
+    "nonzero",
+    "op",
+    "positive",
+    "real",
+    "spread",
+    "ufunc",
+    "unit",
+]
+
+Rule = Callable[..., Any]
+Presence = Literal["selects", "rectifies", "moves", "linear", "elementwise", "product", "ends"] | Callable[..., Any]
+
+OPS: dict[str, Op] = {}
+"""Every declared op of the package, by name."""
+
+_new = Tensor.__new__
+_array = np.ndarray
+NUMBERS = (np.generic, int, float, complex)
+
+
+# ---------------------------------------------------------------------------------------------------
+# The declaration
+
+
+class _OfInstances:
+    """An attribute computed when it is looked up on an instance; the class has none, so that its own signature and source
+    are those of the class."""
+
+    def __init__(self, compute: Callable[[Any], Any]) -> None:
+        self._compute = compute
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            raise AttributeError("only instances have this attribute")
+        return self._compute(instance)
+
+
+class Op:
+    """A differentiable operation on arrays and tensors. Declared with `op` or `ufunc`, called like a function.
+
+    What it is:
+
+    forward: arrays (and settings as keywords) to an array, or to a tuple of them. It depends on nothing else.
+    name, symbol: what errors and figures call it; symbol may be a function of the settings.
+    doc: its docstring, if forward has none that says it.
+    arity: how many arguments are inputs. Left out: as many as there are rules.
+    bind: the arguments as the caller writes them, to `(inputs, settings)`. Left out: the first `arity`
+        arguments of `forward` are inputs, the others settings.
+    outputs: how many results a tuple-valued forward shows; what it returns beyond them is for the rules.
+    results: what makes them into what the caller gets: a tuple, or a named one (`EighResult._make`).
+    answers: the NumPy functions, ufuncs and (ufunc, method) pairs that this op stands for on tensors.
+
+    Its derivative:
+
+    vjp (kept as `rules`): one rule for each input (None where there is no derivative); a single function, given the input's
+        position first, for any number of inputs; None for an op that has no derivative at all. Of an op with several
+        results, an input may have a tuple of rules, one by each result: g is then that result's cotangent alone, and
+        only the rules of results that have one are run. A rule that stands there for several results gets a tuple of
+        theirs.
+    formulas: what `formula` prints for each input (the last for all further ones) where the rule is an algorithm rather
+        than a formula: a sentence, "∂L/∂x = …", or the rule in its plainest form, a function like the rule itself, or
+        a pair of both: the sentence for `formula`, the plain rule for the formulas of a whole record.
+    symmetric: the input is a matrix taken for symmetric, so forward may read either of xᵢⱼ and xⱼᵢ: the gradient is by
+        both at once, and symmetric.
+    presence: which elements of an input are present, that is, reached by a path on which no selection dropped them, given
+        those of the result; what is absent sends nothing back, even where its own derivative is ∞ or NaN. One for all
+        inputs or a tuple of them:
+        "selects": where its rule has 0, it drops. Its rule maps what is present of y to what is present of x.
+        "rectifies": the same, by the sign of its input, as activations of every layer do. In a recorded walk what nothing
+            else dropped is present again before a product, or what else joins elements: to look for NaN there would cost
+            each layer of a replayed net a few percent.
+        "moves": elements, or adds them up. Its rule maps likewise, but drops nothing by itself.
+        "linear": an element of y hangs on those of the inputs at its own place, with a slope that is never ∞ or NaN.
+        "elementwise": the same, with any slope.
+        "product": y is linear in each input, y = B(a, b), with nonnegative factors before the products.
+        a function (present, i, *inputs, **settings) to a mask that broadcasts with input i: what hangs together is
+            present together.
+        "ends": an input is present if anything of y is. It is right of any op.
+
+    How it runs:
+
+    broadcasts: the inputs are broadcast together, so gradients are summed back by the engine.
+    view: the result may share memory with the first input.
+    takes_out: forward(..., out=array) writes its result there, or with several outputs, hidden ones too, out=(array, …).
+        If forward takes `scratch` as well, an array of the shape that the inputs broadcast to and of the type of the
+        result saves it from making one to compute in.
+    may_raise: forward may raise over the values of its inputs, such as a class number out of range. Left out, what takes
+        `out` does not, and all else does.
+    advice: what is wrong with inputs of these shapes and what to type, or None: said instead of NumPy's ValueError.
+
+    How it is tested:
+
+    examples, domain, special: what the tests draw from; domain is one for all inputs or a tuple of them.
+    analytic: the forward is complex-differentiable, so tests may judge it by a complex step.
+    refuses: settings that are there to be refused off their default, each with a value that raises: {"order": "F"}.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        *,
+        # what it is
+        name: str | None = None,
+        symbol: str | Callable[..., str] | None = None,
+        doc: str | None = None,
+        arity: int | None = None,
+        bind: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]] | None = None,
+        outputs: int | None = None,
+        results: Callable[[Any], Any] = tuple,
+        answers: Sequence[Any] = (),
+        # its derivative
+        vjp: tuple[Rule | None, ...] | Rule | None = None,
+        formulas: Sequence[str | Rule | tuple[str, Rule] | None] | None = None,
+        symmetric: bool = False,
+        presence: Presence | tuple[Presence, ...] = "ends",
+        # how it runs
+        broadcasts: bool = False,
+        view: bool = False,
+        takes_out: bool = False,
+        may_raise: bool | None = None,
+        advice: Callable[..., str | None] | None = None,
+        # how it is tested
+        examples: Sequence[Example] = (),
+        domain: Domain | tuple[Domain, ...] = real,
+        special: Sequence[At] = (),
+        analytic: bool = False,
+        refuses: dict[str, Any] | None = None,
+    ) -> None:
+        if not callable(forward):
+            raise TypeError(f"an op is declared over a function, but got {type(forward).__name__} {forward!r:.60}")
+        if not (vjp is None or callable(vjp) or isinstance(vjp, tuple)):
+            raise TypeError(
+                f"vjp= takes a tuple with a rule for each input, or one function of the position, but got {type(vjp).__name__} {vjp!r:.60}"
+            )
+        if callable(vjp) and _is_rule_of_an_input(vjp):
+            raise TypeError(
+                f"vjp= of {name or _named(forward)} is a single rule, not a tuple of them; write vjp=(rule,), with a comma, or "
+                "a function (i, g, y, *inputs) of the position i for any number of inputs"
+            )
+        if isinstance(vjp, tuple):
+            vjp = tuple([_ByResult(i, rule) if isinstance(rule, tuple) else rule for i, rule in enumerate(vjp)])
+            if not all(rule is None or callable(rule) for rule in vjp):
+                raise TypeError("vjp= takes a tuple of rules, each a function (g, y, *inputs) or None")
+        self.forward = forward
+        self.name: str = name or _named(forward).strip("_")
+        self.__name__ = self.name
+        self._symbol = symbol if symbol is not None else self.name
+        self.vjp = vjp
+        self.outputs = outputs
+        self.results = results
+        self.answers = tuple(answers)
+        self.broadcasts = broadcasts
+        self.view = view
+        self.takes_out = takes_out
+        self.takes_scratch = not isinstance(forward, np.ufunc) and "scratch" in inspect.signature(forward).parameters
+        self.may_raise = not takes_out if may_raise is None else may_raise
+        self.symmetric = symmetric
+        self.presence = presence
+        self.drops = not {"selects", "rectifies"}.isdisjoint(presence if isinstance(presence, tuple) else (presence,))
+        self.analytic = analytic
+        self.formulas = formulas
+        self.examples = tuple(examples)
+        self.domains: tuple[Domain, ...] = domain if isinstance(domain, tuple) else (domain,)
+        self.special = tuple(special)
+        self.refuses = refuses or {}
+        self.advice = advice
+        self.selects = False  # `item`: its gradient goes to one place of a tuple-valued node
+        self.folds = False  # each node stands for a record of its own, its setting `fold`: `FoldedOp`
+        self.__doc__ = doc or forward.__doc__
+        self._place = place()
+        written = _inmost(forward)  # in Python, perhaps elsewhere than the helper that declares it
+        self.__module__ = (written.__module__ if isinstance(written, FunctionType) else None) or self._place.module
+        self.rules: Any = _Positions(vjp) if callable(vjp) else vjp
+        self.arity: int | None = arity if arity is not None else (len(vjp) if isinstance(vjp, tuple) else None)
+        self._partial = isinstance(vjp, tuple) and None in vjp
+        self.by_result = isinstance(vjp, tuple) and any(isinstance(rule, _ByResult) for rule in vjp)
+        self._smooth = vjp is not None and not self._partial and isinstance(forward, np.ufunc)  # floats give floats
+        if bind is None:
+            names = list(inspect.signature(forward).parameters.values()) if not isinstance(forward, np.ufunc) else []
+            names = [p for p in names if p.name not in ("out", "scratch")]  # where to write is no setting
+            if self.arity is None:
+                self.arity = forward.nin if isinstance(forward, np.ufunc) else 1
+            self._input_names = [p.name for p in names[: self.arity]]
+            self._defaults = {p.name: p.default for p in names[self.arity :]}
+            self._positional = len([p for p in names if p.kind is not p.KEYWORD_ONLY])
+            bind = self._bind
+        else:
+            bind = _called(bind, self.name)
+        self.bind = bind
+        own = bind != self._bind
+        self._direct = -1 if own else self.arity  # so many arguments are the inputs, and need no binding
+        self.own_bind = bind if own else None
+        self._raw = not own and outputs is None and self.arity is not None and self.arity <= 2
+        self._call = self._as_numpys()
+
+    def _as_numpys(self) -> Call | None:
+        """How the op is called: as the first NumPy function that it answers for; None if it is called by its own
+        signature alone."""
+        functions = [key for key in self.answers if not isinstance(key, tuple)]
+        return Call(functions[0], self, self._own) if functions else None
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As a function, an op is pickled by its name: in the package's table, or in the module that declares it."""
+        if OPS.get(self.name) is self:
+            return _declared, (self.name,)
+        module = sys.modules.get(self.__module__)
+        name = next((name for name, value in vars(module).items() if value is self), None) if module else None
+        if module is None or name is None:
+            raise pickle.PicklingError(
+                f"{self!r} is pickled by its name, but {module.__name__ if module else 'its module'} has no such op; "
+                "declare it at the top of a module, outside functions and classes"
+            )
+        return _found, (module.__name__, name)
+
+    def __copy__(self) -> Op:
+        """An op to change: another object, unlike what `deepcopy` and pickling give."""
+        other: Op = object.__new__(type(self))
+        vars(other).update(vars(self))
+        other._call = other._as_numpys()
+        return other
+
+    def __deepcopy__(self, memo: Any) -> Op:
+        return self
+
+    # -- looking up: what `inspect`, `help`, doctest and IPython's ?? read -----------------------------
+
+    def __get__(self, instance: Any, owner: Any = None) -> Op:
+        """The op itself, also as an attribute of a class. Having this, an op is a routine to `inspect` and `help`."""
+        return self
+
+    @_OfInstances
+    def __signature__(self) -> inspect.Signature:
+        """The inputs and settings. Types that say nothing are left out."""
+        untyped = [p.replace(annotation=p.empty) if p.annotation in ("Any", Any) else p for p in self.parameters()]
+        return inspect.Signature(untyped)
+
+    @_OfInstances
+    def __wrapped__(self) -> Callable[..., Any]:
+        """A function whose source is the declaration."""
+        found = declared(self.name, self.forward, self._place)
+        if found is None:
+            raise AttributeError(
+                f"the text of the declaration of {self.name} is not found", name="__wrapped__", obj=self
+            )
+        return found
+
+    def symbol(self, **settings: Any) -> str:
+        """The text in the node's circle."""
+        return self._symbol if isinstance(self._symbol, str) else self._symbol(**settings)
+
+    def formula(self, i: int | str = 0, *, latex: bool = False, simplify: bool = True) -> str:
+        """The gradient rule of input `i`, a position or a name, printed: the rule itself, run on symbols.
+
+        >>> import tinygrad_edu as tg
+        >>> tg.multiply.formula(0)
+        '∂L/∂a = ∂L/∂y ⊙ b'
+        >>> tg.multiply.formula("b")
+        '∂L/∂b = ∂L/∂y ⊙ a'
+        """
+        from tinygrad_edu.formula import rule_formula  # here, since few programs print formulas
+
+        return rule_formula(self, i, latex=latex, simplify=simplify)
+
+    # -- calling ------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        """The op on these arguments: arrays give arrays; a tensor among them makes the result a tensor."""
+        if (
+            self._raw
+            and args
+            and args[0].__class__ is _array
+            and args[-1].__class__ is not Tensor
+            and not isinstance(args[-1], Tensor)
+        ):
+            try:
+                return self.forward(*args, **settings)  # arrays in, array out: a rule that computes
+            except TypeError:
+                if self._call is None:
+                    raise
+            return self._call(*args, **settings)  # NumPy may have another name for an argument, or an option more
+        if self._direct == len(args) and self._defaults.keys() == settings.keys():
+            for value in settings.values():
+                if value.__class__ is list:
+                    break
+            else:
+                return self.apply(args, settings or NO_SETTINGS)
+        return self._own(*args, **settings) if self._call is None else self._call(*args, **settings)
+
+    def _own(self, *args: Any, **settings: Any) -> Any:
+        """The op, called by its own signature."""
+        if self._direct == len(args) and settings.keys() <= self._defaults.keys():
+            settings = {**self._defaults, **settings}
+            for value in settings.values():
+                if value.__class__ is list or value is inspect.Parameter.empty:
+                    break
+            else:
+                return self.apply(args, settings or NO_SETTINGS)
+        return self.apply(*self.bind(*args, **settings))
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """How the op is called by its own signature: its inputs, then its settings."""
+        if self.own_bind is not None:
+            return list(inspect.signature(self.bind).parameters.values())
+        if isinstance(self.forward, np.ufunc):
+            inputs = ["x"] if self.forward.nin == 1 else list("abcdefgh"[: self.forward.nin])  # as its rules call them
+            return [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs]
+        own = inspect.signature(self.forward).parameters.values()
+        return [p for p in own if p.name not in ("out", "scratch")]
+
+    def _bind(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments to inputs and settings, by the forward's own signature; unknown ones raise."""
+        n = self.arity or 0
+        inputs = args[:n]
+        if len(inputs) < n:
+            inputs = (*inputs, *[kwargs.pop(name) for name in self._input_names[len(inputs) :] if name in kwargs])
+        if len(inputs) != n:
+            raise TypeError(f"{self.name}() takes {n} input{'s' * (n != 1)}, but got {len(inputs)}")
+        settings = dict(self._defaults)
+        extra = args[n:]
+        if len(args) > max(n, self._positional):
+            named = "".join(f"; write {key}= by name" for key in list(settings)[self._positional - n :])
+            raise TypeError(
+                f"{self.name}() takes {max(n, self._positional)} arguments by position, but got {len(args)}{named}"
+            )
+        settings.update(zip(settings, extra, strict=False))
+        for key, value in kwargs.items():
+            if key in list(self._defaults)[: len(extra)]:
+                raise TypeError(f"{self.name}() got {key} twice: by position, and by name")
+            if key not in settings:
+                if value is None or value is np._NoValue:  # an option of NumPy's, not used
+                    continue
+                takes = ", ".join(settings) or "no settings"
+                ours = OUR_NAMES.get(key)
+                cure = f"write {ours}=" if ours in settings else "leave it out, or compute on t.numpy()"
+                raise TypeError(f"{self.name}() on a Tensor takes {takes}, not {key}=; {cure}")
+            settings[key] = value
+        for key, value in settings.items():
+            if value is inspect.Parameter.empty:
+                raise TypeError(f"{self.name}() needs {key}")
+            if value.__class__ is list:
+                settings[key] = tuple(value)  # settings are hashable
+        return inputs, settings
+
+    def apply(self, inputs: tuple[Any, ...], settings: dict[str, Any] = NO_SETTINGS) -> Any:
+        """Compute the op on `inputs`, and record it if one of them is to be differentiated."""
+        arrays = []
+        others = 0
+        requires = recorded = computed = False
+        for x in inputs:
+            if x.__class__ is Tensor or isinstance(x, Tensor):
+                arrays.append(x._data)
+                if x._requires_grad:
+                    requires = True
+                elif x.op is not None:
+                    recorded = True
+                elif x._extra is not None and x._extra.origin is not None:
+                    computed = True
+            else:
+                others += 1
+                if x.__class__ is _array or x.__class__ is float or x.__class__ is int:
+                    arrays.append(x)
+                elif hasattr(x, "__apply_op__"):
+                    return x.__apply_op__(self, inputs, settings)
+                else:
+                    arrays.append(self._array(x))
+        if others == len(inputs):
+            return self._plainly(inputs, settings)
+        try:
+            data = self.forward(*arrays, **settings) if settings else self.forward(*arrays)
+        except Exception as error:
+            raise self._explained(error, inputs, settings) from None
+        if data.__class__ is not _array:
+            data = _as_arrays(data)
+        recording = RECORDING.get()
+        y: Any = _new(Tensor)
+        y._data = data
+        y._grad = y.name = y._cell = y._extra = None
+        if (
+            self.view
+            and isinstance(inputs[0], Tensor)
+            and (self.selects or self.outputs is not None or np.may_share_memory(data, arrays[0]))
+        ):
+            y._cell = inputs[0]._shared_cell()
+        if (
+            recording.enabled and (requires or recorded or computed or recording.everything)
+        ) or recording.tape is not None:
+            learns = requires and recording.enabled and (self._smooth or self._differentiable(data, inputs))
+            y._requires_grad = learns
+            if others:
+                inputs = tuple(
+                    [x if isinstance(x, Tensor) else _constant(a, arrays) for x, a in zip(inputs, arrays, strict=True)]
+                )
+            if learns or recorded or recording.holds or recording.everything or recording.tape is not None:
+                if computed and recording.tape is None:
+                    inputs = tuple([x if x._extra is None else node_of(x) for x in inputs])
+                y.op = self
+                y.inputs = inputs
+                y.settings = settings
+                y.scope = SCOPE.get()
+                y._made = tick()
+                if recording.tape is not None:
+                    recording.tape.made(y, recording.enabled)
+            else:  # a result without a derivative is a leaf
+                y.op = y.scope = None
+                y.inputs = ()
+                y.settings = NO_SETTINGS
+                y._made = 0
+                y._extra = Extra(Origin(self, inputs, settings))
+            if recording.anomaly:
+                self._watch(y, inputs)
+        else:
+            y._requires_grad = False
+            y.op = y.scope = None
+            y.inputs = ()
+            y.settings = NO_SETTINGS
+            y._made = 0
+        return y if self.outputs is None else self._results(y)
+
+    def _array(self, x: Any) -> Any:
+        """An input that is neither tensor nor array: a number stays one, a list becomes an array."""
+        if isinstance(x, np.generic):
+            return x.item()  # NumPy's scalars are as weak as Python's
+        if isinstance(x, np.ndarray):  # one of another kind, such as a memory map
+            refuse_masked(x)
+            return np.asarray(x)
+        if isinstance(x, NUMBERS) or hasattr(x, "__array_function__"):
+            return x
+        if isinstance(x, list | tuple):
+            return np.asarray(x)
+        if is_table(x):
+            return table(x, f"{self.name}()")
+        raise TypeError(f"{self.name}() takes tensors, arrays and numbers, but got {type(x).__name__} {x!r:.60}")
+
+    def _differentiable(self, data: Any, inputs: tuple[Any, ...]) -> bool:
+        """Whether the result has a derivative by an input that requires one."""
+        if self.vjp is None:
+            return False
+        if self.outputs is None and data.dtype.kind != "f":
+            if data.dtype.kind == "c":
+                raise TypeError(
+                    f"{self.name} makes complex numbers, which are not differentiated, of a tensor that requires a gradient; "
+                    "compute with real and imaginary parts, or on t.detach()"
+                )
+            return False
+        if not self._partial:
+            return True
+        return any(isinstance(x, Tensor) and x._requires_grad and self.rules[i] for i, x in enumerate(inputs))
+
+    def compute(self, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
+        """The forward function on arrays, always giving arrays."""
+        return _as_arrays(self.forward(*arrays, **settings))
+
+    def _plainly(self, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        """Arrays in, arrays out."""
+        arrays = [
+            self._array(x) if x.__class__ is not _array and (isinstance(x, list | tuple) or is_table(x)) else x
+            for x in inputs
+        ]
+        data = self.forward(*arrays, **settings)
+        if self.outputs is None:
+            return data
+        return data[0] if self.outputs == 1 else self.results(data[: self.outputs])
+
+    def _results(self, y: Any) -> Any:
+        """The visible results of a tuple-valued node."""
+        if y.op is None and y._extra is None:
+            parts = [y._plain(part) for part in y._data[: self.outputs]]
+            for part in parts:
+                part._cell = y._cell
+        else:
+            parts = [item(y, i) for i in range(len(y._data[: self.outputs]))]
+        return parts[0] if self.outputs == 1 else self.results(parts)
+
+    def _watch(self, y: Any, inputs: tuple[Any, ...]) -> None:
+        y._more().line = here()
+        if has_nan(y._data) and not any(has_nan(x._data) for x in inputs):
+            names = ", ".join(x._describe() for x in inputs)
+            raise FloatingPointError(f"{self.name} made NaN out of {names} at {y._extra.line}")
+
+    def _explained(self, error: Exception, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Exception:
+        """The same error, naming the op, the caller's tensors and their shapes."""
+        named = ", ".join(
+            (f"{x.name} " if isinstance(x, Tensor) and x.name else "") + str(np.shape(x._data if isinstance(x, Tensor) else x))
+            if not isinstance(getattr(x, "_data", None), tuple) else "results"
+            for x in inputs
+        )  # fmt: skip
+        if "key" in settings:  # of an index, as it is written: [1:, ...]
+            options = f", {self.symbol(**settings)}"
+        else:
+            options = "".join(f", {key}={value!r}" for key, value in settings.items() if value is not None)
+        said = str(error)
+        if isinstance(error, ValueError) and self.advice is not None:
+            said = self.advice(*[np.shape(x._data if isinstance(x, Tensor) else x) for x in inputs]) or said
+        if self.broadcasts and "broadcast" in said:
+            cure = "lengths must be equal or 1, counted from the last axis: reshape, or np.expand_dims"
+            said = f"{said.rstrip()}; {cure}"
+        return explained(error, f"{self.name}({named}{options}): {said}")
+
+
+class _Positions:
+    """The rules of an op with any number of inputs: one function that takes the position first."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+
+    def __getitem__(self, i: int) -> Rule:
+        return partial(self._rule, i)
+
+
+class _ByResult:
+    """The rule of one input of an op with several results: the rules by each of them, added up."""
+
+    def __init__(self, i: int, rules: tuple[Rule | None, ...]) -> None:
+        self._i = i
+        self._rules = rules
+        at = [
+            [k for k, other in enumerate(rules) if other is rule] for rule in dict.fromkeys(rules) if rule is not None
+        ]
+        self._joint = [places for places in at if len(places) > 1]
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """That of its rules, by which formulas name the inputs."""
+        return inspect.signature(next(filter(None, self._rules)))
+
+    def __call__(self, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
+        total = None
+        if self._joint:
+            g = list(g)
+            for places in self._joint:
+                parts = [g[k] for k in places]
+                for k in places:
+                    g[k] = None
+                if any(part is not None for part in parts):
+                    g[places[0]] = tuple(
+                        [
+                            np.zeros(y[k].shape, y[k].dtype) if p is None else p
+                            for k, p in zip(places, parts, strict=True)
+                        ]
+                    )
+        for part, rule in zip(g, self._rules, strict=True):
+            if part is not None and rule is not None:
+                term = rule(part, y, *xs, **settings)
+                total = term if total is None else total + term
+        return np.zeros_like(xs[self._i]) if total is None else total
+
+
+def _is_rule_of_an_input(vjp: Any) -> bool:
+    """Whether the function begins with `g` instead of the position of the input: a tuple whose comma is missing."""
+    try:
+        names = list(inspect.signature(vjp).parameters)
+    except (TypeError, ValueError):  # a function of another language
+        return False
+    return names[:1] == ["g"]
+
+
+def _called(bind: Any, name: str) -> Any:
+    """A function that binds the arguments of several ops, under the name of one: Python's own errors then say it."""
+    if not isinstance(bind, FunctionType):
+        return bind
+    own = FunctionType(bind.__code__, bind.__globals__, name, bind.__defaults__, bind.__closure__)
+    own.__kwdefaults__, own.__annotations__, own.__qualname__ = bind.__kwdefaults__, bind.__annotations__, name
+    return own
+
+
+def _inmost(forward: Any) -> Any:
+    """A function; of a partial one, the function inside."""
+    while isinstance(forward, partial):
+        forward = forward.func
+    return forward
+
+
+def _named(forward: Any) -> str:
+    """The name of a function."""
+    return getattr(_inmost(forward), "__name__", type(_inmost(forward)).__name__)
+
+
+def _declared(name: str) -> Op:
+    """The op of the package that was pickled by this name."""
+    if name not in OPS:
+        raise pickle.UnpicklingError(f"no op {name!r} is declared; import the module that declares it first")
+    return OPS[name]
+
+
+def _found(module: str, name: str) -> Any:
+    """The op of a user's module that was pickled by this name."""
+    found = getattr(import_module(module), name, None)
+    if found is None:
+        raise pickle.UnpicklingError(
+            f"the op {name!r} was pickled by its name, and is not in {module} here; declare it at the top of a module that can be "
+            "imported, rather than in a notebook or script"
+        )
+    return found
+
+
+def _as_arrays(data: Any) -> Any:
+    """A forward's result, with NumPy's scalars as arrays of no dimension."""
+    if isinstance(data, NUMBERS):
+        return np.asarray(data)
+    return Results(data) if isinstance(data, tuple) else data
+
+
+def _constant(a: Any, arrays: list[Any]) -> Tensor:
+    """An input that is not a tensor, as a leaf. A number is kept in the dtype that the op computed in; a truth value stays
+    one, for it may be a condition, and beside numbers counts as 0 or 1 of their type.
+    """
+    if hasattr(a, "dtype"):
+        if a.dtype.kind not in "biufc":
+            raise TypeError(f"a Tensor holds numbers, and cannot be combined with an array of {a.dtype}")
+        return new_leaf(a)
+    if a.__class__ is bool:
+        leaf = new_leaf(np.asarray(a))
+    else:
+        other = arrays[1 if arrays[0] is a else 0]
+        floats = len(arrays) == 2 and a.__class__ is not complex and other.dtype.kind == "f"
+        leaf = new_leaf(np.asarray(a, dtype=other.dtype if floats else np.result_type(*arrays)))
+    tape = RECORDING.get().tape
+    return leaf if tape is None else tape.number(leaf)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Declaring
+
+
+def declare(declared: Op) -> Op:
+    """Enter an op into the table: its name, and the NumPy functions it answers for."""
+    OPS[declared.name] = declared
+    ANSWERS[declared.name] = declared
+    for key in declared.answers:
+        ANSWERS[key] = Call(key, declared, declared._own)
+    return declared
+
+
+def op(*forward: Any, **declaration: Any) -> Callable[[Callable[..., Any]], Op]:
+    """Declare the decorated forward function as an op; the arguments are those of `Op`.
+
+    Inside the package the op also enters the table; a user's own op is called by its own name.
+    """
+    if forward:
+        name = getattr(forward[0], "__name__", "f")
+        raise TypeError(f"@op takes what the op is declared by: write @op(vjp=(lambda g, y, x: …,)) above {name}")
+
+    def decorate(forward: Callable[..., Any]) -> Op:
+        made = Op(forward, **declaration)
+        return declare(made) if str(getattr(forward, "__module__", None)).startswith("tinygrad_edu.") else made
+
+    return decorate
+
+
+def ufunc(
+    function: np.ufunc,
+    symbol: str | Callable[..., str],
+    vjp: tuple[Rule | None, ...] | None,
+    doc: str,
+    **declaration: Any,
+) -> Op:
+    """Declare a NumPy ufunc as an op: it broadcasts, takes `out`, and answers for itself."""
+    declaration.setdefault("answers", (function,))
+    declaration.setdefault("arity", function.nin)
+    name = declaration.pop("name", function.__name__)
+    made = declare(
+        Op(function, name=name, symbol=symbol, vjp=vjp, broadcasts=True, takes_out=True, doc=doc, **declaration)
+    )
+    if function in made.answers:
+        UFUNCS[function] = made.apply
+    return made
+
+
+COMPOSITES: dict[str, Any] = {}
+"""Functions made of ops, that answer for NumPy functions: they leave their parts in the graph."""
+
+
+def composite(
+    *,
+    answers: Sequence[Any] = (),
+    examples: Sequence[Example] = (),
+    domain: Any = real,
+    analytic: bool = False,
+    formulas: Sequence[str] | None = None,
+    refuses: dict[str, Any] | None = None,
+) -> Callable[[Callable[..., Any]], Any]:
+    """Declare a function written in other ops as the answer for NumPy functions, with examples to test it by.
+
+    Its `formula` is that of its parts, run on symbols, or, where that is hard to read, one of the sentences in
+    `formulas`, one for each input (the last for all further ones).
+    """
+
+    def decorate(function: Any) -> Any:
+        def formula(i: int | str = 0, *, latex: bool = False, simplify: bool = True) -> str:
+            """What comes back to input `i`, a position or a name, printed: the rules of the parts, run on symbols."""
+            from tinygrad_edu.formula import composite_formula  # here, since few programs print formulas
+
+            return composite_formula(function, i, latex=latex, simplify=simplify)
+
+        function.formula = formula
+        function.formulas = formulas
+        function.name = function.__name__
+        function.examples = tuple(examples)
+        function.domains = domain if isinstance(domain, tuple) else (domain,)
+        function.analytic = analytic
+        function.refuses = refuses or {}
+        function.answers = tuple(answers)
+        calls = {key: Call(key, function) for key in answers}
+        ANSWERS.update(calls)
+        made = _as_numpys(calls[answers[0]]) if answers else function
+        COMPOSITES[function.name] = ANSWERS[function.name] = made
+        return made
+
+    return decorate
+
+
+def _as_numpys(call: Call) -> Any:
+    """A composite as it is called from outside: by its own signature, or by that of the NumPy function."""
+    function = call.own
+
+    @wraps(function)
+    def called(*args: Any, **settings: Any) -> Any:
+        return call(*args, **settings) if settings or len(args) > call.direct else function(*args)
+
+    return called
+
+
+@op(symbol="item", vjp=(lambda g, y, x, *, index: g,), presence="linear", view=True, may_raise=False)
+def item(x: Any, index: int) -> Any:
+    """One of the results of an op that has several."""
+    return x[index]
+
+
+item.selects = True
+
+
+@op(symbol="=", vjp=(None,), view=True, may_raise=False)
+def alias(x: Any) -> Any:
+    """y = x in the same memory, without a derivative: what `detach()` is where all must be recorded."""
+    return x[...]

@@ -1,0 +1,230 @@
+"""Whether to record: what an op leaves behind, here and now.
+
+`no_grad`, `enable_grad`, `tracing` and their like change it, in this thread, inside a `with` block or a function.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+Node = Any  # a Tensor: known by its attributes
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What an op leaves behind: nothing, a node if a gradient may be asked for, or a node in any case."""
+
+    enabled: bool = True
+    everything: bool = False
+    anomaly: bool = False
+    differentiating: bool = False  # inside a function that jacobian() or its like differentiates
+    holds: bool = False  # a gradient is being recorded: its masks are nodes too, since its rules name no temporaries
+    writes: Any = None  # a list that takes a weak reference to each tensor that is written, for checkpoint()
+    tape: Any = None  # of the function being recorded for replay: every op is recorded, writes go over it
+    limits: Mapping[Node, int] | None = None  # of the walk in progress: see `limits_in`
+
+    def but(self, changes: Mapping[str, Any]) -> Recording:
+        """This, with some of it changed: `dataclasses.replace`, in a third of its time."""
+        new = changes.get
+        return Recording(
+            new("enabled", self.enabled),
+            new("everything", self.everything),
+            new("anomaly", self.anomaly),
+            new("differentiating", self.differentiating),
+            new("holds", self.holds),
+            new("writes", self.writes),
+            new("tape", self.tape),
+            new("limits", self.limits),
+        )
+
+
+RECORDING: ContextVar[Recording] = ContextVar("RECORDING", default=Recording())  # noqa: B039 (frozen)
+
+
+SCOPE: ContextVar[Any] = ContextVar("SCOPE", default=None)
+"""The call of a module that ops are being recorded in: figures draw it as a box."""
+
+
+class recording:
+    """Change how ops are recorded, in this thread: inside a `with` block, or in every call of a decorated function.
+
+    It is nested, and used again, as one likes. A generator function or a coroutine cannot be decorated, since its body
+    runs between the calls of others: write the block inside it, and `yield` or `await` outside the block.
+
+    Ctrl-C in the very moment in which a `with` block is entered or left can leave the change behind, as it can with any
+    such block written in Python; `set_grad_enabled(True)` puts it right. `run`, and so the decorator, has no such moment.
+    """
+
+    __slots__ = ("_before", "_changes")
+
+    def __init__(self, **changes: Any) -> None:
+        self._changes = changes
+        self._before: list[Recording] = []
+
+    def __enter__(self) -> None:
+        before = RECORDING.get()
+        self._before.append(before)
+        RECORDING.set(before.but(self._changes))
+
+    def __exit__(self, *error: object) -> None:
+        RECORDING.set(self._before.pop())
+
+    def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """`function(*args, **kwargs)`, inside the block.
+
+        It runs in a copy of the context, which the interpreter itself leaves, whatever is raised and whenever: so the
+        package's own code changes how ops are recorded in this way alone.
+        """
+        context = copy_context()
+        context.run(RECORDING.set, RECORDING.get().but(self._changes))
+        return context.run(function, *args, **kwargs)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, each call of which runs in such a block."""
+        kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
+        if any(is_kind(function) for is_kind in kinds):
+            raise TypeError(
+                f"{function.__name__} is a generator or a coroutine, whose body runs outside the decorator's block; "
+                "write `with no_grad():` inside it, around what it computes at once"
+            )
+
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            return self.run(function, *args, **kwargs)
+
+        return inside
+
+
+class set_grad_enabled(recording):
+    """Whether ops are recorded in this thread, from now on: until the end of the block if it is written as a `with`
+    block, of the call in a decorated function, else until it is said anew.
+
+    mode: True as after `enable_grad()`, False as after `no_grad()`. Inside a module's `forward`, it holds until that ends.
+    Where Ctrl-C struck as a block was entered, `set_grad_enabled(True)` puts right what it left behind.
+
+    Raises TypeError for a mode that is no bool.
+
+    >>> import tinygrad_edu as tg
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.set_grad_enabled(False):
+    ...     y = w * 2
+    >>> y.requires_grad, (w * 2).requires_grad
+    (False, True)
+    """
+
+    __slots__ = ("_begun",)
+
+    def __init__(self, mode: bool) -> None:
+        if not isinstance(mode, bool | np.bool_):
+            raise TypeError(f"set_grad_enabled() takes True or False, but got {type(mode).__name__} {mode!r:.60}")
+        super().__init__(**(enable_grad() if mode else no_grad())._changes)
+        super().__enter__()
+        self._begun = True
+
+    def __enter__(self) -> None:
+        """The block began when this was made; one that is entered again begins again."""
+        if not self._begun:
+            super().__enter__()
+        self._begun = False
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """As a decorator it changes nothing outside the function."""
+        if self._begun:
+            self._begun = False
+            self.__exit__()
+        return super().__call__(function)
+
+
+def quietly(function: Callable[..., Any], *args: Any, **kinds: Any) -> Any:
+    """`function(*args)`, without NumPy's warnings of infinities and NaN, or of those `kinds` alone, as divide="ignore".
+
+    It is `np.errstate`, left as in `recording.run`.
+    """
+    context = copy_context()
+    if not kinds:
+        return context.run(_quietly, function, args)
+    context.run(np.seterr, **kinds)
+    return context.run(function, *args)
+
+
+@np.errstate(all="ignore")
+def _quietly(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    return function(*args)
+
+
+class block:
+    """A function that makes a `with` block, or a decorator: `with no_grad():`, `@no_grad()`, and also `@no_grad`."""
+
+    def __init__(self, make: Callable[[], recording]) -> None:
+        self._make = make
+        functools.update_wrapper(self, make)
+
+    def __call__(self, function: Callable[..., Any] | None = None) -> Any:
+        """The block; or the function, each call of which runs in one."""
+        made = self._make()
+        return made if function is None else made(function)
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError(f"write `with {self._name}():`, with parentheses")
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def __reduce__(self) -> str:
+        return self._name
+
+    @property
+    def _name(self) -> str:
+        return self._make.__name__
+
+    def __repr__(self) -> str:
+        return f"<{self._name}>"
+
+
+@block
+def no_grad() -> recording:
+    """Record nothing inside the block: results are plain numbers, and leaves may be written in place.
+
+    >>> import tinygrad_edu as tg
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.no_grad():
+    ...     w -= 0.1
+    >>> w.requires_grad, (w * 2).requires_grad
+    (True, True)
+    """
+    return recording(enabled=False, everything=False, differentiating=False)
+
+
+@block
+def enable_grad() -> recording:
+    """Record inside the block, also within `no_grad`."""
+    return recording(enabled=True)
+
+
+@block
+def tracing() -> recording:
+    """Record every op inside the block, also on tensors that require no gradient (for figures), and hold on to what
+    comparisons, argmax and the like are computed from."""
+    return recording(enabled=True, everything=True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether ops are being recorded in this thread."""
+    return RECORDING.get().enabled
+
+
+@block
+def detect_anomaly() -> recording:
+    """Look for NaN after every op and every gradient rule in the block; the error names the op and the line.
+
+    It costs one pass over each result, so it is a tool for finding a fault, not for training.
+    """
+    if RECORDING.get().tape is not None:
+        RECORDING.get().tape.refuse("detect_anomaly()", "put it round the call, where every call is then recorded anew")
+    return recording(anomaly=True)

@@ -1,0 +1,866 @@
+"""Tensor: an array and how it was made.
+
+A tensor is a node of the graph. `data` is its array; `op`, `inputs` and `settings` say how it was computed
+(a leaf has none), and `grad` is where `backward()` leaves the derivative of a leaf.
+
+NumPy's functions and operators work on it through the protocols of `protocols.py`.
+
+Where a function is being recorded for replay there is a tape (`graph.Recording`). It is told of what is made and
+written, and refuses what would look at the numbers, which are others in the next run.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import itertools
+import operator
+import sys
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.engine import backward
+from tinygrad_edu.engine.elsewhere import Elsewhere, tell_elsewhere
+from tinygrad_edu.engine.graph import Cell, Edits, tick
+from tinygrad_edu.engine.origins import Origin, has_origin
+from tinygrad_edu.engine.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers
+from tinygrad_edu.engine.recording import RECORDING, recording
+from tinygrad_edu.engine.refusals import explained, refuse_masked
+from tinygrad_edu.engine.tables import NUMERIC, is_table, table
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+_power = NumPyProtocols.__pow__
+
+_STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]  # the instruction of `array[i] = value`
+_STORING = frozenset(
+    ["fill", "fromiter", "setitem", "__setitem__", "append", "insert", "extend"]
+)  # functions that do as it does: a.fill(t), np.fromiter(t, float), those of Python's arrays
+
+
+def _stores(frame: Any) -> bool:
+    """Whether the frame is about to store in an array: by an assignment, or by calling one of the functions that do."""
+    code, at = frame.f_code, frame.f_lasti
+    if code.co_code[at] == _STORE_SUBSCR:
+        return True
+    if _STORING.isdisjoint(code.co_names):
+        return False
+    line, _, column, _ = next(itertools.islice(code.co_positions(), at // 2, None))
+    if column is None:  # Python was told to forget where in its line an instruction stands
+        return False
+    # the function that is called was looked up where the call begins: np.fromiter in np.fromiter(t, float)
+    return any(
+        i.argval in _STORING
+        and i.positions is not None
+        and (i.positions.lineno, i.positions.col_offset) == (line, column)
+        for i in dis.get_instructions(code)
+    )
+
+
+class Extra:
+    """What few nodes have: hooks, a gradient to retain, the line they were recorded at, an origin."""
+
+    __slots__ = ("hooks", "line", "origin", "retains")
+
+    def __init__(self, origin: Origin | None = None) -> None:
+        self.origin = origin
+        self.hooks: dict[int, Callable[[Any], Any]] = {}
+        self.retains = False
+        self.line = "an unknown line"
+
+    def run_hooks(self, g: Any, node: Tensor, create_graph: bool) -> Any:
+        """The gradient, after the hooks have seen it and perhaps replaced it."""
+        for hook in list(self.hooks.values()):
+            changed = hook(g if create_graph else node._plain(_read_only(g)))
+            if changed is not None:
+                replaced = changed if isinstance(changed, Tensor) else Tensor(changed)
+                if replaced.shape != node.shape:
+                    raise ValueError(
+                        f"a hook on {node._describe()} returned shape {replaced.shape}, but its gradient has shape {node.shape}"
+                    )
+                g = replaced if create_graph else replaced._data.astype(node.dtype, copy=False)
+        return g
+
+
+class RemovableHook:
+    """What `register_hook` returns: `remove()` takes the hook off again."""
+
+    def __init__(self, hooks: dict[int, Callable[[Any], Any]], key: int) -> None:
+        self._hooks, self._key = hooks, key
+
+    def remove(self) -> None:
+        """Take the hook off."""
+        self._hooks.pop(self._key, None)
+        Edits.note()
+
+
+class _Count(int):
+    """A number that says what to write when it is called, as PyTorch's `size` is."""
+
+    def __call__(self, axis: int | None = None) -> Any:
+        wanted = "t.shape" if axis is None else f"t.shape[{axis}]"
+        raise TypeError(f"size is the number of elements, {int(self)}, and not called; write {wanted}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, (int(self),)
+
+
+def _read_only(array: Any) -> Any:
+    """The numbers as a view that cannot be written."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+class Tensor(NumPyProtocols):
+    """An array that remembers how it was computed, and so can be differentiated.
+
+    data: numbers, nested lists, or an ndarray (whose memory is then shared). dtype as NumPy's: `Tensor(1.5)`
+    is float64, `Tensor([1, 2])` is int64. requires_grad: whether `backward()` should leave ∂L/∂self in `.grad`;
+    only floating numbers can. name: what figures and errors call it.
+
+    >>> apple, count, tax = Tensor(100.0, requires_grad=True), Tensor(2.0), Tensor(1.1)
+    >>> price = apple * count * tax
+    >>> price.backward()
+    >>> round(price.item(), 4), round(apple.grad.item(), 4)
+    (220.0, 2.2)
+    """
+
+    __slots__ = (
+        "__weakref__", "_cell", "_data", "_extra", "_grad", "_made", "_requires_grad", "inputs", "name", "op", "scope", "settings",
+    )  # fmt: skip
+
+    __pandas_priority__ = 5000  # above that of a data frame, 4000: `series * t` is then the tensor's to compute
+
+    _data: Any  # the array; a tuple of arrays for an op with several outputs
+    op: Any  # what computed it, None for a leaf; …
+    inputs: tuple[Tensor, ...]  # … of these, in order, one twice if it was used twice …
+    settings: dict[str, Any]  # … and these: axis=0
+    name: str | None
+    scope: Any  # the call of a module in which it was computed
+    _grad: Tensor | None
+    _requires_grad: bool
+    _made: int  # when it was computed, by the clock of all records; 0 for a leaf
+    _cell: Cell | None  # when its memory was last written: shared with its views, made when first needed
+    _extra: Extra | None  # what few have, made when first needed
+
+    def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> None:
+        if requires_grad.__class__ is not bool:
+            _refuse_second(requires_grad)  # type: ignore[unreachable]  # not every caller is checked
+        array = data
+        if data.__class__ is not numpy.ndarray or dtype is not None:
+            try:
+                array = np.asarray(data, dtype=dtype)
+            except ValueError as error:
+                raise uneven(error) from None
+            refuse_masked(data, depth=array.ndim - 1)
+            if array.dtype.kind not in NUMERIC and is_table(data):
+                array = table(data, "Tensor()")
+        if array.dtype.kind not in "biufc":
+            raise TypeError(
+                f"a Tensor holds numbers, but got an array of {array.dtype} from {type(data).__name__} {data!r:.60}"
+            )
+        if not array.dtype.isnative:  # as read from a file: NumPy's results, and so gradients, are native
+            array = array.astype(array.dtype.newbyteorder("="))
+        self._data = array
+        self._cell = None
+        if isinstance(data, Tensor) and np.may_share_memory(array, data._data):
+            self._cell = data._shared_cell()
+        self._grad = None
+        self._requires_grad = False
+        self._made = 0
+        self._extra = None
+        self.op = None
+        self.inputs = ()
+        self.settings = NO_SETTINGS
+        self.name = name
+        self.scope = None
+        if requires_grad:
+            self.requires_grad_()
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.born.add(self)
+
+    # -- what it is ---------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Any:
+        """The array itself, read-only for a recorded tensor. Assigning, or `t.data -= …`, writes the value of a leaf:
+        graphs that used it are then known to be stale."""
+        self._refuse_taped("data")
+        return self._data if self.op is None else self.numpy()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._refuse_recorded("assigning .data to")
+        if RECORDING.get().tape is not None:
+            RECORDING.get().tape.refuse(f"assigning .data to {self._describe()}")
+        array = Tensor(numbers(value))._data
+        if self._requires_grad and array.dtype.kind != "f":
+            raise TypeError(
+                f"{self._describe()} requires a gradient, so its data must be floating, but got {array.dtype}; write numbers with a point"
+            )
+        if self._grad is not None and (array.shape != self.shape or array.dtype != self.dtype):
+            raise ValueError(
+                f"{self._describe()} has a gradient of shape {self.shape} and dtype {self.dtype}, but the new data has "
+                f"{array.shape} and {array.dtype}; call zero_grad() first, or make a new Tensor"
+            )
+        if isinstance(value, Tensor):
+            self._cell = value._shared_cell()
+        elif not np.may_share_memory(array, self._data):
+            self._cell = Cell()
+        self._data = array
+        self._written(value)
+        Edits.note()
+
+    @property
+    def grad(self) -> Tensor | None:
+        """∂L/∂self, added up over calls of `backward()`; None before the first. Of exactly this shape and dtype.
+
+        A computed tensor has none unless it was told to `retain_grad()`; asking for it warns.
+        """
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.slope(self)
+        if self._grad is None and self.op is not None and self._requires_grad and not self._retains():
+            warnings.warn(
+                f"the .grad of {self._describe()} is None: it was computed by {self._made_by()}, and backward() leaves gradients on "
+                "leaves alone; write t.retain_grad() before backward(), or, where w = w - lr * w.grad made a new tensor of a "
+                "weight, with no_grad(): w -= lr * w.grad",
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            value = value if isinstance(value, Tensor) else Tensor(value)
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise ValueError(
+                    f"the gradient of {self._describe()} has shape {self.shape} and dtype {self.dtype}, but got {value.shape} and "
+                    f"{value.dtype}; to forget it write zero_grad(), to set it np.zeros_like(t) and the like"
+                )
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.reset(self)
+        self._grad = value
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether ops on this tensor are recorded to be differentiated."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was given rather than computed by a recorded op. What has no derivative (a comparison, an argmax, a
+        count of such) is a leaf too: it keeps nothing alive, and may be written."""
+        return not self._recorded()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return _Count(self._data.size)
+
+    @property
+    def dtype(self) -> numpy.dtype[Any]:
+        """The type of each element."""
+        return self._data.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes its elements take."""
+        return self._data.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes one element takes."""
+        return self._data.itemsize
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reverse order."""
+        return np.transpose(self)
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged."""
+        return np.matrix_transpose(self)
+
+    @property
+    def flat(self) -> Any:
+        """An iterator over the numbers, in C order."""
+        return self.numpy().flat
+
+    # -- gradients ----------------------------------------------------------------------------------
+
+    def backward(self, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
+        """Add ∂self/∂leaf to the `.grad` of every leaf that requires one.
+
+        gradient: ∂L/∂self, of this tensor's shape; it may be left out for a single number, where it is 1.
+        retain_graph=False lets go of the record as it is read, which saves memory; then it cannot be read again.
+        create_graph=True records the backward pass, so that `.grad` can be differentiated (and holds its graph:
+        `autograd.grad` is the tidier way).
+
+        Raises RuntimeError for a tensor of several numbers, one that depends on no leaf that requires a gradient,
+        a freed graph, and one whose values were written since; every `.grad` is then as before.
+
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        Tensor([2., 4.])
+        """
+        backward.backward(self, gradient, retain_graph, create_graph)
+
+    def requires_grad_(self, value: bool = True) -> Tensor:
+        """Ask for a gradient of this leaf, or no longer; returns the tensor itself."""
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"requires_grad is True or False, but got {type(value).__name__} {value!r:.40}")
+        if value:
+            self._refuse_derivative()
+        if self.op is not None and not self._recorded():  # a leaf to the caller: it has a gradient of its own
+            self._requires_grad = bool(value)
+            self._more().retains = self._requires_grad
+        if self.op is not None and bool(value) != self._requires_grad:
+            raise RuntimeError(
+                f"{self._describe()} was computed by {self._made_by()}: only a leaf can be told whether to require a gradient; use .detach()"
+            )
+        tape, before = RECORDING.get().tape, self._requires_grad
+        if tape is not None and self in tape.placeholders and bool(value) != before:
+            tape.refuse(
+                f"requires_grad_() of {self._describe()}, an argument,", "write x = x.detach().requires_grad_()"
+            )
+        if tape is not None and self.op is None:
+            tape.on_failure(lambda: setattr(self, "_requires_grad", before))
+        self._requires_grad = bool(value)
+        if self._requires_grad is not before:
+            Edits.note()
+        if self._requires_grad and self._extra is not None:
+            self._extra.origin = None  # it is a variable from now on, whatever it was computed from
+        return self
+
+    def _refuse_derivative(self) -> None:
+        """Raise TypeError if these numbers are of a type that has no derivative."""
+        if self._data.dtype.kind == "c":
+            raise TypeError(
+                f"complex numbers are not differentiated, and {self._describe()} is {self.dtype}; "
+                "compute with real and imaginary parts"
+            )
+        if self._data.dtype.kind != "f":
+            written = (
+                f"{self.item()}. with a point" if self.size == 1 and self.dtype.kind != "b" else "numbers with a point"
+            )
+            raise TypeError(
+                f"only floating numbers have a derivative, but {self._describe()} is {self.dtype}; "
+                f"write {written}, or dtype=float"
+            )
+
+    def zero_grad(self) -> None:
+        """Forget the gradient: `.grad` is None again."""
+        self.grad = None
+
+    def retain_grad(self) -> Tensor:
+        """Have `backward()` keep the gradient of this computed tensor too; returns the tensor itself."""
+        if not self._requires_grad:
+            raise RuntimeError(f"{self._describe()} requires no gradient, so there is none to retain")
+        if self.op is not None:
+            self._more().retains = True
+        return self
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHook:
+        """Call `hook(gradient)` when this tensor's gradient is known; what it returns, if not None, replaces it."""
+        if not self._requires_grad:
+            raise RuntimeError(f"{self._describe()} requires no gradient, so a hook on it would never run")
+        if not callable(hook):
+            raise TypeError(
+                f"register_hook() takes a function of the gradient, but got {type(hook).__name__} {hook!r:.60}"
+            )
+        tape = RECORDING.get().tape
+        if tape is not None and self in tape.placeholders:
+            tape.refuse(f"a hook on {self._describe()}, an argument,", "put it on a result, such as x * 1")
+        hooks = self._more().hooks
+        key = tick()
+        hooks[key] = hook
+        if tape is not None:
+            tape.on_failure(lambda: hooks.pop(key, None))
+        Edits.note()
+        return RemovableHook(hooks, key)
+
+    def detach(self) -> Tensor:
+        """The same numbers, in the same memory, outside the graph."""
+        return self._alias()
+
+    def clone(self) -> Tensor:
+        """A copy, recorded: gradients flow through it."""
+        return np.copy(self)
+
+    # -- leaving the graph --------------------------------------------------------------------------
+
+    def numpy(self) -> Any:
+        """The numbers as a read-only view. It works for every tensor; to write, use `.data` or a copy."""
+        self._refuse_taped("numpy()")
+        return _read_only(self._data)
+
+    def item(self, *index: Any) -> Any:
+        """The single number, or the one at `index`, as a Python number. Add up `loss.item()` rather than `loss`, which keeps its graph alive."""
+        self._refuse_taped("item()")
+        if index:
+            return self._data.item(*index)
+        if self.size != 1:
+            raise ValueError(
+                f"item() takes a tensor of one number, but {self._describe()} has shape {self.shape}; use .tolist() or .numpy()"
+            )
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The numbers as nested Python lists."""
+        self._refuse_taped("tolist()")
+        return self._data.tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        self._refuse_unseen()
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    @property
+    def _mask(self) -> Any:
+        """`np.ma` takes an attribute `_data` for a masked array's numbers, without asking `__array__`, and then asks
+        for the mask. A tensor has none, and one in a graph is refused as there."""
+        self._refuse_unseen()
+        raise AttributeError("a Tensor has no mask")
+
+    def _refuse_unseen(self) -> None:
+        """Raise where a tensor in a graph is about to become an array behind the user's back."""
+        self._refuse_taped("the array")
+        if self._requires_grad or self.op is not None:
+            if sys._getframe(2).f_globals.get("__name__", "").startswith("pandas."):
+                raise RuntimeError(
+                    f"pandas computes with arrays, and cannot with {self._describe()}, which is part of a graph; write "
+                    ".to_numpy() after the frame or series, as in df.to_numpy() @ W"
+                )
+            raise RuntimeError(
+                f"{self._describe()} is part of a graph, and turning it into an array here would cut it silently; "
+                "write .numpy() to leave the graph, or np.stack([...]) to join tensors into one"
+            )
+
+    def __float__(self) -> float:
+        self._refuse_store()
+        return float(self.item())
+
+    def __int__(self) -> int:
+        self._refuse_store()
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        self._refuse_store()
+        return complex(self.item())
+
+    def _refuse_store(self) -> None:
+        """Raise in `array[i] = t` and `array.fill(t)`, which ask for a number behind the user's back; `float(t)` is explicit.
+
+        NumPy makes a ValueError of the first, which stays as its cause.
+        """
+        if self._requires_grad and _stores(sys._getframe(2)):
+            raise RuntimeError(
+                f"storing {self._describe()}, which is part of a graph, in an array would cut it silently; "
+                "write .item() to leave the graph, or np.stack([...]) to join tensors into one"
+            )
+
+    def __bool__(self) -> bool:
+        self._refuse_taped("the truth")
+        if self.size != 1:
+            called = self._describe()
+            of = "" if str(self.shape) in called else f", of shape {self.shape},"
+            raise ValueError(
+                f"the truth of {called}{of} is ambiguous; write .any() or .all(), or np.where to choose by element"
+            )
+        return bool(self._data.item())
+
+    def __index__(self) -> int:
+        self._refuse_taped("the integer value")
+        return self._data.__index__()
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError(f"{self._describe()} is a single number, and has no length")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError(f"{self._describe()} is a single number, and cannot be iterated over")
+        if len(self._data) > 1 and RECORDING.get().enabled and (self._requires_grad or self.op is not None):
+            return iter(np.unstack(self))  # one node for all rows: a getitem for each would go back in quadratic time
+        return (self[i] for i in range(len(self._data)))
+
+    def __contains__(self, value: Any) -> bool:
+        return numbers(value) in numbers(self)
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if self.size != 1:
+            raise TypeError(
+                f"the format {spec!r} takes one number, but {self._describe()} has shape {self.shape}; format .item() or .mean()"
+            )
+        return format(self.item(), spec)
+
+    def __round__(self, ndigits: int = 0) -> Tensor:
+        return np.round(self, ndigits)
+
+    def __repr__(self) -> str:
+        self._refuse_taped("printing")
+        parts = []
+        if isinstance(self._data, tuple):
+            parts.append(f"{len(self._data)} results")
+        else:
+            parts.append(
+                np.array2string(self._data, separator=", ", prefix="Tensor(") if self.ndim else str(self._data[()])
+            )
+            if not self.size and self.ndim > 1:
+                parts.append(f"shape={self.shape}")
+            if self.dtype not in (np.dtype(float), np.dtype(int), np.dtype(bool)):
+                parts.append(f"dtype={self.dtype}")
+        if self.op is not None:
+            parts.append(f"op={self._made_by()}")
+        elif self._requires_grad:
+            parts.append("requires_grad=True")
+        if self.name is not None:
+            parts.append(f"name={self.name!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._refuse_taped("copying or pickling")
+        if self.op is not None:
+            raise RuntimeError(
+                f"{self._describe()} was computed by {self._made_by()}; only leaves can be copied or saved: use .detach() for its numbers, .clone() for a recorded copy"
+            )
+        parts = (
+            type(self),
+            self._data.copy(),
+            self._requires_grad,
+            self.name,
+            None if self._grad is None else self._plain(self._grad._data.copy()),
+        )
+        return _rebuild, parts, getattr(self, "__dict__", None) or None  # a subclass may have attributes
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if not isinstance(inspect.getattr_static(self, name), Elsewhere)]
+
+    # -- inside the package -------------------------------------------------------------------------
+
+    def _plain(self, array: Any) -> Tensor:
+        """A tensor of these numbers, outside any graph."""
+        return new_leaf(np.asarray(array) if isinstance(array, np.generic) else array)
+
+    def _alias(self, requires_grad: bool = False) -> Tensor:
+        """A leaf in the same memory; while a function is recorded for replay, a node, so that every run sees it."""
+        alias = new_leaf(self._data) if RECORDING.get().tape is None else ANSWERS["alias"](self)
+        alias.name = self.name
+        alias._cell = self._shared_cell()
+        alias._requires_grad = requires_grad
+        return alias
+
+    def _value(self) -> Any:
+        """What a rule that is recorded sees as this node: the tensor; for several outputs, a tuple of them."""
+        if isinstance(self._data, tuple):
+            return tuple([ANSWERS["item"](self, i) for i in range(len(self._data))])
+        return self
+
+    def _describe(self) -> str:
+        """How an error calls this tensor."""
+        if self.name is not None:
+            return repr(self.name)
+        if self.op is not None:
+            return f"the result of {self._made_by()}"
+        if self._extra is not None and self._extra.origin is not None and self._extra.origin.op is not None:
+            return f"the result of {self._extra.origin.op.name}"
+        return f"a {type(self).__name__} of shape {self.shape}"
+
+    def _made_by(self) -> str:
+        """The name of the op; for one of several results, of the op that gave them all."""
+        return self.inputs[0].op.name if self.op.selects and self.inputs else self.op.name
+
+    def _retains(self) -> bool:
+        return self._extra is not None and self._extra.retains
+
+    def _more(self) -> Extra:
+        if self._extra is None:
+            self._extra = Extra()
+        return self._extra
+
+    def _shared_cell(self) -> Cell:
+        if self._cell is None:
+            self._cell = Cell()
+            node = None if self._extra is None or self._extra.origin is None else self._extra.origin.known()
+            if node is not None:  # it stands for this tensor in records, and is written with it
+                node._cell = self._cell
+        return self._cell
+
+    def _written(self, *causes: Any) -> None:
+        """Stamp the storage: graphs that used it are stale from now on. If results without a derivative were among the
+        `causes`, it holds what was computed from others, and cannot be computed again."""
+        self._shared_cell().write()
+        for x in causes:
+            if isinstance(x, Tensor) and has_origin(x) and RECORDING.get().enabled:
+                self._more().origin = Origin()
+        writes = RECORDING.get().writes
+        if writes is not None:
+            writes.append(weakref.ref(self))
+
+    def _refuse_taped(self, what: str) -> None:
+        """Raise in a function that is being recorded for replay, where Python must not look at numbers."""
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.refuse(f"{what} of {self._describe()}")
+
+    def _recorded(self) -> bool:
+        """Whether it was computed by a recorded op. While a function is recorded for replay, what is then recorded
+        only for that does not count."""
+        tape = RECORDING.get().tape
+        return self.op is not None and (tape is None or self not in tape.plain)
+
+    def _refuse_recorded(self, what: str) -> None:
+        if self._recorded():
+            raise RuntimeError(
+                f"{what} {self._describe()} would change a recorded value; compute a new one with np.where(mask, new, t) or tg.index_update(t, index, new)"
+            )
+
+    def _refuse_live(self, what: str) -> None:
+        self._refuse_recorded(what)
+        if self._requires_grad and RECORDING.get().enabled:
+            raise RuntimeError(
+                f"{what} {self._describe()}, a leaf that requires a gradient, would change it behind the graph's back; "
+                "write inside `with no_grad():`, or compute a new tensor (x = x + 1)"
+            )
+
+    # -- NumPy's protocols --------------------------------------------------------------------------
+
+    def __eq__(self, other: Any) -> Any:
+        try:
+            return np.equal(self, other)
+        except TypeError:  # no number: t == None is False
+            return NotImplemented
+
+    def __ne__(self, other: Any) -> Any:
+        try:
+            return np.not_equal(self, other)
+        except TypeError:
+            return NotImplemented
+
+    __hash__ = object.__hash__  # an elementwise == takes it away
+
+    def __pow__(self, other: Any, modulus: Any = None) -> Any:
+        if modulus is not None:
+            raise TypeError("pow() of a Tensor takes no modulus; write t**n % m")
+        return _power(self, other)
+
+    # -- indexing and writing -----------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return ANSWERS["getitem"](self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._refuse_live("assigning into")
+        if isinstance(value, Tensor) and (value._requires_grad or value._recorded()) and RECORDING.get().enabled:
+            raise RuntimeError(
+                f"assigning {value._describe()} into {self._describe()} would cut it from its graph; "
+                "use tg.index_update(t, index, new), or assign .numpy()"
+            )
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.write(self, recording(enabled=False).run(ANSWERS["index_update"], self, key, value))
+            return
+        try:
+            self._data[numbers(key)] = _given(value)
+        except Exception as error:
+            raise explained(error, f"assigning into {self._describe()}, shape {self.shape}: {error}") from None
+        self._written(value, *(key if isinstance(key, tuple) else (key,)))
+
+    def __delitem__(self, key: Any) -> None:
+        raise TypeError("elements cannot be deleted out of a Tensor; write np.delete(t, index, axis)")
+
+    def _reorder(self, function: Any, axis: int, **settings: Any) -> None:
+        """Write np.sort(self), or np.partition, into self, as the methods of arrays do; what is in a graph refuses."""
+        axis = operator.index(axis)  # None would make one row of all
+        if self._recorded() or (self._requires_grad and RECORDING.get().enabled):
+            more = "".join(f", {key}" for key in settings if key == "kth")
+            raise RuntimeError(
+                f".{function.__name__}() writes in place, and {self._describe()} is part of a graph; "
+                f"write y = np.{function.__name__}(t{more})"
+            )
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.write(self, recording(enabled=False).run(function, self, axis=axis, **settings))
+            return
+        self._data[...] = function(self._data, axis=axis, **settings)
+        self._written()
+
+    def _in_place(self, ufunc: Any, other: Any) -> Tensor:
+        """`self ∘= other`: numbers outside any graph are written, as NumPy writes them. Where the result is recorded, it is
+        a new tensor for the name on the left; a leaf that requires a gradient is written under no_grad alone."""
+        recording = RECORDING.get()
+        if self._recorded() or (not isinstance(other, Tensor) and hasattr(other, "__apply_op__")):
+            self._refuse_part(ufunc)
+            return ufunc(self, other)
+        if recording.enabled:
+            self._refuse_live(f"in-place {ufunc.__name__} on")
+            recorded = isinstance(other, Tensor) and (other._requires_grad or other._recorded())
+            if recorded or (recording.everything and recording.tape is None):
+                self._refuse_part(ufunc)
+                return ufunc(self, other)
+        if recording.tape is not None:
+            recording.tape.write(self, ufunc(self, other))
+            return self
+        try:
+            ufunc(self._data, _given(other), out=self._data, casting="same_kind")
+        except Exception as error:
+            raise self._explained_write(error, ufunc) from None
+        self._written(other)
+        return self
+
+    def _refuse_part(self, ufunc: Any) -> None:
+        """Raise where `self ∘= other` makes a new tensor, but is to write a part of another tensor, which shows the same memory."""
+        whole: Any = self
+        while whole.op is not None and whole.op.view and whole._cell is whole.inputs[0]._cell is not None:
+            whole = whole.inputs[0]
+        if (
+            self.op is None and self._cell is not None and sys.getrefcount(self._cell) > 2
+        ):  # its own, the count's, others'
+            whole = self._data if self._data.base is None else self._data.base
+        if getattr(whole, "size", 0) > self.size:  # a node of several results has none
+            raise RuntimeError(
+                f"in-place {ufunc.__name__} on {self._describe()}, of shape {self.shape}, a part of another tensor, is recorded, "
+                "and so makes a new tensor, which would leave the other as it is; to change the other, write "
+                "x = tg.index_update(x, index, x[index] + …), and to have a new tensor, t = t + …"
+            )
+
+    def _explained_write(self, error: Exception, ufunc: Any) -> Exception:
+        """The error of writing in place, with the tensor it is about and what to write instead."""
+        name = self.name or "t"
+        cure = f"write {name} = {name} + … for a new tensor"
+        if not self._data.flags.writeable:
+            cure = (
+                "its array is read-only, as pandas and np.broadcast_to give it: "
+                + cure
+                + ", or make it of array.copy()"
+            )
+        elif isinstance(error, TypeError):
+            cure += f", or make it of another type: {name}.astype(float)"
+        message = f"in-place {ufunc.__name__} on {self._describe()}, {self.dtype} of shape {self.shape}: {str(error).rstrip()}; {cure}"
+        if isinstance(error, TypeError):  # NumPy's own kinds of it take other arguments
+            return TypeError(message)
+        return explained(error, message)
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._in_place(np.add, other)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._in_place(np.subtract, other)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._in_place(np.multiply, other)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._in_place(np.true_divide, other)
+
+    def __ifloordiv__(self, other: Any) -> Tensor:
+        return self._in_place(np.floor_divide, other)
+
+    def __imod__(self, other: Any) -> Tensor:
+        return self._in_place(np.remainder, other)
+
+    def __ipow__(self, other: Any) -> Tensor:  # type: ignore[misc]  # in place there is never a modulus
+        return self._in_place(np.power, other)
+
+    def __imatmul__(self, other: Any) -> Tensor:
+        return self._in_place(np.matmul, other)
+
+    def __iand__(self, other: Any) -> Tensor:
+        return self._in_place(np.bitwise_and, other)
+
+    def __ior__(self, other: Any) -> Tensor:
+        return self._in_place(np.bitwise_or, other)
+
+    def __ixor__(self, other: Any) -> Tensor:
+        return self._in_place(np.bitwise_xor, other)
+
+    def __ilshift__(self, other: Any) -> Tensor:
+        return self._in_place(np.left_shift, other)
+
+    def __irshift__(self, other: Any) -> Tensor:
+        return self._in_place(np.right_shift, other)
+
+
+def _given(value: Any) -> Any:
+    """The numbers to be written. NumPy's scalars are as weak as Python's; a list of tensors that are part of a graph raises."""
+    if isinstance(value, numpy.generic):
+        return value.item()
+    return np.asarray(value) if isinstance(value, list | tuple) and RECORDING.get().enabled else numbers(value)
+
+
+def uneven(error: ValueError) -> Exception:
+    """NumPy's error for lists that make no array, with what to do where their lengths differ."""
+    if "inhomogeneous" not in str(error):
+        return error
+    return ValueError(
+        f"{str(error).rstrip('.')}; the rows of an array have one length: fill the short ones up, or keep a list of tensors"
+    )
+
+
+def _refuse_second(given: Any) -> None:
+    """Raise TypeError if what stands where `requires_grad` does is no bool."""
+    if isinstance(given, numpy.bool):
+        return
+    if isinstance(given, str | type | numpy.dtype):
+        cure = f"for a type, write dtype={getattr(given, '__name__', given)}"
+    elif given is None or (isinstance(given, int) and given in (0, 1)):
+        cure = f"write requires_grad={bool(given)}, or for several numbers one list, Tensor([2.0, 3.0])"
+    else:
+        cure = "numbers go into one list, Tensor([2.0, 3.0]); for a shape, write tg.zeros((2, 3))"
+    raise TypeError(
+        f"Tensor(data, requires_grad) takes True or False in the second place, but got {type(given).__name__} {given!r:.40}; {cure}"
+    )
+
+
+def new_leaf(array: Any) -> Tensor:
+    """A tensor that nothing requires anything of, without the checks of `Tensor()`."""
+    leaf = Tensor.__new__(Tensor)
+    leaf._data = array
+    leaf._grad = leaf._cell = leaf._extra = leaf.op = leaf.name = leaf.scope = None
+    leaf._requires_grad = False
+    leaf._made = 0
+    leaf.inputs = ()
+    leaf.settings = NO_SETTINGS
+    return leaf
+
+
+def writable(array: Any) -> Any:
+    """An array that was unpickled; a copy of one that is read-only, as joblib hands large ones to its processes."""
+    return array if array.flags.writeable else np.array(array)
+
+
+def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, name: str | None, grad: Tensor | None) -> Tensor:
+    """A leaf out of what `__reduce__` took apart."""
+    leaf = kind.__new__(kind)
+    Tensor.__init__(leaf, writable(data), requires_grad, name=name)
+    leaf._grad = grad
+    return leaf
+
+
+tell_elsewhere(Tensor)
