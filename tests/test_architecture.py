@@ -30,7 +30,17 @@ LEVELS = [
     {"tinygrad_edu"},  # the public names
     {"tinygrad_edu.data", "tinygrad_edu.nn", "tinygrad_edu.optim", "tinygrad_edu.program", "tinygrad_edu.testing"},
     {"tinygrad_edu.reading"},
-    {"tinygrad_edu.models", "tinygrad_edu.train", "viz"},
+    {"tinygrad_edu.models", "tinygrad_edu.train"},
+    {"viz.options", "viz.languages"},
+    {"viz.record"},
+    {"viz.layout"},
+    {"viz.wording"},
+    {"viz.formats"},
+    {"viz.drawing"},
+    {"viz.memory"},
+    {"viz.figure", "viz.command"},
+    {"viz"},
+    {"viz.__main__"},
     {"examples"},
     {"tests"},
 ]
@@ -41,7 +51,7 @@ def room(module: str) -> str:
     """The room that a module of the project is in."""
     parts = module.split(".")
     deep = 3 if parts[:2] == ["tinygrad_edu", "engine"] else 2
-    return ".".join(parts[:deep]) if parts[0] == "tinygrad_edu" else parts[0]
+    return ".".join(parts[:deep]) if parts[0] in ("tinygrad_edu", "viz") else parts[0]
 
 
 def level(module: str) -> int:
@@ -67,7 +77,7 @@ def imports(path: Path, *, inside_functions: bool) -> list[str]:
             elif isinstance(child, ast.ImportFrom):
                 assert child.level == 0, f"{path}: imports are absolute"
                 module = child.module or ""
-                whole = module in ("tinygrad_edu", "tinygrad_edu.engine")
+                whole = module in ("tinygrad_edu", "tinygrad_edu.engine")  # names of pages stand in it
                 found.extend(f"{module}.{alias.name}" if whole else module for alias in child.names)
             elif inside_functions or not (
                 isinstance(child, ast.FunctionDef)
@@ -116,13 +126,13 @@ def test_the_engine_needs_numpy_alone():
 def test_the_check_sees_an_import_that_runs_upwards(tmp_path):
     below = tmp_path / "op.py"
     below.write_text(
-        "import os\nfrom tinygrad_edu import nn\nif True:\n    import viz.dot\ndef f():\n    import torch\n"
+        "import os\nfrom tinygrad_edu import nn\nif True:\n    import viz.formats.dot\ndef f():\n    import torch\n"
     )
-    assert imports(below, inside_functions=False) == ["os", "tinygrad_edu.nn", "viz.dot"]
+    assert imports(below, inside_functions=False) == ["os", "tinygrad_edu.nn", "viz.formats.dot"]
     assert imports(below, inside_functions=True)[-1] == "torch"
     assert level("tinygrad_edu.nn.module") > level("tinygrad_edu.op") > level("tinygrad_edu.engine.op")
     assert level("tinygrad_edu.engine.op") > level("tinygrad_edu.engine.tensor") > level("tinygrad_edu.engine.graph")
-    assert level("viz.dot") > level("tinygrad_edu.nn")
+    assert level("viz.formats.dot") > level("tinygrad_edu.nn")
     assert is_public_name("tinygrad_edu.Tensor")
     assert not is_public_name("tinygrad_edu.nn")
 

@@ -22,9 +22,9 @@ from examples.figures import affine, batch_normalization, figures, network, plac
 from examples.figures.__main__ import index, main
 from tinygrad_edu import nn
 from viz import draw
-from viz.clearance import beheaded, crossed, loose, merged, overlapping, struck
-from viz.expression import Expression
-from viz.numbers import number_text
+from viz.command import Expression
+from viz.layout.clearance import beheaded, crossed, loose, merged, overlapping, struck
+from viz.wording.numbers import number_text
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden" / "figures.json"
@@ -467,8 +467,8 @@ def test_a_wrong_number_is_noticed():
 PRINT = """
 import sys
 from examples.figures import figures
-from viz.dot import placement
-from viz.geometry import columns
+from viz.formats.dot import placement
+from viz.layout.geometry import columns
 for figure in figures():
     sys.stdout.buffer.write(figure.drawing.json().encode())
     if figure.number != "R-1":

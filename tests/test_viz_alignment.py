@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tests.test_viz_drawing import tangled
 from viz import draw
-from viz.alignment import APART, balanced, compact
-from viz.clearance import overlapping
-from viz.geometry import columns, waypoints
+from viz.layout.alignment import APART, balanced, compact
+from viz.layout.clearance import overlapping
+from viz.layout.geometry import columns, waypoints
 
 
 def leaf(x, name=None):

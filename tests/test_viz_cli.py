@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viz.__main__ import main, recorded
-from viz.expression import Expression, ExpressionError
+from viz.command import Expression, ExpressionError
 
 
 def test_the_chapter_from_the_command_line(tmp_path, capsys):

@@ -23,9 +23,10 @@ import tinygrad_edu as tg
 import viz.drawing
 from tinygrad_edu import nn
 from tinygrad_edu.engine.recording import tracing
-from viz import draw, draw_backward, render, trace
-from viz.clearance import beheaded, crossed, faults, haloed, loose, merged, overlapping, struck
-from viz.graph import users
+from viz import draw, draw_backward, trace
+from viz.formats import render
+from viz.layout.clearance import beheaded, crossed, faults, haloed, loose, merged, overlapping, struck
+from viz.record.graph import users
 
 SVG = "{http://www.w3.org/2000/svg}"
 

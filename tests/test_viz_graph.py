@@ -12,8 +12,8 @@ import tinygrad_edu as tg
 from tinygrad_edu import nn
 from tinygrad_edu.engine.recording import tracing
 from viz import Graph, draw, trace
-from viz.check import checked
-from viz.graph import Record
+from viz.record.check import checked
+from viz.record.graph import Record
 
 
 def leaf(x, name=None):

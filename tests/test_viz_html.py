@@ -16,9 +16,9 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import nn
 from viz import Drawing, draw
-from viz.html import MOST_VIEWS, embedded, find_layers, ways_to_close
-from viz.page_words import PAGE_WORDS
-from viz.words import WORDS
+from viz.formats.html import MOST_VIEWS, embedded, find_layers, ways_to_close
+from viz.languages import WORDS
+from viz.wording.page_words import PAGE_WORDS
 
 HOSTILE = [
     '"quoted" \\N \\n',

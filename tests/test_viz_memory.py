@@ -18,9 +18,10 @@ import tinygrad_edu as tg
 import tinygrad_edu.nn.functional as F
 from tinygrad_edu import nn, optim
 from tinygrad_edu.program.plan import elementwise
-from viz import draw, render
-from viz.clearance import overlapping
-from viz.memory import read_plan
+from viz import draw
+from viz.formats import render
+from viz.layout.clearance import overlapping
+from viz.memory.steps import read_plan
 
 ROOT = Path(__file__).parents[1]
 

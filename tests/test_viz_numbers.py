@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from viz import draw
-from viz.numbers import data_text, number_text, rounded_text
+from viz.wording.numbers import data_text, number_text, rounded_text
 
 WRITTEN = {
     0.1 + 0.2: "0.3", 650 * 1.1: "715", 100 * 2 * 1.1: "220", 99999.99999999999: "100,000", 1 - 2**-53: "1",

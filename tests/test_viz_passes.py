@@ -12,8 +12,8 @@ import tinygrad_edu as tg
 from tinygrad_edu import nn
 from viz import draw, trace
 from viz.figure import SLIDE
-from viz.folding import candidates, fold, repeats
-from viz.passes import Span, merge, only_path, size
+from viz.record.folding import candidates, fold, repeats
+from viz.record.passes import Span, merge, only_path, size
 
 
 def leaf(x, name=None):

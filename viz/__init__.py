@@ -6,7 +6,7 @@ draw(price).save("price.svg")
 
 from viz.drawing import Drawing, Picture
 from viz.figure import draw, draw_backward
-from viz.graph import Graph, trace
-from viz.memory_map import MemoryMap
+from viz.memory.memory_map import MemoryMap
+from viz.record.graph import Graph, trace
 
 __all__ = ["Drawing", "Graph", "MemoryMap", "Picture", "draw", "draw_backward", "trace"]

@@ -18,12 +18,12 @@ import numpy as np
 import tinygrad_edu as tg
 from tinygrad_edu.engine.recording import tracing
 from tinygrad_edu.engine.tensor import Tensor
-from viz.dot import THEMES
+from viz.command import CONSTANTS, Expression, ExpressionError
 from viz.drawing import DIRECTIONS, FORMATS, STYLES
-from viz.expression import CONSTANTS, Expression, ExpressionError
 from viz.figure import draw
-from viz.labels import GRAD, SHOW
-from viz.words import WORDS
+from viz.formats.dot import THEMES
+from viz.languages import WORDS
+from viz.wording.labels import GRAD, SHOW
 
 WINDOW = 60  # characters of a long expression that are shown on each side of a mistake
 

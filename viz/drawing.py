@@ -13,25 +13,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from viz import mermaid, styles, text, tikz
-from viz.alignment import straight_heights
-from viz.clearance import faults
-from viz.dot import LARGE, THEMES, drawing, placement, read_heights
-from viz.fonts import has_wide_font
-from viz.geometry import columns, draw_lines, side_by_side
-from viz.graph import Graph
-from viz.groups import grouped
-from viz.labels import FigureLabels
-from viz.metrics import is_wide
+from viz.formats import mermaid, styles, tikz
+from viz.formats.dot import LARGE, THEMES, drawing, placement, read_heights
+from viz.formats.fonts import has_wide_font
+from viz.formats.render import PRINT, SCREEN, graphviz, with_dpi
+from viz.formats.styled_scene import styled_plan, styled_scene
+from viz.formats.svg import animated, tidy
+from viz.languages import words
+from viz.layout.alignment import straight_heights
+from viz.layout.clearance import faults
+from viz.layout.geometry import columns, draw_lines, side_by_side
+from viz.layout.groups import grouped
+from viz.layout.metrics import is_wide
+from viz.layout.plan import SMALL_FONT, Plan, Words, make_plan
+from viz.layout.scene import Line, Scene, Shape, Text
 from viz.options import choose, expect
-from viz.passes import only_path
-from viz.plan import SMALL_FONT, Plan, Words, make_plan
-from viz.render import PRINT, SCREEN, graphviz, with_dpi
-from viz.scene import Line, Scene, Shape, Text
-from viz.slopes import Reading
-from viz.styled_scene import styled_plan, styled_scene
-from viz.svg import animated, tidy
-from viz.words import words
+from viz.record.graph import Graph
+from viz.record.passes import only_path
+from viz.record.slopes import Reading
+from viz.wording import sentences as text
+from viz.wording.labels import FigureLabels
 
 STYLES = ("book", "record", "plain")
 DIRECTIONS = ("both", "forward", "backward", "side-by-side")
@@ -224,9 +225,13 @@ class Drawing(Picture):
         name = words(self.look.lang)["figure"].format(name=text.called(self.graph))
         return tidy(self.render("svg", hidden, background=background).decode(), titles, name, self.text())
 
+    def of(self, graph: Graph, labels: FigureLabels) -> Drawing:
+        """Another figure of the same computation, in the same look: with layers closed, or other labels."""
+        return Drawing(graph, labels, self.look, whole=self.whole, reading=self.reading)
+
     def html(self) -> str:
         """A page of its own, to step through the computation: needs no network."""
-        from viz.html import page
+        from viz.formats.html import page
 
         return page(self)
 

@@ -18,21 +18,21 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.writing import grouped, of_path
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.program.plan import Plan
-from viz import passes
-from viz.check import checked
 from viz.drawing import Drawing, Look, Picture
-from viz.folding import fold
-from viz.geometry import extent
-from viz.graph import Graph, Record, Use, Value, users
-from viz.labels import GRAD, SHOW, FigureLabels, derivative, differentiated, equal_to
-from viz.memory_map import MemoryMap
-from viz.names import variable_names
-from viz.numbers import shape_text
+from viz.languages import words
+from viz.layout.geometry import extent
+from viz.layout.plan import FONT, make_plan
+from viz.memory.memory_map import MemoryMap
 from viz.options import check_options, choose, expect
-from viz.plan import FONT, make_plan
-from viz.slopes import Reading, read
-from viz.symbols import name_values, with_derivatives
-from viz.words import words
+from viz.record import passes
+from viz.record.check import checked
+from viz.record.folding import fold
+from viz.record.graph import Graph, Record, Use, Value, users
+from viz.record.names import variable_names
+from viz.record.slopes import Reading, read
+from viz.record.symbols import name_values, with_derivatives
+from viz.wording.labels import GRAD, SHOW, FigureLabels, derivative, differentiated, equal_to
+from viz.wording.numbers import shape_text
 
 SLIDE = 1920 * FONT / 8, 1080 * FONT / 8  # a figure so large has letters of 8 pixels on a screen of 1920 × 1080
 FEW = 12  # operations, which are all wanted, however much is written on them

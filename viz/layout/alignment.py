@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
-from viz.geometry import PASSING, Heights, box_size, waypoints
-from viz.plan import Plan
+from viz.layout.geometry import PASSING, Heights, box_size, waypoints
+from viz.layout.plan import Plan
 
 APART = 8.6  # between two things in a column, in points
 

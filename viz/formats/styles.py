@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from viz.dot import FONT, HURRY, LARGE, Theme, edge, literal, node, sheet
-from viz.graph import Graph, Use, Value, users
-from viz.labels import FigureLabels, marked
-from viz.metrics import text_width
-from viz.plan import TAGS, Words
+from viz.formats.dot import FONT, HURRY, LARGE, Theme, edge, literal, node, sheet
+from viz.layout.metrics import text_width
+from viz.layout.plan import TAGS, Words
+from viz.record.graph import Graph, Use, Value, users
+from viz.wording.labels import FigureLabels, marked
 
 SMALL = 12.0  # the font size on edges
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from viz.graph import Data, Graph, Operation, Part, Use
+from viz.record.graph import Data, Graph, Operation, Part, Use
 
 MANY = 6  # more inputs than this of one part are not drawn one by one
 

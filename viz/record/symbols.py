@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from tinygrad_edu.formula import LONGEST, Symbol, chain, constant, spell
-from viz.graph import Graph, Record, Tensor
+from viz.record.graph import Graph, Record, Tensor
 
 SHORT = 16  # characters of an expression that stands for a value
 WIDE = 40  # characters of a derivative that is written in full

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from viz.dot import FONT, Theme
-from viz.scene import Scene, Shape, Text
+from viz.formats.dot import FONT, Theme
+from viz.layout.scene import Scene, Shape, Text
 
 PAD = 8.0  # points around a scene
 _INNER = re.compile(r'<g id="([^"]*)"|<!--.*?-->\n?|<title>.*?</title>\n?', re.DOTALL)

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from tinygrad_edu.formula.writing import grouped
-from viz.graph import Graph, Operation, Use, Value
-from viz.numbers import data_text, number_text, rounded_text, shape_text
-from viz.plan import SMALL_FONT, Words
+from viz.layout.plan import SMALL_FONT, Words
+from viz.record.graph import Graph, Operation, Use, Value
+from viz.wording.numbers import data_text, number_text, rounded_text, shape_text
 
 LONGEST = 40  # characters of a label
 FEW = 4  # so many numbers of an array are written out where it has no name

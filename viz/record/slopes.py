@@ -14,8 +14,8 @@ import numpy as np
 
 from tinygrad_edu.engine.recording import recording
 from tinygrad_edu.formula import LONGEST, ONE, Symbol, chain, constant, run_or_name_rule
-from viz.graph import SMALL, Data, Record, Tensor, plain
-from viz.symbols import named
+from viz.record.graph import SMALL, Data, Record, Tensor, plain
+from viz.record.symbols import named
 
 WIDE = 120  # characters of a formula
 

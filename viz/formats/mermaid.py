@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from viz.graph import Graph, Use, Value, users
-from viz.labels import FigureLabels, marked
-from viz.plan import Words
+from viz.layout.plan import Words
+from viz.record.graph import Graph, Use, Value, users
+from viz.wording.labels import FigureLabels, marked
 
 
 def flowchart(graph: Graph, labels: FigureLabels) -> str:

@@ -50,7 +50,7 @@ class Expression:
     300.0
     >>> Expression("2 * x.real")
     Traceback (most recent call last):
-    viz.expression.ExpressionError: column 5: an attribute is not arithmetic
+    viz.command.ExpressionError: column 5: an attribute is not arithmetic
     """
 
     def __init__(self, text: str) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from viz.graph import Graph, Operation, Use, Value, users
-from viz.labels import FigureLabels, marked
-from viz.plan import FONT, Place, Plan, Wire, Words, written
-from viz.scene import Line, Point, Scene, Shape, Text
-from viz.styles import SMALL, apart, cell_width, line, named_once, nodes, origin
+from viz.formats.styles import SMALL, apart, cell_width, line, named_once, nodes, origin
+from viz.layout.plan import FONT, Place, Plan, Wire, Words, written
+from viz.layout.scene import Line, Point, Scene, Shape, Text
+from viz.record.graph import Graph, Operation, Use, Value, users
+from viz.wording.labels import FigureLabels, marked
 
 CURVE = 6  # straight pieces of each piece of a curve
 

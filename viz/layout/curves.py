@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from viz.scene import Point
+from viz.layout.scene import Point
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

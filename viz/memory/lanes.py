@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from viz.labels import ALONE, clean
-from viz.memory import Bar, Lane, Memory
-from viz.metrics import text_width
-from viz.numbers import number_text
-from viz.plan import LINE
-from viz.scene import Scene, Shape, Text
+from viz.layout.metrics import text_width
+from viz.layout.plan import LINE
+from viz.layout.scene import Scene, Shape, Text
+from viz.memory.steps import Bar, Lane, Memory
+from viz.wording.labels import ALONE, clean
+from viz.wording.numbers import number_text
 
 WIDTH, HEIGHT = 960.0, 300.0  # points: of a slide, and of all lanes on it, if they can be read then
 WIDEST = 44.0  # a column, unless its symbol is wider

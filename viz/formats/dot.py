@@ -11,10 +11,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from viz.geometry import COLUMN, PASSING, Heights, box_size, components, waypoints
-from viz.plan import ANSWER, Plan
-from viz.render import INSTALL
-from viz.scene import Line, Scene, Shape, Text
+from viz.formats.render import INSTALL
+from viz.layout.geometry import COLUMN, PASSING, Heights, box_size, components, waypoints
+from viz.layout.plan import ANSWER, Plan
+from viz.layout.scene import Line, Scene, Shape, Text
 
 FONT = "Helvetica"
 BOLD = "Helvetica-Bold"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from viz.scene import Line, Point, Scene, Shape, Text
+from viz.layout.scene import Line, Point, Scene, Shape, Text
 
 Box = tuple[float, float, float, float]
 MOST = 1500  # lines, beyond which nothing is moved any more

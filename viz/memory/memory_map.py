@@ -12,16 +12,16 @@ from html import escape
 import numpy as np
 
 from tinygrad_edu.program.plan import Plan
-from viz.dot import THEMES
 from viz.drawing import Look, Picture
-from viz.folding import longest_repeat
-from viz.lanes import lay_out, microseconds
-from viz.memory import Bar, read_plan
-from viz.numbers import shape_text
+from viz.formats.dot import THEMES
+from viz.formats.svg import chart
+from viz.languages import words
+from viz.layout.scene import Scene
+from viz.memory.lanes import lay_out, microseconds
+from viz.memory.steps import Bar, read_plan
 from viz.options import choose
-from viz.scene import Scene
-from viz.svg import chart
-from viz.words import words
+from viz.record.folding import longest_repeat
+from viz.wording.numbers import shape_text
 
 MANY = 300  # lines, beyond which some of those that repeat are left out
 WORTH = 6  # lines, fewer of which are not worth a gap

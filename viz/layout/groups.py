@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from viz.graph import Graph, Part
-from viz.plan import SMALL_FONT, Group, Place, Plan, Wire, Words, written
-from viz.scene import Scene, Shape
+from viz.layout.plan import SMALL_FONT, Group, Place, Plan, Wire, Words, written
+from viz.layout.scene import Scene, Shape
+from viz.record.graph import Graph, Part
 
 MOST = 150  # operations, beyond which no boxes are drawn
 

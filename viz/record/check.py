@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_edu.engine.graph import topological, walk
 from tinygrad_edu.engine.origins import refuse_gone
 from tinygrad_edu.engine.recording import recording
-from viz.graph import Graph, Record, Tensor, seeds
+from viz.record.graph import Graph, Record, Tensor, seeds
 
 STEP = 1e-5
 TOLERANCE = 1e-3

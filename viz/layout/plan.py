@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from viz.graph import Graph, Operation, Use, Value, users
-from viz.metrics import text_width
-from viz.scene import Text
+from viz.layout.metrics import text_width
+from viz.layout.scene import Text
+from viz.record.graph import Graph, Operation, Use, Value, users
 
 FONT = 14.0
 SMALL_FONT = 11.0

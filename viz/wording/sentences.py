@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from viz.graph import Graph, Operation, Use, Value
-from viz.labels import clean, derivative, differentiated, value_text
-from viz.numbers import data_text, shape_text
-from viz.words import words
+from viz.languages import words
+from viz.record.graph import Graph, Operation, Use, Value
+from viz.wording.labels import clean, derivative, differentiated, value_text
+from viz.wording.numbers import data_text, shape_text
 
 LIMIT = 400  # so many sentences
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from viz.graph import Graph
-from viz.passes import Span, collapse, depth, merge
-from viz.words import words
+from viz.languages import words
+from viz.record.graph import Graph
+from viz.record.passes import Span, collapse, depth, merge
 
 ENDS = 20  # operations that are drawn one by one at either end of a folded middle, at most
 FEW = 200  # uses; where more is left, much passes between the folded parts, which are better folded as one

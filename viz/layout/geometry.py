@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from itertools import chain, combinations, permutations
 from types import MappingProxyType
 
-from viz.clearance import beheaded, cleared, crossed, crossings, haloed, merged, overlap, struck
-from viz.curves import at_x, cloud, offset, on_ellipse, spread, straightened
-from viz.groups import framed
-from viz.plan import KEY_GAP, SMALL_FONT, Place, Plan, Wire, Words, key_width, trunk_id, written
-from viz.scene import Line, Point, Scene, Shape, Text
+from viz.layout.clearance import beheaded, cleared, crossed, crossings, haloed, merged, overlap, struck
+from viz.layout.curves import at_x, cloud, offset, on_ellipse, spread, straightened
+from viz.layout.groups import framed
+from viz.layout.plan import KEY_GAP, SMALL_FONT, Place, Plan, Wire, Words, key_width, trunk_id, written
+from viz.layout.scene import Line, Point, Scene, Shape, Text
 
 GAP = 10.0  # between a wire's two arrows
 BESIDE = 2.0  # between an arrow and its text

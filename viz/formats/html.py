@@ -18,20 +18,23 @@ from html import escape
 from importlib.resources import files
 from itertools import product
 from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.formula.writing import grouped
-from viz import passes, text
-from viz.dot import THEMES, Theme
-from viz.drawing import Drawing
-from viz.graph import Data, Graph, Operation, Part, Use, Value
-from viz.labels import asked, clean, derivative
-from viz.numbers import data_text, number_text, rounded_text, shape_text
-from viz.page_words import PAGE_WORDS
-from viz.plan import Plan, trunk_id
-from viz.scene import Line, Scene, Shape, Text
-from viz.text import Teller
-from viz.words import words
+from viz.formats.dot import THEMES, Theme
+from viz.languages import words
+from viz.layout.plan import Plan, trunk_id
+from viz.layout.scene import Line, Scene, Shape, Text
+from viz.record import passes
+from viz.record.graph import Data, Graph, Operation, Part, Use, Value
+from viz.wording import sentences as text
+from viz.wording.labels import asked, clean, derivative
+from viz.wording.numbers import data_text, number_text, rounded_text, shape_text
+from viz.wording.page_words import PAGE_WORDS
+from viz.wording.sentences import Teller
+
+if TYPE_CHECKING:
+    from viz.drawing import Drawing
 
 MOST_VIEWS = 12  # layouts in one page
 MOST = 800  # operations and values of all layouts together
@@ -345,7 +348,7 @@ def make_views(drawing: Drawing) -> list[View]:
     What was folded to be read can be opened, too, if it is not too much for a page.
     """
     labels = replace(drawing.labels, grad="number") if drawing.labels.grad == "blank" else drawing.labels
-    first = Drawing(drawing.graph, labels, drawing.look, whole=drawing.whole, reading=drawing.reading)
+    first = drawing.of(drawing.graph, labels)
     given = frozenset(op.id.partition("-")[0] for op in drawing.graph.ops if op.shape == "box")
     if any(op.shape == "cloud" for op in drawing.whole.ops):  # it does not matter what these compute
         return [View(first, given, {})]
@@ -360,7 +363,7 @@ def make_views(drawing: Drawing) -> list[View]:
         size = passes.size(graph)
         if size <= room:
             room -= size
-            view = Drawing(graph, labels, drawing.look, whole=drawing.whole, reading=drawing.reading)
+            view = drawing.of(graph, labels)
             views.append(View(view, closed, layers))
     return views
 

@@ -1,0 +1,1 @@
+"""How a figure is written down: DOT, SVG, TikZ, Mermaid, the page."""
