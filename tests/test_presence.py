@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor, autograd
+from tinygrad_edu.engine import graph
 from tinygrad_edu.engine.graph import topological, walk
 from tinygrad_edu.engine.op import OPS, op
 from tinygrad_edu.nn import functional as F
@@ -348,7 +349,7 @@ def test_a_selection_costs_a_walk_no_memory(retain_graph):
 
 
 def test_a_record_that_is_freed_lets_go_of_its_arrays_as_it_is_read():
-    w, x = leaf(np.eye(50)), leaf(np.ones((50, 50)))
+    w, x = leaf(np.eye(400)), leaf(np.ones((400, 400)))  # a record that is worth freeing on the way
     h = tg.relu(np.sqrt(x) @ w)
     first, alive = weakref.ref(h.inputs[0]), []
     x.register_hook(lambda g: alive.append(first() is not None))
@@ -375,7 +376,9 @@ def test_a_walk_that_frees_gives_the_numbers_of_one_that_does_not(names, seed):
             y = steps[name](y)
             if i == hooked:
                 y.register_hook(lambda g, seen=seen: seen.append(numbers(g).copy()))
-        y.sum().backward(retain_graph=retain_graph)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(graph, "_WORTH_FREEING", 0)
+            y.sum().backward(retain_graph=retain_graph)
         found.append((x.grad, *seen))
         assert len(seen) == (hooked < len(names))
     for a, b in zip(*found, strict=True):

@@ -284,9 +284,14 @@ def _arrays(totals: Mapping[Node, Any]) -> list[Array]:
 
 
 def _without_nan(order: Sequence[Node]) -> int:
-    """How many nodes at the beginning of `order` turn no cotangent 0 into NaN, so that nothing before them need be kept."""
+    """How many nodes at the beginning of `order` turn no cotangent 0 into NaN, so that nothing before them need be kept.
+
+    To know it takes a look at all numbers, which a small record is not worth: none is then the answer.
+    """
     if not any(node.op is not None and node.op.drops for node in order):
         return len(order)
+    if sum([part.nbytes for node in order for part in _parts(node._data)]) < _WORTH_FREEING:
+        return 0
     return next((i for i, node in enumerate(order) if _may_make_nan(node)), len(order))
 
 
@@ -312,6 +317,15 @@ def _may_make_nan(node: Node) -> bool:
         elif kind not in _NEVER_NAN:
             return True
     return False
+
+
+_WORTH_FREEING = 1 << 22
+"""The bytes of a record from which on what is freed while it is read, and not at its end, is worth a look at its numbers."""
+
+
+def _parts(data: Any) -> tuple[Array, ...]:
+    """The arrays of a node: several for an op with several results."""
+    return data if isinstance(data, tuple) else (data,)
 
 
 _NEVER_NAN = ("linear", "moves", "selects", "rectifies")
