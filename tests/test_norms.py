@@ -249,24 +249,6 @@ def test_second_derivatives_of_powers_at_zero(b):
         assert np.isfinite(hessian).all()
 
 
-@pytest.mark.parametrize("ord", [0.5, 0.3, -1, -2, 1.5, 3, -0.5, 2, 1])
-@pytest.mark.parametrize("at", [[0.0, 4.0], [0.0, 0.0], [0.0, -4.0, 1.0], [3.0, -4.0, 1e-3]])
-@pytest.mark.parametrize("keepdims", [False, True])
-def test_gradients_of_norms_beside_zeros(ord, at, keepdims):
-    """As PyTorch's: 0 where an element is 0, and the others' own."""
-    torch = pytest.importorskip("torch")
-    theirs = torch.tensor([at, at[::-1]], dtype=torch.float64, requires_grad=True)
-    weights = np.array([[1.5], [-0.5]]) if keepdims else np.array([1.5, -0.5])
-    y = torch.linalg.vector_norm(theirs, ord, dim=1, keepdim=keepdims)
-    (expected,) = torch.autograd.grad(y, theirs, torch.tensor(weights))
-    x = leaf([at, at[::-1]])
-    for y in (
-        np.linalg.norm(x, ord, axis=1, keepdims=keepdims),
-        np.linalg.vector_norm(x, axis=1, keepdims=keepdims, ord=ord),
-    ):
-        np.testing.assert_allclose(tg.grad(y, x, weights).numpy(), expected.numpy(), rtol=1e-12, atol=1e-300)
-
-
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_gradients_of_norms_do_not_overflow(scale):
     for ord in (1.5, 0.5):
