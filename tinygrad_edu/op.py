@@ -1,32 +1,34 @@
 """What an op of one's own is declared with: `op`, `ufunc`, `composite`, and examples. The page is `engine/op.py`."""
 
-from tinygrad_edu.engine.op import (
-    COMPOSITES,
-    NUMBERS,
-    OPS,
+from tinygrad_edu.engine.example import (
     At,
     Domain,
     Drawn,
     Example,
     Fixed,
+    at,
+    away_from,
+    example,
+    interval,
+    nonzero,
+    positive,
+    real,
+    spread,
+    unit,
+)
+from tinygrad_edu.engine.op import (
+    COMPOSITES,
+    NUMBERS,
+    OPS,
     Op,
     Presence,
     Rule,
     alias,
-    at,
-    away_from,
     composite,
     declare,
-    example,
-    interval,
     item,
-    nonzero,
     op,
-    positive,
-    real,
-    spread,
     ufunc,
-    unit,
 )
 
 __all__ = [

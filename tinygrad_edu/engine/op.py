@@ -46,18 +46,8 @@ from tinygrad_edu.engine.calls import OUR_NAMES, Call
 from tinygrad_edu.engine.example import (
     At,
     Domain,
-    Drawn,
     Example,
-    Fixed,
-    at,
-    away_from,
-    example,
-    interval,
-    nonzero,
-    positive,
     real,
-    spread,
-    unit,
 )
 from tinygrad_edu.engine.graph import Results, tick
 from tinygrad_edu.engine.origins import Origin, node_of
@@ -67,35 +57,6 @@ from tinygrad_edu.engine.refusals import explained, has_nan, here, refuse_masked
 from tinygrad_edu.engine.source import declared, place
 from tinygrad_edu.engine.tables import is_table, table
 from tinygrad_edu.engine.tensor import Extra, Tensor, new_leaf
-
-__all__ = [
-    "COMPOSITES",
-    "NUMBERS",
-    "OPS",
-    "At",
-    "Domain",
-    "Drawn",
-    "Example",
-    "Fixed",
-    "Op",
-    "Presence",
-    "Rule",
-    "alias",
-    "at",
-    "away_from",
-    "composite",
-    "declare",
-    "example",
-    "interval",
-    "item",
-    "nonzero",
-    "op",
-    "positive",
-    "real",
-    "spread",
-    "ufunc",
-    "unit",
-]
 
 Rule = Callable[..., Any]
 Presence = Literal["selects", "rectifies", "moves", "linear", "elementwise", "product", "ends"] | Callable[..., Any]

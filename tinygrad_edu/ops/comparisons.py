@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.engine.example import Fixed, at, example, nonzero
-from tinygrad_edu.engine.op import Domain, Op, composite, declare, op, ufunc
+from tinygrad_edu.engine.example import Domain, Fixed, at, example, nonzero
+from tinygrad_edu.engine.op import Op, composite, declare, op, ufunc
 from tinygrad_edu.ops.agreed import quotient
 from tinygrad_edu.ops.elementwise import BITS, PAIRS, SHAPES, binary, gate, unary, zero
 

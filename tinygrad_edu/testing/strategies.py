@@ -20,8 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.example import real
-from tinygrad_edu.engine.op import Domain
+from tinygrad_edu.engine.example import Domain, real
 from tinygrad_edu.engine.protocols import ANSWERS
 from tinygrad_edu.engine.tensor import Tensor
 
