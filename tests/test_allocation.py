@@ -120,12 +120,12 @@ def calls(op, size=12_800):
             arrays = [*parts(node), *drawn(example.draw(np.random.default_rng(0), op.domains)[0])]
             large = node_of(op, grown(example, arrays, size), dtype)  # none where lengths do not fit one another
             node = node if large is None else large
-            yield [x._data for x in node.inputs], node.settings, parts(node), isinstance(node._data, tuple)
+            yield [x.ndarray for x in node.inputs], node.settings, parts(node), isinstance(node.ndarray, tuple)
 
 
 def parts(node):
     """The arrays of its results."""
-    return list(node._data) if isinstance(node._data, tuple) else [node._data]
+    return list(node.ndarray) if isinstance(node.ndarray, tuple) else [node.ndarray]
 
 
 def places(op, arrays, results, several, spread=False):

@@ -226,7 +226,7 @@ def _parts(y):
     from tinygrad_edu.engine.graph import topological
 
     for node in topological([y], through_constants=True):
-        yield from node._data if isinstance(node._data, tuple) else [node._data]
+        yield from node.ndarray if isinstance(node.ndarray, tuple) else [node.ndarray]
 
 
 def test_integer_inputs_are_numbers_to_compute_with():

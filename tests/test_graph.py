@@ -1189,7 +1189,7 @@ def test_every_result_that_shares_memory_shares_its_writes(recorded):
                 for x in inputs:
                     if np.may_share_memory(r.numpy(), x.numpy()):
                         shared += 1
-                        assert r.detach()._shared_cell() is x._shared_cell(), (function.name, ex)
+                        assert r.detach().shared_cell() is x.shared_cell(), (function.name, ex)
     assert shared > 20
 
 

@@ -115,7 +115,7 @@ def _differ(got, expected, tolerance):
     if len(got) != len(expected):
         return f"{len(got)} results for {len(expected)}"
     for a, b in zip(got, expected, strict=True):
-        a, b = np.asarray(getattr(a, "_data", a)), np.asarray(b)
+        a, b = np.asarray(getattr(a, "ndarray", a)), np.asarray(b)
         if (a.dtype, a.shape) != (b.dtype, b.shape):
             return f"{a.dtype} {a.shape} for {b.dtype} {b.shape}"
         exact = b.dtype.kind not in "fc"
@@ -165,7 +165,7 @@ def test_whole_numbers_as_the_same_floating_ones(name):
                 got, ours = _outcome(call, op, given)
                 assert (ours is None) == (theirs is None), f"{name} of {dtype}: {ours or theirs!r}"
                 if ours is None:
-                    got = [np.asarray(getattr(a, "_data", a)) for a in got]
+                    got = [np.asarray(getattr(a, "ndarray", a)) for a in got]
                     got = [a.astype(float) if a.dtype.kind in "iub" else a for a in got]
                     expected = [np.asarray(a) for a in expected]
                     expected = [a.astype(float) if a.dtype.kind in "iub" else a for a in expected]

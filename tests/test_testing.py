@@ -277,7 +277,7 @@ def test_a_stale_mask():
     """A mask kept from the first run: right there, wrong when the record runs again."""
 
     def rule(g, y, x):
-        return g * (np.asarray(getattr(x, "_data", x)) > 0)
+        return g * (np.asarray(getattr(x, "ndarray", x)) > 0)
 
     wrong = make(lambda x: np.maximum(x, 0), rule, domain=away_from(0.0), examples=[example((40,))])
     gradgradcheck(wrong, np.array([1.0, -1.0]))
@@ -484,7 +484,7 @@ def test_a_shape_that_is_not_numpys():
 
 def test_a_gradient_that_some_layouts_lack():
     def rule(g, y, x):
-        return g * (y if getattr(x, "_data", x).flags.c_contiguous else 2 * y)
+        return g * (y if getattr(x, "ndarray", x).flags.c_contiguous else 2 * y)
 
     caught(make(lambda x: np.exp(x), rule), "arrays it gives .* on contiguous ones it gives")
 

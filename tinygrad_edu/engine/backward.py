@@ -32,24 +32,27 @@ def _backward(output: Node, gradient: Any, retain_graph: bool, create_graph: boo
     if tape is not None:
         tape.read(order, free=not retain_graph)
         retain_graph = True
-    held = {id(getattr(g, "_data", g))}
+    held = {id(getattr(g, "ndarray", g))}
     if create_graph:
         graph = recording(enabled=keeps_graph, holds=keeps_graph)
         written = graph.run(_recorded_totals, order, totals, held, not retain_graph)
     else:
         walk(order, totals, free=not retain_graph)
         # all sums before any write, so that an exception leaves every .grad as it was
-        written = [(x, x._plain(_own(g, held) if x._grad is None else x._grad._data + g)) for x, g in totals.items()]
+        written = [
+            (x, x.constant(_own(g, held) if x.held_grad is None else x.held_grad.ndarray + g))
+            for x, g in totals.items()
+        ]
     for x, total in written:
         if tape is not None:
             tape.slope(x)
-        x._grad = total if tape is None or keeps_graph else total._alias()
+        x.held_grad = total if tape is None or keeps_graph else total.alias()
 
 
 def _recorded_totals(order: list[Node], totals: dict[Node, Any], held: set[int], free: bool) -> list[tuple[Node, Node]]:
     """Each leaf, and what its gradient is to be: the walk and the sums, recorded."""
     walk(order, totals, create_graph=True, free=free)
-    return [(x, _tensor(x, g, held) if x._grad is None else x._grad + g) for x, g in totals.items()]
+    return [(x, _tensor(x, g, held) if x.held_grad is None else x.held_grad + g) for x, g in totals.items()]
 
 
 def _own(g: Any, held: set[int]) -> Any:
@@ -62,58 +65,58 @@ def _own(g: Any, held: set[int]) -> Any:
 
 def _tensor(x: Node, g: Any, held: set[int]) -> Node:
     """The gradient of a recorded walk. A recorded tensor cannot be written, so it may share memory; a leaf may not."""
-    if hasattr(g, "_data") and g.op is not None:
+    if hasattr(g, "ndarray") and g.op is not None:
         # in a replay, what a view shows may be written by then
         return np.copy(g) if g.op.view and RECORDING.get().tape is not None else g
-    if hasattr(g, "_data") and g._requires_grad:
+    if hasattr(g, "ndarray") and g.needs_grad:
         return np.copy(g)
-    return x._plain(_own(getattr(g, "_data", g), held))
+    return x.constant(_own(getattr(g, "ndarray", g), held))
 
 
 def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any:
     """Where a walk starts: the gradient passed for `output`, or 1 for a single number."""
-    if not output._requires_grad:
+    if not output.needs_grad:
         raise RuntimeError(_nothing_to_differentiate(output, what))
-    data = output._data
+    data = output.ndarray
     if gradient is None:
         if data.size != 1:
             raise RuntimeError(_not_one_number(output, what))
         g = data.copy()
         g.fill(1)
     else:
-        is_tensor = hasattr(gradient, "_data")
+        is_tensor = hasattr(gradient, "ndarray")
         refuse_masked(gradient)
-        g = gradient if is_tensor and create_graph else gradient._data if is_tensor else np.asarray(gradient)
+        g = gradient if is_tensor and create_graph else gradient.ndarray if is_tensor else np.asarray(gradient)
         if g.dtype.kind not in "biuf":
             raise TypeError(
-                f"the gradient passed to {what} holds {g.dtype}, but {output._describe()} holds {data.dtype}; pass real numbers"
+                f"the gradient passed to {what} holds {g.dtype}, but {output.describe()} holds {data.dtype}; pass real numbers"
             )
         if g.shape != data.shape:
             raise ValueError(
-                f"the gradient passed to {what} has shape {g.shape}, but {output._describe()} has shape {data.shape}"
+                f"the gradient passed to {what} has shape {g.shape}, but {output.describe()} has shape {data.shape}"
             )
         if g.dtype != data.dtype:
             g = np.astype(g, data.dtype)
-    if not create_graph or hasattr(g, "_data"):
+    if not create_graph or hasattr(g, "ndarray"):
         return g
     tape = RECORDING.get().tape
-    return tape.number(output._plain(g)) if tape is not None and gradient is None else output._plain(g)
+    return tape.number(output.constant(g)) if tape is not None and gradient is None else output.constant(g)
 
 
 def _listed(tensors: Any) -> list[Node]:
-    single = hasattr(tensors, "_data") or isinstance(tensors, np.ndarray) or not np.iterable(tensors)
+    single = hasattr(tensors, "ndarray") or isinstance(tensors, np.ndarray) or not np.iterable(tensors)
     return [tensors] if single else list(tensors)
 
 
 def _not_one_number(output: Node, what: str) -> str:
     return (
-        f"{what} starts from a single number, but {output._describe()} has shape {output.shape}; "
+        f"{what} starts from a single number, but {output.describe()} has shape {output.shape}; "
         "write .mean() or .sum() first, or pass a gradient of that shape"
     )
 
 
 def _nothing_to_differentiate(output: Node, what: str) -> str:
-    made_by = output.op if output._extra is None or output._extra.origin is None else output._extra.origin.op
+    made_by = output.op if output.attached is None or output.attached.origin is None else output.attached.origin.op
     if made_by is None:
         cure = (
             "it is a plain tensor: make the leaves with requires_grad=True, and compute it outside no_grad(); "
@@ -128,7 +131,7 @@ def _nothing_to_differentiate(output: Node, what: str) -> str:
         cure = f"{made_by.name} has no derivative"
     else:
         cure = "nothing that it was computed from has a derivative by such a tensor"
-    return f"{what} got {output._describe()}, which does not depend on a tensor that requires a gradient: {cure}"
+    return f"{what} got {output.describe()}, which does not depend on a tensor that requires a gradient: {cure}"
 
 
 def grad(
@@ -153,12 +156,12 @@ def grad(
     >>> dy.item(), tg.grad(dy, x).item()
     (12.0, 12.0)
     """
-    single = hasattr(inputs, "_data")
+    single = hasattr(inputs, "ndarray")
     ys, xs = _listed(outputs), _listed(inputs)
     gs: list[Any]
     if grad_outputs is None:
         gs = [None] * len(ys)
-    elif hasattr(outputs, "_data"):
+    elif hasattr(outputs, "ndarray"):
         wrapped = isinstance(grad_outputs, list | tuple) and len(grad_outputs) == 1
         gs = list(grad_outputs) if wrapped and np.shape(grad_outputs[0]) == ys[0].shape else [grad_outputs]
     else:
@@ -166,25 +169,25 @@ def grad(
     if len(gs) != len(ys):
         raise ValueError(f"grad() got {len(ys)} outputs and {len(gs)} grad_outputs; give one for each output")
     for y in ys:
-        if not hasattr(y, "_data"):
+        if not hasattr(y, "ndarray"):
             cure = "compute it from tensors"
             if callable(y):
                 cure = "write grad(f(x), x), or value_and_grad(f)(x) for its value too"
             raise TypeError(f"grad() differentiates tensors, but got {type(y).__name__}; {cure}")
     for x in xs:
-        if not hasattr(x, "_data"):
+        if not hasattr(x, "ndarray"):
             raise TypeError(
                 f"grad() differentiates by tensors, but got {type(x).__name__}; wrap it in Tensor(..., requires_grad=True)"
             )
-        if not x._requires_grad:
+        if not x.needs_grad:
             raise RuntimeError(
-                f"grad() was asked for the gradient by {x._describe()}, which does not require one; write requires_grad=True"
+                f"grad() was asked for the gradient by {x.describe()}, which does not require one; write requires_grad=True"
             )
     tape, keeps_graph = RECORDING.get().tape, create_graph
     create_graph |= tape is not None
     totals: dict[Node, Any] = {}
     for y, gradient in zip(ys, gs, strict=True):
-        if allow_unused and not y._requires_grad and y.op is None:
+        if allow_unused and not y.needs_grad and y.op is None:
             continue  # a constant
         g = _cotangent(y, gradient, create_graph, "grad()")
         totals[y] = totals[y] + g if y in totals else g
@@ -194,10 +197,10 @@ def grad(
         if results[i] is None:
             if not allow_unused:
                 raise RuntimeError(
-                    f"grad() found no path from the outputs to {x._describe()}; pass allow_unused=True to get None for it"
+                    f"grad() found no path from the outputs to {x.describe()}; pass allow_unused=True to get None for it"
                 )
         elif tape is not None and not keeps_graph:
-            results[i] = results[i]._alias()
+            results[i] = results[i].alias()
     return results[0] if single else tuple(results)
 
 
@@ -206,7 +209,7 @@ def _read(order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], keeps_
     tape = RECORDING.get().tape
     if tape is not None:
         tape.read(order, free=False)
-    held = {id(getattr(g, "_data", g)) for g in totals.values()}
+    held = {id(getattr(g, "ndarray", g)) for g in totals.values()}
     return copy_context().run(_totals_of, order, totals, xs, held, keeps_graph)
 
 
@@ -225,7 +228,7 @@ def _totals_of(
 
 def _plain(x: Node, g: Any, held: set[int]) -> Node:
     """The gradient of a walk on arrays."""
-    return x._plain(_own(g, held))
+    return x.constant(_own(g, held))
 
 
 def _leading(order: list[Node], xs: Sequence[Node]) -> set[Node]:
@@ -244,7 +247,7 @@ def pull(ys: Sequence[Node], xs: Sequence[Node], gs: Sequence[Any], create_graph
     for y, g in zip(ys, gs, strict=True):
         totals[y] = totals[y] + g if y in totals else g
     order = [node for node in topological(list(totals), leaves=False, ends=stops) if node not in stops]
-    leads = _leading(order, [x for x in xs if x._requires_grad])
+    leads = _leading(order, [x for x in xs if x.needs_grad])
     graph = recording(enabled=create_graph, holds=create_graph)
     graph.run(walk, order, totals, leads=leads, create_graph=create_graph)
-    return [np.zeros_like(x._data) if totals.get(x) is None else totals[x] for x in xs]
+    return [np.zeros_like(x.ndarray) if totals.get(x) is None else totals[x] for x in xs]

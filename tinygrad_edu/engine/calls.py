@@ -305,7 +305,7 @@ def into(out: tuple[Any, ...], result: Any, name: str) -> Any:
     (target,) = out
     if isinstance(target, NumPyProtocols):
         raise TypeError(
-            f"np.{name} got out={target._describe()}; a tensor is not written by a function: write t = np.{name}(...)"
+            f"np.{name} got out={target.describe()}; a tensor is not written by a function: write t = np.{name}(...)"
         )
     if isinstance(result, NumPyProtocols):
         if result.op is not None:
@@ -315,6 +315,6 @@ def into(out: tuple[Any, ...], result: Any, name: str) -> Any:
             raise RuntimeError(
                 f"np.{name} was to be recorded, but out= is an array outside the graph; leave out=, or compute inside no_grad()"
             )
-        result = result._data
+        result = result.ndarray
     np.copyto(target, result, casting="same_kind")
     return target

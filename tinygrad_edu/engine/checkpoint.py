@@ -43,18 +43,18 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
     first = recording(writes=writes).run(f, *args)
     if isinstance(first, np.ndarray | np.generic):
         return first
-    if not hasattr(first, "_data"):
+    if not hasattr(first, "ndarray"):
         raise TypeError(
             f"checkpoint() takes a function that returns one tensor, but this one returned {type(first).__name__}"
         )
     before = Before(begun)
-    if not first._requires_grad or first in before:  # nothing to keep for a backward pass
+    if not first.needs_grad or first in before:  # nothing to keep for a backward pass
         return first
     order = topological([first], leaves=False, ends=before)
-    inputs = before.inputs(order, [x for x in args if hasattr(x, "_data")])
-    made, sketch, written = first._data, _sketch(order, before), writes[since:]
-    used = [weakref.ref(x) for x in inputs if x._requires_grad]
-    inputs = [x for x in inputs if x.op is not None or not x._requires_grad]
+    inputs = before.inputs(order, [x for x in args if hasattr(x, "ndarray")])
+    made, sketch, written = first.ndarray, _sketch(order, before), writes[since:]
+    used = [weakref.ref(x) for x in inputs if x.needs_grad]
+    inputs = [x for x in inputs if x.op is not None or not x.needs_grad]
     del first, order  # and with them the record, and the leaves that `f` makes for itself
     inputs = list(dict.fromkeys([x for x in [there() for there in used] if x is not None] + inputs))
     again = recording(enabled=True, writes=None, differentiating=state.differentiating)
@@ -69,9 +69,9 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
                 put_back()
         before = Before(begun)
         order = topological([y], leaves=False, ends=before)
-        now = [x for x in before.inputs(order, [x for x in args if hasattr(x, "_data")]) if x._requires_grad]
+        now = [x for x in before.inputs(order, [x for x in args if hasattr(x, "ndarray")]) if x.needs_grad]
         same = len(now) == len(used) and all(w() is None or w() is x for w, x in zip(used, now, strict=True))
-        if not same or not quietly(_alike, (made, sketch), (y._data, _sketch(order, before))):
+        if not same or not quietly(_alike, (made, sketch), (y.ndarray, _sketch(order, before))):
             raise RuntimeError(
                 f"checkpoint() ran {_name(f)} again for the backward pass, and it computed something else than the first "
                 "time, or of other tensors: a variable that it reads has changed since, as that of a loop does, or it draws "
@@ -89,12 +89,12 @@ def _name(f: Callable[..., Any]) -> str:
 
 def _kept(target: Node) -> Callable[[], None]:
     """What puts the numbers of a tensor back, with the time at which they were written."""
-    array, numbers, cell = target._data, target._data.copy(), target._shared_cell()
+    array, numbers, cell = target.ndarray, target.ndarray.copy(), target.shared_cell()
     written = cell.written
 
     def put_back() -> None:
         np.copyto(array, numbers)
-        target._data, target._cell, cell.written = array, cell, written
+        target.ndarray, target.cell, cell.written = array, cell, written
 
     return put_back
 
@@ -107,7 +107,7 @@ def _sketch(order: Sequence[Node], before: Before) -> tuple[Any, ...]:
     done = []
     for node in order:
         if node not in before:
-            plain = [x._data for x in node.inputs if not x._requires_grad and not isinstance(x._data, tuple)]
+            plain = [x.ndarray for x in node.inputs if not x.needs_grad and not isinstance(x.ndarray, tuple)]
             some = [a.flat[:: max(1, a.size // 64)] for a in plain]
             done.append((node.op.name, "" if node.op.folds else repr(node.settings), tuple(some)))
     return tuple(done)

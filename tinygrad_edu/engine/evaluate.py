@@ -31,8 +31,8 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
     """
     if RECORDING.get().tape is not None:
         RECORDING.get().tape.refuse("evaluate()")
-    single = hasattr(outputs, "_data")
-    if not single and not (isinstance(outputs, list | tuple) and all(hasattr(y, "_data") for y in outputs)):
+    single = hasattr(outputs, "ndarray")
+    if not single and not (isinstance(outputs, list | tuple) and all(hasattr(y, "ndarray") for y in outputs)):
         raise TypeError(
             f"evaluate() takes a tensor or a list of them, but got {type(outputs).__name__} {outputs!r:.60}"
         )
@@ -41,26 +41,24 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
     ys: list[Node] = [node_of(y) for y in ([outputs] if single else outputs)]
     results: dict[Node, Any] = {}
     for leaf, value in ({} if values is None else values).items():
-        if not hasattr(leaf, "_data"):
+        if not hasattr(leaf, "ndarray"):
             raise TypeError(f"evaluate() takes {{tensor: array}}, but got the key {leaf!r:.60}")
         leaf = node_of(leaf)
         if leaf.op is not None:
             raise ValueError(
-                f"evaluate() takes new values for leaves, but {leaf._describe()} was computed by {leaf._made_by()}"
+                f"evaluate() takes new values for leaves, but {leaf.describe()} was computed by {leaf.made_by()}"
             )
         refuse_masked(value)
-        array = np.asarray(getattr(value, "_data", value))
+        array = np.asarray(getattr(value, "ndarray", value))
         if array.shape != leaf.shape or not np.can_cast(array.dtype, leaf.dtype, "same_kind"):
             raise ValueError(
-                f"evaluate() needs {leaf.dtype} of shape {leaf.shape} for {leaf._describe()}, but got {array.dtype} of shape {array.shape}"
+                f"evaluate() needs {leaf.dtype} of shape {leaf.shape} for {leaf.describe()}, but got {array.dtype} of shape {array.shape}"
             )
         results[leaf] = array.astype(leaf.dtype, copy=False)
     given = set(results)
     strangers = given - forwards(ys, results)
     if strangers:
-        raise ValueError(
-            f"evaluate() was given {next(iter(strangers))._describe()}, which the outputs do not depend on"
-        )
+        raise ValueError(f"evaluate() was given {next(iter(strangers)).describe()}, which the outputs do not depend on")
     # a leaf's own memory, or a view of it, is not handed out
     copies = tuple([r if isinstance(r, tuple) else r.copy() for r in [results[y] for y in ys]])
     return copies[0] if single else copies
@@ -71,19 +69,19 @@ def recompute(outputs: Sequence[Any], node: Node, value: Any) -> list[Array]:
 
     An output that is an array stays as it is.
     """
-    order = [y for y in outputs if hasattr(y, "_data")]
+    order = [y for y in outputs if hasattr(y, "ndarray")]
     seen = set(order)
     for y in order:  # the list grows as it is read
         for x in y.inputs:
-            if x._made > node._made and x not in seen:
+            if x.made_at > node.made_at and x not in seen:
                 seen.add(x)
                 order.append(x)
     order.sort(key=_made)
     changed = {node: value}
     for y in order:
         if any(x in changed for x in y.inputs):
-            changed[y] = y.op.compute([changed.get(x, x._data) for x in y.inputs], y.settings)
-    return [changed.get(y, y._data) if hasattr(y, "_data") else y for y in outputs]
+            changed[y] = y.op.compute([changed.get(x, x.ndarray) for x in y.inputs], y.settings)
+    return [changed.get(y, y.ndarray) if hasattr(y, "ndarray") else y for y in outputs]
 
 
 def forwards(outputs: Sequence[Node], results: dict[Node, Any]) -> set[Node]:
@@ -99,7 +97,7 @@ def forwards(outputs: Sequence[Node], results: dict[Node, Any]) -> set[Node]:
         if node in results:
             continue
         if node.op is None:
-            results[node] = node._data
+            results[node] = node.ndarray
         elif node.op.folds:
             parts = tracing().run(node.settings["fold"].unfold)  # recorded, what it computes of plain tensors too
             met |= forwards(parts, results)

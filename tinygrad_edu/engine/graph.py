@@ -99,18 +99,18 @@ def topological(
         if ends and node in ends:
             continue
         inputs = node.inputs
-        if inputs is FREED or (node._made < Cell.last and not through_constants):
+        if inputs is FREED or (node.made_at < Cell.last and not through_constants):
             check_intact(node)
         for x in inputs:
-            if (x._requires_grad or through_constants) and x not in seen:
+            if (x.needs_grad or through_constants) and x not in seen:
                 seen.add(x)
-                if leaves or x.op is not None or x._extra is not None:
+                if leaves or x.op is not None or x.attached is not None:
                     order.append(x)
     order.sort(key=_made)
     return order
 
 
-_made = operator.attrgetter("_made")
+_made = operator.attrgetter("made_at")
 
 
 def check_intact(node: Node) -> None:
@@ -120,16 +120,16 @@ def check_intact(node: Node) -> None:
     if node.inputs is FREED:
         refuse_freed(node)
     for x in (node, *node.inputs):
-        if x._cell is not None and x._cell.written > node._made:
+        if x.cell is not None and x.cell.written > node.made_at:
             verb = "made" if x is node else "used"
-            while x.inputs and x.inputs[0]._cell is x._cell:  # of a view, name what it is a view of
+            while x.inputs and x.inputs[0].cell is x.cell:  # of a view, name what it is a view of
                 x = x.inputs[0]
             name = x.name or "t"
             cure = f"or have a new tensor in place of a write: {name} = {name} + dt, not +="
             if not name.isidentifier():  # a weight, called by its place in a module
                 cure = "or go backward and draw before the write, which may be optimizer.step()"
             raise RuntimeError(
-                f"{x._describe()} was written after {node._made_by()} had {verb} it, so the recorded graph "
+                f"{x.describe()} was written after {node.made_by()} had {verb} it, so the recorded graph "
                 f"no longer matches its values; compute the output again after writing, or write into a copy (x.clone()), {cure}"
             )
 
@@ -137,7 +137,7 @@ def check_intact(node: Node) -> None:
 def refuse_freed(node: Node) -> NoReturn:
     """Raise RuntimeError for a node that a walk has let go of."""
     raise RuntimeError(
-        f"the graph of {node._describe()} was freed by backward(retain_graph=False); "
+        f"the graph of {node.describe()} was freed by backward(retain_graph=False); "
         "compute it again, or leave out retain_graph=False the first time"
     )
 
@@ -204,7 +204,7 @@ def walk(
         g = totals.pop(node, None)
         if g is None:
             continue
-        op, extra = node.op, node._extra
+        op, extra = node.op, node.attached
         if not selected and op is not None and op.drops:
             selected = True
             if not twice:
@@ -228,22 +228,22 @@ def walk(
                 continue
         inputs, settings, rules = node.inputs, node.settings, op.rules
         if create_graph:
-            y, xs = node._value(), inputs
+            y, xs = node.rule_value(), inputs
         else:
-            y, xs = node._data, [x._data for x in inputs]
+            y, xs = node.ndarray, [x.ndarray for x in inputs]
         if op.outputs is not None and not op.by_result:
-            g = tuple([np.zeros(a.shape, a.dtype) if gi is None else gi for gi, a in zip(g, node._data, strict=True)])
+            g = tuple([np.zeros(a.shape, a.dtype) if gi is None else gi for gi, a in zip(g, node.ndarray, strict=True)])
         part = None if presence is None else presence.of(node)
         try:
             for i, x in enumerate(inputs):
-                if x._requires_grad and (leads is None or x in leads):
+                if x.needs_grad and (leads is None or x in leads):
                     rule = rules[i]
                     if rule is None:
                         continue
                     contribution = rule(g, y, *xs, **settings) if settings else rule(g, y, *xs)
                     if presence is not None:
                         contribution = presence.passed(contribution, node, i, rule, part, g, y, xs)
-                    data = x._data
+                    data = x.ndarray
                     if contribution.dtype is not data.dtype or contribution.shape != data.shape:
                         if op.selects:
                             _put(totals, x, settings["index"], contribution)
@@ -290,7 +290,7 @@ def _without_nan(order: Sequence[Node]) -> int:
     """
     if not any(node.op is not None and node.op.drops for node in order):
         return len(order)
-    if sum([part.nbytes for node in order for part in _parts(node._data)]) < _WORTH_FREEING:
+    if sum([part.nbytes for node in order for part in _parts(node.ndarray)]) < _WORTH_FREEING:
         return 0
     return next((i for i, node in enumerate(order) if _may_make_nan(node)), len(order))
 
@@ -301,10 +301,10 @@ def _may_make_nan(node: Node) -> bool:
     if op is None or op.presence in _NEVER_NAN:
         return False
     if op.presence == "product":
-        return not all(_finite(x._data) for x in node.inputs)
-    xs = [x._data for x in node.inputs]
+        return not all(_finite(x.ndarray) for x in node.inputs)
+    xs = [x.ndarray for x in node.inputs]
     for i, x in enumerate(node.inputs):
-        if not x._requires_grad or op.rules[i] is None:
+        if not x.needs_grad or op.rules[i] is None:
             continue
         kind = op.presence[i] if isinstance(op.presence, tuple) else op.presence
         if kind == "product":
@@ -312,7 +312,7 @@ def _may_make_nan(node: Node) -> bool:
                 return True
         elif kind == "elementwise" and op.outputs is None:
             one = np.broadcast_to(node.dtype.type(1), node.shape)
-            if not _finite(op.rules[i](one, node._data, *xs, **node.settings)):
+            if not _finite(op.rules[i](one, node.ndarray, *xs, **node.settings)):
                 return True
         elif kind not in _NEVER_NAN:
             return True
@@ -402,7 +402,7 @@ def _walk_recorded(
     nodes = recorded.copy() if free else []
     if not create_graph:
         for x, g in totals.items():
-            totals[x] = x._plain(g)
+            totals[x] = x.constant(g)
 
     def look(node: Node, i: int, contribution: Any) -> None:
         if visit is not None:
@@ -422,7 +422,7 @@ def _walk_recorded(
 
 def _numbers(g: Any) -> Any:
     """The array of a tensor; anything else as it is."""
-    return getattr(g, "_data", g)
+    return getattr(g, "ndarray", g)
 
 
 def _explain_rule(error: Exception, node: Node, i: int) -> None:
@@ -437,8 +437,8 @@ def _explain_rule(error: Exception, node: Node, i: int) -> None:
         if isinstance(error, TypeError):
             n, named = len(node.inputs), "".join(f", {key}=" for key in node.settings)
             raise TypeError(f"{rule} is called with g, y, {n} input{'s' * (n != 1)}{named}; but {error}") from error
-    line = node._extra.line if node._extra is not None else "a line that detect_anomaly() would name"
-    error.add_note(f"in {rule}: the gradient of {x._describe()}, shape {x.shape}; recorded at {line}")
+    line = node.attached.line if node.attached is not None else "a line that detect_anomaly() would name"
+    error.add_note(f"in {rule}: the gradient of {x.describe()}, shape {x.shape}; recorded at {line}")
 
 
 def _refuse_nan(visit: Callable[[Node, int, Any], None] | None) -> Callable[[Node, int, Any], None]:
@@ -447,8 +447,8 @@ def _refuse_nan(visit: Callable[[Node, int, Any], None] | None) -> Callable[[Nod
     def look(node: Node, i: int, contribution: Any) -> None:
         if has_nan(contribution):
             raise FloatingPointError(
-                f"the gradient of {node.op.name} by its input {i} ({node.inputs[i]._describe()}) holds NaN; "
-                f"the op was recorded at {node._more().line}"
+                f"the gradient of {node.op.name} by its input {i} ({node.inputs[i].describe()}) holds NaN; "
+                f"the op was recorded at {node.attachments().line}"
             )
         if visit is not None:
             visit(node, i, contribution)
@@ -466,7 +466,7 @@ class Results(tuple[Any, ...]):
 def _put(totals: dict[Node, Any], x: Node, index: int, contribution: Any) -> None:
     """Add to one place of the cotangent of a node with several outputs."""
     parts = totals.get(x)
-    totals[x] = parts = [None] * len(x._data) if parts is None else parts.copy()  # the walk may go again with the old
+    totals[x] = parts = [None] * len(x.ndarray) if parts is None else parts.copy()  # the walk may go again with the old
     parts[index] = contribution if parts[index] is None else parts[index] + contribution
 
 
@@ -489,10 +489,10 @@ def fit(contribution: Any, node: Node, i: int) -> Any:
     if contribution.dtype != x.dtype:
         if contribution.dtype.kind == "c":
             raise TypeError(
-                f"{op.name} made complex numbers of {x._describe()}, and complex numbers are not differentiated; "
+                f"{op.name} made complex numbers of {x.describe()}, and complex numbers are not differentiated; "
                 "compute with real and imaginary parts"
             )
-        made = node._data if op.outputs is not None else (node._data,)
+        made = node.ndarray if op.outputs is not None else (node.ndarray,)
         if all(contribution.dtype != part.dtype for part in made):  # not a promotion to undo, but a fault
             raise RuntimeError(f"rule {i} of {op.name} returned {contribution.dtype} for an input of {x.dtype}")
         contribution = np.astype(contribution, x.dtype)
@@ -510,7 +510,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     array([[4., 4., 4.]])
     """
     extra = g.ndim - len(shape)
-    if extra == 1 and g.ndim == 2 and (g.__class__ is np.ndarray or hasattr(g, "_data")):
+    if extra == 1 and g.ndim == 2 and (g.__class__ is np.ndarray or hasattr(g, "ndarray")):
         g = sum_rows(g)  # a bias met a batch
     elif extra:
         g = add_up(g, tuple(range(extra)))

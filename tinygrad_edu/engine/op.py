@@ -56,7 +56,7 @@ from tinygrad_edu.engine.recording import RECORDING, SCOPE
 from tinygrad_edu.engine.refusals import explained, has_nan, here, refuse_masked
 from tinygrad_edu.engine.source import declared, place
 from tinygrad_edu.engine.tables import is_table, table
-from tinygrad_edu.engine.tensor import Extra, Tensor, new_leaf
+from tinygrad_edu.engine.tensor import Attached, Tensor, new_leaf
 
 Rule = Callable[..., Any]
 Presence = Literal["selects", "rectifies", "moves", "linear", "elementwise", "product", "ends"] | Callable[..., Any]
@@ -402,12 +402,12 @@ class Op:
         requires = recorded = computed = False
         for x in inputs:
             if x.__class__ is Tensor or isinstance(x, Tensor):
-                arrays.append(x._data)
-                if x._requires_grad:
+                arrays.append(x.ndarray)
+                if x.needs_grad:
                     requires = True
                 elif x.op is not None:
                     recorded = True
-                elif x._extra is not None and x._extra.origin is not None:
+                elif x.attached is not None and x.attached.origin is not None:
                     computed = True
             else:
                 others += 1
@@ -427,47 +427,47 @@ class Op:
             data = _as_arrays(data)
         recording = RECORDING.get()
         y: Any = _new(Tensor)
-        y._data = data
-        y._grad = y.name = y._cell = y._extra = None
+        y.ndarray = data
+        y.held_grad = y.name = y.cell = y.attached = None
         if (
             self.view
             and isinstance(inputs[0], Tensor)
             and (self.selects or self.outputs is not None or np.may_share_memory(data, arrays[0]))
         ):
-            y._cell = inputs[0]._shared_cell()
+            y.cell = inputs[0].shared_cell()
         if (
             recording.enabled and (requires or recorded or computed or recording.everything)
         ) or recording.tape is not None:
             learns = requires and recording.enabled and (self._smooth or self._differentiable(data, inputs))
-            y._requires_grad = learns
+            y.needs_grad = learns
             if others:
                 inputs = tuple(
                     [x if isinstance(x, Tensor) else _constant(a, arrays) for x, a in zip(inputs, arrays, strict=True)]
                 )
             if learns or recorded or recording.holds or recording.everything or recording.tape is not None:
                 if computed and recording.tape is None:
-                    inputs = tuple([x if x._extra is None else node_of(x) for x in inputs])
+                    inputs = tuple([x if x.attached is None else node_of(x) for x in inputs])
                 y.op = self
                 y.inputs = inputs
                 y.settings = settings
                 y.scope = SCOPE.get()
-                y._made = tick()
+                y.made_at = tick()
                 if recording.tape is not None:
                     recording.tape.made(y, recording.enabled)
             else:  # a result without a derivative is a leaf
                 y.op = y.scope = None
                 y.inputs = ()
                 y.settings = NO_SETTINGS
-                y._made = 0
-                y._extra = Extra(Origin(self, inputs, settings))
+                y.made_at = 0
+                y.attached = Attached(Origin(self, inputs, settings))
             if recording.anomaly:
                 self._watch(y, inputs)
         else:
-            y._requires_grad = False
+            y.needs_grad = False
             y.op = y.scope = None
             y.inputs = ()
             y.settings = NO_SETTINGS
-            y._made = 0
+            y.made_at = 0
         return y if self.outputs is None else self._results(y)
 
     def _array(self, x: Any) -> Any:
@@ -498,7 +498,7 @@ class Op:
             return False
         if not self._partial:
             return True
-        return any(isinstance(x, Tensor) and x._requires_grad and self.rules[i] for i, x in enumerate(inputs))
+        return any(isinstance(x, Tensor) and x.needs_grad and self.rules[i] for i, x in enumerate(inputs))
 
     def compute(self, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
         """The forward function on arrays, always giving arrays."""
@@ -517,25 +517,25 @@ class Op:
 
     def _results(self, y: Any) -> Any:
         """The visible results of a tuple-valued node."""
-        if y.op is None and y._extra is None:
-            parts = [y._plain(part) for part in y._data[: self.outputs]]
+        if y.op is None and y.attached is None:
+            parts = [y.constant(part) for part in y.ndarray[: self.outputs]]
             for part in parts:
-                part._cell = y._cell
+                part.cell = y.cell
         else:
-            parts = [item(y, i) for i in range(len(y._data[: self.outputs]))]
+            parts = [item(y, i) for i in range(len(y.ndarray[: self.outputs]))]
         return parts[0] if self.outputs == 1 else self.results(parts)
 
     def _watch(self, y: Any, inputs: tuple[Any, ...]) -> None:
-        y._more().line = here()
-        if has_nan(y._data) and not any(has_nan(x._data) for x in inputs):
-            names = ", ".join(x._describe() for x in inputs)
-            raise FloatingPointError(f"{self.name} made NaN out of {names} at {y._extra.line}")
+        y.attachments().line = here()
+        if has_nan(y.ndarray) and not any(has_nan(x.ndarray) for x in inputs):
+            names = ", ".join(x.describe() for x in inputs)
+            raise FloatingPointError(f"{self.name} made NaN out of {names} at {y.attached.line}")
 
     def _explained(self, error: Exception, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Exception:
         """The same error, naming the op, the caller's tensors and their shapes."""
         named = ", ".join(
-            (f"{x.name} " if isinstance(x, Tensor) and x.name else "") + str(np.shape(x._data if isinstance(x, Tensor) else x))
-            if not isinstance(getattr(x, "_data", None), tuple) else "results"
+            (f"{x.name} " if isinstance(x, Tensor) and x.name else "") + str(np.shape(x.ndarray if isinstance(x, Tensor) else x))
+            if not isinstance(getattr(x, "ndarray", None), tuple) else "results"
             for x in inputs
         )  # fmt: skip
         if "key" in settings:  # of an index, as it is written: [1:, ...]
@@ -544,7 +544,7 @@ class Op:
             options = "".join(f", {key}={value!r}" for key, value in settings.items() if value is not None)
         said = str(error)
         if isinstance(error, ValueError) and self.advice is not None:
-            said = self.advice(*[np.shape(x._data if isinstance(x, Tensor) else x) for x in inputs]) or said
+            said = self.advice(*[np.shape(x.ndarray if isinstance(x, Tensor) else x) for x in inputs]) or said
         if self.broadcasts and "broadcast" in said:
             cure = "lengths must be equal or 1, counted from the last axis: reshape, or np.expand_dims"
             said = f"{said.rstrip()}; {cure}"

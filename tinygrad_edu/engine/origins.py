@@ -36,14 +36,14 @@ class Origin:
         mine = weakref.ref(self)
         held: list[Any] = []
         for x in inputs:
-            if x._requires_grad:
+            if x.needs_grad:
                 x = _Source(x, _end)
                 x.of = mine
-            elif x._extra is not None and x._extra.origin is not None:
+            elif x.attached is not None and x.attached.origin is not None:
                 if is_gone(x):
                     self.inputs = None
                     return
-                parent = _Source(x._extra.origin)
+                parent = _Source(x.attached.origin)
                 parent.of = mine
                 self.parents.append(parent)
             held.append(x)
@@ -80,15 +80,15 @@ def _end(source: _Source) -> None:
 
 def has_origin(x: Node) -> bool:
     """Whether it is a result without a derivative, or was written with one."""
-    return x._extra is not None and x._extra.origin is not None
+    return x.attached is not None and x.attached.origin is not None
 
 
 def is_gone(x: Node) -> bool:
     """Whether a leaf is a result that cannot be computed again: a source of it has ended, or it was written since."""
-    origin = None if x._extra is None else x._extra.origin
+    origin = None if x.attached is None else x.attached.origin
     if origin is None:
         return False
-    if x._cell is not None and x._cell.written > origin.made:
+    if x.cell is not None and x.cell.written > origin.made:
         origin.end()
     return origin.inputs is None
 
@@ -96,9 +96,9 @@ def is_gone(x: Node) -> bool:
 def node_of(x: Node) -> Node:
     """What stands for `x` in a record: itself; for a result without a derivative whose sources live, the node that holds
     what it was computed from, the same one as long as a record uses it."""
-    if x.op is not None or x._extra is None or x._extra.origin is None or is_gone(x):
+    if x.op is not None or x.attached is None or x.attached.origin is None or is_gone(x):
         return x
-    origin = x._extra.origin
+    origin = x.attached.origin
     node = origin.known()
     if node is not None:
         return node
@@ -106,10 +106,10 @@ def node_of(x: Node) -> Node:
         return _made_firm(x, origin, {})
     results = [x]
     for y in results:  # the list grows as it is read
-        results += [z for z in y._extra.origin.inputs or () if z.__class__ is not _Source and has_origin(z)]
+        results += [z for z in y.attached.origin.inputs or () if z.__class__ is not _Source and has_origin(z)]
     nodes: dict[Node, Node] = {}
-    for y in sorted(dict.fromkeys(results), key=lambda y: y._extra.origin.made):
-        origin = y._extra.origin
+    for y in sorted(dict.fromkeys(results), key=lambda y: y.attached.origin.made):
+        origin = y.attached.origin
         node = origin.known()
         if node is None:
             node = y if is_gone(y) else _made_firm(y, origin, nodes)
@@ -124,9 +124,9 @@ def _made_firm(x: Node, origin: Origin, nodes: Mapping[Node, Node]) -> Node:
         if z is None:  # it has ended in another thread, a moment ago
             return x
     node = x.__class__.__new__(x.__class__)
-    node._data, node._cell, node.name = x._data, x._cell, x.name
+    node.ndarray, node.cell, node.name = x.ndarray, x.cell, x.name
     node.op, node.inputs, node.settings, node.scope = origin.op, tuple(inputs), origin.settings, origin.scope
-    node._made, node._requires_grad, node._grad, node._extra = origin.made, False, None, None
+    node.made_at, node.needs_grad, node.held_grad, node.attached = origin.made, False, None, None
     origin.node = weakref.ref(node)
     return node
 
@@ -134,9 +134,9 @@ def _made_firm(x: Node, origin: Origin, nodes: Mapping[Node, Node]) -> Node:
 def refuse_gone(leaves: Collection[Node]) -> None:
     """Raise RuntimeError if one of them is gone, so that nothing is computed with a frozen mask."""
     for x in leaves:
-        if x.op is None and x._extra is not None and is_gone(x):
+        if x.op is None and x.attached is not None and is_gone(x):
             raise RuntimeError(
-                f"{x._describe()}, of shape {x.shape}, cannot be computed again, because what it was computed from is gone "
+                f"{x.describe()}, of shape {x.shape}, cannot be computed again, because what it was computed from is gone "
                 "or it was written since; give every result in a condition a name that lives on, as in "
                 "h = x * w; y = np.where(h > 0, h, 0), or compute all of it inside `with tg.autograd.tracing():`"
             )

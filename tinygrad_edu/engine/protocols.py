@@ -68,9 +68,9 @@ def _refuse_weights(function: Any, args: Any, kwargs: Any) -> None:
     """Raise if the weights of a histogram are to be differentiated: answered on the numbers, they would be cut off."""
     at = _WEIGHTS.get(function)
     weights = None if at is None else kwargs.get("weights", args[at] if len(args) > at else None)
-    if isinstance(weights, NumPyProtocols) and weights._requires_grad:
+    if isinstance(weights, NumPyProtocols) and weights.needs_grad:
         raise TypeError(
-            f"np.{function.__name__} is not recorded, so the gradient of its weights, {weights._describe()}, would be "
+            f"np.{function.__name__} is not recorded, so the gradient of its weights, {weights.describe()}, would be "
             "lost; write tg.scatter_add(np.zeros(n), bins, weights), or pass weights.numpy()"
         )
 
@@ -88,9 +88,9 @@ def _refuse_edges(function: Any, args: Any, kwargs: Any) -> None:
     given = isinstance(bins, list | tuple) and all(np.ndim(numbers(part)) for part in bins)
     data = [] if given or range is not None else [*args[:at], *[kwargs.get(name) for name in ("x", "y", "sample")]]
     for t in _tensors([*data, bins]):
-        if t._requires_grad:
+        if t.needs_grad:
             raise TypeError(
-                f"np.{function.__name__} computes the edges of its bins from {t._describe()}, and their gradient would be "
+                f"np.{function.__name__} computes the edges of its bins from {t.describe()}, and their gradient would be "
                 "lost; write range=, or pass the numbers: t.numpy()"
             )
 
@@ -111,7 +111,7 @@ def numbers(value: Any, what: str | None = "the numbers") -> Any:
     if isinstance(value, NumPyProtocols):
         if what is not None:
             value._refuse_taped(what)
-        return value._data
+        return value.ndarray
     if isinstance(value, list | tuple):
         return type(value)([numbers(part, what) for part in value])
     if isinstance(value, dict):
@@ -123,10 +123,10 @@ def numbers(value: Any, what: str | None = "the numbers") -> Any:
 def ungraphed(value: Any, name: str, cure: str) -> Any:
     """The numbers that the function `name` makes a leaf of; raises RuntimeError if one is part of a graph."""
     for part in value if isinstance(value, list | tuple) else (value,):
-        if isinstance(part, NumPyProtocols) and (part._requires_grad or part.op is not None):
+        if isinstance(part, NumPyProtocols) and (part.needs_grad or part.op is not None):
             part._refuse_taped("the numbers")
             raise RuntimeError(
-                f"{name}() makes a leaf, and would silently cut off {part._describe()}, which is part of a graph; "
+                f"{name}() makes a leaf, and would silently cut off {part.describe()}, which is part of a graph; "
                 f"to keep it in, write {cure}, or to leave the graph, pass .item()"
             )
         if isinstance(part, list | tuple):
@@ -139,9 +139,9 @@ class NumPyProtocols(NDArrayOperatorsMixin):
 
     __slots__ = ()
 
-    _data: Any
-    _describe: Callable[[], str]
-    _requires_grad: bool
+    ndarray: Any
+    describe: Callable[[], str]
+    needs_grad: bool
     _refuse_taped: Callable[[str], None]
     _reorder: Callable[..., None]
     op: Any
@@ -359,8 +359,8 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     ) -> Any:
         _any_order("astype", order)
         wanted = np.dtype(dtype)
-        if casting != "unsafe" and not np.can_cast(self._data.dtype, wanted, casting):
-            raise TypeError(f"astype() got casting={casting!r}, which does not cast {self._data.dtype} to {wanted}")
+        if casting != "unsafe" and not np.can_cast(self.ndarray.dtype, wanted, casting):
+            raise TypeError(f"astype() got casting={casting!r}, which does not cast {self.ndarray.dtype} to {wanted}")
         return np.astype(self, wanted, copy=copy)
 
     def copy(self, order: str = "C") -> Any:

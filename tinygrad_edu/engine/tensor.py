@@ -61,7 +61,7 @@ def _stores(frame: Any) -> bool:
     )
 
 
-class Extra:
+class Attached:
     """What few nodes have: hooks, a gradient to retain, the line they were recorded at, an origin."""
 
     __slots__ = ("hooks", "line", "origin", "retains")
@@ -75,14 +75,14 @@ class Extra:
     def run_hooks(self, g: Any, node: Tensor, create_graph: bool) -> Any:
         """The gradient, after the hooks have seen it and perhaps replaced it."""
         for hook in list(self.hooks.values()):
-            changed = hook(g if create_graph else node._plain(_read_only(g)))
+            changed = hook(g if create_graph else node.constant(_read_only(g)))
             if changed is not None:
                 replaced = changed if isinstance(changed, Tensor) else Tensor(changed)
                 if replaced.shape != node.shape:
                     raise ValueError(
-                        f"a hook on {node._describe()} returned shape {replaced.shape}, but its gradient has shape {node.shape}"
+                        f"a hook on {node.describe()} returned shape {replaced.shape}, but its gradient has shape {node.shape}"
                     )
-                g = replaced if create_graph else replaced._data.astype(node.dtype, copy=False)
+                g = replaced if create_graph else replaced.ndarray.astype(node.dtype, copy=False)
         return g
 
 
@@ -131,22 +131,33 @@ class Tensor(NumPyProtocols):
     """
 
     __slots__ = (
-        "__weakref__", "_cell", "_data", "_extra", "_grad", "_made", "_requires_grad", "inputs", "name", "op", "scope", "settings",
+        "__weakref__",
+        "attached",
+        "cell",
+        "held_grad",
+        "inputs",
+        "made_at",
+        "name",
+        "ndarray",
+        "needs_grad",
+        "op",
+        "scope",
+        "settings",
     )  # fmt: skip
 
     __pandas_priority__ = 5000  # above that of a data frame, 4000: `series * t` is then the tensor's to compute
 
-    _data: Any  # the array; a tuple of arrays for an op with several outputs
+    ndarray: Any  # the array; a tuple of arrays for an op with several outputs
     op: Any  # what computed it, None for a leaf; …
     inputs: tuple[Tensor, ...]  # … of these, in order, one twice if it was used twice …
     settings: dict[str, Any]  # … and these: axis=0
     name: str | None
     scope: Any  # the call of a module in which it was computed
-    _grad: Tensor | None
-    _requires_grad: bool
-    _made: int  # when it was computed, by the clock of all records; 0 for a leaf
-    _cell: Cell | None  # when its memory was last written: shared with its views, made when first needed
-    _extra: Extra | None  # what few have, made when first needed
+    held_grad: Tensor | None
+    needs_grad: bool
+    made_at: int  # when it was computed, by the clock of all records; 0 for a leaf
+    cell: Cell | None  # when its memory was last written: shared with its views, made when first needed
+    attached: Attached | None  # what few have, made when first needed
 
     def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> None:
         if requires_grad.__class__ is not bool:
@@ -166,14 +177,14 @@ class Tensor(NumPyProtocols):
             )
         if not array.dtype.isnative:  # as read from a file: NumPy's results, and so gradients, are native
             array = array.astype(array.dtype.newbyteorder("="))
-        self._data = array
-        self._cell = None
-        if isinstance(data, Tensor) and np.may_share_memory(array, data._data):
-            self._cell = data._shared_cell()
-        self._grad = None
-        self._requires_grad = False
-        self._made = 0
-        self._extra = None
+        self.ndarray = array
+        self.cell = None
+        if isinstance(data, Tensor) and np.may_share_memory(array, data.ndarray):
+            self.cell = data.shared_cell()
+        self.held_grad = None
+        self.needs_grad = False
+        self.made_at = 0
+        self.attached = None
         self.op = None
         self.inputs = ()
         self.settings = NO_SETTINGS
@@ -192,29 +203,29 @@ class Tensor(NumPyProtocols):
         """The array itself, read-only for a recorded tensor. Assigning, or `t.data -= …`, writes the value of a leaf:
         graphs that used it are then known to be stale."""
         self._refuse_taped("data")
-        return self._data if self.op is None else self.numpy()
+        return self.ndarray if self.op is None else self.numpy()
 
     @data.setter
     def data(self, value: Any) -> None:
         self._refuse_recorded("assigning .data to")
         if RECORDING.get().tape is not None:
-            RECORDING.get().tape.refuse(f"assigning .data to {self._describe()}")
-        array = Tensor(numbers(value))._data
-        if self._requires_grad and array.dtype.kind != "f":
+            RECORDING.get().tape.refuse(f"assigning .data to {self.describe()}")
+        array = Tensor(numbers(value)).ndarray
+        if self.needs_grad and array.dtype.kind != "f":
             raise TypeError(
-                f"{self._describe()} requires a gradient, so its data must be floating, but got {array.dtype}; write numbers with a point"
+                f"{self.describe()} requires a gradient, so its data must be floating, but got {array.dtype}; write numbers with a point"
             )
-        if self._grad is not None and (array.shape != self.shape or array.dtype != self.dtype):
+        if self.held_grad is not None and (array.shape != self.shape or array.dtype != self.dtype):
             raise ValueError(
-                f"{self._describe()} has a gradient of shape {self.shape} and dtype {self.dtype}, but the new data has "
+                f"{self.describe()} has a gradient of shape {self.shape} and dtype {self.dtype}, but the new data has "
                 f"{array.shape} and {array.dtype}; call zero_grad() first, or make a new Tensor"
             )
         if isinstance(value, Tensor):
-            self._cell = value._shared_cell()
-        elif not np.may_share_memory(array, self._data):
-            self._cell = Cell()
-        self._data = array
-        self._written(value)
+            self.cell = value.shared_cell()
+        elif not np.may_share_memory(array, self.ndarray):
+            self.cell = Cell()
+        self.ndarray = array
+        self.note_write(value)
         Edits.note()
 
     @property
@@ -226,14 +237,14 @@ class Tensor(NumPyProtocols):
         tape = RECORDING.get().tape
         if tape is not None:
             tape.slope(self)
-        if self._grad is None and self.op is not None and self._requires_grad and not self._retains():
+        if self.held_grad is None and self.op is not None and self.needs_grad and not self.retains_grad:
             warnings.warn(
-                f"the .grad of {self._describe()} is None: it was computed by {self._made_by()}, and backward() leaves gradients on "
+                f"the .grad of {self.describe()} is None: it was computed by {self.made_by()}, and backward() leaves gradients on "
                 "leaves alone; write t.retain_grad() before backward(), or, where w = w - lr * w.grad made a new tensor of a "
                 "weight, with no_grad(): w -= lr * w.grad",
                 stacklevel=2,
             )
-        return self._grad
+        return self.held_grad
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -241,18 +252,18 @@ class Tensor(NumPyProtocols):
             value = value if isinstance(value, Tensor) else Tensor(value)
             if value.shape != self.shape or value.dtype != self.dtype:
                 raise ValueError(
-                    f"the gradient of {self._describe()} has shape {self.shape} and dtype {self.dtype}, but got {value.shape} and "
+                    f"the gradient of {self.describe()} has shape {self.shape} and dtype {self.dtype}, but got {value.shape} and "
                     f"{value.dtype}; to forget it write zero_grad(), to set it np.zeros_like(t) and the like"
                 )
         tape = RECORDING.get().tape
         if tape is not None:
             tape.reset(self)
-        self._grad = value
+        self.held_grad = value
 
     @property
     def requires_grad(self) -> bool:
         """Whether ops on this tensor are recorded to be differentiated."""
-        return self._requires_grad
+        return self.needs_grad
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -262,37 +273,37 @@ class Tensor(NumPyProtocols):
     def is_leaf(self) -> bool:
         """Whether it was given rather than computed by a recorded op. What has no derivative (a comparison, an argmax, a
         count of such) is a leaf too: it keeps nothing alive, and may be written."""
-        return not self._recorded()
+        return not self.is_recorded()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The length of each axis."""
-        return self._data.shape
+        return self.ndarray.shape
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return self._data.ndim
+        return self.ndarray.ndim
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return _Count(self._data.size)
+        return _Count(self.ndarray.size)
 
     @property
     def dtype(self) -> numpy.dtype[Any]:
         """The type of each element."""
-        return self._data.dtype
+        return self.ndarray.dtype
 
     @property
     def nbytes(self) -> int:
         """The bytes its elements take."""
-        return self._data.nbytes
+        return self.ndarray.nbytes
 
     @property
     def itemsize(self) -> int:
         """The bytes one element takes."""
-        return self._data.itemsize
+        return self.ndarray.itemsize
 
     @property
     def T(self) -> Tensor:
@@ -335,40 +346,38 @@ class Tensor(NumPyProtocols):
             raise TypeError(f"requires_grad is True or False, but got {type(value).__name__} {value!r:.40}")
         if value:
             self._refuse_derivative()
-        if self.op is not None and not self._recorded():  # a leaf to the caller: it has a gradient of its own
-            self._requires_grad = bool(value)
-            self._more().retains = self._requires_grad
-        if self.op is not None and bool(value) != self._requires_grad:
+        if self.op is not None and not self.is_recorded():  # a leaf to the caller: it has a gradient of its own
+            self.needs_grad = bool(value)
+            self.attachments().retains = self.needs_grad
+        if self.op is not None and bool(value) != self.needs_grad:
             raise RuntimeError(
-                f"{self._describe()} was computed by {self._made_by()}: only a leaf can be told whether to require a gradient; use .detach()"
+                f"{self.describe()} was computed by {self.made_by()}: only a leaf can be told whether to require a gradient; use .detach()"
             )
-        tape, before = RECORDING.get().tape, self._requires_grad
+        tape, before = RECORDING.get().tape, self.needs_grad
         if tape is not None and self in tape.placeholders and bool(value) != before:
-            tape.refuse(
-                f"requires_grad_() of {self._describe()}, an argument,", "write x = x.detach().requires_grad_()"
-            )
+            tape.refuse(f"requires_grad_() of {self.describe()}, an argument,", "write x = x.detach().requires_grad_()")
         if tape is not None and self.op is None:
-            tape.on_failure(lambda: setattr(self, "_requires_grad", before))
-        self._requires_grad = bool(value)
-        if self._requires_grad is not before:
+            tape.on_failure(lambda: setattr(self, "needs_grad", before))
+        self.needs_grad = bool(value)
+        if self.needs_grad is not before:
             Edits.note()
-        if self._requires_grad and self._extra is not None:
-            self._extra.origin = None  # it is a variable from now on, whatever it was computed from
+        if self.needs_grad and self.attached is not None:
+            self.attached.origin = None  # it is a variable from now on, whatever it was computed from
         return self
 
     def _refuse_derivative(self) -> None:
         """Raise TypeError if these numbers are of a type that has no derivative."""
-        if self._data.dtype.kind == "c":
+        if self.ndarray.dtype.kind == "c":
             raise TypeError(
-                f"complex numbers are not differentiated, and {self._describe()} is {self.dtype}; "
+                f"complex numbers are not differentiated, and {self.describe()} is {self.dtype}; "
                 "compute with real and imaginary parts"
             )
-        if self._data.dtype.kind != "f":
+        if self.ndarray.dtype.kind != "f":
             written = (
                 f"{self.item()}. with a point" if self.size == 1 and self.dtype.kind != "b" else "numbers with a point"
             )
             raise TypeError(
-                f"only floating numbers have a derivative, but {self._describe()} is {self.dtype}; "
+                f"only floating numbers have a derivative, but {self.describe()} is {self.dtype}; "
                 f"write {written}, or dtype=float"
             )
 
@@ -378,24 +387,24 @@ class Tensor(NumPyProtocols):
 
     def retain_grad(self) -> Tensor:
         """Have `backward()` keep the gradient of this computed tensor too; returns the tensor itself."""
-        if not self._requires_grad:
-            raise RuntimeError(f"{self._describe()} requires no gradient, so there is none to retain")
+        if not self.needs_grad:
+            raise RuntimeError(f"{self.describe()} requires no gradient, so there is none to retain")
         if self.op is not None:
-            self._more().retains = True
+            self.attachments().retains = True
         return self
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHook:
         """Call `hook(gradient)` when this tensor's gradient is known; what it returns, if not None, replaces it."""
-        if not self._requires_grad:
-            raise RuntimeError(f"{self._describe()} requires no gradient, so a hook on it would never run")
+        if not self.needs_grad:
+            raise RuntimeError(f"{self.describe()} requires no gradient, so a hook on it would never run")
         if not callable(hook):
             raise TypeError(
                 f"register_hook() takes a function of the gradient, but got {type(hook).__name__} {hook!r:.60}"
             )
         tape = RECORDING.get().tape
         if tape is not None and self in tape.placeholders:
-            tape.refuse(f"a hook on {self._describe()}, an argument,", "put it on a result, such as x * 1")
-        hooks = self._more().hooks
+            tape.refuse(f"a hook on {self.describe()}, an argument,", "put it on a result, such as x * 1")
+        hooks = self.attachments().hooks
         key = tick()
         hooks[key] = hook
         if tape is not None:
@@ -405,7 +414,7 @@ class Tensor(NumPyProtocols):
 
     def detach(self) -> Tensor:
         """The same numbers, in the same memory, outside the graph."""
-        return self._alias()
+        return self.alias()
 
     def clone(self) -> Tensor:
         """A copy, recorded: gradients flow through it."""
@@ -416,46 +425,39 @@ class Tensor(NumPyProtocols):
     def numpy(self) -> Any:
         """The numbers as a read-only view. It works for every tensor; to write, use `.data` or a copy."""
         self._refuse_taped("numpy()")
-        return _read_only(self._data)
+        return _read_only(self.ndarray)
 
     def item(self, *index: Any) -> Any:
         """The single number, or the one at `index`, as a Python number. Add up `loss.item()` rather than `loss`, which keeps its graph alive."""
         self._refuse_taped("item()")
         if index:
-            return self._data.item(*index)
+            return self.ndarray.item(*index)
         if self.size != 1:
             raise ValueError(
-                f"item() takes a tensor of one number, but {self._describe()} has shape {self.shape}; use .tolist() or .numpy()"
+                f"item() takes a tensor of one number, but {self.describe()} has shape {self.shape}; use .tolist() or .numpy()"
             )
-        return self._data.item()
+        return self.ndarray.item()
 
     def tolist(self) -> Any:
         """The numbers as nested Python lists."""
         self._refuse_taped("tolist()")
-        return self._data.tolist()
+        return self.ndarray.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         self._refuse_unseen()
-        return np.array(self._data, dtype=dtype, copy=copy)
-
-    @property
-    def _mask(self) -> Any:
-        """`np.ma` takes an attribute `_data` for a masked array's numbers, without asking `__array__`, and then asks
-        for the mask. A tensor has none, and one in a graph is refused as there."""
-        self._refuse_unseen()
-        raise AttributeError("a Tensor has no mask")
+        return np.array(self.ndarray, dtype=dtype, copy=copy)
 
     def _refuse_unseen(self) -> None:
         """Raise where a tensor in a graph is about to become an array behind the user's back."""
         self._refuse_taped("the array")
-        if self._requires_grad or self.op is not None:
+        if self.needs_grad or self.op is not None:
             if sys._getframe(2).f_globals.get("__name__", "").startswith("pandas."):
                 raise RuntimeError(
-                    f"pandas computes with arrays, and cannot with {self._describe()}, which is part of a graph; write "
+                    f"pandas computes with arrays, and cannot with {self.describe()}, which is part of a graph; write "
                     ".to_numpy() after the frame or series, as in df.to_numpy() @ W"
                 )
             raise RuntimeError(
-                f"{self._describe()} is part of a graph, and turning it into an array here would cut it silently; "
+                f"{self.describe()} is part of a graph, and turning it into an array here would cut it silently; "
                 "write .numpy() to leave the graph, or np.stack([...]) to join tensors into one"
             )
 
@@ -476,37 +478,37 @@ class Tensor(NumPyProtocols):
 
         NumPy makes a ValueError of the first, which stays as its cause.
         """
-        if self._requires_grad and _stores(sys._getframe(2)):
+        if self.needs_grad and _stores(sys._getframe(2)):
             raise RuntimeError(
-                f"storing {self._describe()}, which is part of a graph, in an array would cut it silently; "
+                f"storing {self.describe()}, which is part of a graph, in an array would cut it silently; "
                 "write .item() to leave the graph, or np.stack([...]) to join tensors into one"
             )
 
     def __bool__(self) -> bool:
         self._refuse_taped("the truth")
         if self.size != 1:
-            called = self._describe()
+            called = self.describe()
             of = "" if str(self.shape) in called else f", of shape {self.shape},"
             raise ValueError(
                 f"the truth of {called}{of} is ambiguous; write .any() or .all(), or np.where to choose by element"
             )
-        return bool(self._data.item())
+        return bool(self.ndarray.item())
 
     def __index__(self) -> int:
         self._refuse_taped("the integer value")
-        return self._data.__index__()
+        return self.ndarray.__index__()
 
     def __len__(self) -> int:
         if not self.ndim:
-            raise TypeError(f"{self._describe()} is a single number, and has no length")
-        return len(self._data)
+            raise TypeError(f"{self.describe()} is a single number, and has no length")
+        return len(self.ndarray)
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
-            raise TypeError(f"{self._describe()} is a single number, and cannot be iterated over")
-        if len(self._data) > 1 and RECORDING.get().enabled and (self._requires_grad or self.op is not None):
+            raise TypeError(f"{self.describe()} is a single number, and cannot be iterated over")
+        if len(self.ndarray) > 1 and RECORDING.get().enabled and (self.needs_grad or self.op is not None):
             return iter(np.unstack(self))  # one node for all rows: a getitem for each would go back in quadratic time
-        return (self[i] for i in range(len(self._data)))
+        return (self[i] for i in range(len(self.ndarray)))
 
     def __contains__(self, value: Any) -> bool:
         return numbers(value) in numbers(self)
@@ -516,7 +518,7 @@ class Tensor(NumPyProtocols):
             return str(self)
         if self.size != 1:
             raise TypeError(
-                f"the format {spec!r} takes one number, but {self._describe()} has shape {self.shape}; format .item() or .mean()"
+                f"the format {spec!r} takes one number, but {self.describe()} has shape {self.shape}; format .item() or .mean()"
             )
         return format(self.item(), spec)
 
@@ -526,19 +528,19 @@ class Tensor(NumPyProtocols):
     def __repr__(self) -> str:
         self._refuse_taped("printing")
         parts = []
-        if isinstance(self._data, tuple):
-            parts.append(f"{len(self._data)} results")
+        if isinstance(self.ndarray, tuple):
+            parts.append(f"{len(self.ndarray)} results")
         else:
             parts.append(
-                np.array2string(self._data, separator=", ", prefix="Tensor(") if self.ndim else str(self._data[()])
+                np.array2string(self.ndarray, separator=", ", prefix="Tensor(") if self.ndim else str(self.ndarray[()])
             )
             if not self.size and self.ndim > 1:
                 parts.append(f"shape={self.shape}")
             if self.dtype not in (np.dtype(float), np.dtype(int), np.dtype(bool)):
                 parts.append(f"dtype={self.dtype}")
         if self.op is not None:
-            parts.append(f"op={self._made_by()}")
-        elif self._requires_grad:
+            parts.append(f"op={self.made_by()}")
+        elif self.needs_grad:
             parts.append("requires_grad=True")
         if self.name is not None:
             parts.append(f"name={self.name!r}")
@@ -548,14 +550,14 @@ class Tensor(NumPyProtocols):
         self._refuse_taped("copying or pickling")
         if self.op is not None:
             raise RuntimeError(
-                f"{self._describe()} was computed by {self._made_by()}; only leaves can be copied or saved: use .detach() for its numbers, .clone() for a recorded copy"
+                f"{self.describe()} was computed by {self.made_by()}; only leaves can be copied or saved: use .detach() for its numbers, .clone() for a recorded copy"
             )
         parts = (
             type(self),
-            self._data.copy(),
-            self._requires_grad,
+            self.ndarray.copy(),
+            self.needs_grad,
             self.name,
-            None if self._grad is None else self._plain(self._grad._data.copy()),
+            None if self.held_grad is None else self.constant(self.held_grad.ndarray.copy()),
         )
         return _rebuild, parts, getattr(self, "__dict__", None) or None  # a subclass may have attributes
 
@@ -564,61 +566,65 @@ class Tensor(NumPyProtocols):
 
     # -- inside the package -------------------------------------------------------------------------
 
-    def _plain(self, array: Any) -> Tensor:
+    def constant(self, array: Any) -> Tensor:
         """A tensor of these numbers, outside any graph."""
         return new_leaf(np.asarray(array) if isinstance(array, np.generic) else array)
 
-    def _alias(self, requires_grad: bool = False) -> Tensor:
+    def alias(self, requires_grad: bool = False) -> Tensor:
         """A leaf in the same memory; while a function is recorded for replay, a node, so that every run sees it."""
-        alias = new_leaf(self._data) if RECORDING.get().tape is None else ANSWERS["alias"](self)
+        alias = new_leaf(self.ndarray) if RECORDING.get().tape is None else ANSWERS["alias"](self)
         alias.name = self.name
-        alias._cell = self._shared_cell()
-        alias._requires_grad = requires_grad
+        alias.cell = self.shared_cell()
+        alias.needs_grad = requires_grad
         return alias
 
-    def _value(self) -> Any:
+    def rule_value(self) -> Any:
         """What a rule that is recorded sees as this node: the tensor; for several outputs, a tuple of them."""
-        if isinstance(self._data, tuple):
-            return tuple([ANSWERS["item"](self, i) for i in range(len(self._data))])
+        if isinstance(self.ndarray, tuple):
+            return tuple([ANSWERS["item"](self, i) for i in range(len(self.ndarray))])
         return self
 
-    def _describe(self) -> str:
+    def describe(self) -> str:
         """How an error calls this tensor."""
         if self.name is not None:
             return repr(self.name)
         if self.op is not None:
-            return f"the result of {self._made_by()}"
-        if self._extra is not None and self._extra.origin is not None and self._extra.origin.op is not None:
-            return f"the result of {self._extra.origin.op.name}"
+            return f"the result of {self.made_by()}"
+        if self.attached is not None and self.attached.origin is not None and self.attached.origin.op is not None:
+            return f"the result of {self.attached.origin.op.name}"
         return f"a {type(self).__name__} of shape {self.shape}"
 
-    def _made_by(self) -> str:
+    def made_by(self) -> str:
         """The name of the op; for one of several results, of the op that gave them all."""
         return self.inputs[0].op.name if self.op.selects and self.inputs else self.op.name
 
-    def _retains(self) -> bool:
-        return self._extra is not None and self._extra.retains
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad()` was called: `backward()` will leave its gradient too."""
+        return self.attached is not None and self.attached.retains
 
-    def _more(self) -> Extra:
-        if self._extra is None:
-            self._extra = Extra()
-        return self._extra
+    def attachments(self) -> Attached:
+        """What is attached to this node, made when first needed."""
+        if self.attached is None:
+            self.attached = Attached()
+        return self.attached
 
-    def _shared_cell(self) -> Cell:
-        if self._cell is None:
-            self._cell = Cell()
-            node = None if self._extra is None or self._extra.origin is None else self._extra.origin.known()
+    def shared_cell(self) -> Cell:
+        """The cell that says when its memory was last written, made when first needed."""
+        if self.cell is None:
+            self.cell = Cell()
+            node = None if self.attached is None or self.attached.origin is None else self.attached.origin.known()
             if node is not None:  # it stands for this tensor in records, and is written with it
-                node._cell = self._cell
-        return self._cell
+                node.cell = self.cell
+        return self.cell
 
-    def _written(self, *causes: Any) -> None:
+    def note_write(self, *causes: Any) -> None:
         """Stamp the storage: graphs that used it are stale from now on. If results without a derivative were among the
         `causes`, it holds what was computed from others, and cannot be computed again."""
-        self._shared_cell().write()
+        self.shared_cell().write()
         for x in causes:
             if isinstance(x, Tensor) and has_origin(x) and RECORDING.get().enabled:
-                self._more().origin = Origin()
+                self.attachments().origin = Origin()
         writes = RECORDING.get().writes
         if writes is not None:
             writes.append(weakref.ref(self))
@@ -627,25 +633,25 @@ class Tensor(NumPyProtocols):
         """Raise in a function that is being recorded for replay, where Python must not look at numbers."""
         tape = RECORDING.get().tape
         if tape is not None:
-            tape.refuse(f"{what} of {self._describe()}")
+            tape.refuse(f"{what} of {self.describe()}")
 
-    def _recorded(self) -> bool:
+    def is_recorded(self) -> bool:
         """Whether it was computed by a recorded op. While a function is recorded for replay, what is then recorded
         only for that does not count."""
         tape = RECORDING.get().tape
         return self.op is not None and (tape is None or self not in tape.plain)
 
     def _refuse_recorded(self, what: str) -> None:
-        if self._recorded():
+        if self.is_recorded():
             raise RuntimeError(
-                f"{what} {self._describe()} would change a recorded value; compute a new one with np.where(mask, new, t) or tg.index_update(t, index, new)"
+                f"{what} {self.describe()} would change a recorded value; compute a new one with np.where(mask, new, t) or tg.index_update(t, index, new)"
             )
 
     def _refuse_live(self, what: str) -> None:
         self._refuse_recorded(what)
-        if self._requires_grad and RECORDING.get().enabled:
+        if self.needs_grad and RECORDING.get().enabled:
             raise RuntimeError(
-                f"{what} {self._describe()}, a leaf that requires a gradient, would change it behind the graph's back; "
+                f"{what} {self.describe()}, a leaf that requires a gradient, would change it behind the graph's back; "
                 "write inside `with no_grad():`, or compute a new tensor (x = x + 1)"
             )
 
@@ -677,9 +683,9 @@ class Tensor(NumPyProtocols):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._refuse_live("assigning into")
-        if isinstance(value, Tensor) and (value._requires_grad or value._recorded()) and RECORDING.get().enabled:
+        if isinstance(value, Tensor) and (value.needs_grad or value.is_recorded()) and RECORDING.get().enabled:
             raise RuntimeError(
-                f"assigning {value._describe()} into {self._describe()} would cut it from its graph; "
+                f"assigning {value.describe()} into {self.describe()} would cut it from its graph; "
                 "use tg.index_update(t, index, new), or assign .numpy()"
             )
         tape = RECORDING.get().tape
@@ -687,10 +693,10 @@ class Tensor(NumPyProtocols):
             tape.write(self, recording(enabled=False).run(ANSWERS["index_update"], self, key, value))
             return
         try:
-            self._data[numbers(key)] = _given(value)
+            self.ndarray[numbers(key)] = _given(value)
         except Exception as error:
-            raise explained(error, f"assigning into {self._describe()}, shape {self.shape}: {error}") from None
-        self._written(value, *(key if isinstance(key, tuple) else (key,)))
+            raise explained(error, f"assigning into {self.describe()}, shape {self.shape}: {error}") from None
+        self.note_write(value, *(key if isinstance(key, tuple) else (key,)))
 
     def __delitem__(self, key: Any) -> None:
         raise TypeError("elements cannot be deleted out of a Tensor; write np.delete(t, index, axis)")
@@ -698,29 +704,29 @@ class Tensor(NumPyProtocols):
     def _reorder(self, function: Any, axis: int, **settings: Any) -> None:
         """Write np.sort(self), or np.partition, into self, as the methods of arrays do; what is in a graph refuses."""
         axis = operator.index(axis)  # None would make one row of all
-        if self._recorded() or (self._requires_grad and RECORDING.get().enabled):
+        if self.is_recorded() or (self.needs_grad and RECORDING.get().enabled):
             more = "".join(f", {key}" for key in settings if key == "kth")
             raise RuntimeError(
-                f".{function.__name__}() writes in place, and {self._describe()} is part of a graph; "
+                f".{function.__name__}() writes in place, and {self.describe()} is part of a graph; "
                 f"write y = np.{function.__name__}(t{more})"
             )
         tape = RECORDING.get().tape
         if tape is not None:
             tape.write(self, recording(enabled=False).run(function, self, axis=axis, **settings))
             return
-        self._data[...] = function(self._data, axis=axis, **settings)
-        self._written()
+        self.ndarray[...] = function(self.ndarray, axis=axis, **settings)
+        self.note_write()
 
     def _in_place(self, ufunc: Any, other: Any) -> Tensor:
         """`self ∘= other`: numbers outside any graph are written, as NumPy writes them. Where the result is recorded, it is
         a new tensor for the name on the left; a leaf that requires a gradient is written under no_grad alone."""
         recording = RECORDING.get()
-        if self._recorded() or (not isinstance(other, Tensor) and hasattr(other, "__apply_op__")):
+        if self.is_recorded() or (not isinstance(other, Tensor) and hasattr(other, "__apply_op__")):
             self._refuse_part(ufunc)
             return ufunc(self, other)
         if recording.enabled:
             self._refuse_live(f"in-place {ufunc.__name__} on")
-            recorded = isinstance(other, Tensor) and (other._requires_grad or other._recorded())
+            recorded = isinstance(other, Tensor) and (other.needs_grad or other.is_recorded())
             if recorded or (recording.everything and recording.tape is None):
                 self._refuse_part(ufunc)
                 return ufunc(self, other)
@@ -728,24 +734,24 @@ class Tensor(NumPyProtocols):
             recording.tape.write(self, ufunc(self, other))
             return self
         try:
-            ufunc(self._data, _given(other), out=self._data, casting="same_kind")
+            ufunc(self.ndarray, _given(other), out=self.ndarray, casting="same_kind")
         except Exception as error:
             raise self._explained_write(error, ufunc) from None
-        self._written(other)
+        self.note_write(other)
         return self
 
     def _refuse_part(self, ufunc: Any) -> None:
         """Raise where `self ∘= other` makes a new tensor, but is to write a part of another tensor, which shows the same memory."""
         whole: Any = self
-        while whole.op is not None and whole.op.view and whole._cell is whole.inputs[0]._cell is not None:
+        while whole.op is not None and whole.op.view and whole.cell is whole.inputs[0].cell is not None:
             whole = whole.inputs[0]
         if (
-            self.op is None and self._cell is not None and sys.getrefcount(self._cell) > 2
+            self.op is None and self.cell is not None and sys.getrefcount(self.cell) > 2
         ):  # its own, the count's, others'
-            whole = self._data if self._data.base is None else self._data.base
+            whole = self.ndarray if self.ndarray.base is None else self.ndarray.base
         if getattr(whole, "size", 0) > self.size:  # a node of several results has none
             raise RuntimeError(
-                f"in-place {ufunc.__name__} on {self._describe()}, of shape {self.shape}, a part of another tensor, is recorded, "
+                f"in-place {ufunc.__name__} on {self.describe()}, of shape {self.shape}, a part of another tensor, is recorded, "
                 "and so makes a new tensor, which would leave the other as it is; to change the other, write "
                 "x = tg.index_update(x, index, x[index] + …), and to have a new tensor, t = t + …"
             )
@@ -754,7 +760,7 @@ class Tensor(NumPyProtocols):
         """The error of writing in place, with the tensor it is about and what to write instead."""
         name = self.name or "t"
         cure = f"write {name} = {name} + … for a new tensor"
-        if not self._data.flags.writeable:
+        if not self.ndarray.flags.writeable:
             cure = (
                 "its array is read-only, as pandas and np.broadcast_to give it: "
                 + cure
@@ -762,7 +768,7 @@ class Tensor(NumPyProtocols):
             )
         elif isinstance(error, TypeError):
             cure += f", or make it of another type: {name}.astype(float)"
-        message = f"in-place {ufunc.__name__} on {self._describe()}, {self.dtype} of shape {self.shape}: {str(error).rstrip()}; {cure}"
+        message = f"in-place {ufunc.__name__} on {self.describe()}, {self.dtype} of shape {self.shape}: {str(error).rstrip()}; {cure}"
         if isinstance(error, TypeError):  # NumPy's own kinds of it take other arguments
             return TypeError(message)
         return explained(error, message)
@@ -841,10 +847,10 @@ def _refuse_second(given: Any) -> None:
 def new_leaf(array: Any) -> Tensor:
     """A tensor that nothing requires anything of, without the checks of `Tensor()`."""
     leaf = Tensor.__new__(Tensor)
-    leaf._data = array
-    leaf._grad = leaf._cell = leaf._extra = leaf.op = leaf.name = leaf.scope = None
-    leaf._requires_grad = False
-    leaf._made = 0
+    leaf.ndarray = array
+    leaf.held_grad = leaf.cell = leaf.attached = leaf.op = leaf.name = leaf.scope = None
+    leaf.needs_grad = False
+    leaf.made_at = 0
     leaf.inputs = ()
     leaf.settings = NO_SETTINGS
     return leaf
@@ -859,7 +865,7 @@ def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, name: str | Non
     """A leaf out of what `__reduce__` took apart."""
     leaf = kind.__new__(kind)
     Tensor.__init__(leaf, writable(data), requires_grad, name=name)
-    leaf._grad = grad
+    leaf.held_grad = grad
     return leaf
 
 

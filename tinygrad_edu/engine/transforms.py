@@ -42,10 +42,10 @@ def to_differentiate(value: Any) -> Tensor:
     if RECORDING.get().tape is not None:
         made: Tensor = argument(given)
     else:  # a node in any case
-        made = new_leaf(given._data)
+        made = new_leaf(given.ndarray)
         made.op, made.inputs, made.scope = argument, (given,), SCOPE.get()
-        made._cell, made._made = given._shared_cell(), tick()
-    made.name, made._requires_grad = given.name, True
+        made.cell, made.made_at = given.shared_cell(), tick()
+    made.name, made.needs_grad = given.name, True
     return made
 
 
@@ -56,17 +56,17 @@ def along(y: Node, node: Node, direction: Sequence[Any], orders: int) -> Any:
     `orders` derivatives. So a gradient rule of `node` differentiates the gradient that comes in. It goes back twice, as
     `jvp` does, and runs no hooks.
     """
-    u = to_differentiate(np.zeros_like(y._data))
+    u = to_differentiate(np.zeros_like(y.ndarray))
     slope = None
-    if y._requires_grad:
+    if y.needs_grad:
         back = _back_to(node, {y: u}, node, orders)
         pairs = [
-            (g, y._plain(np.broadcast_to(d, g.shape).astype(g.dtype)))
+            (g, y.constant(np.broadcast_to(d, g.shape).astype(g.dtype)))
             for g, d in zip(back or (), direction, strict=False)
-            if d is not None and hasattr(g, "_data") and g._requires_grad
+            if d is not None and hasattr(g, "ndarray") and g.needs_grad
         ]
         slope = _back_to(u, dict(pairs), node, orders)
-    return y._plain(np.zeros_like(y._data)) if slope is None else slope
+    return y.constant(np.zeros_like(y.ndarray)) if slope is None else slope
 
 
 def _back_to(x: Node, totals: dict[Node, Any], end: Node, orders: int) -> Any:
@@ -102,7 +102,7 @@ class Before:
         self._time, self._plain = time, () if tape is None else tape.plain
 
     def __contains__(self, node: Node) -> bool:
-        return node._made < self._time or node in self._plain
+        return node.made_at < self._time or node in self._plain
 
     def inputs(self, order: Sequence[Node], args: Sequence[Node] = ()) -> list[Node]:
         """What the nodes of `order` made since then were computed from: `args`, and what requires a gradient or is recorded."""
@@ -110,7 +110,7 @@ class Before:
         for node in order:
             if node not in self:
                 for x in node.inputs:
-                    if x._made < self._time and (x._requires_grad or x.op is not None):
+                    if x.made_at < self._time and (x.needs_grad or x.op is not None):
                         found[x] = None
         return list(found)
 
@@ -122,7 +122,7 @@ def _call(f: Callable[..., Node], *args: Any, **kwargs: Any) -> Node:
     except Exception as error:
         error.__traceback__ = users_own(error)
         raise
-    if not hasattr(y, "_data"):
+    if not hasattr(y, "ndarray"):
         raise TypeError(f"a function to be differentiated returns one tensor, but this one returned {type(y).__name__}")
     return y
 
@@ -153,24 +153,24 @@ def _transformed(
         return y, derive(y, xs, order, True)
     if not state.enabled:
         derived = derive(y, xs, order, False)
-        return y._alias(), derived if state.tape is None else [d._alias() for d in derived]
-    inputs = before.inputs(order, [x.inputs[0] for x in xs] + [v for v in vectors if hasattr(v, "_data")])
-    connected = any(x._requires_grad for x in inputs)
+        return y.alias(), derived if state.tape is None else [d.alias() for d in derived]
+    inputs = before.inputs(order, [x.inputs[0] for x in xs] + [v for v in vectors if hasattr(v, "ndarray")])
+    connected = any(x.needs_grad for x in inputs)
     if state.tape is not None:  # all is recorded, and cut off from the graph where nothing of it requires a gradient
         derived = derive(y, xs, order, True)
-        return (y, derived) if connected else (y._alias(), [d._alias() for d in derived])
+        return (y, derived) if connected else (y.alias(), [d.alias() for d in derived])
     derived = derive(y, xs, order, False)
     if not connected and not state.everything:
         if any(x.op is not None for x in inputs):  # a mask, say: the derivatives cannot be computed again by it
             for d in derived:
-                d._more().origin = Origin()
+                d.attachments().origin = Origin()
     else:
 
         def unfold() -> list[Node]:
             return list(_RECORDED.run(derive, y, xs, _order(y, before), True))
 
-        derived = fold(*called, unfold, inputs, [d._data for d in derived])
-    return (y if connected else y._alias()), derived
+        derived = fold(*called, unfold, inputs, [d.ndarray for d in derived])
+    return (y if connected else y.alias()), derived
 
 
 _RECORDED, _DIFFERENTIATED = recording(enabled=True), recording(enabled=True, differentiating=True)
@@ -178,7 +178,7 @@ _RECORDED, _DIFFERENTIATED = recording(enabled=True), recording(enabled=True, di
 
 def _order(y: Node, before: Container[Node]) -> list[Node]:
     """The record of `y`, as far as it is not older."""
-    return topological([y], leaves=False, ends=before) if y._requires_grad else []
+    return topological([y], leaves=False, ends=before) if y.needs_grad else []
 
 
 def _slopes(y: Node, xs: Sequence[Node], v: Any, order: Sequence[Node], create_graph: bool) -> list[Node]:
@@ -186,10 +186,10 @@ def _slopes(y: Node, xs: Sequence[Node], v: Any, order: Sequence[Node], create_g
     if v is None and y.size != 1:
         raise RuntimeError(_not_one_number(y, "the derivative"))
     found: Sequence[Any] = [None] * len(xs)
-    if y._requires_grad:
+    if y.needs_grad:
         g = _cotangent(y, v, create_graph or RECORDING.get().tape is not None, "grad()")
         found = _read(list(order), {y: g}, xs, create_graph)
-    return [x._plain(np.zeros_like(x._data)) if g is None else g for g, x in zip(found, xs, strict=True)]
+    return [x.constant(np.zeros_like(x.ndarray)) if g is None else g for g, x in zip(found, xs, strict=True)]
 
 
 def value_and_grad(f: Callable[..., Node], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Node, Any]]:
@@ -274,14 +274,14 @@ def jvp(f: Callable[..., Node], inputs: Any, v: Any, create_graph: bool = False)
 
     def push(y: Node, xs: list[Node], order: list[Node], create_graph: bool) -> list[Node]:
         tangent = None
-        if y._requires_grad:
-            u = to_differentiate(np.zeros_like(y._data))
+        if y.needs_grad:
+            u = to_differentiate(np.zeros_like(y.ndarray))
             pulled = _read(list(order), {y: u}, xs, True)
-            pairs = [(g, vi) for g, vi in zip(pulled, vs, strict=True) if g is not None and g._requires_grad]
+            pairs = [(g, vi) for g, vi in zip(pulled, vs, strict=True) if g is not None and g.needs_grad]
             if pairs:
                 tangent = grad([g for g, _ in pairs], u, [vi for _, vi in pairs], create_graph, allow_unused=True)
         if tangent is None:  # nowhere does y change with its inputs
-            tangent = y._plain(np.zeros_like(y._data))
+            tangent = y.constant(np.zeros_like(y.ndarray))
         return [tangent]
 
     y, tangents = _transformed(("jvp", "Jv"), f, args, push, vs, create_graph)
@@ -308,7 +308,7 @@ def _jacobian(called: tuple[str, str], f: Callable[..., Node], inputs: Any, crea
             chosen = _RECORDED.run(operator.getitem, y, index)  # what another row hangs on is absent from this one
             rows.append(_slopes(chosen, xs, None, [*order, chosen], create_graph))
         if not rows:
-            return [x._plain(np.zeros(y.shape + x.shape, x.dtype)) for x in xs]
+            return [x.constant(np.zeros(y.shape + x.shape, x.dtype)) for x in xs]
         return [
             np.reshape(np.stack(column), y.shape + x.shape)
             for x, column in zip(xs, zip(*rows, strict=True), strict=True)
@@ -331,7 +331,7 @@ def hessian(f: Callable[..., Node], x: Any, create_graph: bool = False) -> Node:
 
     def slope(t: Node) -> Node:
         y = _call(f, t)
-        return _slopes(y, [t], None, _order(y, Before(t._made)), True)[0]
+        return _slopes(y, [t], None, _order(y, Before(t.made_at)), True)[0]
 
     return _jacobian(("hessian", "H"), slope, x, create_graph)
 
@@ -347,7 +347,7 @@ def hvp(f: Callable[..., Node], x: Any, v: Any, create_graph: bool = False) -> t
 
     def product(y: Node, xs: list[Node], order: list[Node], create_graph: bool) -> list[Node]:
         slope = _slopes(y, xs, None, order, True)[0]
-        return _slopes(slope, xs, v, _order(slope, Before(xs[0]._made)), create_graph)
+        return _slopes(slope, xs, v, _order(slope, Before(xs[0].made_at)), create_graph)
 
     y, products = _transformed(("hvp", "Hv"), f, [x], product, (v,), create_graph)
     return y, products[0]

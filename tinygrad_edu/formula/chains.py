@@ -53,29 +53,29 @@ def _one_of(whole: Expression, k: int, outputs: int) -> Expression:
 class _Node(Symbol):
     """A tensor of a record as a symbol: `graph.walk` reads it as it reads the tensor."""
 
-    __slots__ = ("_data", "_extra", "_requires_grad", "inputs", "op", "parts", "settings", "tensor")
+    __slots__ = ("attached", "inputs", "ndarray", "needs_grad", "op", "parts", "settings", "tensor")
 
     def __init__(self, tensor: Tensor, expression: Expression, inputs: tuple[_Node, ...], notes: Any) -> None:
-        super().__init__(expression, tensor._data)
+        super().__init__(expression, tensor.ndarray)
         self.tensor = tensor
         self.inputs = inputs
         self.op = None if tensor.op is None else _PrintedOp(tensor.op)
         self.settings = tensor.settings
         self.parts: dict[int, Symbol] = {}  # of a node with several outputs: those that were used
-        self._data = tensor._data
-        self._requires_grad = tensor._requires_grad
-        self._extra = notes
+        self.ndarray = tensor.ndarray
+        self.needs_grad = tensor.needs_grad
+        self.attached = notes
 
-    def _value(self) -> Any:
-        if not isinstance(self._data, tuple):
+    def rule_value(self) -> Any:
+        if not isinstance(self.ndarray, tuple):
             return self
         count = self.tensor.op.outputs
         return tuple(
-            [self.parts.get(k, Symbol(_one_of(self.expression, k, count), a)) for k, a in enumerate(self._data)]
+            [self.parts.get(k, Symbol(_one_of(self.expression, k, count), a)) for k, a in enumerate(self.ndarray)]
         )
 
-    def _describe(self) -> str:
-        return self.tensor._describe()
+    def describe(self) -> str:
+        return self.tensor.describe()
 
 
 class _PrintedOp:
@@ -104,7 +104,7 @@ class _Notes:
         self.gradients: dict[Tensor, Symbol] = {}
 
     def run_hooks(self, g: Any, node: _Node, create_graph: bool) -> Any:
-        if isinstance(node._data, tuple):
+        if isinstance(node.ndarray, tuple):
             return g
         self.gradients[node.tensor] = g
         return Symbol(self.names[node.tensor], g.value) if self.local else g
@@ -143,9 +143,9 @@ def chain(
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"chain() and formula() read the record of one Tensor, but got {type(output).__name__}")
-    if not output._requires_grad:
+    if not output.needs_grad:
         raise RuntimeError(
-            f"{output._describe()} depends on no tensor that requires a gradient: there is no chain to print"
+            f"{output.describe()} depends on no tensor that requires a gradient: there is no chain to print"
         )
     order = topological([output], through_constants=True)
     given = {} if names is None else {node_of(tensor): text for text, tensor in names.items()}
@@ -159,18 +159,18 @@ def chain(
     for tensor in order:
         inputs = tuple([nodes[x] for x in tensor.inputs])
         if tensor.op is None:
-            spelled = constant(tensor._data)
+            spelled = constant(tensor.ndarray)
         elif tensor.op.selects:
             spelled = _one_of(inputs[0].expression, tensor.settings["index"], tensor.inputs[0].op.outputs)
         else:
-            spelled = spell(tensor.op, inputs, tensor._data, tensor.settings)
+            spelled = spell(tensor.op, inputs, tensor.ndarray, tensor.settings)
         if isinstance(inline, bool):
             written_out = inline and not (tensor is output or tensor.op is None or tensor.name or tensor in given)
         else:
             written_out = tensor is not output and tensor in inline
         expression = spelled if written_out or tensor not in called else name(called[tensor])
         if tensor.op is not None and tensor in called:
-            definitions[tensor] = Symbol(spelled, tensor._data)
+            definitions[tensor] = Symbol(spelled, tensor.ndarray)
         node = nodes[tensor] = _Node(tensor, expression, inputs, notes)
         if tensor.op is not None and tensor.op.selects:
             inputs[0].parts[tensor.settings["index"]] = node
@@ -179,7 +179,7 @@ def chain(
     def note(node: _Node, i: int, contribution: Symbol) -> None:
         contributions[node.tensor, i] = contribution
 
-    totals = {nodes[output]: Symbol(start, np.ones_like(output._data))}
+    totals = {nodes[output]: Symbol(start, np.ones_like(output.ndarray))}
     walked = [nodes[x] for x in topological([output])]
     apart = recording(enabled=False, everything=False, anomaly=False)
     quietly(partial(apart.run, walk, walked, totals, note, create_graph=True))
@@ -205,12 +205,12 @@ def _names(order: Sequence[Tensor], output: Tensor, given: Mapping[Tensor, str])
         take(output, next((letter for letter in "yzLuvw" if letter not in taken), "y"))
     kinds: dict[str, list[Tensor]] = {"x": [], "c": [], "t": []}
     for tensor in used:
-        if tensor not in called and not isinstance(tensor._data, tuple):
+        if tensor not in called and not isinstance(tensor.ndarray, tuple):
             if tensor.op is not None:
                 kinds["t"].append(tensor)
-            elif tensor._requires_grad:
+            elif tensor.needs_grad:
                 kinds["x"].append(tensor)
-            elif _is_to_be_named(tensor._data):
+            elif _is_to_be_named(tensor.ndarray):
                 kinds["c"].append(tensor)
     for letter, tensors in kinds.items():
         for k, tensor in enumerate(tensors, 1):
@@ -257,7 +257,7 @@ def formula(
     full = chain(output, names, loss=loss)
     if leaf not in read.gradients:
         raise RuntimeError(
-            f"formula() found no path from {output._describe()} to {leaf._describe()} that requires a gradient"
+            f"formula() found no path from {output.describe()} to {leaf.describe()} that requires a gradient"
         )
     writer = LaTeX() if latex else Text()
     evaluated = loss is None and output.size == 1
@@ -274,8 +274,8 @@ def formula(
         lines.append(" = ".join(dict.fromkeys([left, *written])))
 
     for tensor, text in read.names.items():
-        if tensor.op is None and not (tensor._requires_grad or tensor.name or (names and text in names)):
-            lines += [f"{writer.write(name(text))} = {value}" for value in _evaluated(tensor._data, writer)]
+        if tensor.op is None and not (tensor.needs_grad or tensor.name or (names and text in names)):
+            lines += [f"{writer.write(name(text))} = {value}" for value in _evaluated(tensor.ndarray, writer)]
     for tensor, symbol in read.definitions.items():
         add(writer.write(name(read.names[tensor])), [(symbol, True)], True)
     between = _descendants(leaf, list(read.definitions))

@@ -149,11 +149,11 @@ def _samples(op: Any) -> Iterator[Sample]:
         result = quietly(_traced, op, args, kwargs)
         node = result[0] if isinstance(result, tuple | list) else result
         node = node.inputs[0] if node.op.selects else node
-        values = [x._data for x in node.inputs]
+        values = [x.ndarray for x in node.inputs]
         if node.op is not op or not all(value.size for value in values):
             continue
         xs = [Symbol(text, value) for text, value in zip(_input_names(op, len(values)), values, strict=True)]
-        y, g = _outputs(op, node._data, getattr(result, "_fields", ()))
+        y, g = _outputs(op, node.ndarray, getattr(result, "_fields", ()))
         yield Sample(op, xs, dict(node.settings), y, g)
 
 

@@ -303,7 +303,7 @@ def values_of(x: Any) -> Any:
     if isinstance(x, Symbol):
         return x.value
     if isinstance(x, Tensor):
-        return x._data
+        return x.ndarray
     if isinstance(x, list | tuple):
         return type(x)([values_of(part) for part in x])
     return {key: values_of(part) for key, part in x.items()} if isinstance(x, dict) else x

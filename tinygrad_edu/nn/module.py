@@ -73,7 +73,7 @@ class Buffer(_Named):
     def requires_grad_(self, value: bool = True) -> Self:
         """A buffer is not learnt: raises TypeError if asked to be."""
         if value:
-            raise TypeError(f"{self._describe()} is a buffer, which is not learnt; make it a Parameter")
+            raise TypeError(f"{self.describe()} is a buffer, which is not learnt; make it a Parameter")
         return self
 
 
@@ -273,7 +273,9 @@ class Module:
         if not isinstance(state, Mapping):
             raise TypeError(f"load_state_dict() takes a mapping of names to arrays, but got {type(state).__name__}")
         own = self._state()
-        given = {path: np.asarray(value._data if isinstance(value, Tensor) else value) for path, value in state.items()}
+        given = {
+            path: np.asarray(value.ndarray if isinstance(value, Tensor) else value) for path, value in state.items()
+        }
         faults = [f"missing: {path} {member.shape}" for path, member in own.items() if path not in given]
         faults += [f"not expected: {path} {array.shape}" for path, array in given.items() if path not in own]
         for path, array in given.items():
@@ -292,7 +294,7 @@ class Module:
             raise ValueError(f"the state does not fit {type(self).__name__}, which is unchanged:\n  {lines}")
         for path, member in own.items():
             numbers(member, "load_state_dict()")[...] = given[path]
-            member._written()
+            member.note_write()
 
     def _state(self) -> dict[str, Parameter | Buffer]:
         """All parameters and buffers by path."""

@@ -81,7 +81,7 @@ def quotient(g: Any, y: Any) -> Any:
     Products, quotients, powers, sums of multiples, and what moves elements are seen through, and ‖x‖ that was computed
     twice is one factor; arrays and symbols are not recorded, and so are no products.
     """
-    if not (isinstance(g, Tensor) and isinstance(y, Tensor) and g._requires_grad):
+    if not (isinstance(g, Tensor) and isinstance(y, Tensor) and g.needs_grad):
         return None
     while y.op is OPS["astype"]:
         (y,) = y.inputs
@@ -89,16 +89,16 @@ def quotient(g: Any, y: Any) -> Any:
     seen = {g}
     for node in order:  # the list grows as it is read
         for x in [x for i in _carriers(node) for x in node.inputs[i : i + 1]]:
-            if x not in seen and (x._made > y._made or _alike(x, y)):
+            if x not in seen and (x.made_at > y.made_at or _alike(x, y)):
                 seen.add(x)
                 order.append(x)
         if len(order) > SEARCHED:
             return None
     places = np.arange(y.size).reshape(y.shape)
-    found: dict[Any, Multiple] = {x: (new_leaf(np.ones_like(y._data)), places) for x in order if _alike(x, y)}
+    found: dict[Any, Multiple] = {x: (new_leaf(np.ones_like(y.ndarray)), places) for x in order if _alike(x, y)}
     if not found:
         return None
-    order.sort(key=operator.attrgetter("_made"))
+    order.sort(key=operator.attrgetter("made_at"))
     for node in order:
         if node not in found and any(x in found for x in node.inputs):
             multiple = _CARRIERS[node.op.name][1](node, found)
@@ -170,7 +170,7 @@ def _moved(node: Any, found: dict[Any, Multiple]) -> Multiple | None:
     x = node.inputs[0]
     k, at = found[x]
     indices = node.inputs[1:]
-    at = node.op.forward(at, *[a._data for a in indices], **node.settings)
+    at = node.op.forward(at, *[a.ndarray for a in indices], **node.settings)
     return node.op.apply((np.broadcast_to(k, x.shape), *indices), node.settings), at
 
 
@@ -178,7 +178,7 @@ def _scattered(node: Any, found: dict[Any, Multiple]) -> Multiple | None:
     """Elements put in their places among zeros, which are multiples of any factor."""
     x, *arrays = node.inputs
     k, at = found[x]
-    indices = [a._data for a in arrays]
+    indices = [a.ndarray for a in arrays]
     if (node.op.forward(np.ones(x.shape, int), *indices, **node.settings) > 1).any():
         return None
     at = node.op.forward(at - _NOWHERE, *indices, **node.settings) + _NOWHERE

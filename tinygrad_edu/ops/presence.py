@@ -54,7 +54,7 @@ class Presence:
         return tuple(
             [
                 _mask(data.shape, part is None, self._recorded) if part is None or part is _NONE else part
-                for part, data in zip(mask, node._data, strict=True)
+                for part, data in zip(mask, node.ndarray, strict=True)
             ]
         )
 
@@ -94,7 +94,7 @@ class Presence:
         return contribution
 
     def _note_result(self, x: Any, index: int, mask: Mask) -> None:
-        masks = self._masks.setdefault(x, [_NONE] * len(x._data))
+        masks = self._masks.setdefault(x, [_NONE] * len(x.ndarray))
         known = masks[index]
         masks[index] = mask if known is _NONE else None if mask is None or known is None else np.logical_or(known, mask)
 

@@ -331,7 +331,7 @@ def histogram(x: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     """
     if getattr(weights, "requires_grad", False):
         raise TypeError(
-            f"np.histogram is not recorded, so the gradient of its weights, {weights._describe()}, would be lost; "
+            f"np.histogram is not recorded, so the gradient of its weights, {weights.describe()}, would be lost; "
             "write tg.scatter_add(np.zeros(n), bins, weights), or pass weights.numpy()"
         )
     x = array(x)

@@ -48,7 +48,7 @@ class Member:
 
     def __init__(self, param: Tensor) -> None:
         self.param = param
-        self.called = param._describe()
+        self.called = param.describe()
         self.held: bool | None = self._named()
         self.state: State = {}
         self.steps = 0
@@ -85,7 +85,7 @@ class Member:
             return
         if self.holders() > ALONE + 1:
             self.held = True
-        elif self.held and (anew or self.param._grad is None):
+        elif self.held and (anew or self.param.held_grad is None):
             raise RuntimeError(
                 f"the optimizer was given {self.called}, which no longer exists outside it, and so gets no gradient: the model "
                 "replaced it, or its name was bound to another tensor; make the optimizer when the model is complete, and "
@@ -254,14 +254,14 @@ class Optimizer:
                 if not isinstance(p, Tensor):
                     raise _no_parameter(who, p)
                 if p.op is not None or p.dtype.kind not in "fc":
-                    raise TypeError(f"{who} updates leaves of floating numbers, which {p._describe()} is not")
-                if not p._data.flags.writeable:
+                    raise TypeError(f"{who} updates leaves of floating numbers, which {p.describe()} is not")
+                if not p.ndarray.flags.writeable:
                     raise ValueError(
-                        f"{who} writes what it updates, but {p._describe()} has a read-only array, as pandas and np.broadcast_to "
+                        f"{who} writes what it updates, but {p.describe()} has a read-only array, as pandas and np.broadcast_to "
                         "give it; make it of a copy: tg.Tensor(np.array(x), requires_grad=True)"
                     )
                 if p in seen:
-                    raise ValueError(f"{who} was given {p._describe()} twice, and would update it twice a step")
+                    raise ValueError(f"{who} was given {p.describe()} twice, and would update it twice a step")
                 seen.add(p)
             groups.append(Group(members, {**settings, **own}))
             self.check(groups[-1])
@@ -320,11 +320,11 @@ class Optimizer:
         for group in self.param_groups:
             for member in group.members:
                 p = member.param
-                if p._grad is None or not member.held or tape is not None:
+                if p.held_grad is None or not member.held or tape is not None:
                     member.look(anew=tape is not None)
                 if tape is not None:
                     tape.reset(p)
-                p._grad = None
+                p.held_grad = None
 
     def step(self) -> None:
         """Update every parameter that has a gradient, in place. Graphs that used it are stale from then on."""
@@ -337,22 +337,22 @@ class Optimizer:
             at, settings = 0, {}
             for member in group.members:
                 p = member.param
-                if p._grad is None or not member.held:
+                if p.held_grad is None or not member.held:
                     member.look()
-                    if p._grad is None:
+                    if p.held_grad is None:
                         continue
                 if at != member.steps + 1:
                     at = member.steps + 1
                     settings = {**group.settings, **self.at_step(at, group.settings)}
-                self._write(p._data, p._grad._data, self._begun(member, p, group.settings), settings)
+                self._write(p.ndarray, p.held_grad.ndarray, self._begun(member, p, group.settings), settings)
                 member.steps = at
-                p._written()
+                p.note_write()
 
     def _begun(self, member: Member, p: Tensor, settings: Mapping[str, Any]) -> State:
         """The state of a parameter, with what the rule keeps under these settings."""
         for key, number in self.start(settings).items():
             if key not in member.state:
-                member.state[key] = np.full_like(p._data, number)
+                member.state[key] = np.full_like(p.ndarray, number)
         return member.state
 
     def _write(self, param: Any, grad: Any, state: State, settings: Mapping[str, Any]) -> None:
@@ -407,7 +407,7 @@ class Optimizer:
                 p = member.param
                 member.look(anew=True)
                 tape.slope(p)
-                if p._grad is not None:
+                if p.held_grad is not None:
                     members.append(member)
                     states.append(member.state)
                     begun.append(member.steps)
@@ -447,7 +447,7 @@ class Optimizer:
 
         fed = {key: feed(key) for key in self.at_step(member.steps + turn, settings)}
         since = tick()
-        new, result = made = no_grad().run(type(self).update, p, p._grad, state, **{**fixed, **fed})
+        new, result = made = no_grad().run(type(self).update, p, p.held_grad, state, **{**fixed, **fed})
         self._refuse_result(made, p, state)
         for key, leaf in state.items():
             if result[key] is not leaf:

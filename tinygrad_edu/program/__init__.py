@@ -184,17 +184,17 @@ class Replay:
                 return x
             refuse_masked(x)
             return np.asarray(x)
-        if x._requires_grad and recording.enabled and (x.op is not None or recording.differentiating):
+        if x.needs_grad and recording.enabled and (x.op is not None or recording.differentiating):
             raise RuntimeError(
-                f"{x._describe()} is part of a graph, which would end at {self._name}: what a replayed function returns is in "
+                f"{x.describe()} is part of a graph, which would end at {self._name}: what a replayed function returns is in "
                 f"no graph; compute the gradient inside it, pass .detach(), or call {self._name}.__wrapped__"
             )
-        if x._requires_grad and x._extra is not None and x._extra.hooks:
+        if x.needs_grad and x.attached is not None and x.attached.hooks:
             raise RuntimeError(
-                f"{x._describe()} is an argument with a hook, which {self._name} would not run when it is replayed: remove it, "
+                f"{x.describe()} is an argument with a hook, which {self._name} would not run when it is replayed: remove it, "
                 f"put it on a result inside, or call {self._name}.__wrapped__"
             )
-        return x._data
+        return x.ndarray
 
     @property
     def _name(self) -> str:

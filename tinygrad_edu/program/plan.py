@@ -209,11 +209,11 @@ class _Planner:
         if kind == "argument":
             storage = Storage(kind)
         else:  # leaves that share memory share a storage
-            storage = self.storages.setdefault(self.regions[x], Storage(kind, x._data))
+            storage = self.storages.setdefault(self.regions[x], Storage(kind, x.ndarray))
         name = self._name(x.name or f"c{len(self.values)}")
-        value = Value(name, x.shape, x.dtype, storage, None if kind == "argument" else x._data)
+        value = Value(name, x.shape, x.dtype, storage, None if kind == "argument" else x.ndarray)
         if kind == "leaf" and x.size == 1:
-            value.note = f"{x._data.item():.6g}"
+            value.note = f"{x.ndarray.item():.6g}"
         self.values[x] = value
         return value
 
@@ -285,7 +285,7 @@ class _Planner:
             self.values[node] = value
             self.views.append(value)
             return None
-        shape, dtype = node._data.shape, node._data.dtype
+        shape, dtype = node.ndarray.shape, node.ndarray.dtype
         if node in self.direct:
             target = self.direct[node][1]
             value = Value(target.name, shape, dtype, target.storage, target.array)
@@ -297,7 +297,7 @@ class _Planner:
             elif not op.takes_out:
                 self._until(value.storage, last)
             elif _planned(node):
-                taken = [self.pool.take(part) for part in node._data]
+                taken = [self.pool.take(part) for part in node.ndarray]
                 value.array = tuple([array for _, array in taken])
                 value.parts = [
                     self._until(Storage("buffer", memory), self.last.get((node, k), i))
@@ -306,7 +306,7 @@ class _Planner:
             else:
                 over = self._dying_input(event, i)
                 if over is None:
-                    memory, value.array = self.pool.take(node._data)
+                    memory, value.array = self.pool.take(node.ndarray)
                     value.storage = self._until(Storage("buffer", memory), last)
                 else:
                     value.array, value.storage = over.array, self._until(over.storage, last)
@@ -320,7 +320,7 @@ class _Planner:
 
         The array in it lies there as NumPy would have laid it: a sum of what is computed there adds up in that order.
         """
-        arrays, made = [x._data for x in event.inputs], event.node.dtype
+        arrays, made = [x.ndarray for x in event.inputs], event.node.dtype
         flags: Any = [*[["readonly"]] * len(arrays), ["writeonly", "allocate"]]
         dtypes = [*[None] * len(arrays), made]
         laid: Any = np.nditer([*arrays, None], ["zerosize_ok"], flags, op_dtypes=dtypes).operands[-1]
@@ -332,7 +332,7 @@ class _Planner:
         """The value of a view of an array that stands still: it is made once, before any run."""
         if not is_view(node) or any(v.array is None for v in inputs):
             return None
-        source, shape, dtype = inputs[0], node._data.shape, node._data.dtype
+        source, shape, dtype = inputs[0], node.ndarray.shape, node.ndarray.dtype
         note, name = f"{op.name} of {source.name}", f"v{len(self.values)}"
         array = op.forward(*[v.array for v in inputs], **settings)
         if op.selects:
@@ -354,7 +354,7 @@ class _Planner:
                 and value.storage.last == i
                 and x.shape == node.shape
                 and x.dtype == node.dtype
-                and value.array.strides == layout(node._data)
+                and value.array.strides == layout(node.ndarray)
                 and all(self.values[z].storage is not value.storage or z is x for z in event.inputs)
             ):
                 return value
@@ -397,7 +397,7 @@ class _Planner:
 
 def _planned(node: Tensor) -> bool:
     """Whether the node has several results, each of which gets memory of its own."""
-    return node.op is not None and node.op.takes_out and isinstance(node._data, tuple)
+    return node.op is not None and node.op.takes_out and isinstance(node.ndarray, tuple)
 
 
 def elementwise(op: Any) -> bool:

@@ -51,14 +51,14 @@ def owner(x: Tensor) -> Tensor:
 
 def is_view(x: Tensor) -> bool:
     """Whether `x` shows the memory of its input (the result of a view op may have had to be a copy)."""
-    return x.op is not None and x.op.view and (x.op.selects or x._cell is x.inputs[0]._cell is not None)
+    return x.op is not None and x.op.view and (x.op.selects or x.cell is x.inputs[0].cell is not None)
 
 
 def regions(leaves: Iterable[Tensor]) -> dict[Tensor, int]:
     """A number for each leaf, the same for those that reach into one another's memory."""
     found: dict[Tensor, int] = {}
     end = number = 0
-    for start, stop, _, x in sorted((*byte_bounds(x._data), i, x) for i, x in enumerate(leaves)):
+    for start, stop, _, x in sorted((*byte_bounds(x.ndarray), i, x) for i, x in enumerate(leaves)):
         number += start >= end
         found[x] = number
         end = max(end, stop)
@@ -82,12 +82,12 @@ def _alone(array: Any) -> bool:
 
 
 def _grad_of(leaf: Tensor | None) -> Tensor | None:
-    return None if leaf is None else leaf._grad
+    return None if leaf is None else leaf.held_grad
 
 
 def _copied(target: Tensor) -> Callable[[], None]:
     """What puts the numbers of a tensor back; it does not hold the tensor."""
-    array, cell, numbers = target._data, target._shared_cell(), target._data.copy()
+    array, cell, numbers = target.ndarray, target.shared_cell(), target.ndarray.copy()
 
     def put_back() -> None:
         np.copyto(array, numbers)
@@ -137,12 +137,12 @@ class Tape:
         """Set the numbers of a tensor, now and in every run. One that is new has none to put back."""
         if owner(target) in self.placeholders:
             self.refuse(
-                f"writing into {target._describe()}, an argument,",
+                f"writing into {target.describe()}, an argument,",
                 "write x = x + …, return the new value, or let the function hold the tensor itself",
             )
         if value.shape != target.shape or not np.can_cast(value.dtype, target.dtype, "same_kind"):
             raise (TypeError if value.shape == target.shape else ValueError)(  # as NumPy's own
-                f"{target._describe()} is {target.dtype} of shape {target.shape}, and cannot be written with "
+                f"{target.describe()} is {target.dtype} of shape {target.shape}, and cannot be written with "
                 f"{value.dtype} of shape {value.shape}; write t = t + … for a new tensor"
             )
         value = self.inside(value)
@@ -151,8 +151,8 @@ class Tape:
             self._written.add(target)
             self.undo.append(_copied(target))
         self.writes.append(Write(target, value, tick()))
-        np.copyto(target._data, value._data, casting="same_kind")
-        target._written()
+        np.copyto(target.ndarray, value.ndarray, casting="same_kind")
+        target.note_write()
 
     def feed(
         self, fill: Callable[[Any], None], shape: tuple[int, ...], dtype: Any, *, name: str, once: Any = None
@@ -162,7 +162,7 @@ class Tape:
         if known is not None:
             return known
         leaf = self._outer(np.empty(shape, dtype), name)
-        fill(leaf._data)
+        fill(leaf.ndarray)
         self.feeds.append(Feed(leaf, fill))
         if once is not None:
             self._shared[once] = leaf
@@ -179,12 +179,12 @@ class Tape:
         if leaf not in self.born:
             return
         self.born.remove(leaf)
-        if _alone(leaf._data):
-            numbers = leaf._data.copy()
+        if _alone(leaf.ndarray):
+            numbers = leaf.ndarray.copy()
             self.feeds.append(Feed(leaf, lambda array: np.copyto(array, numbers)))
         elif required:
             self.refuse(
-                f"writing into {leaf._describe()}, made there of an array that others hold too,",
+                f"writing into {leaf.describe()}, made there of an array that others hold too,",
                 "make the tensor outside the function, or of a copy",
             )
 
@@ -197,44 +197,44 @@ class Tape:
 
     def number(self, leaf: Tensor) -> Tensor:
         """The leaf of a number that the function's own code says, such as 2 in `2 * x`: one for each number."""
-        data = leaf._data
+        data = leaf.ndarray
         return self.numbers.setdefault((data.dtype.str, data.shape, data.tobytes()), leaf)
 
     def made(self, y: Tensor, enabled: bool) -> None:
         """An op has been recorded; `y` is plain where it would not have been without the tape, and may be written."""
         self.computed.append((weakref.ref(y), here()))
         self.used.update(x for x in y.inputs if x.op is None and x not in self.born)
-        before = [x for x in y.inputs if x.op is not None and x._made < self.begun]
+        before = [x for x in y.inputs if x.op is not None and x.made_at < self.begun]
         if before:
-            if y._requires_grad and any(x._requires_grad for x in before):
+            if y.needs_grad and any(x.needs_grad for x in before):
                 raise RuntimeError(
-                    f"{next(x for x in before if x._requires_grad)._describe()} is part of a graph made before the function that is being recorded for replay, "
+                    f"{next(x for x in before if x.needs_grad).describe()} is part of a graph made before the function that is being recorded for replay, "
                     f"which uses it at {here()}: a replay would not go back into that graph; compute it inside, or pass .detach()"
                 )
             y.inputs = tuple([self.inside(x) for x in y.inputs])
         among = y.inputs if enabled and y.op is not alias else ()
-        if not any(x._requires_grad or (x.op is not None and x not in self.plain) for x in among):
+        if not any(x.needs_grad or (x.op is not None and x not in self.plain) for x in among):
             self.plain.add(y)
 
     def let_go(self, since: int = 0) -> None:
         """Nobody will read again what was computed after the time `since`: shapes and types do for the plan."""
         for reference, _ in reversed(self.computed):
             x = reference()
-            if x is not None and x._made < since:
+            if x is not None and x.made_at < since:
                 break
-            if x is not None and isinstance(x._data, tuple):
-                x._data = Results([_emptied(part, x) for part in x._data])
+            if x is not None and isinstance(x.ndarray, tuple):
+                x.ndarray = Results([_emptied(part, x) for part in x.ndarray])
             elif x is not None:
-                x._data = _emptied(x._data, x)
+                x.ndarray = _emptied(x.ndarray, x)
 
     def inside(self, x: Tensor) -> Tensor:
         """`x`; or if it was computed before the run, a leaf of its numbers, which it keeps."""
-        if x.op is None or x._made > self.begun:
+        if x.op is None or x.made_at > self.begun:
             return x
         stands = self.outer.get(x)
         if stands is None:
-            stands = self.outer[x] = new_leaf(x._data)
-            stands.name, stands._cell = x.name, x._cell
+            stands = self.outer[x] = new_leaf(x.ndarray)
+            stands.name, stands.cell = x.name, x.cell
         return stands
 
     def read(self, nodes: Iterable[Tensor], free: bool) -> None:
@@ -302,21 +302,21 @@ class Tape:
         """The gradient of `leaf` is being read or added to: the record is of what it was before the run."""
         if leaf in self.placeholders:
             self.refuse(
-                f"the gradient of {leaf._describe()}, an argument,", "use tg.grad(loss, x), and return what is wanted"
+                f"the gradient of {leaf.describe()}, an argument,", "use tg.grad(loss, x), and return what is wanted"
             )
         if self._first_slope(leaf):
             owned = weakref.ref(leaf)
-            if leaf._grad is None:
+            if leaf.held_grad is None:
                 self.guard(lambda: _grad_of(owned()) is None)
             else:
-                before = weakref.ref(leaf._grad)
+                before = weakref.ref(leaf.held_grad)
                 self.guard(lambda: before() is not None and _grad_of(owned()) is before())
 
     def _first_slope(self, leaf: Tensor) -> bool:
-        if leaf in self.slopes or (leaf.op is not None and leaf._made > self.begun):  # which ends with the run
+        if leaf in self.slopes or (leaf.op is not None and leaf.made_at > self.begun):  # which ends with the run
             return False
-        before = self.slopes[leaf] = leaf._grad
-        self.undo.append(lambda: setattr(leaf, "_grad", before))
+        before = self.slopes[leaf] = leaf.held_grad
+        self.undo.append(lambda: setattr(leaf, "held_grad", before))
         return True
 
     # -- what cannot be replayed --------------------------------------------------------------------
@@ -340,7 +340,7 @@ def refuse_kept(computed: Sequence[tuple[weakref.ref[Tensor], str]]) -> None:
         x = reference()
         if x is not None:
             raise RuntimeError(
-                f"{x._describe()}, computed inside a function that is being recorded for replay, at {where}, is still held "
+                f"{x.describe()}, computed inside a function that is being recorded for replay, at {where}, is still held "
                 "when the function has ended, and would not change when it is replayed: return it, or write it under "
                 "no_grad() into a tensor made outside"
             )

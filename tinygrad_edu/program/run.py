@@ -33,24 +33,24 @@ class Record:
         self.source, names = emit(planned)
         self._program = compiled(self.source, names)
         self._template = template
-        self._fills = [(feed.fill, feed.leaf._data) for feed in tape.feeds]
+        self._fills = [(feed.fill, feed.leaf.ndarray) for feed in tape.feeds]
         self._early = [(array, np.empty_like(array)) for array in planned.early]
         self._afterwards = tape.afterwards
         self._generators = tape.generators
         self._slopes = slopes
         written = {x for x in [owner(w.target) for w in tape.writes] if x.op is None}
-        arrays = [x._data for x in written]
+        arrays = [x.ndarray for x in written]
         self._all_written, self._foreign = arrays, [a for a in arrays if root(a).base is not None]
         self._written = {id(root(a)): [b for b in arrays if root(b) is root(a)] + self._foreign for a in arrays}
-        self._cells = list(dict.fromkeys([x._shared_cell() for x in written]))
+        self._cells = list(dict.fromkeys([x.shared_cell() for x in written]))
         read = topological([*outputs, *[x for w in tape.writes for x in (w.value, w.target)]], through_constants=True)
         leaves = {x for x in [*read, *tape.used] if x.op is None and x not in tape.placeholders}
-        self._own = {id(x) for x in leaves if x._requires_grad}
+        self._own = {id(x) for x in leaves if x.needs_grad}
         self.state = State(tape, leaves | written | tape.outer.keys(), written, given)
         self.serves = self.state.holds
         self._context = contextvars.copy_context()  # entered sooner than np.errstate()
         self._context.run(np.seterr, all="ignore")
-        if not any(map(_regroups, planned.lines())) and not any(_runs_backwards(x._data) for x in tape.placeholders):
+        if not any(map(_regroups, planned.lines())) and not any(_runs_backwards(x.ndarray) for x in tape.placeholders):
             self._context.run(np.setbufsize, 1024)  # so many numbers NumPy spreads or converts at a time: a few kB
 
     @classmethod
@@ -81,11 +81,11 @@ class Record:
         stand_ins: dict[Any, Tensor] = {}
 
         def placeholder(x: Any, name: str) -> Any:
-            leaf = new_leaf(x._data) if isinstance(x, Tensor) else Tensor(x)
-            leaf._requires_grad = isinstance(x, Tensor) and x._requires_grad
+            leaf = new_leaf(x.ndarray) if isinstance(x, Tensor) else Tensor(x)
+            leaf.needs_grad = isinstance(x, Tensor) and x.needs_grad
             leaf.name = name
             tape.placeholders[leaf] = x
-            return stand_ins.setdefault(x, leaf) if leaf._requires_grad else leaf  # the same tensor twice is one
+            return stand_ins.setdefault(x, leaf) if leaf.needs_grad else leaf  # the same tensor twice is one
 
         def stand_in(value: Any, name: str) -> Any:
             return mapped(lambda x: placeholder(x, name), value)
@@ -116,11 +116,11 @@ class Record:
 
         template = mapped(place, result)
         slopes = _keep_slopes(tape)
-        numbers = [x._data.copy() for x in outputs]
+        numbers = [x.ndarray.copy() for x in outputs]
         tape.let_go()
         planned = in_blocks(plan(list(tape.placeholders), outputs, tape))
         record = cls(planned, tape, template, outputs, slopes, found)
-        record.admit(list(tape.placeholders.values()), [x._data for x in tape.placeholders])
+        record.admit(list(tape.placeholders.values()), [x.ndarray for x in tape.placeholders])
         return record, record._results(numbers)
 
     # -- whether it serves --------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class Record:
         if not self._own.isdisjoint(map(id, given)):
             i, x = next((i, x) for i, x in enumerate(given) if id(x) in self._own)
             raise ValueError(
-                f"{x._describe()} is the argument {self.plan.arguments[i].name}, and the replayed function also uses it "
+                f"{x.describe()} is the argument {self.plan.arguments[i].name}, and the replayed function also uses it "
                 "itself, so that gradients by the one would miss the other; pass .detach(), or call the function's .__wrapped__"
             )
         for array in arrays if self._written else ():
@@ -170,7 +170,7 @@ class Record:
         for leaf, slope in self._slopes:
             x = leaf()
             if x is not None:
-                x._grad = slope
+                x.held_grad = slope
         if self._afterwards:
             self._conclude()
         return self._results(results)
@@ -251,7 +251,7 @@ def _keep_slopes(tape: Tape) -> list[Any]:
     kept = []
     taken: set[int] = set()  # a tensor that is the gradient of two leaves cannot be written for both
     for leaf, before in tape.slopes.items():
-        slope = leaf._grad
+        slope = leaf.held_grad
         if leaf in tape.placeholders and slope is not None:
             raise RuntimeError(
                 f"a replayed function was to leave the gradient by its argument {leaf.name!r} in .grad, where the caller would not "
@@ -260,11 +260,11 @@ def _keep_slopes(tape: Tape) -> list[Any]:
         if slope is not None and slope.op is not None:
             known = _KEPT.get(id(before)) if id(before) not in taken else None
             taken.add(id(before))
-            holder = new_leaf(np.empty_like(slope._data)) if known is None else known
+            holder = new_leaf(np.empty_like(slope.ndarray)) if known is None else known
             holder.name = f"grad of {leaf.name}" if leaf.name else None
             tape.write(holder, slope, new=known is None)
             _KEPT[id(holder)] = holder
-            leaf._grad = slope = holder
+            leaf.held_grad = slope = holder
         elif slope is not None:
             tape.start(slope, required=False)
         kept.append((weakref.ref(leaf), slope))

@@ -50,7 +50,7 @@ def happened(nodes: Sequence[Tensor], tape: Tape) -> list[Event]:
     """All that a run did, in the order it happened."""
     events: list[Event] = [Compute(node, node.inputs) for node in nodes if node.op is not None]
     events += tape.writes
-    events.sort(key=lambda e: e.time if isinstance(e, Write) else e.node._made)
+    events.sort(key=lambda e: e.time if isinstance(e, Write) else e.node.made_at)
     return events
 
 
@@ -61,7 +61,7 @@ def simplified(
     constants = set(numbers)
     memory = Memory(x for e in events for x in ((*e.inputs, e.node) if isinstance(e, Compute) else (e.target, e.value)))
     writes = {memory(e.target): 0 for e in events if isinstance(e, Write)}  # how many there have been so far
-    ones = {x for x in numbers if (x._data == 1).all()}
+    ones = {x for x in numbers if (x.ndarray == 1).all()}
     known: dict[Any, Tensor] = {}
     stands: dict[Tensor, Tensor] = {}
     kept: list[Event] = []
@@ -78,9 +78,9 @@ def simplified(
                 ones.add(node)
             stand = inputs[0] if node.op is alias else _times_one(node, inputs, ones)
             if stand is None and constants.issuperset(inputs) and _small(node):
-                stand = new_leaf(node._data)
+                stand = new_leaf(node.ndarray)
                 constants.add(stand)
-                if (stand._data == 1).all():
+                if (stand.ndarray == 1).all():
                     ones.add(stand)
             if stand is None or memory(stand) in writes:
                 read = tuple([(x, writes.get(memory(x), 0)) for x in inputs])
@@ -95,7 +95,7 @@ def simplified(
 
 
 def _small(node: Tensor) -> bool:
-    return not isinstance(node._data, tuple) and node._data.nbytes <= LARGEST
+    return not isinstance(node.ndarray, tuple) and node.ndarray.nbytes <= LARGEST
 
 
 def _times_one(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> Tensor | None:
@@ -109,7 +109,7 @@ def _times_one(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> T
                 other in ones
                 and x.shape == node.shape
                 and x.dtype == node.dtype
-                and layout(x._data) == layout(node._data)
+                and layout(x.ndarray) == layout(node.ndarray)
             ):
                 return x
     return None

@@ -35,7 +35,7 @@ class State:
         self.guards, self._checks = tape.guards, tape.checks
         self._arguments = [_reference(x) for x in arguments]
         self._leaves = [
-            (_reference(x), x._data, x._requires_grad, x._cell if x in written else None, _hooks(x)) for x in leaves
+            (_reference(x), x.ndarray, x.needs_grad, x.cell if x in written else None, _hooks(x)) for x in leaves
         ]
         self._modules, containers = _inside(tape.modules.values(), tape.assigned)
         marks = [(object(),) for _ in containers]  # between the things in one and those in the next
@@ -64,9 +64,9 @@ class State:
         """Whether that is so of all that `Edits` counts."""
         for reference, array, learns, cell, hooks in self._leaves:
             x = reference()
-            if x is None or x._data is not array or x._requires_grad is not learns:
+            if x is None or x.ndarray is not array or x.needs_grad is not learns:
                 return False
-            if (cell is not None and x._cell is not cell) or (x._extra is not None and _hooks(x) != hooks):
+            if (cell is not None and x.cell is not cell) or (x.attached is not None and _hooks(x) != hooks):
                 return False
         if any(reference() is None for reference in self._arguments):
             return False
@@ -79,7 +79,7 @@ class State:
         """
         for reference, array, *_ in self._leaves:
             x = reference()
-            if x is None or x._data is not array:
+            if x is None or x.ndarray is not array:
                 return True
         if any(reference() is None for reference in self._arguments):
             return True
@@ -211,7 +211,7 @@ def _is_member(x: Any) -> bool:
 
 def _hooks(x: Tensor) -> list[Any]:
     """What sees and replaces the gradient of a tensor."""
-    return [] if x._extra is None else list(x._extra.hooks.values())
+    return [] if x.attached is None else list(x.attached.hooks.values())
 
 
 def _reference(x: Any) -> Callable[[], Any]:

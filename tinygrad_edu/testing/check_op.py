@@ -173,7 +173,7 @@ class _Case:
         return any(y.dtype.kind == "f" for y in _tensors(self.call(self.op, self.leaves())))
 
     def differentiable(self) -> bool:
-        return any(y._requires_grad for y in _tensors(self.call(self.op, self.leaves())))
+        return any(y.needs_grad for y in _tensors(self.call(self.op, self.leaves())))
 
     # -- what its rules compute ---------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class _Case:
                 if value.dtype.kind == "f" and value.dtype != dtype and value.dtype not in numpys:
                     self.fail(f"it makes {value.dtype} of {dtype}; use Python's own numbers, or pass dtype=")
             leaves = self.leaves(arrays)
-            ys = [y for y in _tensors(self.call(self.op, leaves)) if y._requires_grad]
+            ys = [y for y in _tensors(self.call(self.op, leaves)) if y.needs_grad]
             vs = [_frozen(self.rng.standard_normal(y.shape).astype(y.dtype)) for y in ys]
             for node, i, g, result in _rule_results(ys, vs):
                 self.check_rule_result(node, i, g, result)
@@ -244,7 +244,7 @@ class _Case:
                 f"{rule} returned a matrix that is not symmetric, for an input taken for symmetric; return (s + s.mT) / 2"
             )
         for what, value in [("the output", node), *[(f"input {k}", z) for k, z in enumerate(node.inputs)]]:
-            for part in value._data if isinstance(value._data, tuple) else [value._data]:
+            for part in value.ndarray if isinstance(value.ndarray, tuple) else [value.ndarray]:
                 if _share(result, part) and not any(_share(result, gi) for gi in _flatten(g)):
                     self.fail(f"{rule} returned the memory of {what}; return a new array (g * 1, np.copy)")
 
@@ -256,7 +256,7 @@ class _Case:
         Which elements of the inputs these are is found by trying, not from what is declared.
         """
         kinds = self.presence
-        shapes = [y.shape for y in _tensors(self.call(self.op, self.leaves())) if y._requires_grad]
+        shapes = [y.shape for y in _tensors(self.call(self.op, self.leaves())) if y.needs_grad]
         for share in (0.0,) if "ends" in (kinds if isinstance(kinds, tuple) else (kinds,)) else (0.0, 0.5, 0.8):
             present = [self.rng.random(shape) < share for shape in shapes]
             spoiled = self.spoiled_where_absent(present)
@@ -289,11 +289,11 @@ class _Case:
         if callable(self.presence):
             leaves = self.leaves()
             given = [_steep(x) if i in self.floating else x for i, x in enumerate(leaves)]
-            ys = [y for y in _tensors(self.call(self.op, given)) if y._requires_grad]
+            ys = [y for y in _tensors(self.call(self.op, given)) if y.needs_grad]
             chosen = [np.where(mask, y, 0) for y, mask in zip(ys, present, strict=True)]
             slopes = grad(chosen, [leaves[i] for i in self.floating], [np.ones(y.shape) for y in ys])
             for i, slope in zip(self.floating, slopes, strict=True):
-                absent[i] = slope._data == 0
+                absent[i] = slope.ndarray == 0
         for i in self.floating:
             for index in zip(*np.nonzero(np.atleast_1d(absent[i])), strict=True):
                 index = index[: arrays[i].ndim]
@@ -308,8 +308,8 @@ class _Case:
 
     def shown(self, arrays: Sequence[Any], present: Sequence[Any]) -> list[Any]:
         """The present elements of the results, those that have a derivative."""
-        ys = [y for y in _tensors(self.call(self.op, self.leaves(arrays))) if y._requires_grad]
-        return [y._data[mask] for y, mask in zip(ys, present, strict=True)]
+        ys = [y for y in _tensors(self.call(self.op, self.leaves(arrays))) if y.needs_grad]
+        return [y.ndarray[mask] for y, mask in zip(ys, present, strict=True)]
 
     def slopes_of_present(
         self, arrays: Sequence[Any], present: Sequence[Any], vs: Sequence[Any], us: Sequence[Any], *, recorded: bool
@@ -320,10 +320,10 @@ class _Case:
         given = [
             x * 1 if recorded and i in self.floating else x for i, x in enumerate(leaves)
         ]  # its gate shows the mask
-        ys = [y for y in _tensors(self.call(self.op, given)) if y._requires_grad]
+        ys = [y for y in _tensors(self.call(self.op, given)) if y.needs_grad]
         chosen = [np.where(mask, y, 0) for y, mask in zip(ys, present, strict=True)]
         first = grad(chosen, xs, list(vs), create_graph=True, allow_unused=True)
-        pairs = [(g, u) for g, u in zip(first, us, strict=True) if g is not None and g._requires_grad]
+        pairs = [(g, u) for g, u in zip(first, us, strict=True) if g is not None and g.needs_grad]
         second = (
             grad([g for g, _ in pairs], xs, [u for _, u in pairs], allow_unused=True) if pairs else [None] * len(xs)
         )
@@ -339,14 +339,14 @@ class _Case:
             return
         leaves = self.leaves()
         xs = [leaves[i] for i in self.floating]
-        ys = [y for y in _tensors(self.call(self.op, leaves)) if y._requires_grad]
-        anew = [y for y in _tensors(self.call(self.op, self.leaves(self.redrawn()))) if y._requires_grad]
-        if all(np.array_equal(y._data, z._data) for y, z in zip(ys, anew, strict=False)):
+        ys = [y for y in _tensors(self.call(self.op, leaves)) if y.needs_grad]
+        anew = [y for y in _tensors(self.call(self.op, self.leaves(self.redrawn()))) if y.needs_grad]
+        if all(np.array_equal(y.ndarray, z.ndarray) for y, z in zip(ys, anew, strict=False)):
             return  # a constant, such as x⁰
         given = [_steep(x) if i in self.floating else x for i, x in enumerate(leaves)]
-        ys = [y for y in _tensors(self.call(self.op, given)) if y._requires_grad]
+        ys = [y for y in _tensors(self.call(self.op, given)) if y.needs_grad]
         gs = grad(ys, xs, [self.rng.standard_normal(y.shape) for y in ys], allow_unused=True)
-        if any(g is not None and np.isnan(g._data).any() for g in gs):
+        if any(g is not None and np.isnan(g.ndarray).any() for g in gs):
             self.fail(f'some elements of its inputs have no slope at all; declare presence="selects", not {kinds!r}')
 
     # -- what it does to memory ---------------------------------------------------------------------
@@ -367,23 +367,23 @@ class _Case:
             node = _node(y)
             if node.op is not self.op:
                 continue
-            for part in _flatten(node._data):
+            for part in _flatten(node.ndarray):
                 for k, x in enumerate(node.inputs):
-                    if _share(part, x._data):
+                    if _share(part, x.ndarray):
                         if not (self.op.view and k == 0):
                             self.fail(f"its result shares the memory of input {k}; copy, or declare view=True")
                         self.shares = True
 
     def gradients_have_memory_of_their_own(self) -> None:
         leaves = self.leaves()
-        ys = [y for y in _tensors(self.call(self.op, leaves)) if y._requires_grad]
+        ys = [y for y in _tensors(self.call(self.op, leaves)) if y.needs_grad]
         vs = [self.rng.standard_normal(y.shape) for y in ys]
         for y, v in zip(ys, vs, strict=True):
             y.backward(v)
         found: list[Any] = [x for x in _tensors(leaves) if x.grad is not None]
-        held = [(f"the data of {x.name}", x._data) for x in found] + [("the gradient passed in", v) for v in vs]
+        held = [(f"the data of {x.name}", x.ndarray) for x in found] + [("the gradient passed in", v) for v in vs]
         for x in found:
-            gradient = x.grad._data
+            gradient = x.grad.ndarray
             if gradient.shape != x.shape or gradient.dtype != x.dtype:
                 self.fail(f"{x.name}.grad is {gradient.dtype} {gradient.shape}, but {x.name} is {x.dtype} {x.shape}")
             for what, memory in held:
@@ -395,7 +395,7 @@ class _Case:
         """Also where inputs differ, and all but one were widened."""
         first = self.floating[0]
         leaves = self.leaves([a.astype("float32") if i == first else a for i, a in enumerate(self.arrays)])
-        ys = [y for y in _tensors(self.call(self.op, leaves)) if y._requires_grad]
+        ys = [y for y in _tensors(self.call(self.op, leaves)) if y.needs_grad]
         xs = [leaves[i] for i in self.floating]
         gs = grad(ys, xs, [self.rng.standard_normal(y.shape) for y in ys], allow_unused=True)
         for x, g in zip(xs, gs, strict=True):
@@ -412,10 +412,10 @@ class _Case:
                 y = y.inputs[0] if y.inputs else y  # one of several results
             if y.op is self.op:
                 several = self.op.outputs is not None
-                expected = list(y._data) if several else [y._data]
+                expected = list(y.ndarray) if several else [y.ndarray]
                 out = [np.full_like(part, 7) for part in expected]
                 given = tuple(out) if several else out[0]
-                result = self.op.forward(*[x._data for x in y.inputs], **{**y.settings, "out": given})
+                result = self.op.forward(*[x.ndarray for x in y.inputs], **{**y.settings, "out": given})
                 if not all(a is b for a, b in zip(result if several else [result], out, strict=True)):
                     self.fail("it is declared takes_out=True, but forward(..., out=array) returned another array")
                 self.same(out, expected, "with out= it", "without it")
@@ -450,13 +450,13 @@ class _Case:
         gs = grad(ys, xs, vs, create_graph=True, allow_unused=True)
         us = [Tensor(self.rng.standard_normal(v.shape)) for v in vs]
         fresh_leaves = self.leaves(new)
-        fresh_ys = [y for y in _tensors(self.call(self.op, fresh_leaves)) if y._requires_grad]
+        fresh_ys = [y for y in _tensors(self.call(self.op, fresh_leaves)) if y.needs_grad]
         fresh = grad(fresh_ys, [fresh_leaves[i] for i in self.floating], us, allow_unused=True)
         pairs = [(g, f) for g, f in zip(gs, fresh, strict=True) if g is not None and f is not None]
         if not pairs:
             return
         outputs = [g for g, _ in pairs]
-        values = self.by_leaf(outputs, [*leaves, *vs], [*new, *[u._data for u in us]])
+        values = self.by_leaf(outputs, [*leaves, *vs], [*new, *[u.ndarray for u in us]])
         self.same(
             list(evaluate(outputs, values)),
             [f for _, f in pairs],
@@ -481,7 +481,7 @@ class _Case:
     # -- the shapes and layouts that arrays come in -------------------------------------------------
 
     def gradients_do_not_depend_on_layout(self) -> None:
-        vs = [v._data for v in self.outputs_and_cotangents(self.leaves())[1]]
+        vs = [v.ndarray for v in self.outputs_and_cotangents(self.leaves())[1]]
         expected = self.values_and_gradients(self.arrays, vs)
         for layout, change in _LAYOUTS.items():
             arrays = [change(a) if i in self.floating else a for i, a in enumerate(self.arrays)]
@@ -510,7 +510,7 @@ class _Case:
                 if alike != [np.shape(y) for y in _flatten(self.call(self.op, expanded))]:
                     continue  # the others did not make up for it
                 ys, v = self.outputs_and_cotangents(self.leaves(expanded))
-                vs = [part._data for part in v]
+                vs = [part.ndarray for part in v]
                 n = len(ys)
                 got = self.values_and_gradients(arrays, vs)[n:]
                 want = self.values_and_gradients(expanded, vs)[n:]
@@ -541,7 +541,7 @@ class _Case:
             try:
                 got = self.call(self.op, leaves)
                 self.same(got, expected, f"on shapes {shapes} it", "NumPy", types=True)
-                ys = [y for y in _tensors(got) if y._requires_grad]
+                ys = [y for y in _tensors(got) if y.needs_grad]
                 if ys:
                     xs = [leaves[i] for i in self.floating]
                     gs = grad(ys, xs, [np.ones(y.shape) for y in ys], create_graph=True, allow_unused=True)
@@ -600,12 +600,12 @@ class _Case:
         return tuple(y for y in _tensors(result) if y.dtype.kind in "fc")
 
     def outputs_and_cotangents(self, leaves: Sequence[Any]) -> tuple[list[Any], list[Tensor]]:
-        ys = [y for y in _tensors(self.call(self.op, leaves)) if y._requires_grad]
+        ys = [y for y in _tensors(self.call(self.op, leaves)) if y.needs_grad]
         return ys, [Tensor(self.rng.standard_normal(y.shape), requires_grad=True) for y in ys]
 
     def values_and_gradients(self, arrays: Sequence[Any], vs: Sequence[Any]) -> list[Any]:
         leaves = self.leaves(arrays)
-        ys = [y for y in _tensors(self.call(self.op, leaves)) if y._requires_grad]
+        ys = [y for y in _tensors(self.call(self.op, leaves)) if y.needs_grad]
         return [*ys, *grad(ys, [leaves[i] for i in self.floating], list(vs), allow_unused=True)]
 
     def redrawn(self) -> list[Any]:
@@ -627,7 +627,7 @@ class _Case:
                 if (a is None) != (b is None):
                     self.fail(f"{what} gives {a!r:.60}, {other} gives {b!r:.60}")
                 continue
-            a, b = (np.asarray(z._data if isinstance(z, Tensor) else z) for z in (a, b))
+            a, b = (np.asarray(z.ndarray if isinstance(z, Tensor) else z) for z in (a, b))
             if a.shape != b.shape:
                 self.fail(f"{what} gives shape {a.shape}, {other} gives {b.shape}{hint}")
             if types and a.dtype != b.dtype:
@@ -708,15 +708,15 @@ def _rule_results(ys: Sequence[Any], vs: Sequence[Any]) -> Iterator[tuple[Any, i
         if g is None or node.op is None:
             continue
         if node.op.outputs is not None:
-            g = tuple(np.zeros_like(part) if gi is None else gi for gi, part in zip(g, node._data, strict=True))
-        for part in [*_flatten(g), *_flatten(node._data)]:
+            g = tuple(np.zeros_like(part) if gi is None else gi for gi, part in zip(g, node.ndarray, strict=True))
+        for part in [*_flatten(g), *_flatten(node.ndarray)]:
             if isinstance(part, np.ndarray):
                 part.flags.writeable = False
         for i, x in enumerate(node.inputs):
-            if not x._requires_grad or node.op.rules[i] is None:
+            if not x.needs_grad or node.op.rules[i] is None:
                 continue
             try:
-                result = node.op.rules[i](g, node._data, *[z._data for z in node.inputs], **node.settings)
+                result = node.op.rules[i](g, node.ndarray, *[z.ndarray for z in node.inputs], **node.settings)
             except ValueError as error:
                 if "read-only" not in str(error):
                     raise
@@ -725,7 +725,7 @@ def _rule_results(ys: Sequence[Any], vs: Sequence[Any]) -> Iterator[tuple[Any, i
                 ) from None
             yield node, i, g, result
             if node.op.selects:
-                parts = totals.setdefault(x, [None] * len(x._data))
+                parts = totals.setdefault(x, [None] * len(x.ndarray))
                 k = node.settings["index"]
                 parts[k] = result if parts[k] is None else parts[k] + result
             else:

@@ -116,7 +116,7 @@ def gradcheck(
         raise ValueError(
             f"gradcheck({name}) has nothing to differentiate by; pass floating arrays, or tensors with requires_grad=True"
         )
-    at = [np.array(args[i]._data if isinstance(args[i], Tensor) else args[i], dtype=float) for i in chosen]
+    at = [np.array(args[i].ndarray if isinstance(args[i], Tensor) else args[i], dtype=float) for i in chosen]
 
     def of_chosen(*xs: Any) -> Any:
         given = list(args)
@@ -205,7 +205,7 @@ class _Check:
             self.outputs = _outputs(f(*self.leaves), what)
         self.cotangents = [options.rng.standard_normal(y.shape) for y in self.outputs]
         self.v = _flat(self.cotangents)
-        self.y = _flat([y._data for y in self.outputs])
+        self.y = _flat([y.ndarray for y in self.outputs])
         finite = np.isfinite(self.y)  # a derivative may vanish; its terms are as large as what it is the derivative of
         self.weight = max(weight, float(np.abs(self.v[finite]) @ np.abs(self.y[finite])))
 
@@ -255,11 +255,11 @@ class _Check:
     def values(self, at: Sequence[Any]) -> Any:
         """f at `at`, its outputs strung out into one vector; nothing is recorded."""
         with no_grad(), np.errstate(all="ignore"):
-            return _flat([y._data for y in _outputs(self.f(*[_leaf(x) for x in at]), self.what)])
+            return _flat([y.ndarray for y in _outputs(self.f(*[_leaf(x) for x in at]), self.what)])
 
     def recorded(self) -> list[Any]:
         """The gradient of ⟨v, f⟩ by each argument, from the record."""
-        return [g._data for g in _gradients(self.outputs, self.leaves, self.cotangents, create_graph=self.order > 1)]
+        return [g.ndarray for g in _gradients(self.outputs, self.leaves, self.cotangents, create_graph=self.order > 1)]
 
     def quotient(self, i: int, d: Any, scale: float) -> _Quotient:
         """The derivative of ⟨v, f⟩ by argument `i` along `d`, by central differences at two step sizes."""
@@ -358,7 +358,7 @@ class _Check:
     def advice(self, i: int, slope: float, ratios: Any) -> str:
         """What to look at, from the way in which the numbers are wrong; `ratios` are of right to recorded."""
         constant = len(ratios) > 0 and np.isfinite(ratios).all() and np.allclose(ratios, ratios[0], rtol=1e-4)
-        if not any(y._requires_grad for y in self.outputs):
+        if not any(y.needs_grad for y in self.outputs):
             hint = "The result is not in the graph: was it made from .numpy(), .data or float()?"
         elif self.ignores_cotangent(i):
             hint = "It does not change with the incoming gradient: the rule leaves out g."
@@ -383,22 +383,22 @@ class _Check:
     def ignores_cotangent(self, i: int) -> bool:
         """Whether the gradient stays as it is when other cotangents come in."""
         others = [3.0 * v + 1.0 for v in self.cotangents]
-        first, second = (_gradients(self.outputs, self.leaves, vs)[i]._data for vs in (self.cotangents, others))
+        first, second = (_gradients(self.outputs, self.leaves, vs)[i].ndarray for vs in (self.cotangents, others))
         return bool(np.any(first)) and np.array_equal(first, second)
 
     def culprit(self) -> str:
         """The op of the record whose own rule is wrong, where the record has several."""
-        nodes = [node for node in topological([y for y in self.outputs if y._requires_grad]) if node.op is not None]
+        nodes = [node for node in topological([y for y in self.outputs if y.needs_grad]) if node.op is not None]
         if self.alone or self.order > 1 or len({node.op for node in nodes}) < 2:
             return ""
         for node in nodes:
-            varied = [k for k, x in enumerate(node.inputs) if x._requires_grad and not isinstance(x._data, tuple)]
+            varied = [k for k, x in enumerate(node.inputs) if x.needs_grad and not isinstance(x.ndarray, tuple)]
 
             def apply(*xs: Any, node: Any = node, varied: Any = varied) -> Any:
                 given = dict(zip(varied, symmetrized(xs) if node.op.symmetric else xs, strict=True))
                 return node.op.apply(tuple(given.get(k, x) for k, x in enumerate(node.inputs)), node.settings)
 
-            at = [node.inputs[k]._data.astype(float) for k in varied]
+            at = [node.inputs[k].ndarray.astype(float) for k in varied]
             names = [f"input {k}" for k in varied]
             try:
                 options = _Options(self.options.rng, self.options.rtol, self.options.atol)
@@ -455,7 +455,7 @@ def _elements(shape: tuple[int, ...]) -> list[Any]:
 
 def _gradients(ys: Sequence[Any], xs: Sequence[Any], vs: Sequence[Any], create_graph: bool = False) -> list[Any]:
     """The gradients of ⟨v, y⟩ by each x: zeros where nothing connects them."""
-    pairs = [(y, v) for y, v in zip(ys, vs, strict=True) if y._requires_grad]
+    pairs = [(y, v) for y, v in zip(ys, vs, strict=True) if y.needs_grad]
     found: Sequence[Any] = [None] * len(xs)
     if pairs:
         found = grad([y for y, _ in pairs], list(xs), [v for _, v in pairs], create_graph, allow_unused=True)
@@ -469,7 +469,7 @@ def _gradient(f: Callable[..., Any], n: int) -> Callable[..., Any]:
         recorded = is_grad_enabled()
         xs = list(args[:n])
         if not recorded:
-            xs = [Tensor(x._data, requires_grad=True) for x in xs]
+            xs = [Tensor(x.ndarray, requires_grad=True) for x in xs]
         with enable_grad():
             ys = _outputs(f(*xs), "the function")
         return tuple(_gradients(ys, xs, args[n:], create_graph=recorded))

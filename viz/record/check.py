@@ -66,8 +66,8 @@ class _Run:
         self.base: dict[Tensor, Any] = {}
         for node in self.order:
             if node.op is None:
-                wide = node._data.dtype.kind == "f"
-                self.base[node] = node._data.astype(float) if wide else node._data
+                wide = node.ndarray.dtype.kind == "f"
+                self.base[node] = node.ndarray.astype(float) if wide else node.ndarray
             else:
                 self.base[node] = node.op.compute([self.base[x] for x in node.inputs], node.settings)
         self.rng = np.random.default_rng(0)

@@ -224,7 +224,7 @@ class Record:
     ) -> None:
         self.outputs: list[Tensor] = list(output) if isinstance(output, list | tuple) else [output]
         for y in self.outputs or [output]:
-            if not hasattr(y, "_data"):
+            if not hasattr(y, "ndarray"):
                 raise TypeError(
                     "a figure is drawn of a Tensor, of several, or of a function with its numbers, "
                     f"but got {type(y).__name__} {y!r:.60}"
@@ -239,7 +239,7 @@ class Record:
         self._names |= {node: of_path(str(node.name)) for node in order if node.name}
         self._names |= {node_of(tensor): str(name) for name, tensor in (names or {}).items()}
         self._names = {tensor: name for tensor, name in self._names.items() if name.strip()}
-        if len(self.outputs) == 1 and not (y := self.outputs[0]).shape and y.op is not None and y._requires_grad:
+        if len(self.outputs) == 1 and not (y := self.outputs[0]).shape and y.op is not None and y.needs_grad:
             taken = {self._names.get(node) for node in order}
             free = [name for name in result if name not in taken]
             if y not in self._names and free:
@@ -305,7 +305,7 @@ class Record:
         name = self._names.get(node)
         kind = self._kind(node)
         self._values.append(
-            Value(value_id, kind, name, node.shape, str(node.dtype), plain(node._data), grad, flows, op)
+            Value(value_id, kind, name, node.shape, str(node.dtype), plain(node.ndarray), grad, flows, op)
         )
         return value_id
 
@@ -314,7 +314,7 @@ class Record:
             return "result"
         if isinstance(node, Parameter):
             return "parameter"
-        return "input" if node._requires_grad or node in self._names else "constant"
+        return "input" if node.needs_grad or node in self._names else "constant"
 
     def _scope(self, node: Tensor) -> tuple[Part, ...]:
         """The module calls that the node was recorded in, the outermost first."""
@@ -387,7 +387,7 @@ def seeds(outputs: Sequence[Tensor], gradient: Any) -> dict[Tensor, Any]:
         given = list(gradient)
     if len(given) != len(outputs):
         raise ValueError(f"there are {len(outputs)} outputs, but {len(given)} gradients; give one for each")
-    return {y: _seed(y, g) for y, g in zip(outputs, given, strict=True) if y._requires_grad}
+    return {y: _seed(y, g) for y, g in zip(outputs, given, strict=True) if y.needs_grad}
 
 
 def _small(array: Any) -> Any:
@@ -398,13 +398,13 @@ def _small(array: Any) -> Any:
 def _seed(y: Tensor, gradient: Any) -> Any:
     """∂L/∂y, to start from: ones, or what was given."""
     if gradient is None:
-        return np.ones_like(y._data)
+        return np.ones_like(y.ndarray)
     try:
-        g = np.asarray(getattr(gradient, "_data", gradient), dtype=y.dtype)
+        g = np.asarray(getattr(gradient, "ndarray", gradient), dtype=y.dtype)
     except (TypeError, ValueError):
         raise TypeError(f"gradient= takes numbers of shape {y.shape}, but got {gradient!r:.60}") from None
     if g.shape != y.shape:
-        raise ValueError(f"gradient= has shape {g.shape}, but {y._describe()} has shape {y.shape}")
+        raise ValueError(f"gradient= has shape {g.shape}, but {y.describe()} has shape {y.shape}")
     return g
 
 

@@ -73,7 +73,7 @@ def factor(node: Tensor, i: int) -> Data:
 
     Whether it does is seen from a random derivative g: then the rule makes g·∂y/∂x of it.
     """
-    y, xs = node._data, [x._data for x in node.inputs]
+    y, xs = node.ndarray, [x.ndarray for x in node.inputs]
     if node.op.outputs is not None or y.size > SMALL or y.shape != xs[i].shape:
         return None
     with np.errstate(all="ignore"), recording(enabled=False):
@@ -85,21 +85,21 @@ def factor(node: Tensor, i: int) -> Data:
 
 def run(node: Tensor, i: int, g: Any) -> Any:
     """The rule of an operation's input `i` on arrays."""
-    return node.op.rules[i](g, node._data, *[x._data for x in node.inputs], **node.settings)
+    return node.op.rules[i](g, node.ndarray, *[x.ndarray for x in node.inputs], **node.settings)
 
 
 def local_symbol(node: Tensor, i: int, as_written: Mapping[Tensor, Symbol]) -> str | None:
     """∂y/∂xᵢ as an expression: what the rule prints for ∂L/∂y = 1."""
     if node not in as_written:
         return None
-    one = Symbol(ONE, np.ones_like(node._data))
+    one = Symbol(ONE, np.ones_like(node.ndarray))
     with np.errstate(all="ignore"), recording(enabled=False):
         return written(run_or_name_rule(node.op, i, one, *symbols([node, *node.inputs], as_written), **node.settings))
 
 
 def symbols(tensors: Sequence[Tensor], as_written: Mapping[Tensor, Symbol]) -> list[Symbol]:
     """Tensors as they are written, or else by their numbers."""
-    return [as_written[x] if x in as_written else Symbol(constant(x._data), x._data) for x in tensors]
+    return [as_written[x] if x in as_written else Symbol(constant(x.ndarray), x.ndarray) for x in tensors]
 
 
 def written(symbol: Any) -> str | None:

@@ -78,7 +78,7 @@ def expressions(record: Record) -> dict[Tensor, str]:
     taken: set[str] = set()
     for value in record.graph.values:
         tensor = record.tensors[value.id]
-        symbol, text = (Symbol(value.name, tensor._data), value.name) if value.name else _expression(tensor, known)
+        symbol, text = (Symbol(value.name, tensor.ndarray), value.name) if value.name else _expression(tensor, known)
         if symbol is not None and (text is None or text not in taken):
             known[tensor] = symbol
             if text is not None:
@@ -90,11 +90,11 @@ def expressions(record: Record) -> dict[Tensor, str]:
 def _expression(tensor: Tensor, known: Mapping[Tensor, Symbol]) -> tuple[Symbol | None, str | None]:
     """A tensor without a name as an expression of what it was computed from, if that is short; and its text."""
     if tensor.op is None:
-        return (Symbol(constant(tensor._data), tensor._data), None) if tensor.size == 1 else (None, None)
+        return (Symbol(constant(tensor.ndarray), tensor.ndarray), None) if tensor.size == 1 else (None, None)
     if tensor.op.selects or tensor.op.outputs is not None or any(x not in known for x in tensor.inputs):
         return None, None
     symbols = [known[x] for x in tensor.inputs]
-    symbol = Symbol(spell(tensor.op, symbols, tensor._data, tensor.settings), tensor._data)
+    symbol = Symbol(spell(tensor.op, symbols, tensor.ndarray, tensor.settings), tensor.ndarray)
     text = _tight(symbol.text(matmul=" · ")) if symbol.expression.size <= LONGEST else ""
     return (symbol, text) if 0 < len(text) <= SHORT else (None, None)
 
