@@ -447,6 +447,13 @@ class Tensor(NumPyProtocols):
         self._refuse_unseen()
         return np.array(self.ndarray, dtype=dtype, copy=copy)
 
+    @property
+    def _mask(self) -> Any:
+        """What `np.ma` asks for where it stores a value in a masked array, before it asks for the array. A tensor has no
+        mask, and one in a graph is refused as there."""
+        self._refuse_unseen()
+        raise AttributeError("a Tensor has no mask")
+
     def _refuse_unseen(self) -> None:
         """Raise where a tensor in a graph is about to become an array behind the user's back."""
         self._refuse_taped("the array")
