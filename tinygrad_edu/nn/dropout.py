@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.nn import functional as F
+from tinygrad_edu.nn.functional.checks import between_0_and_1
 from tinygrad_edu.nn.module import Module
 
 
@@ -22,7 +23,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, generator: np.random.Generator | None = None) -> None:
-        F.between_0_and_1("Dropout's p", p)
+        between_0_and_1("Dropout's p", p)
         self.p, self.generator = p, generator
 
     def forward(self, x: Any) -> Any:

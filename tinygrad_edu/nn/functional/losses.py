@@ -1,21 +1,12 @@
-"""Layers and losses as functions, usually imported as F: `F.cross_entropy(model(x), labels)`.
-
-On arrays they give arrays, on tensors tensors.
-"""
+"""The losses: of numbers, and of probabilities and classes."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
-from tinygrad_edu import random
-from tinygrad_edu.engine.elsewhere import answering
-from tinygrad_edu.engine.protocols import numbers
-from tinygrad_edu.engine.recording import RECORDING, no_grad
-from tinygrad_edu.engine.refusals import warn
-from tinygrad_edu.ops.elementwise import tanh
+from tinygrad_edu.nn.functional.checks import between_0_and_1, positive
 from tinygrad_edu.ops.indexing import take
 from tinygrad_edu.ops.losses import (
     class_numbers,
@@ -25,175 +16,12 @@ from tinygrad_edu.ops.losses import (
     weighed,
 )
 from tinygrad_edu.ops.neural import (
-    elu,
-    gelu,
-    leaky_relu,
     log_softmax,
-    logsigmoid,
-    relu,
-    sigmoid,
-    silu,
-    softmax,
-    softplus,
 )
-from tinygrad_edu.ops.normalization import batch_norm as normalize
-from tinygrad_edu.ops.normalization import beside, each
 from tinygrad_edu.ops.precision import in_float32
-from tinygrad_edu.ops.products import matmul
 from tinygrad_edu.ops.shaping import array
 
-__all__ = [
-    "batch_norm",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "dropout",
-    "elu",
-    "flatten",
-    "gelu",
-    "huber_loss",
-    "l1_loss",
-    "leaky_relu",
-    "linear",
-    "log_softmax",
-    "logsigmoid",
-    "mse_loss",
-    "nll_loss",
-    "relu",
-    "sigmoid",
-    "silu",
-    "smooth_l1_loss",
-    "softmax",
-    "softplus",
-    "tanh",
-]
-
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
-
-
-# ---------------------------------------------------------------------------------------------------
-# Layers
-
-
-def warn_wider() -> None:
-    """Warn, once for each line of the caller's, that float32 weights are computed with in float64."""
-    warn(
-        "float64 data meets float32 weights, so all that follows is computed in float64, in about twice the time and memory; "
-        "write x.astype(np.float32), or tg.set_default_dtype(np.float64) before making the layers"
-    )
-
-
-def linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    """y = x·W + b. x: (…, in), W: (in, out), b: (out,).
-
-    >>> linear(np.array([1.0, 2.0]), np.eye(2), np.array([10.0, 20.0])).tolist()
-    [11.0, 22.0]
-    """
-    y = matmul(x, weight)
-    if y.dtype.char == "d" and weight.dtype.char == "f":
-        warn_wider()
-    return y if bias is None else np.add(y, bias)
-
-
-def flatten(x: Any, start_dim: int = 1, end_dim: int = -1) -> Any:
-    """The axes from `start_dim` to `end_dim` made one: images (N, 8, 8) become rows (N, 64).
-
-    >>> flatten(np.zeros((5, 3, 2))).shape
-    (5, 6)
-    """
-    shape = np.shape(x)
-    first, last = start_dim % len(shape), end_dim % len(shape)
-    if first > last:
-        raise ValueError(
-            f"flatten() of shape {shape} goes from an earlier to a later axis, not {start_dim} to {end_dim}"
-        )
-    return np.reshape(x, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
-
-
-# ---------------------------------------------------------------------------------------------------
-# Layers that train otherwise than they infer
-
-
-def batch_norm(
-    x: Any,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
-    training: bool = False,
-    momentum: Any = 0.1,
-    eps: float = 1e-5,
-) -> Any:
-    """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each channel. x: (N, C) or (N, C, …); w, b: (C,).
-
-    In training, or without running statistics, m and v are those of the batch, v divided by n. In training also
-    running ← (1 − momentum)·running + momentum·batch, with the variance divided by n − 1 there. Else m and v are the
-    running ones, and nothing is written.
-
-    Raises ValueError in training on one value a channel, which has no variance.
-
-    Source: Ioffe and Szegedy, *Batch normalization* (2015).
-
-    >>> batch_norm(np.array([[1.0], [3.0]]), None, None, training=True, eps=0.0).tolist()
-    [[-1.0], [1.0]]
-    """
-    x = array(x)
-    if x.ndim < 2:
-        raise ValueError(f"batch_norm takes x of shape (N, C) or (N, C, …), but got {x.shape}")
-    channels = x.shape[1]
-    if x.dtype.char == "d" and weight is not None and weight.dtype.char == "f":
-        warn_wider()
-    weight = np.ones(channels, x.dtype) if weight is None else weight
-    bias = np.zeros(channels, x.dtype) if bias is None else bias
-    if not training and running_mean is not None:
-        scale = weight / np.sqrt(running_var + eps)
-        return (x - beside(running_mean, x)) * beside(scale, x) + beside(bias, x)
-    n = each(x)
-    if training and n < 2:
-        raise ValueError(
-            f"batch_norm needs more than one value a channel to train on, but got x of shape {x.shape}; "
-            "use larger batches (drop_last=True), or eval()"
-        )
-    y, mean, var = normalize(x, weight, bias, eps=eps)
-    if training and running_mean is not None:
-        no_grad().run(_follow, running_mean, mean, running_var, var, momentum, n / (n - 1))
-    return y
-
-
-def _follow(running_mean: Any, mean: Any, running_var: Any, var: Any, momentum: Any, correction: float) -> None:
-    """Move the running statistics towards those of the batch, in place."""
-    read = numbers if RECORDING.get().tape is None else array  # what is replayed is recorded; else arrays are faster
-    running_mean -= momentum * (read(running_mean) - read(mean))
-    running_var -= momentum * (read(running_var) - read(var) * correction)
-
-
-def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: numpy.random.Generator | None = None) -> Any:
-    """y = x·mask, where the mask is 0 with probability p, else 1 / (1 − p), so that y is x on average; without training, x.
-
-    The mask is an input of the product: going backward twice, or forward again from the record, uses the same one.
-    It is drawn from `generator`, or else from the one that `manual_seed` sets.
-
-    Source: Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, JMLR 15 (2014), in
-    the inverted form, which leaves inference alone.
-
-    >>> y = dropout(np.ones(1000), 0.2, generator=np.random.default_rng(0))
-    >>> np.unique(y).tolist(), bool(abs(y.mean() - 1) < 0.05)
-    ([0.0, 1.25], True)
-    """
-    between_0_and_1("dropout's p", p)
-    if not training or p == 0:
-        return x
-    x = array(x)
-    kept = 1 / (1 - p) if p < 1 else 0.0
-
-    def fill(own: numpy.random.Generator, mask: Any) -> None:
-        single = mask.dtype == np.float32
-        drawn = own.random(dtype=np.float32, out=mask) if single else own.random(mask.shape, np.float32)
-        np.greater_equal(drawn, p, out=mask)
-        mask *= kept
-
-    dtype = x.dtype if x.dtype.kind in "fc" else float
-    return np.multiply(x, random.draw(fill, x.shape, dtype, generator, name="mask"))
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -224,7 +52,7 @@ def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: s
     Source: Huber, *Robust estimation of a location parameter*, 1964.
     """
     prediction, target = _same_shape("huber_loss", prediction, target)
-    _positive("delta", delta)
+    positive("delta", delta)
     difference = np.subtract(prediction, target)
     near = np.clip(difference, -delta, delta)
     return _reduced(near * (difference - near / 2), reduction)
@@ -232,7 +60,7 @@ def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: s
 
 def smooth_l1_loss(prediction: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Any:
     """L = mean of d²/(2β) where |d| < β, else |d| − β/2: Huber's loss divided by β."""
-    _positive("beta", beta)
+    positive("beta", beta)
     return huber_loss(prediction, target, delta=beta, reduction=reduction) / beta
 
 
@@ -418,24 +246,6 @@ def _refuse_none(what: str, prediction: Any, target: Any) -> None:
             raise TypeError(f"{what} got None for the {called}; does forward() end with `return`, and its result?")
 
 
-def between_0_and_1(name: str, value: Any) -> None:
-    """Raise TypeError for a setting that is no number, ValueError for one that is below 0 or above 1."""
-    _check_number(name, value)
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} is a number between 0 and 1, but got {value}")
-
-
-def _check_number(name: str, value: Any) -> None:
-    if isinstance(value, str | bytes) or value is None:
-        raise TypeError(f"{name} is a number, but got {type(value).__name__} {value!r}")
-
-
-def _positive(name: str, value: float) -> None:
-    _check_number(name, value)
-    if not value > 0:
-        raise ValueError(f"{name} must be positive, but got {value}")
-
-
 def _check_weight(what: str, weight: Any, classes: int) -> None:
     """Raise ValueError for weights that are not one for each class: more would be left out, and one broadcast."""
     if weight is not None and np.shape(weight) != (classes,):
@@ -454,21 +264,3 @@ def _reduced(losses: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
     return np.mean(losses) if reduction == "mean" else np.sum(losses)
-
-
-if not TYPE_CHECKING:
-    __getattr__ = answering(
-        "tinygrad_edu.nn.functional",
-        __all__,
-        {
-            "one_hot": "write tg.one_hot(labels, classes)",
-            "pad": "write np.pad(x, width)",
-            "normalize": "write x / np.linalg.norm(x, axis=1, keepdims=True)",
-            "embedding": "write weight[numbers]",
-            "kl_div": "write np.sum(p * np.log(p / q))",
-            "softmin": "write softmax(-x)",
-            "conv2d": "it is not here yet",
-            "max_pool2d": "it is not here yet; without overlap, write x.reshape(n, c, h // k, k, w // k, k).max(axis=(3, 5))",
-            "avg_pool2d": "it is not here yet; without overlap, write x.reshape(n, c, h // k, k, w // k, k).mean(axis=(3, 5))",
-        },
-    )

@@ -1,0 +1,141 @@
+"""The functions that layers compute: linear, flatten, and those that train otherwise than they infer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+from tinygrad_edu import random
+from tinygrad_edu.engine.protocols import numbers
+from tinygrad_edu.engine.recording import RECORDING, no_grad
+from tinygrad_edu.engine.refusals import warn
+from tinygrad_edu.nn.functional.checks import between_0_and_1
+from tinygrad_edu.ops.normalization import batch_norm as normalize
+from tinygrad_edu.ops.normalization import beside, each
+from tinygrad_edu.ops.products import matmul
+from tinygrad_edu.ops.shaping import array
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def warn_wider() -> None:
+    """Warn, once for each line of the caller's, that float32 weights are computed with in float64."""
+    warn(
+        "float64 data meets float32 weights, so all that follows is computed in float64, in about twice the time and memory; "
+        "write x.astype(np.float32), or tg.set_default_dtype(np.float64) before making the layers"
+    )
+
+
+def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """y = x·W + b. x: (…, in), W: (in, out), b: (out,).
+
+    >>> linear(np.array([1.0, 2.0]), np.eye(2), np.array([10.0, 20.0])).tolist()
+    [11.0, 22.0]
+    """
+    y = matmul(x, weight)
+    if y.dtype.char == "d" and weight.dtype.char == "f":
+        warn_wider()
+    return y if bias is None else np.add(y, bias)
+
+
+def flatten(x: Any, start_dim: int = 1, end_dim: int = -1) -> Any:
+    """The axes from `start_dim` to `end_dim` made one: images (N, 8, 8) become rows (N, 64).
+
+    >>> flatten(np.zeros((5, 3, 2))).shape
+    (5, 6)
+    """
+    shape = np.shape(x)
+    first, last = start_dim % len(shape), end_dim % len(shape)
+    if first > last:
+        raise ValueError(
+            f"flatten() of shape {shape} goes from an earlier to a later axis, not {start_dim} to {end_dim}"
+        )
+    return np.reshape(x, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Layers that train otherwise than they infer
+
+
+def batch_norm(
+    x: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: Any = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each channel. x: (N, C) or (N, C, …); w, b: (C,).
+
+    In training, or without running statistics, m and v are those of the batch, v divided by n. In training also
+    running ← (1 − momentum)·running + momentum·batch, with the variance divided by n − 1 there. Else m and v are the
+    running ones, and nothing is written.
+
+    Raises ValueError in training on one value a channel, which has no variance.
+
+    Source: Ioffe and Szegedy, *Batch normalization* (2015).
+
+    >>> batch_norm(np.array([[1.0], [3.0]]), None, None, training=True, eps=0.0).tolist()
+    [[-1.0], [1.0]]
+    """
+    x = array(x)
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm takes x of shape (N, C) or (N, C, …), but got {x.shape}")
+    channels = x.shape[1]
+    if x.dtype.char == "d" and weight is not None and weight.dtype.char == "f":
+        warn_wider()
+    weight = np.ones(channels, x.dtype) if weight is None else weight
+    bias = np.zeros(channels, x.dtype) if bias is None else bias
+    if not training and running_mean is not None:
+        scale = weight / np.sqrt(running_var + eps)
+        return (x - beside(running_mean, x)) * beside(scale, x) + beside(bias, x)
+    n = each(x)
+    if training and n < 2:
+        raise ValueError(
+            f"batch_norm needs more than one value a channel to train on, but got x of shape {x.shape}; "
+            "use larger batches (drop_last=True), or eval()"
+        )
+    y, mean, var = normalize(x, weight, bias, eps=eps)
+    if training and running_mean is not None:
+        no_grad().run(_follow, running_mean, mean, running_var, var, momentum, n / (n - 1))
+    return y
+
+
+def _follow(running_mean: Any, mean: Any, running_var: Any, var: Any, momentum: Any, correction: float) -> None:
+    """Move the running statistics towards those of the batch, in place."""
+    read = numbers if RECORDING.get().tape is None else array  # what is replayed is recorded; else arrays are faster
+    running_mean -= momentum * (read(running_mean) - read(mean))
+    running_var -= momentum * (read(running_var) - read(var) * correction)
+
+
+def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: numpy.random.Generator | None = None) -> Any:
+    """y = x·mask, where the mask is 0 with probability p, else 1 / (1 − p), so that y is x on average; without training, x.
+
+    The mask is an input of the product: going backward twice, or forward again from the record, uses the same one.
+    It is drawn from `generator`, or else from the one that `manual_seed` sets.
+
+    Source: Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, JMLR 15 (2014), in
+    the inverted form, which leaves inference alone.
+
+    >>> y = dropout(np.ones(1000), 0.2, generator=np.random.default_rng(0))
+    >>> np.unique(y).tolist(), bool(abs(y.mean() - 1) < 0.05)
+    ([0.0, 1.25], True)
+    """
+    between_0_and_1("dropout's p", p)
+    if not training or p == 0:
+        return x
+    x = array(x)
+    kept = 1 / (1 - p) if p < 1 else 0.0
+
+    def fill(own: numpy.random.Generator, mask: Any) -> None:
+        single = mask.dtype == np.float32
+        drawn = own.random(dtype=np.float32, out=mask) if single else own.random(mask.shape, np.float32)
+        np.greater_equal(drawn, p, out=mask)
+        mask *= kept
+
+    dtype = x.dtype if x.dtype.kind in "fc" else float
+    return np.multiply(x, random.draw(fill, x.shape, dtype, generator, name="mask"))
