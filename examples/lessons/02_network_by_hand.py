@@ -9,6 +9,7 @@
 # %%
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -131,7 +132,7 @@ print("stable:", softmax(large))
 (images, labels), _ = datasets.digits()
 images = images[: 200 if QUICK else len(images)].reshape(-1, 64)
 sizes = [64, 50, 100, 10]
-ws = [generator.normal(0, 0.3, (n, m)).astype(np.float32) for n, m in zip(sizes, sizes[1:], strict=False)]
+ws = [generator.normal(0, 0.3, (n, m)).astype(np.float32) for n, m in itertools.pairwise(sizes)]
 
 
 def predict(x):
