@@ -69,7 +69,7 @@ from tinygrad_edu.random import manual_seed
 from tinygrad_edu.engine.tensor import Tensor
 
 if TYPE_CHECKING:
-    from tinygrad_edu import data, linalg, nn, optim, testing
+    from tinygrad_edu import data, linalg, nn, optim, testing, train
     from tinygrad_edu.program import replay
     from tinygrad_edu.reading import what_ran
     from tinygrad_edu.formula import formula  # the module of this name can be called, as the function in it
@@ -107,7 +107,7 @@ __all__ = [
     "select", "set_default_dtype", "set_grad_enabled", "setdiff1d", "setxor1d", "sigmoid", "sign", "signbit", "silu",
     "sin", "sinc", "sinh", "softmax", "softplus", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum",
     "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "testing", "tile", "trace",
-    "transpose", "trapezoid", "tril", "triu", "true_divide", "trunc", "union1d", "unique", "unique_all",
+    "train", "transpose", "trapezoid", "tril", "triu", "true_divide", "trunc", "union1d", "unique", "unique_all",
     "unique_counts", "unique_inverse", "unique_values", "unstack", "value_and_grad", "var", "vdot", "vecdot",
     "vecmat", "vjp", "vsplit", "vstack", "what_ran", "where", "zeros", "zeros_like",
 ]
@@ -120,7 +120,7 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     """Load a part of the package when it is first named, so that importing the engine costs little."""
-    if name in ("data", "formula", "linalg", "nn", "optim", "testing"):
+    if name in ("data", "formula", "linalg", "nn", "optim", "testing", "train"):
         return import_module(f"tinygrad_edu.{name}")
     if name == "replay":
         return import_module("tinygrad_edu.program").replay
