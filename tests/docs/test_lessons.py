@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 LESSONS = Path(__file__).parents[2] / "examples" / "lessons"
@@ -72,6 +74,59 @@ EXPECTED = {
         "by w1": exactly(0.000438568),
         "by hand minus the engine": between(0, 1e-15),
         "numerically by w1": exactly(0.000438568),
+    },
+    "05_two_layer_net": {
+        "mean difference of the gradients": between(0, 1e-8),
+        "times as long, numerically": lambda ratio: ratio > 5,
+        "loss at first": about(math.log(10), 1e-3),
+        "loss at last": between(0, 0.5),
+        "training accuracy": between(0.9, 1),
+        "test accuracy": between(0.9, 1),
+    },
+    "07_initialization": {
+        "sigmoid, std 1, share saturated": between(0.5, 0.8),
+        "sigmoid, std 0.01, last layer's std": between(0, 0.02),
+        "tanh, std 0.01, last layer's std": between(0, 1e-4),
+        "tanh, Xavier, last over first std": between(0.4, 1.1),
+        "ReLU, std 0.01, last layer's std": between(0, 1e-4),
+        "ReLU, Xavier, last over first std": between(0.1, 0.5),
+        "ReLU, He, last over first std": between(0.6, 1.6),
+        "equal columns differ by": exactly(0.0),
+        "… and have moved by": between(0.05, 10),
+        "zero columns differ by": exactly(0.0),
+        "last loss, std 0.01": about(math.log(10), 1e-2),
+        "last loss, He": between(0, 1),
+    },
+    "08_batch_normalization": {
+        "largest mean after it": between(0, 1e-6),
+        "spread after it": exactly([1.0, 1.0, 1.0]),
+        "one alone, minus the same among others": between(0, 1e-6),
+        "scales": exactly(3),
+        "scales that learn with batch norm": exactly(3),
+        "scales that learn without": exactly(1),
+    },
+    "14_newton": {
+        "Newton's steps": exactly(7),
+        "Newton ends at": about(1.0, 1e-12),
+        "descent after 100": lambda place: abs(place - 1) > 1e-5,
+        "derivatives of sin at 1": lambda found: np.allclose(
+            found, [np.cos(1), -np.sin(1), -np.cos(1), np.sin(1)], 1e-15
+        ),
+        "series of sin(π/4)": about(math.sqrt(0.5)),
+        "its derivative": about(math.sqrt(0.5)),
+        "Goldstein-Price at (1, 1)": exactly([-5376.0, 8064.0]),
+        "Rosenbrock at (0, 2)": exactly([-2.0, 400.0]),
+        "Newton's steps in Rosenbrock's valley": between(3, 8),
+        "Newton's end": exactly([1.0, 1.0]),
+        "descent is away by": lambda distance: distance > 0.3,
+    },
+    "15_vanishing_gradients": {
+        "sigmoid, Xavier, depth 5": about(5e-3, 0.6),
+        "sigmoid, Xavier, depth 10": about(4e-6, 0.6),
+        "sigmoid, Xavier, depth 20": about(2e-12, 0.8),
+        "ReLU, He, depth 5": between(0.5, 1.8),
+        "ReLU, He, depth 20": between(0.3, 2),
+        "largest slope of the sigmoid": about(0.25),
     },
 }
 """What the last cell of a lesson prints, by name: `name: value`."""
