@@ -15,8 +15,8 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
 from tinygrad_edu.engine.example import Drawn, Example, Fixed
-from tinygrad_edu.engine.op import OPS
 from tinygrad_edu.engine.recording import tracing
+from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.program import replay
 

@@ -17,8 +17,9 @@ from tinygrad_edu.engine.backward import grad
 from tinygrad_edu.engine.checkpoint import checkpoint
 from tinygrad_edu.engine.evaluate import evaluate
 from tinygrad_edu.engine.example import example
-from tinygrad_edu.engine.op import COMPOSITES, OPS, op
+from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.recording import detect_anomaly, enable_grad, is_grad_enabled, no_grad, tracing
+from tinygrad_edu.engine.registry import COMPOSITES, OPS
 from tinygrad_edu.engine.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_edu.ops import neural
 

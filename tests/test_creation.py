@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu.engine.protocols import ANSWERS
+from tinygrad_edu.engine.registry import ANSWERS
 
 SHAPED = [tg.zeros, tg.ones, tg.rand, tg.randn]
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tinygrad_edu.engine.op import OPS
 from tinygrad_edu.engine.origins import node_of
+from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.ops import comparisons, elementwise
 from tinygrad_edu.ops.elementwise import constant_power, gate, sinc_derivative, zero

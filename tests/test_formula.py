@@ -21,8 +21,8 @@ import tinygrad_edu as tg
 from tinygrad_edu import nn
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.graph import unbroadcast
-from tinygrad_edu.engine.op import COMPOSITES, OPS, op
-from tinygrad_edu.engine.protocols import ANSWERS
+from tinygrad_edu.engine.op import op
+from tinygrad_edu.engine.registry import ANSWERS, COMPOSITES, OPS
 from tinygrad_edu.formula import LONGEST, Symbol, chain, draw_sample, formula, normal, rule_formula, stated
 from tinygrad_edu.formula.composites import draw_composite
 from tinygrad_edu.formula.writing import grouped, of_path

@@ -23,9 +23,10 @@ from tinygrad_edu.engine.checkpoint import checkpoint
 from tinygrad_edu.engine.evaluate import evaluate
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.graph import topological, unbroadcast, walk
-from tinygrad_edu.engine.op import COMPOSITES, OPS, op
+from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.origins import node_of
 from tinygrad_edu.engine.recording import enable_grad, is_grad_enabled, no_grad, tracing
+from tinygrad_edu.engine.registry import COMPOSITES, OPS
 from tinygrad_edu.engine.transforms import jvp
 
 

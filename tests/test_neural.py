@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import tinygrad_edu as tg
-from tinygrad_edu.engine.op import OPS
+from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.ops.neural import normal_cdf
 

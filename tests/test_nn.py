@@ -21,8 +21,9 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import data, nn, optim
 from tinygrad_edu.engine import graph
-from tinygrad_edu.engine.op import COMPOSITES, OPS, op
+from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.recording import SCOPE, tracing
+from tinygrad_edu.engine.registry import COMPOSITES, OPS
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
 from tinygrad_edu.nn.function import Function

@@ -12,7 +12,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor
 from tinygrad_edu.engine.calls import Call
-from tinygrad_edu.engine.op import COMPOSITES, OPS
+from tinygrad_edu.engine.registry import COMPOSITES, OPS
 
 METHODS = {
     "reduce": "(array, /, axis=0, dtype=None, out=None, keepdims=False, initial=np._NoValue, where=True)",

@@ -14,7 +14,8 @@ import tinygrad_edu as tg
 from tinygrad_edu import Tensor, autograd
 from tinygrad_edu.engine import graph
 from tinygrad_edu.engine.graph import topological, walk
-from tinygrad_edu.engine.op import OPS, op
+from tinygrad_edu.engine.op import op
+from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.testing import CheckError, check_op
 

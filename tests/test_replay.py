@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
-from tinygrad_edu.engine.op import COMPOSITES, OPS
+from tinygrad_edu.engine.registry import COMPOSITES, OPS
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.program import replay
 

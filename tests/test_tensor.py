@@ -14,8 +14,9 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor, no_grad
 from tinygrad_edu.engine.elsewhere import HERE
-from tinygrad_edu.engine.protocols import ANSWERS, ASKS
+from tinygrad_edu.engine.protocols import ASKS
 from tinygrad_edu.engine.recording import tracing
+from tinygrad_edu.engine.registry import ANSWERS
 
 
 def leaf(*values, name=None, dtype=float):

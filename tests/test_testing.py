@@ -16,8 +16,8 @@ import tinygrad_edu as tg
 from tinygrad_edu.engine import backward
 from tinygrad_edu.engine.example import Fixed, at, away_from, example, positive, spread
 from tinygrad_edu.engine.op import composite, op
-from tinygrad_edu.engine.protocols import ANSWERS
 from tinygrad_edu.engine.recording import enable_grad
+from tinygrad_edu.engine.registry import ANSWERS
 from tinygrad_edu.ops.linalg import definite
 from tinygrad_edu.testing import (
     AtKink,
@@ -851,7 +851,7 @@ def composite_of(**declaration):
     """A composite that leaves the package's table as it was."""
 
     def decorate(function):
-        from tinygrad_edu.engine.op import COMPOSITES
+        from tinygrad_edu.engine.registry import COMPOSITES
 
         made = composite(**declaration)(function)
         del COMPOSITES[made.name], ANSWERS[made.name]
@@ -867,14 +867,14 @@ class answering:
         self.function, self.op = function, op
 
     def __enter__(self):
-        from tinygrad_edu.engine.protocols import UFUNCS
+        from tinygrad_edu.engine.registry import UFUNCS
 
         self.before = ANSWERS.pop(self.function, None), UFUNCS.pop(self.function, None)
         if self.op is not None:
             ANSWERS[self.function] = self.op
 
     def __exit__(self, *_):
-        from tinygrad_edu.engine.protocols import UFUNCS
+        from tinygrad_edu.engine.registry import UFUNCS
 
         answer, ufunc = self.before
         ANSWERS.pop(self.function, None)

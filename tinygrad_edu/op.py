@@ -17,9 +17,7 @@ from tinygrad_edu.engine.example import (
     unit,
 )
 from tinygrad_edu.engine.op import (
-    COMPOSITES,
     NUMBERS,
-    OPS,
     Op,
     Presence,
     Rule,
@@ -30,6 +28,7 @@ from tinygrad_edu.engine.op import (
     op,
     ufunc,
 )
+from tinygrad_edu.engine.registry import COMPOSITES, OPS
 
 __all__ = [
     "COMPOSITES",

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_edu as tg
-from tinygrad_edu.engine.op import COMPOSITES, OPS
+from tinygrad_edu.engine.registry import COMPOSITES, OPS
 from tinygrad_edu.engine.tensor import uneven
 
 LONGEST = 10_000  # characters

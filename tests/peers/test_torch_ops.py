@@ -6,7 +6,7 @@ import torch
 from counterparts import COUNTERPARTS
 
 import tinygrad_edu as tg
-from tinygrad_edu.engine.op import COMPOSITES, OPS
+from tinygrad_edu.engine.registry import COMPOSITES, OPS
 from tinygrad_edu.testing.check_op import _arrays, _filled
 
 TABLE = {**OPS, **COMPOSITES}

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tinygrad_edu.engine.op import COMPOSITES, OPS
+from tinygrad_edu.engine.registry import COMPOSITES, OPS
 from tinygrad_edu.testing import strategies
 
 TABLE = {**OPS, **COMPOSITES}

@@ -1,5 +1,6 @@
 """The engine, in reading order: what records, differentiates and runs again.
 
+    registry    the tables and clocks of all
     recording   whether an op leaves a node, here and now
     refusals    how errors and warnings are told
     source      where an op was declared, and its text
@@ -7,7 +8,8 @@
     origins     results without a derivative: masks, counts, places
     backward    gradients, as readings of the graph
     tables      data frames and series, taken for arrays
-    protocols   NumPy's functions, operators and methods, and where they lead
+    protocols   NumPy's functions and operators, and where they lead
+    methods     what can be called on a tensor
     elsewhere   what other libraries call it
     tensor      an array and how it was made
     example     how an op may be called

@@ -11,8 +11,9 @@ import numpy as np
 
 from tinygrad_edu import random
 from tinygrad_edu.engine.folded import fold
-from tinygrad_edu.engine.graph import Node, tick, topological
+from tinygrad_edu.engine.graph import Node, topological
 from tinygrad_edu.engine.recording import RECORDING, quietly, recording
+from tinygrad_edu.engine.registry import tick
 from tinygrad_edu.engine.transforms import Before
 
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_edu.engine.protocols import ANSWERS
+from tinygrad_edu.engine.registry import ANSWERS
 
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]  # the instruction of `from module import name`
 

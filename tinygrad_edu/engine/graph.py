@@ -12,7 +12,6 @@ Source: Baydin et al., *Automatic differentiation in machine learning: a survey*
 
 from __future__ import annotations
 
-import itertools
 import math
 import operator
 import weakref
@@ -23,6 +22,7 @@ import numpy as np
 
 from tinygrad_edu.engine.recording import RECORDING, recording
 from tinygrad_edu.engine.refusals import has_nan
+from tinygrad_edu.engine.registry import tick
 
 Node = Any  # a Tensor: known by its attributes
 Array = Any  # a NumPy array, or one that speaks its protocols
@@ -30,10 +30,6 @@ Array = Any  # a NumPy array, or one that speaks its protocols
 
 # ---------------------------------------------------------------------------------------------------
 # The order of a record
-
-
-tick = itertools.count(1).__next__
-"""The clock of all records: a node notes the time it was made, a storage the time it was last written."""
 
 
 class Cell:

@@ -49,20 +49,17 @@ from tinygrad_edu.engine.example import (
     Example,
     real,
 )
-from tinygrad_edu.engine.graph import Results, tick
+from tinygrad_edu.engine.graph import Results
 from tinygrad_edu.engine.origins import Origin, node_of
-from tinygrad_edu.engine.protocols import ANSWERS, NO_SETTINGS, UFUNCS
 from tinygrad_edu.engine.recording import RECORDING, SCOPE
 from tinygrad_edu.engine.refusals import explained, has_nan, here, refuse_masked
+from tinygrad_edu.engine.registry import ANSWERS, COMPOSITES, NO_SETTINGS, OPS, UFUNCS, tick
 from tinygrad_edu.engine.source import declared, place
 from tinygrad_edu.engine.tables import is_table, table
 from tinygrad_edu.engine.tensor import Attached, Tensor, new_leaf
 
 Rule = Callable[..., Any]
 Presence = Literal["selects", "rectifies", "moves", "linear", "elementwise", "product", "ends"] | Callable[..., Any]
-
-OPS: dict[str, Op] = {}
-"""Every declared op of the package, by name."""
 
 _new = Tensor.__new__
 _array = np.ndarray
@@ -718,10 +715,6 @@ def ufunc(
     if function in made.answers:
         UFUNCS[function] = made.apply
     return made
-
-
-COMPOSITES: dict[str, Any] = {}
-"""Functions made of ops, that answer for NumPy functions: they leave their parts in the graph."""
 
 
 def composite(

@@ -6,8 +6,9 @@ import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from tinygrad_edu.engine.graph import Node, tick
+from tinygrad_edu.engine.graph import Node
 from tinygrad_edu.engine.recording import SCOPE
+from tinygrad_edu.engine.registry import tick
 
 
 class Origin:

@@ -25,16 +25,18 @@ import numpy
 
 from tinygrad_edu.engine import backward
 from tinygrad_edu.engine.elsewhere import Elsewhere, tell_elsewhere
-from tinygrad_edu.engine.graph import Cell, Edits, tick
+from tinygrad_edu.engine.graph import Cell, Edits
+from tinygrad_edu.engine.methods import TensorMethods
 from tinygrad_edu.engine.origins import Origin, has_origin
-from tinygrad_edu.engine.protocols import ANSWERS, NO_SETTINGS, NumPyProtocols, numbers
+from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.engine.recording import RECORDING, recording
 from tinygrad_edu.engine.refusals import explained, refuse_masked
+from tinygrad_edu.engine.registry import ANSWERS, NO_SETTINGS, tick
 from tinygrad_edu.engine.tables import NUMERIC, is_table, table
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
-_power = NumPyProtocols.__pow__
+_power = TensorMethods.__pow__
 
 _STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]  # the instruction of `array[i] = value`
 _STORING = frozenset(
@@ -116,7 +118,7 @@ def _read_only(array: Any) -> Any:
     return view
 
 
-class Tensor(NumPyProtocols):
+class Tensor(TensorMethods):
     """An array that remembers how it was computed, and so can be differentiated.
 
     data: numbers, nested lists, or an ndarray (whose memory is then shared). dtype as NumPy's: `Tensor(1.5)`

@@ -13,11 +13,12 @@ import numpy as np
 from tinygrad_edu.engine.backward import _cotangent, _leading, _not_one_number, _read, grad
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.folded import fold
-from tinygrad_edu.engine.graph import Node, limits_in, tick, topological, walk
+from tinygrad_edu.engine.graph import Node, limits_in, topological, walk
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.origins import Origin, node_of
 from tinygrad_edu.engine.recording import RECORDING, SCOPE, recording
 from tinygrad_edu.engine.refusals import users_own
+from tinygrad_edu.engine.registry import tick
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 
 

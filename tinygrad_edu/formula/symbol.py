@@ -11,8 +11,9 @@ from typing import Any
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tinygrad_edu.engine.protocols import ANSWERS, ASKS, UFUNCS
+from tinygrad_edu.engine.protocols import ASKS
 from tinygrad_edu.engine.recording import quietly
+from tinygrad_edu.engine.registry import ANSWERS, UFUNCS
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.expression import (
     ELEMENTWISE,

@@ -1,6 +1,5 @@
 """The primitives, a page of calculus: every op is declared here, once."""
 
-from tinygrad_edu.engine.protocols import explain_methods
 from tinygrad_edu.ops import (
     agreed,
     comparisons,
@@ -23,8 +22,6 @@ from tinygrad_edu.ops import (
     sorting,
     statistics,
 )
-
-explain_methods()
 
 __all__ = [
     "agreed",

@@ -16,7 +16,8 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.engine.example import Fixed, at, example
-from tinygrad_edu.engine.op import OPS, op
+from tinygrad_edu.engine.op import op
+from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors

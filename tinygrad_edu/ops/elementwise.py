@@ -16,8 +16,8 @@ import numpy
 from tinygrad_edu.engine.example import Fixed, at, example, interval, nonzero, real, unit
 from tinygrad_edu.engine.example import positive as above_zero
 from tinygrad_edu.engine.op import NUMBERS, Op, Rule, composite, declare, op, ufunc
-from tinygrad_edu.engine.protocols import NO_SETTINGS, UFUNCS
 from tinygrad_edu.engine.recording import quietly
+from tinygrad_edu.engine.registry import NO_SETTINGS, UFUNCS
 from tinygrad_edu.ops.agreed import agreed, over, times_over
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.shaping import array, floating

@@ -17,7 +17,8 @@ import numpy
 
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.op import composite, op
-from tinygrad_edu.engine.protocols import ANSWERS, ASKS, numbers
+from tinygrad_edu.engine.protocols import ASKS, numbers
+from tinygrad_edu.engine.registry import ANSWERS
 from tinygrad_edu.ops.shaping import array, called
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors

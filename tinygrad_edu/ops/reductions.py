@@ -22,8 +22,8 @@ from tinygrad_edu.engine.calls import Call
 from tinygrad_edu.engine.example import at, example, spread
 from tinygrad_edu.engine.graph import add_up
 from tinygrad_edu.engine.op import Op, composite, op
-from tinygrad_edu.engine.protocols import ANSWERS
 from tinygrad_edu.engine.recording import quietly
+from tinygrad_edu.engine.registry import ANSWERS
 from tinygrad_edu.ops.agreed import times_over
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.shaping import expand_dims

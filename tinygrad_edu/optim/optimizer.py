@@ -20,8 +20,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_edu.engine.elsewhere import refuse_zeros
-from tinygrad_edu.engine.graph import Edits, tick
+from tinygrad_edu.engine.graph import Edits
 from tinygrad_edu.engine.recording import RECORDING, no_grad
+from tinygrad_edu.engine.registry import tick
 from tinygrad_edu.engine.tensor import Tensor, writable
 
 State = dict[str, Any]

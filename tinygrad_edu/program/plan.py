@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.graph import topological
-from tinygrad_edu.engine.protocols import NO_SETTINGS
+from tinygrad_edu.engine.registry import NO_SETTINGS
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.program.record import Tape, Write, is_view, regions
 from tinygrad_edu.program.simplify import Compute, Event, happened, layout, simplified

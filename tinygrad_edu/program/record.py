@@ -16,9 +16,10 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from tinygrad_edu.engine.graph import Edits, Results, refuse_freed, tick
+from tinygrad_edu.engine.graph import Edits, Results, refuse_freed
 from tinygrad_edu.engine.op import alias
 from tinygrad_edu.engine.refusals import here
+from tinygrad_edu.engine.registry import tick
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 
 LARGEST = 1 << 14

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.example import Domain, real
-from tinygrad_edu.engine.protocols import ANSWERS
+from tinygrad_edu.engine.registry import ANSWERS
 from tinygrad_edu.engine.tensor import Tensor
 
 try:

@@ -1,0 +1,36 @@
+"""The tables and clocks of the engine: all that every thread shares, on one page.
+
+The ops enter themselves in the tables as they are declared, and are looked up there at the moment of use. So a page
+further up in the reading order can run an op that stands further down, without importing it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+# ---------------------------------------------------------------------------------------------------
+# Tables
+
+OPS: dict[str, Any] = {}
+"""Every declared op of the package, by name."""
+
+COMPOSITES: dict[str, Any] = {}
+"""Functions made of ops that answer for NumPy functions, by name: they leave their parts in the graph."""
+
+ANSWERS: dict[Any, Callable[..., Any]] = {}
+"""What each NumPy function does to a tensor. Keys: a function, a ufunc, (ufunc, method), or an op's name."""
+
+UFUNCS: dict[Any, Callable[[tuple[Any, ...]], Any]] = {}
+"""The short way for ufuncs without settings, which operators call: `Op.apply` of the op that answers."""
+
+NO_SETTINGS: Any = MappingProxyType({})
+"""The settings of a leaf, and of every op that was called without any."""
+
+# ---------------------------------------------------------------------------------------------------
+# Clocks
+
+tick = itertools.count(1).__next__
+"""The clock of all records: a node notes the time it was made, a storage the time it was last written."""
