@@ -1,0 +1,66 @@
+"""Embedding: numbers of words looked up in a table of vectors, which is a product with a one-hot matrix without the matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.engine.example import example
+from tinygrad_edu.engine.op import op
+from tinygrad_edu.ops.elementwise import gate
+from tinygrad_edu.ops.indexing import ARRAY, scatter
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def _rows(g: Any, numbers: Any, padding: int | None) -> Any:
+    """∂L/∂y, and 0 in the rows of the number that is padding."""
+    return g if padding is None else gate(g, np.not_equal(numbers, padding)[..., None])
+
+
+def _settings(weight: Any, numbers: Any, padding_idx: int | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (weight, numbers), {"padding_idx": padding_idx}
+
+
+@op(
+    symbol="embedding",
+    vjp=(
+        lambda g, y, weight, numbers, *, padding_idx: scatter(
+            _rows(g, numbers, padding_idx), numbers, key=(ARRAY,), shape=weight.shape
+        ),
+        None,
+    ),
+    presence="selects",
+    bind=_settings,
+    formulas=["∂L/∂weight = 0 but ∂L/∂weight[numbers] += ∂L/∂y", "∂L/∂numbers: none"],
+    takes_out=True,
+    may_raise=True,
+    examples=[
+        example((4, 3), np.array([0, 2, 2])),
+        example((4, 3), np.array([[1, 3], [3, 0]]), padding_idx=2),  # among them, it would have a slope that is not sent
+        example((3, 2), np.array(1)),
+        example((2, 2), np.array([], int), 1),
+    ],
+)
+def embedding(weight: Any, numbers: Any, padding_idx: int | None, *, out: Any = None) -> Any:
+    """yᵢ = weight[numbersᵢ]: the row of each number. weight: (words, width); numbers: any shape; y: (…, width).
+
+    The rows that were looked up have ∂L/∂y added, those of `padding_idx` not, the others 0: a gradient of the table's
+    size, made without a one-hot matrix.
+
+    >>> embedding(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0, 1])).tolist()
+    [[3.0, 4.0], [1.0, 2.0], [3.0, 4.0]]
+
+    Raises IndexError for a number below 0 or not below the number of words, TypeError for numbers that are not whole.
+    """
+    if numbers.dtype.kind not in "iu":
+        raise TypeError(f"words are looked up by whole numbers, but got {numbers.dtype}; write numbers.astype(int)")
+    words = len(weight)
+    if numbers.size and (np.minimum.reduce(numbers, axis=None) < 0 or np.maximum.reduce(numbers, axis=None) >= words):
+        place = tuple([int(i[0]) for i in np.nonzero((numbers < 0) | (numbers >= words))])
+        at = f"[{', '.join(map(str, place))}]" if place else ""
+        raise IndexError(
+            f"numbers{at} is {numbers[place]}, but the table has {words} words, 0 to {words - 1}"
+        )
+    return np.take(weight, numbers, axis=0, out=out, mode="clip")  # all are in range: "raise" would copy once more

@@ -1,0 +1,84 @@
+"""Smooth activations beside sigmoid, tanh and softplus: SELU, softsign, Mish."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.engine.example import at, nonzero
+from tinygrad_edu.engine.op import op
+from tinygrad_edu.ops.elementwise import SHAPES, sigmoid
+from tinygrad_edu.ops.neural import elu, softplus
+from tinygrad_edu.ops.shaping import floating
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+_ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
+"""The α and λ of SELU, by which a layer of normal inputs of mean 0 and variance 1 has outputs of the same."""
+
+
+@op(
+    symbol="SELU",
+    vjp=(lambda g, y, x: np.where(x > 0, g * _SCALE, g * (y + _SCALE * _ALPHA)),),
+    presence="elementwise",
+    formulas=["∂L/∂x = ∂L/∂y ⊙ where(x > 0, λ, y + λα), λ = 1.0507…, α = 1.6733…"],
+    takes_out=True,
+    domain=nonzero,
+    examples=SHAPES,
+    special=[at(0.0, gradient=_SCALE * _ALPHA)],
+)
+def selu(x: Any, *, out: Any = None) -> Any:
+    """y = λx for x > 0, else λα(eˣ − 1), with λ = 1.0507… and α = 1.6733….
+
+    These are the numbers by which mean 0 and variance 1 are kept from layer to layer, weights of variance 1/n given
+    (`nn.init.lecun_normal`).
+
+    >>> selu(numpy.array([-1e4, 2.0])).round(4).tolist()
+    [-1.7581, 2.1014]
+
+    Source: Klambauer et al., *Self-normalizing neural networks* (2017).
+    """
+    return np.multiply(elu.forward(x, _ALPHA, out=out), _SCALE, out=out)
+
+
+@op(
+    symbol="softsign",
+    vjp=(lambda g, y, x: g / np.square(1 + np.absolute(x)),),
+    presence="elementwise",
+    takes_out=True,
+    domain=nonzero,
+    examples=SHAPES,
+    special=[at(0.0, gradient=1.0)],
+)
+def softsign(x: Any, *, out: Any = None) -> Any:
+    """y = x / (1 + |x|): between −1 and 1, as tanh is, but slower to come near them.
+
+    >>> softsign(numpy.array([-3.0, 0.0, 1.0])).tolist()
+    [-0.75, 0.0, 0.5]
+
+    Source: Bergstra et al., *Quadratic polynomials learn better image features* (2009).
+    """
+    x = floating(x)
+    largest = np.finfo(x.dtype).max  # ∞ / ∞ is taken as the limit that it stands for
+    below = np.add(np.absolute(x, out=out), 1, out=out)
+    return np.divide(np.clip(x, -largest, largest), np.minimum(below, largest, out=out), out=out)
+
+
+def _mish_rule(g: Any, y: Any, x: Any) -> Any:
+    """∂L/∂x = ∂L/∂y·(t + x·(1 − t²)·σ(x)), with t = tanh softplus x."""
+    t = np.tanh(softplus(x))
+    return g * (t + x * (1 - t * t) * sigmoid(x))
+
+
+@op(symbol="Mish", vjp=(_mish_rule,), presence="elementwise", takes_out=True, examples=SHAPES)
+def mish(x: Any, *, out: Any = None) -> Any:
+    """y = x·tanh(softplus(x)), a smooth gate as SiLU is.
+
+    >>> mish(numpy.array([-1e4, 0.0, 1e4])).tolist()
+    [-0.0, 0.0, 10000.0]
+
+    Source: Misra, *Mish: a self regularized non-monotonic activation function* (2019).
+    """
+    t = np.tanh(softplus.forward(x, out=out), out=out)
+    return np.multiply(x, t, out=out)

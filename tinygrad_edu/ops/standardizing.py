@@ -1,0 +1,99 @@
+"""Standardizing: numbers of one example brought to mean 0 and variance 1, or to mean square 1, without a batch.
+
+Layer normalization standardizes all features of an example together, group normalization those of a group of its
+channels, RMS normalization without taking the mean away. Which axes hang together is all that tells them apart; the
+scale and shift that are learnt are a product and a sum, and recorded as such.
+
+Sources: Ba, Kiros and Hinton, *Layer normalization* (2016); Wu and He, *Group normalization* (2018); Zhang and
+Sennrich, *Root mean square layer normalization* (2019).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.engine.example import example
+from tinygrad_edu.engine.graph import add_up
+from tinygrad_edu.engine.op import op
+from tinygrad_edu.ops.precision import in_float32
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def _mean(x: Any, axis: tuple[int, ...]) -> Any:
+    """The mean over the axes, which stay, of length 1."""
+    n = max(math.prod([x.shape[a] for a in axis]), 1)
+    return np.sum(x, axis=axis, keepdims=True) / n
+
+
+@in_float32
+def _by_value(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], eps: float, centered: bool) -> Any:
+    """∂L/∂x through every y that x is part of, by the mean and the variance."""
+    z, r = y
+    if centered:
+        g = g - _mean(g, axis)
+    return (g - z * _mean(g * z, axis)) * r
+
+
+@in_float32
+def _by_scale(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], eps: float, centered: bool) -> Any:
+    """∂L/∂x through r = (v + ε)^−½ alone: ∂r/∂x = −r²·z/n."""
+    z, r = y
+    n = math.prod([x.shape[a] for a in axis])
+    return -g * r * r * z / n
+
+
+def _together(present: Any, i: int, x: Any, *, axis: tuple[int, ...], **_: Any) -> Any:
+    """What is standardized together is present together."""
+    z, r = present
+    return np.any(z, axis=axis, keepdims=True) | r
+
+
+def _settings(
+    x: Any, axis: int | tuple[int, ...] = -1, eps: float = 1e-5, centered: bool = True
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return (x,), {"axis": axes, "eps": eps, "centered": centered}
+
+
+@op(
+    symbol=lambda axis, eps, centered: "standardize" if centered else "RMS norm",
+    vjp=((_by_value, _by_scale),),
+    outputs=1,
+    takes_out=True,
+    may_raise=True,
+    bind=_settings,
+    presence=_together,
+    formulas=["∂L/∂x = (∂L/∂y − Σ ∂L/∂y/n − y ⊙ Σ (∂L/∂y ⊙ y)/n)/σ, σ² = Σ (x − Σ x/n)²/n + ε"],
+    examples=[
+        example((4, 3)),
+        example((5,), eps=0.1),
+        example((4, 3), centered=False),
+        example((2, 3, 2), axis=(1, 2)),
+        example((2, 3, 2), (-1, -2), 1e-3, centered=False),
+        example((2, 3), axis=0),
+        example((2, 1), eps=1.0),
+    ],
+)
+@in_float32
+def standardize(x: Any, axis: tuple[int, ...], eps: float, centered: bool, *, out: Any = None) -> Any:
+    """y = (x − m) / √(v + ε), with m = Σ x/n and v = Σ (x − m)²/n over the n numbers along `axis`.
+
+    axis: one axis or several, the last if none is given. centered=False leaves m = 0: y = x / √(Σ x²/n + ε).
+
+    >>> y = standardize(np.array([[1.0, 3.0], [10.0, 30.0]]), eps=0.0)
+    >>> y.tolist()
+    [[-1.0, 1.0], [-1.0, 1.0]]
+
+    Kept for the rule: (v + ε)^−½.
+    """
+    n = max(math.prod([x.shape[a] for a in axis]), 1)
+    y, r = out or (None, None)
+    d = np.subtract(x, add_up(x, axis, None, True) / n, out=y) if centered else x
+    square = np.square(d)
+    v = add_up(square, axis, None, True) / n
+    r = np.reciprocal(np.sqrt(v + eps), out=r)
+    return np.multiply(d, r, out=y), r
