@@ -338,6 +338,15 @@ def by_batch_norm(g, y, x, weight, bias, eps):
     return by_x, (gy * z).sum(0), gy.sum(0)
 
 
+def by_standardize(g, y, x, axis, eps, centered):
+    (g, _), (y, _) = g, y
+
+    def mean(x):
+        return x.mean(-1, keepdims=True)
+
+    return (g - mean(g) - y * mean(g * y)) / np.sqrt(x.var(-1, keepdims=True) + eps)
+
+
 TRANSLATED = {
     "batch_norm": by_batch_norm,
     "cholesky": lambda g, y, x, **_: sym(np.linalg.inv(y).T @ half(y.T @ g) @ np.linalg.inv(y)),
@@ -352,6 +361,9 @@ TRANSLATED = {
     "diagonal": lambda g, y, x, **_: np.diag(g),
     "eigh": lambda g, y, x, **_: sym(y[1] @ (np.diag(g[0]) + gaps(y[0]) * (y[1].T @ g[1])) @ y[1].T),
     "from_diagonal": lambda g, y, x, **_: np.diagonal(g),
+    "embedding": lambda g, y, weight, numbers, **_: sum(
+        filled(weight.shape, k, g[place]) for place, k in np.ndenumerate(numbers)
+    ),
     "getitem": lambda g, y, x, i, **_: sum(filled(x.shape, k, g[n]) for n, k in enumerate(i)),
     "index_update": lambda g, y, x, values, **_: (g * (np.arange(4) != 1), g[:, 1]),
     "mean": lambda g, y, x, **_: g / x.size,
@@ -366,9 +378,11 @@ TRANSLATED = {
     "reduced_svd": by_svd,
     "scatter": lambda g, y, values, i, **_: g[i],
     "scatter_add": lambda g, y, x, values, **_: (g, g[1]),
+    "selu": lambda g, y, x: g * np.where(x > 0, 1.0507009873554805, y + 1.0507009873554805 * 1.6732632423543772),
     "solve": lambda g, y, a, b: (-np.outer(np.linalg.solve(a.T, g), y), np.linalg.solve(a.T, g)),
     "sort": lambda g, y, x, **_: np.array([g[0][list(y[0]).index(element)] for element in x]),
     "split": lambda g, y, x, **_: np.concatenate(g),
+    "standardize": by_standardize,
     "stack": lambda g, y, a, b, **_: (g[0], g[1]),
     "tensordot": lambda g, y, a, b, **_: (np.einsum("ij,klj->ikl", g, b), np.einsum("ikl,ij->klj", a, g)),
     "unstack": lambda g, y, x, **_: np.stack(g),

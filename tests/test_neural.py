@@ -12,16 +12,19 @@ import tinygrad_edu as tg
 from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.ops.neural import normal_cdf
+from tinygrad_edu.ops.piecewise import hardsigmoid, hardswish, hardtanh
+from tinygrad_edu.ops.smooth import mish, selu, softsign
 
 INF, NAN = math.inf, math.nan
 
 FUNCTIONS = [
     tg.relu, tg.leaky_relu, tg.elu, tg.gelu, lambda x: tg.gelu(x, "tanh"), tg.silu, tg.softplus, tg.logsigmoid,
     tg.sigmoid, np.tanh, tg.softmax, tg.log_softmax, normal_cdf,
+    hardtanh, hardsigmoid, hardswish, selu, softsign, mish,
 ]  # fmt: skip
 NAMES = [
     "relu", "leaky_relu", "elu", "gelu", "gelu tanh", "silu", "softplus", "logsigmoid", "sigmoid", "tanh", "softmax",
-    "log_softmax", "normal_cdf",
+    "log_softmax", "normal_cdf", "hardtanh", "hardsigmoid", "hardswish", "selu", "softsign", "mish",
 ]  # fmt: skip
 
 

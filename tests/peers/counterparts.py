@@ -235,6 +235,15 @@ COUNTERPARTS |= {
     "constant_power": lambda x, n: x**n,
     "relu": F.relu, "leaky_relu": F.leaky_relu, "elu": F.elu, "silu": F.silu, "softplus": F.softplus,
     "logsigmoid": F.logsigmoid, "gelu": lambda x, approximate="none": F.gelu(x, approximate=approximate),
+    "prelu": number(lambda x, w: T.where(x > 0, x, w * x)),  # F.prelu broadcasts along the channels alone
+    "hardtanh": F.hardtanh, "hardsigmoid": F.hardsigmoid, "hardswish": F.hardswish,
+    "selu": F.selu, "softsign": F.softsign, "mish": F.mish,
+    "standardize": lambda x, axis=-1, eps=1e-5, centered=True: (
+        (x - x.mean(axis, keepdim=True)) * T.rsqrt(x.var(axis, correction=0, keepdim=True) + eps)
+        if centered
+        else x * T.rsqrt(T.square(x).mean(axis, keepdim=True) + eps)
+    ),
+    "embedding": lambda weight, numbers, padding_idx=None: F.embedding(numbers, weight, padding_idx),
     "normal_cdf": lambda x: 0.5 * T.erfc(-x / math.sqrt(2)),
     "softmax": softmax(F.softmax), "log_softmax": softmax(F.log_softmax),
     "softmax_cross_entropy": F.cross_entropy,

@@ -10,16 +10,20 @@ from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.elementwise import gate
 from tinygrad_edu.ops.indexing import ARRAY, scatter
+from tinygrad_edu.ops.shaping import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _rows(g: Any, numbers: Any, padding: int | None) -> Any:
     """∂L/∂y, and 0 in the rows of the number that is padding."""
-    return g if padding is None else gate(g, np.not_equal(numbers, padding)[..., None])
+    return g if padding is None else gate(g, np.expand_dims(np.not_equal(numbers, padding), -1))
 
 
 def _settings(weight: Any, numbers: Any, padding_idx: int | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    numbers = array(numbers)
+    if isinstance(numbers, np.generic):  # else it would be as weak as a Python number, and become a float
+        numbers = np.asarray(numbers)
     return (weight, numbers), {"padding_idx": padding_idx}
 
 
@@ -38,7 +42,8 @@ def _settings(weight: Any, numbers: Any, padding_idx: int | None = None) -> tupl
     may_raise=True,
     examples=[
         example((4, 3), np.array([0, 2, 2])),
-        example((4, 3), np.array([[1, 3], [3, 0]]), padding_idx=2),  # among them, it would have a slope that is not sent
+        # a number that is padding would have a slope, which is not sent
+        example((4, 3), np.array([[1, 3], [3, 0]]), padding_idx=2),
         example((3, 2), np.array(1)),
         example((2, 2), np.array([], int), 1),
     ],
@@ -60,7 +65,5 @@ def embedding(weight: Any, numbers: Any, padding_idx: int | None, *, out: Any = 
     if numbers.size and (np.minimum.reduce(numbers, axis=None) < 0 or np.maximum.reduce(numbers, axis=None) >= words):
         place = tuple([int(i[0]) for i in np.nonzero((numbers < 0) | (numbers >= words))])
         at = f"[{', '.join(map(str, place))}]" if place else ""
-        raise IndexError(
-            f"numbers{at} is {numbers[place]}, but the table has {words} words, 0 to {words - 1}"
-        )
+        raise IndexError(f"numbers{at} is {numbers[place]}, but the table has {words} words, 0 to {words - 1}")
     return np.take(weight, numbers, axis=0, out=out, mode="clip")  # all are in range: "raise" would copy once more

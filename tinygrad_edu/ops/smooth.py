@@ -22,7 +22,7 @@ _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
     symbol="SELU",
     vjp=(lambda g, y, x: np.where(x > 0, g * _SCALE, g * (y + _SCALE * _ALPHA)),),
     presence="elementwise",
-    formulas=["∂L/∂x = ∂L/∂y ⊙ where(x > 0, λ, y + λα), λ = 1.0507…, α = 1.6733…"],
+    formulas=["∂L/∂x = ∂L/∂y ⊙ where(x > 0, λ, y + λ·α), λ = 1.0507…, α = 1.6733…"],
     takes_out=True,
     domain=nonzero,
     examples=SHAPES,

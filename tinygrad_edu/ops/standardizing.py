@@ -19,6 +19,7 @@ from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.graph import add_up
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.precision import in_float32
+from tinygrad_edu.ops.shaping import floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -67,13 +68,13 @@ def _settings(
     may_raise=True,
     bind=_settings,
     presence=_together,
-    formulas=["∂L/∂x = (∂L/∂y − Σ ∂L/∂y/n − y ⊙ Σ (∂L/∂y ⊙ y)/n)/σ, σ² = Σ (x − Σ x/n)²/n + ε"],
+    formulas=["∂L/∂x = (∂L/∂y − mean(∂L/∂y) − y ⊙ mean(∂L/∂y ⊙ y))/σ, σ² = var(x) + ε"],
     examples=[
         example((4, 3)),
         example((5,), eps=0.1),
         example((4, 3), centered=False),
         example((2, 3, 2), axis=(1, 2)),
-        example((2, 3, 2), (-1, -2), 1e-3, centered=False),
+        example((2, 3, 2), axis=(-1, -2), eps=1e-3, centered=False),
         example((2, 3), axis=0),
         example((2, 1), eps=1.0),
     ],
@@ -90,7 +91,7 @@ def standardize(x: Any, axis: tuple[int, ...], eps: float, centered: bool, *, ou
 
     Kept for the rule: (v + ε)^−½.
     """
-    n = max(math.prod([x.shape[a] for a in axis]), 1)
+    x, n = floating(x), max(math.prod([x.shape[a] for a in axis]), 1)
     y, r = out or (None, None)
     d = np.subtract(x, add_up(x, axis, None, True) / n, out=y) if centered else x
     square = np.square(d)
