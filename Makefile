@@ -8,7 +8,7 @@ TEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint peers bench figures clean
+.PHONY: help demo test lint peers bench figures notebooks anchors clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
@@ -34,6 +34,14 @@ bench: $(VENV)/peers ## speed and memory beside PyTorch, JAX and five others; wi
 figures: $(VENV)/installed ## every figure of the chapter, into out/figures
 	$(BIN)/python -m examples.figures
 
+notebooks: $(VENV)/notebooks ## the lessons as notebooks that were run, into out/notebooks (with QUICK=1, quickly)
+	mkdir -p out/notebooks
+	cp examples/lessons/[0-9]*.py out/notebooks/
+	cd out/notebooks && MPLBACKEND=agg ../../$(BIN)/python -m jupytext --to ipynb --execute [0-9]*.py
+
+anchors: $(VENV)/installed ## the chapters' training runs on MNIST: expected and got (some minutes; TINYGRAD_EDU_DATA=folder)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.anchors
+
 clean: ## remove what was made, the environment too
 	rm -rf $(VENV) out dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -47,6 +55,10 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/torch: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet torch==2.13.0
+	@touch $@
+
+$(VENV)/notebooks: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet jupytext==1.19.6 nbconvert==7.16.6 ipykernel==6.30.1
 	@touch $@
 
 $(VENV)/peers: $(VENV)/torch

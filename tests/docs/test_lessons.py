@@ -105,6 +105,18 @@ EXPECTED = {
         "scales that learn with batch norm": exactly(3),
         "scales that learn without": exactly(1),
     },
+    "10_schedules": {
+        "rates of the stairs": exactly([1.0, 0.3, 0.09]),
+        "cosine half way": about(0.5),
+        "warm-up begins at": about(0.1),
+        "warm-up and stairs end at": about(0.09),
+        "noise floor, constant": lambda loss: loss > 0.03,
+        "noise floor, step": between(0, 0.02),
+        "noise floor, cosine": between(0, 0.02),
+        "last training loss, cosine": between(0, 0.05),
+        "last training loss, constant": lambda loss: loss > 0.05,
+        "test accuracy, cosine": between(0.95, 1),
+    },
     "14_newton": {
         "Newton's steps": exactly(7),
         "Newton ends at": about(1.0, 1e-12),
