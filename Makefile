@@ -37,7 +37,7 @@ figures: $(VENV)/installed ## every figure of the chapter, into out/figures
 notebooks: $(VENV)/notebooks ## the lessons as notebooks that were run, into out/notebooks (with QUICK=1, quickly)
 	mkdir -p out/notebooks
 	cp examples/lessons/[0-9]*.py out/notebooks/
-	cd out/notebooks && MPLBACKEND=agg ../../$(BIN)/python -m jupytext --to ipynb --execute [0-9]*.py
+	cd out/notebooks && ../../$(BIN)/python -m jupytext --to ipynb --set-kernel python3 --execute [0-9]*.py
 
 anchors: $(VENV)/installed ## the chapters' training runs on MNIST: expected and got (some minutes; TINYGRAD_EDU_DATA=folder)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.anchors
@@ -58,7 +58,7 @@ $(VENV)/torch: $(VENV)/installed
 	@touch $@
 
 $(VENV)/notebooks: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet jupytext==1.19.6 nbconvert==7.16.6 ipykernel==6.30.1
+	$(BIN)/python -m pip install --quiet jupytext==1.19.6 nbconvert==7.17.2 ipykernel==7.4.0
 	@touch $@
 
 $(VENV)/peers: $(VENV)/torch
