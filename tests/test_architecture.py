@@ -13,16 +13,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ENGINE = [
-    "registry", "recording", "refusals", "source", "graph", "origins", "backward", "tables", "protocols", "methods",
-    "elsewhere", "tensor", "example", "calls", "op", "evaluate", "folded", "transforms", "checkpoint",
+    "arguments", "signatures", "registry", "recording", "refusals", "source", "graph", "origins", "backward", "tables",
+    "protocols", "methods", "elsewhere", "tensor", "example", "calls", "op", "evaluate", "folded", "transforms", "checkpoint",
 ]  # fmt: skip
 """The pages of the engine, in reading order: none needs one that comes later."""
 
 LEVELS = [
     {"tinygrad_edu.engine"},
-    *[{f"tinygrad_edu.engine.{page}"} for page in ENGINE[:2]],
+    *[{f"tinygrad_edu.engine.{page}"} for page in ENGINE[:4]],
     {"tinygrad_edu.random"},
-    *[{f"tinygrad_edu.engine.{page}"} for page in ENGINE[2:]],
+    *[{f"tinygrad_edu.engine.{page}"} for page in ENGINE[4:]],
     {"tinygrad_edu.autograd", "tinygrad_edu.creation", "tinygrad_edu.op", "tinygrad_edu.tensor"},
     {"tinygrad_edu.ops"},
     {"tinygrad_edu.linalg", "tinygrad_edu.formula"},

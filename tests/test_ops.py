@@ -370,5 +370,5 @@ def test_a_method_explains_itself(name):
 
 def test_the_text_of_a_method_is_that_of_its_op():
     assert inspect.getdoc(tg.Tensor.sum).startswith("y = Σ x, over all axes or some.")
-    assert "sum(self, axis: 'Any' = None" in _help(tg.Tensor.sum)
+    assert "sum(self, axis: 'Axis' = None" in _help(tg.Tensor.sum)
     assert ">>>" not in tg.Tensor.sum.__doc__

@@ -94,9 +94,9 @@ drawn.save(OUT / "one_layer.svg")
 
 # %%
 generator = np.random.default_rng(0)
-w1, w2, x = generator.normal(size=(3, 5)), generator.normal(size=(5, 2)), generator.normal(size=(10, 3))
-same = float(np.abs((x @ w1) @ w2 - x @ (w1 @ w2)).max())
-bent = float(np.abs(relu(x @ w1) @ w2 - x @ (w1 @ w2)).max())
+w1, w2, rows = generator.normal(size=(3, 5)), generator.normal(size=(5, 2)), generator.normal(size=(10, 3))
+same = float(np.abs((rows @ w1) @ w2 - rows @ (w1 @ w2)).max())
+bent = float(np.abs(relu(rows @ w1) @ w2 - rows @ (w1 @ w2)).max())
 print(f"two linear layers are one, to {same:.1e}; with ReLU between them they differ by {bent:.1f}")
 
 # %% [markdown]

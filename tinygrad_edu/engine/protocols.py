@@ -8,13 +8,17 @@ imports an op. A few functions only ask about an array, and are answered on its 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from tinygrad_edu.engine.refusals import refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, UFUNCS
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.signatures import Operators as NDArrayOperatorsMixin
+else:
+    from numpy.lib.mixins import NDArrayOperatorsMixin
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

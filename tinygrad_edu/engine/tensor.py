@@ -19,7 +19,7 @@ import sys
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy
 
@@ -33,6 +33,9 @@ from tinygrad_edu.engine.recording import RECORDING, recording
 from tinygrad_edu.engine.refusals import explained, refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, NO_SETTINGS, tick
 from tinygrad_edu.engine.tables import NUMERIC, is_table, table
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike, DType, Index, Number
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -161,10 +164,12 @@ class Tensor(TensorMethods):
     cell: Cell | None  # when its memory was last written: shared with its views, made when first needed
     attached: Attached | None  # what few have, made when first needed
 
-    def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> None:
+    def __init__(
+        self, data: ArrayLike, requires_grad: bool = False, *, dtype: DType = None, name: str | None = None
+    ) -> None:
         if requires_grad.__class__ is not bool:
             _refuse_second(requires_grad)  # type: ignore[unreachable]  # not every caller is checked
-        array = data
+        array: Any = data
         if data.__class__ is not numpy.ndarray or dtype is not None:
             try:
                 array = np.asarray(data, dtype=dtype)
@@ -201,14 +206,14 @@ class Tensor(TensorMethods):
     # -- what it is ---------------------------------------------------------------------------------
 
     @property
-    def data(self) -> Any:
+    def data(self) -> Array:
         """The array itself, read-only for a recorded tensor. Assigning, or `t.data -= …`, writes the value of a leaf:
         graphs that used it are then known to be stale."""
         self._refuse_taped("data")
         return self.ndarray if self.op is None else self.numpy()
 
     @data.setter
-    def data(self, value: Any) -> None:
+    def data(self, value: ArrayLike) -> None:
         self._refuse_recorded("assigning .data to")
         if RECORDING.get().tape is not None:
             RECORDING.get().tape.refuse(f"assigning .data to {self.describe()}")
@@ -231,7 +236,7 @@ class Tensor(TensorMethods):
         Edits.note()
 
     @property
-    def grad(self) -> Tensor | None:
+    def grad(self) -> Tensor | Any:
         """∂L/∂self, added up over calls of `backward()`; None before the first. Of exactly this shape and dtype.
 
         A computed tensor has none unless it was told to `retain_grad()`; asking for it warns.
@@ -249,7 +254,7 @@ class Tensor(TensorMethods):
         return self.held_grad
 
     @grad.setter
-    def grad(self, value: Any) -> None:
+    def grad(self, value: ArrayLike | None) -> None:
         if value is not None:
             value = value if isinstance(value, Tensor) else Tensor(value)
             if value.shape != self.shape or value.dtype != self.dtype:
@@ -324,7 +329,9 @@ class Tensor(TensorMethods):
 
     # -- gradients ----------------------------------------------------------------------------------
 
-    def backward(self, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
+    def backward(
+        self, gradient: ArrayLike | None = None, retain_graph: bool = True, create_graph: bool = False
+    ) -> None:
         """Add ∂self/∂leaf to the `.grad` of every leaf that requires one.
 
         gradient: ∂L/∂self, of this tensor's shape; it may be left out for a single number, where it is 1.
@@ -424,12 +431,12 @@ class Tensor(TensorMethods):
 
     # -- leaving the graph --------------------------------------------------------------------------
 
-    def numpy(self) -> Any:
+    def numpy(self) -> Array:
         """The numbers as a read-only view. It works for every tensor; to write, use `.data` or a copy."""
         self._refuse_taped("numpy()")
         return _read_only(self.ndarray)
 
-    def item(self, *index: Any) -> Any:
+    def item(self, *index: SupportsIndex | tuple[int, ...]) -> Any:
         """The single number, or the one at `index`, as a Python number. Add up `loss.item()` rather than `loss`, which keeps its graph alive."""
         self._refuse_taped("item()")
         if index:
@@ -445,7 +452,7 @@ class Tensor(TensorMethods):
         self._refuse_taped("tolist()")
         return self.ndarray.tolist()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: DType = None, copy: bool | None = None) -> Array:
         self._refuse_unseen()
         return np.array(self.ndarray, dtype=dtype, copy=copy)
 
@@ -519,7 +526,7 @@ class Tensor(TensorMethods):
             return iter(np.unstack(self))  # one node for all rows: a getitem for each would go back in quadratic time
         return (self[i] for i in range(len(self.ndarray)))
 
-    def __contains__(self, value: Any) -> bool:
+    def __contains__(self, value: ArrayLike) -> bool:
         return numbers(value) in numbers(self)
 
     def __format__(self, spec: str) -> str:
@@ -575,7 +582,7 @@ class Tensor(TensorMethods):
 
     # -- inside the package -------------------------------------------------------------------------
 
-    def constant(self, array: Any) -> Tensor:
+    def constant(self, array: Array | Number) -> Tensor:
         """A tensor of these numbers, outside any graph."""
         return new_leaf(np.asarray(array) if isinstance(array, np.generic) else array)
 
@@ -627,7 +634,7 @@ class Tensor(TensorMethods):
                 node.cell = self.cell
         return self.cell
 
-    def note_write(self, *causes: Any) -> None:
+    def note_write(self, *causes: object) -> None:
         """Stamp the storage: graphs that used it are stale from now on. If results without a derivative were among the
         `causes`, it holds what was computed from others, and cannot be computed again."""
         self.shared_cell().write()
@@ -666,13 +673,13 @@ class Tensor(TensorMethods):
 
     # -- NumPy's protocols --------------------------------------------------------------------------
 
-    def __eq__(self, other: Any) -> Any:
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, unlike object's
         try:
             return np.equal(self, other)
         except TypeError:  # no number: t == None is False
             return NotImplemented
 
-    def __ne__(self, other: Any) -> Any:
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
         try:
             return np.not_equal(self, other)
         except TypeError:
@@ -680,17 +687,17 @@ class Tensor(TensorMethods):
 
     __hash__ = object.__hash__  # an elementwise == takes it away
 
-    def __pow__(self, other: Any, modulus: Any = None) -> Any:
+    def __pow__(self, other: ArrayLike, modulus: None = None) -> Tensor:
         if modulus is not None:
             raise TypeError("pow() of a Tensor takes no modulus; write t**n % m")
         return _power(self, other)
 
     # -- indexing and writing -----------------------------------------------------------------------
 
-    def __getitem__(self, key: Any) -> Tensor:
+    def __getitem__(self, key: Index) -> Tensor:
         return ANSWERS["getitem"](self, key)
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: Index, value: ArrayLike) -> None:
         self._refuse_live("assigning into")
         if isinstance(value, Tensor) and (value.needs_grad or value.is_recorded()) and RECORDING.get().enabled:
             raise RuntimeError(
@@ -707,10 +714,10 @@ class Tensor(TensorMethods):
             raise explained(error, f"assigning into {self.describe()}, shape {self.shape}: {error}") from None
         self.note_write(value, *(key if isinstance(key, tuple) else (key,)))
 
-    def __delitem__(self, key: Any) -> None:
+    def __delitem__(self, key: Index) -> None:
         raise TypeError("elements cannot be deleted out of a Tensor; write np.delete(t, index, axis)")
 
-    def _reorder(self, function: Any, axis: int, **settings: Any) -> None:
+    def _reorder(self, function: Callable[..., Array], axis: int, **settings: object) -> None:
         """Write np.sort(self), or np.partition, into self, as the methods of arrays do; what is in a graph refuses."""
         axis = operator.index(axis)  # None would make one row of all
         if self.is_recorded() or (self.needs_grad and RECORDING.get().enabled):
@@ -726,7 +733,7 @@ class Tensor(TensorMethods):
         self.ndarray[...] = function(self.ndarray, axis=axis, **settings)
         self.note_write()
 
-    def _in_place(self, ufunc: Any, other: Any) -> Tensor:
+    def _in_place(self, ufunc: Any, other: ArrayLike) -> Tensor:
         """`self ∘= other`: numbers outside any graph are written, as NumPy writes them. Where the result is recorded, it is
         a new tensor for the name on the left; a leaf that requires a gradient is written under no_grad alone."""
         recording = RECORDING.get()
@@ -782,43 +789,43 @@ class Tensor(TensorMethods):
             return TypeError(message)
         return explained(error, message)
 
-    def __iadd__(self, other: Any) -> Tensor:
+    def __iadd__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.add, other)
 
-    def __isub__(self, other: Any) -> Tensor:
+    def __isub__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.subtract, other)
 
-    def __imul__(self, other: Any) -> Tensor:
+    def __imul__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.multiply, other)
 
-    def __itruediv__(self, other: Any) -> Tensor:
+    def __itruediv__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.true_divide, other)
 
-    def __ifloordiv__(self, other: Any) -> Tensor:
+    def __ifloordiv__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.floor_divide, other)
 
-    def __imod__(self, other: Any) -> Tensor:
+    def __imod__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.remainder, other)
 
-    def __ipow__(self, other: Any) -> Tensor:  # type: ignore[misc]  # in place there is never a modulus
+    def __ipow__(self, other: ArrayLike) -> Tensor:  # type: ignore[misc, override]  # in place there is never a modulus
         return self._in_place(np.power, other)
 
-    def __imatmul__(self, other: Any) -> Tensor:
+    def __imatmul__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.matmul, other)
 
-    def __iand__(self, other: Any) -> Tensor:
+    def __iand__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.bitwise_and, other)
 
-    def __ior__(self, other: Any) -> Tensor:
+    def __ior__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.bitwise_or, other)
 
-    def __ixor__(self, other: Any) -> Tensor:
+    def __ixor__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.bitwise_xor, other)
 
-    def __ilshift__(self, other: Any) -> Tensor:
+    def __ilshift__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.left_shift, other)
 
-    def __irshift__(self, other: Any) -> Tensor:
+    def __irshift__(self, other: ArrayLike) -> Tensor:
         return self._in_place(np.right_shift, other)
 
 

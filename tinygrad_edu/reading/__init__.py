@@ -55,7 +55,7 @@ def what_ran(f: Callable[..., Any], *args: Any) -> Reading:
 
 def _told(value: Any) -> str:
     """A value as it is written; a tensor as the call that makes it."""
-    if isinstance(value, Tensor) and value.op is None and not isinstance(value.data, tuple):
+    if isinstance(value, Tensor) and value.op is None and not isinstance(value.ndarray, tuple):
         numbers = np.array2string(value.data, separator=", ", threshold=20) if value.ndim else repr(value.item())
         return f"tg.Tensor({textwrap.indent(numbers, ' ' * 10).strip()}{', requires_grad=True' * value.requires_grad})"
     return f"np.{value!r}".replace("\n", "\n   ") if isinstance(value, np.ndarray) else repr(value)
