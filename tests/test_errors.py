@@ -665,7 +665,7 @@ def test_a_written_weight_is_told_when_to_read_the_graph():
 
 
 BACKWARD_MISTAKES = {
-    "import pandas as pd; tg.data.DataLoader((pd.DataFrame({'a': ['u']}), x[:1]))": "TypeError: ArrayDataset: column 'a' holds str 'u'",
+    "import pandas as pd; tg.data.DataLoader((pd.DataFrame({'a': ['u']}), x[:1]))": "TypeError: TensorDataset: column 'a' holds str 'u'",
     "(a * 2).backward()": "RuntimeError: backward() starts from a single number",
     "b.sum().backward()": "RuntimeError: backward() got a Tensor of shape ()",
     "y = (a * a).sum(); y.backward(retain_graph=False); y.backward()": "RuntimeError: the graph of the result of sum was freed",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn
-from tinygrad_edu.data import ArrayDataset, DataLoader, train_test_split
+from tinygrad_edu.data import DataLoader, TensorDataset, train_test_split
 from tinygrad_edu.nn import functional as F
 
 
@@ -99,7 +99,7 @@ def test_columns_of_several_types_become_one_array(names):
     expected = np.stack([np.asarray([float(x) for x in COLUMNS[name]]) for name in names], 1)
     for array in (
         DataLoader(df).dataset,
-        ArrayDataset(df).arrays[0],
+        TensorDataset(df).arrays[0],
         tg.Tensor(df).numpy(),
         (tg.Tensor([0.0]) + df).numpy(),
     ):
@@ -112,7 +112,7 @@ def test_a_column_that_is_no_number_is_named_with_what_to_write(name):
     values, message = WRONG[name]
     df = pd.DataFrame({"x": [1.0, 2.0], name: values})
     uses = [
-        (lambda: DataLoader((df, [0, 1])), "ArrayDataset"),
+        (lambda: DataLoader((df, [0, 1])), "TensorDataset"),
         (lambda: DataLoader(df), "DataLoader"),
         (lambda: train_test_split(df), r"train_test_split\(\)"),
         (lambda: tg.Tensor(df), r"Tensor\(\)"),
@@ -123,8 +123,8 @@ def test_a_column_that_is_no_number_is_named_with_what_to_write(name):
     for use, who in uses:
         with pytest.raises(TypeError, match=f"{who}.*: column '{name}' holds .*{message}"):
             use()
-    with pytest.raises(TypeError, match=f"ArrayDataset: column '{name}' holds .*; write .*series"):
-        ArrayDataset(df[name])
+    with pytest.raises(TypeError, match=f"TensorDataset: column '{name}' holds .*; write .*series"):
+        TensorDataset(df[name])
 
 
 # -- tensors -----------------------------------------------------------------------------------------

@@ -1,58 +1,45 @@
-"""Batches: a data set is anything with a length and items; a loader yields its items in batches."""
+"""Batches: a loader visits the samples of a data set in the order of a sampler, and yields them some at a time."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice, repeat, takewhile
 from typing import Any
 
-import numpy
+import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_edu import random
-from tinygrad_edu.engine.refusals import users_own
-from tinygrad_edu.engine.tables import is_table, rows, table
-from tinygrad_edu.engine.tensor import Tensor
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
-
-
-class ArrayDataset:
-    """Arrays (or tensors) of equal length, row by row: `dataset[i]` is `(x[i], y[i])`.
-
-    What is neither (a data frame, a series, a list) becomes an array here, once, by position: the labels of its rows
-    play no part. Raises TypeError, naming the column, for a frame that holds what is no number.
-
-    >>> dataset = ArrayDataset(np.arange(6).reshape(3, 2), np.array([0, 1, 0]))
-    >>> len(dataset), dataset[1]
-    (3, (array([2, 3]), np.int64(1)))
-    """
-
-    def __init__(self, *arrays: Any) -> None:
-        try:
-            arrays = tuple([rows(array, type(self).__name__) for array in arrays])
-        except Exception as error:
-            error.__traceback__ = users_own(error)
-            raise
-        lengths = [len(array) for array in arrays]
-        if len(set(lengths)) != 1:
-            raise ValueError(f"ArrayDataset needs arrays of one length, but got {lengths}")
-        self.arrays = arrays
-
-    def __len__(self) -> int:
-        return len(self.arrays[0])
-
-    def __getitem__(self, index: Any) -> tuple[Any, ...]:
-        return tuple([array[index] for array in self.arrays])
+from tinygrad_edu.data.buffers import Rows
+from tinygrad_edu.data.collate import default_collate
+from tinygrad_edu.data.dataset import IterableDataset, as_dataset, at_once
+from tinygrad_edu.data.prefetch import prefetch
+from tinygrad_edu.data.sampler import BatchSampler, RandomSampler, SequentialSampler, at_least_one, batches_of
 
 
 class DataLoader:
-    """The rows of a data set in batches, in a new order at each pass with `shuffle=True`.
+    """The samples of a data set in batches, in a new order at each pass with `shuffle=True`.
 
-    dataset: an array or a data frame, a tuple of them of one length, a list of samples, or anything with `len()` and
-    items. A sample is an array, a number, a text, or a tuple, list or dict of them; the batch is alike, with arrays for
-    the numbers (see `collate`). batch_size: the rows of a batch; the last one is smaller if it does not divide, unless
-    `drop_last`. generator: what shuffles; else the one that `manual_seed` sets. num_workers: 0, for batches are made in
-    this process.
+    dataset: an array or a data frame, a tuple of them of one length, a list of samples, an `IterableDataset`, or anything
+        with `len()` and items. A sample is an array, a number, a text, or a tuple, list or dict of them; the batch is
+        alike, with arrays for the numbers (see `default_collate`).
+    batch_size: the samples of a batch; the last one is smaller if it does not divide. None: no batches, but the samples.
+    shuffle: whether each pass visits the samples in a new random order.
+    sampler: what gives the numbers of the samples instead, one by one: a `Sampler`, or anything iterable.
+    batch_sampler: what gives them a batch at a time: lists of numbers.
+    drop_last: whether a last batch that is not full is left out.
+    collate_fn: what makes a batch of a list of samples, instead of `default_collate`.
+    generator: what shuffles; else the one that `manual_seed` sets.
+    num_workers: how many threads make batches ahead; 0 makes each when it is asked for. Threads pay where samples come
+        from files or from NumPy calls that take long; for arrays in memory there is nothing to gain, since a batch is
+        copied in a twentieth of the time of a training step. What a data set draws at random while it makes a batch, it
+        draws from a generator of that batch, so that the numbers do not depend on which thread was first.
+    prefetch_factor: how many batches each of these threads is ahead, 2 unless said.
+
+    Raises TypeError for what is no data set; ValueError for options that exclude one another; IndexError for a number
+    that a sampler gives and the data set does not have.
 
     >>> for x, y in DataLoader((np.arange(5.0), np.arange(5)), batch_size=2):
     ...     print(x, y)
@@ -66,100 +53,188 @@ class DataLoader:
     def __init__(
         self,
         dataset: Any,
-        batch_size: int = 1,
+        batch_size: int | None = 1,
         shuffle: bool = False,
         *,
+        sampler: Iterable[Any] | None = None,
+        batch_sampler: Iterable[Any] | None = None,
         drop_last: bool = False,
-        generator: numpy.random.Generator | None = None,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        generator: np.random.Generator | None = None,
         num_workers: int = 0,
+        prefetch_factor: int | None = None,
     ) -> None:
-        if num_workers:
+        stream = isinstance(dataset, IterableDataset)
+        self.dataset = dataset if stream else as_dataset(dataset, "DataLoader")
+        self.batch_size = None if batch_size is None else at_least_one(batch_size)
+        self.shuffle, self.drop_last, self.generator, self.collate_fn = bool(shuffle), drop_last, generator, collate_fn
+        self._sampler, self._batch_sampler = sampler, batch_sampler
+        self.num_workers = operator.index(num_workers)
+        if self.num_workers < 0:
             raise ValueError(
-                f"a DataLoader makes its batches in this process, but got num_workers={num_workers}; leave it out, or write 0"
+                f"num_workers is the number of threads that make batches, 0 or more, but got {num_workers}"
             )
-        if isinstance(dataset, tuple):
-            dataset = ArrayDataset(*dataset)
-        elif is_table(dataset):
-            dataset = rows(dataset, "DataLoader")
-        elif isinstance(dataset, Mapping):
-            raise TypeError(
-                "DataLoader takes a tuple of arrays, DataLoader((x, y)), or a list of samples, which may be dicts, but got a dict"
+        if prefetch_factor is not None and not self.num_workers:
+            raise ValueError(
+                "prefetch_factor says how far threads are ahead, but num_workers is 0; write num_workers=1 or more"
             )
-        elif not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
-            raise TypeError(
-                f"DataLoader takes what has len() and items, but got {type(dataset).__name__}; write list(…) around it, or give its "
-                "class __len__ and __getitem__"
+        self.prefetch_factor = 2 if prefetch_factor is None else operator.index(prefetch_factor)
+        if self.prefetch_factor < 1:
+            raise ValueError(f"prefetch_factor is a number of batches, 1 or more, but got {prefetch_factor}")
+        self._refuse_contradictions(stream)
+
+    def _refuse_contradictions(self, stream: bool) -> None:
+        """Raise ValueError for options of which one would be ignored."""
+        if stream:
+            if self.shuffle or self._sampler is not None or self._batch_sampler is not None:
+                raise ValueError(
+                    "an IterableDataset comes in its own order: leave shuffle, sampler and batch_sampler out, and shuffle in "
+                    "its __iter__"
+                )
+            if self.num_workers > 1:
+                raise ValueError(
+                    f"an IterableDataset is one stream, which one thread reads, but got num_workers={self.num_workers}; write 1"
+                )
+        if self._sampler is not None and self.shuffle:
+            raise ValueError("a sampler says the order, so shuffle=True contradicts it; leave one of them out")
+        if self._batch_sampler is not None and (
+            self.batch_size != 1 or self.shuffle or self._sampler is not None or self.drop_last
+        ):
+            raise ValueError(
+                "batch_sampler makes the batches: leave batch_size, shuffle, sampler and drop_last out beside it"
             )
-        self.dataset = dataset
-        self.batch_size = operator.index(batch_size)
-        if self.batch_size < 1:
-            raise ValueError(f"a batch has at least one row, but batch_size is {batch_size}")
-        self.shuffle, self.drop_last, self.generator = shuffle, drop_last, generator
+        if self.batch_size is None and self.drop_last:
+            raise ValueError("batch_size=None makes no batches, so drop_last has nothing to leave out; leave it out")
+
+    @property
+    def sampler(self) -> Iterable[Any]:
+        """What gives the numbers of the samples: the one that was given, or one that shuffles or does not."""
+        if self._sampler is not None:
+            return self._sampler
+        return (
+            RandomSampler(self.dataset, generator=self.generator) if self.shuffle else SequentialSampler(self.dataset)
+        )
+
+    @property
+    def batch_sampler(self) -> Iterable[Any] | None:
+        """What gives the numbers of a batch: the one that was given, or one that asks `sampler`; None for no batches."""
+        if self._batch_sampler is not None:
+            return self._batch_sampler
+        return None if self.batch_size is None else BatchSampler(self.sampler, self.batch_size, self.drop_last)
 
     def __len__(self) -> int:
-        """The number of batches in a pass."""
-        n = len(self.dataset)
-        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+        """The number of batches in a pass; raises TypeError where a stream or a sampler has no length."""
+        if isinstance(self.dataset, IterableDataset):
+            n = len(self.dataset)  # type: ignore[arg-type]  # where it has a length
+            return n if self.batch_size is None else len(BatchSampler(range(n), self.batch_size, self.drop_last))
+        return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:
-        n = len(self.dataset)
-        order = random.generator(self.generator).permutation(n) if self.shuffle else np.arange(n)
-        for i in range(len(self)):
-            yield self._batch(order[i * self.batch_size : (i + 1) * self.batch_size])
+        if isinstance(self.dataset, IterableDataset):
+            return self._stream(self.dataset)
+        jobs = self._jobs()
+        if self.num_workers:
+            return prefetch(self._seeded(jobs), self.num_workers, self.num_workers * self.prefetch_factor)
+        return (job() for job in jobs)
 
-    def _batch(self, places: Any) -> Any:
-        """The rows at once where the data set can, else one by one, collated."""
-        at_once = getattr(type(self.dataset), "__getitem__", None) is ArrayDataset.__getitem__
-        if at_once or hasattr(self.dataset, "__array_function__"):
-            return self.dataset[places]
-        return collate([self.dataset[int(i)] for i in places], "a sample")
+    def _jobs(self) -> Iterator[Callable[[], Any]]:
+        """One pass: what makes each batch."""
+        if self.batch_sampler is None:
+            collate = self.collate_fn or _as_it_is
+            for place in self.sampler:
+                yield partial(_sample, self.dataset, place, collate)
+            return
+        make = self._maker()
+        for places in batches_of(self.batch_sampler):
+            yield partial(make, places)
+
+    def _maker(self) -> Callable[[Any], Any]:
+        """What makes a batch of the numbers of its samples: at once where the data set can, else one by one, collated."""
+        found = at_once(self.dataset) if self.collate_fn is None else None
+        if found is None:
+            return partial(_one_by_one, self.dataset, self.collate_fn or default_collate)
+        arrays, chosen, alone = found
+        ahead = self.num_workers * (self.prefetch_factor + 1)
+        checked = None if self._sampler is None and self._batch_sampler is None else len(self.dataset)
+        return partial(_together, [Rows(array, ahead) for array in arrays], chosen, alone, checked)
+
+    def _seeded(self, jobs: Iterable[Callable[[], Any]]) -> Iterator[Callable[[], Any]]:
+        """The jobs, each with a generator of its own for what it draws at random."""
+        seed = None
+        for i, job in enumerate(jobs):
+            if seed is None:  # drawn after the order of the pass
+                seed = int(random.generator(self.generator).integers(1 << 63))
+            yield partial(_drawing_from, np.random.default_rng([seed, i]), job)
+
+    def _stream(self, dataset: IterableDataset[Any]) -> Iterator[Any]:
+        """One pass over a stream, read by one thread if by any."""
+        batches = self._read(iter(dataset))
+        if not self.num_workers:
+            return batches
+        (following,) = self._seeded([partial(next, batches, _END)])
+        ahead = prefetch(repeat(following), 1, self.prefetch_factor)
+        return takewhile(lambda batch: batch is not _END, ahead)
+
+    def _read(self, samples: Iterator[Any]) -> Iterator[Any]:
+        """The samples of a stream in batches."""
+        if self.batch_size is None:
+            yield from map(self.collate_fn or _as_it_is, samples)
+            return
+        collate = self.collate_fn or default_collate
+        while batch := list(islice(samples, self.batch_size)):
+            if len(batch) == self.batch_size or not self.drop_last:
+                yield collate(batch)
 
 
-def collate(samples: Sequence[Any], called: str = "a sample") -> Any:
-    """Samples of one make as one batch: what is in them, stacked, in tuples, lists and dicts as theirs.
+_END = object()
+"""What comes after the last batch of a stream."""
 
-    Arrays, tensors and numbers are stacked along a new first axis; a tuple, list or dict of them becomes one of stacks,
-    each of the samples' parts in the same place; texts are listed. It is what PyTorch's `default_collate` does, but that
-    a tuple stays one.
 
-    Raises ValueError for samples that differ in shape, length or keys, TypeError for parts that are none of these.
+def _as_it_is(sample: Any) -> Any:
+    return sample
 
-    >>> collate([(np.array([1.0, 2.0]), 3), (np.array([5.0, 6.0]), 7)])
-    (array([[1., 2.],
-           [5., 6.]]), array([3, 7]))
+
+def _drawing_from(generator: np.random.Generator, job: Callable[[], Any]) -> Any:
+    """What a job returns, drawing from `generator` where it says no other."""
+    with random.using(generator):
+        return job()
+
+
+def _sample(dataset: Any, place: Any, collate: Callable[[Any], Any]) -> Any:
+    """One sample."""
+    return collate(dataset[int(place) if isinstance(place, np.integer) else place])
+
+
+def _one_by_one(dataset: Any, collate: Callable[[list[Any]], Any], places: Any) -> Any:
+    """A batch of samples, each asked for by its number, or all by `__getitems__` where a data set has that."""
+    numbers = places.tolist() if isinstance(places, np.ndarray) else list(places)
+    several = getattr(dataset, "__getitems__", None)
+    if several is not None:
+        return collate(several(numbers))
+    return collate([dataset[int(i) if isinstance(i, np.integer) else i] for i in numbers])
+
+
+def _together(
+    rows: Sequence[Rows], chosen: NDArray[np.intp] | None, alone: bool, checked: int | None, places: Any
+) -> Any:
+    """A batch of rows of arrays.
+
+    rows: the arrays. chosen: which of their rows are the data set's. alone: whether a sample is a row of one array, rather
+    than a tuple. checked: the number of samples, where `places` comes from the user's own sampler and may be wrong.
     """
-    first = samples[0]
-    if isinstance(first, str | bytes):
-        return list(samples)
-    if isinstance(first, Mapping):
-        for i, sample in enumerate(samples):
-            if not isinstance(sample, Mapping) or sample.keys() != first.keys():
-                raise ValueError(f"{called} has the keys {list(first)}, but number {i} of its batch {_told(sample)}")
-        return {key: collate([sample[key] for sample in samples], f"{called}[{key!r}]") for key in first}
-    if isinstance(first, tuple | list):
-        for i, sample in enumerate(samples):
-            if not isinstance(sample, tuple | list) or len(sample) != len(first):
-                raise ValueError(f"{called} has {len(first)} parts, but number {i} of its batch {_told(sample)}")
-        parts = [collate(column, f"{called}[{i}]") for i, column in enumerate(zip(*samples, strict=True))]
-        return type(first)._make(parts) if hasattr(first, "_make") else type(first)(parts)
-    arrays = [table(x, called) if is_table(x) else x for x in samples]
-    for x in arrays:
-        if not isinstance(x, np.ndarray | np.generic | Tensor | bool | int | float | complex):
-            raise TypeError(
-                f"{called} is {type(x).__name__} {x!r:.60}; a batch is made of arrays, numbers and texts, and of tuples, "
-                "lists and dicts of them"
-            )
-    for i, x in enumerate(arrays):
-        if np.shape(x) != np.shape(first):
-            raise ValueError(
-                f"{called} has shape {np.shape(first)}, but number {i} of its batch {np.shape(x)}; make them one shape, by "
-                "np.pad or a slice. (A list is a list of samples; for arrays row by row write a tuple: DataLoader((x, y)).)"
-            )
-    return np.stack(arrays)
+    if checked is not None:
+        places = _valid(places, checked)
+    if chosen is not None:
+        places = chosen[places]
+    return rows[0].take(places) if alone else tuple([part.take(places) for part in rows])
 
 
-def _told(sample: Any) -> str:
-    """What a sample has that is not made as the first."""
-    if isinstance(sample, Mapping):
-        return f"has {list(sample)}"
-    return f"has {len(sample)}" if isinstance(sample, tuple | list) else f"is {type(sample).__name__}"
+def _valid(places: Any, n: int) -> NDArray[np.intp]:
+    """The numbers of samples that a sampler gave, from 0 to n − 1. Raises IndexError for others."""
+    given = np.asarray(places)
+    if given.size and given.dtype.kind not in "iu":
+        raise TypeError(f"a sampler gives the numbers of samples, but this one gave {places!r:.60}")
+    wrong = (given < -n) | (given >= n)
+    if wrong.any():
+        raise IndexError(f"the data set has {n} samples, numbered from 0, but the sampler gave {given[wrong][0]}")
+    return np.where(given < 0, given + n, given).astype(np.intp)

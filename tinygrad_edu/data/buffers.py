@@ -1,0 +1,75 @@
+"""Memory for batches: written again where nobody holds the batch that was in it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+from weakref import getweakrefcount
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST = 4
+"""The arrays that are kept: a loop holds one batch while the next is made, and its step may hold one more."""
+
+
+class Rows:
+    """Rows of one array, chosen by their numbers and copied into memory of their own, `x[places]`.
+
+    array: what has the rows. An array that lies in memory row by row is copied from into a buffer, which is used again as
+    soon as nothing refers to it: not the loop's variable, nor a view, a tensor or a graph, each of which counts as a
+    reference. A batch that somebody still holds is never written. New memory for each batch would cost more than the copy
+    itself, for the system hands it out page by page.
+    """
+
+    def __init__(self, array: Any, more: int = 0) -> None:
+        self.array, self.most, self.buffers = array, MOST + more, list[NDArray[Any]]()
+        self.lock = threading.Lock()
+        self.reused = (
+            _COUNTED
+            and type(array) is np.ndarray
+            and array.flags.c_contiguous  # else `take` would copy the whole array first
+            and array.flags.aligned
+            and array.dtype.isnative
+            and not array.dtype.hasobject
+        )
+
+    def take(self, places: NDArray[np.intp]) -> Any:
+        """The rows, in the order of `places`, each of which must be from 0 to n − 1."""
+        if not self.reused or len(places) != len(self.buffers[0] if self.buffers else places):
+            return self.array[places]
+        buffer = self._free(len(places))
+        return np.take(self.array, places, axis=0, out=buffer, mode="clip")  # "raise" would copy twice
+
+    def _free(self, n: int) -> NDArray[Any]:
+        """An array of n rows that nobody else refers to."""
+        shape, dtype, buffers = (n, *self.array.shape[1:]), self.array.dtype, self.buffers
+        with self.lock:
+            for i in range(len(buffers)):
+                if sys.getrefcount(buffers[i]) <= _ALONE and not getweakrefcount(buffers[i]):
+                    buffer = buffers[i]
+                    if (
+                        buffer.shape == shape
+                        and buffer.dtype == dtype
+                        and buffer.flags.c_contiguous
+                        and buffer.flags.writeable
+                    ):
+                        return buffer
+                    del buffers[i]  # somebody made another shape of it, or protected it
+                    break
+            buffer = np.empty(shape, dtype)
+            buffers[: len(buffers) + 1 - self.most] = []
+            buffers.append(buffer)
+            return buffer
+
+
+def _count_alone() -> int:
+    """What `sys.getrefcount` says of an array that a list alone holds."""
+    buffers = [np.empty(0)]
+    return sys.getrefcount(buffers[0])
+
+
+# elsewhere (PyPy, threads without the global lock) references are not counted, or not exactly
+_COUNTED = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
+_ALONE = _count_alone() if _COUNTED else 0

@@ -1,0 +1,238 @@
+"""Data sets: anything with a length and items, numbered from 0; or, without a length, a stream of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_edu.engine.refusals import users_own
+from tinygrad_edu.engine.tables import is_table, rows
+
+Sample = TypeVar("Sample", covariant=True)
+
+
+class Dataset(Generic[Sample]):
+    """What samples are drawn from by their number: a subclass says `__getitem__(i)` and `__len__()`.
+
+    A class of your own need not be a subclass: whatever has these two methods is a data set. `a + b` is a `ConcatDataset`.
+
+    >>> class Squares(Dataset[int]):
+    ...     def __len__(self):
+    ...         return 4
+    ...     def __getitem__(self, i):
+    ...         return i * i
+    >>> (Squares() + Squares())[6]
+    4
+    """
+
+    def __getitem__(self, index: Any) -> Sample:
+        raise NotImplementedError(
+            f"{type(self).__name__} is a data set without samples; give it def __getitem__(self, i)"
+        )
+
+    def __add__(self, other: Dataset[Any]) -> ConcatDataset:
+        return ConcatDataset([self, other])
+
+
+class TensorDataset(Dataset[tuple[Any, ...]]):
+    """Arrays or tensors of equal length, row by row: `dataset[i]` is `(x[i], y[i])`.
+
+    What is neither (a data frame, a series, a list) becomes an array here, once, by position: the labels of its rows
+    play no part. Raises TypeError, naming the column, for a frame that holds what is no number; ValueError for arrays of
+    different lengths.
+
+    >>> dataset = TensorDataset(np.arange(6).reshape(3, 2), np.array([0, 1, 0]))
+    >>> len(dataset), dataset[1]
+    (3, (array([2, 3]), np.int64(1)))
+    """
+
+    def __init__(self, *arrays: Any) -> None:
+        name = type(self).__name__
+        if not arrays:
+            raise TypeError(f"{name} takes at least one array, as in {name}(x, y), but got none")
+        try:
+            self.arrays = tuple([rows(array, name) for array in arrays])
+        except Exception as error:
+            error.__traceback__ = users_own(error)
+            raise
+        lengths = [len(array) for array in self.arrays]
+        if len(set(lengths)) != 1:
+            raise ValueError(f"{name} needs arrays of one length, but got {lengths}")
+
+    @property
+    def tensors(self) -> tuple[Any, ...]:
+        """The arrays, by PyTorch's name."""
+        return self.arrays
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def __getitem__(self, index: Any) -> tuple[Any, ...]:
+        return tuple([array[index] for array in self.arrays])
+
+
+ArrayDataset = TensorDataset
+"""The same, by the name of what it mostly holds."""
+
+
+class Subset(Dataset[Any]):
+    """Some samples of a data set, in the order of `indices`: sample i is `dataset[indices[i]]`.
+
+    dataset: a data set, an array, or a tuple of arrays of one length. indices: whole numbers, each once or several times.
+    Raises IndexError for a number that the data set does not have.
+
+    >>> dataset = Subset(np.arange(10) * 10, [7, 7, 1])
+    >>> len(dataset), dataset[2]
+    (3, np.int64(10))
+    """
+
+    def __init__(self, dataset: Any, indices: Sequence[int] | NDArray[Any]) -> None:
+        self.dataset = as_dataset(dataset, "Subset")
+        places = np.asarray(indices)
+        if places.ndim != 1 or (places.size and places.dtype.kind not in "iu"):
+            kind = "True and False: write np.flatnonzero(mask)" if places.dtype.kind == "b" else f"{indices!r:.60}"
+            raise TypeError(f"Subset takes indices as a list of whole numbers, but got {kind}")
+        n = len(self.dataset)
+        if places.size and not (-n <= places.min() and places.max() < n):
+            wrong = places[(places < -n) | (places >= n)][0]
+            raise IndexError(f"Subset: the data set has {n} samples, numbered from 0, but indices holds {wrong}")
+        self.indices = indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, list):
+            return self.dataset[[self.indices[i] for i in index]]
+        return self.dataset[self.indices[index]]
+
+
+class ConcatDataset(Dataset[Any]):
+    """Data sets one after the other: the samples of the first, then those of the second, and so on.
+
+    datasets: at least one, each with a length. Raises ValueError for none, TypeError for a stream.
+
+    >>> both = ConcatDataset([[10, 11], [20]])
+    >>> len(both), both[2], both[-1], both.cumulative_sizes
+    (3, 20, 20, [2, 3])
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = [as_dataset(dataset, "ConcatDataset") for dataset in datasets]
+        if not self.datasets:
+            raise ValueError("ConcatDataset takes a list of at least one data set, but got none")
+        self.cumulative_sizes = list(accumulate(len(dataset) for dataset in self.datasets))
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index: int) -> Any:
+        n = len(self)
+        if not -n <= index < n:
+            raise IndexError(f"ConcatDataset has {n} samples, numbered from 0, but was asked for {index}")
+        index %= n
+        which = bisect_right(self.cumulative_sizes, index)
+        return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]
+
+
+class IterableDataset(Dataset[Sample]):
+    """A stream of samples, in an order of its own: a subclass says `__iter__()`.
+
+    For what has no numbers to be asked by, or is endless: lines of a file, what a simulation gives. A loader batches it
+    as it comes, and neither shuffles nor samples it.
+
+    >>> class Countdown(IterableDataset[int]):
+    ...     def __iter__(self):
+    ...         return iter([3, 2, 1])
+    >>> list(Countdown() + Countdown())
+    [3, 2, 1, 3, 2, 1]
+    """
+
+    def __iter__(self) -> Iterator[Sample]:
+        raise NotImplementedError(f"{type(self).__name__} is a stream without samples; give it def __iter__(self)")
+
+    def __getitem__(self, index: Any) -> Sample:
+        raise TypeError(
+            f"{type(self).__name__} is a stream, whose samples have no numbers; write for sample in dataset"
+        )
+
+    def __add__(self, other: Dataset[Any]) -> ChainDataset:  # type: ignore[override]  # streams make a stream
+        return ChainDataset([self, other])
+
+
+class ChainDataset(IterableDataset[Any]):
+    """Streams one after the other. datasets: `IterableDataset`s; raises TypeError, when it gets there, for anything else.
+
+    >>> class Three(IterableDataset[int]):
+    ...     def __iter__(self):
+    ...         return iter(range(3))
+    >>> list(ChainDataset([Three(), Three()]))
+    [0, 1, 2, 0, 1, 2]
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[Any]:
+        for dataset in self.datasets:
+            yield from self._stream(dataset)
+
+    def __len__(self) -> int:
+        return sum(len(self._stream(dataset)) for dataset in self.datasets)
+
+    @staticmethod
+    def _stream(dataset: Any) -> Any:
+        if not isinstance(dataset, IterableDataset):
+            raise TypeError(
+                f"ChainDataset takes IterableDatasets, but got {type(dataset).__name__}; for data sets with a length write "
+                "ConcatDataset"
+            )
+        return dataset
+
+
+def as_dataset(value: Any, who: str) -> Any:
+    """What was given where samples are asked for by their number: itself, or a data set of a tuple of arrays or of a frame.
+
+    who: who asks, for the error. Raises TypeError for what has no length or no items.
+    """
+    if isinstance(value, tuple):
+        return TensorDataset(*value)
+    if isinstance(value, dict):
+        raise TypeError(
+            f"{who} takes a tuple of arrays, {who}((x, y)), or a list of samples, which may be dicts, but got a dict"
+        )
+    if is_table(value):
+        return rows(value, who)
+    if isinstance(value, IterableDataset):
+        raise TypeError(f"{who} takes what can be asked by number, but got {type(value).__name__}, which is a stream")
+    if not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
+        raise TypeError(
+            f"{who} takes what has len() and items, but got {type(value).__name__}; write list(…) around it, or give its "
+            "class __len__ and __getitem__"
+        )
+    return value
+
+
+def at_once(dataset: Any) -> tuple[tuple[Any, ...], NDArray[np.intp] | None, bool] | None:
+    """The arrays that a data set takes its rows from, or None where each sample must be asked for.
+
+    With them, which of their rows the samples are (None: all, in order), and whether a sample is one row of a lone array
+    rather than a tuple of rows. A subclass that says for itself what an item is must be asked for each.
+    """
+    if hasattr(dataset, "__array_function__"):
+        return (dataset,), None, True
+    item = getattr(type(dataset), "__getitem__", None)
+    if item is TensorDataset.__getitem__:
+        return dataset.arrays, None, False
+    if item is Subset.__getitem__:
+        inner = at_once(dataset.dataset)
+        if inner is not None:
+            arrays, places, alone = inner
+            chosen = np.asarray(dataset.indices, np.intp) % len(dataset.dataset)
+            return arrays, chosen if places is None else places[chosen], alone
+    return None
