@@ -198,8 +198,8 @@ def test_threads_see_the_context_of_the_loop():
             return int(tg.is_grad_enabled())
 
     with tg.no_grad():
-        assert list(DataLoader(Recording(4), 4, num_workers=1))[0].tolist() == [0, 0, 0, 0]
-    assert list(DataLoader(Recording(4), 4, num_workers=1))[0].tolist() == [1, 1, 1, 1]
+        assert next(iter(DataLoader(Recording(4), 4, num_workers=1))).tolist() == [0, 0, 0, 0]
+    assert next(iter(DataLoader(Recording(4), 4, num_workers=1))).tolist() == [1, 1, 1, 1]
 
 
 # -- what the user says of order and batches ---------------------------------------------------------
