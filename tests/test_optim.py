@@ -178,8 +178,8 @@ def test_groups_have_settings_of_their_own():
     np.testing.assert_allclose([a.item(), b.item()], [0, 0], atol=1e-12)
     assert sgd.param_groups[1]["params"] == [b]
     assert repr(sgd) == (
-        "SGD(1 parameters, lr=0.9, momentum=0.0, weight_decay=0.0, nesterov=False; "
-        "1 parameters, lr=0.5, momentum=0.0, weight_decay=0.0, nesterov=False)"
+        "SGD(1 parameters, lr=0.9, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False; "
+        "1 parameters, lr=0.5, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False)"
     )
 
 
@@ -204,7 +204,7 @@ def test_settings_are_where_they_are():
         sgd.lr = 0.5
     with pytest.raises(AttributeError):
         sgd.learning_rate = 0.5
-    with pytest.raises(KeyError, match="has lr, momentum, weight_decay, nesterov, but no 'Lr'"):
+    with pytest.raises(KeyError, match=r"has lr, momentum, .*nesterov, maximize, but no 'Lr'"):
         sgd.param_groups[0]["Lr"] = 0.5
     with pytest.raises(KeyError, match="but no 'betas'"):
         sgd.param_groups[0]["betas"]
@@ -524,9 +524,7 @@ def test_state_is_copied_both_ways():
     sgd = SGD([w], lr=0.1, momentum=0.9)
     trained(2, sgd, w)
     state = sgd.state_dict()
-    assert state["param_groups"] == [
-        {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0, "nesterov": False, "params": [0]}
-    ]
+    assert state["param_groups"] == [{**sgd.defaults, "lr": 0.1, "momentum": 0.9, "params": [0]}]
     velocity = state["state"][0]["velocity"].copy()
     trained(1, sgd, w)
     assert np.array_equal(state["state"][0]["velocity"], velocity)

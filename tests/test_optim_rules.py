@@ -133,30 +133,20 @@ def test_a_constant_gradient_has_no_negative_variance():
     assert np.isfinite(w.numpy()).all()
 
 
-RULES = [optim.SGD, optim.AdaGrad, optim.RMSprop, optim.Adam, optim.AdamW]
-
-
-@pytest.mark.parametrize("kind", RULES)
-def test_a_rule_has_the_defaults_of_its_optimizer(kind):
-    settings = {p.name: p.default for p in inspect.signature(kind.__init__).parameters.values()}
-    defaults = {p.name: p.default for p in inspect.signature(kind.update).parameters.values() if p.name in settings}
-    assert defaults.pop("lr") is inspect.Parameter.empty  # which is that of the step
-    assert defaults == {name: settings[name] for name in defaults}
-    # what a rule is not told of, at_step() has worked in, or start()
-    assert set(settings) - set(defaults) <= {"self", "params", "lr", "lr_decay", "initial_accumulator_value"}
-
-
-@pytest.mark.parametrize("kind", RULES)
-def test_a_rule_without_settings_does_what_its_optimizer_does_without_them(kind):
-    w = leaf()
-    made = kind([w], lr=0.1)
-    settings = made.param_groups[0]
-    w.grad = np.array([1.0, -2.0])
-    state = {key: np.full(2, number) for key, number in made.start(settings).items()}
-    told = {key: value for key, value in made.at_step(1, settings).items() if key in ("lr", "eps", "shrink")}
-    expected, _ = kind.update(w.numpy(), w.grad.numpy(), state, **told)
-    made.step()
-    assert np.array_equal(w.numpy(), expected)
+@pytest.mark.parametrize("kind", [value for value in vars(optim).values() if isinstance(value, type)])
+def test_a_setting_is_declared_once_and_a_rule_names_what_it_uses(kind):
+    if kind is optim.Optimizer:
+        return
+    made = kind([leaf()], lr=0.1)
+    names = [name for name in kind.declared if name not in ("params", "maximize")]
+    assert list(inspect.signature(kind).parameters) == ["params", *names, "maximize"]
+    assert list(made.param_groups[0]) == list(made.defaults) == [*names, "maximize"]
+    assert made.defaults == {**kind.preset, "lr": 0.1}
+    named = list(inspect.signature(kind.update).parameters.values())[4:]
+    assert {p.default for p in named} <= {inspect.Parameter.empty, None}  # the declaration alone has a default
+    needed = {p.name for p in named if p.default is p.empty}
+    assert needed <= made.given_at(1, made.defaults).keys() <= {p.name for p in named}
+    assert not any(hasattr(made, name) for name in names)
 
 
 # -- how they are written ----------------------------------------------------------------------------
@@ -186,9 +176,9 @@ def test_blocks_change_nothing_and_single_stays_single(monkeypatch, kind, option
 @pytest.mark.parametrize(("kind", "options"), EVERY)
 def test_a_rule_is_a_pure_function_that_records(kind, options):
     made = kind([leaf()], **options)
-    settings = {**made.param_groups[0], **made.at_step(3, made.param_groups[0])}
+    settings = made.given_at(3, made.param_groups[0])
     w, g = leaf((1.0, 2.0)), leaf((0.5, -0.5))
-    state = {key: leaf((0.3, 0.4)) for key in made.start(settings)}
+    state = {key: leaf((0.3, 0.4)) for key in made.start(made.defaults)}
     arrays = {key: value.numpy() for key, value in state.items()}  # read-only
     new, kept = kind.update(w, g, state, **settings)
     expected, expected_state = kind.update(w.numpy(), g.numpy(), arrays, **settings)

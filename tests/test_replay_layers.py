@@ -26,6 +26,22 @@ OPTIMIZERS = [
     (optim.Adam, {"lr": 0.01}),
     (optim.Adam, {"lr": 0.01, "weight_decay": 0.1}),
     (optim.AdamW, {"lr": 0.01, "weight_decay": 0.1}),
+    (optim.SGD, {"lr": 0.05, "momentum": 0.9, "dampening": 0.5, "weight_decay": 0.01}),
+    (optim.SGD, {"lr": 0.01, "momentum": 0.5, "maximize": True}),
+    (optim.Momentum, {"lr": 0.05}),
+    (optim.Adadelta, {"weight_decay": 0.01}),
+    (optim.Adam, {"lr": 0.01, "amsgrad": True}),
+    (optim.Adam, {"lr": 1e-4, "maximize": True}),
+    (optim.AdamW, {"lr": 0.01, "weight_decay": 0.0, "amsgrad": True}),
+    (optim.NAdam, {"lr": 0.01, "weight_decay": 0.1}),
+    (optim.NAdam, {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    (optim.RAdam, {"lr": 0.01, "betas": (0.9, 0.95)}),
+    (optim.RAdam, {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    (optim.Adamax, {"lr": 0.01, "weight_decay": 0.01}),
+    (optim.Lion, {"lr": 0.001}),
+    (optim.Lion, {"lr": 0.001, "weight_decay": 0.1}),
+    (optim.Rprop, {"lr": 0.001}),
+    (optim.ASGD, {"lr": 0.1, "lambd": 0.01, "t0": 50}),
 ]
 
 

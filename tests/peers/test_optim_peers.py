@@ -20,31 +20,71 @@ pytestmark = pytest.mark.peers
 OPTIMIZERS = [
     ("SGD", {"lr": 0.1}),
     ("SGD", {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "dampening": 0.4, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "dampening": -0.2, "maximize": True}),
     ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 0.5, "maximize": True}),
     ("Adagrad", {}),
     ("Adagrad", {"lr": 0.5, "lr_decay": 0.1, "weight_decay": 0.01, "initial_accumulator_value": 0.3, "eps": 1e-3}),
+    ("Adagrad", {"lr_decay": 1.0, "weight_decay": 0.1, "maximize": True}),
     ("RMSprop", {}),
     ("RMSprop", {"lr": 0.02, "alpha": 0.9, "eps": 1e-3, "weight_decay": 0.01}),
     ("RMSprop", {"momentum": 0.5}),
     ("RMSprop", {"centered": True}),
-    ("RMSprop", {"centered": True, "momentum": 0.9, "weight_decay": 0.1}),
+    ("RMSprop", {"centered": True, "momentum": 0.9, "weight_decay": 0.1, "maximize": True}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.3, "rho": 0.5, "eps": 1e-3, "weight_decay": 0.1}),
+    ("Adadelta", {"rho": 0.0, "maximize": True}),
     ("Adam", {}),
     ("Adam", {"lr": 0.05, "betas": (0.5, 0.9), "eps": 1e-2, "weight_decay": 0.1}),
     ("Adam", {"betas": (0.0, 0.0)}),
+    ("Adam", {"lr": 0.05, "betas": (0.5, 0.9), "amsgrad": True, "weight_decay": 0.1}),
+    ("Adam", {"amsgrad": True, "maximize": True}),
     ("AdamW", {}),
     ("AdamW", {"lr": 0.05, "betas": (0.5, 0.9), "eps": 1e-2, "weight_decay": 0.3}),
     ("AdamW", {"weight_decay": 0.0}),
+    ("AdamW", {"lr": 0.05, "betas": (0.5, 0.9), "amsgrad": True, "maximize": True}),
+    ("NAdam", {}),
+    ("NAdam", {"lr": 0.05, "betas": (0.5, 0.9), "eps": 1e-2, "weight_decay": 0.1, "momentum_decay": 0.3}),
+    ("NAdam", {"weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    ("RAdam", {}),
+    ("RAdam", {"lr": 0.05, "betas": (0.5, 0.9), "eps": 1e-2, "weight_decay": 0.1}),
+    ("RAdam", {"lr": 0.05, "betas": (0.5, 0.6), "weight_decay": 0.1}),  # never long enough
+    ("RAdam", {"weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    ("Adamax", {}),
+    ("Adamax", {"lr": 0.05, "betas": (0.5, 0.9), "eps": 1e-2, "weight_decay": 0.1}),
+    ("Adamax", {"betas": (0.9, 0.5), "maximize": True}),
+    ("Rprop", {}),
+    ("Rprop", {"lr": 0.3, "etas": (0.3, 1.5), "step_sizes": (1e-2, 1.0)}),
+    ("Rprop", {"maximize": True}),
+    ("ASGD", {}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 10, "weight_decay": 0.1}),
+    ("ASGD", {"lr": 0.1, "t0": 0, "maximize": True}),
 ]
 
 
+@pytest.fixture
+def in_double():
+    """PyTorch keeps NAdam's product of momenta in its default type."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.mark.usefixtures("in_double")
+@pytest.mark.parametrize("resumed", [None, 23], ids=["in one go", "resumed"])
 @pytest.mark.parametrize(("name", "options"), OPTIMIZERS, ids=str)
-def test_fifty_steps(name, options):
+def test_fifty_steps(name, options, resumed):
     rng = np.random.default_rng(0)
     start = [rng.standard_normal(shape) for shape in ((5, 4), (4,), ())]
     ours = [tg.Tensor(x.copy(), requires_grad=True) for x in start]
     theirs = [torch.tensor(x, requires_grad=True) for x in start]
     a, b = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
     for step in range(50):
+        if step == resumed:
+            a, state = getattr(optim, name)(ours, lr=7.0), a.state_dict()
+            a.load_state_dict(state)
         for i, (p, t) in enumerate(zip(ours, theirs, strict=True)):
             g = rng.standard_normal(p.shape) * 10.0 ** rng.integers(-3, 2) + p.numpy()
             left_out = (step + i) % 7 == 0  # then the steps of parameters differ
@@ -54,6 +94,9 @@ def test_fifty_steps(name, options):
         b.step()
         for p, t in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(p.numpy(), t.detach().numpy(), rtol=1e-10, atol=1e-12)
+    if name == "ASGD":
+        for i, t in enumerate(theirs):
+            np.testing.assert_allclose(a.state_dict()["state"][i]["average"], b.state[t]["ax"].numpy(), rtol=1e-10)
 
 
 SCHEDULES = {
@@ -99,7 +142,7 @@ def defaults(function):
 
 
 ALIKE = [
-    *[(getattr(optim, name), getattr(torch.optim, name)) for name in ("SGD", "Adagrad", "RMSprop", "Adam", "AdamW")],
+    *[(getattr(optim, name), getattr(torch.optim, name)) for name in dict.fromkeys(name for name, _ in OPTIMIZERS)],
     *[
         (getattr(lr_scheduler, name), getattr(torch.optim.lr_scheduler, name))
         for name in ("StepLR", "MultiStepLR", "ExponentialLR", "LinearLR", "CosineAnnealingLR")

@@ -4,20 +4,30 @@ from typing import TYPE_CHECKING
 
 from tinygrad_edu.engine.elsewhere import answering
 from tinygrad_edu.optim import lr_scheduler
+from tinygrad_edu.optim.adadelta import Adadelta
 from tinygrad_edu.optim.adagrad import AdaGrad, Adagrad
 from tinygrad_edu.optim.adam import Adam, AdamW
+from tinygrad_edu.optim.adamax import Adamax
+from tinygrad_edu.optim.asgd import ASGD
+from tinygrad_edu.optim.lion import Lion
+from tinygrad_edu.optim.nadam import NAdam
 from tinygrad_edu.optim.optimizer import Optimizer
+from tinygrad_edu.optim.radam import RAdam
 from tinygrad_edu.optim.rmsprop import RMSprop
-from tinygrad_edu.optim.sgd import SGD
+from tinygrad_edu.optim.rprop import Rprop
+from tinygrad_edu.optim.sgd import SGD, Momentum
 
-__all__ = ["SGD", "AdaGrad", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+__all__ = [
+    "ASGD", "SGD", "AdaGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Momentum", "NAdam", "Optimizer",
+    "RAdam", "RMSprop", "Rprop", "lr_scheduler",
+]  # fmt: skip
 
 if not TYPE_CHECKING:
     __getattr__ = answering(
         "tinygrad_edu.optim",
         __all__,
         {
-            "ASGD Adadelta Adamax LBFGS NAdam RAdam Rprop SparseAdam Lion Muon": "it is not here yet; write a subclass of Optimizer with its rule, "
+            "SparseAdam Muon Adafactor": "it is not here; write a subclass of Optimizer with its rule, "
             "@staticmethod update(param, grad, state, out={}, *, lr), which returns the new param and state"
         },
     )

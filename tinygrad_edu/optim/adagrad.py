@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import InitVar
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
+from tinygrad_edu.optim.settings import NotNegative
 
 
 class AdaGrad(Optimizer):
     """w ← w − η·g / (√h + ε), h ← h + g².
 
-    lr is η, at step t divided by 1 + (t − 1)·lr_decay; eps is ε; initial_accumulator_value is h before the first step;
-    weight_decay λ adds λ·w to the gradient.
+    lr: η, at step t divided by 1 + (t − 1)·lr_decay.
+    lr_decay: how fast the rate falls.
+    weight_decay: λ·w is added to the gradient.
+    initial_accumulator_value: h before the first step.
+    eps: ε, which keeps the quotient finite.
+    maximize: go up the gradient.
 
     Source: Duchi, Hazan and Singer, *Adaptive subgradient methods for online learning*, JMLR 12 (2011), in the form
     that PyTorch has.
@@ -29,28 +35,13 @@ class AdaGrad(Optimizer):
     """
 
     __slots__ = ()
+    takes_complex = False
 
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 0.01,
-        lr_decay: float = 0.0,
-        weight_decay: float = 0.0,
-        initial_accumulator_value: float = 0.0,
-        eps: float = 1e-10,
-    ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            lr_decay=lr_decay,
-            weight_decay=weight_decay,
-            initial_accumulator_value=initial_accumulator_value,
-            eps=eps,
-        )
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """No setting is negative."""
-        self.not_negative(settings, *settings)
+    lr: InitVar[NotNegative] = 0.01
+    lr_decay: InitVar[NotNegative] = 0.0
+    weight_decay: InitVar[NotNegative] = 0.0
+    initial_accumulator_value: InitVar[NotNegative] = 0.0
+    eps: InitVar[NotNegative] = 1e-10
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
         """The sum of squares, before the first."""
@@ -68,11 +59,10 @@ class AdaGrad(Optimizer):
         out: Mapping[str, Any] = NOWHERE,
         *,
         lr: float,
-        weight_decay: float = 0.0,
-        eps: float = 1e-10,
-        **others: Any,
+        weight_decay: float,
+        eps: float,
     ) -> tuple[Any, State]:
-        """One step: the new parameter and the new state."""
+        """One step, with lr as it is at that step: the new parameter and the new state."""
         if weight_decay:
             grad = grad + weight_decay * param
         total = np.add(state["sum"], np.square(grad), out=out.get("sum"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import InitVar
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
+from tinygrad_edu.optim.settings import Betas, NotNegative, Switch
 
 
 class Adam(Optimizer):
@@ -16,13 +18,19 @@ class Adam(Optimizer):
 
     m ← β₁·m + (1 − β₁)·g, m̂ = m / (1 − β₁ᵗ);  v ← β₂·v + (1 − β₂)·g², v̂ = v / (1 − β₂ᵗ).
 
-    lr is η, betas are β₁ and β₂, eps is ε. weight_decay λ adds λ·w to the gradient, which Adam then divides by √v̂ as it
-    does the rest: weights with large gradients decay less. In `AdamW` all decay alike.
+    lr: η.
+    betas: β₁ and β₂, the shares of the means that are kept.
+    eps: ε, which keeps the quotient finite.
+    weight_decay: λ·w is added to the gradient, which Adam then divides by √v̂ as it does the rest: weights with large
+        gradients decay less. In `AdamW` all decay alike.
+    amsgrad: divide by the root of the largest v so far, so that the rate of a weight never grows.
+    maximize: go up the gradient.
 
     The correction is computed once a step rather than once a weight: η·m̂ / (√v̂ + ε) = ηₜ·m / (√v + εₜ), where
     ηₜ = η·√(1 − β₂ᵗ) / (1 − β₁ᵗ) and εₜ = ε·√(1 − β₂ᵗ).
 
-    Source: Kingma and Ba, *Adam: a method for stochastic optimization* (2015), section 2.
+    Source: Kingma and Ba, *Adam: a method for stochastic optimization* (2015), section 2; amsgrad: Reddi, Kale and
+    Kumar, *On the convergence of Adam and beyond* (2018), in the form that PyTorch has.
 
     >>> import tinygrad_edu as tg
     >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
@@ -34,27 +42,17 @@ class Adam(Optimizer):
     """
 
     __slots__ = ()
+    takes_complex = False
 
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """No setting is negative, and the betas are below 1."""
-        self.not_negative(settings, "lr", "eps", "weight_decay")
-        betas = settings["betas"]
-        if not isinstance(betas, tuple) or len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{type(self).__name__}'s betas are two numbers from 0 to below 1, but got {betas}")
+    lr: InitVar[NotNegative] = 1e-3
+    betas: InitVar[Betas] = (0.9, 0.999)
+    eps: InitVar[NotNegative] = 1e-8
+    weight_decay: InitVar[NotNegative] = 0.0
+    amsgrad: InitVar[Switch] = False
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The running means of g and g²."""
-        return {"mean": 0.0, "square": 0.0}
+        """The running means of g and g², and the largest of the latter."""
+        return {"mean": 0.0, "square": 0.0, **({"largest": 0.0} if settings["amsgrad"] else {})}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
         """ηₜ and εₜ."""
@@ -70,9 +68,10 @@ class Adam(Optimizer):
         out: Mapping[str, Any] = NOWHERE,
         *,
         lr: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
+        betas: tuple[float, float],
+        eps: float,
+        weight_decay: float,
+        amsgrad: bool,
     ) -> tuple[Any, State]:
         """One step, with lr and eps as they are at that step: the new parameter and the new state."""
         beta1, beta2 = betas
@@ -80,12 +79,16 @@ class Adam(Optimizer):
             grad = grad + weight_decay * param
         mean = np.add(beta1 * state["mean"], (1 - beta1) * grad, out=out.get("mean"))
         square = np.add(beta2 * state["square"], (1 - beta2) * np.square(grad), out=out.get("square"))
-        new = np.subtract(param, lr * mean / (np.sqrt(square) + eps), out=out.get("param"))
-        return new, {"mean": mean, "square": square}
+        state = {**state, "mean": mean, "square": square}
+        if amsgrad:
+            state["largest"] = square = np.maximum(state["largest"], square, out=out.get("largest"))
+        return np.subtract(param, lr * mean / (np.sqrt(square) + eps), out=out.get("param")), state
 
 
 class AdamW(Adam):
     """w ← (1 − η·λ)·w − η·m̂ / (√v̂ + ε): `Adam` with a weight decay λ of its own, apart from the gradient.
+
+    Its settings are those of `Adam`.
 
     Source: Loshchilov and Hutter, *Decoupled weight decay regularization* (2019), in the form that PyTorch has.
 
@@ -101,34 +104,27 @@ class AdamW(Adam):
 
     __slots__ = ()
 
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
+    weight_decay: InitVar[NotNegative] = 1e-2
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """ηₜ, εₜ, and what is left of a weight, 1 − η·λ."""
-        return {**super().at_step(step, settings), "shrink": 1 - settings["lr"] * settings["weight_decay"]}
+        """ηₜ, εₜ, and what is left of a weight that decays, 1 − η·λ."""
+        decay = settings["lr"] * settings["weight_decay"]
+        return {**super().at_step(step, settings), **({"shrink": 1 - decay} if settings["weight_decay"] else {})}
 
     @staticmethod
-    def update(  # type: ignore[override]  # without shrink there is no decay, so it is to be given
+    def update(  # type: ignore[override]  # its decay is shrink, which Adam has not
         param: Any,
         grad: Any,
         state: State,
         out: Mapping[str, Any] = NOWHERE,
         *,
         lr: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        shrink: float,
+        betas: tuple[float, float],
+        eps: float,
+        amsgrad: bool,
+        shrink: float | None = None,
     ) -> tuple[Any, State]:
         """One step, with lr, eps and shrink as they are at that step: the new parameter and the new state."""
-        if weight_decay:
+        if shrink is not None:
             param = shrink * param
-        return Adam.update(param, grad, state, out, lr=lr, betas=betas, eps=eps)
+        return Adam.update(param, grad, state, out, lr=lr, betas=betas, eps=eps, weight_decay=0.0, amsgrad=amsgrad)

@@ -9,24 +9,30 @@ as plain numbers, by `at_step`.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import operator
 import sys
 import weakref
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, Set
+from dataclasses import KW_ONLY, InitVar
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
 from tinygrad_edu.engine.elsewhere import refuse_zeros
 from tinygrad_edu.engine.graph import Edits
-from tinygrad_edu.engine.recording import RECORDING, no_grad
+from tinygrad_edu.engine.recording import RECORDING, enable_grad, no_grad
 from tinygrad_edu.engine.registry import tick
 from tinygrad_edu.engine.tensor import Tensor, writable
+from tinygrad_edu.optim.settings import Declared, Switch, number, told
 
 State = dict[str, Any]
 """What a rule keeps for a parameter: arrays of its shape, by name."""
+
+Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+"""What an optimizer is given: parameters, or groups of them, `{"params": [w], "lr": 0.1}`."""
 
 NOWHERE: Mapping[str, Any] = MappingProxyType({})
 """The `out` of a rule that writes nothing."""
@@ -102,7 +108,7 @@ class Group(MutableMapping[str, Any]):
     """Parameters that share settings: `group["lr"]` is one of these, and can be set; `group["params"]` are those."""
 
     def __init__(self, params: Iterable[Tensor], settings: Mapping[str, Any]) -> None:
-        self.settings = {key: _number(value) for key, value in settings.items()}
+        self.settings = {key: number(value) for key, value in settings.items()}
         self.members = [Member(p) for p in params]
         self.initial_lr: float | None = None  # before any scheduler changed it
 
@@ -123,9 +129,9 @@ class Group(MutableMapping[str, Any]):
         tape = RECORDING.get().tape
         if tape is not None:
             tape.refuse(f"{key} of an optimizer was set", "set it, or call scheduler.step(), between calls")
-        value = _number(value)
+        value = number(value)
         if isinstance(self.settings[key], int | float) and not isinstance(value, int | float):
-            raise TypeError(f"{key} is a number, but got {_told(key, value)}")
+            raise TypeError(f"{key} is a number, but got {told(key, value)}")
         self.settings[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -142,22 +148,6 @@ class Group(MutableMapping[str, Any]):
 
     def _lacks(self, key: str) -> KeyError:
         return KeyError(f"this optimizer has {', '.join(self)}, but no {key!r}")
-
-
-def _number(value: Any) -> Any:
-    """NumPy's scalars as Python's, which are weak: a float64 learning rate shall not widen float32 parameters."""
-    if isinstance(value, list | tuple):
-        return tuple([_number(part) for part in value])
-    return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
-
-
-def _told(name: str, value: Any) -> str:
-    """A value that is no number, and what to write for one that reads as one: `str '0.1'; write lr=0.1`."""
-    said = f"{type(value).__name__} {value!r:.60}"
-    try:
-        return f"{said}; write {name}={float(value):g}"
-    except (TypeError, ValueError):
-        return said
 
 
 def _listed(who: str, given: Any) -> list[Any]:
@@ -207,35 +197,81 @@ def _no_parameter(who: str, given: Any) -> TypeError:
     return TypeError(f"{who} updates tensors, but was given {type(given).__name__}; {cure}")
 
 
-class Optimizer:
+class Optimizer(Declared):
     """Updates parameters by a rule: the base of `SGD` and its like, which say `update` and perhaps `start`, `at_step`, `check`.
 
     params: parameters, or groups of them with settings of their own, `[{"params": [w], "lr": 0.1}, ...]`.
+    maximize: whether to go up the gradient instead of down: the rule is given −g.
+    The other settings are what a rule declares, with the bounds of `optim.settings`, `lr: InitVar[NotNegative] = 0.01`; a
+    class that declares none hands them to `super().__init__(params, lr=lr)`.
+
     Raises ValueError for no parameters and for one that is there twice, TypeError for what is not a leaf of floats.
     A setting is changed in its group: `optimizer.param_groups[0]["lr"] = 0.01`.
+
+    >>> import numpy as np
+    >>> import tinygrad_edu as tg
+    >>> from tinygrad_edu.optim.settings import NotNegative
+    >>> class SignDescent(Optimizer):
+    ...     lr: InitVar[NotNegative] = 0.01
+    ...     @staticmethod
+    ...     def update(param, grad, state, out={}, *, lr):
+    ...         return param - lr * np.sign(grad), state
+    >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+    >>> optimizer = SignDescent([w], lr=0.5)
+    >>> w.sum().backward()
+    >>> optimizer.step()
+    >>> w.tolist()
+    [2.5, 3.5]
     """
 
-    __slots__ = ("__weakref__", "param_groups")
+    __slots__ = ("__weakref__", "defaults", "param_groups")
+
+    params: InitVar[Parameters]
+    _: KW_ONLY
+    maximize: InitVar[Switch] = False
 
     update: ClassVar[Callable[..., tuple[Any, State]]]
-    """The rule: `update(param, grad, state, out={}, **settings) -> new param, new state`."""
+    """The rule: `update(param, grad, state, out={}, **settings) -> new param, new state`. It is given those settings, and
+    those numbers of `at_step`, that it names."""
 
-    param_groups: list[Group]
+    takes_complex: ClassVar[bool] = True
+    """Whether the rule is right for complex numbers too, which one that takes squares is not."""
 
-    def __init__(self, params: Iterable[Any], **settings: Any) -> None:
+    def __init__(self, params: Parameters, *, maximize: bool = False, **settings: Any) -> None:
+        self.defaults = {**settings, "maximize": maximize}
         self._check_rule()
-        self.param_groups = self._grouped(params, settings)
-        for group in self.param_groups:
-            for member in group.members:  # the caller's list is there too, and may be there for this call alone
-                member.held = member.held or member.holders() > ALONE + 1
+        self.param_groups: list[Group] = []
+        self._take(self._grouped(params, set()))
         for name in getattr(self, "__dict__", {}):
             self._refuse_setting(name, "...")
 
-    def _grouped(self, params: Any, settings: Mapping[str, Any]) -> list[Group]:
+    def __post_init__(self, *values: Any) -> None:
+        """What the `__init__` of a rule that declares its settings calls."""
+        Optimizer.__init__(self, **dict(zip(self.declared, values, strict=True)))
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Take more parameters: `{"params": [w], "lr": 0.1}`, with the settings that the optimizer was made with else."""
+        if not isinstance(param_group, Mapping):
+            raise TypeError(
+                f'add_param_group() takes a group, but got {type(param_group).__name__}: write add_param_group({{"params": [w]}})'
+            )
+        if RECORDING.get().tape is not None:
+            RECORDING.get().tape.refuse("add_param_group() of an optimizer was called", "call it between calls")
+        self._take(self._grouped([param_group], {m.param for g in self.param_groups for m in g.members}))
+
+    def _take(self, groups: list[Group]) -> None:
+        """Update these groups too from now on."""
+        for member in [member for group in groups for member in group.members]:
+            # the caller's list is there too, and may be there for this call alone
+            member.held = member.held or member.holders() > ALONE + 1
+        self.param_groups += groups
+        Edits.note()
+
+    def _grouped(self, params: Any, seen: set[Tensor]) -> list[Group]:
+        """The groups that `params` says, checked; `seen` are the parameters that there are already."""
         who = type(self).__name__
         given = _listed(who, params)
         grouped = bool(given) and all(isinstance(group, Mapping) for group in given)
-        seen: set[Tensor] = set()
         groups = []
         for group in given if grouped else [{"params": given}]:
             if "params" not in group:
@@ -244,8 +280,8 @@ class Optimizer:
                 )
             members = [group["params"]] if isinstance(group["params"], Tensor) else _listed(who, group["params"])
             own = {key: value for key, value in group.items() if key != "params"}
-            if not own.keys() <= settings.keys():
-                raise TypeError(f"{who} has {', '.join(settings)}, but a group says {', '.join(own)}")
+            if not own.keys() <= self.defaults.keys():
+                raise TypeError(f"{who} has {', '.join(self.defaults)}, but a group says {', '.join(own)}")
             if not members:
                 raise ValueError(
                     f"{who} was given no parameters; are they attributes of the module? (What model.parameters() gives can "
@@ -256,6 +292,11 @@ class Optimizer:
                     raise _no_parameter(who, p)
                 if p.op is not None or p.dtype.kind not in "fc":
                     raise TypeError(f"{who} updates leaves of floating numbers, which {p.describe()} is not")
+                if p.dtype.kind == "c" and not self.takes_complex:
+                    raise TypeError(
+                        f"{who} takes squares of real numbers, but {p.describe()} is {p.dtype}: make two leaves, of the real "
+                        "and of the imaginary part, and compute with a + 1j * b"
+                    )
                 if not p.ndarray.flags.writeable:
                     raise ValueError(
                         f"{who} writes what it updates, but {p.describe()} has a read-only array, as pandas and np.broadcast_to "
@@ -264,8 +305,8 @@ class Optimizer:
                 if p in seen:
                     raise ValueError(f"{who} was given {p.describe()} twice, and would update it twice a step")
                 seen.add(p)
-            groups.append(Group(members, {**settings, **own}))
-            self.check(groups[-1])
+            groups.append(Group(members, {**self.defaults, **own}))
+            self.check(groups[-1].settings)
         return groups
 
     def _check_rule(self) -> None:
@@ -282,6 +323,10 @@ class Optimizer:
             self._refuse_setting(name, repr(value))
         object.__setattr__(self, name, value)
 
+    def __getattr__(self, name: str) -> NoReturn:
+        cure = f"; a setting is in its group: optimizer.param_groups[0][{name!r}]" if name in self.declared else ""
+        raise AttributeError(f"{type(self).__name__} has no {name}{cure}", name=name, obj=self)
+
     def _refuse_setting(self, name: str, value: str) -> None:
         if name in self.param_groups[0]:
             raise AttributeError(
@@ -294,17 +339,6 @@ class Optimizer:
             for group in self.param_groups
         ]
         return f"{type(self).__name__}({'; '.join(groups)})"
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """Raise ValueError for settings that make no sense."""
-
-    def not_negative(self, settings: Mapping[str, Any], *names: str) -> None:
-        """Raise ValueError if one of these settings is negative, or no number."""
-        for name in names:
-            if not isinstance(settings[name], int | float):
-                raise TypeError(f"{type(self).__name__}'s {name} is a number, but got {_told(name, settings[name])}")
-            if not settings[name] >= 0:
-                raise ValueError(f"{type(self).__name__}'s {name} is not negative, but got {settings[name]}")
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
         """The arrays that the rule keeps for each parameter: their names, and the number that they are filled with at first."""
@@ -327,12 +361,17 @@ class Optimizer:
                     tape.reset(p)
                 p.held_grad = None
 
-    def step(self) -> None:
-        """Update every parameter that has a gradient, in place. Graphs that used it are stale from then on."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient, in place. Graphs that used it are stale from then on.
+
+        closure: called first, if given; it forgets the gradients, computes the loss, goes backward, and returns the loss,
+        which is then what `step` returns.
+        """
+        loss = None if closure is None else self._evaluated(closure)
         tape = RECORDING.get().tape
         if tape is not None:
             self._record(tape)
-            return
+            return loss
         Edits.note()
         for group in self.param_groups:
             at, settings = 0, {}
@@ -344,22 +383,48 @@ class Optimizer:
                         continue
                 if at != member.steps + 1:
                     at = member.steps + 1
-                    settings = {**group.settings, **self.at_step(at, group.settings)}
-                self._write(p.ndarray, p.held_grad.ndarray, self._begun(member, p, group.settings), settings)
+                    settings = self.given_at(at, group.settings)
+                self._write(
+                    p.ndarray,
+                    p.held_grad.ndarray,
+                    self._begun(member, p, group.settings),
+                    settings,
+                    group.settings["maximize"],
+                )
                 member.steps = at
                 p.note_write()
+        return loss
+
+    def _evaluated(self, closure: Callable[[], Any]) -> Any:
+        """What a closure returns, recorded though `step` may be called under `no_grad`."""
+        if not callable(closure):
+            raise TypeError(
+                f"step() takes a function that computes the loss and its gradients, or nothing, but got {closure!r:.60}: write "
+                "loss.backward(), and then optimizer.step()"
+            )
+        return enable_grad().run(closure)
+
+    def given_at(self, step: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What the rule is given at this step: of the settings, and of what `at_step` puts in their place, what it names."""
+        return self._named({**settings, **self.at_step(step, settings)})
+
+    def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        names = _keywords(type(self).update)
+        return {key: value for key, value in values.items() if names is None or key in names}
 
     def _begun(self, member: Member, p: Tensor, settings: Mapping[str, Any]) -> State:
         """The state of a parameter, with what the rule keeps under these settings."""
-        for key, number in self.start(settings).items():
+        for key, begin in self.start(settings).items():
             if key not in member.state:
-                member.state[key] = np.full_like(p.ndarray, number)
+                member.state[key] = np.full_like(p.ndarray, begin)
         return member.state
 
-    def _write(self, param: Any, grad: Any, state: State, settings: Mapping[str, Any]) -> None:
+    def _write(self, param: Any, grad: Any, state: State, settings: Mapping[str, Any], maximize: bool) -> None:
         """Run the rule over `param` in blocks, and write its results into it and into the arrays of the state."""
         update = type(self).update
         for w, g, s in _blocks(param, grad, state) if param.nbytes > BLOCK else ((param, grad, state),):
+            if maximize:
+                g = -g
             new, result = made = update(w, g, s, {"param": w, **s}, **settings)
             if result.keys() != s.keys():
                 self._refuse_result(made, w, s)
@@ -398,7 +463,7 @@ class Optimizer:
         steps, which the guard sees to.
         """
         members: list[Member] = []
-        states, begun = [], []
+        states, begun, groups = [], [], len(self.param_groups)
         for group in self.param_groups:
             settings = group.settings
             fixed = {key: value for key, value in settings.items() if key not in self.at_step(1, settings)}
@@ -412,11 +477,16 @@ class Optimizer:
                     members.append(member)
                     states.append(member.state)
                     begun.append(member.steps)
-                    self._record_update(tape, p, member, settings, fixed)
+                    g = -p.held_grad if settings["maximize"] else p.held_grad
+                    self._record_update(tape, p, g, member, settings, fixed)
 
         def unchanged() -> bool:
             ahead = {member.steps - steps for member, steps in zip(members, begun, strict=True)}
-            return len(ahead) <= 1 and all(m.state is state for m, state in zip(members, states, strict=True))
+            return (
+                groups == len(self.param_groups)
+                and len(ahead) <= 1
+                and all(m.state is state for m, state in zip(members, states, strict=True))
+            )
 
         tape.check(unchanged)
         watched = [member for member in members if member.held]
@@ -433,7 +503,7 @@ class Optimizer:
         tape.after(advance)
 
     def _record_update(
-        self, tape: Any, p: Tensor, member: Member, settings: dict[str, Any], fixed: Mapping[str, Any]
+        self, tape: Any, p: Tensor, g: Tensor, member: Member, settings: dict[str, Any], fixed: Mapping[str, Any]
     ) -> None:
         state = {
             key: tape.leaf(array, f"{p.name or 'p'}.{key}") for key, array in self._begun(member, p, settings).items()
@@ -448,7 +518,7 @@ class Optimizer:
 
         fed = {key: feed(key) for key in self.at_step(member.steps + turn, settings)}
         since = tick()
-        new, result = made = no_grad().run(type(self).update, p, p.held_grad, state, **{**fixed, **fed})
+        new, result = made = no_grad().run(type(self).update, p, g, state, **self._named({**fixed, **fed}))
         self._refuse_result(made, p, state)
         for key, leaf in state.items():
             if result[key] is not leaf:
@@ -500,7 +570,7 @@ class Optimizer:
                 raise ValueError(
                     f"the state has the settings {', '.join(group)}, but {type(self).__name__} has {', '.join(own)}"
                 )
-            self.check({key: _number(value) for key, value in group.items() if key != "params"})
+            self.check({key: number(value) for key, value in group.items() if key != "params"})
         members = [member for group in self.param_groups for member in group.members]
         taken: list[tuple[int, State]] = [(0, {}) for _ in members]
         for i, kept in state["state"].items():
@@ -518,6 +588,14 @@ class Optimizer:
         for member, (steps, arrays) in zip(members, taken, strict=True):
             member.steps, member.state = steps, arrays
         Edits.note()
+
+
+@functools.cache
+def _keywords(rule: Callable[..., Any]) -> frozenset[str] | None:
+    """The settings that a rule names after `param, grad, state, out`, or None for one that takes all, as `**others`."""
+    named = list(inspect.signature(rule).parameters.values())[4:]
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in named)
+    return None if takes_all else frozenset([parameter.name for parameter in named])
 
 
 def _settings_stay(settings: dict[str, Any], fixed: dict[str, Any]) -> Callable[[], bool]:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import InitVar
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
+from tinygrad_edu.optim.settings import Fraction, NotNegative, Switch
 
 
 class RMSprop(Optimizer):
     """w ← w − η·g / (√s + ε), s ← α·s + (1 − α)·g², the running mean of g².
 
-    lr is η, alpha is α, eps is ε; weight_decay λ adds λ·w to the gradient. centered takes the variance, s − m² with
-    m ← α·m + (1 − α)·g, in place of s. With momentum μ, w ← w − η·v, v ← μ·v + g / (√s + ε).
+    lr: η.
+    alpha: α, the share of the mean that is kept.
+    eps: ε, which keeps the quotient finite.
+    weight_decay: λ·w is added to the gradient.
+    momentum: μ; then w ← w − η·v, v ← μ·v + g / (√s + ε).
+    centered: take the variance, s − m² with m ← α·m + (1 − α)·g, in place of s.
+    maximize: go up the gradient.
 
     Source: Hinton, *Neural networks for machine learning*, lecture 6e (2012); centered: Graves, *Generating sequences
     with recurrent neural networks* (2013); in the form that PyTorch has.
@@ -29,26 +36,14 @@ class RMSprop(Optimizer):
     """
 
     __slots__ = ()
+    takes_complex = False
 
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 0.01,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum: float = 0.0,
-        centered: bool = False,
-    ) -> None:
-        super().__init__(
-            params, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered
-        )
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """No setting is negative, and α is at most 1."""
-        self.not_negative(settings, *settings)
-        if settings["alpha"] > 1:
-            raise ValueError(f"RMSprop's alpha is at most 1, but got {settings['alpha']}")
+    lr: InitVar[NotNegative] = 0.01
+    alpha: InitVar[Fraction] = 0.99
+    eps: InitVar[NotNegative] = 1e-8
+    weight_decay: InitVar[NotNegative] = 0.0
+    momentum: InitVar[NotNegative] = 0.0
+    centered: InitVar[Switch] = False
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
         """The means of g² and g, and the velocity, as far as they are used."""
@@ -67,11 +62,11 @@ class RMSprop(Optimizer):
         out: Mapping[str, Any] = NOWHERE,
         *,
         lr: float,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum: float = 0.0,
-        centered: bool = False,
+        alpha: float,
+        eps: float,
+        weight_decay: float,
+        momentum: float,
+        centered: bool,
     ) -> tuple[Any, State]:
         """One step: the new parameter and the new state."""
         if weight_decay:

@@ -1,0 +1,70 @@
+"""Lion: the sign of a momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import InitVar
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
+from tinygrad_edu.optim.settings import Betas, NotNegative
+
+
+class Lion(Optimizer):
+    """w ← (1 − η·λ)·w − η·sign(β₁·m + (1 − β₁)·g), and then m ← β₂·m + (1 − β₂)·g.
+
+    Every weight moves by η, up or down, and one array is kept for each parameter where Adam keeps two. The rate is a third
+    to a tenth of Adam's, and the weight decay as many times larger.
+
+    lr: η.
+    betas: β₁, the share of the momentum m in the step, and β₂, the share of it that is kept.
+    weight_decay: λ, apart from the gradient, as in `AdamW`.
+    maximize: go up the gradient.
+
+    Source: Chen et al., *Symbolic discovery of optimization algorithms* (2023), algorithm 2.
+
+    >>> import tinygrad_edu as tg
+    >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+    >>> optimizer = Lion([w], lr=0.5)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.tolist()
+    [2.5, 3.5]
+    """
+
+    __slots__ = ()
+    takes_complex = False
+
+    lr: InitVar[NotNegative] = 1e-4
+    betas: InitVar[Betas] = (0.9, 0.99)
+    weight_decay: InitVar[NotNegative] = 0.0
+
+    def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
+        """The momentum."""
+        return {"mean": 0.0}
+
+    def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
+        """η, and what is left of a weight that decays, 1 − η·λ."""
+        decay = settings["lr"] * settings["weight_decay"]
+        return {"lr": settings["lr"], **({"shrink": 1 - decay} if settings["weight_decay"] else {})}
+
+    @staticmethod
+    def update(
+        param: Any,
+        grad: Any,
+        state: State,
+        out: Mapping[str, Any] = NOWHERE,
+        *,
+        lr: float,
+        betas: tuple[float, float],
+        shrink: float | None = None,
+    ) -> tuple[Any, State]:
+        """One step, with lr and shrink as they are at that step: the new parameter and the new momentum."""
+        beta1, beta2 = betas
+        if shrink is not None:
+            param = shrink * param
+        move = lr * np.sign(beta1 * state["mean"] + (1 - beta1) * grad)
+        mean = np.add(beta2 * state["mean"], (1 - beta2) * grad, out=out.get("mean"))
+        return np.subtract(param, move, out=out.get("param")), {"mean": mean}

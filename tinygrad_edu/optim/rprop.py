@@ -1,0 +1,82 @@
+"""Rprop: steps that know the signs of gradients alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import InitVar
+from typing import Annotated, Any
+
+import numpy as np
+
+from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
+from tinygrad_edu.optim.settings import Bound, NotNegative, pair
+
+Etas = Annotated[
+    tuple[float, float],
+    Bound(
+        pair(lambda low, high: 0 < low < 1 < high), "are two numbers, one between 0 and 1, one above 1", number=False
+    ),
+]
+StepSizes = Annotated[
+    tuple[float, float],
+    Bound(pair(lambda low, high: 0 <= low <= high), "are two numbers, the smaller first", number=False),
+]
+
+
+class Rprop(Optimizer):
+    """w ← w − s·sign g, with a step s for each weight that grows as long as the gradient keeps its sign:
+
+    s ← η₊·s where g has the sign it had; s ← η₋·s where it has the other, and there the weight stays for once.
+
+    It is for gradients of all the data: those of a batch change sign by chance.
+
+    lr: the first s.
+    etas: η₋ and η₊.
+    step_sizes: the smallest s and the largest.
+    maximize: go up the gradient.
+
+    Source: Riedmiller and Braun, *A direct adaptive method for faster backpropagation learning: the RPROP algorithm*
+    (1993), in the form that PyTorch has.
+
+    >>> import tinygrad_edu as tg
+    >>> w = tg.Tensor([1.0], requires_grad=True)
+    >>> optimizer = Rprop([w], lr=0.5)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     (w * w).sum().backward()
+    ...     optimizer.step()  # by 0.5, then by 0.5 · 1.2
+    >>> w.numpy().round(6).tolist()
+    [-0.1]
+    """
+
+    __slots__ = ()
+    takes_complex = False
+
+    lr: InitVar[NotNegative] = 0.01
+    etas: InitVar[Etas] = (0.5, 1.2)
+    step_sizes: InitVar[StepSizes] = (1e-6, 50.0)
+
+    def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
+        """The gradient before, and the first step."""
+        return {"grad": 0.0, "size": settings["lr"]}
+
+    def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
+        """Nothing: the rate is in the state."""
+        return {}
+
+    @staticmethod
+    def update(
+        param: Any,
+        grad: Any,
+        state: State,
+        out: Mapping[str, Any] = NOWHERE,
+        *,
+        etas: tuple[float, float],
+        step_sizes: tuple[float, float],
+    ) -> tuple[Any, State]:
+        """One step: the new parameter and the new state."""
+        turned = grad * state["grad"]
+        factor = np.where(turned < 0, etas[0], np.where(turned > 0, etas[1], 1.0))
+        size = np.clip(state["size"] * factor.astype(param.dtype), *step_sizes)
+        grad = np.where(turned < 0, 0.0, grad)
+        return np.subtract(param, size * np.sign(grad), out=out.get("param")), {"grad": grad, "size": size}

@@ -1,0 +1,128 @@
+"""Settings: what an optimizer is made with, declared once, as the fields of a dataclass are.
+
+    class Decay(Optimizer):
+        lr: InitVar[NotNegative] = 0.01
+        gamma: InitVar[Fraction] = 0.9
+
+From this follow `Decay(params, lr=0.01, gamma=0.9)`, its signature for editors and type checkers, and the check of each
+value. They are `InitVar`s, arguments that become no attributes, because each group of parameters has settings of its
+own: `optimizer.param_groups[0]["lr"]`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, NamedTuple, dataclass_transform, get_args
+
+
+class Bound(NamedTuple):
+    """What a value has to be: `holds(value)` says whether it is, and `words` how it is told: "Adam's lr is not negative"."""
+
+    holds: Callable[[Any], bool]
+    words: str
+    number: bool = True
+    """Whether the value is one number, so that a text or a list is a mistake of type."""
+
+
+def pair(holds: Callable[[float, float], bool]) -> Callable[[Any], bool]:
+    """Whether a value is two numbers of which `holds(first, second)`."""
+    return lambda value: (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(isinstance(x, int | float) for x in value)
+        and holds(*value)
+    )
+
+
+NOT_NEGATIVE = Bound(lambda x: x >= 0, "is not negative")
+
+NotNegative = Annotated[float, NOT_NEGATIVE]
+Fraction = Annotated[float, NOT_NEGATIVE, Bound(lambda x: x <= 1, "is at most 1")]
+Positive = Annotated[float, Bound(lambda x: x > 0, "is above 0")]
+Switch = Annotated[bool, Bound(lambda x: x in (True, False), "is True or False", number=False)]
+Betas = Annotated[
+    tuple[float, float],
+    Bound(pair(lambda a, b: 0 <= a < 1 and 0 <= b < 1), "are two numbers from 0 to below 1", number=False),
+]
+"""What two running means keep of themselves at each step, such as 0.9 and 0.999."""
+
+
+@dataclass_transform(eq_default=False)
+class Declared:
+    """The base of a class that declares its arguments: those of an annotation `InitVar[…]`, in their order.
+
+    The class has the `__init__` of a dataclass, unless it writes its own; it calls `__post_init__` with the values in the
+    order of `declared`.
+    """
+
+    __slots__ = ()
+
+    declared: ClassVar[Mapping[str, tuple[Bound, ...]]] = {}
+    """The names of the arguments, in order, and what each has to be."""
+
+    preset: ClassVar[Mapping[str, Any]] = {}
+    """The arguments that have a default."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        around = sys._getframe(
+            1
+        ).f_locals  # annotations are texts, which may name what the function around the class holds
+        known = {**vars(sys.modules[cls.__module__]), **around}
+        bounds = {name: _bounds(kind, known) for name, kind in inspect.get_annotations(cls).items() if _declares(kind)}
+        if not bounds:
+            return
+        cls.declared = {**cls.declared, **bounds}
+        cls.preset = {**cls.preset, **{name: vars(cls)[name] for name in bounds if name in vars(cls)}}
+        dataclass(eq=False, repr=False)(cls)
+        for name in bounds:  # __init__ has the default now, which as an attribute would be taken for the setting
+            if name in vars(cls):
+                delattr(cls, name)
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Raise TypeError or ValueError, with what to write, for a setting that is not what it was declared to be."""
+        for name, value in settings.items():
+            for bound in self.declared.get(name, ()):
+                self._check_bound(name, value, bound)
+
+    def _check_bound(self, name: str, value: Any, bound: Bound) -> None:
+        whose = f"{type(self).__name__}'s {name}"
+        if bound.number and not isinstance(value, int | float):
+            raise TypeError(f"{whose} is a number, but got {told(name, value)}")
+        if bound.holds(value):
+            return
+        cure = f"; write {name}={self.preset[name]!r}, the default" if name in self.preset else ""
+        if name == "lr" and -math.inf < value < 0:
+            cure = f"; write lr={-value}, with maximize=True to climb"
+        raise ValueError(f"{whose} {bound.words}, but got {value!r:.60}{cure}")
+
+
+def _declares(kind: Any) -> bool:
+    """Whether an annotation, perhaps the text of one, is that of an argument."""
+    return "InitVar" in (kind if isinstance(kind, str) else repr(kind))
+
+
+def _bounds(kind: Any, known: Mapping[str, Any]) -> tuple[Bound, ...]:
+    """What an annotation such as `InitVar[NotNegative]`, perhaps as a text with these names in it, demands."""
+    made = eval(kind, {**known}) if isinstance(kind, str) else kind
+    return tuple([part for part in get_args(getattr(made, "type", made)) if isinstance(part, Bound)])
+
+
+def number(value: Any) -> Any:
+    """NumPy's scalars as Python's, which are weak: a float64 learning rate shall not widen float32 parameters."""
+    if isinstance(value, list | tuple):
+        return tuple([number(part) for part in value])
+    return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
+
+
+def told(name: str, value: Any) -> str:
+    """A value that is no number, and what to write for one that reads as one: `str '0.1'; write lr=0.1`."""
+    said = f"{type(value).__name__} {value!r:.60}"
+    try:
+        return f"{said}; write {name}={float(value):g}"
+    except (TypeError, ValueError):
+        return said
