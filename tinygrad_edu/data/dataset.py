@@ -5,13 +5,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_edu.engine.refusals import users_own
 from tinygrad_edu.engine.tables import is_table, rows
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A, ArrayLike, B, Index
 
 Sample = TypeVar("Sample", covariant=True)
 
@@ -39,7 +42,7 @@ class Dataset(Generic[Sample]):
         return ConcatDataset([self, other])
 
 
-class TensorDataset(Dataset[tuple[Any, ...]]):
+class TensorDataset(Dataset[Sample]):
     """Arrays or tensors of equal length, row by row: `dataset[i]` is `(x[i], y[i])`.
 
     What is neither (a data frame, a series, a list) becomes an array here, once, by position: the labels of its rows
@@ -51,12 +54,18 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
     (3, (array([2, 3]), np.int64(1)))
     """
 
-    def __init__(self, *arrays: Any) -> None:
+    @overload
+    def __init__(self: TensorDataset[tuple[A]], a: A, /) -> None: ...
+    @overload
+    def __init__(self: TensorDataset[tuple[A, B]], a: A, b: B, /) -> None: ...
+    @overload
+    def __init__(self: TensorDataset[tuple[Any, ...]], *arrays: ArrayLike) -> None: ...
+    def __init__(self, *arrays: ArrayLike) -> None:
         name = type(self).__name__
         if not arrays:
             raise TypeError(f"{name} takes at least one array, as in {name}(x, y), but got none")
         try:
-            self.arrays = tuple([rows(array, name) for array in arrays])
+            self.arrays: tuple[Any, ...] = tuple([rows(array, name) for array in arrays])
         except Exception as error:
             error.__traceback__ = users_own(error)
             raise
@@ -72,8 +81,8 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
     def __len__(self) -> int:
         return len(self.arrays[0])
 
-    def __getitem__(self, index: Any) -> tuple[Any, ...]:
-        return tuple([array[index] for array in self.arrays])
+    def __getitem__(self, index: Index) -> Sample:
+        return tuple([array[index] for array in self.arrays])  # type: ignore[return-value]  # a tuple is what it is of
 
 
 ArrayDataset = TensorDataset

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice, repeat, takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,30 @@ from numpy.typing import NDArray
 from tinygrad_edu import random
 from tinygrad_edu.data.buffers import Rows
 from tinygrad_edu.data.collate import default_collate
-from tinygrad_edu.data.dataset import IterableDataset, as_dataset, at_once
+from tinygrad_edu.data.dataset import IterableDataset, TensorDataset, as_dataset, at_once
 from tinygrad_edu.data.prefetch import prefetch
 from tinygrad_edu.data.sampler import BatchSampler, RandomSampler, SequentialSampler, at_least_one, batches_of
 
+if TYPE_CHECKING:
+    from typing import Unpack
 
-class DataLoader:
+    from tinygrad_edu.engine.arguments import A, B, C
+
+Batch = TypeVar("Batch", covariant=True)
+
+
+class Order(TypedDict, total=False):
+    """The options of a loader that leave its batches of the type that they are."""
+
+    sampler: Iterable[Any] | None
+    batch_sampler: Iterable[Any] | None
+    drop_last: bool
+    generator: np.random.Generator | None
+    num_workers: int
+    prefetch_factor: int | None
+
+
+class DataLoader(Generic[Batch]):
     """The samples of a data set in batches, in a new order at each pass with `shuffle=True`.
 
     dataset: an array or a data frame, a tuple of them of one length, a list of samples, an `IterableDataset`, or anything
@@ -50,6 +68,36 @@ class DataLoader:
     array([0, 1])
     """
 
+    @overload
+    def __init__(
+        self: DataLoader[A], dataset: A, batch_size: int = 1, shuffle: bool = False, **options: Unpack[Order]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: DataLoader[tuple[A, B]],
+        dataset: tuple[A, B] | TensorDataset[tuple[A, B]],
+        batch_size: int = 1,
+        shuffle: bool = False,
+        **options: Unpack[Order],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: DataLoader[tuple[A, B, C]],
+        dataset: tuple[A, B, C],
+        batch_size: int = 1,
+        shuffle: bool = False,
+        **options: Unpack[Order],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: DataLoader[Any],
+        dataset: Any,
+        batch_size: int | None = 1,
+        shuffle: bool = False,
+        *,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        **options: Unpack[Order],
+    ) -> None: ...
     def __init__(
         self,
         dataset: Any,
@@ -129,7 +177,7 @@ class DataLoader:
             return n if self.batch_size is None else len(BatchSampler(range(n), self.batch_size, self.drop_last))
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Batch]:
         if isinstance(self.dataset, IterableDataset):
             return self._stream(self.dataset)
         jobs = self._jobs()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from tinygrad_edu import random
 from tinygrad_edu.data.dataset import Subset, as_dataset
 from tinygrad_edu.engine.tables import rows
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A, ArrayLike
 
 
 def random_split(dataset: Any, lengths: Sequence[float], generator: np.random.Generator | None = None) -> list[Subset]:
@@ -53,8 +56,16 @@ def _counts(lengths: list[float], n: int) -> list[int]:
     return [int(part) for part in lengths]
 
 
+@overload
 def train_test_split(
-    *arrays: Any, test_size: float = 0.25, generator: np.random.Generator | None = None
+    *arrays: A, test_size: float = 0.25, generator: np.random.Generator | None = None
+) -> tuple[A, ...]: ...
+@overload
+def train_test_split(
+    *arrays: ArrayLike, test_size: float = 0.25, generator: np.random.Generator | None = None
+) -> tuple[Any, ...]: ...
+def train_test_split(
+    *arrays: ArrayLike, test_size: float = 0.25, generator: np.random.Generator | None = None
 ) -> tuple[Any, ...]:
     """Shuffled rows of each array, split alike: `x_train, x_test, y_train, y_test = train_test_split(x, y)`.
 
@@ -66,13 +77,13 @@ def train_test_split(
     >>> len(train), len(test), sorted([*train, *test]) == list(range(10))
     (8, 2, True)
     """
-    arrays = tuple([rows(array, "train_test_split()") for array in arrays])
-    lengths = {len(array) for array in arrays}
+    data: tuple[Any, ...] = tuple([rows(array, "train_test_split()") for array in arrays])
+    lengths = {len(array) for array in data}
     if len(lengths) != 1:
-        raise ValueError(f"train_test_split() needs arrays of one length, but got {[len(array) for array in arrays]}")
+        raise ValueError(f"train_test_split() needs arrays of one length, but got {[len(array) for array in data]}")
     n = lengths.pop()
     held_out = math.ceil(test_size * n) if isinstance(test_size, float | np.floating) else test_size
     if not 0 < held_out < n:
         raise ValueError(f"test_size={test_size} of {n} rows leaves nothing to train or nothing to test on")
     order = random.generator(generator).permutation(n)
-    return tuple([array[places] for array in arrays for places in (order[held_out:], order[:held_out])])
+    return tuple([array[places] for array in data for places in (order[held_out:], order[:held_out])])

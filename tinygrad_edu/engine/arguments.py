@@ -44,7 +44,9 @@ ArrayLike: TypeAlias = "Tensor | Plain | Sequence[ArrayLike]"
 """What becomes a tensor, or is one: whatever `Tensor` can be made of."""
 
 A = TypeVar("A", "Tensor", Array)
-"""A tensor where tensors come in, an array where arrays do."""
+B = TypeVar("B", "Tensor", Array)
+C = TypeVar("C", "Tensor", Array)
+"""A tensor where tensors come in, an array where arrays do; three for those that come together."""
 
 Axis: TypeAlias = "SupportsIndex | Sequence[SupportsIndex] | None"
 """An axis, several of them, or None for all."""
