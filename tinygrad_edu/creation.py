@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, SupportsIndex
 
 import numpy
 
@@ -22,12 +22,15 @@ from tinygrad_edu.engine.protocols import ungraphed
 from tinygrad_edu.engine.refusals import refuse_masked
 from tinygrad_edu.engine.tensor import Tensor, uneven
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike, DType, Number, Shape
+
 np: Any = numpy  # values of any kind are passed on
 
 _default: numpy.dtype[Any] = numpy.dtype(numpy.float32)
 
 
-def set_default_dtype(dtype: Any) -> None:
+def set_default_dtype(dtype: DType) -> None:
     """Set the floating type of what is made without data: layers, `zeros`, `rand` and the like.
 
     >>> set_default_dtype("float64"); zeros(2).dtype
@@ -47,7 +50,7 @@ def get_default_dtype() -> numpy.dtype[Any]:
     return _default
 
 
-def _dtype(dtype: Any) -> numpy.dtype[Any]:
+def _dtype(dtype: DType) -> numpy.dtype[Any]:
     return _default if dtype is None else np.dtype(dtype)
 
 
@@ -66,7 +69,7 @@ def _shape(sizes: tuple[Any, ...], what: str) -> tuple[int, ...]:
     return shape
 
 
-def count(value: Any, what: str, name: str) -> int:
+def count(value: SupportsIndex, what: str, name: str) -> int:
     """A whole number, such as how many elements to make."""
     try:
         return operator.index(value)
@@ -96,7 +99,7 @@ def _without_devices(make: Callable[_P, Tensor]) -> Callable[_P, Tensor]:
 
 
 @_without_devices
-def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> Tensor:
+def tensor(data: ArrayLike, requires_grad: bool = False, *, dtype: DType = None, name: str | None = None) -> Tensor:
     """A leaf with a copy of `data`: numbers, nested lists, an array, or a tensor.
 
     `Tensor(array)` shares the array's memory, this does not. A tensor that is part of a graph raises: write
@@ -117,20 +120,20 @@ def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, name: s
 
 
 @_without_devices
-def zeros(*shape: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+def zeros(*shape: Shape, dtype: DType = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
     return Tensor(np.zeros(_shape(shape, "zeros"), _dtype(dtype)), requires_grad, name=name)
 
 
 @_without_devices
-def ones(*shape: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+def ones(*shape: Shape, dtype: DType = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor of ones: `ones(2, 3)` or `ones((2, 3))`."""
     return Tensor(np.ones(_shape(shape, "ones"), _dtype(dtype)), requires_grad, name=name)
 
 
 @_without_devices
 def full(
-    shape: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
+    shape: Shape, fill_value: ArrayLike, *, dtype: DType = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
     """A tensor of `fill_value`; of the default type if that is a float.
 
@@ -145,20 +148,20 @@ def full(
 
 
 @_without_devices
-def zeros_like(x: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+def zeros_like(x: ArrayLike, *, dtype: DType = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor of zeros, of the shape and dtype of `x`."""
     return Tensor(np.zeros_like(x, dtype), requires_grad, name=name)
 
 
 @_without_devices
-def ones_like(x: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+def ones_like(x: ArrayLike, *, dtype: DType = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor of ones, of the shape and dtype of `x`."""
     return Tensor(np.ones_like(x, dtype), requires_grad, name=name)
 
 
 @_without_devices
 def full_like(
-    x: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
+    x: ArrayLike, fill_value: ArrayLike, *, dtype: DType = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
     """A tensor of `fill_value`, of the shape and dtype of `x`."""
     return Tensor(np.full_like(x, fill_value, dtype), requires_grad, name=name)
@@ -166,11 +169,11 @@ def full_like(
 
 @_without_devices
 def arange(
-    start: Any,
-    stop: Any = None,
-    step: Any = 1,
+    start: Number | Tensor,
+    stop: Number | Tensor | None = None,
+    step: Number | Tensor = 1,
     *,
-    dtype: Any = None,
+    dtype: DType = None,
     requires_grad: bool = False,
     name: str | None = None,
 ) -> Tensor:
@@ -188,12 +191,12 @@ def arange(
 
 @_without_devices
 def linspace(
-    start: Any,
-    stop: Any,
+    start: ArrayLike,
+    stop: ArrayLike,
     num: int = 50,
     endpoint: bool = True,
     *,
-    dtype: Any = None,
+    dtype: DType = None,
     requires_grad: bool = False,
     name: str | None = None,
 ) -> Tensor:
@@ -209,7 +212,13 @@ def linspace(
 
 @_without_devices
 def eye(
-    n: int, m: int | None = None, k: int = 0, *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
+    n: int,
+    m: int | None = None,
+    k: int = 0,
+    *,
+    dtype: DType = None,
+    requires_grad: bool = False,
+    name: str | None = None,
 ) -> Tensor:
     """The n×n identity, or an n×m matrix with ones on the k-th diagonal."""
     columns = None if m is None else count(m, "eye", "m")
@@ -219,9 +228,9 @@ def eye(
 
 @_without_devices
 def rand(
-    *shape: Any,
+    *shape: Shape,
     generator: numpy.random.Generator | None = None,
-    dtype: Any = None,
+    dtype: DType = None,
     requires_grad: bool = False,
     name: str | None = None,
 ) -> Tensor:
@@ -231,9 +240,9 @@ def rand(
 
 @_without_devices
 def randn(
-    *shape: Any,
+    *shape: Shape,
     generator: numpy.random.Generator | None = None,
-    dtype: Any = None,
+    dtype: DType = None,
     requires_grad: bool = False,
     name: str | None = None,
 ) -> Tensor:
@@ -249,7 +258,7 @@ def _draw(
     what: str,
     shape: tuple[int, ...],
     generator: numpy.random.Generator | None,
-    dtype: Any,
+    dtype: DType,
     requires_grad: bool,
     name: str | None,
 ) -> Tensor:
@@ -259,7 +268,7 @@ def _draw(
         raise TypeError(f"random numbers of this kind are floating, but got dtype={wanted}")
     made = wanted if wanted in (np.dtype(np.float32), np.dtype(np.float64)) else np.dtype(np.float64)
 
-    def fill(own: numpy.random.Generator, array: Any) -> None:
+    def fill(own: numpy.random.Generator, array: Array) -> None:
         array[...] = getattr(own, what)(shape, made)
 
     drawn = random.draw(fill, shape, wanted, generator, name=name or what)
