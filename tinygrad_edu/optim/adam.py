@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
+from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
 from tinygrad_edu.optim.settings import Betas, NotNegative, Switch
 
 
@@ -62,8 +62,8 @@ class Adam(Optimizer):
 
     @staticmethod
     def update(
-        param: Any,
-        grad: Any,
+        param: Values,
+        grad: Values,
         state: State,
         out: Mapping[str, Any] = NOWHERE,
         *,
@@ -113,8 +113,8 @@ class AdamW(Adam):
 
     @staticmethod
     def update(  # type: ignore[override]  # its decay is shrink, which Adam has not
-        param: Any,
-        grad: Any,
+        param: Values,
+        grad: Values,
         state: State,
         out: Mapping[str, Any] = NOWHERE,
         *,

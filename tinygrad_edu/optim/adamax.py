@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
+from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
 from tinygrad_edu.optim.settings import Betas, NotNegative
 
 
@@ -52,8 +52,8 @@ class Adamax(Optimizer):
 
     @staticmethod
     def update(
-        param: Any,
-        grad: Any,
+        param: Values,
+        grad: Values,
         state: State,
         out: Mapping[str, Any] = NOWHERE,
         *,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
+from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
 from tinygrad_edu.optim.settings import Betas, NotNegative, Switch
 
 
@@ -73,8 +73,8 @@ class NAdam(Optimizer):
 
     @staticmethod
     def update(
-        param: Any,
-        grad: Any,
+        param: Values,
+        grad: Values,
         state: State,
         out: Mapping[str, Any] = NOWHERE,
         *,

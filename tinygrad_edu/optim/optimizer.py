@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, Set
 from dataclasses import KW_ONLY, InitVar
 from types import MappingProxyType
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -28,11 +28,19 @@ from tinygrad_edu.engine.registry import tick
 from tinygrad_edu.engine.tensor import Tensor, writable
 from tinygrad_edu.optim.settings import Declared, Switch, number, told
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
+
+Values: TypeAlias = "Array | Tensor"
+"""What a rule computes with: arrays, or tensors where its formula is recorded."""
+
 State = dict[str, Any]
 """What a rule keeps for a parameter: arrays of its shape, by name."""
 
 Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 """What an optimizer is given: parameters, or groups of them, `{"params": [w], "lr": 0.1}`."""
+
+Loss = TypeVar("Loss")
 
 NOWHERE: Mapping[str, Any] = MappingProxyType({})
 """The `out` of a rule that writes nothing."""
@@ -180,7 +188,7 @@ def _listed(who: str, given: Any) -> list[Any]:
         ) from None
 
 
-def _no_parameter(who: str, given: Any) -> TypeError:
+def _no_parameter(who: str, given: object) -> TypeError:
     """The error for one thing among the parameters that is none."""
     if callable(getattr(given, "parameters", None)) or isinstance(given, Iterator | list):
         cure = "write [*a.parameters(), *b.parameters()]"
@@ -267,7 +275,7 @@ class Optimizer(Declared):
         self.param_groups += groups
         Edits.note()
 
-    def _grouped(self, params: Any, seen: set[Tensor]) -> list[Group]:
+    def _grouped(self, params: Parameters | Tensor, seen: set[Tensor]) -> list[Group]:
         """The groups that `params` says, checked; `seen` are the parameters that there are already."""
         who = type(self).__name__
         given = _listed(who, params)
@@ -318,7 +326,7 @@ class Optimizer(Declared):
             fault = "no rule" if rule is None else "an update that is a method; it is called without self"
             raise TypeError(f"{who} has {fault}: write\n    {cure}")
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if hasattr(self, "param_groups"):
             self._refuse_setting(name, repr(value))
         object.__setattr__(self, name, value)
@@ -361,7 +369,11 @@ class Optimizer(Declared):
                     tape.reset(p)
                 p.held_grad = None
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], Loss]) -> Loss: ...
+    def step(self, closure: Callable[[], Loss] | None = None) -> Loss | None:
         """Update every parameter that has a gradient, in place. Graphs that used it are stale from then on.
 
         closure: called first, if given; it forgets the gradients, computes the loss, goes backward, and returns the loss,
@@ -395,7 +407,7 @@ class Optimizer(Declared):
                 p.note_write()
         return loss
 
-    def _evaluated(self, closure: Callable[[], Any]) -> Any:
+    def _evaluated(self, closure: Callable[[], Loss]) -> Loss:
         """What a closure returns, recorded though `step` may be called under `no_grad`."""
         if not callable(closure):
             raise TypeError(
@@ -419,7 +431,7 @@ class Optimizer(Declared):
                 member.state[key] = np.full_like(p.ndarray, begin)
         return member.state
 
-    def _write(self, param: Any, grad: Any, state: State, settings: Mapping[str, Any], maximize: bool) -> None:
+    def _write(self, param: Array, grad: Array, state: State, settings: Mapping[str, Any], maximize: bool) -> None:
         """Run the rule over `param` in blocks, and write its results into it and into the arrays of the state."""
         update = type(self).update
         for w, g, s in _blocks(param, grad, state) if param.nbytes > BLOCK else ((param, grad, state),):
@@ -436,7 +448,7 @@ class Optimizer(Declared):
                     self._refuse_result(made, w, s)
                     array[...] = result[key]
 
-    def _refuse_result(self, made: tuple[Any, State], param: Any, state: State) -> None:
+    def _refuse_result(self, made: tuple[Any, State], param: Values, state: State) -> None:
         """Raise if a rule returned arrays that cannot be the parameter and its state."""
         new, result = made
         who = type(self).__name__
@@ -605,7 +617,7 @@ def _settings_stay(settings: dict[str, Any], fixed: dict[str, Any]) -> Callable[
     return lambda: pick(settings) == values
 
 
-def _blocks(param: Any, grad: Any, state: State) -> Iterator[tuple[Any, Any, State]]:
+def _blocks(param: Array, grad: Array, state: State) -> Iterator[tuple[Any, Any, State]]:
     """Views of the same part of a parameter, its gradient and its state, one part after another."""
     length = BLOCK // param.itemsize
     if not all(a.flags.c_contiguous for a in (param, grad, *state.values())):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
+from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
 from tinygrad_edu.optim.settings import Fraction, NotNegative, Switch
 
 
@@ -56,8 +56,8 @@ class RMSprop(Optimizer):
 
     @staticmethod
     def update(
-        param: Any,
-        grad: Any,
+        param: Values,
+        grad: Values,
         state: State,
         out: Mapping[str, Any] = NOWHERE,
         *,

@@ -119,10 +119,10 @@ def number(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
 
 
-def told(name: str, value: Any) -> str:
+def told(name: str, value: object) -> str:
     """A value that is no number, and what to write for one that reads as one: `str '0.1'; write lr=0.1`."""
     said = f"{type(value).__name__} {value!r:.60}"
     try:
-        return f"{said}; write {name}={float(value):g}"
+        return f"{said}; write {name}={float(value):g}"  # type: ignore[arg-type]  # it is tried
     except (TypeError, ValueError):
         return said

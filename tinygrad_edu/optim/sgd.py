@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State
+from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
 from tinygrad_edu.optim.settings import NotNegative, Switch
 
 
@@ -61,8 +61,8 @@ class SGD(Optimizer):
 
     @staticmethod
     def update(
-        param: Any,
-        grad: Any,
+        param: Values,
+        grad: Values,
         state: State,
         out: Mapping[str, Any] = NOWHERE,
         *,
@@ -115,7 +115,7 @@ class Momentum(Optimizer):
 
     @staticmethod
     def update(
-        param: Any, grad: Any, state: State, out: Mapping[str, Any] = NOWHERE, *, lr: float, momentum: float
+        param: Values, grad: Values, state: State, out: Mapping[str, Any] = NOWHERE, *, lr: float, momentum: float
     ) -> tuple[Any, State]:
         """One step: the new parameter and the new velocity."""
         velocity = np.subtract(momentum * state["velocity"], lr * grad, out=out.get("velocity"))
