@@ -1,14 +1,15 @@
 """What a type checker is told of operators and of calls; nothing here runs.
 
-A tensor's operators come from NumPy's mixin, and an op is called through `Op.__call__`: to a type checker, neither says
-what it gives. Here it stands. Pages import these names for the type checker alone.
+A tensor's operators come from NumPy's mixin, and an op or a module is called through one `__call__` that serves all: to a
+type checker, neither says what it gives. Here it stands. Pages import these names for the type checker alone.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, overload
 
-from tinygrad_edu.engine.arguments import ArrayLike
+from tinygrad_edu.engine.arguments import A, Array, ArrayLike, Number, Plain, Table
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.tensor import Tensor
@@ -58,3 +59,38 @@ class Correction(TypedDict, total=False):
     """What `var` and `std` take besides NumPy's `ddof`: the same, as the array API calls it."""
 
     correction: float
+
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+
+class Unary(Protocol[P]):
+    """How a function of one array is called: a tensor gives a tensor, an array an array. P: its settings."""
+
+    @overload
+    def __call__(self, x: A, /, *args: P.args, **settings: P.kwargs) -> A: ...
+    @overload
+    def __call__(self, x: Number, /, *args: P.args, **settings: P.kwargs) -> Any: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # without a tensor in it, a list becomes an array
+        self, x: Table | Sequence[Plain], /, *args: P.args, **settings: P.kwargs
+    ) -> Array: ...
+    @overload
+    def __call__(self, x: Sequence[ArrayLike], /, *args: P.args, **settings: P.kwargs) -> Tensor: ...
+
+
+class Compared(Protocol):
+    """How a loss is called: with a prediction, which says what it gives, and a target."""
+
+    @overload
+    def __call__(self, prediction: A, target: ArrayLike) -> A: ...
+    @overload
+    def __call__(self, prediction: ArrayLike, target: ArrayLike) -> Tensor | Array: ...
+
+
+class HasForward(Protocol[P, R]):
+    """A module, called as its `forward` is."""
+
+    def forward(self, *args: P.args, **settings: P.kwargs) -> R:
+        """What the module computes."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.nn.module import Module
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike
+    from tinygrad_edu.engine.tensor import Tensor
 
 
 class Sequential(Module):
@@ -34,15 +38,16 @@ class Sequential(Module):
         others = [(name, value) for name, value in vars(self).items() if name != "_layers"]
         return [*self._layers.items(), *others]
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         """The layers, applied in turn."""
+        y: Any = x
         for name, layer in self._layers.items():
-            given, x = x, layer(x)
-            if x is None and given is not None:
+            given, y = y, layer(y)
+            if y is None and given is not None:
                 raise TypeError(
                     f"layer {name} of Sequential, {type(layer).__name__}, returned None; end its forward with `return`"
                 )
-        return x
+        return y
 
     def append(self, layer: Callable[..., Any]) -> Sequential:
         """Add a layer at the end; returns the model."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.module import Module
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A
+    from tinygrad_edu.engine.signatures import Unary
 
 
 @dataclass_transform(eq_default=False)
@@ -36,7 +40,10 @@ class Function(Module):
                 dataclass(eq=False, repr=False)(cls)
             cls._names = tuple(inspect.signature(cls).parameters)
 
-    def forward(self, x: Any) -> Any:
+    if TYPE_CHECKING:
+        __call__: ClassVar[Unary[[]]]  # type: ignore[assignment]  # on arrays it gives arrays
+
+    def forward(self, x: A) -> A:
         return type(self).function(x, **self._options())
 
     def _options(self) -> dict[str, Any]:

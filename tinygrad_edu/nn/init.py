@@ -18,6 +18,9 @@ from tinygrad_edu import random
 from tinygrad_edu.creation import get_default_dtype
 from tinygrad_edu.engine.elsewhere import answering
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, DType
+
 Shape = tuple[int, ...]
 
 
@@ -38,16 +41,16 @@ def fans(shape: Shape) -> tuple[int, int]:
     return shape[1] * window, shape[0] * window
 
 
-def _array(draw: Any, dtype: Any) -> Any:
+def _array(draw: Any, dtype: DType) -> Array:
     return np.asarray(draw, dtype=get_default_dtype() if dtype is None else dtype)
 
 
-def zeros(shape: Shape, *, dtype: Any = None) -> Any:
+def zeros(shape: Shape, *, dtype: DType = None) -> Array:
     """All 0."""
     return constant(shape, 0.0, dtype=dtype)
 
 
-def constant(shape: Shape, value: float, *, dtype: Any = None) -> Any:
+def constant(shape: Shape, value: float, *, dtype: DType = None) -> Array:
     """All `value`."""
     return _array(np.full(shape, value), dtype)
 
@@ -58,8 +61,8 @@ def uniform(
     high: float = 1.0,
     *,
     generator: np.random.Generator | None = None,
-    dtype: Any = None,
-) -> Any:
+    dtype: DType = None,
+) -> Array:
     """Uniform in [low, high)."""
     return _array(random.generator(generator).uniform(low, high, shape), dtype)
 
@@ -70,15 +73,15 @@ def normal(
     std: float = 1.0,
     *,
     generator: np.random.Generator | None = None,
-    dtype: Any = None,
-) -> Any:
+    dtype: DType = None,
+) -> Array:
     """Normal, with this mean and standard deviation."""
     return _array(random.generator(generator).normal(mean, std, shape), dtype)
 
 
 def xavier_uniform(
-    shape: Shape, gain: float = 1.0, *, generator: np.random.Generator | None = None, dtype: Any = None
-) -> Any:
+    shape: Shape, gain: float = 1.0, *, generator: np.random.Generator | None = None, dtype: DType = None
+) -> Array:
     """Uniform in ±gain·√(6/(n + m)), of standard deviation gain·√(2/(n + m)): for sigmoid and tanh.
 
     Source: Glorot & Bengio, *Understanding the difficulty of training deep feedforward neural networks*, 2010.
@@ -89,16 +92,16 @@ def xavier_uniform(
 
 
 def xavier_normal(
-    shape: Shape, gain: float = 1.0, *, generator: np.random.Generator | None = None, dtype: Any = None
-) -> Any:
+    shape: Shape, gain: float = 1.0, *, generator: np.random.Generator | None = None, dtype: DType = None
+) -> Array:
     """Normal, of standard deviation gain·√(2/(n + m)), which is √(1/n) where n = m: for sigmoid and tanh."""
     n, m = fans(shape)
     return normal(shape, 0.0, gain * math.sqrt(2 / (n + m)), generator=generator, dtype=dtype)
 
 
 def kaiming_uniform(
-    shape: Shape, gain: float = math.sqrt(2), *, generator: np.random.Generator | None = None, dtype: Any = None
-) -> Any:
+    shape: Shape, gain: float = math.sqrt(2), *, generator: np.random.Generator | None = None, dtype: DType = None
+) -> Array:
     """Uniform in ±gain·√(3/n), of standard deviation gain·√(1/n): He's, for ReLU with the gain √2.
 
     Source: He et al., *Delving deep into rectifiers*, 2015.
@@ -108,8 +111,8 @@ def kaiming_uniform(
 
 
 def kaiming_normal(
-    shape: Shape, gain: float = math.sqrt(2), *, generator: np.random.Generator | None = None, dtype: Any = None
-) -> Any:
+    shape: Shape, gain: float = math.sqrt(2), *, generator: np.random.Generator | None = None, dtype: DType = None
+) -> Array:
     """Normal, of standard deviation gain·√(1/n): He's, √(2/n) for ReLU with the gain √2.
 
     >>> w = kaiming_normal((1000, 50), generator=np.random.default_rng(0))

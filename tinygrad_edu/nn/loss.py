@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar
 
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.function import Function
 from tinygrad_edu.nn.module import Buffer
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A, ArrayLike
+    from tinygrad_edu.engine.signatures import Compared
 
 
 @dataclass(eq=False, repr=False)
@@ -17,7 +21,10 @@ class _Loss(Function):
     _: KW_ONLY
     reduction: str = "mean"
 
-    def forward(self, prediction: Any, target: Any) -> Any:  # type: ignore[override]  # a loss has two inputs
+    if TYPE_CHECKING:
+        __call__: ClassVar[Compared]  # type: ignore[assignment]  # a loss has two inputs
+
+    def forward(self, prediction: A, target: ArrayLike) -> A:  # type: ignore[override]  # as __call__
         return type(self).function(prediction, target, **self._options())
 
 
@@ -25,7 +32,7 @@ class _Loss(Function):
 class _OfClasses(_Loss):
     """A loss with a weight for each class, (classes,), and a class number that is left out."""
 
-    weight: Any = None
+    weight: ArrayLike | None = None
     _: KW_ONLY
     ignore_index: int = -100
 

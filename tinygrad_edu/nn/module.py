@@ -30,6 +30,10 @@ from tinygrad_edu.engine.recording import RECORDING, SCOPE
 from tinygrad_edu.engine.refusals import raised_on_purpose, users_own
 from tinygrad_edu.engine.tensor import Tensor
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike, DType
+    from tinygrad_edu.engine.signatures import HasForward, P, R
+
 
 class _Named(Tensor):
     """A tensor that is called by its place in a module (`layers.0.weight`) as long as it has no name of its own."""
@@ -58,7 +62,9 @@ class Parameter(_Named):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, requires_grad: bool = True, *, dtype: Any = None, name: str | None = None) -> None:
+    def __init__(
+        self, data: ArrayLike, requires_grad: bool = True, *, dtype: DType = None, name: str | None = None
+    ) -> None:
         super().__init__(data, requires_grad, dtype=dtype, name=name)
 
 
@@ -67,7 +73,7 @@ class Buffer(_Named):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, *, dtype: Any = None, name: str | None = None) -> None:
+    def __init__(self, data: ArrayLike, *, dtype: DType = None, name: str | None = None) -> None:
         super().__init__(data, dtype=dtype, name=name)
 
     def requires_grad_(self, value: bool = True) -> Self:
@@ -157,7 +163,7 @@ class Module:
         """What the module computes; called as `module(x)`."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, x): write what it computes there")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """`forward`, with what it records marked as this module's.
 
         It runs in a copy of the context, so a context variable that it sets, `set_grad_enabled` too, is as before when it
@@ -166,7 +172,7 @@ class Module:
         tape = RECORDING.get().tape
         if tape is not None:
             tape.called(self)
-        return copy_context().run(_forward, self, args, kwargs)
+        return copy_context().run(_forward, self, args, kwargs)  # type: ignore[arg-type]  # self is a Module
 
     def _named_members(self) -> list[tuple[str, Any]]:
         """What the module holds, by name; parameters and modules are looked for in it."""
