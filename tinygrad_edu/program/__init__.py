@@ -91,7 +91,7 @@ class Replay:
         self._records: list[tuple[Any, Record]] = []  # the latest first
         self._lock = threading.Lock()  # runs share buffers
         self._recorder: int | None = None  # the thread that records
-        self._recorded_in_a_row = 0
+        self.recorded_in_a_row = 0
         self._takes_any_name = any(p.kind is p.VAR_KEYWORD for p in parameters(f))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -133,7 +133,7 @@ class Replay:
                         self._records.insert(0, entry)
                     if found:
                         record.admit(found, arrays)
-                    self._recorded_in_a_row = 0
+                    self.recorded_in_a_row = 0
                     return record.run(arrays)
             entry = known = record = None
             return self._recorded(key, args, kwargs, recording.anomaly)
@@ -148,8 +148,8 @@ class Replay:
             self._recorder = None
         if not anomaly:  # which looks at each op, and so records every call
             self._records = [(key, record), *self._records[: RECORDS - 1]]
-            self._recorded_in_a_row += 1
-        if self._recorded_in_a_row == 2 * RECORDS:
+            self.recorded_in_a_row += 1
+        if self.recorded_in_a_row == 2 * RECORDS:
             warnings.warn(
                 f"{self._name} was recorded {2 * RECORDS} times in a row and never replayed, which is slower than calling it: what it "
                 "depends on is another each time; give numbers that change as arrays, np.asarray(t), batches one shape, "

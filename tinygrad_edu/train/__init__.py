@@ -1,5 +1,58 @@
 """Training: the loop, what follows it, how good the result is, and how to keep it."""
 
-from tinygrad_edu.train import metrics
+from typing import TYPE_CHECKING
 
-__all__ = ["metrics"]
+from tinygrad_edu.engine.elsewhere import answering
+from tinygrad_edu.train import metrics
+from tinygrad_edu.train.activations import activations
+from tinygrad_edu.train.callbacks import (
+    ActivationHistogram,
+    Callback,
+    Checkpoint,
+    CSVLogger,
+    EarlyStopping,
+    GradientHistogram,
+    LearningRateFinder,
+    MLflow,
+    ProgressBar,
+    TensorBoard,
+    TerminateOnNaN,
+    WandB,
+)
+from tinygrad_edu.train.checkpoint import load_checkpoint, save_checkpoint
+from tinygrad_edu.train.history import History
+from tinygrad_edu.train.trainer import Trainer
+
+__all__ = [
+    "ActivationHistogram",
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "GradientHistogram",
+    "History",
+    "LearningRateFinder",
+    "MLflow",
+    "ProgressBar",
+    "TensorBoard",
+    "TerminateOnNaN",
+    "Trainer",
+    "WandB",
+    "activations",
+    "load_checkpoint",
+    "metrics",
+    "save_checkpoint",
+]
+
+if not TYPE_CHECKING:
+    __getattr__ = answering(
+        "tinygrad_edu.train",
+        __all__,
+        {
+            "ModelCheckpoint": "write Checkpoint(folder)",
+            "ReduceLROnPlateau": "write Trainer(…, scheduler=optim.lr_scheduler.ReduceLROnPlateau(optimizer))",
+            "LearningRateScheduler": "write Trainer(…, scheduler=optim.lr_scheduler.LambdaLR(optimizer, f))",
+            "LambdaCallback": "write a class with on_epoch_end(self, trainer, logs), derived from Callback",
+            "fit": "write Trainer(model, optimizer, loss).fit((x, y), epochs=10)",
+        },
+    )

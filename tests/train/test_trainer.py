@@ -1,0 +1,429 @@
+"""The loop: equal to one written by hand, resumed bit for bit, interrupted without harm, and its mistakes explained."""
+
+import signal
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tinygrad_edu as tg
+from tinygrad_edu import nn, optim, random
+from tinygrad_edu.data import ArrayDataset, DataLoader
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.optim import lr_scheduler
+from tinygrad_edu.train import (
+    Callback,
+    Checkpoint,
+    CSVLogger,
+    EarlyStopping,
+    GradientHistogram,
+    TerminateOnNaN,
+    Trainer,
+    metrics,
+)
+
+
+def same_state(a, b):
+    for name, array in a.state_dict().items():
+        np.testing.assert_array_equal(array, b.state_dict()[name], err_msg=name)
+
+
+def without_time(history):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def trainer_of(model, replay=True, **options):
+    return Trainer(
+        model, optim.Adam(model.parameters(), lr=0.02), nn.CrossEntropyLoss(), seed=3, replay=replay, **options
+    )
+
+
+@pytest.mark.parametrize("replay", [True, False])
+def test_it_is_the_loop_that_one_writes(moons, net, replay):
+    model, by_hand = net(), net()
+    trainer = Trainer(
+        model, optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss(), metrics=["accuracy"], clip=0.5, seed=3, replay=replay
+    )
+    batches = [(moons[0][i : i + 16], moons[1][i : i + 16]) for i in range(0, 60, 16)]
+    history = trainer.fit(batches, validation=moons, epochs=3)
+    assert trainer.replayed["training"] == (True if replay else "replay=False")
+
+    optimizer = optim.SGD(by_hand.parameters(), lr=0.1)
+    noise = np.random.default_rng(np.random.SeedSequence(3, spawn_key=(0,)))
+    for epoch in range(3):
+        total, right = 0.0, 0
+        for x, y in batches:
+            with random.using(noise):
+                logits = by_hand(x)
+            loss = F.cross_entropy(logits, y)
+            optimizer.zero_grad()
+            loss.backward()
+            norm = np.sqrt(sum(float((p.grad.numpy() ** 2).sum()) for p in by_hand.parameters()))
+            for p in by_hand.parameters():
+                p.grad = (p.grad.numpy() * min(0.5 / (norm + 1e-6), 1)).astype(np.float32)
+            optimizer.step()
+            total += loss.item() * len(y)
+            right += int((logits.numpy().argmax(axis=1) == y).sum())
+        np.testing.assert_allclose(history["loss"][epoch], total / 60, rtol=1e-5)
+        assert abs(history["accuracy"][epoch] - right / 60) < 1e-9
+    for name, array in model.state_dict().items():
+        np.testing.assert_allclose(array, by_hand.state_dict()[name], rtol=1e-4, atol=1e-6)
+    by_hand.load_state_dict(model.state_dict())
+    by_hand.eval()
+    assert history["val_accuracy"][-1] == metrics.accuracy(by_hand(moons[0]), moons[1])
+    judged = trainer.evaluate(moons)
+    np.testing.assert_allclose(judged["loss"], F.cross_entropy(by_hand(moons[0]), moons[1]).item(), rtol=1e-6)
+    np.testing.assert_array_equal(trainer.predict(moons[0]), by_hand(moons[0]).numpy())
+    np.testing.assert_array_equal(trainer.predict(batches), by_hand(moons[0]).numpy())
+    assert model.training
+
+
+def test_replayed_and_eager_training_are_equal_to_the_bit(moons, net):
+    ends = []
+    for replay in (True, False):
+        model = net()
+        trainer = trainer_of(model, replay, metrics=["accuracy", "auroc"])
+        ends.append((without_time(trainer.fit(moons, moons, epochs=3, batch_size=16)), model))
+    assert ends[0][0] == ends[1][0]
+    same_state(ends[0][1], ends[1][1])
+
+
+class Break(Callback):
+    """Ctrl-C, or another end, at a step."""
+
+    def __init__(self, step, how=lambda trainer: signal.raise_signal(signal.SIGINT)):
+        self.at, self.how = step, how
+
+    def on_step_end(self, trainer, logs):
+        if trainer.step == self.at:
+            self.how(trainer)
+
+
+def whole_trainer(net, folder, *more):
+    model = net()
+    optimizer = optim.Adam(model.parameters(), lr=0.02)
+    return Trainer(
+        model,
+        optimizer,
+        nn.CrossEntropyLoss(),
+        metrics=["accuracy", "log_loss"],
+        callbacks=[
+            EarlyStopping("loss", patience=5, restore_best=True),
+            Checkpoint(folder, best=False),
+            GradientHistogram(),
+            CSVLogger(folder / "history.csv"),
+            *more,
+        ],
+        scheduler=lr_scheduler.StepLR(optimizer, 2, 0.5),
+        seed=5,
+    )
+
+
+@pytest.mark.parametrize("own_generator", [False, True], ids=["the trainer's order", "the loader's own"])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])  # they are never written
+@given(step=st.integers(1, 16))
+def test_resumed_equals_uninterrupted_at_any_step(moons, net, tmp_path_factory, own_generator, step):
+    def loader():
+        g = np.random.default_rng(1) if own_generator else None
+        return DataLoader(moons, batch_size=16, shuffle=True, generator=g)
+
+    folder = tmp_path_factory.mktemp("run")
+    straight = whole_trainer(net, folder / "a")
+    straight.fit(loader(), loader(), epochs=4)
+    broken = whole_trainer(net, folder / "b", Break(step))
+    with pytest.raises(KeyboardInterrupt, match="fit\\(\\) goes on"):
+        broken.fit(loader(), loader(), epochs=4)
+    assert len(broken.history) == (step - 1) // 4 if step % 4 else len(broken.history) in (step // 4 - 1, step // 4)
+    resumed = whole_trainer(net, folder / "b")
+    resumed.fit(loader(), loader(), epochs=4, resume=folder / "b" / "last.safetensors")
+    same_state(straight.model, resumed.model)
+    assert without_time(straight.history) == without_time(resumed.history)
+    assert resumed.step == straight.step == 16
+    for mine, theirs in zip(straight.callbacks, resumed.callbacks, strict=True):
+        np.testing.assert_equal(mine.state_dict(), theirs.state_dict())
+    np.testing.assert_equal(straight.optimizer.state_dict(), resumed.optimizer.state_dict())
+    lines = [(folder / name / "history.csv").read_text().splitlines() for name in "ab"]
+    assert [line.rsplit(",", 1)[0] for line in lines[0]] == [line.rsplit(",", 1)[0] for line in lines[1]]
+    # the same trainer goes on too, without a file
+    broken.callbacks = [c for c in broken.callbacks if not isinstance(c, Break)]
+    broken.fit(loader() if not own_generator else broken.loaders[0], broken.loaders[1], epochs=4 - broken.epoch)
+    same_state(straight.model, broken.model)
+
+
+def test_a_resume_after_the_last_epoch_trains_nothing(moons, net, tmp_path):
+    trainer = whole_trainer(net, tmp_path)
+    trainer.fit(moons, epochs=2)
+    again = whole_trainer(net, tmp_path)
+    assert len(again.fit(moons, epochs=2, resume=tmp_path / "last.safetensors")) == 2
+    same_state(trainer.model, again.model)
+    again.fit(moons, epochs=1)
+    assert again.epoch == 3
+
+
+def test_a_training_that_was_stopped_early_stays_stopped_when_resumed(moons, net, tmp_path):
+    def made():
+        model = net()
+        return Trainer(
+            model,
+            optim.SGD(model.parameters(), lr=1e-9),
+            F.cross_entropy,
+            callbacks=[EarlyStopping("loss", patience=2, min_delta=1.0), Checkpoint(tmp_path)],
+            seed=0,
+        )
+
+    trainer = made()
+    trainer.fit(moons, epochs=20)
+    assert len(trainer.history) == 3
+    assert "epoch 1" in trainer.stopped
+    again = made()
+    again.fit(moons, epochs=20, resume=tmp_path / "last.safetensors")
+    assert len(again.history) == 3
+
+
+def test_a_second_interrupt_does_not_wait(moons, net):
+    def twice(trainer):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("not reached")
+
+    trainer = trainer_of(net(), callbacks=[Break(2, twice)])
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(moons, epochs=1, batch_size=16)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    trainer.evaluate(moons)  # not interrupted any more
+
+
+class Looks(nn.Module):
+    def __init__(self):
+        self.linear = nn.Linear(2, 2)
+
+    def forward(self, x):
+        y = self.linear(x)
+        return y * 2 if y.mean() > 0 else y
+
+
+def test_what_cannot_be_replayed_is_run_and_said_in_one_line(moons, capsys):
+    trainer = trainer_of(Looks())
+    trainer.fit(moons, moons, epochs=2)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert "the training step is not replayed" in said[0]
+    assert "test_trainer.py:" in said[0]
+    assert "evaluation is not replayed" in said[1]
+    assert "replay" in trainer.replayed["training"]
+
+
+def test_batches_of_ever_other_shapes_are_not_recorded_for_ever(moons, capsys):
+    x, y = moons
+    batches = [(x[:n], y[:n]) for n in range(2, 40)]
+    model = nn.Linear(2, 2)
+    trainer = trainer_of(model)
+    trainer.fit(batches, epochs=1)
+    assert "another shape" in capsys.readouterr().err
+
+
+def test_an_error_of_the_model_is_its_own_and_comes_once(moons):
+    class Wrong(nn.Module):
+        def __init__(self):
+            self.linear = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.linear(x)
+
+    with pytest.raises(ValueError, match=r"linear: Linear\(3, 2\) takes x of shape") as caught:
+        trainer_of(Wrong()).fit(moons)
+    assert caught.value.__suppress_context__
+
+
+def test_order_and_noise_follow_from_the_seed_alone(moons, net):
+    ends = []
+    for wasted in (0, 5):
+        tg.manual_seed(wasted)
+        tg.rand(wasted)
+        model = net()
+        trainer_of(model).fit(moons, epochs=2)
+        ends.append(model)
+    same_state(*ends)
+
+
+def test_a_seed_that_is_not_given_follows_from_manual_seed(net):
+    seeds = []
+    for _ in range(2):
+        tg.manual_seed(7)
+        model = net()
+        seeds.append(Trainer(model, optim.SGD(model.parameters(), 0.1), F.cross_entropy).seed)
+    assert seeds[0] == seeds[1]
+
+
+def test_random_samples_are_drawn_by_epoch_and_not_by_what_came_before(moons):
+    """A data set that adds noise: what it draws in epoch 2 does not depend on how often it was asked before."""
+    seen = []
+
+    class Noisy(ArrayDataset):
+        def __getitem__(self, i):
+            x, y = super().__getitem__(i)
+            return x + random.generator().standard_normal(2).astype(np.float32), y
+
+    class Watch(nn.Module):
+        def __init__(self):
+            self.linear = nn.Linear(2, 2)
+
+        def forward(self, x):
+            seen[-1].append(np.array(x.numpy()))
+            return self.linear(x)
+
+    for epochs in (1, 2):
+        seen.append([])
+        trainer = trainer_of(Watch(), replay=False)
+        trainer.epoch = 2 - epochs
+        trainer.fit(DataLoader(Noisy(*moons), batch_size=30, shuffle=True), epochs=epochs)
+    np.testing.assert_array_equal(seen[0], seen[1][2:])
+    assert not np.array_equal(seen[1][0], seen[1][2])
+
+
+def test_schedules_step_by_epoch_or_by_update(moons):
+    for schedule, expected in (("epoch", [1.0, 0.5, 0.25]), ("step", [1.0, 0.25, 0.0625])):
+        model = nn.Linear(2, 2)
+        optimizer = optim.SGD(model.parameters(), lr=1.0)
+        scheduler = lr_scheduler.ExponentialLR(optimizer, 0.5)
+        trainer = Trainer(model, optimizer, F.cross_entropy, scheduler=scheduler, schedule=schedule, seed=0)
+        assert trainer.fit(moons, epochs=3, batch_size=30)["lr"] == expected
+
+
+def test_a_schedule_that_follows_a_measure_gets_the_validation_loss(moons):
+    got = []
+
+    class Plateau:
+        def step(self, measure):
+            got.append(measure)
+
+    model = nn.Linear(2, 2)
+    trainer = Trainer(model, optim.SGD(model.parameters(), 0.1), F.cross_entropy, scheduler=Plateau(), seed=0)
+    trainer.fit(moons, moons, epochs=2)
+    assert got == trainer.history["val_loss"]
+
+
+def test_metrics_by_name_object_function_and_mapping(moons):
+    def off(prediction, target):
+        return float(np.abs(np.subtract(prediction, target)).mean())
+
+    x, _ = moons
+    model = nn.Linear(2, 1)
+    trainer = Trainer(
+        model, optim.SGD(model.parameters(), 0.1), F.mse_loss, metrics=["mae", metrics.R2Score(), off], seed=0
+    )
+    row = trainer.fit((x, x[:, :1]), (x, x[:, :1]), epochs=1).last
+    assert list(row)[:8] == ["epoch", "loss", "mae", "r2_score", "off", "val_loss", "val_mae", "val_r2_score"]
+    np.testing.assert_allclose(row["val_mae"], row["val_off"], rtol=1e-6)
+    named = Trainer(model, optim.SGD(model.parameters(), 0.1), F.mse_loss, metrics={"error": off}, seed=0)
+    assert "val_error" in named.fit((x, x[:, :1]), (x, x[:, :1])).last
+
+
+def test_logits_are_known_by_the_loss(moons):
+    x, y = moons
+    model = nn.Linear(2, 1)
+    trainer = Trainer(model, optim.SGD(model.parameters(), 0.5), nn.BCEWithLogitsLoss(), metrics=["accuracy", "log_loss"])
+    t = y[:, None].astype(np.float32)
+    row = trainer.fit((x, t), (x, t), epochs=30).last
+    assert row["val_accuracy"] == np.mean((model(x).numpy() >= 0) == t)
+    np.testing.assert_allclose(row["val_log_loss"], row["val_loss"], rtol=1e-5)
+
+
+def test_several_inputs(moons):
+    class Two(nn.Module):
+        def __init__(self):
+            self.linear = nn.Linear(4, 2)
+
+        def forward(self, a, b):
+            return self.linear(np.concatenate([a, b], axis=1))
+
+    x, y = moons
+    trainer = trainer_of(Two())
+    trainer.fit((x, x**2, y), epochs=1)
+    assert trainer.predict((x, x**2)).shape == (60, 2)
+
+
+def test_evaluation_leaves_each_module_in_its_mode(moons, net):
+    model = net()
+    trainer = trainer_of(model)
+    trainer.fit(moons, epochs=1)
+    list(model.children())[1].eval()
+    before = model.state_dict()
+    trainer.evaluate(moons)
+    assert [child.training for child in model.children()] == [True, False, True, True, True]
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_nan_is_an_error_or_an_end(moons):
+    def made(*callbacks):
+        model = nn.Linear(2, 1)
+        return Trainer(model, optim.SGD(model.parameters(), lr=1e30), F.mse_loss, callbacks=callbacks, seed=0)
+
+    x, _ = moons
+    with pytest.raises(FloatingPointError, match=r"loss is (nan|inf) in epoch 1, step"):
+        made().fit((x, x[:, :1]), epochs=5, batch_size=8)
+    trainer = made(TerminateOnNaN())
+    history = trainer.fit((x, x[:, :1]), epochs=5, batch_size=8)
+    assert len(history) == 0
+    assert "loss is" in trainer.stopped
+
+
+def bad(moons, net):
+    model = net()
+    adam = optim.Adam(model.parameters())
+    x, y = moons
+
+    def trainer(**options):
+        return Trainer(**{"model": model, "optimizer": adam, "loss": F.cross_entropy, **options})
+
+    return {
+        "no batches": (lambda: trainer().fit(DataLoader((x[:3], y[:3]), 8, drop_last=True)), ValueError, "no batches"),
+        "no validation": (lambda: trainer().fit(moons, []), ValueError, "no batches"),
+        "nothing to predict": (lambda: trainer().predict([]), ValueError, "no batches"),
+        "an iterator": (lambda: trainer().fit(iter([moons])), TypeError, "only once"),
+        "no data": (lambda: trainer().fit(3), TypeError, "got int"),
+        "no target": (lambda: trainer().fit(DataLoader(x, 8)), TypeError, r"tuple \(x, y\)"),
+        "unknown metric": (lambda: trainer(metrics=["acc"]), ValueError, "no metric 'acc'"),
+        "a metric's class": (lambda: trainer(metrics=[metrics.Accuracy]), TypeError, r"write Accuracy\(\)"),
+        "a metric twice": (lambda: trainer(metrics=["accuracy", "accuracy"]), ValueError, "two columns"),
+        "a metric called loss": (lambda: trainer(metrics={"loss": metrics.Accuracy()}), ValueError, "two columns"),
+        "a loss's class": (lambda: trainer(loss=nn.MSELoss), TypeError, r"write MSELoss\(\)"),
+        "no module": (lambda: trainer(model=np.tanh), TypeError, "takes a module"),
+        "no optimizer": (lambda: trainer(optimizer="adam"), TypeError, r"optim.Adam\(model.parameters\(\)\)"),
+        "another's optimizer": (lambda: trainer(model=net()), ValueError, "none of the model's parameters"),
+        "a callback's class": (lambda: trainer(callbacks=[TerminateOnNaN]), TypeError, r"write TerminateOnNaN\(\)"),
+        "a negative clip": (lambda: trainer(clip=-1.0), ValueError, "above 0"),
+        "an unknown schedule": (lambda: trainer(schedule="batch"), ValueError, "'epoch' or 'step'"),
+        "no schedule": (lambda: trainer(scheduler=0.1), TypeError, "lr_scheduler"),
+        "negative epochs": (lambda: trainer().fit(moons, epochs=-1), ValueError, "epochs=-1"),
+        "an unknown column": (
+            lambda: trainer(callbacks=[EarlyStopping("val_loss")]).fit(moons),
+            ValueError,
+            "give fit\\(\\) validation data",
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", list(bad(([], []), lambda: nn.Linear(1, 1))))
+def test_bad_input_says_what_to_write(name, moons, net):
+    call, kind, said = bad(moons, net)[name]
+    with pytest.raises(kind, match=said):
+        call()
+
+
+def test_callbacks_are_closed_after_an_error(moons, net):
+    closed = []
+
+    class Watch(Callback):
+        def on_step_end(self, trainer, logs):
+            raise RuntimeError("on purpose")
+
+        def close(self, trainer):
+            closed.append(True)
+
+    with suppress(RuntimeError):
+        trainer_of(net(), callbacks=[Watch()]).fit(moons)
+    assert closed == [True]

@@ -1,0 +1,27 @@
+"""Callbacks: what follows a training, stops it, saves it, and draws it elsewhere."""
+
+from tinygrad_edu.train.callbacks.callback import Callback
+from tinygrad_edu.train.callbacks.csv_log import CSVLogger
+from tinygrad_edu.train.callbacks.histograms import ActivationHistogram, GradientHistogram
+from tinygrad_edu.train.callbacks.mlflow import MLflow
+from tinygrad_edu.train.callbacks.progress import ProgressBar
+from tinygrad_edu.train.callbacks.rates import LearningRateFinder
+from tinygrad_edu.train.callbacks.saving import Checkpoint
+from tinygrad_edu.train.callbacks.stopping import EarlyStopping, TerminateOnNaN
+from tinygrad_edu.train.callbacks.tensorboard import TensorBoard
+from tinygrad_edu.train.callbacks.wandb import WandB
+
+__all__ = [
+    "ActivationHistogram",
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "GradientHistogram",
+    "LearningRateFinder",
+    "MLflow",
+    "ProgressBar",
+    "TensorBoard",
+    "TerminateOnNaN",
+    "WandB",
+]

@@ -1,0 +1,102 @@
+"""Where a training is: what its checkpoints hold beside the states of model and optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_edu.train.callbacks.callback import Callback
+from tinygrad_edu.train.generators import generators, put, states
+from tinygrad_edu.train.metrics import Metric
+
+if TYPE_CHECKING:
+    from tinygrad_edu.train.trainer import Trainer
+
+
+class Sum:
+    """The losses of the batches of an epoch, each times its rows."""
+
+    def __init__(self) -> None:
+        self.total, self.rows, self.seconds = 0.0, 0, 0.0
+
+    def add(self, loss: float, rows: int) -> None:
+        """Add a batch."""
+        self.total += loss * rows
+        self.rows += rows
+
+    def over(self, metrics: Mapping[str, Metric]) -> dict[str, Any]:
+        """The mean loss, and the metrics."""
+        return {"loss": self.total / self.rows, **{name: metric.compute() for name, metric in metrics.items()}}
+
+
+class Position:
+    """Where a trainer is, as something that has a state."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+
+    def state_dict(self) -> dict[str, Any]:
+        """Its numbers, what it has measured of this epoch, and the random generators of model and data."""
+        t = self.trainer
+        within = t.step_in_epoch > 0
+        return {
+            "seed": t.seed,
+            "epoch": t.epoch,
+            "step": t.step,
+            "step_in_epoch": t.step_in_epoch,
+            "stopped": t.stopped,
+            "sum": dict(vars(t.sum)),
+            "metrics": {name: metric.state_dict() for name, metric in t.metrics.items()} if within else {},
+            "gradients": _gradients(t) if within and any(callback.reads_gradients for callback in t.callbacks) else {},
+            "loaders": t.at_epoch_start if within else states(generators(t.loaders)),
+            "generators": states(generators(t.model)),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go there. Raises ValueError for other metrics or random generators."""
+        t = self.trainer
+        if state["metrics"] and state["metrics"].keys() != t.metrics.keys():
+            raise ValueError(
+                f"its metrics are {', '.join(state['metrics'])}, but this trainer has {', '.join(t.metrics)}"
+            )
+        put(generators(t.model), state["generators"], "model")
+        if t.loaders:
+            put(generators(t.loaders), state["loaders"], "loader")
+        for name, p in t.model.named_parameters():
+            p.grad = state["gradients"].get(name)
+        for name, metric in state["metrics"].items():
+            t.metrics[name].load_state_dict(metric)
+        t.seed, t.epoch, t.step, t.step_in_epoch = (state[key] for key in ("seed", "epoch", "step", "step_in_epoch"))
+        t.stopped, t.at_epoch_start = state["stopped"], state["loaders"]
+        t.sum = Sum()
+        vars(t.sum).update(state["sum"])
+
+
+def _gradients(trainer: Trainer) -> dict[str, Any]:
+    """Those of the last step, by the parameters' paths: an epoch may end right after the resume, and be looked at."""
+    return {path: p.grad.ndarray.copy() for path, p in trainer.model.named_parameters() if p.grad is not None}
+
+
+class Callbacks:
+    """The callbacks as one thing that has a state."""
+
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self.callbacks = callbacks
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of each, with its class."""
+        return {"callbacks": [[type(callback).__name__, callback.state_dict()] for callback in self.callbacks]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises ValueError for other callbacks, but for those that have nothing to go on from."""
+        kept = [
+            (name, own) for name, own in state["callbacks"] if own
+        ]  # those that have nothing to go on from may differ
+        mine = [callback for callback in self.callbacks if callback.state_dict()]
+        if [name for name, _ in kept] != [type(callback).__name__ for callback in mine]:
+            raise ValueError(
+                f"its callbacks are {', '.join(name for name, _ in kept) or 'none'}, but this trainer has "
+                f"{', '.join(type(callback).__name__ for callback in mine) or 'none'}"
+            )
+        for callback, (_, own) in zip(mine, kept, strict=True):
+            callback.load_state_dict(own)

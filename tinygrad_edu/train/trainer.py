@@ -1,0 +1,468 @@
+"""Trainer: the loop of learning, with all that belongs to it."""
+
+from __future__ import annotations
+
+import copy
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import copy_context
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tinygrad_edu import random
+from tinygrad_edu.engine.recording import no_grad
+from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.nn import Module
+from tinygrad_edu.optim import Optimizer
+from tinygrad_edu.train.callbacks.callback import Callback
+from tinygrad_edu.train.checkpoint import GeneratorState, load_all
+from tinygrad_edu.train.files import StrPath, load_tree, save_tree
+from tinygrad_edu.train.generators import generators, put, states
+from tinygrad_edu.train.given import Metrics, check, empty, loader_of, measures, parts_of
+from tinygrad_edu.train.history import History
+from tinygrad_edu.train.position import Callbacks, Position, Sum
+from tinygrad_edu.train.replaying import Replayed
+
+_END = object()
+"""What comes after the last batch."""
+
+
+class Trainer:
+    """Train a model: for each batch w ← rule(w, ∂loss(model(x), y)/∂w), for each epoch a row of the history.
+
+    model: a module. optimizer: one of its parameters. loss: a function of prediction and target, such as
+    `F.cross_entropy` or a loss module, that gives one number, the mean over the batch.
+    metrics: names ("accuracy", "f1_macro", "mse"; see `metrics.named`), `Metric` objects, or functions of prediction and
+        target whose values are averaged over rows; a mapping gives them other names.
+    callbacks: what follows the training; see `Callback`.
+    scheduler: a schedule of the learning rate, stepped after each epoch, or with `schedule="step"` after each update. One
+        whose `step` takes a measure, such as a plateau's, gets the validation loss, or without validation the loss.
+    clip: the largest norm of all gradients together; larger ones are scaled down to it.
+    seed: what the order of the batches and the noise of dropout follow from; if not given, it is drawn from the generator
+        that `manual_seed` sets. The initial weights are the model's own affair.
+    replay: whether steps are recorded and run as a program (`tg.replay`). Where that is impossible, one line on the
+        standard error says why, and the step is run op by op. `replayed` tells, for training and evaluation.
+
+    A batch is a tuple: the last part is the target, and what comes before is what the model is called with.
+
+    Training is reproducible: what is random in an epoch follows from the seed and the number of the epoch, and what the
+    model draws from the trainer's own generator, so a training that is resumed from a checkpoint, at any step, equals
+    one that never stopped, bit for bit. Generators that the loader or the model holds are saved too.
+
+    Ctrl-C ends the step in progress, lets the callbacks save, and raises KeyboardInterrupt: model, optimizer and history
+    are whole, and `fit` goes on from there. A second Ctrl-C does not wait.
+
+    Raises ValueError for an optimizer of other parameters, metrics that do not exist, and a clip that is not positive.
+
+    >>> import numpy as np
+    >>> import tinygrad_edu as tg
+    >>> from tinygrad_edu import nn, optim
+    >>> _ = tg.manual_seed(0)
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> model = nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1))
+    >>> trainer = Trainer(model, optim.Adam(model.parameters(), lr=0.01), nn.MSELoss(), metrics=["mae"], seed=0)
+    >>> history = trainer.fit((x, x**2), validation=(x, x**2), epochs=100)
+    >>> history["val_mae"][-1] < 0.1 < history["val_mae"][0]
+    True
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        optimizer: Optimizer,
+        loss: Callable[[Any, Any], Any],
+        *,
+        metrics: Metrics = (),
+        callbacks: Sequence[Callback] = (),
+        scheduler: Any = None,
+        schedule: Literal["epoch", "step"] = "epoch",
+        clip: float | None = None,
+        seed: int | None = None,
+        replay: bool = True,
+    ) -> None:
+        check(model, optimizer, loss, callbacks, scheduler, schedule, clip)
+        self.model, self.optimizer, self.loss, self.clip = model, optimizer, loss, clip
+        self.scheduler, self.schedule = scheduler, schedule
+        self.metrics = measures(metrics, loss)
+        self._validation = {name: copy.deepcopy(metric) for name, metric in self.metrics.items()}
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
+        self.seed = int(random.generator().integers(1 << 62)) if seed is None else seed
+        self.history = History()
+        self.epoch = 0
+        """How many epochs have been trained."""
+        self.step = 0
+        """How many steps have been taken."""
+        self.step_in_epoch = 0
+        """How many of them in the epoch that is not complete."""
+        self.stopped: str | None = None
+        """Why training was stopped before its last epoch, or None."""
+        self._noise = self._generator(0)
+        self.sum = Sum()
+        self.loaders: tuple[Any, ...] = ()
+        self.at_epoch_start: dict[str, Any] = {}
+        self._interrupted = False
+        self._train_step = Replayed(self._made_step(), "the training step", self.say, replays=replay)
+        self._judge = Replayed(self._made_judge(), "evaluation", self.say, replays=replay)
+        self._predict = Replayed(lambda *inputs: model(*inputs), "prediction", self.say, replays=replay)
+
+    # -- what it does -------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        train: Any,
+        validation: Any = None,
+        epochs: int = 1,
+        *,
+        batch_size: int = 32,
+        resume: StrPath | None = None,
+    ) -> History:
+        """Train for so many epochs, and return the history of all epochs so far.
+
+        train: a `DataLoader`, or anything that gives batches each time it is iterated; or a tuple of arrays (x, y), which
+            is shuffled. validation: the same; it is measured after each epoch. batch_size: of arrays that are given.
+        resume: a file of the `Checkpoint` callback or of `save`, from which training goes on until there are `epochs` epochs
+            in all. Called again without it, `fit` trains `epochs` further ones; an epoch that was interrupted is completed first.
+
+        Raises ValueError for a loader that gives no batches, FloatingPointError for a loss that is no finite number (unless a
+        callback stops before, see `TerminateOnNaN`).
+        """
+        if epochs < 0:
+            raise ValueError(f"fit() trains for 0 epochs or more, but got epochs={epochs}")
+        loader = loader_of(train, batch_size, "train", shuffle=True)
+        judged = None if validation is None else loader_of(validation, batch_size, "validation", shuffle=False)
+        self.loaders = (loader,) if judged is None else (loader, judged)
+        self.stopped, last = None, self.epoch + epochs
+        if resume is not None:
+            self.load(resume)
+            last = epochs
+        self.model.train()
+        try:
+            with self._deferring_interrupts(), random.using(self._noise):
+                self._tell("on_fit_begin")
+                while self.epoch < last and self.stopped is None:
+                    self._run_epoch(loader, judged)
+                self._tell("on_fit_end")
+        finally:
+            for callback in self.callbacks:
+                callback.close(self)
+        return self.history
+
+    def evaluate(self, data: Any, *, batch_size: int = 1000) -> dict[str, Any]:
+        """Loss and metrics over data, in evaluation mode: `{"loss": …, "accuracy": …}`.
+
+        data: a loader or a tuple of arrays, as for `fit`. Raises ValueError if it gives no batches.
+        """
+        loader = loader_of(data, batch_size, "data", shuffle=False)
+        with random.using(self._generator(2, self.epoch)):
+            return self._evaluated(loader)
+
+    def predict(self, data: Any, *, batch_size: int = 1000) -> Any:
+        """What the model gives, in evaluation mode: an array of all rows.
+
+        data: the input as an array, or a tuple of arrays for a model of several inputs; or a loader, of whose batches the
+        last part is taken for the target and left out, if there are more than one. Raises ValueError if there are no rows.
+        """
+        arrays = isinstance(data, tuple | np.ndarray | Tensor) or hasattr(data, "iloc")
+        loader = loader_of(data, batch_size, "data", shuffle=False)
+        outputs = []
+        with self.evaluating():
+            for batch in loader:
+                parts = batch if isinstance(batch, tuple | list) else (batch,)
+                inputs = parts if arrays or len(parts) == 1 else parts[:-1]
+                outputs.append(no_grad().run(self._predict, *inputs).numpy())
+        if not outputs:
+            raise empty("data")
+        return np.concatenate(outputs)
+
+    def stop(self, reason: str) -> None:
+        """End training after the step, or epoch, in progress: for callbacks. It is said, and kept in `stopped`."""
+        self.stopped = reason
+        self.say(f"stopped in epoch {self.epoch + (self.step_in_epoch > 0)}: {reason}")
+
+    @property
+    def replayed(self) -> dict[str, str | bool]:
+        """Whether steps of training and evaluation are replayed: True, or why they are not."""
+        return {
+            name: step.eager or True for name, step in (("training", self._train_step), ("evaluation", self._judge))
+        }
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """How many batches an epoch has, where its loader knows."""
+        try:
+            return len(self.loaders[0])
+        except (TypeError, IndexError):
+            return None
+
+    def say(self, text: str) -> None:
+        """One line on the standard error."""
+        print(f"Trainer: {text}", file=sys.stderr)
+
+    # -- saving -------------------------------------------------------------------------------------
+
+    def save(self, path: StrPath) -> Path:
+        """Write all that `fit(…, resume=path)` goes on from: model, optimizer, schedule, history, callbacks, random numbers.
+
+        The file is that of `save_checkpoint`, so that `load_checkpoint(path, model=model)` takes the model from it.
+        """
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return save_tree(path, parts)
+
+    def load(self, path: StrPath) -> None:
+        """Go on from a file that `save` wrote, as a trainer that was made alike.
+
+        Raises ValueError, naming the file, for one that is damaged or does not fit; all is then as it was.
+        """
+        tree = load_tree(path)
+        parts = self._parts()
+        missing = [name for name in parts if name not in tree]
+        if missing:
+            raise ValueError(
+                f"{path} holds {', '.join(tree) or 'nothing'}, but no {', '.join(missing)}: it is not of a trainer made alike"
+            )
+        load_all({name: (part, tree[name]) for name, part in parts.items()}, str(path))
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "model": self.model,
+            "scheduler": self.scheduler,
+            "optimizer": self.optimizer,
+            "generator": GeneratorState(self._noise),
+            "history": self.history,
+            "callbacks": Callbacks(self.callbacks),
+            "trainer": Position(self),
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+    # -- one step -----------------------------------------------------------------------------------
+
+    def train_on(self, batch: Any) -> float:
+        """One step on one batch: the loss before it."""
+        parts = parts_of(batch)
+        loss, *prediction = self._train_step(*parts)
+        value = float(loss.item())
+        rows = len(parts[-1])
+        self.sum.add(value, rows)
+        for metric in self.metrics.values() if math.isfinite(value) else ():  # of NaN there is nothing to be measured
+            metric.update(prediction[0], parts[-1])
+        if self.scheduler is not None and self.schedule == "step":
+            _advance(self.scheduler, value)
+        return value
+
+    def _made_step(self) -> Callable[..., Any]:
+        """The step as a function of tensors alone, which is what can be replayed."""
+        model, optimizer, loss_of, clip = self.model, self.optimizer, self.loss, self.clip
+        measured = bool(self.metrics)
+        learnt = [p for group in optimizer.param_groups for p in group["params"]]
+
+        def step(*batch: Any) -> tuple[Any, ...]:
+            prediction = model(*batch[:-1])
+            loss = loss_of(prediction, batch[-1])
+            optimizer.zero_grad()
+            loss.backward(retain_graph=False)
+            if clip is not None:
+                clip_to(clip, learnt)
+            optimizer.step()
+            return (loss, prediction) if measured else (loss,)
+
+        return step
+
+    def _made_judge(self) -> Callable[..., Any]:
+        model, loss_of = self.model, self.loss
+
+        def judge(*batch: Any) -> tuple[Any, ...]:
+            prediction = model(*batch[:-1])
+            return loss_of(prediction, batch[-1]), prediction
+
+        return judge
+
+    # -- one epoch ----------------------------------------------------------------------------------
+
+    def _run_epoch(self, loader: Any, judged: Any) -> None:
+        begun = time.perf_counter()
+        rates = self.optimizer.param_groups[0]["lr"]
+        fresh = self.step_in_epoch == 0
+        if fresh:
+            self.sum = Sum()
+            for metric in self.metrics.values():
+                metric.reset()
+        batches = self._batches(loader, fresh)
+        self._tell("on_epoch_begin")
+        told = [callback for callback in self.callbacks if type(callback).on_step_end is not Callback.on_step_end]
+        for batch in batches:
+            value = self.train_on(batch)
+            self.step += 1
+            self.step_in_epoch += 1
+            for callback in told:
+                callback.on_step_end(self, {"loss": value})
+            if self.stopped is not None:
+                self.sum.seconds += time.perf_counter() - begun
+                return
+            if value - value != 0:  # NaN or infinite
+                raise _not_finite(value, self.epoch + 1, self.step_in_epoch)
+            if self._interrupted:
+                self.sum.seconds += time.perf_counter() - begun
+                self._break_off()
+        if self.step_in_epoch == 0:
+            raise empty("train")
+        row = {"epoch": self.epoch + 1, **self.sum.over(self.metrics)}
+        if judged is not None:
+            with random.using(self._generator(2, self.epoch)):
+                row |= {f"val_{name}": value for name, value in self._evaluated(judged).items()}
+        row |= {"lr": rates, "seconds": self.sum.seconds + time.perf_counter() - begun}
+        if self.scheduler is not None and self.schedule == "epoch":
+            _advance(self.scheduler, row.get("val_loss", row["loss"]))
+        self.epoch, self.step_in_epoch = self.epoch + 1, 0
+        self.history.append(row)
+        self._tell("on_epoch_end", row)
+        if self._interrupted:
+            self._break_off()
+
+    def _batches(self, loader: Any, fresh: bool) -> Iterator[Any]:
+        """The batches of this epoch, drawn by its own generator; in an epoch that is gone on with, those still to come."""
+        held = generators(self.loaders)
+        if fresh:
+            self.at_epoch_start = states(held)
+        own = generators(self.model)
+        now = states(own)
+        put(held, self.at_epoch_start, "loader")
+        with random.using(self._generator(1, self.epoch)):
+            context = copy_context()
+        batches = iter(loader)
+        for _ in range(self.step_in_epoch):
+            context.run(next, batches, _END)
+        if not fresh:
+            put(own, now, "model")
+        while (batch := context.run(next, batches, _END)) is not _END:
+            yield batch
+
+    def _evaluated(self, loader: Any) -> dict[str, Any]:
+        total = Sum()
+        for metric in self._validation.values():
+            metric.reset()
+        judge = no_grad()
+        with self.evaluating():
+            for batch in loader:
+                parts = parts_of(batch)
+                loss, prediction = judge.run(self._judge, *parts)
+                total.add(float(loss.item()), len(parts[-1]))
+                for metric in self._validation.values():
+                    metric.update(prediction, parts[-1])
+                if self._interrupted:
+                    self._break_off()
+        if total.rows == 0:
+            raise empty("the data to evaluate on")
+        return total.over(self._validation)
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """The model in evaluation mode, and afterwards each of its modules in the mode that it had."""
+        modes = [(module, module.training) for module in self.model.modules()]
+        self.model.eval()
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+    @contextmanager
+    def trial(self) -> Iterator[Any]:
+        """A block in which steps are tried on the training data, which it gives; all is afterwards as before.
+
+        Within `fit` alone. Raises RuntimeError elsewhere.
+        """
+        if not self.loaders:
+            raise RuntimeError("a trial needs data: it is for callbacks, within fit()")
+        parts = {name: (part, part.state_dict()) for name, part in self._parts().items() if name != "callbacks"}
+        held = generators(self.loaders)
+        before = states(held)
+        context = random.using(self._generator(3))
+        try:
+            with context:
+                yield self.loaders[0]
+        finally:
+            load_all(parts, "the state before the trial")
+            put(held, before, "loader")
+
+    # -- the small things ---------------------------------------------------------------------------
+
+    def better(self, name: str, value: float, best: float | None, mode: str = "auto", by: float = 0.0) -> bool:
+        """Whether a value of a column of the history is better than the best, by more than `by`. NaN never is."""
+        if math.isnan(value):
+            return False
+        if best is None:
+            return True
+        metric = self.metrics.get(name.removeprefix("val_"))
+        grows = mode == "max" or (mode == "auto" and metric is not None and metric.higher_is_better)
+        return value > best + by if grows else value < best - by
+
+    def _generator(self, *purpose: int) -> np.random.Generator:
+        """A generator that follows from the seed and from what it is for."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=purpose))
+
+    def _tell(self, moment: str, *about: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, moment)(self, *about)
+
+    @contextmanager
+    def _deferring_interrupts(self) -> Iterator[None]:
+        """Ctrl-C is noted, for the loop to look at between steps; the second one is raised at once."""
+        self._interrupted = False
+        main = threading.current_thread() is threading.main_thread()
+        if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+
+        def note(number: int, frame: Any) -> None:
+            if self._interrupted:
+                signal.default_int_handler(number, frame)
+            self._interrupted = True
+
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._interrupted = False
+
+    def _break_off(self) -> None:
+        """What Ctrl-C comes to, between steps."""
+        self._tell("on_interrupt")
+        where = (
+            f"in epoch {self.epoch + 1}, after step {self.step_in_epoch}"
+            if self.step_in_epoch
+            else f"after epoch {self.epoch}"
+        )
+        raise KeyboardInterrupt(
+            f"training was interrupted {where}; model and history are whole, and fit() goes on from there"
+        )
+
+
+def clip_to(limit: float, parameters: Iterable[Tensor]) -> None:
+    """Scale all gradients down, if their norm ‖g‖ = √Σg² is over the limit, by limit / ‖g‖."""
+    gradients = [(p, p.grad) for p in parameters if p.grad is not None]
+    norm = sum([(g * g).sum() for _, g in gradients]) ** 0.5
+    scale = np.minimum(limit / (norm + 1e-6), 1.0)
+    for p, g in gradients:
+        p.grad = g * scale
+
+
+def _advance(scheduler: Any, value: float) -> None:
+    """Step a schedule, with what it follows if it follows something."""
+    needs = [p for p in signature(scheduler.step).parameters.values() if p.default is Parameter.empty]
+    scheduler.step(value) if needs else scheduler.step()
+
+
+def _not_finite(value: float, epoch: int, step: int) -> FloatingPointError:
+    return FloatingPointError(
+        f"the loss is {value} in epoch {epoch}, step {step}: try a smaller learning rate or clip=1.0; are all inputs finite? "
+        "Inside `with tg.detect_anomaly():` the operation is named (with replay=False); TerminateOnNaN() stops without an error"
+    )
