@@ -23,7 +23,11 @@ def net():
     def make(seed=0, hidden=8):
         g = np.random.default_rng(seed)
         return nn.Sequential(
-            nn.Linear(2, hidden, generator=g), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Dropout(0.2), nn.Linear(hidden, 2, generator=g)
+            nn.Linear(2, hidden, generator=g),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Linear(hidden, 2, generator=g),
         )
 
     return make

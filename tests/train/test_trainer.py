@@ -44,7 +44,13 @@ def trainer_of(model, replay=True, **options):
 def test_it_is_the_loop_that_one_writes(moons, net, replay):
     model, by_hand = net(), net()
     trainer = Trainer(
-        model, optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss(), metrics=["accuracy"], clip=0.5, seed=3, replay=replay
+        model,
+        optim.SGD(model.parameters(), lr=0.1),
+        nn.CrossEntropyLoss(),
+        metrics=["accuracy"],
+        clip=0.5,
+        seed=3,
+        replay=replay,
     )
     batches = [(moons[0][i : i + 16], moons[1][i : i + 16]) for i in range(0, 60, 16)]
     history = trainer.fit(batches, validation=moons, epochs=3)
@@ -324,7 +330,9 @@ def test_metrics_by_name_object_function_and_mapping(moons):
 def test_logits_are_known_by_the_loss(moons):
     x, y = moons
     model = nn.Linear(2, 1)
-    trainer = Trainer(model, optim.SGD(model.parameters(), 0.5), nn.BCEWithLogitsLoss(), metrics=["accuracy", "log_loss"])
+    trainer = Trainer(
+        model, optim.SGD(model.parameters(), 0.5), nn.BCEWithLogitsLoss(), metrics=["accuracy", "log_loss"]
+    )
     t = y[:, None].astype(np.float32)
     row = trainer.fit((x, t), (x, t), epochs=30).last
     assert row["val_accuracy"] == np.mean((model(x).numpy() >= 0) == t)
