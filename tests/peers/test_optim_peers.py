@@ -99,6 +99,67 @@ def test_fifty_steps(name, options, resumed):
             np.testing.assert_allclose(a.state_dict()["state"][i]["average"], b.state[t]["ax"].numpy(), rtol=1e-10)
 
 
+LBFGS = [
+    {"lr": 0.1, "max_iter": 1},
+    {"lr": 0.5, "max_iter": 3, "history_size": 2},
+    {"lr": 0.3, "max_iter": 4, "max_eval": 3},
+    {"line_search_fn": "strong_wolfe", "max_iter": 1, "max_eval": 4},
+    {"line_search_fn": "strong_wolfe", "max_iter": 2, "max_eval": 6, "history_size": 3},
+    {"line_search_fn": "strong_wolfe", "lr": 20.0, "max_iter": 1, "max_eval": 9, "history_size": 1},
+    {"line_search_fn": "strong_wolfe"},
+    {"line_search_fn": "strong_wolfe", "tolerance_grad": 1e-3, "tolerance_change": 1e-4, "max_iter": 3},
+]
+
+
+def valley(w, v):
+    """Rosenbrock's, of a vector and a matrix, in which the smallest difference grows."""
+    u = (v * v).sum() + w[:1]
+    return ((1 - w[:-1]) ** 2 + 3 * (w[1:] - w[:-1] ** 2) ** 2).sum() + 0.1 * (v**4).sum() + (u - 2).sum() ** 2
+
+
+def bowl(w, v):
+    """Convex, with a minimum that is found sooner or later."""
+    return (w**4).sum() / 4 + w.sum() + ((w[1:] - w[:-1]) ** 2).sum() + 3 * ((v - w[:2]) ** 2).sum() + (v**4).sum()
+
+
+def minimized(package, options, function, steps=50, resumed=None, apart=0.0):
+    """The parameters after each step and the first loss in it, and how often the function was evaluated in all."""
+    rng = np.random.default_rng(3)
+    start = [rng.standard_normal(4) * (1 + apart), rng.standard_normal((3, 2))]
+    make = (lambda x: tg.Tensor(x, requires_grad=True)) if package is tg else lambda x: torch.tensor(x).requires_grad_()
+    params = [make(x) for x in start]
+    optimizer = package.optim.LBFGS(params, **options)
+    path, evaluations = [], 0
+
+    def closure():
+        nonlocal evaluations
+        evaluations += 1
+        optimizer.zero_grad()
+        loss = function(*params)
+        loss.backward()
+        return loss
+
+    for step in range(steps):
+        if step == resumed:
+            optimizer, state = package.optim.LBFGS(params, lr=9.0), optimizer.state_dict()
+            optimizer.load_state_dict(state)
+        loss = optimizer.step(closure)
+        path.append([loss.item(), *[x for p in params for x in p.detach().numpy().ravel()]])
+    return np.array(path), evaluations
+
+
+@pytest.mark.parametrize("function", [valley, bowl])
+@pytest.mark.parametrize("options", LBFGS, ids=str)
+def test_fifty_steps_of_lbfgs(options, function):
+    theirs, evaluations = minimized(torch, options, function)
+    nearby, _ = minimized(torch, options, function, apart=3e-16)
+    growth = np.maximum.accumulate(np.abs(theirs - nearby).max(1, keepdims=True))  # of the smallest difference there is
+    for resumed in (None, 3, 23):
+        path, count = minimized(tg, options, function, resumed=resumed)
+        assert np.all(np.abs(path - theirs) <= 1e-10 + 1e-10 * np.abs(theirs) + 30 * growth)
+        assert function is valley or count == evaluations
+
+
 SCHEDULES = {
     "stairs": lambda s, o: s.StepLR(o, 3, 0.5),
     "milestones": lambda s, o: s.MultiStepLR(o, [2, 7, 7], 0.3),

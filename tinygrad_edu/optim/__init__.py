@@ -9,6 +9,7 @@ from tinygrad_edu.optim.adagrad import AdaGrad, Adagrad
 from tinygrad_edu.optim.adam import Adam, AdamW
 from tinygrad_edu.optim.adamax import Adamax
 from tinygrad_edu.optim.asgd import ASGD
+from tinygrad_edu.optim.lbfgs import LBFGS
 from tinygrad_edu.optim.lion import Lion
 from tinygrad_edu.optim.nadam import NAdam
 from tinygrad_edu.optim.optimizer import Optimizer
@@ -18,7 +19,7 @@ from tinygrad_edu.optim.rprop import Rprop
 from tinygrad_edu.optim.sgd import SGD, Momentum
 
 __all__ = [
-    "ASGD", "SGD", "AdaGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Momentum", "NAdam", "Optimizer",
+    "ASGD", "LBFGS", "SGD", "AdaGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Momentum", "NAdam", "Optimizer",
     "RAdam", "RMSprop", "Rprop", "lr_scheduler",
 ]  # fmt: skip
 

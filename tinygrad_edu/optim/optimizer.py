@@ -379,7 +379,7 @@ class Optimizer(Declared):
         closure: called first, if given; it forgets the gradients, computes the loss, goes backward, and returns the loss,
         which is then what `step` returns.
         """
-        loss = None if closure is None else self._evaluated(closure)
+        loss = None if closure is None else self.evaluated(closure)
         tape = RECORDING.get().tape
         if tape is not None:
             self._record(tape)
@@ -407,7 +407,7 @@ class Optimizer(Declared):
                 p.note_write()
         return loss
 
-    def _evaluated(self, closure: Callable[[], Loss]) -> Loss:
+    def evaluated(self, closure: Callable[[], Loss]) -> Loss:
         """What a closure returns, recorded though `step` may be called under `no_grad`."""
         if not callable(closure):
             raise TypeError(

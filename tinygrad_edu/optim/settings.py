@@ -43,6 +43,7 @@ NOT_NEGATIVE = Bound(lambda x: x >= 0, "is not negative")
 NotNegative = Annotated[float, NOT_NEGATIVE]
 Fraction = Annotated[float, NOT_NEGATIVE, Bound(lambda x: x <= 1, "is at most 1")]
 Positive = Annotated[float, Bound(lambda x: x > 0, "is above 0")]
+Count = Annotated[int, Bound(lambda x: isinstance(x, int) and x >= 1, "is a whole number above 0")]
 Switch = Annotated[bool, Bound(lambda x: x in (True, False), "is True or False", number=False)]
 Betas = Annotated[
     tuple[float, float],
