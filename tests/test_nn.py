@@ -226,10 +226,11 @@ def test_the_mode_is_not_lost_to_an_attribute():
         (lambda x: nn.BCELoss(size_average=False), "write reduction='mean', 'sum' or 'none'"),
         (lambda x: nn.Softmax(dim=1), r"takes axis=, not dim=: write nn\.Softmax\(axis=1\)"),
         (lambda x: nn.LogSoftmax(dim=0), r"write nn\.LogSoftmax\(axis=0\)"),
-        (lambda x: nn.ReLU(inplace=True), "takes no inplace=: leave it out"),
-        (lambda x: nn.Dropout(0.5, inplace=True), "takes no inplace=: leave it out"),
+        (lambda x: nn.Tanh(inplace=True), "takes no inplace=: leave it out"),
+        (lambda x: nn.ReLU(inplace=1), "ReLU's inplace is True or False, but got int 1"),
+        (lambda x: nn.Dropout(0.5, "yes"), "Dropout's inplace is True or False, but got str 'yes'"),
         (lambda x: nn.Linear(2, 2, device="cpu"), "takes no device=: leave it out"),
-        (lambda x: nn.ReLU(3), r"ReLU\(\) takes no arguments: write nn\.ReLU\(\)"),
+        (lambda x: nn.Sigmoid(3), r"Sigmoid\(\) takes no arguments: write nn\.Sigmoid\(\)"),
         (lambda x: nn.ReLU(x), r"makes a layer, and takes no tensors; .* nn\.ReLU\(\)\(x\)"),
         (lambda x: nn.Softmax(x), r"nn\.Softmax\(\)\(x\)"),
         (lambda x: nn.Linear(x.numpy(), 3), r"nn\.Linear\(\)\(x\)"),
@@ -246,7 +247,7 @@ def test_what_a_layer_is_not_made_with_is_answered_with_what_to_write(make, mess
 
 def test_what_a_layer_is_made_with_is_seen_from_its_signature():
     assert list(inspect.signature(nn.Linear).parameters)[:3] == ["in_features", "out_features", "bias"]
-    assert not inspect.signature(nn.ReLU).parameters
+    assert not inspect.signature(nn.Tanh).parameters
     assert nn.CrossEntropyLoss(np.ones(3)).weight.shape == (3,)
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'out_features'"):
         nn.Linear(2)
@@ -687,6 +688,18 @@ ACTIVATIONS = [
     (nn.GELU("tanh"), lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2),
     (nn.SiLU(), lambda x: x / (1 + np.exp(-x))),
     (nn.Softplus(), lambda x: np.log1p(np.exp(x))),
+    (nn.Softplus(2.0), lambda x: np.log1p(np.exp(2 * x)) / 2),
+    (nn.Softplus(2.0, threshold=0.5), lambda x: np.where(2 * x > 0.5, x, np.log1p(np.exp(2 * x)) / 2)),
+    (nn.Step(), lambda x: (x > 0) * 1.0),
+    (nn.ReLU6(), lambda x: np.minimum(np.maximum(x, 0), 6)),
+    (nn.Hardtanh(-1.0, 0.4), lambda x: np.clip(x, -1, 0.4)),
+    (nn.Hardsigmoid(), lambda x: np.clip(x / 6 + 0.5, 0, 1)),
+    (nn.Hardswish(), lambda x: x * np.clip(x / 6 + 0.5, 0, 1)),
+    (nn.SELU(), lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x))),
+    (nn.Mish(), lambda x: x * np.tanh(np.log1p(np.exp(x)))),
+    (nn.Softsign(), lambda x: x / (1 + abs(x))),
+    (nn.GLU(), lambda x: x[:2] / (1 + np.exp(-x[2:]))),
+    (nn.PReLU(init=0.3, dtype=float), lambda x: np.where(x > 0, x, 0.3 * x)),
     (nn.Sigmoid(), lambda x: 1 / (1 + np.exp(-x))),
     (nn.LogSigmoid(), lambda x: -np.log1p(np.exp(-x))),
     (nn.Tanh(), np.tanh),
@@ -701,7 +714,7 @@ ACTIVATIONS = [
 )
 def test_activations(module, formula):
     x = np.array([-2.0, -0.5, 0.3, 1.5])
-    np.testing.assert_allclose(module(x), formula(x), rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(getattr(module(x), "data", module(x))), formula(x), rtol=1e-12)
     t = tg.Tensor(x, requires_grad=True)
     np.testing.assert_allclose(module(t).numpy(), formula(x), rtol=1e-12)
     gradcheck(module, [t])
@@ -713,13 +726,32 @@ FUNCTIONS = [kind for kind in vars(nn).values() if isinstance(kind, type) and is
 @pytest.mark.parametrize("kind", FUNCTIONS)
 def test_a_layer_has_the_options_of_its_function(kind):
     options = {p.name: p.default for p in inspect.signature(kind).parameters.values()}
-    body = getattr(kind.function, "forward", kind.function)
-    takes = [] if isinstance(body, np.ufunc) else list(inspect.signature(body).parameters.values())
+    takes = list(inspect.signature(kind.function).parameters.values())
     inputs = len(inspect.signature(kind.forward).parameters) - 1
-    assert options == {p.name: p.default for p in takes[inputs:] if p.name not in ("out", "scratch")}
-    layer = kind()
-    assert vars(layer) == options
-    assert all(f"{name}={default!r}" in repr(layer) for name, default in options.items() if default is not None)
+    given = {name: 1 for name, default in options.items() if default is inspect.Parameter.empty}
+    layer = kind(**given)
+    assert vars(layer) == options | given
+    options.pop("inplace", None)  # which is not passed on
+    assert options == {p.name: p.default for p in takes[inputs:] if p.name != "inplace"}
+    shown = {**options, **given}
+    assert all(f"{name}={value!r}" in repr(layer) for name, value in shown.items() if value is not None)
+
+
+@pytest.mark.parametrize(
+    "name", ["relu", "relu6", "leaky_relu", "elu", "selu", "silu", "mish", "hardtanh", "hardsigmoid", "hardswish"]
+)
+def test_in_place_is_accepted_and_changes_nothing(name):
+    kind = next(kind for kind in FUNCTIONS if kind.function is getattr(F, name))
+    for x in (np.array([-2.0, 0.5, 7.0]), tg.Tensor([-2.0, 0.5, 7.0], requires_grad=True)):
+        before = np.array(getattr(x, "data", x))
+        for y in (getattr(F, name)(x, inplace=True), kind(inplace=True)(x)):
+            assert type(y) is type(x)
+            assert np.array_equal(getattr(y, "data", y), kind()(before))
+            assert y is not x
+        assert np.array_equal(getattr(x, "data", x), before)
+    assert "inplace" not in repr(kind(inplace=True))
+    with pytest.raises(TypeError):
+        getattr(F, name)(x, in_place=True)
 
 
 def test_an_option_may_be_set_later_and_a_layer_of_one_s_own_keeps_its_way_to_be_made():

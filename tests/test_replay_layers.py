@@ -13,8 +13,40 @@ from tinygrad_edu.program import replay
 
 ACTIVATIONS = [
     nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softmax,
-    nn.LogSoftmax, nn.Identity, nn.Flatten,
+    nn.LogSoftmax, nn.Identity, nn.Flatten, nn.Step, nn.ReLU6, nn.PReLU, nn.SELU, nn.Mish, nn.Softsign, nn.Hardtanh,
+    nn.Hardsigmoid, nn.Hardswish,
 ]  # fmt: skip
+
+LAYERS = {
+    "prelu": lambda: nn.PReLU(8),
+    "softplus": lambda: nn.Softplus(2.0, 3.0),
+    "layer norm": lambda: nn.LayerNorm(8),
+    "rms norm": lambda: nn.RMSNorm(8),
+    "group norm": lambda: nn.GroupNorm(2, 8),
+    "glu": lambda: nn.Sequential(nn.Linear(8, 16, generator=np.random.default_rng(2)), nn.GLU()),
+    "unflatten": lambda: nn.Sequential(nn.Unflatten(1, (2, 4)), nn.LayerNorm((2, 4)), nn.Flatten()),
+    "twofold": lambda: Twofold(),
+    "words": lambda: Words(),
+    "short words": lambda: Words(max_norm=0.5),
+}
+
+
+class Twofold(nn.Module):
+    def __init__(self):
+        self.product = nn.Bilinear(8, 8, 8, generator=np.random.default_rng(2))
+
+    def forward(self, x):
+        return self.product(x, np.tanh(x))
+
+
+class Words(nn.Module):
+    """Vectors of the places where features are positive; the first place is padding."""
+
+    def __init__(self, **options):
+        self.table = nn.Embedding(8, 8, 0, generator=np.random.default_rng(2), **options)
+
+    def forward(self, x):
+        return x + self.table(np.argsort(x, axis=1)).mean(axis=1)
 
 OPTIMIZERS = [
     (optim.SGD, {"lr": 0.1}),
@@ -128,6 +160,14 @@ def test_each_optimizer(kind, options):
 def test_each_activation(activation):
     eager, replayed = both(activation)
     compare(eager, replayed, replay(replayed.step), batches(200))
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_each_layer(kind):
+    eager, replayed = both(LAYERS[kind], nn.Tanh)
+    run = replay(replayed.step)
+    compare(eager, replayed, run, batches(200))
+    assert len(run._records) == 1
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ class Op:
         arguments of `forward` are inputs, the others settings.
     outputs: how many results a tuple-valued forward shows; what it returns beyond them is for the rules.
     results: what makes them into what the caller gets: a tuple, or a named one (`EighResult._make`).
+    ignores: names of options that say nothing here and are accepted, such as `inplace`: results have memory of their own.
     answers: the NumPy functions, ufuncs and (ufunc, method) pairs that this op stands for on tensors.
 
     Its derivative:
@@ -155,6 +156,7 @@ class Op:
         bind: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]] | None = None,
         outputs: int | None = None,
         results: Callable[[Any], Any] = tuple,
+        ignores: Sequence[str] = (),
         answers: Sequence[Any] = (),
         # its derivative
         vjp: tuple[Rule | None, ...] | Rule | None = None,
@@ -196,6 +198,7 @@ class Op:
         self.vjp = vjp
         self.outputs = outputs
         self.results = results
+        self.ignores = frozenset(ignores)
         self.answers = tuple(answers)
         self.broadcasts = broadcasts
         self.view = view
@@ -326,9 +329,10 @@ class Op:
             try:
                 return self.forward(*args, **settings)  # arrays in, array out: a rule that computes
             except TypeError:
-                if self._call is None:
+                if self._call is None and self.ignores.isdisjoint(settings):
                     raise
-            return self._call(*args, **settings)  # NumPy may have another name for an argument, or an option more
+            other = self._call or self._own  # NumPy may have another name for an argument, or an option more
+            return other(*args, **settings)
         if self._direct == len(args) and self._defaults.keys() == settings.keys():
             for value in settings.values():
                 if value.__class__ is list:
@@ -378,7 +382,7 @@ class Op:
             if key in list(self._defaults)[: len(extra)]:
                 raise TypeError(f"{self.name}() got {key} twice: by position, and by name")
             if key not in settings:
-                if value is None or value is np._NoValue:  # an option of NumPy's, not used
+                if value is None or value is np._NoValue or key in self.ignores:  # an option of NumPy's, not used
                     continue
                 takes = ", ".join(settings) or "no settings"
                 ours = OUR_NAMES.get(key)

@@ -7,21 +7,30 @@ from tinygrad_edu.nn import functional, init
 from tinygrad_edu.nn.activation import (
     ELU,
     GELU,
-    Flatten,
-    Identity,
+    GLU,
+    SELU,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
     LeakyReLU,
     LogSigmoid,
     LogSoftmax,
+    Mish,
+    PReLU,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
     Softplus,
+    Softsign,
+    Step,
     Tanh,
 )
 from tinygrad_edu.nn.container import Sequential
 from tinygrad_edu.nn.dropout import Dropout
-from tinygrad_edu.nn.linear import Linear
+from tinygrad_edu.nn.embedding import Embedding
+from tinygrad_edu.nn.linear import Bilinear, LazyLinear, Linear
 from tinygrad_edu.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -33,30 +42,45 @@ from tinygrad_edu.nn.loss import (
     SmoothL1Loss,
 )
 from tinygrad_edu.nn.module import Buffer, Module, Parameter, Scope
-from tinygrad_edu.nn.normalization import BatchNorm1d
+from tinygrad_edu.nn.normalization import BatchNorm1d, GroupNorm, LayerNorm, RMSNorm
+from tinygrad_edu.nn.shape import Flatten, Identity, Unflatten
 
 __all__ = [
     "ELU",
     "GELU",
+    "GLU",
+    "SELU",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "Bilinear",
     "Buffer",
     "CrossEntropyLoss",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GroupNorm",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
     "HuberLoss",
     "Identity",
     "L1Loss",
+    "LayerNorm",
+    "LazyLinear",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "Mish",
     "Module",
     "NLLLoss",
+    "PReLU",
     "Parameter",
+    "RMSNorm",
     "ReLU",
+    "ReLU6",
     "Scope",
     "Sequential",
     "SiLU",
@@ -64,7 +88,10 @@ __all__ = [
     "SmoothL1Loss",
     "Softmax",
     "Softplus",
+    "Softsign",
+    "Step",
     "Tanh",
+    "Unflatten",
     "functional",
     "init",
 ]
@@ -78,14 +105,13 @@ if not TYPE_CHECKING:
             "ModuleDict": 'a dict will do: self.layers = {"in": nn.Linear(4, 3)}',
             "ParameterList": "a list will do: self.weights = [nn.Parameter(array)]",
             "ParameterDict": 'a dict will do: self.weights = {"w": nn.Parameter(array)}',
-            "Embedding": "write self.table = nn.Parameter(tg.randn(words, width)), and self.table[numbers] in forward",
             "utils": (
                 "for clip_grad_norm_, write\n"
                 "    ps = [p for p in model.parameters() if p.grad is not None]\n"
                 "    norm = sum((p.grad**2).sum().item() for p in ps) ** 0.5\n"
                 "    for p in ps: p.grad = p.grad * min(1.0, limit / (norm + 1e-6))"
             ),
-            "Conv1d Conv2d Conv3d MaxPool1d MaxPool2d AvgPool2d RNN LSTM GRU LayerNorm GroupNorm BatchNorm2d "
+            "Conv1d Conv2d Conv3d MaxPool1d MaxPool2d AvgPool2d RNN LSTM GRU BatchNorm2d "
             "MultiheadAttention Transformer KLDivLoss Dropout2d": (
                 "it is not here yet; write it as a Module, with nn.Parameters and a forward"
             ),

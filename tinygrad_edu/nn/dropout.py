@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.nn import functional as F
-from tinygrad_edu.nn.functional.checks import between_0_and_1
+from tinygrad_edu.nn.functional.checks import between_0_and_1, truth
 from tinygrad_edu.nn.module import Module
 
 
 class Dropout(Module):
     """y = x·mask, where the mask is 0 with probability p, else 1 / (1 − p); in evaluation mode, y = x.
 
-    generator: where the masks are drawn from, if not from the generator that `manual_seed` sets.
+    generator: where the masks are drawn from, if not from the generator that `manual_seed` sets. `inplace` is accepted,
+    and changes nothing.
     Raises ValueError for p outside [0, 1]. Source: see `F.dropout`.
 
     >>> layer = Dropout(0.5)
@@ -22,9 +23,10 @@ class Dropout(Module):
     ([0.0, 2.0], [1.0, 1.0])
     """
 
-    def __init__(self, p: float = 0.5, *, generator: np.random.Generator | None = None) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, generator: np.random.Generator | None = None) -> None:
         between_0_and_1("Dropout's p", p)
-        self.p, self.generator = p, generator
+        truth("Dropout's inplace", inplace)
+        self.p, self.inplace, self.generator = p, inplace, generator
 
     def forward(self, x: Any) -> Any:
         return F.dropout(x, self.p, self.training, generator=self.generator)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.nn.functional.checks import truth
 from tinygrad_edu.nn.module import Module
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class Function(Module):
     """y = function(x, **options). A subclass names its function, and declares the function's options as a dataclass does.
 
     `__init__` takes the options as declared, and keeps each as an attribute. A subclass that names no function is a class
-    like any other: it has the options of the class it is derived from.
+    like any other: it has the options of the class it is derived from. An option `inplace` is accepted, and not passed on.
 
     >>> from tinygrad_edu.nn import functional as F
     >>> class Leaky(Function):
@@ -38,7 +39,10 @@ class Function(Module):
         if "function" in vars(cls):
             if inspect.get_annotations(cls):
                 dataclass(eq=False, repr=False)(cls)
-            cls._names = tuple(inspect.signature(cls).parameters)
+            cls._names = tuple([name for name in inspect.signature(cls).parameters if name != "inplace"])
+
+    def __post_init__(self) -> None:
+        truth(f"{type(self).__name__}'s inplace", getattr(self, "inplace", False))
 
     if TYPE_CHECKING:
         __call__: ClassVar[Unary[[]]]  # type: ignore[assignment]  # on arrays it gives arrays

@@ -1,4 +1,4 @@
-"""Layers that multiply by a matrix."""
+"""Layers that multiply by a matrix: Linear, one that learns its width at its first call, and Bilinear."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.creation import count
+from tinygrad_edu.engine.recording import RECORDING
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
 from tinygrad_edu.nn.module import Module, Parameter
@@ -60,3 +61,93 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
+
+
+class LazyLinear(Linear):
+    """y = x·W + b, with as many inputs as the first x has; from then on it is a `Linear`.
+
+    Until then in_features is 0 and the weight has the shape (0, out_features). The parameters stay the same tensors, so
+    an optimizer may be made before. Load a state, count parameters and replay after the first call.
+
+    >>> import numpy as np
+    >>> layer = LazyLinear(2)
+    >>> layer(np.ones((5, 3), np.float32)).shape, layer
+    ((5, 2), Linear(3, 2))
+    """
+
+    def __init__(
+        self, out_features: int, bias: bool = True, *, generator: np.random.Generator | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(1, out_features, bias, dtype=dtype)
+        self.in_features, self.generator = 0, generator
+        self.weight = Parameter(self.weight.numpy()[:0].copy())
+
+    def forward(self, x: Any) -> Any:
+        shape = np.shape(x)
+        if not shape or not shape[-1]:
+            raise ValueError(f"{self!r} takes x of shape (…, n), and is made for that n, but got {shape}")
+        tape = RECORDING.get().tape
+        if tape is not None:
+            tape.refuse(f"the first call of {self!r}, which makes its weight,", "call the model once before")
+        made = Linear(
+            shape[-1], self.out_features, self.bias is not None, generator=self.generator, dtype=self.weight.dtype
+        )
+        self.in_features = made.in_features
+        self.weight.data = made.weight.data
+        if self.bias is not None and made.bias is not None:
+            self.bias.data = made.bias.data
+        del self.generator
+        self.__class__ = Linear  # type: ignore[assignment]
+        return self.forward(x)
+
+
+class Bilinear(Module):
+    """yₖ = x₁ᵀ·Wₖ·x₂ + bₖ, called with two inputs: `layer(x1, x2)`.
+
+    x1: (…, in1_features), x2: (…, in2_features), y: (…, out_features); weight W: (out_features, in1_features,
+    in2_features), bias b: (out_features,), or None with `bias=False`. Both begin uniform in ±1/√in1_features.
+
+    >>> import numpy as np
+    >>> layer = Bilinear(3, 4, 2)
+    >>> layer(np.ones((5, 3), np.float32), np.ones((5, 4), np.float32)).shape
+    (5, 2)
+    """
+
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        generator: np.random.Generator | None = None,
+        dtype: Any = None,
+    ) -> None:
+        self.in1_features = count(in1_features, "Bilinear", "in1_features")
+        self.in2_features = count(in2_features, "Bilinear", "in2_features")
+        self.out_features = count(out_features, "Bilinear", "out_features")
+        shape = self.out_features, self.in1_features, self.in2_features
+        if min(shape) < 1:
+            raise ValueError(
+                f"Bilinear needs at least one of both inputs and one output, but got {shape[1:]} and {shape[0]}"
+            )
+        bound = 1 / math.sqrt(self.in1_features)
+        self.weight = Parameter(init.uniform(shape, -bound, bound, generator=generator, dtype=dtype))
+        self.bias = (
+            Parameter(init.uniform(shape[:1], -bound, bound, generator=generator, dtype=dtype)) if bias else None
+        )
+
+    def forward(self, x1: Any, x2: Any) -> Any:
+        try:
+            return F.bilinear(x1, x2, self.weight, self.bias)
+        except ValueError:
+            raise ValueError(
+                f"{self!r} takes x1 of shape (…, {self.in1_features}) and x2 of shape (…, {self.in2_features}), but got "
+                f"{np.shape(x1)} and {np.shape(x2)}"
+            ) from None
+
+    def extra_repr(self) -> str:
+        said = f"{self.in1_features}, {self.in2_features}, {self.out_features}"
+        return said + ("" if self.bias is not None else ", bias=False")

@@ -63,7 +63,7 @@ def embedding(weight: Any, numbers: Any, padding_idx: int | None, *, out: Any = 
         raise TypeError(f"words are looked up by whole numbers, but got {numbers.dtype}; write numbers.astype(int)")
     words = len(weight)
     if numbers.size and (np.minimum.reduce(numbers, axis=None) < 0 or np.maximum.reduce(numbers, axis=None) >= words):
-        place = tuple([int(i[0]) for i in np.nonzero((numbers < 0) | (numbers >= words))])
+        place = tuple(np.argwhere((numbers < 0) | (numbers >= words))[0].tolist())
         at = f"[{', '.join(map(str, place))}]" if place else ""
         raise IndexError(f"numbers{at} is {numbers[place]}, but the table has {words} words, 0 to {words - 1}")
     return np.take(weight, numbers, axis=0, out=out, mode="clip")  # all are in range: "raise" would copy once more

@@ -1,7 +1,7 @@
 """Functions of neural networks, as ops where one rule is stabler or faster than a composition.
 
 All are finite, forward and backward, for inputs as large as ±10⁴ in float32. `sigmoid` is among the elementwise
-functions, and is named here too.
+functions, and is named here too. What PyTorch may overwrite takes `inplace=`, which says nothing here.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
     vjp=(lambda g, y, x: gate(g, y > 0),),  # y > 0 where x > 0, and then no one needs x any more
     presence="rectifies",
     formulas=[lambda g, y, x: gate(g, x > 0)],
+    ignores=("inplace",),
     takes_out=True,
     domain=nonzero,
     examples=SHAPES,
@@ -53,6 +54,7 @@ def relu(x: Any, *, out: Any = None) -> Any:
     symbol="leaky ReLU",
     vjp=(lambda g, y, x, *, negative_slope: np.where(x > 0, g, g * negative_slope),),
     presence="rectifies",
+    ignores=("inplace",),
     takes_out=True,
     domain=nonzero,
     examples=[*SHAPES, *[example((3,), slope) for slope in (0.2, 0.0, 1.5, -0.5)]],
@@ -76,6 +78,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01, *, out: Any = None) -> Any:
     symbol="ELU",
     vjp=(lambda g, y, x, *, alpha: np.where(x > 0, g, g * (y + alpha)),),
     presence="elementwise",
+    ignores=("inplace",),
     takes_out=True,
     domain=nonzero,
     examples=[*SHAPES, example((3,), 0.5), example((3,), 2.0), example((3,), -1.0)],
@@ -109,7 +112,15 @@ def _silu_rule(g: Any, y: Any, x: Any) -> Any:
     return g * (s + y * (1 - s))
 
 
-@op(symbol="SiLU", vjp=(_silu_rule,), analytic=True, presence="elementwise", takes_out=True, examples=SHAPES)
+@op(
+    symbol="SiLU",
+    vjp=(_silu_rule,),
+    analytic=True,
+    presence="elementwise",
+    ignores=("inplace",),
+    takes_out=True,
+    examples=SHAPES,
+)
 def silu(x: Any, *, out: Any = None) -> Any:
     """y = x·sigmoid(x), also called swish.
 

@@ -1,6 +1,6 @@
 """Activations of few straight or bent pieces, beside ReLU: where a piece is level, nothing comes back.
 
-At a corner the slope is that of PyTorch: 0 at the bounds of `hardtanh` and `hardsigmoid`.
+At a corner the slope is that of PyTorch: 0 at the bounds of `hardtanh` and `hardsigmoid`. `inplace=` says nothing here.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def _tanh_symbol(min_val: float, max_val: float) -> str:
     return "ReLU6" if (min_val, max_val) == (0, 6) else "hard tanh"
 
 
-def _tanh_settings(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _tanh_settings(
+    x: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if not min_val <= max_val:
         raise ValueError(f"hardtanh() goes from min_val up to max_val, but got {min_val} and {max_val}")
     return (x,), {"min_val": min_val, "max_val": max_val}
@@ -82,6 +84,7 @@ def hardtanh(x: Any, min_val: float, max_val: float, *, out: Any = None) -> Any:
     symbol="hard σ",
     vjp=(lambda g, y, x: gate(g / 6, (y > 0) & (y < 1)),),
     presence="rectifies",
+    ignores=("inplace",),
     formulas=[lambda g, y, x: gate(g / 6, (x > -3) & (x < 3))],
     takes_out=True,
     domain=away_from(-3.0, 3.0),
@@ -104,6 +107,7 @@ def hardsigmoid(x: Any, *, out: Any = None) -> Any:
     symbol="hard swish",
     vjp=(lambda g, y, x: gate(np.where(x < 3, g * (x / 3 + 0.5), g), x > -3),),
     presence="rectifies",
+    ignores=("inplace",),
     takes_out=True,
     domain=away_from(-3.0, 3.0, -1.5),
     examples=[*SHAPES, example(Drawn((3,), lambda rng, shape: rng.uniform(-6.0, 6.0, shape)))],

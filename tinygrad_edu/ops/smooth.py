@@ -22,6 +22,7 @@ _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
     symbol="SELU",
     vjp=(lambda g, y, x: np.where(x > 0, g * _SCALE, g * (y + _SCALE * _ALPHA)),),
     presence="elementwise",
+    ignores=("inplace",),
     formulas=["∂L/∂x = ∂L/∂y ⊙ where(x > 0, λ, y + λ·α), λ = 1.0507…, α = 1.6733…"],
     takes_out=True,
     domain=nonzero,
@@ -71,7 +72,7 @@ def _mish_rule(g: Any, y: Any, x: Any) -> Any:
     return g * (t + x * (1 - t * t) * sigmoid(x))
 
 
-@op(symbol="Mish", vjp=(_mish_rule,), presence="elementwise", takes_out=True, examples=SHAPES)
+@op(symbol="Mish", vjp=(_mish_rule,), presence="elementwise", ignores=("inplace",), takes_out=True, examples=SHAPES)
 def mish(x: Any, *, out: Any = None) -> Any:
     """y = x·tanh(softplus(x)), a smooth gate as SiLU is.
 

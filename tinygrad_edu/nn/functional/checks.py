@@ -23,3 +23,9 @@ def positive(name: str, value: float) -> None:
     _check_number(name, value)
     if not value > 0:
         raise ValueError(f"{name} must be positive, but got {value}")
+
+
+def truth(name: str, value: Any) -> None:
+    """Raise TypeError for a setting that is neither True nor False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is True or False, but got {type(value).__name__} {value!r:.60}")

@@ -1,8 +1,10 @@
-"""The functions that layers compute: linear, flatten, and those that train otherwise than they infer."""
+"""The functions that layers compute: linear, bilinear, other shapes, and those that train otherwise than they infer."""
 
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -40,6 +42,27 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     return y if bias is None else np.add(y, bias)
 
 
+def bilinear(x1: Any, x2: Any, weight: Any, bias: Any = None) -> Any:
+    """yₖ = x₁ᵀ·Wₖ·x₂ + bₖ: a product of every number of x₁ with every one of x₂, weighed.
+
+    x1: (…, in1), x2: (…, in2), W: (out, in1, in2), b: (out,); y: (…, out).
+
+    Raises ValueError for other shapes.
+
+    >>> bilinear(np.array([1.0, 2.0]), np.array([3.0, 4.0]), np.ones((1, 2, 2))).tolist()
+    [21.0]
+    """
+    x1, x2, weight = array(x1), array(x2), array(weight)
+    if weight.ndim != 3 or x1.shape != (*x2.shape[:-1], weight.shape[1]) or x2.shape[-1:] != weight.shape[2:]:
+        raise ValueError(
+            f"bilinear takes (…, in1), (…, in2) and a weight (out, in1, in2), but got {x1.shape}, {x2.shape} and {weight.shape}"
+        )
+    y = np.einsum("...i,kij,...j->...k", x1, weight, x2)
+    if y.dtype.char == "d" and weight.dtype.char == "f":
+        warn_wider()
+    return y if bias is None else np.add(y, bias)
+
+
 def flatten(x: Any, start_dim: int = 1, end_dim: int = -1) -> Any:
     """The axes from `start_dim` to `end_dim` made one: images (N, 8, 8) become rows (N, 64).
 
@@ -53,6 +76,30 @@ def flatten(x: Any, start_dim: int = 1, end_dim: int = -1) -> Any:
             f"flatten() of shape {shape} goes from an earlier to a later axis, not {start_dim} to {end_dim}"
         )
     return np.reshape(x, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+def unflatten(x: Any, axis: int, sizes: Sequence[int]) -> Any:
+    """One axis made several, of these lengths, of which one may be −1 and follows: rows (N, 64) become images (N, 8, 8).
+
+    Raises ValueError for lengths whose product is not that of the axis.
+
+    >>> unflatten(np.zeros((5, 64)), 1, (8, -1)).shape
+    (5, 8, 8)
+    """
+    shape, sizes = np.shape(x), tuple(sizes)
+    at = operator.index(axis) % max(len(shape), 1)
+    known = math.prod([n for n in sizes if n != -1])
+    open_ = sizes.count(-1)
+    if (
+        not -len(shape) <= axis < len(shape)
+        or not sizes
+        or open_ > 1
+        or (shape[at] % max(known, 1) if open_ else shape[at] != known)
+    ):
+        raise ValueError(f"unflatten() cannot make axis {axis} of shape {shape} into axes of lengths {sizes}")
+    return np.reshape(
+        x, (*shape[:at], *[n if n != -1 else shape[at] // max(known, 1) for n in sizes], *shape[at + 1 :])
+    )
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -112,11 +159,18 @@ def _follow(running_mean: Any, mean: Any, running_var: Any, var: Any, momentum: 
     running_var -= momentum * (read(running_var) - read(var) * correction)
 
 
-def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: numpy.random.Generator | None = None) -> Any:
+def dropout(
+    x: Any,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: numpy.random.Generator | None = None,
+) -> Any:
     """y = x·mask, where the mask is 0 with probability p, else 1 / (1 − p), so that y is x on average; without training, x.
 
     The mask is an input of the product: going backward twice, or forward again from the record, uses the same one.
-    It is drawn from `generator`, or else from the one that `manual_seed` sets.
+    It is drawn from `generator`, or else from the one that `manual_seed` sets. `inplace` says nothing here.
 
     Source: Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, JMLR 15 (2014), in
     the inverted form, which leaves inference alone.

@@ -1,0 +1,88 @@
+"""Embedding: a table of vectors, one for each word."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from tinygrad_edu.creation import count
+from tinygrad_edu.engine.protocols import ungraphed
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.nn import init
+from tinygrad_edu.nn.functional.checks import positive
+from tinygrad_edu.nn.functional.embedding import row
+from tinygrad_edu.nn.module import Module, Parameter
+
+
+class Embedding(Module):
+    """yᵢ = weight[xᵢ]: the vector of each number, as a row of a table that is learnt.
+
+    x: whole numbers below num_embeddings, of any shape; y: (*x.shape, embedding_dim); weight: (num_embeddings,
+    embedding_dim), of standard normal numbers at first.
+
+    padding_idx: the number of what only fills up: its row is 0 at first, and gets no gradient.
+    max_norm: rows that are looked up, and longer by the norm of order `norm_type`, are first scaled to this length.
+
+    Raises IndexError for a number that the table does not have, TypeError for numbers that are not whole.
+
+    >>> layer = Embedding(10, 3, padding_idx=0)
+    >>> layer(np.array([[1, 2], [4, 0]])).shape, layer(np.array([0])).tolist()
+    ((2, 2, 3), [[0.0, 0.0, 0.0]])
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        *,
+        generator: np.random.Generator | None = None,
+        dtype: Any = None,
+    ) -> None:
+        self.num_embeddings = count(num_embeddings, "Embedding", "num_embeddings")
+        self.embedding_dim = count(embedding_dim, "Embedding", "embedding_dim")
+        if self.num_embeddings < 1 or self.embedding_dim < 1:
+            raise ValueError(
+                f"Embedding needs at least one word and one dimension, but got {num_embeddings} and {embedding_dim}"
+            )
+        if max_norm is not None:
+            positive("Embedding's max_norm", max_norm)
+        self.padding_idx = None if padding_idx is None else row(padding_idx, self.num_embeddings)
+        self.max_norm, self.norm_type = max_norm, norm_type
+        table = init.normal((self.num_embeddings, self.embedding_dim), generator=generator, dtype=dtype)
+        if self.padding_idx is not None:
+            table[self.padding_idx] = 0
+        self.weight = Parameter(table)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Any,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+    ) -> Self:
+        """A layer whose table is a copy of `embeddings`, (words, width), and is not learnt unless `freeze=False`.
+
+        >>> Embedding.from_pretrained(np.eye(3))(np.array([2])).tolist()
+        [[0.0, 0.0, 1.0]]
+        """
+        table = np.array(ungraphed(embeddings, "from_pretrained", "layer.weight = nn.Parameter(...)"))
+        if table.ndim != 2:
+            raise ValueError(f"from_pretrained() takes a table of shape (words, width), but got {table.shape}")
+        words, width = table.shape
+        layer = cls(words, width, padding_idx, max_norm, norm_type)
+        layer.weight = Parameter(table, requires_grad=not freeze)
+        return layer
+
+    def forward(self, x: Any) -> Any:
+        return F.embedding(x, self.weight, self.padding_idx, self.max_norm, self.norm_type)
+
+    def extra_repr(self) -> str:
+        said = f"{self.num_embeddings}, {self.embedding_dim}"
+        said += "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return said + ("" if self.max_norm is None else f", max_norm={self.max_norm}, norm_type={self.norm_type}")

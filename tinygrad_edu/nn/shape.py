@@ -1,0 +1,38 @@
+"""Layers that compute nothing: the identity, and other shapes of the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.nn.function import Function
+from tinygrad_edu.nn.module import Module
+
+
+class Identity(Module):
+    """y = x."""
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
+class Flatten(Function):
+    """The axes from `start_dim` to `end_dim` made one: images (N, 8, 8) become rows (N, 64)."""
+
+    function = F.flatten
+    start_dim: int = 1
+    end_dim: int = -1
+
+
+class Unflatten(Function):
+    """One axis made several: rows (N, 64) become images (N, 8, 8) by `Unflatten(1, (8, 8))`. See `functional.unflatten`.
+
+    >>> import numpy as np
+    >>> Unflatten(1, (2, -1))(np.zeros((5, 6))).shape
+    (5, 2, 3)
+    """
+
+    function = F.unflatten
+    axis: int
+    sizes: Sequence[int]
