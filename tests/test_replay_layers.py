@@ -48,6 +48,7 @@ class Words(nn.Module):
     def forward(self, x):
         return x + self.table(np.argsort(x, axis=1)).mean(axis=1)
 
+
 OPTIMIZERS = [
     (optim.SGD, {"lr": 0.1}),
     (optim.SGD, {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}),

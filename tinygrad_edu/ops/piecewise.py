@@ -44,19 +44,12 @@ def _tanh_symbol(min_val: float, max_val: float) -> str:
     return "ReLU6" if (min_val, max_val) == (0, 6) else "hard tanh"
 
 
-def _tanh_settings(
-    x: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if not min_val <= max_val:
-        raise ValueError(f"hardtanh() goes from min_val up to max_val, but got {min_val} and {max_val}")
-    return (x,), {"min_val": min_val, "max_val": max_val}
-
-
 @op(
     symbol=_tanh_symbol,
     vjp=(lambda g, y, x, *, min_val, max_val: gate(g, (y > min_val) & (y < max_val)),),
     presence="rectifies",
-    bind=_tanh_settings,
+    ignores=("inplace",),
+    may_raise=True,
     formulas=[lambda g, y, x, *, min_val, max_val: gate(g, (x > min_val) & (x < max_val))],
     takes_out=True,
     domain=away_from(-1.0, 1.0, 0.0, 6.0, -2.0, 0.5, by=0.1),
@@ -67,7 +60,7 @@ def _tanh_settings(
         at(6.0, gradient=0.0, min_val=0.0, max_val=6.0),
     ],
 )
-def hardtanh(x: Any, min_val: float, max_val: float, *, out: Any = None) -> Any:
+def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0, *, out: Any = None) -> Any:
     """y = x between −1 and 1, or between the bounds that are given, and a bound beyond.
 
     >>> hardtanh(numpy.array([-2.0, 0.3, 2.0])).tolist()
@@ -77,6 +70,8 @@ def hardtanh(x: Any, min_val: float, max_val: float, *, out: Any = None) -> Any:
 
     Source: Collobert, *Large scale machine learning* (2004).
     """
+    if not min_val <= max_val:
+        raise ValueError(f"hardtanh() goes from min_val up to max_val, but got {min_val} and {max_val}")
     return np.clip(floating(x), min_val, max_val, out=out)
 
 
