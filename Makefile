@@ -8,7 +8,7 @@ TEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint peers bench figures notebooks anchors clean
+.PHONY: help demo test lint peers nightly bench figures notebooks anchors clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ lint: $(VENV)/installed ## style, format and types
 
 peers: $(VENV)/torch ## the tests against PyTorch
 	$(TEST) -n 2 tests/peers
+
+nightly: $(VENV)/nightly ## what is heavy: trackers, their files read back by their own packages
+	$(TEST) -m nightly
 
 bench: $(VENV)/peers ## speed and memory beside PyTorch, JAX and five others; with AGAINST=COMMIT, beside that commit
 	$(BIN)/python -m compileall -q tinygrad_edu
@@ -59,6 +62,10 @@ $(VENV)/torch: $(VENV)/installed
 
 $(VENV)/notebooks: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet jupytext==1.19.6 nbconvert==7.17.2 ipykernel==7.4.0
+	@touch $@
+
+$(VENV)/nightly: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable ".[trackers]" tensorboard==2.21.0
 	@touch $@
 
 $(VENV)/peers: $(VENV)/torch

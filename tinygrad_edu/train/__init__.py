@@ -20,6 +20,7 @@ from tinygrad_edu.train.callbacks import (
     WandB,
 )
 from tinygrad_edu.train.checkpoint import load_checkpoint, save_checkpoint
+from tinygrad_edu.train.exchange import load_torch, to_torch
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.trainer import Trainer
 
@@ -40,8 +41,10 @@ __all__ = [
     "WandB",
     "activations",
     "load_checkpoint",
+    "load_torch",
     "metrics",
     "save_checkpoint",
+    "to_torch",
 ]
 
 if not TYPE_CHECKING:

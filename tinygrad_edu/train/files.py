@@ -127,6 +127,8 @@ def _packed(value: Any, path: str, arrays: dict[str, NDArray[Any]]) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Tensor | np.ndarray):
+        while path in arrays:  # {"a.b": …} and {"a": {"b": …}}
+            path += "'"
         arrays[path] = value.ndarray if isinstance(value, Tensor) else value
         return {_ARRAY: path}
     if isinstance(value, list | tuple):

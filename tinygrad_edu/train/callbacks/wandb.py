@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tinygrad_edu.train.callbacks.callback import Callback, Logs
 from tinygrad_edu.train.files import StrPath
@@ -29,7 +29,7 @@ class WandB(Callback):
         project: str,
         *,
         folder: StrPath = ".",
-        mode: str = "offline",
+        mode: Literal["offline", "online"] = "offline",
         config: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
