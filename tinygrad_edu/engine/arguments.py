@@ -36,6 +36,8 @@ class Table(Protocol):
     def to_numpy(self) -> Any:
         """Its numbers."""
 
+    def __array__(self) -> NDArray[Any]: ...
+
 
 Plain: TypeAlias = "Array | Number | Table | Sequence[Plain]"
 """Numbers in any form but a tensor: an array, a number, a data frame, lists of them."""
@@ -48,7 +50,7 @@ B = TypeVar("B", "Tensor", Array)
 C = TypeVar("C", "Tensor", Array)
 """A tensor where tensors come in, an array where arrays do; three for those that come together."""
 
-Axis: TypeAlias = "SupportsIndex | Sequence[SupportsIndex] | None"
+Axis: TypeAlias = "int | Sequence[int] | None"
 """An axis, several of them, or None for all."""
 
 Shape: TypeAlias = "SupportsIndex | Sequence[SupportsIndex]"

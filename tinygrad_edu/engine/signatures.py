@@ -80,6 +80,50 @@ class Unary(Protocol[P]):
     def __call__(self, x: Sequence[ArrayLike], /, *args: P.args, **settings: P.kwargs) -> Tensor: ...
 
 
+class Binary(Protocol[P]):
+    """How a function of two arrays is called: with a tensor among them, it gives a tensor. P: its settings."""
+
+    @overload
+    def __call__(self, a: Tensor, b: ArrayLike, /, *args: P.args, **settings: P.kwargs) -> Tensor: ...
+    @overload
+    def __call__(self, a: ArrayLike, b: Tensor, /, *args: P.args, **settings: P.kwargs) -> Tensor: ...
+    @overload
+    def __call__(self, a: Number, b: Number, /, *args: P.args, **settings: P.kwargs) -> Any: ...
+    @overload
+    def __call__(self, a: Plain, b: Plain, /, *args: P.args, **settings: P.kwargs) -> Array: ...
+
+
+class Choice(Protocol):
+    """How `where` is called: with a tensor among the three, it gives a tensor; with a condition alone, its places."""
+
+    @overload
+    def __call__(self, condition: Tensor, a: ArrayLike, b: ArrayLike, /) -> Tensor: ...
+    @overload
+    def __call__(self, condition: ArrayLike, a: Tensor, b: ArrayLike, /) -> Tensor: ...
+    @overload
+    def __call__(self, condition: ArrayLike, a: ArrayLike, b: Tensor, /) -> Tensor: ...
+    @overload
+    def __call__(self, condition: Plain, a: Plain, b: Plain, /) -> Array: ...
+    @overload
+    def __call__(self, condition: A, /) -> tuple[A, ...]: ...
+
+
+class Parts(Protocol[P]):
+    """How a function of one array with several results of its kind is called, such as `split`. P: its settings."""
+
+    @overload
+    def __call__(self, x: A, /, *args: P.args, **settings: P.kwargs) -> tuple[A, ...]: ...
+    @overload
+    def __call__(self, x: ArrayLike, /, *args: P.args, **settings: P.kwargs) -> tuple[Any, ...]: ...
+
+
+class Giving(Protocol[P, R]):
+    """How a function of one array with a result of its own kind is called, such as `unique_counts`. P: its settings."""
+
+    def __call__(self, x: ArrayLike, /, *args: P.args, **settings: P.kwargs) -> R:
+        """The result."""
+
+
 class Compared(Protocol):
     """How a loss is called: with a prediction, which says what it gives, and a target."""
 

@@ -7,13 +7,17 @@ needs the numbers that went in.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tinygrad_edu.creation import count
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.function import Function
 from tinygrad_edu.nn.init import constant
 from tinygrad_edu.nn.module import Module, Parameter
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike, DType
+    from tinygrad_edu.engine.tensor import Tensor
 
 # ---------------------------------------------------------------------------------------------------
 # Steps and sigmoids
@@ -103,13 +107,13 @@ class PReLU(Module):
     [-1.0, 2.0]
     """
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: Any = None) -> None:
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: DType = None) -> None:
         self.num_parameters = count(num_parameters, "PReLU", "num_parameters")
         if self.num_parameters < 1:
             raise ValueError(f"PReLU needs at least one slope, but got num_parameters={num_parameters}")
         self.weight = Parameter(constant((self.num_parameters,), init, dtype=dtype))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         return F.prelu(x, self.weight)
 
     def extra_repr(self) -> str:

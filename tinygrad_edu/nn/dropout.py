@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.functional.checks import between_0_and_1, truth
 from tinygrad_edu.nn.module import Module
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A
+    from tinygrad_edu.engine.signatures import Unary
 
 
 class Dropout(Module):
@@ -28,7 +32,10 @@ class Dropout(Module):
         truth("Dropout's inplace", inplace)
         self.p, self.inplace, self.generator = p, inplace, generator
 
-    def forward(self, x: Any) -> Any:
+    if TYPE_CHECKING:
+        __call__: ClassVar[Unary[[]]]  # type: ignore[assignment]  # on arrays it gives arrays
+
+    def forward(self, x: A) -> A:
         return F.dropout(x, self.p, self.training, generator=self.generator)
 
     def extra_repr(self) -> str:

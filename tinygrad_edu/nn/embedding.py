@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from tinygrad_edu.nn import init
 from tinygrad_edu.nn.functional.checks import positive
 from tinygrad_edu.nn.functional.embedding import row
 from tinygrad_edu.nn.module import Module, Parameter
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike, DType
+    from tinygrad_edu.engine.tensor import Tensor
 
 
 class Embedding(Module):
@@ -40,7 +44,7 @@ class Embedding(Module):
         norm_type: float = 2.0,
         *,
         generator: np.random.Generator | None = None,
-        dtype: Any = None,
+        dtype: DType = None,
     ) -> None:
         self.num_embeddings = count(num_embeddings, "Embedding", "num_embeddings")
         self.embedding_dim = count(embedding_dim, "Embedding", "embedding_dim")
@@ -60,7 +64,7 @@ class Embedding(Module):
     @classmethod
     def from_pretrained(
         cls,
-        embeddings: Any,
+        embeddings: ArrayLike,
         freeze: bool = True,
         padding_idx: int | None = None,
         max_norm: float | None = None,
@@ -79,7 +83,7 @@ class Embedding(Module):
         layer.weight = Parameter(table, requires_grad=not freeze)
         return layer
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         return F.embedding(x, self.weight, self.padding_idx, self.max_norm, self.norm_type)
 
     def extra_repr(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,10 @@ from tinygrad_edu.engine.recording import RECORDING
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
 from tinygrad_edu.nn.module import Module, Parameter
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike, DType
+    from tinygrad_edu.engine.tensor import Tensor
 
 
 class Linear(Module):
@@ -36,7 +40,7 @@ class Linear(Module):
         bias: bool = True,
         *,
         generator: np.random.Generator | None = None,
-        dtype: Any = None,
+        dtype: DType = None,
     ) -> None:
         self.in_features = count(in_features, "Linear", "in_features")
         self.out_features = count(out_features, "Linear", "out_features")
@@ -51,12 +55,12 @@ class Linear(Module):
             Parameter(init.uniform(shape[1:], -bound, bound, generator=generator, dtype=dtype)) if bias else None
         )
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         try:
             return F.linear(x, self.weight, self.bias)
         except ValueError:
             raise ValueError(
-                f"{self!r} takes x of shape (…, {self.in_features}), but got {np.shape(x)}; nn.Flatten() makes rows of images"
+                f"{self!r} takes x of shape (…, {self.in_features}), but got {np.shape(x)}; nn.Flatten() makes rows of images"  # type: ignore[arg-type]  # NumPy's stubs know lists of lists to a depth
             ) from None
 
     def extra_repr(self) -> str:
@@ -76,14 +80,14 @@ class LazyLinear(Linear):
     """
 
     def __init__(
-        self, out_features: int, bias: bool = True, *, generator: np.random.Generator | None = None, dtype: Any = None
+        self, out_features: int, bias: bool = True, *, generator: np.random.Generator | None = None, dtype: DType = None
     ) -> None:
         super().__init__(1, out_features, bias, dtype=dtype)
         self.in_features, self.generator = 0, generator
         self.weight = Parameter(self.weight.numpy()[:0].copy())
 
-    def forward(self, x: Any) -> Any:
-        shape = np.shape(x)
+    def forward(self, x: ArrayLike) -> Tensor:
+        shape = np.shape(x)  # type: ignore[arg-type]  # NumPy's stubs know lists of lists to a depth
         if not shape or not shape[-1]:
             raise ValueError(f"{self!r} takes x of shape (…, n), and is made for that n, but got {shape}")
         tape = RECORDING.get().tape
@@ -123,7 +127,7 @@ class Bilinear(Module):
         bias: bool = True,
         *,
         generator: np.random.Generator | None = None,
-        dtype: Any = None,
+        dtype: DType = None,
     ) -> None:
         self.in1_features = count(in1_features, "Bilinear", "in1_features")
         self.in2_features = count(in2_features, "Bilinear", "in2_features")
@@ -139,13 +143,13 @@ class Bilinear(Module):
             Parameter(init.uniform(shape[:1], -bound, bound, generator=generator, dtype=dtype)) if bias else None
         )
 
-    def forward(self, x1: Any, x2: Any) -> Any:
+    def forward(self, x1: ArrayLike, x2: ArrayLike) -> Tensor:
         try:
             return F.bilinear(x1, x2, self.weight, self.bias)
         except ValueError:
             raise ValueError(
                 f"{self!r} takes x1 of shape (…, {self.in1_features}) and x2 of shape (…, {self.in2_features}), but got "
-                f"{np.shape(x1)} and {np.shape(x2)}"
+                f"{np.shape(x1)} and {np.shape(x2)}"  # type: ignore[arg-type]  # NumPy's stubs know lists of lists to a depth
             ) from None
 
     def extra_repr(self) -> str:

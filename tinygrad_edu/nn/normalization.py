@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -13,6 +13,10 @@ from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.functional.normalization import shape_of
 from tinygrad_edu.nn.module import Buffer, Module, Parameter
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike, DType
+    from tinygrad_edu.engine.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -47,7 +51,7 @@ class BatchNorm1d(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
-        dtype: Any = None,
+        dtype: DType = None,
     ) -> None:
         self.num_features = count(num_features, "BatchNorm1d", "num_features")
         if self.num_features < 1:
@@ -61,7 +65,7 @@ class BatchNorm1d(Module):
         self.running_var = Buffer(ones(shape, dtype=dtype)) if track_running_stats else None
         self.num_batches_tracked = Buffer(0) if track_running_stats else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         shape = x.shape if hasattr(x, "shape") else np.shape(x)
         if len(shape) not in (2, 3) or shape[1] != self.num_features:
             raise ValueError(
@@ -108,7 +112,7 @@ class LayerNorm(Module):
         elementwise_affine: bool = True,
         bias: bool = True,
         *,
-        dtype: Any = None,
+        dtype: DType = None,
     ) -> None:
         self.normalized_shape, self.eps = shape_of(normalized_shape), eps
         self.elementwise_affine = elementwise_affine
@@ -116,7 +120,7 @@ class LayerNorm(Module):
         self.weight = Parameter(ones(shape, dtype=dtype)) if elementwise_affine else None
         self.bias = Parameter(zeros(shape, dtype=dtype)) if elementwise_affine and bias else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         _check_last(self, x)
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -143,13 +147,13 @@ class RMSNorm(Module):
         eps: float | None = None,
         elementwise_affine: bool = True,
         *,
-        dtype: Any = None,
+        dtype: DType = None,
     ) -> None:
         self.normalized_shape, self.eps = shape_of(normalized_shape), eps
         self.elementwise_affine = elementwise_affine
         self.weight = Parameter(ones(self.normalized_shape, dtype=dtype)) if elementwise_affine else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         _check_last(self, x)
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
@@ -157,7 +161,7 @@ class RMSNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
-def _check_last(layer: LayerNorm | RMSNorm, x: Any) -> None:
+def _check_last(layer: LayerNorm | RMSNorm, x: ArrayLike) -> None:
     """Raise ValueError, naming the layer, for x whose last axes have other lengths."""
     shape, last = np.shape(x), layer.normalized_shape
     if shape[-len(last) :] != last:
@@ -179,7 +183,7 @@ class GroupNorm(Module):
     bias: Parameter | None
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *, dtype: Any = None
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *, dtype: DType = None
     ) -> None:
         self.num_groups = count(num_groups, "GroupNorm", "num_groups")
         self.num_channels = count(num_channels, "GroupNorm", "num_channels")
@@ -190,7 +194,7 @@ class GroupNorm(Module):
         self.weight = Parameter(ones(shape, dtype=dtype)) if affine else None
         self.bias = Parameter(zeros(shape, dtype=dtype)) if affine else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         shape = np.shape(x)
         if len(shape) < 2 or shape[1] != self.num_channels:
             raise ValueError(f"{self!r} takes x of shape (N, {self.num_channels}, …), but got {shape}")

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar
 
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.function import Function
 from tinygrad_edu.nn.module import Module
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A
+    from tinygrad_edu.engine.signatures import Unary
+
 
 class Identity(Module):
     """y = x."""
 
-    def forward(self, x: Any) -> Any:
+    if TYPE_CHECKING:
+        __call__: ClassVar[Unary[[]]]  # type: ignore[assignment]  # on arrays it gives arrays
+
+    def forward(self, x: A) -> A:
         return x
 
 
