@@ -63,14 +63,14 @@ def train(epochs: int = 40) -> tuple[MLP, list[float]]:
     begun = time.perf_counter()
     for _ in tqdm(range(epochs), desc="training", unit="epoch"):
         for x, y in loader:
-            loss = F.cross_entropy(model(x), y)
+            loss = F.cross_entropy(model(tg.Tensor(x)), y)
             optimizer.zero_grad()
             loss.backward(retain_graph=False)
             optimizer.step()
             losses.append(loss.item())
     seconds = time.perf_counter() - begun
     with tg.no_grad():
-        accuracy = np.mean(np.argmax(model(x_test), axis=1) == y_test).item()
+        accuracy = np.mean(np.argmax(model(tg.Tensor(x_test)), axis=1) == y_test).item()
     print(f"{accuracy:.1%} of {len(y_test)} held-out digits read right, after {seconds:.1f} s of training")
     return model, losses
 

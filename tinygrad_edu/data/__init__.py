@@ -1,5 +1,6 @@
-"""Data: sets to learn from, batches of them, and splits."""
+"""Data: sets to learn from, batches of them, and splits. `KFold` and `StratifiedKFold` are scikit-learn's own."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tinygrad_edu.data import datasets
@@ -22,7 +23,7 @@ from tinygrad_edu.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from tinygrad_edu.data.splitting import random_split, train_test_split
+from tinygrad_edu.data.splitting import of_scikit_learn, random_split, train_test_split
 from tinygrad_edu.engine.elsewhere import answering
 
 __all__ = [
@@ -46,7 +47,10 @@ __all__ = [
     "train_test_split",
 ]
 
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    from sklearn.model_selection import KFold as KFold
+    from sklearn.model_selection import StratifiedKFold as StratifiedKFold
+else:
     __getattr__ = answering(
         "tinygrad_edu.data",
         __all__,
@@ -56,4 +60,5 @@ if not TYPE_CHECKING:
             "default_convert": "leave it out: samples are arrays already",
             "DistributedSampler": "there is one process; write SubsetRandomSampler(range(rank, n, processes))",
         },
+        {name: partial(of_scikit_learn, name) for name in ("KFold", "StratifiedKFold")},
     )

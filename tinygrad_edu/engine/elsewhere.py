@@ -6,7 +6,7 @@ import dis
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -100,12 +100,19 @@ def _cure(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
-def answering(module: str, names: Iterable[str], cures: Mapping[str, str]) -> Callable[[str], Any]:
+def answering(
+    module: str,
+    names: Iterable[str],
+    cures: Mapping[str, str],
+    borrowed: Mapping[str, Callable[[], Any]] | None = None,
+) -> Callable[[str], Any]:
     """The `__getattr__` of a module that has `names`: it raises, and says what to write for those that others have.
 
-    cures: what to write, by name, or by several names of which the same is to be said.
+    cures: what to write, by name, or by several names of which the same is to be said. borrowed: what gives the names of
+    another library that the module passes on, which is imported when they are first asked for.
     """
-    known = sorted(names)
+    borrowed = borrowed or {}
+    known = sorted([*names, *borrowed])
     told = {name: cure for several, cure in cures.items() for name in several.split()}
 
     def refused(name: str) -> AttributeError | ImportError:
@@ -113,7 +120,9 @@ def answering(module: str, names: Iterable[str], cures: Mapping[str, str]) -> Ca
         said = told.get(name) or (f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}")
         return _absent(module, name, f"{module} has no {name}: {said}")
 
-    def __getattr__(name: str) -> NoReturn:
+    def __getattr__(name: str) -> Any:
+        if name in borrowed:
+            return borrowed[name]()
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         raise refused(name)

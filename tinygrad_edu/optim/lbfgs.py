@@ -142,7 +142,9 @@ class LBFGS(Optimizer):
             if settings["line_search_fn"] is not None:
                 point = Point(0.0, now.loss, slope)
                 left = most - objective.evaluations
-                memory.step, now = objective.search(point, now, memory, tolerance=settings["tolerance_change"], most=left)
+                memory.step, now = objective.search(
+                    point, now, memory, tolerance=settings["tolerance_change"], most=left
+                )
             else:
                 objective.move(memory.step * memory.direction)
                 if update == settings["max_iter"]:

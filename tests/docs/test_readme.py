@@ -1,0 +1,77 @@
+"""Every snippet of the README runs, in order, and gives what it says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from viz import draw
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def run(code, namespace):
+    """Execute statements one by one; an expression followed by `# → text` must give that text."""
+    lines = code.splitlines()
+    checked = 0
+    for statement in ast.parse(code).body:
+        stated = re.search(r"#\s→\s(.*)$", lines[(statement.end_lineno or 1) - 1])
+        if isinstance(statement, ast.Expr) and stated:
+            value = eval(compile(ast.Expression(statement.value), "README", "eval"), namespace)
+            shown = value if isinstance(value, str) else repr(value)
+            assert shown.split() == stated.group(1).split(), f"{lines[statement.lineno - 1]} gives {shown}"
+            checked += 1
+        else:
+            assert not stated, f"{lines[statement.lineno - 1]} is not an expression"
+            exec(compile(ast.Module([statement], []), "README", "exec"), namespace)
+    return checked
+
+
+def test_snippets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) >= 6
+    namespace = {"__name__": "readme"}
+    assert sum(run(block, namespace) for block in blocks) >= 8
+    written = set(re.findall(r'"(out/[^"]+)"', README))
+    assert written == {str(path.relative_to(tmp_path)) for path in (tmp_path / "out").iterdir()}
+
+
+def test_a_snippet_that_lies_is_caught():
+    with pytest.raises(AssertionError, match="gives 2"):
+        run("1 + 1  # → 3", {})
+
+
+def test_the_picture_is_the_snippet_s():
+    apple, count, tax = (tg.Tensor(x, requires_grad=True) for x in (100.0, 2.0, 1.1))
+    price = apple * count * tax
+
+    def words(svg):
+        return sorted(re.findall(r"<text[^>]*>(?:<tspan[^>]*>)?([^<]+)<", svg))
+
+    (picture,) = re.findall(r"!\[.*?\]\((.*?)\)", README)
+    committed = (ROOT / picture).read_text(encoding="utf-8")
+    assert words(committed) == words(draw(price).svg())
+    assert {"100", "220", "2.2", "110"} <= set(words(committed))
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`?make (\w+)", README)) <= targets
+
+
+def test_numpy_is_at_least_what_it_says():
+    needed = re.search(r"NumPy (\d+\.\d+)", README).group(1)
+    assert f'"numpy>={needed}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert np.lib.NumpyVersion(np.__version__) >= f"{needed}.0"

@@ -1,0 +1,56 @@
+"""Programs and comparisons that the tests of replay share."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+import tinygrad_edu as tg
+
+
+def numbers(result):
+    """The arrays of a result, in its order."""
+    if isinstance(result, list | tuple):
+        return [array for part in result for array in numbers(part)]
+    return [result.numpy() if isinstance(result, tg.Tensor) else np.asarray(result)]
+
+
+def assert_same(got, expected):
+    for a, b in zip(numbers(got), numbers(expected), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+def leaf(*data, **options):
+    return tg.Tensor(np.array(data), requires_grad=True, **options)
+
+
+def add(t, a, b):
+    t += np.tanh(a) * 0.1
+
+
+def second_order(program, loss, outputs):
+    w = program.leaves[0]
+    slope = tg.grad(loss, w, create_graph=True)
+    outputs += [slope, tg.grad((slope**2).sum() + (w**2).sum() * 0, w)]
+
+
+def penalised(program, loss, outputs):
+    for t in (*program.leaves[:2], program.row):
+        t.grad = None
+    slope = tg.grad(loss, program.row, create_graph=True)
+    (loss + (slope**2).sum()).backward()
+
+
+def fresh_gradients(program, loss, outputs):
+    for t in (*program.leaves[:2], program.row):
+        t.grad = None
+    loss.backward()
+    outputs.append(program.row.grad)
+
+
+ENDINGS = {
+    "backward": fresh_gradients,
+    "accumulated": lambda program, loss, outputs: loss.backward(),
+    "second order": second_order,
+    "penalty": penalised,
+}
+options = {"ending": st.sampled_from(list(ENDINGS)), "optimizer": st.sampled_from(["none", "momentum", "adam"])}

@@ -1,0 +1,363 @@
+"""Recording, simplifying, planning and emitting, each alone, and what they must keep."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from tests.replay.programs import assert_same, leaf
+from tinygrad_edu import optim
+from tinygrad_edu.engine.recording import recording, tracing
+from tinygrad_edu.ops.elementwise import gate
+from tinygrad_edu.program import replay
+from tinygrad_edu.program.emit import compiled, emit
+from tinygrad_edu.program.plan import plan
+from tinygrad_edu.program.record import Tape
+from tinygrad_edu.program.simplify import Compute, happened, simplified
+
+# -- each step alone ----------------------------------------------------------------------------------
+
+
+def recorded(f, *arrays):
+    """The tape of a run of `f`, and its result."""
+    tape = Tape()
+    given = [tg.Tensor(a, name=f"x{i}") for i, a in enumerate(arrays)]
+    tape.placeholders = dict.fromkeys(given)
+    with recording(everything=True, tape=tape):
+        return tape, f(*given)
+
+
+def names(events):
+    return [e.node.op.name if isinstance(e, Compute) else "write" for e in events]
+
+
+def test_recording_alone():
+    w = leaf(1.0, 2.0, name="w")
+
+    def f(x):
+        y = x * w
+        with tg.no_grad():
+            w.__isub__(0.5)
+        return y + w
+
+    tape, y = recorded(f, np.array([3.0, 4.0]))
+    assert [(write.target, write.value.op.name) for write in tape.writes] == [(w, "subtract")]
+    assert y.inputs[0].inputs == (*tape.placeholders, w)
+    assert y.tolist() == [3.5, 9.5]
+    assert y.inputs[0].made_at < tape.writes[0].time < y.made_at
+    for action in reversed(tape.undo):
+        action()
+    assert w.tolist() == [1, 2]
+
+
+def test_simplifying_alone():
+    u = tg.Tensor([1.0, 2.0], name="u")
+
+    def f(x):
+        unused = x - 1  # nothing reads it
+        y = x * (np.sqrt(4.0) * u * 1)
+        z = np.sin(y) + np.sin(y)  # one sine
+        with tg.no_grad():
+            u.__iadd__(1)
+        return z, x * (2 * u), unused
+
+    tape, (z, after, _) = recorded(f, np.ones(2))
+    order = sorted({*ancestors(z), *ancestors(after), *ancestors(tape.writes[0].value)}, key=lambda t: t.made_at)
+    events = happened(order, tape)
+    assert names(events) == [
+        "multiply",
+        "multiply",
+        "multiply",
+        "sin",
+        "sin",
+        "add",
+        "add",
+        "write",
+        "multiply",
+        "multiply",
+    ]
+    left, results = simplified(events, [z, after], set(tape.numbers.values()))
+    assert names(left) == ["multiply", "multiply", "sin", "add", "add", "write", "multiply", "multiply"]
+    assert results == [z, after]  # what was written in between is computed again
+
+
+def ancestors(t):
+    return {t} | {a for x in t.inputs for a in ancestors(x)}
+
+
+def test_planning_alone():
+    tape, y = recorded(lambda x: np.tanh(np.exp(x).T.reshape(-1)) * 2 + 1, np.ones((3, 4)))
+    made = plan(list(tape.placeholders), [y], tape)
+    assert [(i.op.name, i.how) for i in made.instructions] == [
+        ("exp", "out"), ("reshape", "fresh"), ("tanh", "out"), ("multiply", "out"), ("add", "out"),
+    ]  # fmt: skip
+    assert [v.note.split()[0] for v in made.views] == ["transpose"]
+    tanh, multiply, add = [i.value for i in made.instructions[2:]]
+    assert tanh.array.ctypes.data == multiply.array.ctypes.data == add.array.ctypes.data
+    assert made.nbytes <= 2 * 96
+    assert not made.early
+
+
+def test_emitting_alone():
+    w = tg.Tensor([[1.0, 2.0]], name="w")
+    tape, y = recorded(lambda x: np.tanh(x @ w), np.ones((3, 1)))
+    source, known = emit(plan(list(tape.placeholders), [y], tape))
+    lines = source.splitlines()
+    assert lines[0] == "def program(x0):"
+    assert [line.split("#")[0].strip() for line in lines[-3:]] == ["matmul(x0, w, v2)", "tanh(v2, v3)", "return (v3,)"]
+    assert known["w"] is w.ndarray
+    (got,) = compiled(source, known)(np.full((3, 1), 2.0))
+    assert_same(got, np.tanh(np.full((3, 1), 2.0) @ w.data))
+
+
+def test_a_recording_lets_go_of_what_it_does_not_read_again():
+    parameters = [leaf(*np.ones(20_000)) for _ in range(12)]
+    optimizer = optim.Adam(parameters, lr=0.1)
+
+    @replay
+    def step(x):
+        loss = sum((p * x).sum() for p in parameters)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    optimizer.zero_grad()
+    tracemalloc.start()
+    try:
+        step(np.ones(20_000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * sum(p.nbytes for p in parameters)
+
+
+def test_a_plan_is_made_when_the_numbers_are_gone():
+    w, n = leaf(*np.ones(20_000)), 30
+
+    @replay
+    def step(x):
+        y = x
+        for _ in range(n):
+            y = np.tanh(y * w)
+        w.grad = None
+        y.sum().backward()
+
+    tracemalloc.start()
+    try:
+        step(np.ones(20_000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert step.plan.nbytes > 1.0 * w.nbytes * n  # and these are not on top:
+    assert peak < 8.5 * w.nbytes * n
+
+
+# -- numbers that a shortcut would change --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", [lambda y: y[:], lambda y: y.T.T, lambda y: y.reshape(300, 301), lambda y: y * y[:]])
+def test_a_view_of_all_of_a_block_moves_with_it(view):
+    w = tg.Tensor(np.random.default_rng(0).standard_normal((300, 301)))
+
+    def step(x):
+        return (np.sin(view(w * 2.0)) * 3.0 + 1.0) * x
+
+    replayed = replay(step)
+    for x in (1.0, 2.0):
+        assert_same(replayed(np.array(x)), step(tg.Tensor(x)))
+    assert "blocks" in replayed.source
+
+
+def test_a_buffer_of_a_stretch_has_one_type_in_it():
+    rng = np.random.default_rng(0)
+    w, v = (tg.Tensor(rng.standard_normal(1 << 19)) for _ in range(2))
+    single = tg.Tensor(rng.standard_normal(1 << 19).astype(np.float32))
+
+    def kept(x):
+        positive, large = (w * 2.0) > 0, v > 0.5
+        return np.logical_and(positive, large).sum() * x + large.sum()
+
+    def rounded(x):
+        positive = (w * 2.0) > 0
+        return np.exp(np.sin(single * 3)) * positive * x
+
+    for step in (kept, rounded):
+        replayed = replay(step)
+        for x in (1, 2):
+            assert_same(replayed(np.array(x)), step(tg.Tensor(x)))
+        assert "blocks" in replayed.source
+
+
+def test_one_times_a_complex_number_is_computed():
+    z = np.array([complex(np.inf, 1), complex(-0.0, -1), complex(1, 2)])
+    replayed = replay(lambda x: x * 1)
+    with np.errstate(invalid="ignore"):
+        expected = z * np.complex128(1)
+        for _ in range(2):
+            assert replayed(z).numpy().tobytes() == expected.tobytes()
+
+
+def test_a_mean_of_float16_is_added_up_in_float32():
+    x = np.full((300, 300), 3, np.float16)
+    for f in (np.mean, np.var):
+        replayed = replay(lambda x, f=f: f(x) * 2)
+        for _ in range(2):
+            assert_same(replayed(x), f(tg.Tensor(x)) * 2)
+
+
+@pytest.mark.parametrize("f", [lambda x: np.round(x, -1), lambda x: gate(x > 3, x > 5), lambda x: gate(x, x > 5)])
+def test_what_numpy_computes_of_whole_numbers_on_the_way_fits_its_place(f):
+    x = np.arange(200)
+    replayed = replay(f)
+    for _ in range(2):
+        assert_same(replayed(x), f(tg.Tensor(x)))
+
+
+CHOICES = [
+    lambda x: np.where(True, x, 0 * x),
+    lambda x: np.where(False, x, 2 * x),
+    lambda x: np.where(np.bool_(True), x, 0 * x),
+    lambda x: np.where(1, x, 0 * x),
+    lambda x: np.where(0.0, x, 3.0),
+    lambda x: np.select([True, x > 1], [x, 2 * x], 0),
+    lambda x: x * True + np.power(x, True),
+    lambda x: np.logaddexp(x, False) + np.maximum(True, x),
+    lambda x: np.logical_and(x > 1, True) * x,
+    lambda x: np.take(x * 2, 1) + np.choose(1, [x, 2 * x]),
+    lambda x: np.clip(x, True, 2) + np.heaviside(x, True),
+]
+
+
+@pytest.mark.parametrize("f", CHOICES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_truth_values_that_a_function_says_stay_truth_values(f, dtype):
+    x = tg.Tensor(np.arange(4).astype(dtype), requires_grad=dtype != "int64")
+    expected = f(x)
+    replayed = replay(f)
+    for _ in range(3):
+        assert_same(replayed(x), expected)
+    with tracing():
+        assert np.array_equal(tg.evaluate(f(x)), expected.numpy())
+    if x.requires_grad and expected.requires_grad:
+        slope = replay(lambda x: tg.grad(f(x).sum(), x))
+        for _ in range(2):
+            assert_same(slope(x), tg.grad(expected.sum(), x))
+
+
+LAYOUTS = {
+    "C": lambda a: a,
+    "Fortran": np.asfortranarray,
+    "transposed": lambda a: np.ascontiguousarray(a.T).T,
+    "swapped": lambda a: np.ascontiguousarray(np.swapaxes(a, -1, -2)).swapaxes(-1, -2),
+    "every second": lambda a: np.repeat(a, 2, -1)[..., ::2],
+    "backwards": lambda a: np.ascontiguousarray(a[::-1])[::-1],
+}
+SUMS = {
+    "var": np.var, "std": np.std, "sum": np.sum, "mean": np.mean, "prod": np.prod, "logsumexp": tg.logsumexp,
+    "softmax": tg.softmax, "norm": np.linalg.vector_norm, "cumsum": np.cumsum,
+    "of a difference": lambda x, axis=None: np.sum(np.square(x - np.mean(x, axis=axis, keepdims=True)), axis=axis),
+    "of a product": lambda x, axis=None: np.sum(x * np.exp(x), axis=axis),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_are_taken_in_the_order_in_which_an_argument_lies_in_memory(name, dtype):
+    """One replayed function, given the same numbers in other orders, rounds as eagerly for each."""
+    f, rng = SUMS[name], np.random.default_rng(0)
+    for shape in ((7, 5), (3, 4, 5), (40, 130)):
+        numbers = rng.standard_normal(shape).astype(dtype)
+        for axis in (None, 0, 1, -1):
+            replayed = replay(lambda x, axis=axis: f(x, axis=axis))
+            slope = replay(lambda x, axis=axis: tg.grad(f(x, axis=axis).sum(), x))
+            for lay in [*LAYOUTS.values()] * 2:
+                x = tg.Tensor(lay(numbers), requires_grad=True)
+                y = f(x, axis=axis)
+                assert_same(replayed(x.numpy()), y)
+                assert_same(replayed(x), y)
+                assert_same(slope(x), tg.grad(y.sum(), x))
+
+
+# -- gradients that are there before ---------------------------------------------------------------------
+
+
+def test_a_gradient_that_was_there_is_not_taken_for_none():
+    w = leaf(1.0)
+
+    @replay
+    def step(x):
+        (w * x).sum().backward()
+
+    w.grad = tg.Tensor([100.0])
+    step(np.ones(1))
+    assert w.grad.tolist() == [101.0]
+    for expected in (1.0, 2.0):
+        if expected == 1.0:
+            w.grad = None
+        step(np.ones(1))
+        assert w.grad.tolist() == [expected]
+
+
+def test_two_leaves_that_shared_a_gradient_get_their_own():
+    a, b = leaf(1.0), leaf(1.0)
+
+    @replay
+    def step(x):
+        a.grad = b.grad = None
+        ((a * x).sum() + (b * x * 10).sum()).backward()
+
+    step(np.ones(1))
+    b.grad = a.grad
+    for x in (np.ones((1, 1)), np.ones((1, 1))):
+        step(x)
+        assert (a.grad.tolist(), b.grad.tolist()) == ([1.0], [10.0])
+
+
+def test_what_is_asked_of_an_argument_is_refused():
+    def learns(x, y):
+        x.requires_grad_()
+        return tg.grad((x * y).sum(), x)
+
+    def hooked(x):
+        x.register_hook(lambda g: g * 10)
+        return tg.grad((x * x).sum(), x)
+
+    x = tg.Tensor([3.0])
+    with pytest.raises(RuntimeError, match=r"requires_grad_\(\) of 'x'.*detach"):
+        replay(learns)(x, x)
+    assert not x.requires_grad
+    x.requires_grad_()
+    with pytest.raises(RuntimeError, match="a hook on 'x', an argument"):
+        replay(hooked)(x)
+    squared = replay(lambda x: tg.grad((x * x).sum(), x))
+    assert squared(x).tolist() == [6.0]
+    handle = x.register_hook(lambda g: g * 10)
+    with pytest.raises(RuntimeError, match="an argument with a hook"):
+        squared(x)
+    handle.remove()
+    assert squared(x).tolist() == [6.0]
+
+
+def test_a_hook_of_a_recording_that_fails_is_taken_off():
+    w = leaf(1.0)
+
+    def step(x):
+        w.register_hook(lambda g: g * 10)
+        (w * x).sum().backward()
+        raise ValueError("half-way")
+
+    with pytest.raises(ValueError, match="half-way"):
+        replay(step)(np.ones(1))
+    assert tg.grad((w * 1.0).sum(), w).tolist() == [1.0]
+
+
+def test_sums_over_repeated_numbers_are_grouped_as_eagerly():
+    w = tg.Tensor(np.random.default_rng(0).random((2, 330)).astype(np.float32))
+
+    def total():
+        return np.sum(np.broadcast_to(w[0], (400, 330))) * 1
+
+    run = tg.replay(total)
+    run()
+    assert run().item() == total().item()

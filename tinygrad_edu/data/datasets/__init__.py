@@ -1,0 +1,28 @@
+"""Data sets.
+
+Images, as `(x_train, y_train), (x_test, y_test)`: float32 between 0 and 1, and int64 class numbers. Points of a plane and
+logic gates, as `x, y`. Tables, as a `TableDataset` with names for its columns.
+"""
+
+from tinygrad_edu.data.datasets.idx import read_idx
+from tinygrad_edu.data.datasets.images import digits, fashion_mnist, mnist
+from tinygrad_edu.data.datasets.points import circles, gates, moons, spiral
+from tinygrad_edu.data.datasets.tables import TableDataset, breast_cancer, diabetes, from_csv, from_frame, iris, wine
+
+__all__ = [
+    "TableDataset",
+    "breast_cancer",
+    "circles",
+    "diabetes",
+    "digits",
+    "fashion_mnist",
+    "from_csv",
+    "from_frame",
+    "gates",
+    "iris",
+    "mnist",
+    "moons",
+    "read_idx",
+    "spiral",
+    "wine",
+]
