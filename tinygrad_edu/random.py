@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.recording import RECORDING
+from tinygrad_edu.engine.recording import watched
 
 _chosen_for_block: ContextVar[np.random.Generator | None] = ContextVar("_chosen_for_block", default=None)
 
@@ -107,22 +107,21 @@ def using(given: np.random.Generator) -> Iterator[np.random.Generator]:
     >>> bool((a == tg.rand(3, generator=np.random.default_rng(0))).all())
     True
     """
-    token = _chosen_for_block.set(_chosen(given))
+    token = _chosen_for_block.set(chosen(given))
     try:
         yield given
     finally:
         _chosen_for_block.reset(token)
 
 
+@watched
 def generator(given: np.random.Generator | None = None) -> np.random.Generator:
     """The generator that was given, or else the one that serves in this thread."""
-    tape = RECORDING.get().tape
-    if tape is not None:
-        tape.refuse("drawing random numbers in Python", "do it outside, or draw tensors: rand(), randn(), dropout()")
-    return _chosen(given)
+    return chosen(given)
 
 
-def _chosen(given: np.random.Generator | None) -> np.random.Generator:
+def chosen(given: np.random.Generator | None = None) -> np.random.Generator:
+    """As `generator`, for the package's own use."""
     if given is None:
         return _generator()
     if not isinstance(given, np.random.Generator):
@@ -132,6 +131,7 @@ def _chosen(given: np.random.Generator | None) -> np.random.Generator:
     return given
 
 
+@watched
 def draw(
     fill: Callable[[np.random.Generator, Any], None],
     shape: tuple[int, ...],
@@ -140,20 +140,9 @@ def draw(
     *,
     name: str = "noise",
 ) -> Any:
-    """An array that `fill(generator, array)` sets. All that is random is drawn here.
-
-    In a function that is being recorded for replay it is a leaf, drawn anew in each run: from the same generator, in
-    the same order, and so the same numbers as the function itself would draw.
-    """
-    own = _chosen(given)
-    tape = RECORDING.get().tape
-    if tape is not None:
-        tape.follow(own)
-        if given is None and tape.turn((draw, id(own))) == 1:  # in another thread it is another
-            tape.guard(lambda: _generator() is own)
-        return tape.feed(lambda array: fill(own, array), shape, dtype, name=name)
+    """An array that `fill(generator, array)` sets. All that is random is drawn here."""
     array = np.empty(shape, dtype)
-    fill(own, array)
+    fill(chosen(given), array)
     return array
 
 

@@ -8,24 +8,22 @@ import pytest
 import tinygrad_edu as tg
 from tests.replay.programs import assert_same, leaf
 from tinygrad_edu import optim
-from tinygrad_edu.engine.recording import recording, tracing
+from tinygrad_edu.engine.recording import tracing
 from tinygrad_edu.ops.elementwise import gate
-from tinygrad_edu.program import replay
+from tinygrad_edu.program import record, replay
 from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.plan import plan
-from tinygrad_edu.program.record import Tape
-from tinygrad_edu.program.simplify import Compute, happened, simplified
+from tinygrad_edu.program.program import PLACE, Compute, Write
+from tinygrad_edu.program.simplify import simplified
+from tinygrad_edu.program.tape import Tape
 
 # -- each step alone ----------------------------------------------------------------------------------
 
 
 def recorded(f, *arrays):
-    """The tape of a run of `f`, and its result."""
+    """The tape of a run of `f`, and its program."""
     tape = Tape()
-    given = [tg.Tensor(a, name=f"x{i}") for i, a in enumerate(arrays)]
-    tape.placeholders = dict.fromkeys(given)
-    with recording(everything=True, tape=tape):
-        return tape, f(*given)
+    return tape, record.recorded(tape, f, arrays, {})[0]
 
 
 def names(events):
@@ -41,11 +39,17 @@ def test_recording_alone():
             w.__isub__(0.5)
         return y + w
 
-    tape, y = recorded(f, np.array([3.0, 4.0]))
-    assert [(write.target, write.value.op.name) for write in tape.writes] == [(w, "subtract")]
-    assert y.inputs[0].inputs == (*tape.placeholders, w)
+    tape, program = recorded(f, np.array([3.0, 4.0]))
+    (y,), (x,) = program.outputs, program.arguments
+    assert names(program.events) == ["multiply", "subtract", "write", "add"]
+    assert [(e.target, e.value.op.name) for e in program.events if isinstance(e, Write)] == [(w, "subtract")]
+    assert y.inputs[0].inputs == (x, w)
+    assert x.name == "x"
     assert y.tolist() == [3.5, 9.5]
-    assert y.inputs[0].made_at < tape.writes[0].time < y.made_at
+    assert program.result is PLACE
+    assert program.state == program.written == [w]
+    assert [leaf.item() for leaf in program.numbers] == [0.5]
+    assert program.guards.holds()
     for action in reversed(tape.undo):
         action()
     assert w.tolist() == [1, 2]
@@ -60,35 +64,20 @@ def test_simplifying_alone():
         z = np.sin(y) + np.sin(y)  # one sine
         with tg.no_grad():
             u.__iadd__(1)
-        return z, x * (2 * u), unused
+        del unused
+        return z, x * (2 * u)
 
-    tape, (z, after, _) = recorded(f, np.ones(2))
-    order = sorted({*ancestors(z), *ancestors(after), *ancestors(tape.writes[0].value)}, key=lambda t: t.made_at)
-    events = happened(order, tape)
-    assert names(events) == [
-        "multiply",
-        "multiply",
-        "multiply",
-        "sin",
-        "sin",
-        "add",
-        "add",
-        "write",
-        "multiply",
-        "multiply",
-    ]
-    left, results = simplified(events, [z, after], set(tape.numbers.values()))
+    _, program = recorded(f, np.ones(2))
+    assert names(program.events) == [
+        "multiply", "multiply", "multiply", "sin", "sin", "add", "add", "write", "multiply", "multiply",
+    ]  # fmt: skip
+    left, results = simplified(program)
     assert names(left) == ["multiply", "multiply", "sin", "add", "add", "write", "multiply", "multiply"]
-    assert results == [z, after]  # what was written in between is computed again
-
-
-def ancestors(t):
-    return {t} | {a for x in t.inputs for a in ancestors(x)}
+    assert results == program.outputs  # what was written in between is computed again
 
 
 def test_planning_alone():
-    tape, y = recorded(lambda x: np.tanh(np.exp(x).T.reshape(-1)) * 2 + 1, np.ones((3, 4)))
-    made = plan(list(tape.placeholders), [y], tape)
+    made = plan(recorded(lambda x: np.tanh(np.exp(x).T.reshape(-1)) * 2 + 1, np.ones((3, 4)))[1])
     assert [(i.op.name, i.how) for i in made.instructions] == [
         ("exp", "out"), ("reshape", "fresh"), ("tanh", "out"), ("multiply", "out"), ("add", "out"),
     ]  # fmt: skip
@@ -101,8 +90,7 @@ def test_planning_alone():
 
 def test_emitting_alone():
     w = tg.Tensor([[1.0, 2.0]], name="w")
-    tape, y = recorded(lambda x: np.tanh(x @ w), np.ones((3, 1)))
-    source, known = emit(plan(list(tape.placeholders), [y], tape))
+    source, known = emit(plan(recorded(lambda x0: np.tanh(x0 @ w), np.ones((3, 1)))[1]))
     lines = source.splitlines()
     assert lines[0] == "def program(x0):"
     assert [line.split("#")[0].strip() for line in lines[-3:]] == ["matmul(x0, w, v2)", "tanh(v2, v3)", "return (v3,)"]

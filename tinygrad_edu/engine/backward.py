@@ -9,33 +9,29 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.graph import Node, topological, walk
-from tinygrad_edu.engine.recording import RECORDING, recording
+from tinygrad_edu.engine.recording import RECORDING, recording, watched
 from tinygrad_edu.engine.refusals import refuse_masked, users_own
 
 
 def backward(output: Node, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
     """Add ∂output/∂leaf to the `.grad` of each leaf that `output` was computed from. See `Tensor.backward`."""
     try:
-        copy_context().run(_backward, output, gradient, retain_graph, create_graph)
+        copy_context().run(go_back, output, gradient, retain_graph, create_graph)
     except Exception as error:
         error.__traceback__ = users_own(error)
         raise
 
 
+@watched
 @np.errstate(all="ignore")  # an infinite slope is an answer, not a mishap
-def _backward(output: Node, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
-    tape, keeps_graph = RECORDING.get().tape, create_graph
-    create_graph |= tape is not None  # the backward pass is part of what is recorded for replay
-    g = _cotangent(output, gradient, create_graph, "backward()")
+def go_back(output: Node, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
+    """`backward`, in a context that is this call's own."""
+    g = cotangent(output, gradient, create_graph, "backward()")
     totals = {output: g}
-    order = topological((output,), leaves=False, ends=() if tape is None else tape.plain)
-    if tape is not None:
-        tape.read(order, free=not retain_graph)
-        retain_graph = True
+    order = topological((output,), leaves=False)
     held = {id(getattr(g, "ndarray", g))}
     if create_graph:
-        graph = recording(enabled=keeps_graph, holds=keeps_graph)
-        written = graph.run(_recorded_totals, order, totals, held, not retain_graph)
+        written = recording(enabled=True, holds=True).run(recorded_totals, order, totals, held, not retain_graph)
     else:
         walk(order, totals, free=not retain_graph)
         # all sums before any write, so that an exception leaves every .grad as it was
@@ -44,12 +40,10 @@ def _backward(output: Node, gradient: Any, retain_graph: bool, create_graph: boo
             for x, g in totals.items()
         ]
     for x, total in written:
-        if tape is not None:
-            tape.slope(x)
-        x.held_grad = total if tape is None or keeps_graph else total.alias()
+        x.held_grad = total
 
 
-def _recorded_totals(order: list[Node], totals: dict[Node, Any], held: set[int], free: bool) -> list[tuple[Node, Node]]:
+def recorded_totals(order: list[Node], totals: dict[Node, Any], held: set[int], free: bool) -> list[tuple[Node, Node]]:
     """Each leaf, and what its gradient is to be: the walk and the sums, recorded."""
     walk(order, totals, create_graph=True, free=free)
     return [(x, _tensor(x, g, held) if x.held_grad is None else x.held_grad + g) for x, g in totals.items()]
@@ -66,14 +60,13 @@ def _own(g: Any, held: set[int]) -> Any:
 def _tensor(x: Node, g: Any, held: set[int]) -> Node:
     """The gradient of a recorded walk. A recorded tensor cannot be written, so it may share memory; a leaf may not."""
     if hasattr(g, "ndarray") and g.op is not None:
-        # in a replay, what a view shows may be written by then
-        return np.copy(g) if g.op.view and RECORDING.get().tape is not None else g
+        return g
     if hasattr(g, "ndarray") and g.needs_grad:
         return np.copy(g)
     return x.constant(_own(getattr(g, "ndarray", g), held))
 
 
-def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any:
+def cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any:
     """Where a walk starts: the gradient passed for `output`, or 1 for a single number."""
     if not output.needs_grad:
         raise RuntimeError(_nothing_to_differentiate(output, what))
@@ -97,10 +90,7 @@ def _cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> An
             )
         if g.dtype != data.dtype:
             g = np.astype(g, data.dtype)
-    if not create_graph or hasattr(g, "ndarray"):
-        return g
-    tape = RECORDING.get().tape
-    return tape.number(output.constant(g)) if tape is not None and gradient is None else output.constant(g)
+    return g if not create_graph or hasattr(g, "ndarray") else output.constant(g)
 
 
 def _listed(tensors: Any) -> list[Node]:
@@ -183,45 +173,53 @@ def grad(
             raise RuntimeError(
                 f"grad() was asked for the gradient by {x.describe()}, which does not require one; write requires_grad=True"
             )
-    tape, keeps_graph = RECORDING.get().tape, create_graph
-    create_graph |= tape is not None
-    totals: dict[Node, Any] = {}
-    for y, gradient in zip(ys, gs, strict=True):
-        if allow_unused and not y.needs_grad and y.op is None:
-            continue  # a constant
-        g = _cotangent(y, gradient, create_graph, "grad()")
-        totals[y] = totals[y] + g if y in totals else g
-    order = topological(list(totals), leaves=False, ends=() if tape is None else tape.plain)
-    results = _read(order, totals, xs, keeps_graph)
-    for i, x in enumerate(xs):
-        if results[i] is None:
-            if not allow_unused:
-                raise RuntimeError(
-                    f"grad() found no path from the outputs to {x.describe()}; pass allow_unused=True to get None for it"
-                )
-        elif tape is not None and not keeps_graph:
-            results[i] = results[i].alias()
+    constant = [allow_unused and not y.needs_grad and y.op is None for y in ys]
+    begun = [(y, g) for y, g, is_constant in zip(ys, gs, constant, strict=True) if not is_constant]
+    results = gradients(begun, xs, create_graph)
+    for x, result in zip(xs, results, strict=True):
+        if result is None and not allow_unused:
+            raise RuntimeError(
+                f"grad() found no path from the outputs to {x.describe()}; pass allow_unused=True to get None for it"
+            )
     return results[0] if single else tuple(results)
 
 
-def _read(order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], keeps_graph: bool) -> list[Any]:
-    """The totals of `xs`, each a tensor in memory of its own, or None where none came. `order` and `totals` as for `walk`."""
-    tape = RECORDING.get().tape
-    if tape is not None:
-        tape.read(order, free=False)
-    held = {id(getattr(g, "ndarray", g)) for g in totals.values()}
-    return copy_context().run(_totals_of, order, totals, xs, held, keeps_graph)
+@watched
+def gradients(
+    begun: Sequence[tuple[Node, Any]], xs: Sequence[Node], create_graph: bool, order: list[Node] | None = None
+) -> list[Any]:
+    """The totals that a walk back gives at `xs`, each a tensor in memory of its own, or None where no path leads.
+
+    begun: outputs, and for each the gradient that it begins with, or None for 1. order: the record of the outputs, if it
+    is known; it is consumed.
+    """
+    totals = cotangents(begun, create_graph)
+    if order is None:
+        order = topological(list(totals), leaves=False)
+    return copy_context().run(_totals_of, order, totals, xs, create_graph)
+
+
+def cotangents(begun: Sequence[tuple[Node, Any]], create_graph: bool) -> dict[Node, Any]:
+    """The totals that a walk back begins with: of an output that is there twice, the sum."""
+    totals: dict[Node, Any] = {}
+    for y, gradient in begun:
+        g = cotangent(y, gradient, create_graph, "grad()")
+        totals[y] = totals[y] + g if y in totals else g
+    return totals
 
 
 @np.errstate(all="ignore")
-def _totals_of(
-    order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], held: set[int], keeps_graph: bool
-) -> list[Any]:
-    leads, state = _leading(order, xs), RECORDING.get()
-    create_graph = keeps_graph or state.tape is not None
-    if state.enabled is not keeps_graph or state.holds is not keeps_graph:
-        RECORDING.set(state.but({"enabled": keeps_graph, "holds": keeps_graph}))
-    walk(order, totals, leads=leads, keep=set(xs), create_graph=create_graph)
+def _totals_of(order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], create_graph: bool) -> list[Any]:
+    state = RECORDING.get()
+    if state.enabled is not create_graph or state.holds is not create_graph:
+        RECORDING.set(state.but({"enabled": create_graph, "holds": create_graph}))
+    return totals_at(order, totals, xs, create_graph)
+
+
+def totals_at(order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], create_graph: bool) -> list[Any]:
+    """Walk `order` back from `totals`: what comes to each of `xs`, as a tensor, or None."""
+    held = {id(getattr(g, "ndarray", g)) for g in totals.values()}
+    walk(order, totals, leads=leading(order, xs), keep=set(xs), create_graph=create_graph)
     own = _tensor if create_graph else _plain
     return [None if g is None else own(x, g, held) for x, g in [(x, totals.get(x)) for x in xs]]
 
@@ -231,7 +229,7 @@ def _plain(x: Node, g: Any, held: set[int]) -> Node:
     return x.constant(_own(g, held))
 
 
-def _leading(order: list[Node], xs: Sequence[Node]) -> set[Node]:
+def leading(order: list[Node], xs: Sequence[Node]) -> set[Node]:
     """`xs`, and the nodes of `order` that were computed from them."""
     leads = set(xs)
     for node in order:
@@ -247,7 +245,7 @@ def pull(ys: Sequence[Node], xs: Sequence[Node], gs: Sequence[Any], create_graph
     for y, g in zip(ys, gs, strict=True):
         totals[y] = totals[y] + g if y in totals else g
     order = [node for node in topological(list(totals), leaves=False, ends=stops) if node not in stops]
-    leads = _leading(order, [x for x in xs if x.needs_grad])
+    leads = leading(order, [x for x in xs if x.needs_grad])
     graph = recording(enabled=create_graph, holds=create_graph)
     graph.run(walk, order, totals, leads=leads, create_graph=create_graph)
     return [np.zeros_like(x.ndarray) if totals.get(x) is None else totals[x] for x in xs]

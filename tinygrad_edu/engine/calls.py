@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import numpy
 
 from tinygrad_edu.engine.protocols import NumPyProtocols
+from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.engine.refusals import users_own
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -298,6 +299,7 @@ class Call:
         raise TypeError(f"{self.name}() on a Tensor takes {', '.join(takes) or 'no settings'}, not {name}=; {cure}")
 
 
+@watched
 def into(out: tuple[Any, ...], result: Any, name: str) -> Any:
     """Write the result of `np.f(..., out=array)`; refuse where that would lose a record."""
     if len(out) > 1:
@@ -309,9 +311,6 @@ def into(out: tuple[Any, ...], result: Any, name: str) -> Any:
         )
     if isinstance(result, NumPyProtocols):
         if result.op is not None:
-            result._refuse_taped(
-                f"out={type(target).__name__} of np.{name}, or += and its like on an array: the numbers"
-            )
             raise RuntimeError(
                 f"np.{name} was to be recorded, but out= is an array outside the graph; leave out=, or compute inside no_grad()"
             )

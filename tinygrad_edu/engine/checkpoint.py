@@ -12,11 +12,12 @@ import numpy as np
 from tinygrad_edu import random
 from tinygrad_edu.engine.folded import fold
 from tinygrad_edu.engine.graph import Node, topological
-from tinygrad_edu.engine.recording import RECORDING, quietly, recording
+from tinygrad_edu.engine.recording import RECORDING, quietly, recording, watched
 from tinygrad_edu.engine.registry import tick
 from tinygrad_edu.engine.transforms import Before
 
 
+@watched
 def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
     """`f(*args)`, recorded as one op: its inside is computed again in the backward pass instead of kept.
 
@@ -37,7 +38,7 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
     True
     """
     state = RECORDING.get()
-    if not state.enabled or state.tape is not None:  # a replay keeps no record
+    if not state.enabled:
         return f(*args)
     generator, begun, writes = random.generator(), tick(), [] if state.writes is None else state.writes
     drawn, since = generator.bit_generator.state, len(writes)

@@ -9,10 +9,11 @@ import numpy as np
 
 from tinygrad_edu.engine.graph import Array, Node, Results, _made, topological
 from tinygrad_edu.engine.origins import node_of, refuse_gone
-from tinygrad_edu.engine.recording import RECORDING, tracing
+from tinygrad_edu.engine.recording import tracing, watched
 from tinygrad_edu.engine.refusals import refuse_masked
 
 
+@watched
 def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None = None) -> Any:
     """Run a record again, forwards, on new values of its leaves: what would the outputs be?
 
@@ -29,8 +30,6 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
     >>> float(evaluate(price, {apple: 120.0}))
     264.0
     """
-    if RECORDING.get().tape is not None:
-        RECORDING.get().tape.refuse("evaluate()")
     single = hasattr(outputs, "ndarray")
     if not single and not (isinstance(outputs, list | tuple) and all(hasattr(y, "ndarray") for y in outputs)):
         raise TypeError(

@@ -426,7 +426,6 @@ class Op:
             raise self._explained(error, inputs, settings) from None
         if data.__class__ is not _array:
             data = _as_arrays(data)
-        recording = RECORDING.get()
         y: Any = _new(Tensor)
         y.ndarray = data
         y.held_grad = y.name = y.cell = y.attached = None
@@ -436,25 +435,24 @@ class Op:
             and (self.selects or self.outputs is not None or np.may_share_memory(data, arrays[0]))
         ):
             y.cell = inputs[0].shared_cell()
-        if (
-            recording.enabled and (requires or recorded or computed or recording.everything)
-        ) or recording.tape is not None:
-            learns = requires and recording.enabled and (self._smooth or self._differentiable(data, inputs))
+        recording = RECORDING.get()
+        if recording.watcher is not None:
+            return recording.watcher.computed(self, y, inputs, arrays, settings)
+        if recording.enabled and (requires or recorded or computed or recording.everything):
+            learns = requires and (self._smooth or self.differentiable(data, inputs))
             y.needs_grad = learns
             if others:
                 inputs = tuple(
-                    [x if isinstance(x, Tensor) else _constant(a, arrays) for x, a in zip(inputs, arrays, strict=True)]
+                    [x if isinstance(x, Tensor) else leaf_of(a, arrays) for x, a in zip(inputs, arrays, strict=True)]
                 )
-            if learns or recorded or recording.holds or recording.everything or recording.tape is not None:
-                if computed and recording.tape is None:
+            if learns or recorded or recording.holds or recording.everything:
+                if computed:
                     inputs = tuple([x if x.attached is None else node_of(x) for x in inputs])
                 y.op = self
                 y.inputs = inputs
                 y.settings = settings
                 y.scope = SCOPE.get()
                 y.made_at = tick()
-                if recording.tape is not None:
-                    recording.tape.made(y, recording.enabled)
             else:  # a result without a derivative is a leaf
                 y.op = y.scope = None
                 y.inputs = ()
@@ -462,14 +460,14 @@ class Op:
                 y.made_at = 0
                 y.attached = Attached(Origin(self, inputs, settings))
             if recording.anomaly:
-                self._watch(y, inputs)
+                self.refuse_nan(y, inputs)
         else:
             y.needs_grad = False
             y.op = y.scope = None
             y.inputs = ()
             y.settings = NO_SETTINGS
             y.made_at = 0
-        return y if self.outputs is None else self._results(y)
+        return y if self.outputs is None else self.visible(y)
 
     def _array(self, x: Any) -> Any:
         """An input that is neither tensor nor array: a number stays one, a list becomes an array."""
@@ -486,10 +484,10 @@ class Op:
             return table(x, f"{self.name}()")
         raise TypeError(f"{self.name}() takes tensors, arrays and numbers, but got {type(x).__name__} {x!r:.60}")
 
-    def _differentiable(self, data: Any, inputs: tuple[Any, ...]) -> bool:
+    def differentiable(self, data: Any, inputs: tuple[Any, ...]) -> bool:
         """Whether the result has a derivative by an input that requires one."""
-        if self.vjp is None:
-            return False
+        if self.vjp is None or self._smooth:
+            return self._smooth
         if self.outputs is None and data.dtype.kind != "f":
             if data.dtype.kind == "c":
                 raise TypeError(
@@ -516,7 +514,7 @@ class Op:
             return data
         return data[0] if self.outputs == 1 else self.results(data[: self.outputs])
 
-    def _results(self, y: Any) -> Any:
+    def visible(self, y: Any) -> Any:
         """The visible results of a tuple-valued node."""
         if y.op is None and y.attached is None:
             parts = [y.constant(part) for part in y.ndarray[: self.outputs]]
@@ -526,7 +524,8 @@ class Op:
             parts = [item(y, i) for i in range(len(y.ndarray[: self.outputs]))]
         return parts[0] if self.outputs == 1 else self.results(parts)
 
-    def _watch(self, y: Any, inputs: tuple[Any, ...]) -> None:
+    def refuse_nan(self, y: Any, inputs: tuple[Any, ...]) -> None:
+        """Raise FloatingPointError if the op made NaN of numbers; and note the line at which it was recorded."""
         y.attachments().line = here()
         if has_nan(y.ndarray) and not any(has_nan(x.ndarray) for x in inputs):
             names = ", ".join(x.describe() for x in inputs)
@@ -655,7 +654,7 @@ def _as_arrays(data: Any) -> Any:
     return Results(data) if isinstance(data, tuple) else data
 
 
-def _constant(a: Any, arrays: list[Any]) -> Tensor:
+def leaf_of(a: Any, arrays: Sequence[Any]) -> Tensor:
     """An input that is not a tensor, as a leaf. A number is kept in the dtype that the op computed in; a truth value stays
     one, for it may be a condition, and beside numbers counts as 0 or 1 of their type.
     """
@@ -664,13 +663,10 @@ def _constant(a: Any, arrays: list[Any]) -> Tensor:
             raise TypeError(f"a Tensor holds numbers, and cannot be combined with an array of {a.dtype}")
         return new_leaf(a)
     if a.__class__ is bool:
-        leaf = new_leaf(np.asarray(a))
-    else:
-        other = arrays[1 if arrays[0] is a else 0]
-        floats = len(arrays) == 2 and a.__class__ is not complex and other.dtype.kind == "f"
-        leaf = new_leaf(np.asarray(a, dtype=other.dtype if floats else np.result_type(*arrays)))
-    tape = RECORDING.get().tape
-    return leaf if tape is None else tape.number(leaf)
+        return new_leaf(np.asarray(a))
+    other = arrays[1 if arrays[0] is a else 0]
+    floats = len(arrays) == 2 and a.__class__ is not complex and other.dtype.kind == "f"
+    return new_leaf(np.asarray(a, dtype=other.dtype if floats else np.result_type(*arrays)))
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.engine.refusals import refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, UFUNCS
 
@@ -88,15 +89,13 @@ def _tensors(value: Any) -> list[Any]:
     return [value] if isinstance(value, NumPyProtocols) else []
 
 
+@watched
 def numbers(value: Any, what: str | None = "the numbers") -> Any:
     """Arguments with every tensor in them replaced by its array.
 
-    In a function that is being recorded for replay, the numbers are not to be looked at, and errors say so of `what`;
-    None is for those who look at shapes alone.
+    what: how an error calls what is looked at, should that be refused; None for those who look at shapes alone.
     """
     if isinstance(value, NumPyProtocols):
-        if what is not None:
-            value._refuse_taped(what)
         return value.ndarray
     if isinstance(value, list | tuple):
         return type(value)([numbers(part, what) for part in value])
@@ -108,16 +107,16 @@ def numbers(value: Any, what: str | None = "the numbers") -> Any:
 
 def ungraphed(value: Any, name: str, cure: str) -> Any:
     """The numbers that the function `name` makes a leaf of; raises RuntimeError if one is part of a graph."""
+    given = numbers(value)
     for part in value if isinstance(value, list | tuple) else (value,):
         if isinstance(part, NumPyProtocols) and (part.needs_grad or part.op is not None):
-            part._refuse_taped("the numbers")
             raise RuntimeError(
                 f"{name}() makes a leaf, and would silently cut off {part.describe()}, which is part of a graph; "
                 f"to keep it in, write {cure}, or to leave the graph, pass .item()"
             )
         if isinstance(part, list | tuple):
             ungraphed(part, name, cure)
-    return numbers(value)
+    return given
 
 
 class NumPyProtocols(NDArrayOperatorsMixin):
@@ -128,7 +127,6 @@ class NumPyProtocols(NDArrayOperatorsMixin):
     ndarray: Any
     describe: Callable[[], str]
     needs_grad: bool
-    _refuse_taped: Callable[[str], None]
     op: Any
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:

@@ -7,14 +7,33 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import numpy as np
 
 Node = Any  # a Tensor: known by its attributes
+
+
+class Watcher(Protocol):
+    """Who is told of all that a function does, in order to do it again without running its Python.
+
+    One is there only while `program` runs a function for the first time; the engine then asks it in three places: where
+    an op has been computed, where a leaf is made, and where a function is called that is `watched`.
+    """
+
+    def computed(
+        self, op: Any, y: Node, inputs: tuple[Any, ...], arrays: Sequence[Any], settings: dict[str, Any]
+    ) -> Any:
+        """The result of an op on `inputs`, whose arrays were `arrays`: `y`, in which only the numbers are set so far."""
+
+    def made(self, leaf: Node) -> None:
+        """A leaf has been made by `Tensor()`."""
+
+    def instead(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What a watched function gives in this call: it may be run as it is written, or read in another way, or refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +46,7 @@ class Recording:
     differentiating: bool = False  # inside a function that jacobian() or its like differentiates
     holds: bool = False  # a gradient is being recorded: its masks are nodes too, since its rules name no temporaries
     writes: Any = None  # a list that takes a weak reference to each tensor that is written, for checkpoint()
-    tape: Any = None  # of the function being recorded for replay: every op is recorded, writes go over it
+    watcher: Watcher | None = None  # who is told of all that is done, to do it again: see `Watcher`
     limits: Mapping[Node, int] | None = None  # of the walk in progress: see `limits_in`
 
     def but(self, changes: Mapping[str, Any]) -> Recording:
@@ -40,12 +59,27 @@ class Recording:
             new("differentiating", self.differentiating),
             new("holds", self.holds),
             new("writes", self.writes),
-            new("tape", self.tape),
+            new("watcher", self.watcher),
             new("limits", self.limits),
         )
 
 
 RECORDING: ContextVar[Recording] = ContextVar("RECORDING", default=Recording())  # noqa: B039 (frozen)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def watched(function: F) -> F:
+    """The function; but where a watcher is told of all that is done, it decides what a call does. See `Watcher.instead`."""
+    state = RECORDING.get
+
+    @functools.wraps(function)
+    def asked(*args: Any, **kwargs: Any) -> Any:
+        watcher = state().watcher
+        return function(*args, **kwargs) if watcher is None else watcher.instead(function, args, kwargs)
+
+    return cast("F", asked)
 
 
 SCOPE: ContextVar[Any] = ContextVar("SCOPE", default=None)
@@ -220,11 +254,10 @@ def is_grad_enabled() -> bool:
 
 
 @block
+@watched
 def detect_anomaly() -> recording:
     """Look for NaN after every op and every gradient rule in the block; the error names the op and the line.
 
     It costs one pass over each result, so it is a tool for finding a fault, not for training.
     """
-    if RECORDING.get().tape is not None:
-        RECORDING.get().tape.refuse("detect_anomaly()", "put it round the call, where every call is then recorded anew")
     return recording(anomaly=True)

@@ -4,9 +4,6 @@ A tensor is a node of the graph. `data` is its array; `op`, `inputs` and `settin
 (a leaf has none), and `grad` is where `backward()` leaves the derivative of a leaf.
 
 NumPy's functions and operators work on it through the protocols of `protocols.py`.
-
-Where a function is being recorded for replay there is a tape (`graph.Recording`). It is told of what is made and
-written, and refuses what would look at the numbers, which are others in the next run.
 """
 
 from __future__ import annotations
@@ -29,7 +26,7 @@ from tinygrad_edu.engine.graph import Cell, Edits
 from tinygrad_edu.engine.methods import TensorMethods
 from tinygrad_edu.engine.origins import Origin, has_origin
 from tinygrad_edu.engine.protocols import numbers
-from tinygrad_edu.engine.recording import RECORDING, recording
+from tinygrad_edu.engine.recording import RECORDING, watched
 from tinygrad_edu.engine.refusals import explained, refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, NO_SETTINGS, tick
 from tinygrad_edu.engine.tables import NUMERIC, is_table, table
@@ -67,14 +64,16 @@ def _stores(frame: Any) -> bool:
 
 
 class Attached:
-    """What few nodes have: hooks, a gradient to retain, the line they were recorded at, an origin."""
+    """What is attached to a node, and few have: hooks on its gradient; whether it retains that (`retains`); the line at
+    which it was recorded; the origin of a result without a derivative; and whether it passes for a leaf, as a result does
+    that is recorded though no derivative is taken of it (`as_leaf`)."""
 
-    __slots__ = ("hooks", "line", "origin", "retains")
+    __slots__ = ("as_leaf", "hooks", "line", "origin", "retains")
 
     def __init__(self, origin: Origin | None = None) -> None:
         self.origin = origin
         self.hooks: dict[int, Callable[[Any], Any]] = {}
-        self.retains = False
+        self.retains = self.as_leaf = False
         self.line = "an unknown line"
 
     def run_hooks(self, g: Any, node: Tensor, create_graph: bool) -> Any:
@@ -199,24 +198,23 @@ class Tensor(TensorMethods):
         self.scope = None
         if requires_grad:
             self.requires_grad_()
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.born.add(self)
+        watcher = RECORDING.get().watcher
+        if watcher is not None:
+            watcher.made(self)
 
     # -- what it is ---------------------------------------------------------------------------------
 
     @property
+    @watched
     def data(self) -> Array:
         """The array itself, read-only for a recorded tensor. Assigning, or `t.data -= …`, writes the value of a leaf:
         graphs that used it are then known to be stale."""
-        self._refuse_taped("data")
         return self.ndarray if self.op is None else self.numpy()
 
     @data.setter
+    @watched
     def data(self, value: ArrayLike) -> None:
         self._refuse_recorded("assigning .data to")
-        if RECORDING.get().tape is not None:
-            RECORDING.get().tape.refuse(f"assigning .data to {self.describe()}")
         array = Tensor(numbers(value)).ndarray
         if self.needs_grad and array.dtype.kind != "f":
             raise TypeError(
@@ -236,24 +234,23 @@ class Tensor(TensorMethods):
         Edits.note()
 
     @property
+    @watched
     def grad(self) -> Tensor | Any:
         """∂L/∂self, added up over calls of `backward()`; None before the first. Of exactly this shape and dtype.
 
         A computed tensor has none unless it was told to `retain_grad()`; asking for it warns.
         """
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.slope(self)
         if self.held_grad is None and self.op is not None and self.needs_grad and not self.retains_grad:
             warnings.warn(
                 f"the .grad of {self.describe()} is None: it was computed by {self.made_by()}, and backward() leaves gradients on "
                 "leaves alone; write t.retain_grad() before backward(), or, where w = w - lr * w.grad made a new tensor of a "
                 "weight, with no_grad(): w -= lr * w.grad",
-                stacklevel=2,
+                stacklevel=3,  # `watched` is between
             )
         return self.held_grad
 
     @grad.setter
+    @watched
     def grad(self, value: ArrayLike | None) -> None:
         if value is not None:
             value = value if isinstance(value, Tensor) else Tensor(value)
@@ -262,9 +259,6 @@ class Tensor(TensorMethods):
                     f"the gradient of {self.describe()} has shape {self.shape} and dtype {self.dtype}, but got {value.shape} and "
                     f"{value.dtype}; to forget it write zero_grad(), to set it np.zeros_like(t) and the like"
                 )
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.reset(self)
         self.held_grad = value
 
     @property
@@ -349,12 +343,13 @@ class Tensor(TensorMethods):
         """
         backward.backward(self, gradient, retain_graph, create_graph)
 
+    @watched
     def requires_grad_(self, value: bool = True) -> Tensor:
         """Ask for a gradient of this leaf, or no longer; returns the tensor itself."""
         if not isinstance(value, bool | np.bool_):
             raise TypeError(f"requires_grad is True or False, but got {type(value).__name__} {value!r:.40}")
         if value:
-            self._refuse_derivative()
+            self.refuse_derivative()
         if self.op is not None and not self.is_recorded():  # a leaf to the caller: it has a gradient of its own
             self.needs_grad = bool(value)
             self.attachments().retains = self.needs_grad
@@ -362,19 +357,14 @@ class Tensor(TensorMethods):
             raise RuntimeError(
                 f"{self.describe()} was computed by {self.made_by()}: only a leaf can be told whether to require a gradient; use .detach()"
             )
-        tape, before = RECORDING.get().tape, self.needs_grad
-        if tape is not None and self in tape.placeholders and bool(value) != before:
-            tape.refuse(f"requires_grad_() of {self.describe()}, an argument,", "write x = x.detach().requires_grad_()")
-        if tape is not None and self.op is None:
-            tape.on_failure(lambda: setattr(self, "needs_grad", before))
-        self.needs_grad = bool(value)
-        if self.needs_grad is not before:
+        if bool(value) is not self.needs_grad:
+            self.needs_grad = bool(value)
             Edits.note()
         if self.needs_grad and self.attached is not None:
             self.attached.origin = None  # it is a variable from now on, whatever it was computed from
         return self
 
-    def _refuse_derivative(self) -> None:
+    def refuse_derivative(self) -> None:
         """Raise TypeError if these numbers are of a type that has no derivative."""
         if self.ndarray.dtype.kind == "c":
             raise TypeError(
@@ -402,6 +392,7 @@ class Tensor(TensorMethods):
             self.attachments().retains = True
         return self
 
+    @watched
     def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHook:
         """Call `hook(gradient)` when this tensor's gradient is known; what it returns, if not None, replaces it."""
         if not self.needs_grad:
@@ -410,14 +401,9 @@ class Tensor(TensorMethods):
             raise TypeError(
                 f"register_hook() takes a function of the gradient, but got {type(hook).__name__} {hook!r:.60}"
             )
-        tape = RECORDING.get().tape
-        if tape is not None and self in tape.placeholders:
-            tape.refuse(f"a hook on {self.describe()}, an argument,", "put it on a result, such as x * 1")
         hooks = self.attachments().hooks
         key = tick()
         hooks[key] = hook
-        if tape is not None:
-            tape.on_failure(lambda: hooks.pop(key, None))
         Edits.note()
         return RemovableHook(hooks, key)
 
@@ -431,14 +417,14 @@ class Tensor(TensorMethods):
 
     # -- leaving the graph --------------------------------------------------------------------------
 
+    @watched
     def numpy(self) -> Array:
         """The numbers as a read-only view. It works for every tensor; to write, use `.data` or a copy."""
-        self._refuse_taped("numpy()")
         return _read_only(self.ndarray)
 
+    @watched
     def item(self, *index: SupportsIndex | tuple[int, ...]) -> Any:
         """The single number, or the one at `index`, as a Python number. Add up `loss.item()` rather than `loss`, which keeps its graph alive."""
-        self._refuse_taped("item()")
         if index:
             return self.ndarray.item(*index)
         if self.size != 1:
@@ -447,27 +433,27 @@ class Tensor(TensorMethods):
             )
         return self.ndarray.item()
 
+    @watched
     def tolist(self) -> Any:
         """The numbers as nested Python lists."""
-        self._refuse_taped("tolist()")
         return self.ndarray.tolist()
 
     def __array__(self, dtype: DType = None, copy: bool | None = None) -> Array:
-        self._refuse_unseen()
+        self.refuse_unseen()
         return np.array(self.ndarray, dtype=dtype, copy=copy)
 
     @property
     def _mask(self) -> Any:
         """What `np.ma` asks for where it stores a value in a masked array, before it asks for the array. A tensor has no
         mask, and one in a graph is refused as there."""
-        self._refuse_unseen()
+        self.refuse_unseen()
         raise AttributeError("a Tensor has no mask")
 
-    def _refuse_unseen(self) -> None:
+    @watched
+    def refuse_unseen(self) -> None:
         """Raise where a tensor in a graph is about to become an array behind the user's back."""
-        self._refuse_taped("the array")
         if self.needs_grad or self.op is not None:
-            if sys._getframe(2).f_globals.get("__name__", "").startswith("pandas."):
+            if sys._getframe(3).f_globals.get("__name__", "").startswith("pandas."):
                 raise RuntimeError(
                     f"pandas computes with arrays, and cannot with {self.describe()}, which is part of a graph; write "
                     ".to_numpy() after the frame or series, as in df.to_numpy() @ W"
@@ -500,8 +486,8 @@ class Tensor(TensorMethods):
                 "write .item() to leave the graph, or np.stack([...]) to join tensors into one"
             )
 
+    @watched
     def __bool__(self) -> bool:
-        self._refuse_taped("the truth")
         if self.size != 1:
             called = self.describe()
             of = "" if str(self.shape) in called else f", of shape {self.shape},"
@@ -510,8 +496,8 @@ class Tensor(TensorMethods):
             )
         return bool(self.ndarray.item())
 
+    @watched
     def __index__(self) -> int:
-        self._refuse_taped("the integer value")
         return self.ndarray.__index__()
 
     def __len__(self) -> int:
@@ -541,8 +527,8 @@ class Tensor(TensorMethods):
     def __round__(self, ndigits: int = 0) -> Tensor:
         return np.round(self, ndigits)
 
+    @watched
     def __repr__(self) -> str:
-        self._refuse_taped("printing")
         parts = []
         if isinstance(self.ndarray, tuple):
             parts.append(f"{len(self.ndarray)} results")
@@ -562,8 +548,8 @@ class Tensor(TensorMethods):
             parts.append(f"name={self.name!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
+    @watched
     def __reduce__(self) -> tuple[Any, ...]:
-        self._refuse_taped("copying or pickling")
         if self.op is not None:
             raise RuntimeError(
                 f"{self.describe()} was computed by {self.made_by()}; only leaves can be copied or saved: use .detach() for its numbers, .clone() for a recorded copy"
@@ -586,12 +572,12 @@ class Tensor(TensorMethods):
         """A tensor of these numbers, outside any graph."""
         return new_leaf(np.asarray(array) if isinstance(array, np.generic) else array)
 
-    def alias(self, requires_grad: bool = False) -> Tensor:
-        """A leaf in the same memory; while a function is recorded for replay, a node, so that every run sees it."""
-        alias = new_leaf(self.ndarray) if RECORDING.get().tape is None else ANSWERS["alias"](self)
+    @watched
+    def alias(self) -> Tensor:
+        """A leaf in the same memory."""
+        alias = new_leaf(self.ndarray)
         alias.name = self.name
         alias.cell = self.shared_cell()
-        alias.needs_grad = requires_grad
         return alias
 
     def rule_value(self) -> Any:
@@ -645,17 +631,9 @@ class Tensor(TensorMethods):
         if writes is not None:
             writes.append(weakref.ref(self))
 
-    def _refuse_taped(self, what: str) -> None:
-        """Raise in a function that is being recorded for replay, where Python must not look at numbers."""
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.refuse(f"{what} of {self.describe()}")
-
     def is_recorded(self) -> bool:
-        """Whether it was computed by a recorded op. While a function is recorded for replay, what is then recorded
-        only for that does not count."""
-        tape = RECORDING.get().tape
-        return self.op is not None and (tape is None or self not in tape.plain)
+        """Whether it was computed by a recorded op, and does not pass for a leaf."""
+        return self.op is not None and (self.attached is None or not self.attached.as_leaf)
 
     def _refuse_recorded(self, what: str) -> None:
         if self.is_recorded():
@@ -704,10 +682,11 @@ class Tensor(TensorMethods):
                 f"assigning {value.describe()} into {self.describe()} would cut it from its graph; "
                 "use tg.index_update(t, index, new), or assign .numpy()"
             )
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.write(self, recording(enabled=False).run(ANSWERS["index_update"], self, key, value))
-            return
+        self.assign(key, value)
+
+    @watched
+    def assign(self, key: Any, value: Any) -> None:
+        """Write into the elements at `key`, whatever that may change."""
         try:
             self.ndarray[numbers(key)] = _given(value)
         except Exception as error:
@@ -726,10 +705,11 @@ class Tensor(TensorMethods):
                 f".{function.__name__}() writes in place, and {self.describe()} is part of a graph; "
                 f"write y = np.{function.__name__}(t{more})"
             )
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.write(self, recording(enabled=False).run(function, self, axis=axis, **settings))
-            return
+        self.reorder(function, axis, settings)
+
+    @watched
+    def reorder(self, function: Any, axis: int, settings: dict[str, Any]) -> None:
+        """Write function(self, axis=axis, **settings), whatever that may change."""
         self.ndarray[...] = function(self.ndarray, axis=axis, **settings)
         self.note_write()
 
@@ -743,18 +723,20 @@ class Tensor(TensorMethods):
         if recording.enabled:
             self._refuse_live(f"in-place {ufunc.__name__} on")
             recorded = isinstance(other, Tensor) and (other.needs_grad or other.is_recorded())
-            if recorded or (recording.everything and recording.tape is None):
+            if recorded or recording.everything:
                 self._refuse_part(ufunc)
                 return ufunc(self, other)
-        if recording.tape is not None:
-            recording.tape.write(self, ufunc(self, other))
-            return self
+        self.write_over(ufunc, other)
+        return self
+
+    @watched
+    def write_over(self, ufunc: Any, other: Any) -> None:
+        """Write ufunc(self, other), whatever that may change."""
         try:
             ufunc(self.ndarray, _given(other), out=self.ndarray, casting="same_kind")
         except Exception as error:
             raise self._explained_write(error, ufunc) from None
         self.note_write(other)
-        return self
 
     def _refuse_part(self, ufunc: Any) -> None:
         """Raise where `self ∘= other` makes a new tensor, but is to write a part of another tensor, which shows the same memory."""

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.backward import _cotangent, _leading, _not_one_number, _read, grad
+from tinygrad_edu.engine.backward import _not_one_number, grad, gradients, leading
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.folded import fold
 from tinygrad_edu.engine.graph import Node, limits_in, topological, walk
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.origins import Origin, node_of
-from tinygrad_edu.engine.recording import RECORDING, SCOPE, recording
+from tinygrad_edu.engine.recording import RECORDING, SCOPE, recording, watched
 from tinygrad_edu.engine.refusals import users_own
 from tinygrad_edu.engine.registry import tick
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
@@ -39,14 +39,18 @@ def argument(x: Any) -> Any:
 def to_differentiate(value: Any) -> Tensor:
     """A node of the value's numbers and name to differentiate by, of which `value` itself is the only input."""
     given = node_of(value) if isinstance(value, Tensor) else Tensor(value)
-    given._refuse_derivative()
-    if RECORDING.get().tape is not None:
-        made: Tensor = argument(given)
-    else:  # a node in any case
-        made = new_leaf(given.ndarray)
-        made.op, made.inputs, made.scope = argument, (given,), SCOPE.get()
-        made.cell, made.made_at = given.shared_cell(), tick()
+    given.refuse_derivative()
+    made = argument_of(given)
     made.name, made.needs_grad = given.name, True
+    return made
+
+
+@watched
+def argument_of(given: Tensor) -> Tensor:
+    """`argument(given)`, a node in any case."""
+    made = new_leaf(given.ndarray)
+    made.op, made.inputs, made.scope = argument, (given,), SCOPE.get()
+    made.cell, made.made_at = given.shared_cell(), tick()
     return made
 
 
@@ -73,7 +77,7 @@ def along(y: Node, node: Node, direction: Sequence[Any], orders: int) -> Any:
 def _back_to(x: Node, totals: dict[Node, Any], end: Node, orders: int) -> Any:
     """The total that a recorded walk from `totals` gives at `x`, or None; what `end` was computed from is not looked at."""
     order = topological(list(totals), leaves=False, ends={end})
-    leads = _leading(order, [x])
+    leads = leading(order, [x])
     order = [node for node in order if node in leads and node is not x]
     limits = limits_in(order, orders, end)
     apart = recording(limits=limits, anomaly=False)
@@ -94,16 +98,15 @@ def _refuse_several(x: Any, what: str) -> None:
 
 
 class Before:
-    """What `topological` need not follow: nodes made before a time, and what is plain to the user."""
+    """What `topological` need not follow: nodes made before a time."""
 
-    __slots__ = ("_plain", "_time")
+    __slots__ = ("_time",)
 
     def __init__(self, time: int) -> None:
-        tape = RECORDING.get().tape
-        self._time, self._plain = time, () if tape is None else tape.plain
+        self._time = time
 
     def __contains__(self, node: Node) -> bool:
-        return node.made_at < self._time or node in self._plain
+        return node.made_at < self._time
 
     def inputs(self, order: Sequence[Node], args: Sequence[Node] = ()) -> list[Node]:
         """What the nodes of `order` made since then were computed from: `args`, and what requires a gradient or is recorded."""
@@ -153,25 +156,41 @@ def _transformed(
     if create_graph or state.differentiating:
         return y, derive(y, xs, order, True)
     if not state.enabled:
-        derived = derive(y, xs, order, False)
-        return y.alias(), derived if state.tape is None else [d.alias() for d in derived]
+        return y.alias(), [d.alias() for d in derive(y, xs, order, False)]
     inputs = before.inputs(order, [x.inputs[0] for x in xs] + [v for v in vectors if hasattr(v, "ndarray")])
     connected = any(x.needs_grad for x in inputs)
-    if state.tape is not None:  # all is recorded, and cut off from the graph where nothing of it requires a gradient
-        derived = derive(y, xs, order, True)
-        return (y, derived) if connected else (y.alias(), [d.alias() for d in derived])
-    derived = derive(y, xs, order, False)
-    if not connected and not state.everything:
+    derived = derive(y, xs, order, at_once())
+
+    def unfold() -> list[Node]:
+        return list(_RECORDED.run(derive, y, xs, _order(y, before), True))
+
+    return (y if connected else y.alias()), connected_by(called, derived, inputs, connected, unfold)
+
+
+@watched
+def at_once() -> bool:
+    """Whether derivatives are recorded as they are computed, where nothing else asks for it."""
+    return False
+
+
+@watched
+def connected_by(
+    called: tuple[str, str],
+    derived: list[Node],
+    inputs: Sequence[Node],
+    connected: bool,
+    unfold: Callable[[], list[Node]],
+) -> list[Node]:
+    """The derivatives as nodes, computed from `inputs`, that stand for the record which `unfold()` makes.
+
+    connected: whether an input requires a gradient; else they are plain numbers, unless everything is recorded.
+    """
+    if not connected and not RECORDING.get().everything:
         if any(x.op is not None for x in inputs):  # a mask, say: the derivatives cannot be computed again by it
             for d in derived:
                 d.attachments().origin = Origin()
-    else:
-
-        def unfold() -> list[Node]:
-            return list(_RECORDED.run(derive, y, xs, _order(y, before), True))
-
-        derived = fold(*called, unfold, inputs, [d.ndarray for d in derived])
-    return (y if connected else y.alias()), derived
+        return derived
+    return list(fold(*called, unfold, inputs, [d.ndarray for d in derived]))
 
 
 _RECORDED, _DIFFERENTIATED = recording(enabled=True), recording(enabled=True, differentiating=True)
@@ -188,8 +207,7 @@ def _slopes(y: Node, xs: Sequence[Node], v: Any, order: Sequence[Node], create_g
         raise RuntimeError(_not_one_number(y, "the derivative"))
     found: Sequence[Any] = [None] * len(xs)
     if y.needs_grad:
-        g = _cotangent(y, v, create_graph or RECORDING.get().tape is not None, "grad()")
-        found = _read(list(order), {y: g}, xs, create_graph)
+        found = gradients([(y, v)], xs, create_graph, list(order))
     return [x.constant(np.zeros_like(x.ndarray)) if g is None else g for g, x in zip(found, xs, strict=True)]
 
 
@@ -277,7 +295,7 @@ def jvp(f: Callable[..., Node], inputs: Any, v: Any, create_graph: bool = False)
         tangent = None
         if y.needs_grad:
             u = to_differentiate(np.zeros_like(y.ndarray))
-            pulled = _read(list(order), {y: u}, xs, True)
+            pulled = gradients([(y, u)], xs, True, list(order))
             pairs = [(g, vi) for g, vi in zip(pulled, vs, strict=True) if g is not None and g.needs_grad]
             if pairs:
                 tangent = grad([g for g, _ in pairs], u, [vi for _, vi in pairs], create_graph, allow_unused=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinygrad_edu.creation import count
-from tinygrad_edu.engine.recording import RECORDING
+from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
 from tinygrad_edu.nn.module import Module, Parameter
@@ -90,11 +90,14 @@ class LazyLinear(Linear):
         shape = np.shape(x)  # type: ignore[arg-type]  # NumPy's stubs know lists of lists to a depth
         if not shape or not shape[-1]:
             raise ValueError(f"{self!r} takes x of shape (…, n), and is made for that n, but got {shape}")
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.refuse(f"the first call of {self!r}, which makes its weight,", "call the model once before")
+        self.become(shape[-1])
+        return self.forward(x)
+
+    @watched
+    def become(self, inputs: int) -> None:
+        """Become a `Linear` with so many inputs."""
         made = Linear(
-            shape[-1], self.out_features, self.bias is not None, generator=self.generator, dtype=self.weight.dtype
+            inputs, self.out_features, self.bias is not None, generator=self.generator, dtype=self.weight.dtype
         )
         self.in_features = made.in_features
         self.weight.data = made.weight.data
@@ -102,7 +105,6 @@ class LazyLinear(Linear):
             self.bias.data = made.bias.data
         del self.generator
         self.__class__ = Linear  # type: ignore[assignment]
-        return self.forward(x)
 
 
 class Bilinear(Module):

@@ -26,7 +26,7 @@ import numpy as np
 from tinygrad_edu.engine.elsewhere import refuse_zeros
 from tinygrad_edu.engine.graph import Edits
 from tinygrad_edu.engine.protocols import numbers
-from tinygrad_edu.engine.recording import RECORDING, SCOPE
+from tinygrad_edu.engine.recording import SCOPE, watched
 from tinygrad_edu.engine.refusals import raised_on_purpose, users_own
 from tinygrad_edu.engine.tensor import Tensor
 
@@ -119,15 +119,13 @@ class Scope:
         return ".".join([self._outermost().kind, self.path]).rstrip(".")
 
 
-class _Mode:
-    """`module.training`: True unless it was set. A function that reads it while it is recorded for replay depends on it."""
+class Mode:
+    """`module.training`: True unless it was set."""
 
+    @watched
     def __get__(self, module: Module | None, kind: type[Module]) -> bool:
         if module is None:
             return True
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.called(module)
         return vars(module).get("training", True)
 
     def __set__(self, module: Module, mode: bool) -> None:
@@ -151,7 +149,7 @@ class Module:
     (7.0, ['slope', 'height'])
     """
 
-    training = _Mode()
+    training = Mode()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -169,10 +167,7 @@ class Module:
         It runs in a copy of the context, so a context variable that it sets, `set_grad_enabled` too, is as before when it
         has ended.
         """
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.called(self)
-        return copy_context().run(_forward, self, args, kwargs)  # type: ignore[arg-type]  # self is a Module
+        return copy_context().run(forward_of, self, args, kwargs)  # type: ignore[arg-type]  # self is a Module
 
     def _named_members(self) -> list[tuple[str, Any]]:
         """What the module holds, by name; parameters and modules are looked for in it."""
@@ -347,6 +342,7 @@ class Module:
 
         __new__.__signature__ = inspect.Signature([inspect.Parameter("cls", inspect.Parameter.POSITIONAL_ONLY)])
 
+        @watched
         def __setattr__(self, name: str, value: Any) -> None:
             """Refuses to lose a parameter or buffer to a plain tensor, as in `self.w = self.w - 0.1 * g`, and a method to what
             is no function, as in `self.modules = [...]`."""
@@ -360,16 +356,11 @@ class Module:
                         f"out of the module's state; write into it, `with no_grad(): module.{name}[...] = value`, "
                         f"or assign a {type(old).__name__}"
                     )
-            tape = RECORDING.get().tape
-            if tape is not None:
-                tape.setting(self, name)
             object.__setattr__(self, name, value)
             Edits.note()
 
+        @watched
         def __delattr__(self, name: str) -> None:
-            tape = RECORDING.get().tape
-            if tape is not None:
-                tape.setting(self, name)
             object.__delattr__(self, name)
             Edits.note()
 
@@ -461,7 +452,8 @@ ELSEWHERE = {
 """What to write for what PyTorch's and Keras's models have."""
 
 
-def _forward(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+@watched
+def forward_of(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`module.forward`, in a context that is this call's own."""
     scope = Scope(module, SCOPE.get())
     SCOPE.set(scope)

@@ -20,7 +20,7 @@ from tinygrad_edu.engine.example import example, real
 from tinygrad_edu.engine.graph import Results, note_limit
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.engine.protocols import numbers
-from tinygrad_edu.engine.recording import RECORDING, quietly
+from tinygrad_edu.engine.recording import RECORDING, quietly, watched
 from tinygrad_edu.engine.transforms import along
 from tinygrad_edu.ops.shaping import array
 
@@ -500,15 +500,13 @@ def _quotients(
     return results
 
 
-def _jumps(g: Sequence[Any], y: Any, null: Any) -> Any:
+@watched
+def jumps(g: Sequence[Any], y: Any, null: Any) -> Any:
     """Whether the function jumps as the singular value that is 0 (`null`) changes its sign: for each matrix, (…, 1, 1);
     None where none is 0.
 
-    The vector of U alone changes its sign then, and so may the gradient by it, but nothing else. In a replay, which meets
-    other values, that cannot be told.
+    The vector of U alone changes its sign then, and so may the gradient by it, but nothing else.
     """
-    if RECORDING.get().tape is not None:
-        return np.any(null, axis=-1, keepdims=True)[..., None]
     if not hasattr(y[0], "inputs") or not numbers(null).any():
         return None
     u, s, vh = numbers(y)
@@ -552,9 +550,21 @@ class EighResult(NamedTuple):
 def _eigh_results(y: Any) -> EighResult:
     """The results of `eigh`, noted if eigenvalues are equal, so that a walk to the vectors is recorded."""
     w, v = y
-    if hasattr(v, "op") and RECORDING.get().tape is None and _close(numbers(w), w.shape[-1]):
-        note_limit(v)
+    if hasattr(v, "op"):
+        note_where_close(w, w.shape[-1], (v,))
     return EighResult(w, v)
+
+
+@watched
+def note_where_close(values: Any, size: int, vectors: Sequence[Any], zero: bool = False) -> None:
+    """Note a limit for the `vectors` if values of theirs are equal but for rounding, or with `zero` one is 0.
+
+    size: of the matrix, by which rounding is judged.
+    """
+    known = numbers(values)
+    if _close(known, size) or (zero and (known <= _rounding(known, size)).any()):
+        for vector in vectors:
+            note_limit(vector)
 
 
 def _symmetric(x: Any) -> Any:
@@ -646,11 +656,8 @@ class SVDResult(NamedTuple):
 def _svd_results(y: Any) -> SVDResult:
     """The results of `svd`, noted if singular values are equal or 0, so that a walk to the vectors is recorded."""
     u, s, vh = y
-    if hasattr(u, "op") and RECORDING.get().tape is None:
-        values, size = numbers(s), max(u.shape[-2], vh.shape[-1])
-        if _close(values, size) or (values <= _rounding(values, size)).any():
-            note_limit(u)
-            note_limit(vh)
+    if hasattr(u, "op"):
+        note_where_close(s, max(u.shape[-2], vh.shape[-1]), (u, vh), zero=True)
     return SVDResult(u, s, vh)
 
 
@@ -704,8 +711,8 @@ def _svd_by_vectors(g: Any, y: Any, x: Any) -> Any:
     tops = [p + q, p - q, *beside]
     by_gaps, by_sums, *beside = _quotients(tops, numerators, g, y, divisors, (None, move, None), other)
     apart = (p * row + q * column) / np.where(equal, 1, gaps) / np.where(equal, 1, sums)
-    jumps = _jumps(g, y, s <= rounding[..., 0])
-    apart = apart if jumps is None else np.where(jumps, math.nan, apart)
+    jumping = jumps(g, y, s <= rounding[..., 0])
+    apart = apart if jumping is None else np.where(jumping, math.nan, apart)
     result = u @ np.where(equal, (by_gaps + by_sums) / 2, apart) @ vh
     if u.shape[-2] > k:
         result = result + beside.pop(0) @ vh

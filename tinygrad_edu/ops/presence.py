@@ -19,7 +19,7 @@ import numpy
 
 from tinygrad_edu.engine import graph
 from tinygrad_edu.engine.op import Op
-from tinygrad_edu.engine.recording import RECORDING
+from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 from tinygrad_edu.ops.elementwise import gate
 
@@ -53,7 +53,7 @@ class Presence:
             return None
         return tuple(
             [
-                _mask(data.shape, part is None, self._recorded) if part is None or part is _NONE else part
+                whole_mask(data.shape, part is None, self._recorded) if part is None or part is _NONE else part
                 for part, data in zip(mask, node.ndarray, strict=True)
             ]
         )
@@ -67,7 +67,7 @@ class Presence:
         if part is None or (self._recorded and rectified and kind not in _IN_PLACE):
             mask = None
             if kind in ("selects", "rectifies"):
-                mask = _held(rule(_mask(node.shape, True, self._recorded), y, *xs, **settings))
+                mask = _held(rule(whole_mask(node.shape, True, self._recorded), y, *xs, **settings))
             elif op.drops and callable(kind):
                 mask = kind(part, i, *xs, **settings)
         elif kind in ("selects", "rectifies", "moves"):
@@ -99,13 +99,11 @@ class Presence:
         masks[index] = mask if known is _NONE else None if mask is None or known is None else np.logical_or(known, mask)
 
 
-def _mask(shape: tuple[int, ...], present: bool, recorded: bool) -> Mask:
-    """A mask of all that there is, or of nothing; to what is recorded for replay, a number that no one writes."""
+@watched
+def whole_mask(shape: tuple[int, ...], present: bool, recorded: bool) -> Mask:
+    """A mask of all that there is, or of nothing; in a walk that is recorded, a leaf, which no one writes."""
     mask = np.full(shape, present)
-    if not recorded:
-        return mask
-    tape = RECORDING.get().tape
-    return new_leaf(mask) if tape is None else tape.number(new_leaf(mask))
+    return new_leaf(mask) if recorded else mask
 
 
 def _held(indicator: Any) -> Mask:
@@ -140,7 +138,7 @@ def _summed(contribution: Any, shape: tuple[int, ...]) -> Any:
 def _met(part: Any, rule: Any, xs: Any, settings: Any) -> Mask:
     """Which elements a product brings together with something present."""
     recorded = isinstance(part, Tensor)
-    return _held(rule(part, part, *[_mask(x.shape, True, recorded) for x in xs], **settings))
+    return _held(rule(part, part, *[whole_mask(x.shape, True, recorded) for x in xs], **settings))
 
 
 def _of_present(
@@ -183,7 +181,7 @@ def _factor_present(
     if j == 1:
         return part
     if j == position + 3:
-        return _mask(xs[position].shape, False, isinstance(part, Tensor))
+        return whole_mask(xs[position].shape, False, isinstance(part, Tensor))
     return _of_shape(_met(part, op.rules[j - 3], xs, dict(options)), xs[j - 3].shape)
 
 

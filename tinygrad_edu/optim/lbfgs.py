@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_edu.engine.graph import Edits
-from tinygrad_edu.engine.recording import RECORDING
+from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.optim.line_search import Point, strong_wolfe
 from tinygrad_edu.optim.optimizer import Loss, Optimizer
@@ -98,6 +98,7 @@ class LBFGS(Optimizer):
     def step(self, closure: None = None) -> None: ...
     @overload
     def step(self, closure: Callable[[], Loss]) -> Loss: ...
+    @watched
     def step(self, closure: Callable[[], Loss] | None = None) -> Loss | None:
         """Minimize by up to max_iter updates, and return the loss before the first.
 
@@ -108,12 +109,6 @@ class LBFGS(Optimizer):
             raise TypeError(
                 "LBFGS.step() evaluates the loss again and again: write def closure(): optimizer.zero_grad(); loss = …; "
                 "loss.backward(); return loss, and then optimizer.step(closure)"
-            )
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.refuse(
-                "LBFGS.step() was called, which decides by the value of the loss how often it runs the closure and how far it goes,",
-                "call it outside, and replay the closure: optimizer.step(tg.replay(closure))",
             )
         Edits.note()
         group = self.param_groups[0]

@@ -23,8 +23,7 @@ import numpy as np
 
 from tinygrad_edu.engine.elsewhere import refuse_zeros
 from tinygrad_edu.engine.graph import Edits
-from tinygrad_edu.engine.recording import RECORDING, enable_grad, no_grad
-from tinygrad_edu.engine.registry import tick
+from tinygrad_edu.engine.recording import enable_grad, watched
 from tinygrad_edu.engine.tensor import Tensor, writable
 from tinygrad_edu.optim.settings import Declared, Switch, number, told
 
@@ -120,23 +119,18 @@ class Group(MutableMapping[str, Any]):
         self.members = [Member(p) for p in params]
         self.initial_lr: float | None = None  # before any scheduler changed it
 
+    @watched
     def __getitem__(self, key: str) -> Any:
         if key == "params":
             return [member.taken() for member in self.members]
         if key not in self.settings:
             raise self._lacks(key)
-        value = self.settings[key]
-        tape = RECORDING.get().tape
-        if tape is not None and tape.turn((id(self), key)) == 1:  # what is read once more is no further guard
-            tape.guard(lambda: self.settings[key] == value)
-        return value
+        return self.settings[key]
 
+    @watched
     def __setitem__(self, key: str, value: Any) -> None:
         if key not in self.settings:
             raise self._lacks(key)
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.refuse(f"{key} of an optimizer was set", "set it, or call scheduler.step(), between calls")
         value = number(value)
         if isinstance(self.settings[key], int | float) and not isinstance(value, int | float):
             raise TypeError(f"{key} is a number, but got {told(key, value)}")
@@ -257,14 +251,13 @@ class Optimizer(Declared):
         """What the `__init__` of a rule that declares its settings calls."""
         Optimizer.__init__(self, **dict(zip(self.declared, values, strict=True)))
 
+    @watched
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Take more parameters: `{"params": [w], "lr": 0.1}`, with the settings that the optimizer was made with else."""
         if not isinstance(param_group, Mapping):
             raise TypeError(
                 f'add_param_group() takes a group, but got {type(param_group).__name__}: write add_param_group({{"params": [w]}})'
             )
-        if RECORDING.get().tape is not None:
-            RECORDING.get().tape.refuse("add_param_group() of an optimizer was called", "call it between calls")
         self._take(self._grouped([param_group], {m.param for g in self.param_groups for m in g.members}))
 
     def _take(self, groups: list[Group]) -> None:
@@ -356,23 +349,22 @@ class Optimizer(Declared):
         """What the rule is given anew at each step of a parameter, 1, 2, …: the settings that change, and what depends on them."""
         return {"lr": settings["lr"]}
 
+    @watched
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradient of every parameter."""
         refuse_zeros(set_to_none)
-        tape = RECORDING.get().tape
         for group in self.param_groups:
             for member in group.members:
                 p = member.param
-                if p.held_grad is None or not member.held or tape is not None:
-                    member.look(anew=tape is not None)
-                if tape is not None:
-                    tape.reset(p)
+                if p.held_grad is None or not member.held:
+                    member.look()
                 p.held_grad = None
 
     @overload
     def step(self, closure: None = None) -> None: ...
     @overload
     def step(self, closure: Callable[[], Loss]) -> Loss: ...
+    @watched
     def step(self, closure: Callable[[], Loss] | None = None) -> Loss | None:
         """Update every parameter that has a gradient, in place. Graphs that used it are stale from then on.
 
@@ -380,10 +372,6 @@ class Optimizer(Declared):
         which is then what `step` returns.
         """
         loss = None if closure is None else self.evaluated(closure)
-        tape = RECORDING.get().tape
-        if tape is not None:
-            self._record(tape)
-            return loss
         Edits.note()
         for group in self.param_groups:
             at, settings = 0, {}
@@ -399,7 +387,7 @@ class Optimizer(Declared):
                 self._write(
                     p.ndarray,
                     p.held_grad.ndarray,
-                    self._begun(member, p, group.settings),
+                    self.begun(member, group.settings),
                     settings,
                     group.settings["maximize"],
                 )
@@ -418,17 +406,18 @@ class Optimizer(Declared):
 
     def given_at(self, step: int, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What the rule is given at this step: of the settings, and of what `at_step` puts in their place, what it names."""
-        return self._named({**settings, **self.at_step(step, settings)})
+        return self.named({**settings, **self.at_step(step, settings)})
 
-    def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the values that the rule names."""
         names = _keywords(type(self).update)
         return {key: value for key, value in values.items() if names is None or key in names}
 
-    def _begun(self, member: Member, p: Tensor, settings: Mapping[str, Any]) -> State:
+    def begun(self, member: Member, settings: Mapping[str, Any]) -> State:
         """The state of a parameter, with what the rule keeps under these settings."""
         for key, begin in self.start(settings).items():
             if key not in member.state:
-                member.state[key] = np.full_like(p.ndarray, begin)
+                member.state[key] = np.full_like(member.param.ndarray, begin)
         return member.state
 
     def _write(self, param: Array, grad: Array, state: State, settings: Mapping[str, Any], maximize: bool) -> None:
@@ -439,16 +428,16 @@ class Optimizer(Declared):
                 g = -g
             new, result = made = update(w, g, s, {"param": w, **s}, **settings)
             if result.keys() != s.keys():
-                self._refuse_result(made, w, s)
+                self.refuse_result(made, w, s)
             if new is not w:
-                self._refuse_result(made, w, s)
+                self.refuse_result(made, w, s)
                 w[...] = new
             for key, array in s.items():
                 if result[key] is not array:
-                    self._refuse_result(made, w, s)
+                    self.refuse_result(made, w, s)
                     array[...] = result[key]
 
-    def _refuse_result(self, made: tuple[Any, State], param: Values, state: State) -> None:
+    def refuse_result(self, made: tuple[Any, State], param: Values, state: State) -> None:
         """Raise if a rule returned arrays that cannot be the parameter and its state."""
         new, result = made
         who = type(self).__name__
@@ -465,86 +454,11 @@ class Optimizer(Declared):
                     "it computes element by element, on a part of a parameter at a time"
                 )
 
-    # -- replay -------------------------------------------------------------------------------------
-
-    def _record(self, tape: Any) -> None:
-        """`step()` as part of what is recorded for replay: the rule runs on tensors, and what `at_step` says is fed.
-
-        The numbers of steps are advanced after each run that succeeds; so what is fed counts on from there, by how often
-        the recorded function has already updated the parameter. Parameters share what is fed if they have taken as many
-        steps, which the guard sees to.
-        """
-        members: list[Member] = []
-        states, begun, groups = [], [], len(self.param_groups)
-        for group in self.param_groups:
-            settings = group.settings
-            fixed = {key: value for key, value in settings.items() if key not in self.at_step(1, settings)}
-            if fixed:
-                tape.guard(_settings_stay(settings, fixed))
-            for member in group.members:
-                p = member.param
-                member.look(anew=True)
-                tape.slope(p)
-                if p.held_grad is not None:
-                    members.append(member)
-                    states.append(member.state)
-                    begun.append(member.steps)
-                    g = -p.held_grad if settings["maximize"] else p.held_grad
-                    self._record_update(tape, p, g, member, settings, fixed)
-
-        def unchanged() -> bool:
-            ahead = {member.steps - steps for member, steps in zip(members, begun, strict=True)}
-            return (
-                groups == len(self.param_groups)
-                and len(ahead) <= 1
-                and all(m.state is state for m, state in zip(members, states, strict=True))
-            )
-
-        tape.check(unchanged)
-        watched = [member for member in members if member.held]
-        if watched:
-            tape.guard(lambda: min(map(Member.holders, watched)) > ALONE)
-        apart = len(members) < sum(len(group.members) for group in self.param_groups)
-
-        def advance() -> None:
-            for member in members:
-                member.steps += 1
-            if apart:  # some others, which another record may step with these, are behind now
-                Edits.note()
-
-        tape.after(advance)
-
-    def _record_update(
-        self, tape: Any, p: Tensor, g: Tensor, member: Member, settings: dict[str, Any], fixed: Mapping[str, Any]
-    ) -> None:
-        state = {
-            key: tape.leaf(array, f"{p.name or 'p'}.{key}") for key, array in self._begun(member, p, settings).items()
-        }
-        turn = tape.turn(member)
-
-        def feed(key: str) -> Tensor:
-            def fill(array: Any) -> None:
-                array.fill(self.at_step(member.steps + turn, settings)[key])
-
-            return tape.feed(fill, (), p.dtype, name=key, once=(id(settings), p.dtype, member.steps + turn, key))
-
-        fed = {key: feed(key) for key in self.at_step(member.steps + turn, settings)}
-        since = tick()
-        new, result = made = no_grad().run(type(self).update, p, g, state, **self._named({**fixed, **fed}))
-        self._refuse_result(made, p, state)
-        for key, leaf in state.items():
-            if result[key] is not leaf:
-                tape.write(leaf, result[key])
-        tape.write(p, new)
-        tape.let_go(since)
-
     # -- state --------------------------------------------------------------------------------------
 
+    @watched
     def state_dict(self) -> dict[str, Any]:
         """Copies of the settings of each group, and of the steps and state of each parameter, by its position."""
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.refuse("state_dict() of an optimizer was called", "save between calls")
         members = [member for group in self.param_groups for member in group.members]
         position = {id(member): i for i, member in enumerate(members)}
         return {
@@ -559,14 +473,12 @@ class Optimizer(Declared):
             ],
         }
 
+    @watched
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over settings and state, copied, from `state_dict()` of an optimizer of the same parameters.
 
         Raises ValueError, and changes nothing, if the groups, the settings' names or the shapes differ.
         """
-        tape = RECORDING.get().tape
-        if tape is not None:
-            tape.refuse("load_state_dict() of an optimizer was called", "load between calls")
         if not isinstance(state, Mapping) or not {"param_groups", "state"} <= {*state}:
             raise ValueError(
                 f"load_state_dict() takes what optimizer.state_dict() gives, with 'state' and 'param_groups', but got {state!r:.60}"
@@ -608,13 +520,6 @@ def _keywords(rule: Callable[..., Any]) -> frozenset[str] | None:
     named = list(inspect.signature(rule).parameters.values())[4:]
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in named)
     return None if takes_all else frozenset([parameter.name for parameter in named])
-
-
-def _settings_stay(settings: dict[str, Any], fixed: dict[str, Any]) -> Callable[[], bool]:
-    """Whether the settings in `fixed` are still so."""
-    pick = operator.itemgetter(*fixed)
-    values = pick(fixed)
-    return lambda: pick(settings) == values
 
 
 def _blocks(param: Array, grad: Array, state: State) -> Iterator[tuple[Any, Any, State]]:

@@ -24,7 +24,9 @@ from tinygrad_edu.engine.refusals import refuse_masked
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.program.nested import signature
 from tinygrad_edu.program.plan import Plan
-from tinygrad_edu.program.run import Record, parameters
+from tinygrad_edu.program.record import parameters
+from tinygrad_edu.program.run import Record
+from tinygrad_edu.program.tape import refuse
 
 __all__ = ["Replay", "replay"]
 
@@ -111,8 +113,8 @@ class Replay:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result; its tensors are the caller's own."""
         recording = RECORDING.get()
-        if recording.tape is not None:
-            recording.tape.refuse(f"calling {self._name}, which is replayed itself,", f"call {self._name}.__wrapped__")
+        if recording.watcher is not None:
+            refuse(f"calling {self._name}, which is replayed itself,", f"call {self._name}.__wrapped__")
         found: list[Any] = []
         key: tuple[Any, ...] = (recording.enabled, get_default_dtype())
         if args:
@@ -140,7 +142,7 @@ class Replay:
 
     def _recorded(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], anomaly: bool) -> Any:
         """Record the function: its result."""
-        self._records = [entry for entry in self._records if not entry[1].state.lost()]
+        self._records = [entry for entry in self._records if not entry[1].guards.lost()]
         self._recorder = threading.get_ident()
         try:
             record, result = Record.make(self._f, args, kwargs)

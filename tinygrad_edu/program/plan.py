@@ -19,11 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.graph import topological
 from tinygrad_edu.engine.registry import NO_SETTINGS
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.program.record import Tape, Write, is_view, regions
-from tinygrad_edu.program.simplify import Compute, Event, happened, layout, simplified
+from tinygrad_edu.program.program import Compute, Event, Program, Write, is_view, leaves_of, regions
+from tinygrad_edu.program.simplify import layout, simplified
 
 
 @dataclass(eq=False, slots=True)
@@ -169,11 +168,10 @@ def _aligned(nbytes: int) -> Any:
     return raw[start : start + nbytes]
 
 
-def plan(arguments: Sequence[Tensor], outputs: Sequence[Tensor], tape: Tape) -> Plan:
-    """Where everything lives, for a record of `outputs` and of what was written."""
-    order = topological([*outputs, *[x for w in tape.writes for x in (w.value, w.target)]], through_constants=True)
-    events, results = simplified(happened(order, tape), outputs, set(tape.numbers.values()))
-    return _Planner(arguments, events, results, {feed.leaf for feed in tape.feeds}).plan()
+def plan(program: Program) -> Plan:
+    """Where everything in a program lives."""
+    events, results = simplified(program)
+    return _Planner(program.arguments, events, results, {feed.leaf for feed in program.feeds}).plan()
 
 
 class _Planner:
@@ -188,8 +186,7 @@ class _Planner:
         self.views: list[Value] = []
         self.storages: dict[int, Storage] = {}
         self.arguments = [self._leaf(x, "argument") for x in arguments]
-        read = [x for e in events for x in (e.inputs if isinstance(e, Compute) else (e.target, e.value))]
-        leaves = [x for x in dict.fromkeys([*read, *outputs]) if x.op is None and x not in self.values]
+        leaves = [x for x in leaves_of(events, outputs) if x not in self.values]
         self.regions = regions(leaves)
         self.leaves = [self._leaf(x, "feed" if x in feeds else "leaf") for x in leaves]
 

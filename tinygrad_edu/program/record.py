@@ -1,347 +1,144 @@
-"""The first step: run a function once, and keep what it did.
-
-While a `Tape` is in `RECORDING`, every op on tensors is recorded, also inside `no_grad`; `backward()` runs the gradient
-rules on tensors, so that they are recorded too; and what is written to a tensor goes over the tape (`write`).
-What is read from outside the graph at each run (a learning rate, random numbers) is a `feed`.
-"""
+"""The first step: run a function once, under a tape, and make a program of what it did."""
 
 from __future__ import annotations
 
-import sys
+import inspect
 import weakref
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import byte_bounds
 
-from tinygrad_edu.engine.graph import Edits, Results, refuse_freed
-from tinygrad_edu.engine.op import alias
-from tinygrad_edu.engine.refusals import here
-from tinygrad_edu.engine.registry import tick
+from tinygrad_edu.engine.graph import topological
+from tinygrad_edu.engine.recording import recording
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
-
-LARGEST = 1 << 14
-"""The bytes of a constant that is rather kept than computed, and of what is kept until it is planned."""
-
-
-@dataclass(frozen=True, eq=False)
-class Write:
-    """At `time`, the array of `target` became `value`."""
-
-    target: Tensor
-    value: Tensor
-    time: int
+from tinygrad_edu.program import readings, steps  # noqa: F401 (their tables: what watched functions mean here)
+from tinygrad_edu.program.guards import Guards, generator_state, generators_of, modules_of
+from tinygrad_edu.program.nested import check_result, mapped, objects
+from tinygrad_edu.program.program import PLACE, Compute, Event, Program, leaves_of, owner
+from tinygrad_edu.program.tape import Tape
 
 
-@dataclass(frozen=True)
-class Feed:
-    """A leaf whose array `fill(array)` sets before each run."""
+def recorded(
+    tape: Tape, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Program, list[Any]]:
+    """Run `f` once: the program, and the arrays of its outputs in this run.
 
-    leaf: Tensor
-    fill: Callable[[Any], None]
+    Should it raise, what `f` has changed is put back by the actions in `tape.undo`, the last first.
+    """
+    stand_ins: dict[Any, Tensor] = {}
 
+    def placeholder(x: Any, name: str) -> Any:
+        leaf = new_leaf(x.ndarray) if isinstance(x, Tensor) else Tensor(x)
+        leaf.needs_grad = isinstance(x, Tensor) and x.needs_grad
+        leaf.name = name
+        tape.placeholders[leaf] = x
+        return stand_ins.setdefault(x, leaf) if leaf.needs_grad else leaf  # the same tensor twice is one
 
-def owner(x: Tensor) -> Tensor:
-    """The tensor whose memory `x` shows: itself, or what it is a view of."""
-    while is_view(x):
-        x = x.inputs[0]
-    return x
+    def stand_in(value: Any, name: str) -> Any:
+        return mapped(lambda x: placeholder(x, name), value)
 
-
-def is_view(x: Tensor) -> bool:
-    """Whether `x` shows the memory of its input (the result of a view op may have had to be a copy)."""
-    return x.op is not None and x.op.view and (x.op.selects or x.cell is x.inputs[0].cell is not None)
-
-
-def regions(leaves: Iterable[Tensor]) -> dict[Tensor, int]:
-    """A number for each leaf, the same for those that reach into one another's memory."""
-    found: dict[Tensor, int] = {}
-    end = number = 0
-    for start, stop, _, x in sorted((*byte_bounds(x.ndarray), i, x) for i, x in enumerate(leaves)):
-        number += start >= end
-        found[x] = number
-        end = max(end, stop)
-    return found
-
-
-def root(array: Any) -> Any:
-    """The array that `array` is a view of, as far as NumPy knows, or itself."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
-
-
-def _alone(array: Any) -> bool:
-    """Whether one tensor alone holds the array, and the array alone what it is a view of."""
-    while isinstance(array, np.ndarray):
-        if sys.getrefcount(array) > 3:  # the tensor or the view, this function, and the count itself
-            return False
-        array = array.base
-    return array is None
-
-
-def _grad_of(leaf: Tensor | None) -> Tensor | None:
-    return None if leaf is None else leaf.held_grad
-
-
-def _copied(target: Tensor) -> Callable[[], None]:
-    """What puts the numbers of a tensor back; it does not hold the tensor."""
-    array, cell, numbers = target.ndarray, target.shared_cell(), target.ndarray.copy()
-
-    def put_back() -> None:
-        np.copyto(array, numbers)
-        cell.write()
-
-    return put_back
-
-
-def _emptied(array: Any, x: Tensor) -> Any:
-    """An array of no memory in place of the large one of `x`, unless its axes lie there in an order that must be known."""
-    if array.nbytes <= LARGEST or not (array.flags.c_contiguous or is_view(x)):
-        return array
-    return np.broadcast_to(np.zeros((), array.dtype), array.shape)
-
-
-class Tape:
-    """What one run of a function did besides recording a graph; and how to undo it, should the run fail."""
-
-    def __init__(self) -> None:
-        self.begun = tick()
-        self.writes: list[Write] = []
-        self.feeds: list[Feed] = []
-        self.placeholders: dict[Tensor, Any] = {}  # the arguments' stand-ins, in their order, and the arguments
-        self.guards: list[Callable[[], bool]] = []
-        self.checks: list[Callable[[], bool]] = []
-        self.slopes: dict[Tensor, Tensor | None] = {}
-        self.generators: list[np.random.Generator] = []
-        self.modules: dict[int, Any] = {}
-        self.afterwards: list[Callable[[], None]] = []
-        self.assigned: set[tuple[int, str]] = set()  # the attributes that the function sets, by the module's address
-        self.numbers: dict[Any, Tensor] = {}
-        self.born: set[Tensor] = set()  # leaves that the function makes, and so makes anew in each run
-        self.plain: set[Tensor] = set()  # computed, but recorded for the replay alone
-        self.used: set[Tensor] = set()  # leaves, also of what came to nothing: they may ask for a gradient later
-        self.outer: dict[Tensor, Tensor] = {}  # computed before the run, and the leaves that stand for it
-        self.computed: list[tuple[weakref.ref[Tensor], str]] = []  # by the run, and where
-        self.undo: list[Callable[[], None]] = []  # what puts back how things were, the latest last; holds no graph
-        self._shared: dict[Any, Tensor] = {}
-        self._leaves: dict[int, Tensor] = {}
-        self._turns: dict[Any, int] = {}
-        self._written: set[Tensor] = set()
-        self._freed: set[Tensor] = set()
-
-    # -- what is read and written -------------------------------------------------------------------
-
-    def write(self, target: Tensor, value: Tensor, *, new: bool = False) -> None:
-        """Set the numbers of a tensor, now and in every run. One that is new has none to put back."""
-        if owner(target) in self.placeholders:
-            self.refuse(
-                f"writing into {target.describe()}, an argument,",
-                "write x = x + …, return the new value, or let the function hold the tensor itself",
-            )
-        if value.shape != target.shape or not np.can_cast(value.dtype, target.dtype, "same_kind"):
-            raise (TypeError if value.shape == target.shape else ValueError)(  # as NumPy's own
-                f"{target.describe()} is {target.dtype} of shape {target.shape}, and cannot be written with "
-                f"{value.dtype} of shape {value.shape}; write t = t + … for a new tensor"
-            )
-        value = self.inside(value)
-        self.start(owner(target), required=True)
-        if target not in self._written and not new:
-            self._written.add(target)
-            self.undo.append(_copied(target))
-        self.writes.append(Write(target, value, tick()))
-        np.copyto(target.ndarray, value.ndarray, casting="same_kind")
-        target.note_write()
-
-    def feed(
-        self, fill: Callable[[Any], None], shape: tuple[int, ...], dtype: Any, *, name: str, once: Any = None
-    ) -> Tensor:
-        """A leaf that `fill(array)` sets now and before each run; the same one for the same `once`, if that is given."""
-        known = self._shared.get(once) if once is not None else None
-        if known is not None:
-            return known
-        leaf = self._outer(np.empty(shape, dtype), name)
-        fill(leaf.ndarray)
-        self.feeds.append(Feed(leaf, fill))
-        if once is not None:
-            self._shared[once] = leaf
-        return leaf
-
-    def _outer(self, array: Any, name: str) -> Tensor:
-        """A leaf that the function does not make."""
-        leaf = Tensor(array, name=name)
-        self.born.discard(leaf)
-        return leaf
-
-    def start(self, leaf: Tensor, *, required: bool) -> None:
-        """If the function made `leaf`, it begins each run with the numbers that it has now, for it may be written later."""
-        if leaf not in self.born:
-            return
-        self.born.remove(leaf)
-        if _alone(leaf.ndarray):
-            numbers = leaf.ndarray.copy()
-            self.feeds.append(Feed(leaf, lambda array: np.copyto(array, numbers)))
-        elif required:
-            self.refuse(
-                f"writing into {leaf.describe()}, made there of an array that others hold too,",
-                "make the tensor outside the function, or of a copy",
-            )
-
-    def leaf(self, array: Any, name: str) -> Tensor:
-        """The leaf that stands for an array that nothing else makes a tensor of, such as an optimizer's state."""
-        known = self._leaves.get(id(array))
-        if known is None:
-            known = self._leaves[id(array)] = self._outer(array, name)
-        return known
-
-    def number(self, leaf: Tensor) -> Tensor:
-        """The leaf of a number that the function's own code says, such as 2 in `2 * x`: one for each number."""
-        data = leaf.ndarray
-        return self.numbers.setdefault((data.dtype.str, data.shape, data.tobytes()), leaf)
-
-    def made(self, y: Tensor, enabled: bool) -> None:
-        """An op has been recorded; `y` is plain where it would not have been without the tape, and may be written."""
-        self.computed.append((weakref.ref(y), here()))
-        self.used.update(x for x in y.inputs if x.op is None and x not in self.born)
-        before = [x for x in y.inputs if x.op is not None and x.made_at < self.begun]
-        if before:
-            if y.needs_grad and any(x.needs_grad for x in before):
-                raise RuntimeError(
-                    f"{next(x for x in before if x.needs_grad).describe()} is part of a graph made before the function that is being recorded for replay, "
-                    f"which uses it at {here()}: a replay would not go back into that graph; compute it inside, or pass .detach()"
-                )
-            y.inputs = tuple([self.inside(x) for x in y.inputs])
-        among = y.inputs if enabled and y.op is not alias else ()
-        if not any(x.needs_grad or (x.op is not None and x not in self.plain) for x in among):
-            self.plain.add(y)
-
-    def let_go(self, since: int = 0) -> None:
-        """Nobody will read again what was computed after the time `since`: shapes and types do for the plan."""
-        for reference, _ in reversed(self.computed):
-            x = reference()
-            if x is not None and x.made_at < since:
-                break
-            if x is not None and isinstance(x.ndarray, tuple):
-                x.ndarray = Results([_emptied(part, x) for part in x.ndarray])
-            elif x is not None:
-                x.ndarray = _emptied(x.ndarray, x)
-
-    def inside(self, x: Tensor) -> Tensor:
-        """`x`; or if it was computed before the run, a leaf of its numbers, which it keeps."""
-        if x.op is None or x.made_at > self.begun:
-            return x
-        stands = self.outer.get(x)
-        if stands is None:
-            stands = self.outer[x] = new_leaf(x.ndarray)
-            stands.name, stands.cell = x.name, x.cell
-        return stands
-
-    def read(self, nodes: Iterable[Tensor], free: bool) -> None:
-        """A graph is being walked, and with `free` for the last time: nodes themselves are not freed, for they are planned."""
-        for node in nodes:
-            if node in self._freed:
-                refuse_freed(node)
-        if free:
-            self._freed.update(x for x in nodes if x.op is not None)
-
-    def turn(self, key: Any) -> int:
-        """1 when first asked with this key, then 2, 3, …: how often the function has come by."""
-        self._turns[key] = self._turns.get(key, 0) + 1
-        return self._turns[key]
-
-    # -- what a run depends on, and what it leaves --------------------------------------------------
-
-    def called(self, module: Any) -> None:
-        """A module is being called, and what it does may depend on its mode and attributes."""
-        self.modules.setdefault(id(module), module)
-
-    def after(self, action: Callable[[], None]) -> None:
-        """`action()` follows this run and each later one, if it succeeds."""
-        self.afterwards.append(action)
-
-    def on_failure(self, action: Callable[[], None]) -> None:
-        """Should the run fail, `action()` puts something back."""
-        self.undo.append(action)
-
-    def guard(self, holds: Callable[[], bool]) -> None:
-        """The record serves as long as `holds()`; else the function is recorded anew."""
-        self.guards.append(holds)
-
-    def check(self, holds: Callable[[], bool]) -> None:
-        """A guard of what cannot change without `Edits` counting it: `holds()` is asked only then."""
-        self.checks.append(holds)
-
-    def setting(self, module: Any, name: str) -> None:
-        """An attribute of a module is being set or deleted."""
-        if (id(module), name) in self.assigned:
-            return
-        self.assigned.add((id(module), name))
-        before = {key: value for key, value in vars(module).items() if key == name}
-
-        def put_back() -> None:
-            if not before:
-                vars(module).pop(name, None)
-            vars(module).update(before)
-            Edits.number += 1
-
-        self.undo.append(put_back)
-
-    def follow(self, generator: np.random.Generator) -> None:
-        """Random numbers are drawn from `generator`: put it back if the run fails."""
-        if not any(generator is known for known in self.generators):
-            self.generators.append(generator)
-            state = generator.bit_generator.state
-            self.undo.append(lambda: setattr(generator.bit_generator, "state", state))
-
-    def reset(self, leaf: Tensor) -> None:
-        """The gradient of `leaf` is being set: what it was before the run does not matter."""
-        self._first_slope(leaf)
-
-    def slope(self, leaf: Tensor) -> None:
-        """The gradient of `leaf` is being read or added to: the record is of what it was before the run."""
-        if leaf in self.placeholders:
-            self.refuse(
-                f"the gradient of {leaf.describe()}, an argument,", "use tg.grad(loss, x), and return what is wanted"
-            )
-        if self._first_slope(leaf):
-            owned = weakref.ref(leaf)
-            if leaf.held_grad is None:
-                self.guard(lambda: _grad_of(owned()) is None)
-            else:
-                before = weakref.ref(leaf.held_grad)
-                self.guard(lambda: before() is not None and _grad_of(owned()) is before())
-
-    def _first_slope(self, leaf: Tensor) -> bool:
-        if leaf in self.slopes or (leaf.op is not None and leaf.made_at > self.begun):  # which ends with the run
-            return False
-        before = self.slopes[leaf] = leaf.held_grad
-        self.undo.append(lambda: setattr(leaf, "held_grad", before))
-        return True
-
-    # -- what cannot be replayed --------------------------------------------------------------------
-
-    def refuse(
-        self,
-        what: str,
-        cure: str = "return the tensor and look at it outside, choose with np.where(condition, a, b), and write to leaves "
-        "with -= and its like inside no_grad()",
-    ) -> NoReturn:
-        """Raise: Python that looks at a value would be frozen to what it is now."""
-        raise RuntimeError(
-            f"{what} inside a function that is being recorded for replay, at {here()}: what Python does with numbers is not "
-            f"run again; {cure}"
-        )
-
-
-def refuse_kept(computed: Sequence[tuple[weakref.ref[Tensor], str]]) -> None:
-    """Raise RuntimeError if something that a run computed outlives its graph: it would stay what it is now."""
-    for reference, where in reversed(computed):  # the last: what it was computed from lives by it
-        x = reference()
-        if x is not None:
+    given = [stand_in(value, name) for value, name in zip(args, _names(f, len(args)), strict=True)]
+    named = {key: stand_in(value, key) for key, value in kwargs.items()}
+    found = list(objects((args, kwargs)))
+    known = generators_of(f, found)
+    result = recording(watcher=tape).run(f, *given, **named)
+    for name, generator, before in known:
+        if generator_state(generator) != before and not any(generator is followed for followed in tape.generators):
             raise RuntimeError(
-                f"{x.describe()}, computed inside a function that is being recorded for replay, at {where}, is still held "
-                "when the function has ended, and would not change when it is replayed: return it, or write it under "
-                "no_grad() into a tensor made outside"
+                f"{_called(f)} draws numbers from {name}, which would be the same in every replay; draw tensors, by "
+                "tg.rand(), tg.randn() or dropout, which take generator=, or draw outside and pass the array"
             )
+    check_result(result, _called(f))
+    for module in modules_of(f, found):
+        tape.called(module)
+    for module in reversed(tape.modules.values()):
+        list(module.named_buffers())  # which thereby have names, by their paths in the outermost module
+    outputs: list[Tensor] = []
+
+    def place(x: Any) -> Any:
+        if isinstance(x, Tensor):
+            outputs.append(tape.inside(x))
+            return PLACE
+        return x
+
+    template = mapped(place, result)
+    slopes = _kept_slopes(tape)
+    numbers = [x.ndarray.copy() for x in outputs]
+    tape.let_go()
+    return _program(tape, outputs, template, slopes, found), numbers
+
+
+def _program(
+    tape: Tape, outputs: list[Tensor], template: Any, slopes: list[tuple[weakref.ref[Tensor], Any]], found: list[Any]
+) -> Program:
+    """What a tape holds at the end of a run, as a program."""
+    ends = [*outputs, *[x for w in tape.writes for x in (w.value, w.target)]]
+    nodes = topological(ends, through_constants=True)
+    events: list[Event] = [Compute(node, node.inputs) for node in nodes if node.op is not None]
+    events = sorted([*events, *tape.writes], key=lambda event: event.time)
+    numbers = frozenset(tape.numbers.values())
+    others = {*tape.placeholders, *numbers, *[feed.leaf for feed in tape.feeds]}
+    written = {x for x in [owner(w.target) for w in tape.writes] if x.op is None}
+    leaves = {x for x in [*nodes, *tape.used] if x.op is None and x not in tape.placeholders}
+    return Program(
+        arguments=list(tape.placeholders),
+        outputs=outputs,
+        result=template,
+        events=events,
+        feeds=tape.feeds,
+        numbers=numbers,
+        state=[x for x in leaves_of(events, outputs) if x not in others],
+        slopes=slopes,
+        generators=tape.generators,
+        after=tape.afterwards,
+        guards=Guards(tape, leaves, tape.outer, written, found),
+    )
+
+
+def parameters(f: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What `f` says of its arguments: nothing, if it is a function of another language."""
+    try:
+        return list(inspect.signature(getattr(f, "forward", f)).parameters.values())
+    except (TypeError, ValueError):
+        return []
+
+
+def _names(f: Callable[..., Any], n: int) -> list[str]:
+    """What `f` calls its first n arguments, for the program to call them alike."""
+    found = [p.name for p in parameters(f) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:n]
+    return found + [f"x{i}" for i in range(len(found), n)]
+
+
+def _called(f: Any) -> str:
+    """What errors call the function."""
+    return getattr(f, "__name__", type(f).__name__)
+
+
+_KEPT: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
+"""The gradients that replays write: no one else's numbers are lost there."""
+
+
+def _kept_slopes(tape: Tape) -> list[tuple[weakref.ref[Tensor], Any]]:
+    """The gradients that the function left, each as one tensor that every run writes anew."""
+    kept = []
+    taken: set[int] = set()  # a tensor that is the gradient of two leaves cannot be written for both
+    for leaf, before in tape.slopes.items():
+        slope = leaf.held_grad
+        if leaf in tape.placeholders and slope is not None:
+            raise RuntimeError(
+                f"a replayed function was to leave the gradient by its argument {leaf.name!r} in .grad, where the caller would not "
+                "find it; return tg.grad(loss, x) instead"
+            )
+        if slope is not None and slope.op is not None:
+            known = _KEPT.get(id(before)) if id(before) not in taken else None
+            taken.add(id(before))
+            holder = new_leaf(np.empty_like(slope.ndarray)) if known is None else known
+            holder.name = f"grad of {leaf.name}" if leaf.name else None
+            tape.write(holder, slope, new=known is None)
+            _KEPT[id(holder)] = holder
+            leaf.held_grad = slope = holder
+        elif slope is not None:
+            tape.start(slope, required=False)
+        kept.append((weakref.ref(leaf), slope))
+    return kept

@@ -11,26 +11,15 @@ by ∂L/∂L = 1. Four things are left out, none of which changes a bit of any r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.engine.op import alias
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
-from tinygrad_edu.program.record import LARGEST, Tape, Write, owner, regions
-
-
-@dataclass(frozen=True, eq=False)
-class Compute:
-    """A node is computed, from `inputs` (its own, or what stands for them)."""
-
-    node: Tensor
-    inputs: tuple[Tensor, ...]
-
-
-Event = Compute | Write
+from tinygrad_edu.program.program import Compute, Event, Program, Write, owner, regions
+from tinygrad_edu.program.tape import LARGEST
 
 
 class Memory:
@@ -46,18 +35,9 @@ class Memory:
         return self._bases.get(x, x)
 
 
-def happened(nodes: Sequence[Tensor], tape: Tape) -> list[Event]:
-    """All that a run did, in the order it happened."""
-    events: list[Event] = [Compute(node, node.inputs) for node in nodes if node.op is not None]
-    events += tape.writes
-    events.sort(key=lambda e: e.time if isinstance(e, Write) else e.node.made_at)
-    return events
-
-
-def simplified(
-    events: Sequence[Event], outputs: Sequence[Tensor], numbers: Collection[Tensor]
-) -> tuple[list[Event], list[Tensor]]:
-    """What is left to do, and what then stands for each output. `numbers` are the leaves that no one can write."""
+def simplified(program: Program) -> tuple[list[Event], list[Tensor]]:
+    """The events of a program that are left to do, and what then stands for each output."""
+    events, numbers = program.events, program.numbers
     constants = set(numbers)
     memory = Memory(x for e in events for x in ((*e.inputs, e.node) if isinstance(e, Compute) else (e.target, e.value)))
     writes = {memory(e.target): 0 for e in events if isinstance(e, Write)}  # how many there have been so far
@@ -90,7 +70,7 @@ def simplified(
                 stands[node] = stand
                 continue
         kept.append(Compute(node, inputs))
-    results = [stands.get(x, x) for x in outputs]
+    results = [stands.get(x, x) for x in program.outputs]
     return _needed(kept, results, memory), results
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from tinygrad_edu.engine.recording import watched
+
 Place = tuple[int, int]
 """A line, from 1, and a column of it, in bytes from 0: where the syntax tree and the instructions say that things are."""
 Span = tuple[int, int, int, int]
@@ -20,6 +22,8 @@ FOLDER = Path(__file__).parents[1]
 """Where the package is, whose statements are read."""
 OWN = str(Path(__file__).parent)
 """This part of it, which is not read."""
+ASKED = watched(abs).__code__
+"""The code that stands before a function that is `watched`. It only calls the function, and is not read."""
 
 
 class Watch:
@@ -29,7 +33,8 @@ class Watch:
     ran: for each file, the places where the executed instructions stand.
     calls: for each file, the spans of calls, each with the codes that were called from there.
 
-    What the import of a module runs is left out: it runs once, whatever the expression is.
+    What the import of a module runs is left out: it runs once, whatever the expression is. So is what `watched` puts
+    before a function.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -50,7 +55,7 @@ class Watch:
 
     def _called(self, frame: FrameType, event: str, _: Any) -> Any:
         code = frame.f_code
-        if not code.co_filename.startswith(self._folder) or code.co_filename.startswith(OWN):
+        if not code.co_filename.startswith(self._folder) or code.co_filename.startswith(OWN) or code is ASKED:
             return None
         if code.co_name == "<module>":
             self._importing += 1

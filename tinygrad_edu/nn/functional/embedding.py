@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.engine.recording import RECORDING, no_grad
+from tinygrad_edu.engine.recording import no_grad, watched
 from tinygrad_edu.nn.functional.checks import positive
 from tinygrad_edu.ops import embedding as table
 from tinygrad_edu.ops.shaping import array
@@ -55,6 +55,11 @@ def _shorten(weight: Any, numbers: Any, max_norm: float, norm_type: float) -> No
     rows = table.embedding(weight, numbers)
     lengths = np.linalg.norm(rows, ord=norm_type, axis=-1, keepdims=True)
     longer = lengths > max_norm
-    if RECORDING.get().tape is None and not longer.any():  # a replayed run writes in any case: the same numbers
-        return
-    weight[numbers] = rows * np.where(longer, max_norm / (lengths + 1e-7), 1)
+    if any_of(longer):
+        weight[numbers] = rows * np.where(longer, max_norm / (lengths + 1e-7), 1)
+
+
+@watched
+def any_of(longer: Any) -> bool:
+    """Whether a row is to be written."""
+    return bool(longer.any())

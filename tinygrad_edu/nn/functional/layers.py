@@ -11,7 +11,7 @@ import numpy
 
 from tinygrad_edu import random
 from tinygrad_edu.engine.protocols import numbers
-from tinygrad_edu.engine.recording import RECORDING, no_grad
+from tinygrad_edu.engine.recording import no_grad, watched
 from tinygrad_edu.engine.refusals import warn
 from tinygrad_edu.nn.functional.checks import between_0_and_1
 from tinygrad_edu.ops.normalization import batch_norm as normalize
@@ -148,15 +148,15 @@ def batch_norm(
         )
     y, mean, var = normalize(x, weight, bias, eps=eps)
     if training and running_mean is not None:
-        no_grad().run(_follow, running_mean, mean, running_var, var, momentum, n / (n - 1))
+        no_grad().run(follow, running_mean, mean, running_var, var, momentum, n / (n - 1))
     return y
 
 
-def _follow(running_mean: Any, mean: Any, running_var: Any, var: Any, momentum: Any, correction: float) -> None:
+@watched
+def follow(running_mean: Any, mean: Any, running_var: Any, var: Any, momentum: Any, correction: float) -> None:
     """Move the running statistics towards those of the batch, in place."""
-    read = numbers if RECORDING.get().tape is None else array  # what is replayed is recorded; else arrays are faster
-    running_mean -= momentum * (read(running_mean) - read(mean))
-    running_var -= momentum * (read(running_var) - read(var) * correction)
+    running_mean -= momentum * (numbers(running_mean) - numbers(mean))  # arrays are faster than tensors
+    running_var -= momentum * (numbers(running_var) - numbers(var) * correction)
 
 
 def dropout(

@@ -1,4 +1,4 @@
-"""What a record holds for: the tensors, modules and objects it was made with, as they were.
+"""Guards: what a program was recorded with, tensors, modules and objects, and whether all of it is still as it was.
 
 Most of it cannot change unnoticed. An attribute of a module that is set, a tensor that gets another array, is frozen or
 hooked, and anything here that ends, adds to `Edits.number`; so all is looked at again only when that number is another.
@@ -22,20 +22,33 @@ import numpy as np
 
 from tinygrad_edu.engine.graph import Edits
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.nn.module import Mode, Module, forward_of
 from tinygrad_edu.program.nested import PLAIN, identity, objects
-from tinygrad_edu.program.record import Tape
+from tinygrad_edu.program.tape import Tape, reading
 
 
-class State:
-    """What was there at the end of a recording, and whether it still is."""
+class Guards:
+    """What was there at the end of a recording, and whether it still is.
+
+    tape: of the recording. leaves: those that the function read. outer: results that it read, computed before. written:
+    the leaves that it wrote. All of these must stay the same tensors, in the same memory, and the written ones in memory
+    that the same others share. arguments: what the function was given besides tensors, arrays and plain values.
+    """
 
     def __init__(
-        self, tape: Tape, leaves: Iterable[Tensor], written: Collection[Tensor], arguments: Iterable[Any]
+        self,
+        tape: Tape,
+        leaves: Collection[Tensor],
+        outer: Iterable[Tensor],
+        written: Collection[Tensor],
+        arguments: Iterable[Any],
     ) -> None:
-        self.guards, self._checks = tape.guards, tape.checks
+        self._asked, self._checks = tape.guards, tape.checks
+        self.own = {id(x) for x in leaves if x.needs_grad}  # what the function finds by itself and differentiates by
         self._arguments = [_reference(x) for x in arguments]
         self._leaves = [
-            (_reference(x), x.ndarray, x.needs_grad, x.cell if x in written else None, _hooks(x)) for x in leaves
+            (_reference(x), x.ndarray, x.needs_grad, x.cell if x in written else None, _hooks(x))
+            for x in {*leaves, *outer, *written}
         ]
         self._modules, containers = _inside(tape.modules.values(), tape.assigned)
         marks = [(object(),) for _ in containers]  # between the things in one and those in the next
@@ -58,7 +71,7 @@ class State:
             self._edits = now
         if self._contents and not self._filled():
             return False
-        return all(map(operator.call, self.guards))
+        return all(map(operator.call, self._asked))
 
     def _unchanged(self) -> bool:
         """Whether that is so of all that `Edits` counts."""
@@ -129,7 +142,7 @@ def _inside(modules: Iterable[Any], assigned: Collection[Any]) -> tuple[list[_Kn
     seen = set(map(id, things))
     for x in things:  # the list grows as it is read
         held: Iterable[Any] = x
-        if is_module(x):
+        if isinstance(x, Module):
             known = _Known(x, assigned)
             found.append(known)
             held = known.attributes.values()
@@ -139,20 +152,15 @@ def _inside(modules: Iterable[Any], assigned: Collection[Any]) -> tuple[list[_Kn
         elif not isinstance(x, tuple):
             views.append(x)
         for part in held:
-            if (isinstance(part, list | tuple | dict | set | deque) or is_module(part)) and id(part) not in seen:
+            if isinstance(part, list | tuple | dict | set | deque | Module) and id(part) not in seen:
                 seen.add(id(part))
                 things.append(part)
     return found, views
 
 
-def is_module(x: Any) -> bool:
-    """Whether it is a `nn.Module`, a room that is not below this one."""
-    return not isinstance(x, type) and hasattr(type(x), "named_modules")
-
-
 def modules_of(f: Any, arguments: Iterable[Any]) -> Iterator[Any]:
     """The modules that `f` may use without calling them."""
-    return filter(is_module, known_to(f, arguments))
+    return (x for x in known_to(f, arguments) if isinstance(x, Module))
 
 
 def generators_of(f: Any, arguments: Iterable[Any]) -> list[tuple[str, Any, Any]]:
@@ -161,7 +169,7 @@ def generators_of(f: Any, arguments: Iterable[Any]) -> list[tuple[str, Any, Any]
 
     things = known_to(f, arguments)
     things += [
-        x for top in filter(is_module, things) for _, module in top.named_modules() for x in vars(module).values()
+        x for top in things if isinstance(top, Module) for module in top.modules() for x in vars(module).values()
     ]
     generators = {id(x): x for x in things if isinstance(x, np.random.Generator)}.values()
     found: list[tuple[str, Any, Any]] = []
@@ -206,7 +214,7 @@ def _same(x: Any, y: Any) -> bool:
 
 def _is_member(x: Any) -> bool:
     """Whether a module has `x` for more than one run: a parameter, a buffer, a module."""
-    return is_module(x) or (isinstance(x, Tensor) and type(x) is not Tensor)
+    return isinstance(x, Module) or (isinstance(x, Tensor) and type(x) is not Tensor)
 
 
 def _hooks(x: Tensor) -> list[Any]:
@@ -220,3 +228,29 @@ def _reference(x: Any) -> Callable[[], Any]:
         return weakref.ref(x, Edits.note)
     except TypeError:
         return lambda: x
+
+
+# ---------------------------------------------------------------------------------------------------
+# Readings of modules
+
+
+@reading(Mode.__get__)
+def training(tape: Tape, as_written: Any, mode: Mode, module: Module | None, kind: type[Module]) -> Any:
+    """What the function does may depend on the mode of this module."""
+    if module is not None:
+        tape.called(module)
+    return as_written(mode, module, kind)
+
+
+@reading(forward_of)
+def forward(tape: Tape, as_written: Any, module: Module, args: Any, kwargs: Any) -> Any:
+    """What the function does may depend on the mode and attributes of this module."""
+    tape.called(module)
+    return as_written(module, args, kwargs)
+
+
+@reading(Module.__setattr__, Module.__delattr__)
+def set_attribute(tape: Tape, as_written: Any, module: Module, name: str, *value: Any) -> None:
+    """An attribute is being set or deleted, which is undone should the run fail."""
+    tape.setting(module, name)
+    as_written(module, name, *value)

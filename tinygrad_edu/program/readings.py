@@ -1,0 +1,326 @@
+"""What watched functions of the engine mean while a function is recorded for replay.
+
+Each page below marks as `watched` what would be wrong if it were run as it is written. There are four kinds:
+
+- what gives Python a number (`item()`, printing, `if t > 0`): it is refused, for Python is not run again;
+- what writes (`-=`, `t[i] = v`): the tape is told, so that every run writes;
+- what differentiates: it is recorded too, and `.grad` is noted;
+- what is decided by numbers (limits in `linalg`) or drawn at random: it is prepared for all runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu import random
+from tinygrad_edu.engine import backward, calls, transforms
+from tinygrad_edu.engine.checkpoint import checkpoint
+from tinygrad_edu.engine.evaluate import evaluate
+from tinygrad_edu.engine.graph import Node, topological
+from tinygrad_edu.engine.op import alias
+from tinygrad_edu.engine.protocols import numbers
+from tinygrad_edu.engine.recording import detect_anomaly, recording
+from tinygrad_edu.engine.registry import ANSWERS
+from tinygrad_edu.engine.tensor import RemovableHook, Tensor
+from tinygrad_edu.nn.functional.embedding import any_of
+from tinygrad_edu.nn.functional.layers import follow
+from tinygrad_edu.nn.linear import LazyLinear
+from tinygrad_edu.ops.linalg import jumps, note_where_close
+from tinygrad_edu.ops.presence import whole_mask
+from tinygrad_edu.program.tape import Tape, reading, refuse
+
+_DATA: property = vars(Tensor)["data"]
+_GRAD: property = vars(Tensor)["grad"]
+
+# ---------------------------------------------------------------------------------------------------
+# What gives Python a number
+
+
+def _refuses(function: Any, what: str) -> None:
+    """Have a method of tensors refused."""
+
+    @reading(function)
+    def refused(tape: Tape, as_written: Any, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        refuse(f"{what} of {x.describe()}")
+
+
+for _function, _what in {
+    _DATA.fget: "data",
+    Tensor.numpy: "numpy()",
+    Tensor.item: "item()",
+    Tensor.tolist: "tolist()",
+    Tensor.refuse_unseen: "the array",
+    Tensor.__bool__: "the truth",
+    Tensor.__index__: "the integer value",
+    Tensor.__repr__: "printing",
+    Tensor.__reduce__: "copying or pickling",
+}.items():
+    _refuses(_function, _what)
+
+
+@reading(numbers)
+def numbers_of(tape: Tape, as_written: Any, value: Any, what: str | None = "the numbers") -> Any:
+    """Refused of a tensor, unless only shapes are asked for. What is in a list is asked for one by one."""
+    if what is not None and isinstance(value, Tensor):
+        refuse(f"{what} of {value.describe()}")
+    return as_written(value, what)
+
+
+@reading(calls.into)
+def into(tape: Tape, as_written: Any, out: tuple[Any, ...], result: Any, name: str) -> Any:
+    """Refused for an array, which would be written at recording alone."""
+    if len(out) == 1 and isinstance(out[0], np.ndarray) and isinstance(result, Tensor):
+        what = f"out={type(out[0]).__name__} of np.{name}, or += and its like on an array: the numbers"
+        refuse(f"{what} of {result.describe()}")
+    return as_written(out, result, name)
+
+
+@reading(evaluate)
+def evaluated(tape: Tape, as_written: Any, *args: Any, **kwargs: Any) -> Any:
+    """Refused: it computes with arrays."""
+    refuse("evaluate()")
+
+
+@reading(vars(detect_anomaly)["__wrapped__"])
+def anomaly(tape: Tape, as_written: Any) -> Any:
+    """Refused: each op would be looked at in this run alone."""
+    refuse("detect_anomaly()", "put it round the call, where every call is then recorded anew")
+
+
+# ---------------------------------------------------------------------------------------------------
+# What writes
+
+
+@reading(Tensor.assign)
+def assign(tape: Tape, as_written: Any, x: Tensor, key: Any, value: Any) -> None:
+    """x[key] = value, in every run."""
+    tape.write(x, recording(enabled=False).run(ANSWERS["index_update"], x, key, value))
+
+
+@reading(Tensor.write_over)
+def write_over(tape: Tape, as_written: Any, x: Tensor, ufunc: Any, other: Any) -> None:
+    """x ∘= other, in every run."""
+    tape.write(x, ufunc(x, other))
+
+
+@reading(Tensor.reorder)
+def reorder(tape: Tape, as_written: Any, x: Tensor, function: Any, axis: int, settings: dict[str, Any]) -> None:
+    """x.sort() or x.partition(), in every run."""
+    tape.write(x, recording(enabled=False).run(function, x, axis=axis, **settings))
+
+
+@reading(_DATA.fset)
+def set_data(tape: Tape, as_written: Any, x: Tensor, value: Any) -> None:
+    """Refused: the plan is of the memory that there is."""
+    refuse(f"assigning .data to {x.describe()}")
+
+
+@reading(Tensor.alias)
+def aliased(tape: Tape, as_written: Any, x: Tensor) -> Tensor:
+    """A node, so that every run sees what is written to `x`."""
+    y: Tensor = alias(x)
+    y.name, y.cell = x.name, x.shared_cell()
+    return y
+
+
+# ---------------------------------------------------------------------------------------------------
+# What differentiates
+
+
+@reading(_GRAD.fget)
+def grad(tape: Tape, as_written: Any, x: Tensor) -> Tensor | None:
+    """What `x.grad` was before the run matters."""
+    tape.slope(x)
+    found: Tensor | None = as_written(x)
+    return found
+
+
+@reading(_GRAD.fset)
+def set_grad(tape: Tape, as_written: Any, x: Tensor, value: Any) -> None:
+    """What `x.grad` was before the run does not matter any more."""
+    tape.reset(x)
+    as_written(x, value)
+
+
+@reading(Tensor.requires_grad_)
+def requires_grad_(tape: Tape, as_written: Any, x: Tensor, value: bool = True) -> Tensor:
+    """Put back should the run fail. A result that passes for a leaf then has a gradient of its own."""
+    before, changes = x.needs_grad, isinstance(value, bool | np.bool_) and bool(value) is not x.needs_grad
+    if changes and x in tape.placeholders:
+        refuse(f"requires_grad_() of {x.describe()}, an argument,", "write x = x.detach().requires_grad_()")
+    if x.op is None and changes:
+        tape.on_failure(lambda: setattr(x, "needs_grad", before))
+    elif changes and not x.is_recorded():
+        if value:
+            x.refuse_derivative()
+            tape.variables.add(x)
+        x.needs_grad = x.attachments().retains = bool(value)
+    told: Tensor = as_written(x, value)
+    return told
+
+
+@reading(Tensor.register_hook)
+def register_hook(tape: Tape, as_written: Any, x: Tensor, hook: Any) -> RemovableHook:
+    """Taken off should the run fail."""
+    if x in tape.placeholders:
+        refuse(f"a hook on {x.describe()}, an argument,", "put it on a result, such as x * 1")
+    removable: RemovableHook = as_written(x, hook)
+    tape.on_failure(removable.remove)
+    return removable
+
+
+@reading(backward.go_back)
+@np.errstate(all="ignore")
+def go_back(tape: Tape, as_written: Any, output: Tensor, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
+    """The walk is recorded; the gradients that it leaves are results that pass for leaves, unless create_graph."""
+    g = tape.cotangent(output, gradient, "backward()")
+    order = topological((output,), leaves=False, ends=tape.variables)
+    tape.read(order, free=not retain_graph)
+
+    def totals() -> list[tuple[Node, Node]]:
+        found = backward.recorded_totals(order, {output: g}, {id(g.ndarray)}, False)
+        return [(x, _settled(total)) for x, total in found]
+
+    for x, total in recording(enabled=create_graph, holds=create_graph).run(totals):
+        tape.slope(x)
+        x.held_grad = total if create_graph else total.alias()
+
+
+@reading(backward.gradients)
+@np.errstate(all="ignore")
+def gradients(
+    tape: Tape,
+    as_written: Any,
+    begun: Sequence[tuple[Tensor, Any]],
+    xs: Sequence[Tensor],
+    create_graph: bool,
+    order: list[Node] | None = None,
+) -> list[Any]:
+    """The walk is recorded; its results pass for leaves, unless create_graph."""
+    totals = backward.cotangents([(y, tape.cotangent(y, g, "grad()")) for y, g in begun], True)
+    if order is None:
+        order = topological(list(totals), leaves=False, ends=tape.variables)
+    tape.read(order, free=False)
+
+    def found() -> list[Any]:
+        return [None if g is None else _settled(g) for g in backward.totals_at(order, totals, xs, True)]
+
+    slopes: list[Any] = recording(enabled=create_graph, holds=create_graph).run(found)
+    return slopes if create_graph else [None if g is None else g.alias() for g in slopes]
+
+
+def _settled(g: Tensor) -> Tensor:
+    """A gradient; a copy of one that shows memory of others, which may be written before a run reads it."""
+    return np.copy(g) if g.op is not None and g.op.view else g  # type: ignore[return-value]
+
+
+@reading(transforms.argument_of)
+def argument_of(tape: Tape, as_written: Any, given: Tensor) -> Tensor:
+    """A node that the tape knows."""
+    made: Tensor = transforms.argument(given)
+    return made
+
+
+@reading(transforms.at_once)
+def at_once(tape: Tape, as_written: Any) -> bool:
+    """Yes: the derivatives are part of what is done in every run."""
+    return True
+
+
+@reading(transforms.connected_by)
+def connected_by(
+    tape: Tape,
+    as_written: Any,
+    called: tuple[str, str],
+    derived: list[Node],
+    inputs: Sequence[Node],
+    connected: bool,
+    unfold: Callable[[], list[Node]],
+) -> list[Node]:
+    """They are nodes already, and pass for leaves where no input requires a gradient."""
+    return derived if connected else [d.alias() for d in derived]
+
+
+@reading(checkpoint)
+def checkpointed(tape: Tape, as_written: Any, f: Callable[..., Any], *args: Any) -> Any:
+    """A replay keeps no record, so there is nothing to compute again."""
+    return f(*args)
+
+
+# ---------------------------------------------------------------------------------------------------
+# What is decided by numbers, or drawn
+
+
+@reading(whole_mask)
+def mask(tape: Tape, as_written: Any, shape: tuple[int, ...], present: bool, recorded: bool) -> Any:
+    """A number that no one writes."""
+    made = as_written(shape, present, recorded)
+    return tape.number(made) if recorded else made
+
+
+@reading(note_where_close)
+def no_limits(tape: Tape, as_written: Any, *args: Any, **kwargs: Any) -> None:
+    """Other values may be equal in the next run."""
+
+
+@reading(jumps)
+def may_jump(tape: Tape, as_written: Any, g: Sequence[Any], y: Any, null: Any) -> Any:
+    """Wherever a singular value is 0: with the values of other runs it cannot be told."""
+    return np.any(null, axis=-1, keepdims=True)[..., None]
+
+
+@reading(follow)
+def followed(
+    tape: Tape,
+    as_written: Any,
+    running_mean: Any,
+    mean: Any,
+    running_var: Any,
+    var: Any,
+    momentum: Any,
+    correction: float,
+) -> None:
+    """The running statistics move in every run."""
+    running_mean -= momentum * (running_mean - mean)
+    running_var -= momentum * (running_var - var * correction)
+
+
+@reading(any_of)
+def any_row(tape: Tape, as_written: Any, longer: Any) -> bool:
+    """Yes: another run may have such rows. Others are written with the numbers that they have."""
+    return True
+
+
+@reading(LazyLinear.become)
+def become(tape: Tape, as_written: Any, layer: LazyLinear, inputs: int) -> None:
+    """Refused: Python does not make it again."""
+    refuse(f"the first call of {layer!r}, which makes its weight,", "call the model once before")
+
+
+@reading(random.generator)
+def generator(tape: Tape, as_written: Any, given: Any = None) -> Any:
+    """Refused: what Python draws is not drawn again."""
+    refuse("drawing random numbers in Python", "do it outside, or draw tensors: rand(), randn(), dropout()")
+
+
+@reading(random.draw)
+def draw(
+    tape: Tape,
+    as_written: Any,
+    fill: Callable[[np.random.Generator, Any], None],
+    shape: tuple[int, ...],
+    dtype: Any,
+    given: np.random.Generator | None = None,
+    *,
+    name: str = "noise",
+) -> Tensor:
+    """A leaf that is drawn anew in each run: from the same generator, in the same order, and so the same numbers as the
+    function itself would draw."""
+    own = random.chosen(given)
+    tape.follow(own)
+    if given is None and tape.turn((random.draw, id(own))) == 1:  # in another thread it is another
+        tape.guard(lambda: random.chosen() is own)
+    return tape.feed(lambda array: fill(own, array), shape, dtype, name=name)
