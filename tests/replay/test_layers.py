@@ -81,14 +81,15 @@ OPTIMIZERS = [
 class Training:
     """A small net and what trains it: made twice alike, once to be replayed."""
 
-    def __init__(self, *layers, kind=optim.Adam, options=None, seed=0):
+    def __init__(self, *layers, kind=optim.Adam, options=None, seed=0, loss=F.cross_entropy):
         rng = np.random.default_rng(seed)
         hidden = [make() for make in layers]
+        self.loss = loss
         self.model = nn.Sequential(nn.Linear(6, 8, generator=rng), *hidden, nn.Linear(8, 4, generator=rng))
         self.optimizer = kind(self.model.parameters(), **(options or {"lr": 0.01}))
 
     def step(self, x, y):
-        loss = F.cross_entropy(self.model(x), y)
+        loss = self.loss(self.model(x), y)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -161,6 +162,53 @@ def test_each_optimizer(kind, options):
 def test_each_activation(activation):
     eager, replayed = both(activation)
     compare(eager, replayed, replay(replayed.step), batches(200))
+
+
+def bits(y):
+    """Four yes or no of a class number."""
+    return (y[:, None] + np.arange(4)) % 3 == 0
+
+
+def signs(y):
+    return np.where(bits(y), 1, -1)
+
+
+def simplex(y):
+    return F.softmax(np.where(bits(y), 2.0, 0.0).astype(np.float32))
+
+
+WEIGHT = np.linspace(0.5, 2, 4, dtype=np.float32)
+
+LOSSES = {
+    "weighted cross-entropy": nn.CrossEntropyLoss(WEIGHT, label_smoothing=0.1),
+    "soft cross-entropy": lambda x, y: F.cross_entropy(x, simplex(y)),
+    "nll": lambda x, y: F.nll_loss(F.log_softmax(x), y, WEIGHT),
+    "nll of sequences": lambda x, y: F.nll_loss(F.log_softmax(x)[:, :, None], y[:, None]),
+    "bce": lambda x, y: F.binary_cross_entropy(F.sigmoid(x), bits(y), WEIGHT),
+    "bce with logits": lambda x, y: F.binary_cross_entropy_with_logits(x, bits(y)),
+    "pos_weight": lambda x, y: F.binary_cross_entropy_with_logits(x, bits(y), pos_weight=WEIGHT),
+    "multilabel": lambda x, y: F.multilabel_soft_margin_loss(x, bits(y)),
+    "kl": lambda x, y: F.kl_div(F.log_softmax(x), simplex(y), reduction="batchmean"),
+    "poisson": lambda x, y: F.poisson_nll_loss(x, np.astype(bits(y), np.float32) * 3, full=True),
+    "gaussian": lambda x, y: F.gaussian_nll_loss(x, np.astype(bits(y), np.float32), F.softplus(x)),
+    "half squared": lambda x, y: F.half_squared_error(x, np.astype(bits(y), np.float32)),
+    "hinge": lambda x, y: F.hinge_loss(x, signs(y)),
+    "soft margin": lambda x, y: F.soft_margin_loss(x, signs(y)),
+    "hinge embedding": lambda x, y: F.hinge_embedding_loss(x, signs(y)),
+    "ranking": lambda x, y: F.margin_ranking_loss(x, x[::-1] * 2, signs(y), margin=0.1),
+    "cosine": lambda x, y: F.cosine_embedding_loss(x, x[::-1] + 1, signs(y)[:, 0]),
+    "triplet": lambda x, y: F.triplet_margin_loss(x, x[::-1] * 0.9, np.roll(x, 1, axis=0), swap=True),
+    "multi margin": lambda x, y: F.multi_margin_loss(x, y, p=2, weight=WEIGHT),
+    "penalty": lambda x, y: F.cross_entropy(x, y) + 0.01 * F.l1_penalty(x) + 0.01 * F.l2_penalty([x, x * 2]),
+}
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_each_loss(kind):
+    eager, replayed = both(nn.Tanh, loss=LOSSES[kind])
+    run = replay(replayed.step)
+    compare(eager, replayed, run, batches(200))
+    assert len(run._records) == 1
 
 
 @pytest.mark.parametrize("kind", LAYERS)

@@ -1,7 +1,8 @@
 """Layers and losses as functions, usually imported as F: `F.cross_entropy(model(x), labels)`.
 
 On arrays they give arrays, on tensors tensors. The pages: `layers`, `normalization`, `embedding`, `activations` (most are
-ops, in `tinygrad_edu.ops`), `losses`, and `checks` of their settings.
+ops, in `tinygrad_edu.ops`); the losses `regression`, `losses` (of probabilities and classes), `margins`, with `distances`
+and `penalties`; and what they share, `targets` and `checks`.
 """
 
 from __future__ import annotations
@@ -10,19 +11,38 @@ from typing import TYPE_CHECKING
 
 from tinygrad_edu.engine.elsewhere import answering
 from tinygrad_edu.nn.functional.activations import glu, prelu, relu6, softplus, step
+from tinygrad_edu.nn.functional.distances import cosine_similarity, normalize, pairwise_distance
 from tinygrad_edu.nn.functional.embedding import embedding
 from tinygrad_edu.nn.functional.layers import batch_norm, bilinear, dropout, flatten, linear, unflatten
 from tinygrad_edu.nn.functional.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
+    kl_div,
+    multilabel_soft_margin_loss,
+    nll_loss,
+)
+from tinygrad_edu.nn.functional.margins import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    hinge_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
+from tinygrad_edu.nn.functional.normalization import group_norm, layer_norm, rms_norm
+from tinygrad_edu.nn.functional.penalties import l1_penalty, l2_penalty
+from tinygrad_edu.nn.functional.regression import (
+    gaussian_nll_loss,
+    half_squared_error,
     huber_loss,
     l1_loss,
     mse_loss,
-    nll_loss,
+    poisson_nll_loss,
     smooth_l1_loss,
+    sum_squared_error,
 )
-from tinygrad_edu.nn.functional.normalization import group_norm, layer_norm, rms_norm
 from tinygrad_edu.ops.elementwise import tanh
 from tinygrad_edu.ops.neural import (
     elu,
@@ -43,27 +63,42 @@ __all__ = [
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
     "embedding",
     "flatten",
+    "gaussian_nll_loss",
     "gelu",
     "glu",
     "group_norm",
+    "half_squared_error",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hinge_embedding_loss",
+    "hinge_loss",
     "huber_loss",
+    "kl_div",
     "l1_loss",
+    "l1_penalty",
+    "l2_penalty",
     "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
     "logsigmoid",
+    "margin_ranking_loss",
     "mish",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
+    "normalize",
+    "pairwise_distance",
+    "poisson_nll_loss",
     "prelu",
     "relu",
     "relu6",
@@ -72,11 +107,14 @@ __all__ = [
     "sigmoid",
     "silu",
     "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softplus",
     "softsign",
     "step",
+    "sum_squared_error",
     "tanh",
+    "triplet_margin_loss",
     "unflatten",
 ]
 
@@ -87,8 +125,6 @@ if not TYPE_CHECKING:
         {
             "one_hot": "write tg.one_hot(labels, classes)",
             "pad": "write np.pad(x, width)",
-            "normalize": "write x / np.linalg.norm(x, axis=1, keepdims=True)",
-            "kl_div": "write np.sum(p * np.log(p / q))",
             "softmin": "write softmax(-x)",
             "conv2d": "it is not here yet",
             "max_pool2d": "it is not here yet; without overlap, write x.reshape(n, c, h // k, k, w // k, k).max(axis=(3, 5))",

@@ -1,4 +1,4 @@
-"""The losses: of numbers, and of probabilities and classes."""
+"""Losses of probabilities and classes: cross-entropy, log-likelihood, and the divergence of distributions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.nn.functional.checks import between_0_and_1, positive
+from tinygrad_edu.nn.functional.checks import between_0_and_1
+from tinygrad_edu.nn.functional.targets import (
+    broadcasts,
+    check_class_numbers,
+    check_reduction,
+    check_weight,
+    not_negative,
+    probabilities,
+    reduced,
+    refuse_none,
+    same_shape,
+)
 from tinygrad_edu.ops.indexing import take
 from tinygrad_edu.ops.losses import (
     class_numbers,
@@ -15,57 +26,14 @@ from tinygrad_edu.ops.losses import (
     softmax_cross_entropy,
     weighed,
 )
-from tinygrad_edu.ops.neural import (
-    log_softmax,
-)
+from tinygrad_edu.ops.neural import log_softmax, logsigmoid
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.shaping import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
-
 # ---------------------------------------------------------------------------------------------------
-# Losses of numbers
-
-
-def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """L = mean (y − t)², the mean squared error. The shapes must be equal.
-
-    >>> float(mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
-    2.0
-    """
-    prediction, target = _same_shape("mse_loss", prediction, target)
-    return _reduced(np.square(np.subtract(prediction, target)), reduction)
-
-
-def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """L = mean |y − t|, the mean absolute error. The shapes must be equal."""
-    prediction, target = _same_shape("l1_loss", prediction, target)
-    return _reduced(np.absolute(np.subtract(prediction, target)), reduction)
-
-
-def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Any:
-    """L = mean of d²/2 where |d| ≤ δ, else δ·(|d| − δ/2), with d = y − t: square near 0, straight beyond.
-
-    Computed as c·(d − c/2) with c = d clipped to ±δ, which is the same; its slope, c, is ±δ also at d = ±∞.
-
-    Source: Huber, *Robust estimation of a location parameter*, 1964.
-    """
-    prediction, target = _same_shape("huber_loss", prediction, target)
-    positive("delta", delta)
-    difference = np.subtract(prediction, target)
-    near = np.clip(difference, -delta, delta)
-    return _reduced(near * (difference - near / 2), reduction)
-
-
-def smooth_l1_loss(prediction: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Any:
-    """L = mean of d²/(2β) where |d| < β, else |d| − β/2: Huber's loss divided by β."""
-    positive("beta", beta)
-    return huber_loss(prediction, target, delta=beta, reduction=reduction) / beta
-
-
-# ---------------------------------------------------------------------------------------------------
-# Losses of probabilities
+# One class of several
 
 
 def cross_entropy(
@@ -90,10 +58,10 @@ def cross_entropy(
     >>> round(float(cross_entropy(x, np.array([2]))), 6), round(float(cross_entropy(x, np.array([[0.0, 0.0, 1.0]]))), 6)
     (0.305714, 0.305714)
     """
-    _refuse_none("cross_entropy", logits, target)
+    refuse_none("cross_entropy", logits, target)
     logits, target = array(logits), array(target)
     shape, given = logits.shape, target.shape
-    _check_reduction(reduction)
+    check_reduction(reduction)
     between_0_and_1("label_smoothing", label_smoothing)
     whole = target.dtype.kind in "iu"
     if whole and weight is None and not label_smoothing and len(shape) == 2 and given == shape[:1]:
@@ -120,12 +88,10 @@ def cross_entropy(
             f"cross_entropy got a target of {kind} of shape {given}; class numbers are whole and of shape {without}, "
             f"probabilities are floats of shape {shape}: write {cure}"
         )
-    _check_weight("cross_entropy", weight, shape[axis])
+    check_weight("cross_entropy", weight, shape[axis])
     if not whole:
         return _soft_cross_entropy(logits, target, weight, axis, label_smoothing, reduction)
-    if len(shape) != 2:  # one row for each place
-        logits = np.reshape(np.moveaxis(logits, axis, -1), (-1, shape[axis]))
-        target = np.reshape(target, -1)
+    logits, target = _rows(logits, target, axis)
     if weight is None and not label_smoothing:
         losses = softmax_cross_entropy(logits, target, reduction=reduction, ignore_index=ignore_index)
     else:
@@ -142,7 +108,7 @@ def _soft_cross_entropy(
         target = target * (1 - label_smoothing) + label_smoothing / logits.shape[axis]
     if weight is not None:
         target = target * np.reshape(weight, (-1,) + (1,) * (logits.ndim - axis - 1))
-    return _reduced(-np.sum(weighed(target, log_softmax(logits, axis=axis)), axis=axis), reduction)
+    return reduced(-np.sum(weighed(target, log_softmax(logits, axis=axis)), axis=axis), reduction)
 
 
 @in_float32
@@ -161,7 +127,7 @@ def _weighted_cross_entropy(
     losses = (1 - label_smoothing) * chosen + label_smoothing / classes * spread
     if reduction == "mean":
         return _weighted_mean(losses, target, kept, weight)
-    return _reduced(losses, reduction)
+    return reduced(losses, reduction)
 
 
 @in_float32
@@ -177,90 +143,148 @@ def nll_loss(
 ) -> Any:
     """L = mean of −log p[target]: the negative log-likelihood, for `log_softmax` outputs.
 
-    log_probabilities: (N, classes). target: (N,) class numbers; those equal to `ignore_index` are left out.
-    weight: (classes,), how much each class counts; the mean is then the weighted one.
+    log_probabilities: (N, classes), or (classes,), or (N, classes, d₁, …). target: class numbers, of that shape without
+    the axis of classes; those equal to `ignore_index` are left out. weight: (classes,), how much each class counts; the
+    mean is then the weighted one.
 
-    Raises IndexError for a class number out of range.
+    Raises IndexError for a class number out of range, TypeError for labels that are no class numbers.
     """
-    _refuse_none("nll_loss", log_probabilities, target)
+    refuse_none("nll_loss", log_probabilities, target)
     log_probabilities, target = array(log_probabilities), array(target)
     shape = log_probabilities.shape
-    _check_reduction(reduction)
-    if len(shape) != 2 or target.shape != shape[:1]:
+    check_reduction(reduction)
+    axis = 0 if len(shape) == 1 else 1
+    without = shape[:axis] + shape[axis + 1 :]
+    if shape and target.shape == shape:
+        check_class_numbers("nll_loss", target)
+    if not shape or target.shape != without:
         swapped = "; the log-probabilities come first" if target.ndim > len(shape) else ""
         raise ValueError(
-            f"nll_loss takes (N, classes) and class numbers (N,), but got {shape} and {target.shape}{swapped}"
+            f"nll_loss takes log-probabilities (N, classes) or (N, classes, d₁, …), and class numbers without the axis of "
+            f"classes, (N,) or (N, d₁, …), but got {shape} and {target.shape}{swapped}"
         )
-    if target.dtype.kind not in "iu":
-        raise TypeError(
-            f"nll_loss takes class numbers, which are whole, but got {target.dtype}; write target.astype(int)"
-        )
-    _check_weight("nll_loss", weight, shape[1])
+    check_class_numbers("nll_loss", target)
+    check_weight("nll_loss", weight, shape[axis])
+    rows, target = _rows(log_probabilities, target, axis)
     kept = target != ignore_index
-    classes = class_numbers(target, shape[1], ignore_index)
-    picked = np.take_along_axis(log_probabilities, classes[:, None], 1)[:, 0]
+    classes = class_numbers(target, shape[axis], ignore_index)
+    picked = np.take_along_axis(rows, classes[:, None], 1)[:, 0]
     if weight is not None:
         picked = weighed(take(weight, classes), picked)
     losses = np.where(kept, -picked, 0)
-    return _weighted_mean(losses, target, kept, weight) if reduction == "mean" else _reduced(losses, reduction)
+    if reduction == "mean":
+        return _weighted_mean(losses, target, kept, weight)
+    losses = reduced(losses, reduction)
+    return np.reshape(losses, without) if reduction == "none" and len(shape) != 2 else losses
 
 
-def binary_cross_entropy(probability: Any, target: Any, *, reduction: str = "mean") -> Any:
+def _rows(x: Any, target: Any, axis: int) -> tuple[Any, Any]:
+    """One row of classes for each place, (n, classes), and the class numbers of all places, (n,)."""
+    if x.ndim == 2:
+        return x, target
+    return np.reshape(np.moveaxis(x, axis, -1), (-1, x.shape[axis])), np.reshape(target, -1)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Yes or no
+
+
+def binary_cross_entropy(probability: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
     """L = mean of −t·log p − (1 − t)·log(1 − p), each logarithm at least −100. The shapes must be equal.
 
+    weight: how much each element counts, of a shape that broadcasts to the target's. The mean is over the elements.
+
     For logits, `binary_cross_entropy_with_logits` is exact where p rounds to 0 or 1.
+
+    Raises ValueError for probabilities and targets outside [0, 1].
     """
-    probability, target = _same_shape("binary_cross_entropy", probability, target)
-    return _reduced(probability_cross_entropy(probability, target), reduction)
+    probability, target = same_shape("binary_cross_entropy", probability, target)
+    probabilities("binary_cross_entropy", target)
+    losses = probability_cross_entropy(probability, target)
+    return reduced(_weighed("binary_cross_entropy", losses, weight), reduction)
 
 
-def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """L = mean of −t·log σ(x) − (1 − t)·log(1 − σ(x)), finite for every x, with the gradient (σ(x) − t)/N.
+def binary_cross_entropy_with_logits(
+    logits: Any, target: Any, weight: Any = None, *, pos_weight: Any = None, reduction: str = "mean"
+) -> Any:
+    """L = mean of −c·t·log σ(x) − (1 − t)·log(1 − σ(x)), finite for every x; without c, its gradient is (σ(x) − t)/N.
+
+    weight: how much each element counts, of a shape that broadcasts to the target's. pos_weight c: how much a 1 in the
+    target counts beside a 0, (classes,) or one number; above 1 it makes up for few ones. The mean is over the elements.
+
+    Raises ValueError for targets outside [0, 1].
 
     >>> float(binary_cross_entropy_with_logits(np.array([1e4, 0.0]), np.array([1.0, 0.0])))
     0.34657359027997264
     """
-    logits, target = _same_shape("binary_cross_entropy_with_logits", logits, target)
-    return _reduced(sigmoid_cross_entropy(logits, target), reduction)
+    what = "binary_cross_entropy_with_logits"
+    logits, target = same_shape(what, logits, target)
+    probabilities(what, target)
+    if pos_weight is None:
+        losses = sigmoid_cross_entropy(logits, target)
+    else:
+        broadcasts(what, "pos_weight", pos_weight, target.shape)
+        ones = weighed(target * array(pos_weight), logsigmoid(logits))
+        losses = -(ones + weighed(1 - target, logsigmoid(-logits)))
+    return reduced(_weighed(what, losses, weight), reduction)
+
+
+def multilabel_soft_margin_loss(logits: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
+    """L = mean over examples of the mean over classes of −t·log σ(x) − (1 − t)·log(1 − σ(x)): several classes may be right.
+
+    logits and target: (…, classes); target 1 for each class that is right, else 0. weight: (classes,).
+
+    Raises ValueError for targets outside [0, 1], and weights that are not one for each class.
+    """
+    what = "multilabel_soft_margin_loss"
+    logits, target = same_shape(what, logits, target)
+    probabilities(what, target)
+    if not logits.ndim:
+        raise ValueError(f"{what} takes logits of shape (…, classes), but got a single number")
+    check_weight(what, weight, logits.shape[-1])
+    losses = sigmoid_cross_entropy(logits, target)
+    return reduced(np.mean(losses if weight is None else losses * array(weight), axis=-1), reduction)
+
+
+def _weighed(what: str, losses: Any, weight: Any) -> Any:
+    """The losses, each times its weight."""
+    if weight is None:
+        return losses
+    broadcasts(what, "weight", weight, losses.shape)
+    return losses * array(weight)
 
 
 # ---------------------------------------------------------------------------------------------------
-# What the losses share
+# Distributions
 
 
-def _same_shape(what: str, prediction: Any, target: Any) -> tuple[Any, Any]:
-    """Both as tensors or arrays. (N,) against (N, 1) would broadcast to (N, N), and train on nonsense."""
-    _refuse_none(what, prediction, target)
-    prediction, target = array(prediction), array(target)
-    if prediction.shape != target.shape:
-        raise ValueError(
-            f"{what} got a prediction of shape {prediction.shape} and a target of shape {target.shape}; "
-            "they must be equal: reshape or squeeze one of them"
-        )
-    return prediction, target
+def kl_div(log_q: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Any:
+    """L = Σ p·(log p − log q), the Kullback–Leibler divergence of q from p, where 0·log 0 is 0.
 
+    log_q: log-probabilities, as `log_softmax` gives them; target: p, or with `log_target` log p, of the same shape.
+    reduction: "batchmean" divides the sum by the number of examples, which is the divergence itself; "mean" divides it by
+    the number of elements; "sum", "none".
 
-def _refuse_none(what: str, prediction: Any, target: Any) -> None:
-    for called, value in (("prediction", prediction), ("target", target)):
-        if value is None:
-            raise TypeError(f"{what} got None for the {called}; does forward() end with `return`, and its result?")
+    Raises ValueError for a p below 0.
 
+    Source: Kullback and Leibler, *On information and sufficiency* (1951).
 
-def _check_weight(what: str, weight: Any, classes: int) -> None:
-    """Raise ValueError for weights that are not one for each class: more would be left out, and one broadcast."""
-    if weight is not None and np.shape(weight) != (classes,):
-        raise ValueError(
-            f"{what} takes a weight for each of the {classes} classes, of shape ({classes},), but got {np.shape(weight)}"
-        )
-
-
-def _check_reduction(reduction: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"reduction is 'mean', 'sum' or 'none', but got {reduction!r}")
-
-
-def _reduced(losses: Any, reduction: str) -> Any:
-    _check_reduction(reduction)
-    if reduction == "none":
-        return losses
-    return np.mean(losses) if reduction == "mean" else np.sum(losses)
+    >>> q, p = np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]])
+    >>> round(float(kl_div(np.log(q), p, reduction="batchmean")), 4)
+    0.6931
+    """
+    log_q, target = same_shape("kl_div", log_q, target)
+    if reduction != "batchmean":
+        check_reduction(reduction)
+    if log_target:
+        p = np.exp(target)
+        losses = weighed(p, target) - weighed(p, log_q)
+    else:
+        not_negative("kl_div", target, "probabilities")
+        present = target > 0
+        losses = target * np.log(np.where(present, target, 1)) - weighed(target, log_q)
+    if reduction == "batchmean":
+        if not losses.ndim:
+            raise ValueError("kl_div takes reduction='batchmean' of a batch, but got a single number; write 'sum'")
+        return np.sum(losses) / losses.shape[0]
+    return reduced(losses, reduction)

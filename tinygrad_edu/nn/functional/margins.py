@@ -1,0 +1,195 @@
+"""Losses that ask for a margin: nothing is paid for what is right by enough. Corners have the slope of the paying side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.nn.functional import checks
+from tinygrad_edu.nn.functional.distances import pairwise_distance
+from tinygrad_edu.nn.functional.targets import (
+    as_type_of,
+    check_class_numbers,
+    check_reduction,
+    check_weight,
+    reduced,
+    refuse_none,
+    same_shape,
+    signs,
+)
+from tinygrad_edu.ops.indexing import take
+from tinygrad_edu.ops.losses import class_numbers
+from tinygrad_edu.ops.neural import softplus
+from tinygrad_edu.ops.shaping import array
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def _short_of(margin: Any) -> Any:
+    """max(margin, 0): what is still missing."""
+    return np.clip(margin, 0, None)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Yes or no, −1 or 1
+
+
+def hinge_loss(prediction: Any, target: Any, *, margin: float = 1.0, reduction: str = "mean") -> Any:
+    """L = mean of max(0, margin − t·y): the loss of a support vector machine. Labels t: −1 and 1.
+
+    Raises ValueError for other labels, and where the shapes differ.
+
+    Source: Cortes and Vapnik, *Support-vector networks* (1995).
+
+    >>> hinge_loss(np.array([2.0, 0.5, -1.0]), np.array([1, 1, 1]), reduction="none").tolist()
+    [0.0, 0.5, 2.0]
+    """
+    prediction, target = same_shape("hinge_loss", prediction, target)
+    signs("hinge_loss", target)
+    return reduced(_short_of(margin - target * prediction), reduction)
+
+
+def soft_margin_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """L = mean of log(1 + exp(−t·y)): the logistic loss of labels t −1 and 1.
+
+    Raises ValueError for other labels, and where the shapes differ.
+    """
+    prediction, target = same_shape("soft_margin_loss", prediction, target)
+    signs("soft_margin_loss", target)
+    return reduced(softplus(-target * prediction), reduction)
+
+
+def hinge_embedding_loss(distance: Any, target: Any, *, margin: float = 1.0, reduction: str = "mean") -> Any:
+    """L = mean of d where t = 1, and of max(0, margin − d) where t = −1: like pairs near, unlike ones apart.
+
+    Raises ValueError for labels other than −1 and 1, and where the shapes differ.
+    """
+    distance, target = same_shape("hinge_embedding_loss", distance, target)
+    signs("hinge_embedding_loss", target)
+    return reduced(np.where(target == 1, distance, _short_of(margin - distance)), reduction)
+
+
+def margin_ranking_loss(x1: Any, x2: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Any:
+    """L = mean of max(0, margin − t·(x₁ − x₂)): x₁ ranks above x₂ where t = 1, below where t = −1.
+
+    Raises ValueError for labels other than −1 and 1, and where the shapes differ.
+    """
+    x1, x2 = same_shape("margin_ranking_loss", x1, x2)
+    _, target = same_shape("margin_ranking_loss", x1, target)
+    signs("margin_ranking_loss", target)
+    return reduced(_short_of(margin - target * (x1 - x2)), reduction)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Vectors
+
+
+def cosine_embedding_loss(x1: Any, x2: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Any:
+    """L = mean of 1 − cos(x₁, x₂) where t = 1, and of max(0, cos(x₁, x₂) − margin) where t = −1.
+
+    x1, x2: (N, width) or (width,); target: (N,) or one number. 10⁻¹² is added to each squared length.
+
+    Raises ValueError for labels other than −1 and 1, and for other shapes.
+
+    >>> float(cosine_embedding_loss(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array(1)))
+    1.0
+    """
+    what = "cosine_embedding_loss"
+    x1, x2 = same_shape(what, x1, x2)
+    refuse_none(what, x1, target)
+    target = as_type_of(x1, array(target))
+    if x1.ndim not in (1, 2) or target.shape != x1.shape[:-1]:
+        raise ValueError(
+            f"{what} takes (N, width) twice and labels (N,), but got {x1.shape}, {x2.shape} and {target.shape}"
+        )
+    signs(what, target)
+    squares = [np.sum(np.square(x), axis=-1) + 1e-12 for x in (x1, x2)]
+    cosine = np.sum(x1 * x2, axis=-1) / np.sqrt(squares[0] * squares[1])
+    return reduced(np.where(target == 1, 1 - cosine, _short_of(cosine - margin)), reduction)
+
+
+def triplet_margin_loss(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    *,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Any:
+    """L = mean of max(0, d(a, p) − d(a, n) + margin): an example is nearer to one of its kind than to another's.
+
+    anchor a, positive p, negative n: (N, width) or (width,). d(x, z) = ‖x − z + ε‖ₚ of order p. swap: take the negative's
+    distance from the positive instead, where that is smaller.
+
+    Raises ValueError where the shapes differ, and for p or margin that is not positive.
+
+    Source: Balntas et al., *Learning local feature descriptors with triplets and shallow convolutional neural networks*
+    (2016).
+
+    >>> a, p, n = np.zeros((1, 2)), np.array([[0.0, 1.0]]), np.array([[3.0, 4.0]])
+    >>> round(float(triplet_margin_loss(a, p, n, margin=5.0)), 4)
+    1.0
+    """
+    what = "triplet_margin_loss"
+    anchor, positive = same_shape(what, anchor, positive)
+    anchor, negative = same_shape(what, anchor, negative)
+    checks.positive(f"{what}'s p", p)
+    checks.positive(f"{what}'s margin", margin)
+    near, far = pairwise_distance(anchor, positive, p, eps), pairwise_distance(anchor, negative, p, eps)
+    if swap:
+        far = np.minimum(far, pairwise_distance(positive, negative, p, eps))
+    return reduced(_short_of(near - far + margin), reduction)
+
+
+# ---------------------------------------------------------------------------------------------------
+# One class of several
+
+_NONE_LEFT_OUT = -(2**62)
+"""A class number that is not there."""
+
+
+def multi_margin_loss(
+    prediction: Any,
+    target: Any,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Any = None,
+    *,
+    reduction: str = "mean",
+) -> Any:
+    """L = mean of Σⱼ max(0, margin − y[t] + yⱼ)ᵖ / classes, over the classes j that are not t: a hinge for each of them.
+
+    prediction: (N, classes) or (classes,); target: class numbers, (N,) or one. p: 1 or 2. weight: (classes,), how much
+    each class counts.
+
+    Raises IndexError for a class number out of range, TypeError for labels that are no class numbers, ValueError for
+    another p and for other shapes.
+
+    Source: Crammer and Singer, *On the algorithmic implementation of multiclass kernel-based vector machines* (2001).
+    """
+    what = "multi_margin_loss"
+    refuse_none(what, prediction, target)
+    prediction, target = array(prediction), array(target)
+    check_reduction(reduction)
+    if p not in (1, 2):
+        raise ValueError(f"{what} takes p=1 or p=2, but got {p!r}")
+    check_class_numbers(what, target)
+    if prediction.ndim not in (1, 2) or target.shape != prediction.shape[:-1]:
+        raise ValueError(
+            f"{what} takes (N, classes) and class numbers (N,), but got {prediction.shape} and {target.shape}"
+        )
+    classes = prediction.shape[-1]
+    check_weight(what, weight, classes)
+    right = np.expand_dims(class_numbers(target, classes, ignore_index=_NONE_LEFT_OUT), -1)
+    own = np.take_along_axis(prediction, right, -1)
+    costs = _short_of(margin - own + prediction)
+    if p == 2:
+        costs = np.square(costs)
+    if weight is not None:
+        costs = costs * take(weight, right)
+    costs = np.where(np.arange(classes) == right, 0, costs)
+    return reduced(np.sum(costs, axis=-1) / classes, reduction)

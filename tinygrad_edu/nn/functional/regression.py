@@ -1,0 +1,125 @@
+"""Losses of numbers: squares, absolute values, and likelihoods of counts and of normal numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.nn.functional.checks import positive
+from tinygrad_edu.nn.functional.targets import held, not_negative, reduced, same_shape
+from tinygrad_edu.ops.shaping import array
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """L = mean (y − t)², the mean squared error. The shapes must be equal.
+
+    >>> float(mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
+    2.0
+    """
+    prediction, target = same_shape("mse_loss", prediction, target)
+    return reduced(np.square(np.subtract(prediction, target)), reduction)
+
+
+def half_squared_error(prediction: Any, target: Any, *, reduction: str = "sum") -> Any:
+    """L = ½ Σ (y − t)², the loss of many textbooks, whose gradient is y − t. The shapes must be equal.
+
+    It is called `sum_squared_error` too. reduction: "sum" as written, "mean" for ½ mean (y − t)², or "none".
+
+    >>> y = np.array([0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0])
+    >>> round(float(half_squared_error(y, np.eye(10)[2])), 4)
+    0.0975
+    """
+    prediction, target = same_shape("half_squared_error", prediction, target)
+    return reduced(np.square(np.subtract(prediction, target)) / 2, reduction)
+
+
+sum_squared_error = half_squared_error
+
+
+def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """L = mean |y − t|, the mean absolute error. The shapes must be equal."""
+    prediction, target = same_shape("l1_loss", prediction, target)
+    return reduced(np.absolute(np.subtract(prediction, target)), reduction)
+
+
+def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Any:
+    """L = mean of d²/2 where |d| ≤ δ, else δ·(|d| − δ/2), with d = y − t: square near 0, straight beyond.
+
+    Computed as c·(d − c/2) with c = d clipped to ±δ, which is the same; its slope, c, is ±δ also at d = ±∞.
+
+    Source: Huber, *Robust estimation of a location parameter*, 1964.
+    """
+    prediction, target = same_shape("huber_loss", prediction, target)
+    positive("delta", delta)
+    difference = np.subtract(prediction, target)
+    near = np.clip(difference, -delta, delta)
+    return reduced(near * (difference - near / 2), reduction)
+
+
+def smooth_l1_loss(prediction: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Any:
+    """L = mean of d²/(2β) where |d| < β, else |d| − β/2: Huber's loss divided by β."""
+    positive("beta", beta)
+    return huber_loss(prediction, target, delta=beta, reduction=reduction) / beta
+
+
+def poisson_nll_loss(
+    prediction: Any,
+    target: Any,
+    log_input: bool = True,
+    full: bool = False,
+    *,
+    eps: float = 1e-8,
+    reduction: str = "mean",
+) -> Any:
+    """L = mean of λ − t·log λ: the negative log-likelihood of counts t, which come λ at a time on average.
+
+    prediction: log λ, or with `log_input=False` λ itself, to which ε is added in the logarithm; target: counts, of the
+    same shape. full: add Stirling's t·log t − t + ½ log 2πt for log t! where t > 1, which changes no gradient.
+
+    Raises ValueError for counts below 0.
+
+    >>> round(float(poisson_nll_loss(np.array([0.0]), np.array([2.0]))), 4)
+    1.0
+    """
+    prediction, target = same_shape("poisson_nll_loss", prediction, target)
+    not_negative("poisson_nll_loss", target, "counts")
+    mean, log = (np.exp(prediction), prediction) if log_input else (prediction, np.log(prediction + eps))
+    losses = mean - target * log
+    if full:
+        many = target > 1
+        t = np.where(many, target, 1)
+        losses = losses + np.where(many, t * np.log(t) - t + np.log(t * (2 * math.pi)) / 2, 0)
+    return reduced(losses, reduction)
+
+
+def gaussian_nll_loss(
+    prediction: Any, target: Any, var: Any, full: bool = False, *, eps: float = 1e-6, reduction: str = "mean"
+) -> Any:
+    """L = mean of ½ (log v + (y − t)²/v): the negative log-likelihood of normal numbers t of mean y and variance v.
+
+    var v: of the shape of y, or without its last axis, or with a last axis of length 1, or one number; where it is below
+    ε it counts as ε, though its gradient goes on as if it did not. full: add ½ log 2π, which changes no gradient.
+
+    Raises ValueError for variances below 0, and of another shape.
+
+    Source: Nix and Weigend, *Estimating the mean and variance of the target probability distribution* (1994).
+
+    >>> round(float(gaussian_nll_loss(np.array([1.0]), np.array([3.0]), np.array([4.0]))), 4)
+    1.1931
+    """
+    what = "gaussian_nll_loss"
+    prediction, target = same_shape(what, prediction, target)
+    positive(f"{what}'s eps", eps)
+    var, shape = array(var), prediction.shape
+    if var.ndim and var.shape == shape[:-1]:
+        var = np.expand_dims(var, -1)
+    if var.ndim and var.shape not in (shape, (*shape[:-1], 1)):
+        raise ValueError(f"{what} takes a variance for each of {shape}, or for each row of it, but got {var.shape}")
+    not_negative(what, var, "variances")
+    var = var + np.maximum(eps - held(var), 0)
+    losses = (np.log(var) + np.square(prediction - target) / var) / 2
+    return reduced(losses + math.log(2 * math.pi) / 2 if full else losses, reduction)
