@@ -260,11 +260,24 @@ def by_standardize(g, y, x, axis, eps, centered):
     return (g - mean(g) - y * mean(g * y)) / np.sqrt(x.var(-1, keepdims=True) + eps)
 
 
+def partials(x, w, g):
+    """Of T = Σ g[n, o, p]·x[n, c, p + k]·w[o, c, k]: by x, by w, by g."""
+    by = [np.zeros(x.shape), np.zeros(w.shape), np.zeros(g.shape)]
+    for n, o, p, c, k in np.ndindex(*g.shape, *w.shape[1:]):
+        by[0][n, c, p + k] += g[n, o, p] * w[o, c, k]
+        by[1][o, c, k] += g[n, o, p] * x[n, c, p + k]
+        by[2][n, o, p] += x[n, c, p + k] * w[o, c, k]
+    return by
+
+
 TRANSLATED = {
     "batch_norm": by_batch_norm,
     "cholesky": lambda g, y, x, **_: sym(np.linalg.inv(y).T @ half(y.T @ g) @ np.linalg.inv(y)),
     "concatenate": lambda g, y, a, b, **_: (g[: len(a)], g[len(a) :]),
     "constant_power": lambda g, y, x, exponent: g * exponent * x ** (exponent - 1),
+    "conv": lambda g, y, x, w, **_: tuple(partials(x, w, g)[:2]),
+    "conv_transpose": lambda g, y, x, w, **_: tuple(partials(g, w, x)[:0:-1]),
+    "conv_weight": lambda g, y, x, s, **_: tuple(partials(x, g, s)[::2]),
     "cross": lambda g, y, a, b, **_: (np.cross(b, g), np.cross(g, a)),
     "cumprod": lambda g, y, x, **_: np.array(
         [sum(g[s] * np.prod(np.delete(x[: s + 1], t)) for s in range(t, len(x))) for t in range(len(x))]

@@ -339,7 +339,7 @@ _LATEX_NAMES = {"∞": r"\infty", "…": r"\ldots"}
 _LATEX_SIGNS = {
     "⌊": r"\lfloor", "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil",
     "Σ": r"\sum", "∏": r"\prod", "≤": r"\leq", "≥": r"\geq", "≠": r"\neq",
-    "·": r" \cdot ", "⊙": r" \odot ", "×": r"\times", "∂": r"\partial ", "−": "-", "…": r"\ldots ", "‖": r"\|", "∈": r"\in",
+    "⋆": r"\star", "ᵀ": r"^\top", "·": r" \cdot ", "⊙": r" \odot ", "×": r"\times", "∂": r"\partial ", "−": "-", "…": r"\ldots ", "‖": r"\|", "∈": r"\in",
     "∧": r"\wedge", "∨": r"\vee", "⊕": r"\oplus", "¬": r"\neg",
 }  # fmt: skip
 _ESCAPES = {

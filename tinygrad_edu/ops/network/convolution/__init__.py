@@ -1,0 +1,7 @@
+"""Convolution: its three operations, and the routes by which they are computed."""
+
+from tinygrad_edu.ops.network.convolution.routes import Route, forced, route
+from tinygrad_edu.ops.network.convolution.trilinear import conv, conv_transpose, conv_weight
+from tinygrad_edu.ops.network.convolution.windows import Windows
+
+__all__ = ["Route", "Windows", "conv", "conv_transpose", "conv_weight", "forced", "route"]
