@@ -142,11 +142,13 @@ def test_a_setting_is_declared_once_and_a_rule_names_what_it_uses(kind):
     assert list(inspect.signature(kind).parameters) == ["params", *names, "maximize"]
     assert list(made.param_groups[0]) == list(made.defaults) == [*names, "maximize"]
     assert made.defaults == {**kind.preset, "lr": 0.1}
+    assert not any(hasattr(made, name) for name in names)
+    if kind is optim.LBFGS:  # it has no rule for one number
+        return
     named = list(inspect.signature(kind.update).parameters.values())[4:]
     assert {p.default for p in named} <= {inspect.Parameter.empty, None}  # the declaration alone has a default
     needed = {p.name for p in named if p.default is p.empty}
     assert needed <= made.given_at(1, made.defaults).keys() <= {p.name for p in named}
-    assert not any(hasattr(made, name) for name in names)
 
 
 # -- how they are written ----------------------------------------------------------------------------
