@@ -74,6 +74,10 @@ if TYPE_CHECKING:
     from tinygrad_edu.reading import what_ran
     from tinygrad_edu.formula import formula  # the module of this name can be called, as the function in it
 
+    __version__: str
+    draw: Any  # of the package viz, which this one does not know
+    draw_backward: Any
+
 # what NumPy calls by a second name
 abs, amax, amin, around, concat, conj, fix = absolute, max, min, round, concatenate, conjugate, trunc
 acos, acosh, asin, asinh, atan, atan2, atanh = arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh
@@ -118,7 +122,7 @@ def __dir__() -> list[str]:
     return [*__all__, "draw", "draw_backward"]
 
 
-def __getattr__(name: str) -> Any:
+def _part(name: str) -> Any:
     """Load a part of the package when it is first named, so that importing the engine costs little."""
     if name in ("data", "formula", "linalg", "nn", "optim", "testing", "train"):
         return import_module(f"tinygrad_edu.{name}")
@@ -135,6 +139,10 @@ def __getattr__(name: str) -> Any:
     from tinygrad_edu.engine.elsewhere import missing
 
     raise missing(name, __all__)
+
+
+if not TYPE_CHECKING:  # which shall see a name that there is not
+    __getattr__ = _part
 
 
 def _version() -> str:

@@ -10,9 +10,12 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast, overload
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.signatures import P, R
 
 Node = Any  # a Tensor: known by its attributes
 
@@ -110,7 +113,7 @@ class recording:
     def __exit__(self, *error: object) -> None:
         RECORDING.set(self._before.pop())
 
-    def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """`function(*args, **kwargs)`, inside the block.
 
         It runs in a copy of the context, which the interpreter itself leaves, whatever is raised and whenever: so the
@@ -120,7 +123,7 @@ class recording:
         context.run(RECORDING.set, RECORDING.get().but(self._changes))
         return context.run(function, *args, **kwargs)
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         """The function, each call of which runs in such a block."""
         kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
         if any(is_kind(function) for is_kind in kinds):
@@ -133,7 +136,7 @@ class recording:
         def inside(*args: Any, **kwargs: Any) -> Any:
             return self.run(function, *args, **kwargs)
 
-        return inside
+        return cast("F", inside)
 
 
 class set_grad_enabled(recording):
@@ -168,7 +171,7 @@ class set_grad_enabled(recording):
             super().__enter__()
         self._begun = False
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         """As a decorator it changes nothing outside the function."""
         if self._begun:
             self._begun = False
@@ -200,7 +203,11 @@ class block:
         self._make = make
         functools.update_wrapper(self, make)
 
-    def __call__(self, function: Callable[..., Any] | None = None) -> Any:
+    @overload
+    def __call__(self) -> recording: ...
+    @overload
+    def __call__(self, function: F) -> F: ...
+    def __call__(self, function: F | None = None) -> recording | F:
         """The block; or the function, each call of which runs in one."""
         made = self._make()
         return made if function is None else made(function)
