@@ -27,8 +27,9 @@ lint: $(VENV)/installed ## style, format and types
 peers: $(VENV)/torch ## the tests against PyTorch
 	$(TEST) -n 2 tests/peers
 
-nightly: $(VENV)/nightly ## what is heavy: trackers, their files read back by their own packages
+nightly: $(VENV)/nightly ## what is heavy: trackers, their files read back; an epoch of MNIST beside PyTorch, Keras, skorch
 	$(TEST) -m nightly
+	$(BIN)/python -m tests.benchmarks.epoch
 
 bench: $(VENV)/peers ## speed and memory beside PyTorch, JAX and five others; with AGAINST=COMMIT, beside that commit
 	$(BIN)/python -m compileall -q tinygrad_edu
@@ -64,8 +65,8 @@ $(VENV)/notebooks: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet jupytext==1.19.6 nbconvert==7.17.2 ipykernel==7.4.0
 	@touch $@
 
-$(VENV)/nightly: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable ".[trackers]" tensorboard==2.21.0
+$(VENV)/nightly: $(VENV)/peers
+	$(BIN)/python -m pip install --quiet --editable ".[trackers]" tensorboard==2.21.0 keras==3.15.1 skorch==1.4.0
 	@touch $@
 
 $(VENV)/peers: $(VENV)/torch

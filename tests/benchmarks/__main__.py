@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import memory, speed, threads
+from tests.benchmarks import epoch, memory, speed, threads
 from tests.benchmarks.against import against
 
 
@@ -18,6 +18,7 @@ def main() -> None:
     for n in (1, 2):
         slow = {"torch_compile"} if quick else ()  # it compiles for a minute
         speed.table(n, rounds=2 if quick else 9, seconds=0.2 if quick else 0.5, without=slow)
+    epoch.table(2 if quick else 7)
     threads.in_threads(50 if quick else 200)
     memory.chains(100_000 if quick else 1_000_000)
     memory.memory()

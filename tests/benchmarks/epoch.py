@@ -1,0 +1,191 @@
+"""One epoch of MNIST, everything included, by each system's own loop: shuffling, batches, steps, the mean loss.
+
+    python -m tests.benchmarks.epoch [NAME]
+
+60,000 images, 784-50-10 with ReLU, cross-entropy, Adam, batches of 100, float32. Each loop runs in a process of its own,
+on one core, and they take turns; what counts is the time of the processor, of all threads together. With a NAME, this
+process is one of them: for each line that it reads it trains an epoch, and answers with its seconds and its mean loss.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+BATCH = 100
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+Epoch = Callable[[], float]
+
+
+def digits() -> tuple[Any, Any]:
+    """The images as rows, float32 from 0 to 1, and their classes."""
+    from tinygrad_edu.data import datasets
+
+    return datasets.mnist()[0]
+
+
+def trainer(metrics: tuple[str, ...] = ()) -> Epoch:
+    """tinygrad_edu's Trainer, over its DataLoader."""
+    import tinygrad_edu as tg
+    from tinygrad_edu import nn, optim
+    from tinygrad_edu.data import DataLoader
+    from tinygrad_edu.train import Trainer
+
+    tg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(784, 50), nn.ReLU(), nn.Linear(50, 10))
+    loop = Trainer(model, optim.Adam(model.parameters()), nn.CrossEntropyLoss(), metrics=metrics, seed=0)
+    loader = DataLoader(digits(), BATCH, shuffle=True)
+    return lambda: float(loop.fit(loader, epochs=1).last["loss"])
+
+
+def trainer_and_accuracy() -> Epoch:
+    """The same, with the accuracy over the training batches."""
+    return trainer(("accuracy",))
+
+
+def _torch_model() -> tuple[Any, Any, Any, Any]:
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    x, y = map(torch.from_numpy, digits())
+    model = torch.nn.Sequential(torch.nn.Linear(784, 50), torch.nn.ReLU(), torch.nn.Linear(50, 10))
+    return x, y, model, torch.optim.Adam(model.parameters())
+
+
+def _torch_pass(model: Any, optimizer: Any, batches: Any) -> float:
+    from torch.nn.functional import cross_entropy
+
+    total = 0.0
+    for x, y in batches:
+        loss = cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(y)
+    return total / 60_000
+
+
+def torch_slices() -> Epoch:
+    """PyTorch's loop as one writes it, over rows that are picked from the tensors."""
+    import torch
+
+    x, y, model, optimizer = _torch_model()
+
+    def epoch() -> float:
+        places = torch.randperm(len(x)).split(BATCH)
+        return _torch_pass(model, optimizer, ((x[at], y[at]) for at in places))
+
+    return epoch
+
+
+def torch_loader() -> Epoch:
+    """PyTorch's loop, over its DataLoader."""
+    from torch.utils.data import DataLoader, TensorDataset
+
+    x, y, model, optimizer = _torch_model()
+    loader = DataLoader(TensorDataset(x, y), BATCH, shuffle=True)
+    return lambda: _torch_pass(model, optimizer, loader)
+
+
+def keras_on_jax() -> Epoch:
+    """Keras's `fit`, on JAX."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    import keras
+
+    keras.utils.set_random_seed(0)
+    x, y = digits()
+    layers = [keras.Input((784,)), keras.layers.Dense(50, "relu"), keras.layers.Dense(10)]
+    model = keras.Sequential(layers)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return lambda: float(model.fit(x, y, batch_size=BATCH, epochs=1, verbose=0).history["loss"][0])
+
+
+def skorch_net() -> Epoch:
+    """skorch's `partial_fit`, over PyTorch."""
+    import torch
+    from skorch import NeuralNetClassifier
+
+    x, y, model, _ = _torch_model()
+    net = NeuralNetClassifier(
+        model, criterion=torch.nn.CrossEntropyLoss, optimizer=torch.optim.Adam, lr=1e-3, batch_size=BATCH,
+        max_epochs=1, train_split=None, iterator_train__shuffle=True, verbose=0, compile=False,
+    )  # fmt: skip
+    x, y = x.numpy(), y.numpy()
+    return lambda: float(net.partial_fit(x, y).history[-1]["train_loss"])
+
+
+LOOPS: dict[str, tuple[Callable[[], Epoch], str]] = {
+    "Trainer": (trainer, "tinygrad_edu"),
+    "Trainer, accuracy too": (trainer_and_accuracy, "tinygrad_edu"),
+    "PyTorch, slices": (torch_slices, "torch"),
+    "PyTorch, DataLoader": (torch_loader, "torch"),
+    "Keras on JAX": (keras_on_jax, "keras"),
+    "skorch": (skorch_net, "skorch"),
+}
+"""The loops, and what each needs to be installed."""
+
+
+def serve(name: str) -> None:
+    """Answer each line with an epoch: its processor time and its mean loss."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+    epoch = LOOPS[name][0]()
+    for _ in sys.stdin:
+        begun = time.process_time()
+        loss = epoch()
+        print(json.dumps({"seconds": time.process_time() - begun, "loss": loss}), flush=True)
+
+
+def table(rounds: int = 7) -> dict[str, float]:
+    """The median processor time of an epoch, by loop, after a first one that is not counted; and the table on paper."""
+    found = [name for name, (_, package) in LOOPS.items() if importlib.util.find_spec(package)]
+    environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "JAX_PLATFORMS": "cpu"}
+    environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.epoch"]
+    pipe = subprocess.PIPE
+    workers = {
+        name: subprocess.Popen([*command, name], stdin=pipe, stdout=pipe, text=True, env=environment) for name in found
+    }
+    answers: dict[str, list[dict[str, float]]] = {name: [] for name in found}
+    for _ in range(rounds + 1):
+        for name, worker in workers.items():
+            answers[name].append(_ask(name, worker))
+    for worker in workers.values():
+        worker.communicate()
+    seconds = {name: statistics.median(a["seconds"] for a in given[1:]) for name, given in answers.items()}
+    print(f"\none epoch of 60,000 MNIST images, 784-50-10, Adam, batch 100; one core, median of {rounds} rounds")
+    print(f"  {'':24}{'CPU s':>8}{'Trainer / it':>14}   loss of epochs 1 and {rounds + 1}")
+    for name, t in sorted(seconds.items(), key=lambda pair: pair[1]):
+        ratio = statistics.median(
+            ours["seconds"] / its["seconds"]
+            for ours, its in zip(answers["Trainer"][1:], answers[name][1:], strict=True)
+        )
+        print(f"  {name:24}{t:8.3f}{ratio:13.2f}×   {answers[name][0]['loss']:.4f}, {answers[name][-1]['loss']:.4f}")
+    return seconds
+
+
+def _ask(name: str, worker: subprocess.Popen[str]) -> dict[str, float]:
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.write("go\n")
+    worker.stdin.flush()
+    line = worker.stdout.readline()
+    if not line:
+        raise RuntimeError(f"the process of {name} ended; its error is above")
+    answer: dict[str, float] = json.loads(line)
+    return answer
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        serve(sys.argv[1])
+    else:
+        table()
