@@ -37,7 +37,7 @@ LEVELS = [
     {"viz.formats"},
     {"viz.drawing"},
     {"viz.memory"},
-    {"viz.figure", "viz.command"},
+    {"viz.figure", "viz.command", "viz.plots"},
     {"viz"},
     {"viz.__main__"},
     {"examples"},
