@@ -286,6 +286,7 @@ TRANSLATED = {
     "cut_off": lambda g, y, x, where, **_: np.zeros_like(x),
     "diagonal": lambda g, y, x, **_: np.diag(g),
     "eigh": lambda g, y, x, **_: sym(y[1] @ (np.diag(g[0]) + gaps(y[0]) * (y[1].T @ g[1])) @ y[1].T),
+    "fold_windows": lambda g, y, x, **_: np.stack([g[..., k : k + x.shape[3]] for k in range(x.shape[2])], axis=2),
     "from_diagonal": lambda g, y, x, **_: np.diagonal(g),
     "embedding": lambda g, y, weight, numbers, **_: sum(
         filled(weight.shape, k, g[place]) for place, k in np.ndenumerate(numbers)
@@ -311,6 +312,9 @@ TRANSLATED = {
     "standardize": by_standardize,
     "stack": lambda g, y, a, b, **_: (g[0], g[1]),
     "tensordot": lambda g, y, a, b, **_: (np.einsum("ij,klj->ikl", g, b), np.einsum("ikl,ij->klj", a, g)),
+    "unfold_windows": lambda g, y, x, **_: sum(
+        np.pad(g[:, :, k], [(0, 0), (0, 0), (k, g.shape[2] - 1 - k)]) for k in range(g.shape[2])
+    ),
     "unstack": lambda g, y, x, **_: np.stack(g),
 }
 

@@ -28,6 +28,16 @@ from tinygrad_edu.nn.activation import (
     Tanh,
 )
 from tinygrad_edu.nn.container import Sequential
+from tinygrad_edu.nn.convolution import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Fold,
+    Unfold,
+)
 from tinygrad_edu.nn.dropout import Dropout
 from tinygrad_edu.nn.embedding import Embedding
 from tinygrad_edu.nn.linear import Bilinear, LazyLinear, Linear
@@ -67,11 +77,18 @@ __all__ = [
     "BatchNorm1d",
     "Bilinear",
     "Buffer",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
     "Flatten",
+    "Fold",
     "GaussianNLLLoss",
     "GroupNorm",
     "HalfSquaredError",
@@ -116,6 +133,7 @@ __all__ = [
     "Tanh",
     "TripletMarginLoss",
     "Unflatten",
+    "Unfold",
     "functional",
     "init",
 ]
@@ -135,8 +153,7 @@ if not TYPE_CHECKING:
                 "    norm = sum((p.grad**2).sum().item() for p in ps) ** 0.5\n"
                 "    for p in ps: p.grad = p.grad * min(1.0, limit / (norm + 1e-6))"
             ),
-            "Conv1d Conv2d Conv3d MaxPool1d MaxPool2d AvgPool2d RNN LSTM GRU BatchNorm2d "
-            "MultiheadAttention Transformer Dropout2d": (
+            "MaxPool1d MaxPool2d AvgPool2d RNN LSTM GRU BatchNorm2d MultiheadAttention Transformer Dropout2d": (
                 "it is not here yet; write it as a Module, with nn.Parameters and a forward"
             ),
         },

@@ -10,7 +10,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tinygrad_edu.engine.elsewhere import answering
+from tinygrad_edu.nn.functional import convolution
 from tinygrad_edu.nn.functional.activations import glu, prelu, relu6, softplus, step
+from tinygrad_edu.nn.functional.convolution import (
+    conv1d,
+    conv2d,
+    conv2d_route,
+    conv3d,
+    conv_by,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    fold,
+    unfold,
+)
 from tinygrad_edu.nn.functional.distances import cosine_similarity, normalize, pairwise_distance
 from tinygrad_edu.nn.functional.embedding import embedding
 from tinygrad_edu.nn.functional.layers import batch_norm, bilinear, dropout, flatten, linear, unflatten
@@ -63,6 +76,15 @@ __all__ = [
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
+    "conv2d_route",
+    "conv3d",
+    "conv_by",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "convolution",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -70,6 +92,7 @@ __all__ = [
     "elu",
     "embedding",
     "flatten",
+    "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -116,6 +139,7 @@ __all__ = [
     "tanh",
     "triplet_margin_loss",
     "unflatten",
+    "unfold",
 ]
 
 if not TYPE_CHECKING:

@@ -2,6 +2,17 @@
 
 from tinygrad_edu.ops.network.convolution.routes import Route, forced, route
 from tinygrad_edu.ops.network.convolution.trilinear import conv, conv_transpose, conv_weight
+from tinygrad_edu.ops.network.convolution.unrolling import fold_windows, unfold_windows
 from tinygrad_edu.ops.network.convolution.windows import Windows
 
-__all__ = ["Route", "Windows", "conv", "conv_transpose", "conv_weight", "forced", "route"]
+__all__ = [
+    "Route",
+    "Windows",
+    "conv",
+    "conv_transpose",
+    "conv_weight",
+    "fold_windows",
+    "forced",
+    "route",
+    "unfold_windows",
+]

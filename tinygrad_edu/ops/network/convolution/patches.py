@@ -80,9 +80,6 @@ def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
         parts = np.matmul(matrix, rows).reshape(len(rows), *shape)
         total = padded[: len(rows)]
         total[...] = 0
-        ways = zip(windows.stride, windows.dilation, windows.positions, strict=True)
-        steps = [(s, d, s * (p - 1) + 1) for s, d, p in ways]
         for tap in itertools.product(*map(range, windows.kernel)):
-            places: list[Any] = [slice(k * d, k * d + span, s) for k, (s, d, span) in zip(tap, steps, strict=True)]
-            total[:, :, *places] += parts[:, :, *tap]
+            windows.places(total, tap)[...] += parts[:, :, *tap]
         np.copyto(out[start : start + count], windows.inner(total))

@@ -98,6 +98,11 @@ class Windows:
             padded, (*padded.shape[:lead], *self.kernel, *self.positions), (*padded.strides[:lead], *within, *between)
         )
 
+    def places(self, padded: Any, tap: Shape) -> Any:
+        """The places of a padded array, (…, padded), that all windows have at this place of the kernel: (…, positions)."""
+        steps = zip(tap, self.dilation, self.stride, self.positions, strict=True)
+        return padded[(..., *[slice(k * d, k * d + s * (p - 1) + 1, s) for k, d, s, p in steps])]
+
     def blocks(self, x: Any, reach: int = BLOCK) -> Iterator[tuple[slice, Any]]:
         """The images of `x`, (N, C, size), a block after another: which they are, and those padded. Each block is in the
         same memory as the one before."""

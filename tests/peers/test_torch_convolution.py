@@ -1,0 +1,122 @@
+"""Convolutions and what goes with them, beside PyTorch's."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_edu as tg
+from tinygrad_edu import nn
+from tinygrad_edu.nn import functional as F
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.peers
+
+
+def pair(ours, theirs):
+    """Two modules of the same weights, in float64."""
+    theirs = theirs.double()
+    theirs.load_state_dict({name: torch.tensor(array.astype(float)) for name, array in ours.state_dict().items()})
+    with tg.no_grad():
+        for p in ours.parameters():
+            p.data = p.numpy().astype(float)
+    return ours, theirs
+
+
+def agree(ours, theirs, *inputs):
+    """Values; gradients of inputs and parameters by random cotangents; and by these gradients once more."""
+    rng = np.random.default_rng(3)
+    xs = [tg.Tensor(x, requires_grad=True) for x in inputs]
+    ts = [torch.tensor(x, requires_grad=True) for x in inputs]
+    y, z = ours(*xs), theirs(*ts)
+    np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=1e-10, atol=1e-10)
+    v = rng.standard_normal(y.shape)
+    a, b = [*xs, *(ours.parameters() if isinstance(ours, nn.Module) else [])], [*ts]
+    b += list(theirs.parameters()) if isinstance(theirs, torch.nn.Module) else []
+    first = tg.grad(y, a, v, create_graph=True)
+    peers = torch.autograd.grad(z, b, torch.tensor(v), create_graph=True)
+    for g, h in zip(first, peers, strict=True):
+        np.testing.assert_allclose(g.numpy(), h.detach().numpy(), rtol=1e-10, atol=1e-10)
+    us = [rng.standard_normal(g.shape) for g in first]
+    second = tg.grad(first, a, us, allow_unused=True)
+    peers = torch.autograd.grad(
+        [h for h in peers if h.requires_grad], b, [torch.tensor(u) for u, h in zip(us, peers, strict=True) if h.requires_grad],
+        allow_unused=True,
+    )  # fmt: skip
+    for g, h in zip(second, peers, strict=True):
+        np.testing.assert_allclose(
+            0.0 if g is None else g.numpy(), 0.0 if h is None else h.numpy(), rtol=1e-10, atol=1e-10
+        )
+
+
+SETTINGS = [
+    {}, {"stride": 2}, {"padding": 1}, {"padding": "same", "dilation": 2}, {"groups": 2}, {"bias": False, "padding": "valid"},
+    {"stride": 2, "padding": 1, "dilation": 2, "groups": 4}, {"padding": 2, "padding_mode": "circular"},
+    {"padding": 2, "padding_mode": "reflect"}, {"padding": 1, "padding_mode": "replicate", "stride": 2},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dimensions", "settings"), [*itertools.product([1, 2, 3], SETTINGS)], ids=str)
+def test_convolution(dimensions, settings):
+    x = np.random.default_rng(0).standard_normal((2, 4, *(7, 6, 5)[:dimensions]))
+    name = f"Conv{dimensions}d"
+    agree(*pair(getattr(nn, name)(4, 8, 3, **settings), getattr(torch.nn, name)(4, 8, 3, **settings)), x)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"kernel_size": (3, 2)}, {"kernel_size": 2, "stride": (2, 1), "padding": (1, 0)}], ids=str
+)
+def test_settings_for_each_dimension(settings):
+    x = np.random.default_rng(0).standard_normal((2, 3, 6, 7))
+    agree(*pair(nn.Conv2d(3, 4, **settings), torch.nn.Conv2d(3, 4, **settings)), x)
+    agree(*pair(nn.Conv2d(3, 4, **settings), torch.nn.Conv2d(3, 4, **settings)), x[0])
+
+
+TRANSPOSED = [
+    {}, {"stride": 2}, {"stride": 2, "padding": 1, "output_padding": 1}, {"groups": 2}, {"dilation": 2, "bias": False},
+    {"stride": 3, "padding": 2, "dilation": 2, "groups": 4, "output_padding": 2},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dimensions", "settings"), [*itertools.product([1, 2, 3], TRANSPOSED)], ids=str)
+def test_transposed_convolution(dimensions, settings):
+    x = np.random.default_rng(0).standard_normal((2, 4, *(4, 3, 3)[:dimensions]))
+    name = f"ConvTranspose{dimensions}d"
+    agree(*pair(getattr(nn, name)(4, 8, 3, **settings), getattr(torch.nn, name)(4, 8, 3, **settings)), x)
+
+
+@pytest.mark.parametrize("route", ["patches", "turned", "winograd", "depthwise"])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_each_route(route, groups):
+    x = np.random.default_rng(0).standard_normal((3, 4, 9, 10))
+    ours, theirs = pair(
+        nn.Conv2d(4, 4, 3, padding=1, groups=groups), torch.nn.Conv2d(4, 4, 3, padding=1, groups=groups)
+    )
+    with F.conv_by(route):
+        agree(ours, theirs, x)
+
+
+@given(
+    st.tuples(st.integers(1, 3), st.integers(1, 3)), st.tuples(st.integers(1, 2), st.integers(1, 3)),
+    st.tuples(st.integers(0, 2), st.integers(0, 2)), st.tuples(st.integers(1, 2), st.integers(1, 2)),
+)  # fmt: skip
+def test_unfold_and_fold(kernel, stride, padding, dilation):
+    x = np.random.default_rng(0).standard_normal((2, 3, 6, 7))
+    settings = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    agree(lambda x: F.unfold(x, **settings), lambda x: torch.nn.functional.unfold(x, **settings), x)
+    columns = F.unfold(x, **settings)
+    agree(lambda x: F.fold(x, (6, 7), **settings), lambda x: torch.nn.functional.fold(x, (6, 7), **settings), columns)
+
+
+def test_weights_begin_as_pytorch_s_do():
+    for name, args in (("Conv2d", (64, 128, 5)), ("ConvTranspose2d", (64, 32, 5)), ("Conv1d", (300, 200, 3))):
+        theirs = getattr(torch.nn, name)(*args)
+        ours = getattr(nn, name)(*args, generator=np.random.default_rng(0))
+        for a, b in ((ours.weight, theirs.weight), (ours.bias, theirs.bias)):
+            assert a.shape == tuple(b.shape)
+            np.testing.assert_allclose(np.abs(a.numpy()).max(), b.detach().abs().max().item(), rtol=0.2)
+            np.testing.assert_allclose(a.numpy().std(), b.detach().std().item(), rtol=0.2)

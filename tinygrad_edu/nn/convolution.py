@@ -1,0 +1,302 @@
+"""Layers that slide windows: Conv1d, Conv2d, Conv3d, their transposes, and Unfold and Fold.
+
+A weight lies as PyTorch's does: (out, in / groups, kernel), transposed ones (in, out / groups, kernel).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy
+
+from tinygrad_edu.creation import count
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.nn import init
+from tinygrad_edu.nn.functional.convolution import each
+from tinygrad_edu.nn.module import Module, Parameter
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike, DType
+    from tinygrad_edu.engine.tensor import Tensor
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+Numbers = int | Sequence[int]
+Mode = Literal["zeros", "reflect", "replicate", "circular"]
+
+MODES: dict[str, str] = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+"""How a border is filled, and what np.pad calls it."""
+
+
+class _Window(Module):
+    """What layers with a window share: settings for each dimension, a weight and a bias that begin as PyTorch's do."""
+
+    dimensions: ClassVar[int]
+    bias: Parameter | None
+
+    def _settle(self, in_channels: int, out_channels: int, groups: int, **settings: tuple[Numbers, int]) -> None:
+        """Look at the settings, each with the least it may be, and keep them as attributes."""
+        who = type(self).__name__
+        self.in_channels = count(in_channels, who, "in_channels")
+        self.out_channels = count(out_channels, who, "out_channels")
+        self.groups = count(groups, who, "groups")
+        if min(self.in_channels, self.out_channels, self.groups) < 1:
+            raise ValueError(f"{who} needs at least one channel in and out, and one group")
+        for name, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
+            if channels % self.groups:
+                raise ValueError(f"{who}'s groups divide its channels, but {name}={channels} falls not into {groups}")
+        for name, (value, least) in settings.items():
+            setattr(self, name, each(who, name, value, self.dimensions, least))
+
+    def _begin(
+        self, shape: tuple[int, ...], bias: bool, generator: numpy.random.Generator | None, dtype: DType
+    ) -> None:
+        """Weights and bias uniform in ±1/√n, where n is the number of inputs that one output sums."""
+        bound = 1 / math.sqrt(math.prod(shape[1:]))
+        self.weight = Parameter(init.uniform(shape, -bound, bound, generator=generator, dtype=dtype))
+        outputs = (self.out_channels,)
+        self.bias = Parameter(init.uniform(outputs, -bound, bound, generator=generator, dtype=dtype)) if bias else None
+
+    def _say(self, **options: tuple[Any, Any]) -> str:
+        """The arguments, those that are not as usual by name."""
+        said = [str(self.in_channels), str(self.out_channels), f"kernel_size={_short(vars(self)['kernel_size'])}"]
+        said += [f"{name}={_short(value)}" for name, (value, usual) in options.items() if _short(value) != usual]
+        return ", ".join(said + (["bias=False"] if self.bias is None else []))
+
+
+def _short(value: Any) -> Any:
+    """One number for equal ones."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+
+
+class _Conv(_Window):
+    function: ClassVar[Callable[..., Any]]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Numbers,
+        stride: Numbers = 1,
+        padding: str | Numbers | Sequence[Sequence[int]] = 0,
+        dilation: Numbers = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: Mode = "zeros",
+        *,
+        generator: numpy.random.Generator | None = None,
+        dtype: DType = None,
+    ) -> None:
+        self._settle(
+            in_channels, out_channels, groups, kernel_size=(kernel_size, 1), stride=(stride, 1), dilation=(dilation, 1)
+        )
+        if padding_mode not in MODES:
+            raise ValueError(
+                f"{type(self).__name__}'s padding_mode is one of {', '.join(MODES)}, but got {padding_mode!r}"
+            )
+        self.padding, self.padding_mode = padding, padding_mode
+        self._pairs = F.convolution.pairs(
+            type(self).__name__, padding, self.dimensions, self.kernel_size, self.dilation, self.stride
+        )
+        self._begin((out_channels, in_channels // groups, *self.kernel_size), bias, generator, dtype)
+
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        shape = np.shape(x)
+        lead = len(shape) - self.dimensions
+        if lead not in (1, 2) or shape[lead - 1] != self.in_channels:
+            size = ", ".join("DHW"[-self.dimensions :] if self.dimensions > 1 else "L")
+            raise ValueError(f"{self!r} takes x of shape (N, {self.in_channels}, {size}), but got {shape}")
+        pairs: Any = self._pairs
+        if self.padding_mode != "zeros":
+            x = np.pad(x, ((0, 0),) * lead + pairs, mode=MODES[self.padding_mode])
+            pairs = "valid"
+        return type(self).function(x, self.weight, self.bias, self.stride, pairs, self.dilation, self.groups)
+
+    def extra_repr(self) -> str:
+        return self._say(
+            stride=(self.stride, 1), padding=(self.padding, 0), dilation=(self.dilation, 1), groups=(self.groups, 1),
+            padding_mode=(self.padding_mode, "zeros"),
+        )  # fmt: skip
+
+
+class Conv1d(_Conv):
+    """y = x ⋆ w + b along one dimension. x: (N, in_channels, L); see `Conv2d`.
+
+    >>> import numpy as np
+    >>> Conv1d(3, 4, 5, padding=2)(np.ones((2, 3, 10), np.float32)).shape
+    (2, 4, 10)
+    """
+
+    dimensions = 1
+    function = F.conv1d
+
+
+class Conv2d(_Conv):
+    """y = x ⋆ w + b: windows of `kernel_size` slide over images, and each is summed with `out_channels` kernels.
+
+    x: (N, in_channels, H, W), or without N; y: (N, out_channels, P, Q). weight: (out_channels, in_channels / groups,
+    K, L); bias: (out_channels,), or None with `bias=False`. Both begin uniform in ±1/√n with n = in_channels / groups·K·L.
+    padding: a number, one a dimension, pairs (before, after), "same" or "valid"; padding_mode says what stands there:
+    zeros, the image reflected, its border replicated, or the image again, circular. stride, dilation, groups: see
+    `F.conv2d`.
+
+    Raises ValueError for groups that do not divide the channels, and for images of another shape.
+
+    >>> import numpy as np
+    >>> layer = Conv2d(1, 30, 5)
+    >>> layer, layer(np.ones((2, 1, 28, 28), np.float32)).shape
+    (Conv2d(1, 30, kernel_size=5), (2, 30, 24, 24))
+    """
+
+    dimensions = 2
+    function = F.conv2d
+
+
+class Conv3d(_Conv):
+    """y = x ⋆ w + b along three dimensions. x: (N, in_channels, D, H, W); see `Conv2d`.
+
+    >>> import numpy as np
+    >>> Conv3d(1, 2, 3)(np.ones((1, 1, 4, 5, 6), np.float32)).shape
+    (1, 2, 2, 3, 4)
+    """
+
+    dimensions = 3
+    function = F.conv3d
+
+
+class _ConvTranspose(_Window):
+    function: ClassVar[Callable[..., Any]]
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    output_padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Numbers,
+        stride: Numbers = 1,
+        padding: Numbers = 0,
+        output_padding: Numbers = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Numbers = 1,
+        *,
+        generator: numpy.random.Generator | None = None,
+        dtype: DType = None,
+    ) -> None:
+        self._settle(
+            in_channels, out_channels, groups, kernel_size=(kernel_size, 1), stride=(stride, 1), padding=(padding, 0),
+            output_padding=(output_padding, 0), dilation=(dilation, 1),
+        )  # fmt: skip
+        self._begin((in_channels, out_channels // groups, *self.kernel_size), bias, generator, dtype)
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        shape = np.shape(x)
+        lead = len(shape) - self.dimensions
+        if lead not in (1, 2) or shape[lead - 1] != self.in_channels:
+            size = ", ".join("DHW"[-self.dimensions :] if self.dimensions > 1 else "L")
+            raise ValueError(f"{self!r} takes x of shape (N, {self.in_channels}, {size}), but got {shape}")
+        settings = self.stride, self.padding, self.output_padding, self.groups, self.dilation
+        return type(self).function(x, self.weight, self.bias, *settings)
+
+    def extra_repr(self) -> str:
+        return self._say(
+            stride=(self.stride, 1), padding=(self.padding, 0), output_padding=(self.output_padding, 0),
+            groups=(self.groups, 1), dilation=(self.dilation, 1),
+        )  # fmt: skip
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """The adjoint of a convolution along one dimension, as a layer. See `ConvTranspose2d`.
+
+    >>> import numpy as np
+    >>> ConvTranspose1d(3, 2, 4, stride=2, padding=1)(np.ones((1, 3, 5), np.float32)).shape
+    (1, 2, 10)
+    """
+
+    dimensions = 1
+    function = F.conv_transpose1d
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """The adjoint of a convolution of images, as a layer: each number lays its weighed kernel down, `stride` apart.
+
+    x: (N, in_channels, P, Q), or without N; y: (N, out_channels, H, W), with
+    H = (P − 1)·stride − 2·padding + dilation·(K − 1) + 1 + output_padding. weight: (in_channels, out_channels / groups,
+    K, L); bias: (out_channels,), or None with `bias=False`. Both begin uniform in ±1/√(out_channels / groups·K·L).
+
+    Raises ValueError for groups that do not divide the channels, and for images of another shape.
+
+    >>> import numpy as np
+    >>> ConvTranspose2d(8, 3, 4, stride=2, padding=1)(np.ones((1, 8, 7, 7), np.float32)).shape
+    (1, 3, 14, 14)
+    """
+
+    dimensions = 2
+    function = F.conv_transpose2d
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """The adjoint of a convolution along three dimensions, as a layer. See `ConvTranspose2d`.
+
+    >>> import numpy as np
+    >>> ConvTranspose3d(2, 1, 2, stride=2)(np.ones((1, 2, 3, 3, 3), np.float32)).shape
+    (1, 1, 6, 6, 6)
+    """
+
+    dimensions = 3
+    function = F.conv_transpose3d
+
+
+class Unfold(Module):
+    """The windows of images as columns. See `F.unfold`.
+
+    >>> import numpy as np
+    >>> Unfold(2)(np.ones((1, 3, 4, 4))).shape
+    (1, 12, 9)
+    """
+
+    def __init__(self, kernel_size: Numbers, dilation: Numbers = 1, padding: Numbers = 0, stride: Numbers = 1) -> None:
+        self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        return F.unfold(x, self.kernel_size, self.dilation, self.padding, self.stride)
+
+    def extra_repr(self) -> str:
+        return f"{self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
+
+
+class Fold(Module):
+    """Columns of windows put back into images, and added up where windows overlap. See `F.fold`.
+
+    >>> import numpy as np
+    >>> Fold(4, 2)(np.ones((1, 12, 9))).shape
+    (1, 3, 4, 4)
+    """
+
+    def __init__(
+        self,
+        output_size: Numbers,
+        kernel_size: Numbers,
+        dilation: Numbers = 1,
+        padding: Numbers = 0,
+        stride: Numbers = 1,
+    ) -> None:
+        self.output_size, self.kernel_size = output_size, kernel_size
+        self.dilation, self.padding, self.stride = dilation, padding, stride
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        return F.fold(x, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
+
+    def extra_repr(self) -> str:
+        settings = f"dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
+        return f"{self.output_size}, {self.kernel_size}, {settings}"

@@ -1,0 +1,361 @@
+"""Convolution as functions: along one, two and three dimensions, transposed, and unrolled.
+
+x is (N, C, size), or (C, size) for a single example; size is (L,), (H, W) or (D, H, W). A setting is a number for all
+dimensions, or one for each. padding is also "valid" (none), "same" (as many positions as places, at stride 1), or pairs
+(before, after) for each dimension.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.nn.functional.layers import warn_wider
+from tinygrad_edu.ops.network.convolution import conv, conv_transpose, fold_windows, unfold_windows
+from tinygrad_edu.ops.network.convolution import forced as conv_by
+from tinygrad_edu.ops.network.convolution import route as route_of
+from tinygrad_edu.ops.network.convolution.windows import Pairs, Windows
+from tinygrad_edu.ops.shaping import array
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+Numbers = int | Sequence[int]
+Padding = str | int | Sequence[int | Sequence[int]]
+
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv2d_route",
+    "conv3d",
+    "conv_by",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "fold",
+    "unfold",
+]
+
+
+def conv1d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+) -> Any:
+    """y[n, o, p] = b[o] + Σ over c, k of x[n, c, stride·p + dilation·k]·w[o, c, k], along one dimension.
+
+    x: (N, C, L) or (C, L); weight: (O, C / groups, K); bias: (O,); y: (N, O, P). See `conv2d`.
+
+    >>> conv1d(np.array([[[1.0, 2.0, 4.0, 8.0]]]), np.array([[[1.0, -1.0]]])).tolist()
+    [[[-1.0, -2.0, -4.0]]]
+    """
+    return _conv("conv1d", x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+) -> Any:
+    """y[n, o, p] = b[o] + Σ over c, k of x[n, c, stride·p + dilation·k]·w[o, c, k]: windows slide over images.
+
+    x: (N, C, H, W) or (C, H, W); weight: (O, C / groups, K, L); bias: (O,); y: (N, O, P, Q), with
+    P = ⌊(H + before + after − dilation·(K − 1) − 1) / stride⌋ + 1.
+
+    stride: the step from window to window. padding: the zeros around the image. dilation: the step inside a window,
+    where one more than 1 makes it an atrous convolution. groups: the channels fall into so many parts, each with kernels of
+    its own; as many as channels make it depthwise.
+
+    Raises ValueError for shapes that do not fit, for groups that do not divide the channels, and for a kernel larger than
+    the padded image.
+
+    Source: LeCun et al., *Gradient-based learning applied to document recognition* (1998).
+
+    >>> image = np.arange(16.0).reshape(1, 1, 4, 4)
+    >>> conv2d(image, np.ones((1, 1, 3, 3)), padding="same").shape, conv2d(image, np.ones((1, 1, 3, 3)))[0, 0].tolist()
+    ((1, 1, 4, 4), [[45.0, 54.0], [81.0, 90.0]])
+    """
+    return _conv("conv2d", x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+) -> Any:
+    """y[n, o, p] = b[o] + Σ over c, k of x[n, c, stride·p + dilation·k]·w[o, c, k], along three dimensions.
+
+    x: (N, C, D, H, W) or (C, D, H, W); weight: (O, C / groups, J, K, L); bias: (O,). See `conv2d`.
+
+    >>> conv3d(np.ones((1, 2, 3, 3, 3)), np.ones((4, 2, 2, 2, 2))).shape
+    (1, 4, 2, 2, 2)
+    """
+    return _conv("conv3d", x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_transpose1d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Numbers = 1,
+    padding: Numbers = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+) -> Any:
+    """Each number of x lays its weighed kernel down, `stride` apart, along one dimension. See `conv_transpose2d`.
+
+    >>> conv_transpose1d(np.array([[[1.0, 10.0]]]), np.array([[[1.0, 2.0, 3.0]]]), stride=2).tolist()
+    [[[1.0, 2.0, 13.0, 20.0, 30.0]]]
+    """
+    return _transposed("conv_transpose1d", x, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose2d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Numbers = 1,
+    padding: Numbers = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+) -> Any:
+    """y[n, o, stride·p + dilation·k − padding] = b[o] + Σ over c, p, k of x[n, c, p]·w[c, o, k]: an image grows.
+
+    It is the gradient of a convolution by its input, as a layer: what `conv2d` with the same settings makes of size
+    (H, W), this takes back to it.
+
+    x: (N, C, P, Q) or (C, P, Q); weight: (C, O / groups, K, L); bias: (O,); y: (N, O, H, W), with
+    H = (P − 1)·stride − 2·padding + dilation·(K − 1) + 1 + output_padding. Several sizes have the same P where stride is
+    more than 1; output_padding, less than stride or dilation, says which is meant.
+
+    Raises ValueError for shapes and settings that do not fit.
+
+    Source: Dumoulin and Visin, *A guide to convolution arithmetic for deep learning* (2016).
+
+    >>> conv_transpose2d(np.ones((1, 3, 4, 4)), np.ones((3, 2, 3, 3)), stride=2, padding=1, output_padding=1).shape
+    (1, 2, 8, 8)
+    """
+    return _transposed("conv_transpose2d", x, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose3d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Numbers = 1,
+    padding: Numbers = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+) -> Any:
+    """Each number of x lays its weighed kernel down, `stride` apart, along three dimensions. See `conv_transpose2d`.
+
+    >>> conv_transpose3d(np.ones((1, 1, 2, 2, 2)), np.ones((1, 1, 2, 2, 2)), stride=2).shape
+    (1, 1, 4, 4, 4)
+    """
+    return _transposed("conv_transpose3d", x, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def unfold(x: Any, kernel_size: Numbers, dilation: Numbers = 1, padding: Numbers = 0, stride: Numbers = 1) -> Any:
+    """The windows of images as columns, (N, C·K·L, P·Q): what chapters call im2col. A convolution is then a product of
+    matrices, W.reshape(O, −1) @ columns.
+
+    x: (N, C, H, W) or (C, H, W). Raises ValueError for other shapes, and for windows that do not fit.
+
+    >>> unfold(np.arange(9.0).reshape(1, 1, 3, 3), 2)[0].tolist()
+    [[0.0, 1.0, 3.0, 4.0], [1.0, 2.0, 4.0, 5.0], [3.0, 4.0, 6.0, 7.0], [4.0, 5.0, 7.0, 8.0]]
+    """
+    x, single = _batched("unfold", array(x), 2)
+    kernel, steps = each("unfold", "kernel_size", kernel_size, 2), each("unfold", "stride", stride, 2)
+    how = {"kernel": kernel, "stride": steps, "padding": pairs("unfold", padding, 2, kernel, (1, 1), steps)}
+    y = unfold_windows(x, dilation=each("unfold", "dilation", dilation, 2), **how)
+    y = np.reshape(y, (len(x), -1, y.shape[-2] * y.shape[-1]))
+    return y[0] if single else y
+
+
+def fold(
+    x: Any, output_size: Numbers, kernel_size: Numbers, dilation: Numbers = 1, padding: Numbers = 0, stride: Numbers = 1
+) -> Any:
+    """Columns of windows put back into images of `output_size`, and added up where windows overlap: col2im. It is the
+    adjoint of `unfold`, and its inverse only where no windows overlap.
+
+    x: (N, C·K·L, P·Q) or (C·K·L, P·Q); y: (N, C, H, W). Raises ValueError for shapes that do not fit.
+
+    >>> fold(np.ones((1, 4, 4)), 3, 2)[0, 0].tolist()
+    [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
+    """
+    x = array(x)
+    size, kernel = each("fold", "output_size", output_size, 2), each("fold", "kernel_size", kernel_size, 2)
+    steps, apart = each("fold", "stride", stride, 2), each("fold", "dilation", dilation, 2)
+    windows = Windows(size, kernel, steps, pairs("fold", padding, 2, kernel, apart, steps), apart)
+    taps, places = kernel[0] * kernel[1], windows.positions[0] * windows.positions[1]
+    if x.ndim not in (2, 3) or x.shape[-2] % taps or x.shape[-1] != places:
+        raise ValueError(
+            f"fold to {size} by windows of {kernel} takes x of shape (N, C·{taps}, {places}), but got {x.shape}"
+        )
+    columns = np.reshape(x, (-1, x.shape[-2] // taps, *kernel, *windows.positions))
+    y = fold_windows(columns, size=size, stride=steps, padding=windows.padding, dilation=apart)
+    return y[0] if x.ndim == 2 else y
+
+
+def conv2d_route(
+    x_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    dtype: Any = numpy.float32,
+) -> dict[str, str]:
+    """Which way `conv2d` computes its result and both gradients, for these shapes: one of "patches", "turned", "winograd"
+    and "depthwise", as `tinygrad_edu.ops.network.convolution.routes` tells. `with F.conv_by("patches"):` takes another.
+
+    >>> conv2d_route((32, 64, 16, 16), (64, 64, 3, 3), padding=1)
+    {'forward': 'winograd', 'by_input': 'winograd', 'by_kernel': 'winograd'}
+    """
+    kernel, steps = tuple(weight_shape[2:]), each("conv2d", "stride", stride, 2)
+    apart = each("conv2d", "dilation", dilation, 2)
+    windows = Windows(
+        tuple(x_shape[2:]), kernel, steps, pairs("conv2d", padding, 2, kernel, apart, steps), apart, groups
+    )
+    kind = numpy.dtype(dtype)
+    return {
+        what: route_of(what, x_shape[1], weight_shape[0], kind, windows)
+        for what in ("forward", "by_input", "by_kernel")
+    }
+
+
+# ---------------------------------------------------------------------------------------------------
+# What is given, looked at
+
+
+def each(who: str, name: str, value: Numbers, dimensions: int, least: int = 1) -> tuple[int, ...]:
+    """A setting for each dimension: of one number, that for all. Raises for what is no whole number, or below `least`."""
+    given = (value,) * dimensions if not isinstance(value, Sequence) else tuple(value)
+    if len(given) == 1:
+        given *= dimensions
+    try:
+        numbers = tuple([operator.index(part) for part in given])
+    except TypeError:
+        raise TypeError(f"{who}'s {name} is a whole number, or {dimensions} of them, but got {value!r:.60}") from None
+    if len(numbers) != dimensions or min(numbers) < least:
+        raise ValueError(
+            f"{who}'s {name} is a number of at least {least}, or {dimensions} of them, but got {value!r:.60}"
+        )
+    return numbers
+
+
+def pairs(
+    who: str, padding: Padding, dimensions: int, kernel: Sequence[int], dilation: Sequence[int], stride: Sequence[int]
+) -> Pairs:
+    """(before, after) for each dimension."""
+    if isinstance(padding, str):
+        if padding == "valid":
+            return ((0, 0),) * dimensions
+        if padding != "same":
+            raise ValueError(f"{who}'s padding is a number, pairs, 'valid' or 'same', but got {padding!r}")
+        if any(step != 1 for step in stride):
+            raise ValueError(
+                f"{who} with padding='same' has as many positions as places, so its stride is 1, not {stride}"
+            )
+        spare = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        return tuple([(n // 2, n - n // 2) for n in spare])
+    if isinstance(padding, Sequence) and any(isinstance(part, Sequence) for part in padding):
+        given = [each(who, "padding", part, 2, 0) for part in padding]  # type: ignore[arg-type]
+        if len(given) == dimensions:
+            return tuple([(before, after) for before, after in given])
+        raise ValueError(f"{who}'s padding is a pair for each of {dimensions} dimensions, but got {padding!r:.60}")
+    return tuple([(n, n) for n in each(who, "padding", padding, dimensions, 0)])  # type: ignore[arg-type]
+
+
+def _batched(who: str, x: Any, dimensions: int) -> tuple[Any, bool]:
+    """x as a batch, and whether it was a single example."""
+    if x.ndim == dimensions + 1:
+        return x[None], True
+    if x.ndim != dimensions + 2:
+        size = ", ".join("DHW"[-dimensions:] if dimensions > 1 else "L")
+        cure = "; write x[:, None] for images of one channel" if x.ndim == dimensions else ""
+        raise ValueError(f"{who} takes x of shape (N, C, {size}) or (C, {size}), but got {x.shape}{cure}")
+    return x, False
+
+
+def _weight(who: str, weight: Any, bias: Any, dimensions: int, groups: int, outputs: int) -> Any:
+    """The weight, looked at beside the bias and the groups."""
+    weight = array(weight)
+    if weight.ndim != dimensions + 2:
+        raise ValueError(f"{who} takes a weight of {dimensions + 2} axes, but got {weight.shape}")
+    if bias is not None and np.shape(bias) != (weight.shape[outputs] * (groups if outputs else 1),):
+        raise ValueError(f"{who} takes a bias of one number an output, but got {np.shape(bias)} beside {weight.shape}")
+    return weight
+
+
+def _with_bias(y: Any, x: Any, weight: Any, bias: Any, single: bool) -> Any:
+    if y.dtype.char == "d" and weight.dtype.char == "f":
+        warn_wider()
+    if bias is not None:
+        y = y + np.reshape(bias, (-1, *[1] * (y.ndim - 2)))
+    return y[0] if single else y
+
+
+def _conv(who: str, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    dimensions = int(who[4])
+    groups = each(who, "groups", groups, 1)[0]
+    weight = _weight(who, weight, bias, dimensions, groups, 0)
+    x, single = _batched(who, array(x), dimensions)
+    if x.shape[1] != weight.shape[1] * groups or len(weight) % groups:
+        raise ValueError(
+            f"{who} of x {x.shape} with a weight {weight.shape} in {groups} group{'s' * (groups > 1)}: the weight takes "
+            f"{weight.shape[1] * groups} channels and gives {len(weight)}, and x has {x.shape[1]}"
+        )
+    steps, apart = each(who, "stride", stride, dimensions), each(who, "dilation", dilation, dimensions)
+    around = pairs(who, padding, dimensions, weight.shape[2:], apart, steps)
+    y = conv(x, weight, stride=steps, padding=around, dilation=apart, groups=groups)
+    return _with_bias(y, x, weight, bias, single)
+
+
+def _transposed(
+    who: str, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any
+) -> Any:
+    dimensions = int(who[14])
+    groups = each(who, "groups", groups, 1)[0]
+    weight = _weight(who, weight, bias, dimensions, groups, 1)
+    x, single = _batched(who, array(x), dimensions)
+    if x.shape[1] != len(weight) or len(weight) % groups:
+        raise ValueError(
+            f"{who} of x {x.shape} with a weight {weight.shape} in {groups} group{'s' * (groups > 1)}: the weight takes "
+            f"{len(weight)} channels, and x has {x.shape[1]}"
+        )
+    steps, apart = each(who, "stride", stride, dimensions), each(who, "dilation", dilation, dimensions)
+    pads, more = (
+        each(who, "padding", padding, dimensions, 0),
+        each(who, "output_padding", output_padding, dimensions, 0),
+    )
+    if any(extra >= max(step, d) for extra, step, d in zip(more, steps, apart, strict=True) if extra):
+        raise ValueError(f"{who}'s output_padding, {more}, is less than its stride, {steps}, or its dilation, {apart}")
+    size = tuple(
+        [
+            (p - 1) * s - 2 * pad + d * (k - 1) + 1 + extra
+            for p, s, pad, d, k, extra in zip(x.shape[2:], steps, pads, apart, weight.shape[2:], more, strict=True)
+        ]
+    )
+    if min(size) < 1:
+        raise ValueError(f"{who} of x {x.shape} would give {size} places: take less padding than {pads}")
+    around = tuple([(pad, pad) for pad in pads])
+    y = conv_transpose(x, weight, size=size, stride=steps, padding=around, dilation=apart, groups=groups)
+    return _with_bias(y, x, weight, bias, single)
