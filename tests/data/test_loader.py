@@ -31,6 +31,10 @@ HOLDERS = {
 }
 
 
+def same(*batch):
+    return batch
+
+
 def numbers(held):
     if isinstance(held, weakref.ref):
         return np.copy(held()) if held() is not None else None
@@ -45,7 +49,7 @@ def numbers(held):
 def test_a_batch_that_is_held_is_never_written(holders, workers):
     x = np.random.default_rng(0).random((4 * len(holders), 3))
     kept = []
-    for i, (batch, _) in enumerate(DataLoader((x, x), 4, num_workers=workers)):
+    for i, (batch, _) in enumerate(DataLoader((x, x), 4, transform=same, num_workers=workers)):
         assert np.array_equal(batch, x[4 * i : 4 * i + 4])
         if holders[i] is not None:
             held = HOLDERS[holders[i]](batch)
@@ -138,7 +142,7 @@ def test_batches_are_made_while_the_loop_works():
         time.sleep(0.001)
     assert dataset.threads
     assert all(name.startswith("DataLoader") for name in dataset.threads)
-    batches.close()
+    del batches
 
 
 def test_leaving_the_loop_ends_the_threads():
@@ -208,7 +212,7 @@ def test_threads_see_the_context_of_the_loop():
 def test_samplers_of_the_users_own():
     x, y = np.arange(10.0), np.arange(10)
     assert [b.tolist() for _, b in DataLoader((x, y), 2, sampler=[3, -1, 4])] == [[3, 9], [4]]
-    assert [b.tolist() for _, b in DataLoader((x, y), batch_sampler=[[1], [2, 3], []])] == [[1], [2, 3], []]
+    assert [b.tolist() for _, b in DataLoader((x, y), batch_sampler=[[1], iter([2, 3]), []])] == [[1], [2, 3], []]
     weighted = WeightedRandomSampler([1] + [0] * 9, 4)
     assert [b.tolist() for _, b in DataLoader((x, y), 3, sampler=weighted)] == [[0, 0, 0], [0]]
     backwards = type("Backwards", (SequentialSampler,), {"__iter__": lambda self: iter(range(len(self) - 1, -1, -1))})

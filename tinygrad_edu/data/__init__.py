@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tinygrad_edu.data import datasets
+from tinygrad_edu.data import datasets, transforms
 from tinygrad_edu.data.collate import default_collate
 from tinygrad_edu.data.dataset import (
     ArrayDataset,
@@ -45,6 +45,7 @@ __all__ = [
     "default_collate",
     "random_split",
     "train_test_split",
+    "transforms",
 ]
 
 if TYPE_CHECKING:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import islice, repeat, takewhile
+from itertools import count, islice, takewhile
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_edu import random
 from tinygrad_edu.data.buffers import Rows
 from tinygrad_edu.data.collate import default_collate
 from tinygrad_edu.data.dataset import IterableDataset, TensorDataset, as_dataset, at_once
+from tinygrad_edu.data.fetching import one_by_one, sample, together
 from tinygrad_edu.data.prefetch import prefetch
 from tinygrad_edu.data.sampler import BatchSampler, RandomSampler, SequentialSampler, at_least_one, batches_of
+from tinygrad_edu.data.transforms.transform import SampleGenerators, Transform, transformed
+from tinygrad_edu.engine.refusals import warn
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -50,10 +52,14 @@ class DataLoader(Generic[Batch]):
     drop_last: whether a last batch that is not full is left out.
     collate_fn: what makes a batch of a list of samples, instead of `default_collate`.
     generator: what shuffles; else the one that `manual_seed` sets.
-    num_workers: how many threads make batches ahead; 0 makes each when it is asked for. Threads pay where samples come
-        from files or from NumPy calls that take long; for arrays in memory there is nothing to gain, since a batch is
-        copied in a twentieth of the time of a training step. What a data set draws at random while it makes a batch, it
-        draws from a generator of that batch, so that the numbers do not depend on which thread was first.
+    transform: what changes each batch when it has been made: one of `data.transforms`, or a function that is called with
+        all parts of the batch, and returns them. What it draws at random follows, for each sample, from a number that
+        `generator` gives at the beginning of the pass, and from the sample's place in the pass.
+    num_workers: how many threads make batches ahead; 0 makes each when it is asked for. Threads pay where samples are
+        waited for (files, a network), or where NumPy calls take long, as those of transforms. They do not for arrays in
+        memory, whose batches are copied in about the time that it takes to hand them over, and the loader warns. What a
+        data set draws at random while it makes a batch comes from a generator of that batch, so that it does not depend
+        on which thread was first.
     prefetch_factor: how many batches each of these threads is ahead, 2 unless said.
 
     Raises TypeError for what is no data set; ValueError for options that exclude one another; IndexError for a number
@@ -96,6 +102,7 @@ class DataLoader(Generic[Batch]):
         shuffle: bool = False,
         *,
         collate_fn: Callable[[list[Any]], Any] | None = None,
+        transform: Callable[..., Any] | None = None,
         **options: Unpack[Order],
     ) -> None: ...
     def __init__(
@@ -109,6 +116,7 @@ class DataLoader(Generic[Batch]):
         drop_last: bool = False,
         collate_fn: Callable[[list[Any]], Any] | None = None,
         generator: np.random.Generator | None = None,
+        transform: Callable[..., Any] | None = None,
         num_workers: int = 0,
         prefetch_factor: int | None = None,
     ) -> None:
@@ -116,7 +124,7 @@ class DataLoader(Generic[Batch]):
         self.dataset = dataset if stream else as_dataset(dataset, "DataLoader")
         self.batch_size = None if batch_size is None else at_least_one(batch_size)
         self.shuffle, self.drop_last, self.generator, self.collate_fn = bool(shuffle), drop_last, generator, collate_fn
-        self._sampler, self._batch_sampler = sampler, batch_sampler
+        self._sampler, self._batch_sampler, self.transform = sampler, batch_sampler, transform
         self.num_workers = operator.index(num_workers)
         if self.num_workers < 0:
             raise ValueError(
@@ -130,6 +138,11 @@ class DataLoader(Generic[Batch]):
         if self.prefetch_factor < 1:
             raise ValueError(f"prefetch_factor is a number of batches, 1 or more, but got {prefetch_factor}")
         self._refuse_contradictions(stream)
+        if self.num_workers and not stream and collate_fn is None and transform is None and at_once(self.dataset):
+            warn(
+                f"num_workers={num_workers} makes nothing faster here: the data are arrays in memory, and handing a batch to "
+                "another thread takes about as long as copying its rows; leave num_workers out"
+            )
 
     def _refuse_contradictions(self, stream: bool) -> None:
         """Raise ValueError for options of which one would be ignored."""
@@ -151,8 +164,10 @@ class DataLoader(Generic[Batch]):
             raise ValueError(
                 "batch_sampler makes the batches: leave batch_size, shuffle, sampler and drop_last out beside it"
             )
-        if self.batch_size is None and self.drop_last:
-            raise ValueError("batch_size=None makes no batches, so drop_last has nothing to leave out; leave it out")
+        if self.batch_size is None and self._batch_sampler is None and (self.drop_last or self.transform is not None):
+            raise ValueError(
+                "batch_size=None makes no batches; leave drop_last and transform out, or write a batch_size"
+            )
 
     @property
     def sampler(self) -> Iterable[Any]:
@@ -178,50 +193,42 @@ class DataLoader(Generic[Batch]):
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Batch]:
-        if isinstance(self.dataset, IterableDataset):
-            return self._stream(self.dataset)
-        jobs = self._jobs()
+        jobs = self._stream() if isinstance(self.dataset, IterableDataset) else self._jobs()
+        if self.num_workers or self.transform is not None:
+            jobs = self._seeded(jobs)
+        made: Iterator[Any] = (job() for _, job in jobs)
         if self.num_workers:
-            return prefetch(self._seeded(jobs), self.num_workers, self.num_workers * self.prefetch_factor)
-        return (job() for job in jobs)
+            made = prefetch((job for _, job in jobs), self.num_workers, self.num_workers * self.prefetch_factor)
+        return takewhile(lambda batch: batch is not _END, made)
 
-    def _jobs(self) -> Iterator[Callable[[], Any]]:
-        """One pass: what makes each batch."""
+    def _jobs(self) -> Iterator[Job]:
+        """One pass over a data set."""
         if self.batch_sampler is None:
             collate = self.collate_fn or _as_it_is
-            for place in self.sampler:
-                yield partial(_sample, self.dataset, place, collate)
+            for start, place in enumerate(self.sampler):
+                yield start, partial(sample, self.dataset, collate, place)
             return
-        make = self._maker()
-        for places in batches_of(self.batch_sampler):
-            yield partial(make, places)
+        make, start = self._maker(), 0
+        for given in batches_of(self.batch_sampler):
+            places = given if hasattr(given, "__len__") else list(given)
+            yield start, partial(make, places)
+            start += len(places)
 
     def _maker(self) -> Callable[[Any], Any]:
         """What makes a batch of the numbers of its samples: at once where the data set can, else one by one, collated."""
         found = at_once(self.dataset) if self.collate_fn is None else None
         if found is None:
-            return partial(_one_by_one, self.dataset, self.collate_fn or default_collate)
+            return partial(one_by_one, self.dataset, self.collate_fn or default_collate)
         arrays, chosen, alone = found
         ahead = self.num_workers * (self.prefetch_factor + 1)
         checked = None if self._sampler is None and self._batch_sampler is None else len(self.dataset)
-        return partial(_together, [Rows(array, ahead) for array in arrays], chosen, alone, checked)
+        return partial(together, [Rows(array, ahead) for array in arrays], chosen, alone, checked)
 
-    def _seeded(self, jobs: Iterable[Callable[[], Any]]) -> Iterator[Callable[[], Any]]:
-        """The jobs, each with a generator of its own for what it draws at random."""
-        seed = None
-        for i, job in enumerate(jobs):
-            if seed is None:  # drawn after the order of the pass
-                seed = int(random.generator(self.generator).integers(1 << 63))
-            yield partial(_drawing_from, np.random.default_rng([seed, i]), job)
-
-    def _stream(self, dataset: IterableDataset[Any]) -> Iterator[Any]:
-        """One pass over a stream, read by one thread if by any."""
-        batches = self._read(iter(dataset))
-        if not self.num_workers:
-            return batches
-        (following,) = self._seeded([partial(next, batches, _END)])
-        ahead = prefetch(repeat(following), 1, self.prefetch_factor)
-        return takewhile(lambda batch: batch is not _END, ahead)
+    def _stream(self) -> Iterator[Job]:
+        """One pass over a stream, after whose end nothing but `_END` comes."""
+        batches = self._read(iter(self.dataset))
+        for start in count(0, self.batch_size or 1):
+            yield start, partial(next, batches, _END)
 
     def _read(self, samples: Iterator[Any]) -> Iterator[Any]:
         """The samples of a stream in batches."""
@@ -233,6 +240,17 @@ class DataLoader(Generic[Batch]):
             if len(batch) == self.batch_size or not self.drop_last:
                 yield collate(batch)
 
+    def _seeded(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        """The jobs, each with the transform, and a generator of its own for what it draws at random."""
+        seed = None
+        for i, (start, job) in enumerate(jobs):
+            if seed is None:  # drawn when the order of the pass has been
+                seed = int(random.generator(self.generator).integers(1 << 63))
+            yield start, partial(_drawing, seed, i, start, job, self.transform)
+
+
+Job = tuple[int, Callable[[], Any]]
+"""What makes a batch, and which sample of the pass, counted from 0, is the first in it."""
 
 _END = object()
 """What comes after the last batch of a stream."""
@@ -242,47 +260,17 @@ def _as_it_is(sample: Any) -> Any:
     return sample
 
 
-def _drawing_from(generator: np.random.Generator, job: Callable[[], Any]) -> Any:
-    """What a job returns, drawing from `generator` where it says no other."""
-    with random.using(generator):
-        return job()
-
-
-def _sample(dataset: Any, place: Any, collate: Callable[[Any], Any]) -> Any:
-    """One sample."""
-    return collate(dataset[int(place) if isinstance(place, np.integer) else place])
-
-
-def _one_by_one(dataset: Any, collate: Callable[[list[Any]], Any], places: Any) -> Any:
-    """A batch of samples, each asked for by its number, or all by `__getitems__` where a data set has that."""
-    numbers = places.tolist() if isinstance(places, np.ndarray) else list(places)
-    several = getattr(dataset, "__getitems__", None)
-    if several is not None:
-        return collate(several(numbers))
-    return collate([dataset[int(i) if isinstance(i, np.integer) else i] for i in numbers])
-
-
-def _together(
-    rows: Sequence[Rows], chosen: NDArray[np.intp] | None, alone: bool, checked: int | None, places: Any
-) -> Any:
-    """A batch of rows of arrays.
-
-    rows: the arrays. chosen: which of their rows are the data set's. alone: whether a sample is a row of one array, rather
-    than a tuple. checked: the number of samples, where `places` comes from the user's own sampler and may be wrong.
-    """
-    if checked is not None:
-        places = _valid(places, checked)
-    if chosen is not None:
-        places = chosen[places]
-    return rows[0].take(places) if alone else tuple([part.take(places) for part in rows])
-
-
-def _valid(places: Any, n: int) -> NDArray[np.intp]:
-    """The numbers of samples that a sampler gave, from 0 to n − 1. Raises IndexError for others."""
-    given = np.asarray(places)
-    if given.size and given.dtype.kind not in "iu":
-        raise TypeError(f"a sampler gives the numbers of samples, but this one gave {places!r:.60}")
-    wrong = (given < -n) | (given >= n)
-    if wrong.any():
-        raise IndexError(f"the data set has {n} samples, numbered from 0, but the sampler gave {given[wrong][0]}")
-    return np.where(given < 0, given + n, given).astype(np.intp)
+def _drawing(seed: int, i: int, start: int, job: Callable[[], Any], transform: Callable[..., Any] | None) -> Any:
+    """Batch i of a pass, transformed. seed: what everything random in this pass follows from, but for its order."""
+    with random.using(np.random.default_rng([seed, i])):
+        batch = job()
+        if transform is None or batch is _END:
+            return batch
+        parts = batch if isinstance(batch, tuple) else (batch,)
+        own = None
+        if isinstance(transform, Transform):
+            own = SampleGenerators(seed, np.arange(start, start + len(parts[0])))
+        made = transformed(transform, parts, own)
+        if len(made) == 1 and not isinstance(batch, tuple):
+            return made[0]
+        return type(batch)._make(made) if hasattr(batch, "_make") and len(made) == len(batch) else made

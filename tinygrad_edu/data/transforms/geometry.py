@@ -1,0 +1,296 @@
+"""Transforms that move pixels: rotation, shifting, flips, crops."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tinygrad_edu.data.transforms.transform import Drawing, Transform, drawn, pictures, probability
+
+Interpolation = Literal["nearest", "bilinear"]
+
+
+def rotate(
+    x: NDArray[Any], degrees: ArrayLike, interpolation: Interpolation = "nearest", fill: float = 0.0
+) -> NDArray[Any]:
+    """Pictures turned about their centre, counter-clockwise: the pixel at (dy, dx) from the centre is taken from
+    (cos θ·dy + sin θ·dx, cos θ·dx − sin θ·dy).
+
+    x: (N, C, H, W) or (N, H, W). degrees: θ, a number, or one for each picture. interpolation: `nearest` takes the pixel
+    that is nearest to that place, `bilinear` weighs the four around it. fill: what is outside the picture.
+
+    Turning square pictures by a multiple of 90°, and any by one of 180°, is exact: it only moves pixels.
+
+    >>> rotate(np.array([[[1.0, 2.0], [3.0, 4.0]]]), 90).tolist()
+    [[[2.0, 4.0], [1.0, 3.0]]]
+    """
+    if interpolation not in ("nearest", "bilinear"):
+        raise ValueError(f"interpolation is 'nearest' or 'bilinear', but got {interpolation!r}")
+    shape = x.shape
+    x = pictures(x, "rotate()")
+    angle = np.broadcast_to(np.asarray(degrees, np.float64), len(x))
+    if not np.isfinite(angle).all():
+        raise ValueError(f"rotate() takes angles in degrees, but one is {angle[~np.isfinite(angle)][0]}")
+    cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    right = angle % 90 == 0  # where rounding must not move a pixel
+    cos, sin = np.where(right, np.rint(cos), cos)[:, None, None], np.where(right, np.rint(sin), sin)[:, None, None]
+    height, width = x.shape[2:]
+    dy, dx = np.arange(height)[:, None] - (height - 1) / 2, np.arange(width) - (width - 1) / 2
+    rows = cos * dy + sin * dx + (height - 1) / 2
+    columns = cos * dx - sin * dy + (width - 1) / 2
+    return _sample(x, rows, columns, interpolation, fill).reshape(shape)
+
+
+def _sample(
+    x: NDArray[Any], rows: NDArray[Any], columns: NDArray[Any], interpolation: Interpolation, fill: float
+) -> NDArray[Any]:
+    """The pictures at places between pixels. x: (N, C, H, W); rows, columns: (N, h, w)."""
+    n, channels, height, width = x.shape
+    framed = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=fill)  # outside is a frame of `fill`
+    rows, columns = np.clip(rows + 1, 0, height + 1), np.clip(columns + 1, 0, width + 1)
+    first = (np.arange(n)[:, None] * channels + np.arange(channels))[:, :, None, None] * ((height + 2) * (width + 2))
+
+    def pixels(i: NDArray[Any], j: NDArray[Any]) -> NDArray[Any]:
+        return framed.take(first + (i * (width + 2) + j)[:, None])
+
+    if interpolation == "nearest":
+        return pixels(np.rint(rows).astype(np.intp), np.rint(columns).astype(np.intp))
+    top, left = np.floor(rows).astype(np.intp), np.floor(columns).astype(np.intp)
+    below, right = np.minimum(top + 1, height + 1), np.minimum(left + 1, width + 1)
+    kind = x.dtype if x.dtype in (np.float32, np.float64) else np.float32
+    down, across = (rows - top).astype(kind)[:, None], (columns - left).astype(kind)[:, None]
+    upper = pixels(top, left) * (1 - across) + pixels(top, right) * across
+    lower = pixels(below, left) * (1 - across) + pixels(below, right) * across
+    y = upper * (1 - down) + lower * down
+    return (y if x.dtype.kind == "f" else np.rint(y)).astype(x.dtype, copy=False)
+
+
+def _window(x: NDArray[Any], rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[Any]:
+    """Rows and columns of each picture. x: (N, C, H, W); rows: (N, h), columns: (N, w) → (N, C, h, w)."""
+    n, channels = x.shape[:2]
+    return x[
+        np.arange(n)[:, None, None, None],
+        np.arange(channels)[:, None, None],
+        rows[:, None, :, None],
+        columns[:, None, None, :],
+    ]
+
+
+def shift(x: NDArray[Any], down: ArrayLike, right: ArrayLike, fill: float = 0.0) -> NDArray[Any]:
+    """Pictures moved by whole pixels: y[i, j] = x[i − down, j − right]; what comes in from outside is `fill`.
+
+    x: (N, C, H, W) or (N, H, W). down, right: whole numbers, negative for up and left; or one for each picture.
+
+    >>> shift(np.array([[[1, 2], [3, 4]]]), 0, 1).tolist()
+    [[[0, 1], [0, 3]]]
+    """
+    shape = x.shape
+    x = pictures(x, "shift()")
+    framed = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=fill)
+    rows, columns = (
+        np.clip(np.arange(1, length + 1) - _whole(by, len(x), "shift()")[:, None], 0, length + 1)
+        for length, by in zip(x.shape[2:], (down, right), strict=True)
+    )
+    return _window(framed, rows, columns).reshape(shape)
+
+
+def crop(x: NDArray[Any], top: ArrayLike, left: ArrayLike, height: int, width: int) -> NDArray[Any]:
+    """A part of each picture: `height` rows from row `top` on, `width` columns from column `left` on.
+
+    x: (N, C, H, W) or (N, H, W). top, left: whole numbers from 0, or one for each picture. Raises ValueError for a part
+    that is not all inside.
+
+    >>> crop(np.arange(9).reshape(1, 3, 3), 1, 0, 2, 2).tolist()
+    [[[3, 4], [6, 7]]]
+    """
+    whole = pictures(x, "crop()")
+    tops, lefts = (_whole(first, len(whole), "crop()") for first in (top, left))
+    if len(whole) and not (
+        tops.min() >= 0
+        and tops.max() + height <= whole.shape[2]
+        and lefts.min() >= 0
+        and lefts.max() + width <= whole.shape[3]
+    ):
+        raise ValueError(
+            f"crop() of {height}×{width} pixels from ({tops.max()}, {lefts.max()}) leaves the picture of "
+            f"{whole.shape[2]}×{whole.shape[3]}"
+        )
+    part = _window(whole, tops[:, None] + np.arange(height), lefts[:, None] + np.arange(width))
+    return part if x.ndim == 4 else part[:, 0]
+
+
+def _whole(pixels: ArrayLike, n: int, who: str) -> NDArray[Any]:
+    """A whole number for each of n pictures."""
+    array = np.asarray(pixels)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{who} moves by whole pixels, but got {pixels!r:.60}")
+    return np.broadcast_to(array, n)
+
+
+def hflip(x: NDArray[Any]) -> NDArray[Any]:
+    """Pictures mirrored, left for right: y[i, j] = x[i, W − 1 − j].
+
+    >>> hflip(np.array([[[1, 2], [3, 4]]])).tolist()
+    [[[2, 1], [4, 3]]]
+    """
+    pictures(x, "hflip()")
+    return x[..., ::-1].copy()
+
+
+def vflip(x: NDArray[Any]) -> NDArray[Any]:
+    """Pictures upside down: y[i, j] = x[H − 1 − i, j].
+
+    >>> vflip(np.array([[[1, 2], [3, 4]]])).tolist()
+    [[[3, 4], [1, 2]]]
+    """
+    pictures(x, "vflip()")
+    return x[..., ::-1, :].copy()
+
+
+class _Flip(Transform):
+    """Mirrors each picture with probability p."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        self.p = probability(p, f"{type(self).__name__}'s p")
+
+    def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
+        """x, with some pictures mirrored."""
+        chosen = drawn(generator, len(x), lambda rng, n: rng.random(n)) < self.p
+        y = x.copy()
+        y[chosen] = self._mirrored(x[chosen])
+        return y
+
+    def _mirrored(self, x: NDArray[Any]) -> NDArray[Any]:
+        raise NotImplementedError
+
+
+class RandomHorizontalFlip(_Flip):
+    """`hflip` of each picture with probability p.
+
+    >>> RandomHorizontalFlip(p=1.0)(np.array([[[1, 2]]])).tolist()
+    [[[2, 1]]]
+    """
+
+    def _mirrored(self, x: NDArray[Any]) -> NDArray[Any]:
+        return hflip(x)
+
+
+class RandomVerticalFlip(_Flip):
+    """`vflip` of each picture with probability p.
+
+    >>> RandomVerticalFlip(p=1.0)(np.array([[[1], [2]]])).tolist()
+    [[[2], [1]]]
+    """
+
+    def _mirrored(self, x: NDArray[Any]) -> NDArray[Any]:
+        return vflip(x)
+
+
+class RandomRotation(Transform):
+    """`rotate` by an angle between −degrees and degrees, for each picture another; or between two angles.
+
+    degrees: a number from 0 up, or a pair. interpolation, fill: as for `rotate`.
+
+    >>> RandomRotation((90, 90))(np.array([[[1, 2], [3, 4]]])).tolist()
+    [[[2, 4], [1, 3]]]
+    """
+
+    def __init__(
+        self, degrees: float | Sequence[float], interpolation: Interpolation = "nearest", fill: float = 0.0
+    ) -> None:
+        pair = degrees if isinstance(degrees, Sequence) else (-degrees, degrees)
+        if len(pair) != 2 or not pair[0] <= pair[1]:
+            raise ValueError(
+                f"RandomRotation takes an angle from 0 up, or the smallest and the largest, but got {degrees}"
+            )
+        self.degrees, self.interpolation, self.fill = (float(pair[0]), float(pair[1])), interpolation, fill
+
+    def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
+        """x turned."""
+        return rotate(
+            x, drawn(generator, len(x), lambda rng, n: rng.uniform(*self.degrees, n)), self.interpolation, self.fill
+        )
+
+
+class RandomShift(Transform):
+    """`shift` by −pixels to pixels up or down and to the side, each equally likely, for each picture another.
+
+    pixels: a whole number from 0 up, or one for rows and one for columns. fill: what comes in from outside.
+
+    >>> RandomShift(0)(np.array([[[1, 2]]])).tolist()
+    [[[1, 2]]]
+    """
+
+    def __init__(self, pixels: int | Sequence[int], fill: float = 0.0) -> None:
+        self.pixels, self.fill = _pair(pixels, "RandomShift", "pixels", 0), fill
+
+    def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
+        """x moved."""
+        most = np.array(self.pixels)
+        by = drawn(generator, len(x), lambda rng, n: rng.integers(-most, most, (n, 2), endpoint=True))
+        return shift(x, by[:, 0], by[:, 1], self.fill)
+
+
+class RandomCrop(Transform):
+    """`crop` of `size` pixels from anywhere in the picture, for each picture from elsewhere: (N, C, height, width).
+
+    size: the height and width, or one number for both. padding: how many pixels of `fill` are put around the picture
+    before; so 32×32 pixels stay that with size 32 and padding 4.
+
+    Raises ValueError for pictures smaller than that.
+
+    >>> RandomCrop(2)(np.ones((5, 3, 8, 8))).shape
+    (5, 3, 2, 2)
+    """
+
+    def __init__(self, size: int | Sequence[int], padding: int = 0, fill: float = 0.0) -> None:
+        self.size, self.fill = _pair(size, "RandomCrop", "size", 1), fill
+        self.padding, _ = _pair(padding, "RandomCrop", "padding", 0)
+
+    def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
+        """A part of each picture."""
+        pictures(x, "RandomCrop")
+        around = [(0, 0)] * (x.ndim - 2) + [(self.padding, self.padding)] * 2
+        x = np.pad(x, around, constant_values=self.fill) if self.padding else x
+        room = _room(x, self.size, "RandomCrop")
+        first = drawn(generator, len(x), lambda rng, n: rng.integers(0, room, (n, 2), endpoint=True))
+        return crop(x, first[:, 0], first[:, 1], *self.size)
+
+
+class CenterCrop(Transform):
+    """`crop` of `size` pixels from the middle. size: the height and width, or one number for both.
+
+    Raises ValueError for pictures smaller than that.
+
+    >>> CenterCrop(1)(np.arange(9).reshape(1, 3, 3)).tolist()
+    [[[4]]]
+    """
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        self.size = _pair(size, "CenterCrop", "size", 1)
+
+    def apply(self, x: NDArray[Any], generator: Drawing = None) -> NDArray[Any]:
+        """The middle of each picture."""
+        pictures(x, "CenterCrop")
+        top, left = _room(x, self.size, "CenterCrop") // 2
+        return crop(x, top, left, *self.size)
+
+
+def _room(x: NDArray[Any], size: tuple[int, int], who: str) -> NDArray[Any]:
+    """By how many pixels a part can be moved within the pictures."""
+    room = np.array(x.shape[-2:]) - size
+    if room.min() < 0:
+        raise ValueError(f"{who} takes pictures of at least {size[0]}×{size[1]} pixels, but got shape {x.shape}")
+    return room
+
+
+def _pair(value: int | Sequence[int], who: str, name: str, least: int) -> tuple[int, int]:
+    """A number of rows and one of columns."""
+    pair = tuple(value) if isinstance(value, Sequence) else (value, value)
+    if len(pair) != 2 or min(pair) < least:
+        raise ValueError(f"{who} takes {name} as a whole number from {least} up, or two, but got {value}")
+    return operator.index(pair[0]), operator.index(pair[1])

@@ -1,0 +1,61 @@
+"""Transforms that add noise: Gaussian, salt and pepper."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_edu.data.transforms.transform import Drawing, Transform, drawn, floating, probability
+
+
+class GaussianNoise(Transform):
+    """y = x + mean + sigma·ε, ε ~ N(0, 1) for each number; then between 0 and 1, unless `clip=False`.
+
+    Raises ValueError for a negative sigma, TypeError for whole numbers.
+
+    >>> noisy = GaussianNoise(sigma=0.1, clip=False)(np.zeros((2, 1000)), generator=np.random.default_rng(0))
+    >>> bool(0.09 < noisy.std() < 0.11)
+    True
+    """
+
+    def __init__(self, mean: float = 0.0, sigma: float = 0.1, clip: bool = True) -> None:
+        if not sigma >= 0:
+            raise ValueError(f"GaussianNoise has a standard deviation, sigma, from 0 up, but got {sigma}")
+        self.mean, self.sigma, self.clip = mean, sigma, clip
+
+    def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
+        """x and noise."""
+        floating(x, "GaussianNoise")
+        kind: Any = np.float64 if x.dtype == np.float64 else np.float32
+        noise = drawn(generator, len(x), lambda rng, n: rng.standard_normal((n, *x.shape[1:]), dtype=kind))
+        noise *= kind(self.sigma)
+        noise += kind(self.mean)
+        noise += x
+        return (np.clip(noise, 0, 1, out=noise) if self.clip else noise).astype(x.dtype, copy=False)
+
+
+class SaltAndPepper(Transform):
+    """Pixels that were lost: each, with probability `amount`, becomes `high` (salt) or else `low` (pepper).
+
+    amount: the share of pixels that are lost. salt: the probability that a lost pixel is `high`. The channels of a picture
+    (N, C, H, W) are lost together; of rows (N, F), each number by itself.
+
+    Raises ValueError for an amount or a salt outside [0, 1].
+
+    >>> x = SaltAndPepper(amount=1.0, salt=0.0)(np.full((1, 2, 2), 0.5))
+    >>> x.tolist()
+    [[[0.0, 0.0], [0.0, 0.0]]]
+    """
+
+    def __init__(self, amount: float = 0.05, salt: float = 0.5, low: float = 0.0, high: float = 1.0) -> None:
+        self.amount, self.salt = probability(amount, "amount"), probability(salt, "salt")
+        self.low, self.high = low, high
+
+    def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
+        """x with lost pixels."""
+        shape = (1, *x.shape[2:]) if x.ndim == 4 else x.shape[1:]
+        u = drawn(generator, len(x), lambda rng, n: rng.random((n, *shape), dtype=np.float32))
+        salt, low, high = self.amount * self.salt, x.dtype.type(self.low), x.dtype.type(self.high)
+        return np.where(u < salt, high, np.where(u < self.amount, low, x))
