@@ -397,6 +397,17 @@ def test_mixed_samples_and_labels_go_together(n, alpha, each, soft, dtype, seed)
     assert np.all((target > 0).sum(1) <= 2)
 
 
+@pytest.mark.parametrize("make", [np.random.default_rng, lambda seed: SampleGenerators(seed, range(3))])
+def test_each_partner_is_equally_likely(make):
+    partners = []
+    for seed in range(400):
+        _, target = MixUp()(np.ones((3, 1)), np.eye(3), generator=make(seed))
+        others = [set(np.flatnonzero(row)) - {i} or {i} for i, row in enumerate(target)]
+        partners.append([other.pop() for other in others])
+    for column in np.transpose(partners):
+        assert np.all(np.abs(np.bincount(column, minlength=3) - 400 / 3) < 5 * np.sqrt(400 * 2 / 9))
+
+
 def test_the_shares_of_mixed_samples():
     x = np.arange(4000.0).reshape(2000, 2)
     shares, targets = MixUp(0.4, 2)(x[:, :1] * 0 + 1, np.arange(2000) % 2, generator=np.random.default_rng(0))
