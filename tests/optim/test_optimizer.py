@@ -17,7 +17,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
 from tinygrad_edu.nn import functional as F
-from tinygrad_edu.optim import SGD, optimizer
+from tinygrad_edu.optim import SGD, blocks
 
 
 def leaf(values=(3.0, 4.0), **options):
@@ -109,7 +109,7 @@ def test_a_step_writes_in_place_and_graphs_notice():
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("layout", ["small", "blocks", "transposed", "strided", "number"])
 def test_blocks_change_nothing(monkeypatch, momentum, layout):
-    monkeypatch.setattr(optimizer, "BLOCK", 10 * 4)  # ten numbers of float32
+    monkeypatch.setattr(blocks, "BLOCK", 10 * 4)  # ten numbers of float32
     rng = np.random.default_rng(0)
     array = {
         "small": rng.random((2, 5), np.float32),
@@ -577,7 +577,7 @@ def test_an_optimizer_of_one_s_own():
 @pytest.mark.parametrize("block", [8, 24, 1 << 17])
 @pytest.mark.parametrize("replayed", [False, True])
 def test_a_rule_may_return_new_arrays_and_write_nothing(monkeypatch, block, replayed):
-    monkeypatch.setattr(optimizer, "BLOCK", block)
+    monkeypatch.setattr(blocks, "BLOCK", block)
     w = leaf((1.0, 2.0, 3.0, 4.0, 5.0))
     array = w.data
     own = Own([w], 0.1)

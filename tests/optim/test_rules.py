@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import optim
-from tinygrad_edu.optim import optimizer
+from tinygrad_edu.optim import blocks
 
 EVERY = [
     (optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}),
@@ -157,7 +157,7 @@ def test_blocks_change_nothing_and_single_stays_single(monkeypatch, kind, option
     a, b = tg.Tensor(array.copy(), requires_grad=True), tg.Tensor(array, requires_grad=True)
     whole, parts = kind([a], **options), kind([b], **{key: np.float64(value) for key, value in options.items()})
     walk(whole, [a], 3)
-    monkeypatch.setattr(optimizer, "BLOCK", 10 * 4)
+    monkeypatch.setattr(blocks, "BLOCK", 10 * 4)
     walk(parts, [b], 3)
     assert np.array_equal(a.numpy(), b.numpy())
     assert b.data is array

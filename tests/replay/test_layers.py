@@ -262,6 +262,111 @@ def test_all_together_with_a_schedule():
     assert len(run._records) == 1  # a new rate is no new record
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+        (optim.Momentum, {"lr": 0.1}),
+        (optim.RMSprop, {"lr": 0.01, "momentum": 0.9}),
+        (optim.Adam, {"lr": 0.1}),
+        (optim.AdamW, {"lr": 0.1}),
+        (optim.NAdam, {"lr": 0.1}),
+        (optim.RAdam, {"lr": 0.1}),
+        (optim.Adamax, {"lr": 0.1}),
+        (optim.Lion, {"lr": 0.01}),
+    ],
+)
+def test_a_momentum_that_a_schedule_changes_is_no_new_record(kind, options):
+    eager, replayed = both(nn.Tanh, kind=kind, options=options)
+    schedules = {t: lr_scheduler.OneCycleLR(t.optimizer, 0.02, 61) for t in (eager, replayed)}
+    run = replay(replayed.step)
+    compare(eager, replayed, run, batches(60), lambda training, k: schedules[training].step())
+    assert len(run._records) == 1
+
+
+def test_a_momentum_that_begins_or_ends_is_a_new_record():
+    """So is whatever else changes what the rule keeps, or which numbers it is given."""
+    eager, replayed = both(nn.Tanh, kind=optim.SGD, options={"lr": 0.1})
+    run = replay(replayed.step)
+    changes = {5: {"momentum": 0.9}, 10: {"momentum": 0.5}, 15: {"momentum": 0.0}, 20: {"weight_decay": 0.1},
+               25: {"weight_decay": 0.2}, 30: {"maximize": True}, 33: {"maximize": False, "weight_decay": 0.0, "momentum": 0.9}}  # fmt: skip
+
+    def change(training, k):
+        training.optimizer.param_groups[0].update(changes.get(k, {}))
+
+    compare(eager, replayed, run, batches(38), change)
+    assert len(run._records) == 5  # without, with it, two decays, upwards
+    eager, replayed = both(nn.Tanh, kind=optim.AdamW, options={"lr": 0.1})
+    run = replay(replayed.step)
+    changes = {5: {"weight_decay": 0.0}, 10: {"amsgrad": True}, 15: {"betas": (0.5, 0.9)}, 20: {"eps": 1e-3}}
+    compare(eager, replayed, run, batches(25), change)
+    assert len(run._records) == 3
+
+
+def test_a_closure_is_part_of_the_step():
+    eager, replayed = both(nn.Tanh, kind=optim.Adam)
+
+    def stepping(training):
+        def step(x, y):
+            def closure():
+                training.optimizer.zero_grad()
+                loss = F.cross_entropy(training.model(x), y)
+                loss.backward()
+                return loss
+
+            return training.optimizer.step(closure)
+
+        return step
+
+    eager.step, run = stepping(eager), replay(stepping(replayed))
+    compare(eager, replayed, run, batches(20))
+
+
+def test_a_group_that_is_added_is_a_new_record():
+    made = [[tg.Tensor([3.0], requires_grad=True) for _ in range(2)] for _ in range(2)]
+    optimizers = [optim.SGD(params[:1], lr=0.1) for params in made]
+
+    def step(params, optimizer):
+        optimizer.zero_grad()
+        (params[0] * params[1]).sum().backward()
+        optimizer.step()
+
+    run = replay(lambda: step(made[1], optimizers[1]))
+    for k in range(8):
+        step(made[0], optimizers[0])
+        run()
+        if k == 3:
+            for params, optimizer in zip(made, optimizers, strict=True):
+                optimizer.add_param_group({"params": params[1:], "lr": 0.5})
+    assert made[0][0].tolist() == made[1][0].tolist()
+    assert made[0][1].tolist() == made[1][1].tolist() != [3.0]
+
+
+def test_lbfgs_says_why_it_is_not_replayed_and_takes_a_closure_that_is():
+    def train(wrap):
+        training = Training(nn.Tanh, kind=optim.LBFGS, options={"line_search_fn": "strong_wolfe", "max_iter": 5})
+        ((x, y),) = batches(1)
+
+        def closure():
+            training.optimizer.zero_grad()
+            loss = F.cross_entropy(training.model(x), y)
+            loss.backward()
+            return loss
+
+        run = wrap(closure)
+        return training, [training.optimizer.step(run).item() for _ in range(4)], training.model.state_dict()
+
+    training, losses, weights = train(lambda closure: closure)
+    _, again, others = train(replay)
+    assert losses == again
+    assert losses[-1] < 0.1 * losses[0]
+    assert same(weights, others)
+    with pytest.raises(
+        RuntimeError, match=r"decides by the value of the loss.* optimizer\.step\(tg\.replay\(closure\)\)"
+    ):
+        replay(lambda: training.optimizer.step(lambda: None))()
+
+
 def test_numbers_drawn_in_a_function_are_drawn_anew():
     def noisy(x):
         return x + tg.randn(3, dtype=float) + tg.rand(3, dtype=float)

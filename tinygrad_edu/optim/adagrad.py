@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
+from tinygrad_edu.optim.blocks import NOWHERE, Values
+from tinygrad_edu.optim.groups import State
+from tinygrad_edu.optim.optimizer import Optimizer
 from tinygrad_edu.optim.settings import NotNegative
 
 

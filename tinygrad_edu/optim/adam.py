@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
-from tinygrad_edu.optim.settings import Betas, NotNegative, Switch
+from tinygrad_edu.optim.blocks import NOWHERE, Values
+from tinygrad_edu.optim.groups import State
+from tinygrad_edu.optim.optimizer import Optimizer
+from tinygrad_edu.optim.settings import Betas, NotNegative, Switch, shares
 
 
 class Adam(Optimizer):
@@ -55,10 +57,11 @@ class Adam(Optimizer):
         return {"mean": 0.0, "square": 0.0, **({"largest": 0.0} if settings["amsgrad"] else {})}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """ηₜ and εₜ."""
+        """ηₜ and εₜ, and the shares in the means."""
         beta1, beta2 = settings["betas"]
         root = math.sqrt(1 - beta2**step)
-        return {"lr": settings["lr"] * root / (1 - beta1**step), "eps": settings["eps"] * root}
+        lr = settings["lr"] * root / (1 - beta1**step)
+        return {"lr": lr, "eps": settings["eps"] * root, **shares(settings["betas"])}
 
     @staticmethod
     def update(
@@ -68,17 +71,19 @@ class Adam(Optimizer):
         out: Mapping[str, Any] = NOWHERE,
         *,
         lr: float,
-        betas: tuple[float, float],
+        beta1: float,
+        rest1: float,
+        beta2: float,
+        rest2: float,
         eps: float,
         weight_decay: float,
         amsgrad: bool,
     ) -> tuple[Any, State]:
-        """One step, with lr and eps as they are at that step: the new parameter and the new state."""
-        beta1, beta2 = betas
+        """One step, with ηₜ and εₜ: the new parameter and the new state."""
         if weight_decay:
             grad = grad + weight_decay * param
-        mean = np.add(beta1 * state["mean"], (1 - beta1) * grad, out=out.get("mean"))
-        square = np.add(beta2 * state["square"], (1 - beta2) * np.square(grad), out=out.get("square"))
+        mean = np.add(beta1 * state["mean"], rest1 * grad, out=out.get("mean"))
+        square = np.add(beta2 * state["square"], rest2 * np.square(grad), out=out.get("square"))
         state = {**state, "mean": mean, "square": square}
         if amsgrad:
             state["largest"] = square = np.maximum(state["largest"], square, out=out.get("largest"))
@@ -107,7 +112,7 @@ class AdamW(Adam):
     weight_decay: InitVar[NotNegative] = 1e-2
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """ηₜ, εₜ, and what is left of a weight that decays, 1 − η·λ."""
+        """As in `Adam`, and what is left of a weight that decays, 1 − η·λ."""
         decay = settings["lr"] * settings["weight_decay"]
         return {**super().at_step(step, settings), **({"shrink": 1 - decay} if settings["weight_decay"] else {})}
 
@@ -119,12 +124,28 @@ class AdamW(Adam):
         out: Mapping[str, Any] = NOWHERE,
         *,
         lr: float,
-        betas: tuple[float, float],
+        beta1: float,
+        rest1: float,
+        beta2: float,
+        rest2: float,
         eps: float,
         amsgrad: bool,
         shrink: float | None = None,
     ) -> tuple[Any, State]:
-        """One step, with lr, eps and shrink as they are at that step: the new parameter and the new state."""
+        """The decay, and one step of `Adam`."""
         if shrink is not None:
             param = shrink * param
-        return Adam.update(param, grad, state, out, lr=lr, betas=betas, eps=eps, weight_decay=0.0, amsgrad=amsgrad)
+        return Adam.update(
+            param,
+            grad,
+            state,
+            out,
+            lr=lr,
+            beta1=beta1,
+            rest1=rest1,
+            beta2=beta2,
+            rest2=rest2,
+            eps=eps,
+            weight_decay=0.0,
+            amsgrad=amsgrad,
+        )

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
-from tinygrad_edu.optim.settings import Betas, NotNegative
+from tinygrad_edu.optim.blocks import NOWHERE, Values
+from tinygrad_edu.optim.groups import State
+from tinygrad_edu.optim.optimizer import Optimizer
+from tinygrad_edu.optim.settings import Betas, NotNegative, shares
 
 
 class Adamax(Optimizer):
@@ -47,8 +49,8 @@ class Adamax(Optimizer):
         return {"mean": 0.0, "largest": 0.0}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """η / (1 − β₁ᵗ)."""
-        return {"lr": settings["lr"] / (1 - settings["betas"][0] ** step)}
+        """η / (1 − β₁ᵗ), and the shares in the mean."""
+        return {"lr": settings["lr"] / (1 - settings["betas"][0] ** step), **shares(settings["betas"])}
 
     @staticmethod
     def update(
@@ -58,14 +60,15 @@ class Adamax(Optimizer):
         out: Mapping[str, Any] = NOWHERE,
         *,
         lr: float,
-        betas: tuple[float, float],
+        beta1: float,
+        rest1: float,
+        beta2: float,
         eps: float,
         weight_decay: float,
     ) -> tuple[Any, State]:
         """One step, with lr as it is at that step: the new parameter and the new state."""
-        beta1, beta2 = betas
         if weight_decay:
             grad = grad + weight_decay * param
-        mean = np.add(beta1 * state["mean"], (1 - beta1) * grad, out=out.get("mean"))
+        mean = np.add(beta1 * state["mean"], rest1 * grad, out=out.get("mean"))
         largest = np.maximum(beta2 * state["largest"], np.abs(grad) + eps, out=out.get("largest"))
         return np.subtract(param, lr * mean / largest, out=out.get("param")), {"mean": mean, "largest": largest}

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
-from tinygrad_edu.optim.settings import Betas, NotNegative
+from tinygrad_edu.optim.blocks import NOWHERE, Values
+from tinygrad_edu.optim.groups import State
+from tinygrad_edu.optim.optimizer import Optimizer
+from tinygrad_edu.optim.settings import Betas, NotNegative, shares
 
 
 class Lion(Optimizer):
@@ -46,9 +48,10 @@ class Lion(Optimizer):
         return {"mean": 0.0}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """η, and what is left of a weight that decays, 1 − η·λ."""
+        """η, the shares, and what is left of a weight that decays, 1 − η·λ."""
         decay = settings["lr"] * settings["weight_decay"]
-        return {"lr": settings["lr"], **({"shrink": 1 - decay} if settings["weight_decay"] else {})}
+        shrink = {"shrink": 1 - decay} if settings["weight_decay"] else {}
+        return {"lr": settings["lr"], **shares(settings["betas"]), **shrink}
 
     @staticmethod
     def update(
@@ -58,13 +61,15 @@ class Lion(Optimizer):
         out: Mapping[str, Any] = NOWHERE,
         *,
         lr: float,
-        betas: tuple[float, float],
+        beta1: float,
+        rest1: float,
+        beta2: float,
+        rest2: float,
         shrink: float | None = None,
     ) -> tuple[Any, State]:
         """One step, with lr and shrink as they are at that step: the new parameter and the new momentum."""
-        beta1, beta2 = betas
         if shrink is not None:
             param = shrink * param
-        move = lr * np.sign(beta1 * state["mean"] + (1 - beta1) * grad)
-        mean = np.add(beta2 * state["mean"], (1 - beta2) * grad, out=out.get("mean"))
+        move = lr * np.sign(beta1 * state["mean"] + rest1 * grad)
+        mean = np.add(beta2 * state["mean"], rest2 * grad, out=out.get("mean"))
         return np.subtract(param, move, out=out.get("param")), {"mean": mean}

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
-from tinygrad_edu.optim.settings import Betas, NotNegative, Switch
+from tinygrad_edu.optim.blocks import NOWHERE, Values
+from tinygrad_edu.optim.groups import State
+from tinygrad_edu.optim.optimizer import Optimizer
+from tinygrad_edu.optim.settings import Betas, NotNegative, Switch, shares
 
 
 class NAdam(Optimizer):
@@ -58,7 +60,7 @@ class NAdam(Optimizer):
         return {"mean": 0.0, "square": 0.0}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The factors of g and of m, ε times √(1 − β₂ᵗ) as in `Adam`, and what is left of a weight."""
+        """The factors of g and of m, ε times √(1 − β₂ᵗ) as in `Adam`, the shares, and what is left of a weight."""
         beta1, beta2 = settings["betas"]
         momenta, products = _momenta(beta1, settings["momentum_decay"], 1 << step.bit_length())
         root = math.sqrt(1 - beta2**step)
@@ -68,6 +70,7 @@ class NAdam(Optimizer):
             "of_grad": rate * float((1 - momenta[step - 1]) / (1 - products[step - 1])),
             "of_mean": rate * float(momenta[step] / (1 - products[step])),
             "eps": settings["eps"] * root,
+            **shares(settings["betas"]),
             **shrink,
         }
 
@@ -80,19 +83,21 @@ class NAdam(Optimizer):
         *,
         of_grad: float,
         of_mean: float,
-        betas: tuple[float, float],
+        beta1: float,
+        rest1: float,
+        beta2: float,
+        rest2: float,
         eps: float,
         weight_decay: float,
         shrink: float | None = None,
     ) -> tuple[Any, State]:
         """One step, with the numbers as they are at that step: the new parameter and the new state."""
-        beta1, beta2 = betas
         if shrink is not None:
             param = shrink * param
         elif weight_decay:
             grad = grad + weight_decay * param
-        mean = np.add(beta1 * state["mean"], (1 - beta1) * grad, out=out.get("mean"))
-        square = np.add(beta2 * state["square"], (1 - beta2) * np.square(grad), out=out.get("square"))
+        mean = np.add(beta1 * state["mean"], rest1 * grad, out=out.get("mean"))
+        square = np.add(beta2 * state["square"], rest2 * np.square(grad), out=out.get("square"))
         move = (of_grad * grad + of_mean * mean) / (np.sqrt(square) + eps)
         return np.subtract(param, move, out=out.get("param")), {"mean": mean, "square": square}
 

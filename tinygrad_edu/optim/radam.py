@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
-from tinygrad_edu.optim.settings import Betas, NotNegative, Switch
+from tinygrad_edu.optim.blocks import NOWHERE, Values
+from tinygrad_edu.optim.groups import State
+from tinygrad_edu.optim.optimizer import Optimizer
+from tinygrad_edu.optim.settings import Betas, NotNegative, Switch, shares
 
 
 class RAdam(Optimizer):
@@ -53,16 +55,16 @@ class RAdam(Optimizer):
         return {"mean": 0.0, "square": 0.0}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """η·r and the divisor's two numbers: √v times 1, plus ε, or times 0, plus 1."""
+        """η·r, the divisor's two numbers, √v times 1, plus ε, or times 0, plus 1, and the shares in the means."""
         beta1, beta2 = settings["betas"]
         root = math.sqrt(1 - beta2**step)
         longest = 2 / (1 - beta2) - 1
         length = longest - 2 * step * beta2**step / (1 - beta2**step)
         rate = settings["lr"] / (1 - beta1**step)
-        now = {"lr": rate, "of_root": 0.0, "eps": 1.0}
+        now = {"lr": rate, "of_root": 0.0, "eps": 1.0, **shares(settings["betas"])}
         if length > 5:
             r = math.sqrt((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length))
-            now = {"lr": rate * r * root, "of_root": 1.0, "eps": settings["eps"]}
+            now |= {"lr": rate * r * root, "of_root": 1.0, "eps": settings["eps"]}
         if settings["decoupled_weight_decay"]:
             now["shrink"] = 1 - settings["lr"] * settings["weight_decay"]
         return now
@@ -75,19 +77,21 @@ class RAdam(Optimizer):
         out: Mapping[str, Any] = NOWHERE,
         *,
         lr: float,
-        betas: tuple[float, float],
+        beta1: float,
+        rest1: float,
+        beta2: float,
+        rest2: float,
         eps: float,
         of_root: float,
         weight_decay: float,
         shrink: float | None = None,
     ) -> tuple[Any, State]:
         """One step, with the numbers as they are at that step: the new parameter and the new state."""
-        beta1, beta2 = betas
         if shrink is not None:
             param = shrink * param
         elif weight_decay:
             grad = grad + weight_decay * param
-        mean = np.add(beta1 * state["mean"], (1 - beta1) * grad, out=out.get("mean"))
-        square = np.add(beta2 * state["square"], (1 - beta2) * np.square(grad), out=out.get("square"))
+        mean = np.add(beta1 * state["mean"], rest1 * grad, out=out.get("mean"))
+        square = np.add(beta2 * state["square"], rest2 * np.square(grad), out=out.get("square"))
         move = lr * mean / (of_root * np.sqrt(square) + eps)
         return np.subtract(param, move, out=out.get("param")), {"mean": mean, "square": square}

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
+from tinygrad_edu.optim.blocks import NOWHERE, Values
+from tinygrad_edu.optim.groups import State
+from tinygrad_edu.optim.optimizer import Optimizer
 from tinygrad_edu.optim.settings import Fraction, NotNegative, Switch
 
 
@@ -54,6 +56,10 @@ class RMSprop(Optimizer):
             kept["velocity"] = 0.0
         return kept
 
+    def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
+        """η, and μ if there is one."""
+        return {"lr": settings["lr"], **({"momentum": settings["momentum"]} if settings["momentum"] else {})}
+
     @staticmethod
     def update(
         param: Values,
@@ -78,6 +84,6 @@ class RMSprop(Optimizer):
             state["mean"] = mean = np.add(alpha * state["mean"], (1 - alpha) * grad, out=out.get("mean"))
             variance = np.maximum(square - np.square(mean), 0)  # rounding may make it negative
         scaled = grad / (np.sqrt(variance) + eps)
-        if momentum:
+        if "velocity" in state:
             state["velocity"] = scaled = np.add(momentum * state["velocity"], scaled, out=out.get("velocity"))
         return np.subtract(param, lr * scaled, out=out.get("param")), state

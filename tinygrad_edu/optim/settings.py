@@ -113,6 +113,11 @@ def _bounds(kind: Any, known: Mapping[str, Any]) -> tuple[Bound, ...]:
     return tuple([part for part in get_args(getattr(made, "type", made)) if isinstance(part, Bound)])
 
 
+def shares(betas: tuple[float, float]) -> dict[str, float]:
+    """What running means keep of themselves, β₁ and β₂, and the rest, 1 − β, that comes new: numbers for `at_step`."""
+    return {"beta1": betas[0], "rest1": 1 - betas[0], "beta2": betas[1], "rest2": 1 - betas[1]}
+
+
 def number(value: Any) -> Any:
     """NumPy's scalars as Python's, which are weak: a float64 learning rate shall not widen float32 parameters."""
     if isinstance(value, list | tuple):

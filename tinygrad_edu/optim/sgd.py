@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.optim.optimizer import NOWHERE, Optimizer, State, Values
+from tinygrad_edu.optim.blocks import NOWHERE, Values
+from tinygrad_edu.optim.groups import State
+from tinygrad_edu.optim.optimizer import Optimizer
 from tinygrad_edu.optim.settings import NotNegative, Switch
 
 
@@ -55,9 +57,10 @@ class SGD(Optimizer):
         return {"velocity": 0.0} if settings["momentum"] else {}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """η, and the share of the gradient that is taken in, where one is dampened."""
+        """η and μ, and the share of the gradient that is taken in, where one is dampened."""
+        momentum = {"momentum": settings["momentum"]} if settings["momentum"] else {}
         taken = {"taken": 1.0 if step == 1 else 1 - settings["dampening"]} if settings["dampening"] else {}
-        return {"lr": settings["lr"], **taken}
+        return {"lr": settings["lr"], **momentum, **taken}
 
     @staticmethod
     def update(
@@ -75,7 +78,7 @@ class SGD(Optimizer):
         """One step: the new parameter and the new state."""
         if weight_decay:
             grad = grad + weight_decay * param
-        if momentum:
+        if "velocity" in state:
             damped = grad if taken is None else taken * grad
             velocity = np.add(momentum * state["velocity"], damped, out=out.get("velocity"))
             grad = grad + momentum * velocity if nesterov else velocity
@@ -112,6 +115,10 @@ class Momentum(Optimizer):
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
         """At rest."""
         return {"velocity": 0.0}
+
+    def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
+        """η and α."""
+        return {"lr": settings["lr"], "momentum": settings["momentum"]}
 
     @staticmethod
     def update(

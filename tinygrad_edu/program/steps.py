@@ -5,8 +5,7 @@ The rule runs on tensors. The learning rate, and what else `at_step` says anew f
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from tinygrad_edu.engine.elsewhere import refuse_zeros
@@ -14,8 +13,10 @@ from tinygrad_edu.engine.graph import Edits
 from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.engine.registry import tick
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.optim.blocks import refuse_result
+from tinygrad_edu.optim.groups import ALONE, Group, Member
 from tinygrad_edu.optim.lbfgs import LBFGS
-from tinygrad_edu.optim.optimizer import ALONE, Group, Member, Optimizer
+from tinygrad_edu.optim.optimizer import Optimizer
 from tinygrad_edu.program.tape import Tape, reading, refuse
 
 
@@ -86,9 +87,8 @@ def step(tape: Tape, as_written: Any, optimizer: Optimizer, closure: Callable[[]
     states, begun, groups = [], [], len(optimizer.param_groups)
     for group in optimizer.param_groups:
         settings = group.settings
-        fixed = {key: value for key, value in settings.items() if key not in optimizer.at_step(1, settings)}
-        if fixed:
-            tape.guard(_stay(settings, fixed))
+        tape.guard(_alike(optimizer, settings))
+        numbers: dict[int, Numbers] = {}
         for member in group.members:
             p = member.param
             member.look(anew=True)
@@ -98,7 +98,9 @@ def step(tape: Tape, as_written: Any, optimizer: Optimizer, closure: Callable[[]
                 states.append(member.state)
                 begun.append(member.steps)
                 g = -p.held_grad if settings["maximize"] else p.held_grad
-                _update(tape, optimizer, p, g, member, settings, fixed)
+                ahead = tape.turn(member)
+                now = numbers.setdefault(member.steps + ahead, Numbers(optimizer, member, ahead, settings))
+                _update(tape, optimizer, p, g, member, now)
 
     def unchanged() -> bool:
         ahead = {member.steps - steps for member, steps in zip(members, begun, strict=True)}
@@ -130,25 +132,19 @@ def _update(
     p: Tensor,
     g: Tensor,
     member: Member,
-    settings: dict[str, Any],
-    fixed: Mapping[str, Any],
+    now: Numbers,
 ) -> None:
-    """The rule on one parameter and its gradient, with the settings that are `fixed` in the program, and the others fed."""
-    state = {
-        key: tape.leaf(array, f"{p.name or 'p'}.{key}") for key, array in optimizer.begun(member, settings).items()
+    """The rule on one parameter and its gradient: the settings are as they are now, and the numbers of a step are fed."""
+    begun = optimizer.begun(member, now.settings)
+    state = {key: tape.leaf(array, f"{p.name or 'p'}.{key}") for key, array in begun.items()}
+    fed = {
+        key: tape.feed(now.filling(key), (), p.dtype, name=key, once=(id(now), p.dtype, key))
+        for key in optimizer.named(now.at_step())
     }
-    turn = tape.turn(member)
-
-    def feed(key: str) -> Tensor:
-        def fill(array: Any) -> None:
-            array.fill(optimizer.at_step(member.steps + turn, settings)[key])
-
-        return tape.feed(fill, (), p.dtype, name=key, once=(id(settings), p.dtype, member.steps + turn, key))
-
-    fed = {key: feed(key) for key in optimizer.at_step(member.steps + turn, settings)}
     since = tick()
-    new, result = made = no_grad().run(type(optimizer).update, p, g, state, **optimizer.named({**fixed, **fed}))
-    optimizer.refuse_result(made, p, state)
+    settings = {**optimizer.named(now.settings), **fed}
+    new, result = made = no_grad().run(type(optimizer).update, p, g, state, **settings)
+    refuse_result(type(optimizer).__name__, made, p, state)
     for key, leaf in state.items():
         if result[key] is not leaf:
             tape.write(leaf, result[key])
@@ -156,8 +152,50 @@ def _update(
     tape.let_go(since)
 
 
-def _stay(settings: Mapping[str, Any], fixed: Mapping[str, Any]) -> Callable[[], bool]:
-    """Whether the settings in `fixed` are still so."""
-    pick = operator.itemgetter(*fixed)
-    values = pick(fixed)
-    return lambda: bool(pick(settings) == values)
+class Numbers:
+    """What `at_step` says before each run of a program, for the parameters that have taken as many steps.
+
+    It is asked once for all of its numbers, as long as neither the step nor a setting is another.
+
+    member: one of these parameters. ahead: how often the function updates them up to here. settings: those of the group.
+    """
+
+    def __init__(self, optimizer: Optimizer, member: Member, ahead: int, settings: dict[str, Any]) -> None:
+        self.optimizer, self.member, self.ahead, self.settings = optimizer, member, ahead, settings
+        self._known: tuple[int, dict[str, Any], dict[str, float]] = (0, {}, {})
+
+    def at_step(self) -> dict[str, float]:
+        """The numbers of the step that comes."""
+        step = self.member.steps + self.ahead
+        if step != self._known[0] or self.settings != self._known[1]:
+            self._known = step, {**self.settings}, self.optimizer.at_step(step, self.settings)
+        return self._known[2]
+
+    def filling(self, key: str) -> Callable[[Any], None]:
+        """What writes one of the numbers into an array."""
+        return lambda array: array.fill(self.at_step()[key])
+
+
+def _alike(optimizer: Optimizer, settings: dict[str, Any]) -> Callable[[], bool]:
+    """Whether a program that was recorded under these settings serves under what they are when it is asked.
+
+    The settings that the rule names are constants in it, unless `at_step` says them anew. What the rule keeps, and what
+    `at_step` says, have to be of the same names.
+    """
+
+    def names() -> tuple[list[str], list[str]]:
+        return list(optimizer.start(settings)), list(optimizer.at_step(1, settings))
+
+    made_with, found = {**settings}, names()
+    fixed = [key for key in ("maximize", *optimizer.named(settings)) if key not in found[1]]
+
+    def alike() -> bool:
+        nonlocal made_with
+        if settings == made_with:
+            return True
+        if any(settings[key] != made_with[key] for key in fixed) or names() != found:
+            return False
+        made_with = {**settings}
+        return True
+
+    return alike

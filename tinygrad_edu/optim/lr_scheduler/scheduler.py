@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from tinygrad_edu.optim.optimizer import Group, Optimizer
+from tinygrad_edu.optim.groups import Group
+from tinygrad_edu.optim.optimizer import Optimizer
 
 T = TypeVar("T")
 
