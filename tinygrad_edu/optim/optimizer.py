@@ -234,7 +234,7 @@ class Optimizer(Declared):
         for key, begin in kept.items():
             if key not in member.state:
                 member.state[key] = np.full_like(member.param.ndarray, begin)
-        return {key: member.state[key] for key in kept}
+        return member.state if len(kept) == len(member.state) else {key: member.state[key] for key in kept}
 
     # -- state --------------------------------------------------------------------------------------
 
