@@ -271,5 +271,5 @@ def _draw(
     def fill(own: numpy.random.Generator, array: Array) -> None:
         array[...] = getattr(own, what)(shape, made)
 
-    drawn = random.draw(fill, shape, wanted, generator, name=name or what)
+    drawn = random.draw(fill, shape, wanted, generator, name or what)
     return (drawn if isinstance(drawn, Tensor) else Tensor(drawn, name=name)).requires_grad_(requires_grad)

@@ -137,7 +137,6 @@ def draw(
     shape: tuple[int, ...],
     dtype: Any,
     given: np.random.Generator | None = None,
-    *,
     name: str = "noise",
 ) -> Any:
     """An array that `fill(generator, array)` sets. All that is random is drawn here."""

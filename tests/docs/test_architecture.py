@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 ENGINE = [
     "arguments", "signatures", "registry", "recording", "refusals", "source", "graph", "origins", "backward", "tables",
-    "protocols", "methods", "elsewhere", "tensor", "example", "calls", "op", "evaluate", "folded", "transforms", "checkpoint",
+    "protocols", "methods", "attached", "writing", "elsewhere", "tensor", "example", "calls", "op", "evaluate", "folded", "transforms", "checkpoint",
 ]  # fmt: skip
 """The pages of the engine, in reading order: none needs one that comes later."""
 

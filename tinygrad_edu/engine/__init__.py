@@ -10,6 +10,8 @@
     tables      data frames and series, taken for arrays
     protocols   NumPy's functions and operators, and where they lead
     methods     what can be called on a tensor
+    attached    hooks and notes, which few nodes have
+    writing     assignment and in-place operators
     elsewhere   what other libraries call it
     tensor      an array and how it was made
     example     how an op may be called

@@ -29,10 +29,11 @@ def go_back(output: Node, gradient: Any, retain_graph: bool, create_graph: bool)
     g = cotangent(output, gradient, create_graph, "backward()")
     totals = {output: g}
     order = topological((output,), leaves=False)
-    held = {id(getattr(g, "ndarray", g))}
     if create_graph:
-        written = recording(enabled=True, holds=True).run(recorded_totals, order, totals, held, not retain_graph)
+        graph = recording(enabled=True, holds=True)
+        written = graph.run(recorded_totals, order, totals, {id(g.ndarray)}, not retain_graph)
     else:
+        held = {id(g)}
         walk(order, totals, free=not retain_graph)
         # all sums before any write, so that an exception leaves every .grad as it was
         written = [
@@ -173,11 +174,12 @@ def grad(
             raise RuntimeError(
                 f"grad() was asked for the gradient by {x.describe()}, which does not require one; write requires_grad=True"
             )
-    constant = [allow_unused and not y.needs_grad and y.op is None for y in ys]
-    begun = [(y, g) for y, g, is_constant in zip(ys, gs, constant, strict=True) if not is_constant]
+    begun = list(zip(ys, gs, strict=True))
+    if allow_unused:  # also by a constant
+        begun = [(y, g) for y, g in begun if y.needs_grad or y.op is not None]
     results = gradients(begun, xs, create_graph)
-    for x, result in zip(xs, results, strict=True):
-        if result is None and not allow_unused:
+    for i, x in enumerate(xs):
+        if results[i] is None and not allow_unused:
             raise RuntimeError(
                 f"grad() found no path from the outputs to {x.describe()}; pass allow_unused=True to get None for it"
             )

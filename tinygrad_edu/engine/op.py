@@ -42,6 +42,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tinygrad_edu.engine.attached import Attached
 from tinygrad_edu.engine.calls import OUR_NAMES, Call
 from tinygrad_edu.engine.example import (
     At,
@@ -56,7 +57,7 @@ from tinygrad_edu.engine.refusals import explained, has_nan, here, refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, COMPOSITES, NO_SETTINGS, OPS, UFUNCS, tick
 from tinygrad_edu.engine.source import declared, place
 from tinygrad_edu.engine.tables import is_table, table
-from tinygrad_edu.engine.tensor import Attached, Tensor, new_leaf
+from tinygrad_edu.engine.tensor import Tensor, new_leaf
 
 Rule = Callable[..., Any]
 Presence = Literal["selects", "rectifies", "moves", "linear", "elementwise", "product", "ends"] | Callable[..., Any]

@@ -74,7 +74,7 @@ def _refuse_edges(function: Any, args: Any, kwargs: Any) -> None:
     bins, range = [kwargs.get(name, args[i] if len(args) > i else None) for i, name in enumerate(("bins", "range"), at)]
     given = isinstance(bins, list | tuple) and all(np.ndim(numbers(part)) for part in bins)
     data = [] if given or range is not None else [*args[:at], *[kwargs.get(name) for name in ("x", "y", "sample")]]
-    for t in _tensors([*data, bins]):
+    for t in tensors_in([*data, bins]):
         if t.needs_grad:
             raise TypeError(
                 f"np.{function.__name__} computes the edges of its bins from {t.describe()}, and their gradient would be "
@@ -82,27 +82,38 @@ def _refuse_edges(function: Any, args: Any, kwargs: Any) -> None:
             )
 
 
-def _tensors(value: Any) -> list[Any]:
-    """The tensors in lists and tuples."""
+def tensors_in(value: Any) -> list[Any]:
+    """The tensors in lists, tuples and dicts."""
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, list | tuple):
-        return [t for part in value for t in _tensors(part)]
+        return [t for part in value for t in tensors_in(part)]
     return [value] if isinstance(value, NumPyProtocols) else []
 
 
 @watched
-def numbers(value: Any, what: str | None = "the numbers") -> Any:
-    """Arguments with every tensor in them replaced by its array.
+def numbers(value: Any, what: str = "the numbers") -> Any:
+    """Arguments with every tensor in them replaced by its array, to look at the numbers: `what` is how an error calls this."""
+    return arrays(value)
 
-    what: how an error calls what is looked at, should that be refused; None for those who look at shapes alone.
-    """
+
+def arrays(value: Any) -> Any:
+    """The same, for those who look at shapes alone."""
     if isinstance(value, NumPyProtocols):
         return value.ndarray
     if isinstance(value, list | tuple):
-        return type(value)([numbers(part, what) for part in value])
+        return type(value)([arrays(part) for part in value])
     if isinstance(value, dict):
-        return {key: numbers(part, what) for key, part in value.items()}
+        return {key: arrays(part) for key, part in value.items()}
     refuse_masked(value)
     return value
+
+
+def read_only(array: Any) -> Any:
+    """The numbers as a view that cannot be written."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def ungraphed(value: Any, name: str, cure: str) -> Any:
@@ -145,7 +156,7 @@ class NumPyProtocols(NDArrayOperatorsMixin):
         if answer is not None:
             return answer(*args, **kwargs)
         if function in SHAPES:
-            return function(*numbers(args, None), **numbers(kwargs, None))
+            return function(*arrays(args), **arrays(kwargs))
         if function is np.full_like:
             ungraphed([*args[1:2], kwargs.get("fill_value")], "full_like", "t * tg.ones_like(x)")
         if function in ASKS:
@@ -153,7 +164,7 @@ class NumPyProtocols(NDArrayOperatorsMixin):
             _refuse_edges(function, args, kwargs)
             what = f"np.{function.__name__}"
             return function(
-                *numbers(args[:1], None if function is np.full_like else what),
+                *(arrays(args[:1]) if function is np.full_like else numbers(args[:1], what)),
                 *numbers(args[1:], what),
                 **numbers(kwargs, what),
             )

@@ -11,32 +11,30 @@ from __future__ import annotations
 import dis
 import inspect
 import itertools
-import operator
 import sys
 import warnings
-import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy
 
 from tinygrad_edu.engine import backward
+from tinygrad_edu.engine.attached import Attached, RemovableHook
 from tinygrad_edu.engine.elsewhere import Elsewhere, tell_elsewhere
 from tinygrad_edu.engine.graph import Cell, Edits
-from tinygrad_edu.engine.methods import TensorMethods
-from tinygrad_edu.engine.origins import Origin, has_origin
-from tinygrad_edu.engine.protocols import numbers
+from tinygrad_edu.engine.protocols import numbers, read_only
 from tinygrad_edu.engine.recording import RECORDING, watched
-from tinygrad_edu.engine.refusals import explained, refuse_masked
+from tinygrad_edu.engine.refusals import refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, NO_SETTINGS, tick
 from tinygrad_edu.engine.tables import NUMERIC, is_table, table
+from tinygrad_edu.engine.writing import TensorWriting
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, ArrayLike, DType, Index, Number
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
-_power = TensorMethods.__pow__
+_power = TensorWriting.__pow__
 
 _STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]  # the instruction of `array[i] = value`
 _STORING = frozenset(
@@ -63,45 +61,6 @@ def _stores(frame: Any) -> bool:
     )
 
 
-class Attached:
-    """What is attached to a node, and few have: hooks on its gradient; whether it retains that (`retains`); the line at
-    which it was recorded; the origin of a result without a derivative; and whether it passes for a leaf, as a result does
-    that is recorded though no derivative is taken of it (`as_leaf`)."""
-
-    __slots__ = ("as_leaf", "hooks", "line", "origin", "retains")
-
-    def __init__(self, origin: Origin | None = None) -> None:
-        self.origin = origin
-        self.hooks: dict[int, Callable[[Any], Any]] = {}
-        self.retains = self.as_leaf = False
-        self.line = "an unknown line"
-
-    def run_hooks(self, g: Any, node: Tensor, create_graph: bool) -> Any:
-        """The gradient, after the hooks have seen it and perhaps replaced it."""
-        for hook in list(self.hooks.values()):
-            changed = hook(g if create_graph else node.constant(_read_only(g)))
-            if changed is not None:
-                replaced = changed if isinstance(changed, Tensor) else Tensor(changed)
-                if replaced.shape != node.shape:
-                    raise ValueError(
-                        f"a hook on {node.describe()} returned shape {replaced.shape}, but its gradient has shape {node.shape}"
-                    )
-                g = replaced if create_graph else replaced.ndarray.astype(node.dtype, copy=False)
-        return g
-
-
-class RemovableHook:
-    """What `register_hook` returns: `remove()` takes the hook off again."""
-
-    def __init__(self, hooks: dict[int, Callable[[Any], Any]], key: int) -> None:
-        self._hooks, self._key = hooks, key
-
-    def remove(self) -> None:
-        """Take the hook off."""
-        self._hooks.pop(self._key, None)
-        Edits.note()
-
-
 class _Count(int):
     """A number that says what to write when it is called, as PyTorch's `size` is."""
 
@@ -113,14 +72,7 @@ class _Count(int):
         return int, (int(self),)
 
 
-def _read_only(array: Any) -> Any:
-    """The numbers as a view that cannot be written."""
-    view = np.asarray(array).view()
-    view.flags.writeable = False
-    return view
-
-
-class Tensor(TensorMethods):
+class Tensor(TensorWriting):
     """An array that remembers how it was computed, and so can be differentiated.
 
     data: numbers, nested lists, or an ndarray (whose memory is then shared). dtype as NumPy's: `Tensor(1.5)`
@@ -420,7 +372,7 @@ class Tensor(TensorMethods):
     @watched
     def numpy(self) -> Array:
         """The numbers as a read-only view. It works for every tensor; to write, use `.data` or a copy."""
-        return _read_only(self.ndarray)
+        return read_only(self.ndarray)
 
     @watched
     def item(self, *index: SupportsIndex | tuple[int, ...]) -> Any:
@@ -611,43 +563,9 @@ class Tensor(TensorMethods):
             self.attached = Attached()
         return self.attached
 
-    def shared_cell(self) -> Cell:
-        """The cell that says when its memory was last written, made when first needed."""
-        if self.cell is None:
-            self.cell = Cell()
-            node = None if self.attached is None or self.attached.origin is None else self.attached.origin.known()
-            if node is not None:  # it stands for this tensor in records, and is written with it
-                node.cell = self.cell
-        return self.cell
-
-    def note_write(self, *causes: object) -> None:
-        """Stamp the storage: graphs that used it are stale from now on. If results without a derivative were among the
-        `causes`, it holds what was computed from others, and cannot be computed again."""
-        self.shared_cell().write()
-        for x in causes:
-            if isinstance(x, Tensor) and has_origin(x) and RECORDING.get().enabled:
-                self.attachments().origin = Origin()
-        writes = RECORDING.get().writes
-        if writes is not None:
-            writes.append(weakref.ref(self))
-
     def is_recorded(self) -> bool:
         """Whether it was computed by a recorded op, and does not pass for a leaf."""
         return self.op is not None and (self.attached is None or not self.attached.as_leaf)
-
-    def _refuse_recorded(self, what: str) -> None:
-        if self.is_recorded():
-            raise RuntimeError(
-                f"{what} {self.describe()} would change a recorded value; compute a new one with np.where(mask, new, t) or tg.index_update(t, index, new)"
-            )
-
-    def _refuse_live(self, what: str) -> None:
-        self._refuse_recorded(what)
-        if self.needs_grad and RECORDING.get().enabled:
-            raise RuntimeError(
-                f"{what} {self.describe()}, a leaf that requires a gradient, would change it behind the graph's back; "
-                "write inside `with no_grad():`, or compute a new tensor (x = x + 1)"
-            )
 
     # -- NumPy's protocols --------------------------------------------------------------------------
 
@@ -670,152 +588,8 @@ class Tensor(TensorMethods):
             raise TypeError("pow() of a Tensor takes no modulus; write t**n % m")
         return _power(self, other)
 
-    # -- indexing and writing -----------------------------------------------------------------------
-
     def __getitem__(self, key: Index) -> Tensor:
         return ANSWERS["getitem"](self, key)
-
-    def __setitem__(self, key: Index, value: ArrayLike) -> None:
-        self._refuse_live("assigning into")
-        if isinstance(value, Tensor) and (value.needs_grad or value.is_recorded()) and RECORDING.get().enabled:
-            raise RuntimeError(
-                f"assigning {value.describe()} into {self.describe()} would cut it from its graph; "
-                "use tg.index_update(t, index, new), or assign .numpy()"
-            )
-        self.assign(key, value)
-
-    @watched
-    def assign(self, key: Any, value: Any) -> None:
-        """Write into the elements at `key`, whatever that may change."""
-        try:
-            self.ndarray[numbers(key)] = _given(value)
-        except Exception as error:
-            raise explained(error, f"assigning into {self.describe()}, shape {self.shape}: {error}") from None
-        self.note_write(value, *(key if isinstance(key, tuple) else (key,)))
-
-    def __delitem__(self, key: Index) -> None:
-        raise TypeError("elements cannot be deleted out of a Tensor; write np.delete(t, index, axis)")
-
-    def _reorder(self, function: Callable[..., Array], axis: int, **settings: object) -> None:
-        """Write np.sort(self), or np.partition, into self, as the methods of arrays do; what is in a graph refuses."""
-        axis = operator.index(axis)  # None would make one row of all
-        if self.is_recorded() or (self.needs_grad and RECORDING.get().enabled):
-            more = "".join(f", {key}" for key in settings if key == "kth")
-            raise RuntimeError(
-                f".{function.__name__}() writes in place, and {self.describe()} is part of a graph; "
-                f"write y = np.{function.__name__}(t{more})"
-            )
-        self.reorder(function, axis, settings)
-
-    @watched
-    def reorder(self, function: Any, axis: int, settings: dict[str, Any]) -> None:
-        """Write function(self, axis=axis, **settings), whatever that may change."""
-        self.ndarray[...] = function(self.ndarray, axis=axis, **settings)
-        self.note_write()
-
-    def _in_place(self, ufunc: Any, other: ArrayLike) -> Tensor:
-        """`self ∘= other`: numbers outside any graph are written, as NumPy writes them. Where the result is recorded, it is
-        a new tensor for the name on the left; a leaf that requires a gradient is written under no_grad alone."""
-        recording = RECORDING.get()
-        if self.is_recorded() or (not isinstance(other, Tensor) and hasattr(other, "__apply_op__")):
-            self._refuse_part(ufunc)
-            return ufunc(self, other)
-        if recording.enabled:
-            self._refuse_live(f"in-place {ufunc.__name__} on")
-            recorded = isinstance(other, Tensor) and (other.needs_grad or other.is_recorded())
-            if recorded or recording.everything:
-                self._refuse_part(ufunc)
-                return ufunc(self, other)
-        self.write_over(ufunc, other)
-        return self
-
-    @watched
-    def write_over(self, ufunc: Any, other: Any) -> None:
-        """Write ufunc(self, other), whatever that may change."""
-        try:
-            ufunc(self.ndarray, _given(other), out=self.ndarray, casting="same_kind")
-        except Exception as error:
-            raise self._explained_write(error, ufunc) from None
-        self.note_write(other)
-
-    def _refuse_part(self, ufunc: Any) -> None:
-        """Raise where `self ∘= other` makes a new tensor, but is to write a part of another tensor, which shows the same memory."""
-        whole: Any = self
-        while whole.op is not None and whole.op.view and whole.cell is whole.inputs[0].cell is not None:
-            whole = whole.inputs[0]
-        if (
-            self.op is None and self.cell is not None and sys.getrefcount(self.cell) > 2
-        ):  # its own, the count's, others'
-            whole = self.ndarray if self.ndarray.base is None else self.ndarray.base
-        if getattr(whole, "size", 0) > self.size:  # a node of several results has none
-            raise RuntimeError(
-                f"in-place {ufunc.__name__} on {self.describe()}, of shape {self.shape}, a part of another tensor, is recorded, "
-                "and so makes a new tensor, which would leave the other as it is; to change the other, write "
-                "x = tg.index_update(x, index, x[index] + …), and to have a new tensor, t = t + …"
-            )
-
-    def _explained_write(self, error: Exception, ufunc: Any) -> Exception:
-        """The error of writing in place, with the tensor it is about and what to write instead."""
-        name = self.name or "t"
-        cure = f"write {name} = {name} + … for a new tensor"
-        if not self.ndarray.flags.writeable:
-            cure = (
-                "its array is read-only, as pandas and np.broadcast_to give it: "
-                + cure
-                + ", or make it of array.copy()"
-            )
-        elif isinstance(error, TypeError):
-            cure += f", or make it of another type: {name}.astype(float)"
-        message = f"in-place {ufunc.__name__} on {self.describe()}, {self.dtype} of shape {self.shape}: {str(error).rstrip()}; {cure}"
-        if isinstance(error, TypeError):  # NumPy's own kinds of it take other arguments
-            return TypeError(message)
-        return explained(error, message)
-
-    def __iadd__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.add, other)
-
-    def __isub__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.subtract, other)
-
-    def __imul__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.multiply, other)
-
-    def __itruediv__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.true_divide, other)
-
-    def __ifloordiv__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.floor_divide, other)
-
-    def __imod__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.remainder, other)
-
-    def __ipow__(self, other: ArrayLike) -> Tensor:  # type: ignore[misc, override]  # in place there is never a modulus
-        return self._in_place(np.power, other)
-
-    def __imatmul__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.matmul, other)
-
-    def __iand__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.bitwise_and, other)
-
-    def __ior__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.bitwise_or, other)
-
-    def __ixor__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.bitwise_xor, other)
-
-    def __ilshift__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.left_shift, other)
-
-    def __irshift__(self, other: ArrayLike) -> Tensor:
-        return self._in_place(np.right_shift, other)
-
-
-def _given(value: Any) -> Any:
-    """The numbers to be written. NumPy's scalars are as weak as Python's; a list of tensors that are part of a graph raises."""
-    if isinstance(value, numpy.generic):
-        return value.item()
-    return np.asarray(value) if isinstance(value, list | tuple) and RECORDING.get().enabled else numbers(value)
 
 
 def uneven(error: ValueError) -> Exception:

@@ -17,14 +17,15 @@ import numpy as np
 
 from tinygrad_edu import random
 from tinygrad_edu.engine import backward, calls, transforms
+from tinygrad_edu.engine.attached import RemovableHook
 from tinygrad_edu.engine.checkpoint import checkpoint
 from tinygrad_edu.engine.evaluate import evaluate
 from tinygrad_edu.engine.graph import Node, topological
 from tinygrad_edu.engine.op import alias
-from tinygrad_edu.engine.protocols import numbers
+from tinygrad_edu.engine.protocols import numbers, tensors_in
 from tinygrad_edu.engine.recording import detect_anomaly, recording
 from tinygrad_edu.engine.registry import ANSWERS
-from tinygrad_edu.engine.tensor import RemovableHook, Tensor
+from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.functional.embedding import any_of
 from tinygrad_edu.nn.functional.layers import follow
 from tinygrad_edu.nn.linear import LazyLinear
@@ -62,10 +63,10 @@ for _function, _what in {
 
 
 @reading(numbers)
-def numbers_of(tape: Tape, as_written: Any, value: Any, what: str | None = "the numbers") -> Any:
-    """Refused of a tensor, unless only shapes are asked for. What is in a list is asked for one by one."""
-    if what is not None and isinstance(value, Tensor):
-        refuse(f"{what} of {value.describe()}")
+def numbers_of(tape: Tape, as_written: Any, value: Any, what: str = "the numbers") -> Any:
+    """Refused if there is a tensor in `value`."""
+    for x in tensors_in(value):
+        refuse(f"{what} of {x.describe()}")
     return as_written(value, what)
 
 
@@ -100,10 +101,14 @@ def assign(tape: Tape, as_written: Any, x: Tensor, key: Any, value: Any) -> None
     tape.write(x, recording(enabled=False).run(ANSWERS["index_update"], x, key, value))
 
 
-@reading(Tensor.write_over)
-def write_over(tape: Tape, as_written: Any, x: Tensor, ufunc: Any, other: Any) -> None:
+@reading(Tensor.in_place)
+def in_place(tape: Tape, as_written: Any, x: Tensor, ufunc: Any, other: Any) -> Tensor:
     """x ∘= other, in every run."""
+    if x.rebinds(ufunc, other):
+        new: Tensor = as_written(x, ufunc, other)
+        return new
     tape.write(x, ufunc(x, other))
+    return x
 
 
 @reading(Tensor.reorder)
@@ -314,7 +319,6 @@ def draw(
     shape: tuple[int, ...],
     dtype: Any,
     given: np.random.Generator | None = None,
-    *,
     name: str = "noise",
 ) -> Tensor:
     """A leaf that is drawn anew in each run: from the same generator, in the same order, and so the same numbers as the

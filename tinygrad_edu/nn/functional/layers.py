@@ -10,7 +10,6 @@ from typing import Any
 import numpy
 
 from tinygrad_edu import random
-from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.engine.recording import no_grad, watched
 from tinygrad_edu.engine.refusals import warn
 from tinygrad_edu.nn.functional.checks import between_0_and_1
@@ -155,8 +154,9 @@ def batch_norm(
 @watched
 def follow(running_mean: Any, mean: Any, running_var: Any, var: Any, momentum: Any, correction: float) -> None:
     """Move the running statistics towards those of the batch, in place."""
-    running_mean -= momentum * (numbers(running_mean) - numbers(mean))  # arrays are faster than tensors
-    running_var -= momentum * (numbers(running_var) - numbers(var) * correction)
+    old_mean, new_mean, old_var, new_var = [getattr(x, "ndarray", x) for x in (running_mean, mean, running_var, var)]
+    running_mean -= momentum * (old_mean - new_mean)  # arrays are faster than tensors
+    running_var -= momentum * (old_var - new_var * correction)
 
 
 def dropout(
@@ -192,4 +192,4 @@ def dropout(
         mask *= kept
 
     dtype = x.dtype if x.dtype.kind in "fc" else float
-    return np.multiply(x, random.draw(fill, x.shape, dtype, generator, name="mask"))
+    return np.multiply(x, random.draw(fill, x.shape, dtype, generator, "mask"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.engine.protocols import numbers
+from tinygrad_edu.engine.protocols import arrays
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.ops.shaping import array
 
@@ -124,7 +124,7 @@ def not_negative(what: str, value: Any, called: str) -> None:
 def _check(
     what: str, target: Any, wrong: Callable[[Any], Any], takes: str, cure: Callable[[Any], str], name: str = "target"
 ) -> None:
-    values = np.asarray(numbers(target, None))
+    values = np.asarray(arrays(target))
     found = wrong(values)
     if found.any():
         place = tuple(np.argwhere(found)[0].tolist())
