@@ -5,7 +5,8 @@ import numpy as np
 from tinygrad_edu.engine.checkpoint import checkpoint
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
-from tinygrad_edu.ops import neural
+from tinygrad_edu.ops.network.activations import relu
+from tinygrad_edu.ops.network.softmax import softmax
 
 
 @op(symbol="pair", outputs=2, vjp=(lambda g, y, x: g[0] * np.cos(x) - g[1] * np.sin(x),), examples=[example((2,))])
@@ -18,8 +19,8 @@ FUNCTIONS = {
     "square": lambda x: x * x,
     "product of parts": lambda x: x[:2] * x[1:],
     "matrix product": lambda x: np.array([[1.0, 2.0, 3.0], [0.0, 1.0, -1.0]]) @ x,
-    "softmax": lambda x: neural.softmax(x),
-    "relu": lambda x: neural.relu(x) * x,
+    "softmax": lambda x: softmax(x),
+    "relu": lambda x: relu(x) * x,
     "several outputs": lambda x: sin_and_cos(x)[0] * sin_and_cos(x)[1] + x,
     "sum": lambda x: x.sum(),
     "outer": lambda x: x[:, None] * np.exp(x),
@@ -37,4 +38,4 @@ FUNCTIONS = {
 
 
 def block(w, b):
-    return lambda t: np.tanh(t @ w + b) * neural.relu(t @ w)
+    return lambda t: np.tanh(t @ w + b) * relu(t @ w)

@@ -10,7 +10,7 @@ from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.recording import is_grad_enabled, no_grad
 from tinygrad_edu.engine.registry import COMPOSITES, OPS
-from tinygrad_edu.ops import neural
+from tinygrad_edu.ops.network.softmax import softmax
 
 
 @op(symbol="broken", vjp=(lambda g, y, x: 1 / 0,), examples=[example((2,))])
@@ -144,7 +144,7 @@ def test_each_input_gets_its_own_dtype_back(f):
         lambda x: np.std(x, axis=1),
         lambda x: np.linalg.norm(x),
         lambda x: (x * (x > 1)) * np.arange(3, dtype=np.int8),
-        lambda x: neural.softmax(x) * 2.5,
+        lambda x: softmax(x) * 2.5,
         lambda x: np.median(x),
         lambda x: np.cumsum(x, axis=1) * np.prod(x),
         lambda x: np.pad(x, 1) * np.pi,

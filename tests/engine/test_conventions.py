@@ -8,10 +8,11 @@ from tests.engine.leaves import leaf
 from tinygrad_edu import Tensor
 from tinygrad_edu.engine.backward import grad
 from tinygrad_edu.engine.evaluate import evaluate
-from tinygrad_edu.ops import neural
+from tinygrad_edu.ops.network.activations import gelu, relu, sigmoid, silu
+from tinygrad_edu.ops.network.softmax import log_softmax, softmax, softplus
 
 CONVENTIONS = {
-    "relu at 0": (lambda x: neural.relu(x), [-1.0, 0.0, 2.0], [0.0, 0.0, 1.0]),
+    "relu at 0": (lambda x: relu(x), [-1.0, 0.0, 2.0], [0.0, 0.0, 1.0]),
     "abs at 0": (np.abs, [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]),
     "sign": (np.sign, [-2.0, 0.0, 2.0], [0.0, 0.0, 0.0]),
     "clip passes at its bounds": (lambda x: np.clip(x, -1, 1), [-2.0, -1.0, 0.0, 1.0, 2.0], [0.0, 1.0, 1.0, 1.0, 0.0]),
@@ -56,9 +57,7 @@ def test_the_convention_for(f, x, expected):
     np.testing.assert_allclose(again.numpy(), expected, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize(
-    "f", [neural.sigmoid, neural.softplus, neural.softmax, neural.log_softmax, np.tanh, neural.silu, neural.gelu]
-)
+@pytest.mark.parametrize("f", [sigmoid, softplus, softmax, log_softmax, np.tanh, silu, gelu])
 @pytest.mark.parametrize("scale", [1e4, 88.0, 0.0])
 def test_activations_are_finite_far_out_in_float32(f, scale):  # fmt: skip
     x = Tensor(np.array([-1.0, 0.0, 1.0], "float32") * np.float32(scale), requires_grad=True)
@@ -68,7 +67,7 @@ def test_activations_are_finite_far_out_in_float32(f, scale):  # fmt: skip
     dx = grad((y * weights).sum(), x, create_graph=True)
     assert np.isfinite(dx.numpy()).all()
     assert y.dtype == dx.dtype == "float32"
-    if f is neural.softmax:
+    if f is softmax:
         assert float(y.sum()) == pytest.approx(1.0, abs=1e-6)
 
 
@@ -82,7 +81,7 @@ def test_values_of_the_branch_not_taken_never_reach_the_gradient():
 
 def test_second_derivatives_go_through_masks_as_they_are_now():
     x = leaf(-1.0, 0.5, 2.0)
-    f = lambda t: (np.where(t > 1, t**3, neural.relu(t) ** 2) + np.abs(t) ** 3 + np.maximum(t, 0.25) ** 2).sum()
+    f = lambda t: (np.where(t > 1, t**3, relu(t) ** 2) + np.abs(t) ** 3 + np.maximum(t, 0.25) ** 2).sum()
     dx = grad(f(x), x, create_graph=True)
     ddx = grad(dx.sum(), x, create_graph=True)
     for values in ([-1.0, 0.5, 2.0], [2.0, -3.0, 0.5], [0.1, 3.0, -2.0]):

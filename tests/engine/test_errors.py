@@ -23,7 +23,7 @@ from tinygrad_edu.engine.backward import grad
 from tinygrad_edu.engine.evaluate import evaluate
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.recording import is_grad_enabled, tracing
-from tinygrad_edu.ops import neural
+from tinygrad_edu.ops.network.softmax import softmax
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ FORWARD = {
     "an axis of a product": (lambda s: np.prod(s.x, axis=4), AxisError, ["prod", "x (2, 3)", "axis=4"]),
     "an axis of a running sum": (lambda s: np.cumsum(s.x, axis=3), AxisError, ["cumsum", "x (2, 3)", "axis=3"]),
     "an axis of a sort": (lambda s: np.sort(s.x, axis=3), AxisError, ["sort", "x (2, 3)", "axis=3"]),
-    "an axis of a softmax": (lambda s: neural.softmax(s.x, axis=4), AxisError, ["softmax", "x (2, 3)", "axis=4"]),
+    "an axis of a softmax": (lambda s: softmax(s.x, axis=4), AxisError, ["softmax", "x (2, 3)", "axis=4"]),
     "the maximum of nothing": (lambda s: np.max(s.v[:0]), ValueError, ["max", "(0,)", "zero-size"]),
     "a shape of another size": (lambda s: s.x.reshape(7), ValueError, ["reshape", "x (2, 3)", "size 6"]),
     "two unknown lengths": (lambda s: s.x.reshape(-1, -1), ValueError, ["reshape", "x (2, 3)", "unknown"]),

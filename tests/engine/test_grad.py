@@ -8,7 +8,7 @@ from tests.engine.readings import sin_and_cos
 from tinygrad_edu import Tensor
 from tinygrad_edu.engine.backward import grad
 from tinygrad_edu.engine.checkpoint import checkpoint
-from tinygrad_edu.ops import neural
+from tinygrad_edu.ops.network.activations import relu
 
 
 def test_grad_touches_no_grad():
@@ -85,7 +85,7 @@ def test_an_unused_input_raises_or_gives_none():
     (lambda x: (x - 2) ** 2, [0.0, 2.0, 0.0, 0.0, 0.0]),
     (np.square, [4.0, 2.0, 0.0, 0.0, 0.0]),
     (lambda x: np.where(x > 1, x**3, x), [12.0, 12.0, 6.0, 0.0, 0.0]),
-    (lambda x: neural.relu(x) ** 3, [12.0, 12.0, 6.0, 0.0, 0.0]),
+    (lambda x: relu(x) ** 3, [12.0, 12.0, 6.0, 0.0, 0.0]),
     (lambda x: sin_and_cos(x)[0] * sin_and_cos(x)[1], [np.cos(4), -2 * np.sin(4), -4 * np.cos(4), 8 * np.sin(4), 16 * np.cos(4)]),
     (lambda x: checkpoint(lambda t: np.sin(t) * 1.0, x), [np.cos(2), -np.sin(2), -np.cos(2), np.sin(2), np.cos(2)]),
 ])  # fmt: skip

@@ -13,7 +13,7 @@ from tinygrad_edu import Tensor
 from tinygrad_edu.engine.backward import grad
 from tinygrad_edu.engine.recording import enable_grad, no_grad
 from tinygrad_edu.engine.transforms import jvp, vjp
-from tinygrad_edu.ops import neural
+from tinygrad_edu.ops.network.softmax import softmax
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -21,7 +21,7 @@ def test_vjp_and_jvp_are_transposes_of_each_other(seed):
     rng = np.random.default_rng(seed)
     w = rng.standard_normal((4, 4))
     steps = [
-        lambda t: np.tanh(t @ w), lambda t: t * t[::-1], lambda t: neural.softmax(t) * 4, lambda t: np.cumsum(t) / 3,
+        lambda t: np.tanh(t @ w), lambda t: t * t[::-1], lambda t: softmax(t) * 4, lambda t: np.cumsum(t) / 3,
         lambda t: np.where(t > 0, t, t * 0.1), lambda t: np.concatenate([t[2:], t[:2]]), lambda t: t - t.mean(),
     ]  # fmt: skip
     chosen = rng.integers(0, len(steps), 4)

@@ -8,7 +8,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import nn
 from tinygrad_edu.nn import functional as F
-from tinygrad_edu.ops.losses import softmax_cross_entropy
+from tinygrad_edu.ops.network.losses import softmax_cross_entropy
 from tinygrad_edu.testing import gradcheck, gradgradcheck
 
 # -- losses of numbers -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
 from tinygrad_edu.nn import functional as F
-from tinygrad_edu.ops.normalization import batch_norm
+from tinygrad_edu.ops.network.normalization import batch_norm
 from tinygrad_edu.ops.reductions import channel_sum
 from tinygrad_edu.testing import gradcheck, gradgradcheck
 

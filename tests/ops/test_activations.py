@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 import tinygrad_edu as tg
 from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.ops.neural import normal_cdf
-from tinygrad_edu.ops.piecewise import hardsigmoid, hardswish, hardtanh
-from tinygrad_edu.ops.smooth import mish, selu, softsign
+from tinygrad_edu.ops.network.activations import normal_cdf
+from tinygrad_edu.ops.network.piecewise import hardsigmoid, hardswish, hardtanh
+from tinygrad_edu.ops.network.smooth import mish, selu, softsign
 
 INF, NAN = math.inf, math.nan
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor
-from tinygrad_edu.ops import shaping
+from tinygrad_edu.ops.types import array
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
 
@@ -429,8 +429,8 @@ def test_errors_name_the_op_the_tensor_and_the_cure(call, kind, message):
 
 def test_an_array_takes_what_it_is_given():
     for x in (Tensor([1.0]), np.ones(2)):
-        assert shaping.array(x) is x
-    assert shaping.array([1, 2]).tolist() == [1, 2]
+        assert array(x) is x
+    assert array([1, 2]).tolist() == [1, 2]
 
 
 def test_every_order_of_turning(rng):

@@ -9,7 +9,7 @@ import tinygrad_edu as tg
 from tests.replay.programs import assert_same, leaf
 from tinygrad_edu import optim
 from tinygrad_edu.engine.recording import tracing
-from tinygrad_edu.ops.elementwise import gate
+from tinygrad_edu.ops.parts import gate
 from tinygrad_edu.program import record, replay
 from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.plan import plan

@@ -16,7 +16,7 @@ from tinygrad_edu.engine.example import Fixed, at, away_from, example, positive,
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.engine.recording import enable_grad
 from tinygrad_edu.engine.registry import ANSWERS
-from tinygrad_edu.ops.linalg import definite
+from tinygrad_edu.ops.linalg.matrices import definite
 from tinygrad_edu.testing import (
     AtKink,
     CheckError,

@@ -177,3 +177,25 @@ def triu(x: Any, k: int = 0, *, out: Any = None) -> Any:
     np.copyto(out, x)
     _clear(out.mT, 1 - k)
     return out
+
+
+@composite(
+    formulas=["∂L/∂x = ∂L/∂y·I"],
+    answers=(np.linalg.trace,),
+    examples=[example((3, 3)), example((2, 3, 4), offset=1), example((2, 2))],
+    analytic=True,
+)
+def matrix_trace(x: Any, *, offset: int = 0) -> Any:
+    """y = Σᵢ xᵢᵢ, of each matrix."""
+    return np.trace(x, offset, -2, -1)
+
+
+@composite(
+    formulas=["∂L/∂x = 0 but on the diagonal ∂L/∂y"],
+    answers=(np.linalg.diagonal,),
+    examples=[example((3, 3)), example((2, 3, 4), offset=-1)],
+    analytic=True,
+)
+def matrix_diagonal(x: Any, *, offset: int = 0) -> Any:
+    """yᵢ = xᵢᵢ, of each matrix."""
+    return np.diagonal(x, offset, -2, -1)

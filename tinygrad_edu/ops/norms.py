@@ -21,7 +21,7 @@ from tinygrad_edu.engine.recording import quietly
 from tinygrad_edu.ops.agreed import over, times_over
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import AXES, EMPTY, along_axis, kept
-from tinygrad_edu.ops.shaping import array, floating
+from tinygrad_edu.ops.types import array, floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

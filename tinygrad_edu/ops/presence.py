@@ -21,7 +21,7 @@ from tinygrad_edu.engine import graph
 from tinygrad_edu.engine.op import Op
 from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
-from tinygrad_edu.ops.elementwise import gate
+from tinygrad_edu.ops.parts import gate
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

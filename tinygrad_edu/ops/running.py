@@ -15,7 +15,7 @@ import numpy
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.ops.reductions import along_axis, product_before
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.types import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy
@@ -11,22 +10,9 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tinygrad_edu.engine.example import Fixed, example, positive, spread
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.engine.protocols import numbers
-from tinygrad_edu.ops.elementwise import root
 from tinygrad_edu.ops.precision import in_float32
-from tinygrad_edu.ops.reductions import (
-    AXES,
-    EMPTY,
-    ONE_AXIS,
-    SPREADS,
-    back_in_place,
-    correction_of,
-    count,
-    in_a_row,
-    kept,
-    share_evenly,
-)
-from tinygrad_edu.ops.running import RUNNING
-from tinygrad_edu.ops.shaping import array, floating
+from tinygrad_edu.ops.reductions import AXES, back_in_place, count, in_a_row, kept
+from tinygrad_edu.ops.types import array, floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -149,26 +135,6 @@ def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 @op(
-    symbol="median",
-    vjp=(lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * rank_weights(x, axis, 0.5),),
-    presence="selects",
-    answers=(np.nanmedian,),
-    may_raise=False,
-    domain=spread,
-    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = (n − 1)/2"],
-    examples=RANKED,
-)
-def nanmedian(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """y is the median of the elements that are not NaN.
-
-    >>> import tinygrad_edu as tg
-    >>> nanmedian(tg.Tensor([5.0, math.nan, 9.0])).item()
-    7.0
-    """
-    return np.nanmedian(x, axis=axis, keepdims=keepdims)
-
-
-@op(
     symbol=lambda *, q, **_: f"quantile {q:g}",
     vjp=(lambda g, y, x, *, q, axis, method, keepdims, skip_nan: kept(g, x, axis) * rank_weights(x, axis, q, method),),
     presence="selects",
@@ -196,7 +162,8 @@ def quantile_at(
     return y.astype(x.dtype) if x.dtype.kind == "f" else y
 
 
-def _quantiles(x: Any, q: Any, axis: Any, method: str, keepdims: bool, weights: Any, skip_nan: bool) -> Any:
+def quantiles_of(x: Any, q: Any, axis: Any, method: str, keepdims: bool, weights: Any, skip_nan: bool) -> Any:
+    """The quantiles q of x by one of NumPy's methods, with or without regard to NaN."""
     if weights is not None:
         raise TypeError(
             "a quantile of a Tensor takes no weights=; for whole numbers of times write np.repeat(x, times)"
@@ -243,27 +210,7 @@ def quantile(
     >>> quantile(tg.Tensor([1.0, 2.0, 3.0, 5.0]), [0, 0.5, 1]).tolist()
     [1.0, 2.5, 5.0]
     """
-    return _quantiles(x, q, axis, method, keepdims, weights, False)
-
-
-@composite(
-    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = q·(n − 1)"],
-    answers=(np.nanquantile,),
-    domain=spread,
-    examples=[e for e in QUANTILES if "q" not in e.settings],
-    refuses={"weights": [1.0, 2.0]},
-)
-def nanquantile(
-    x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
-    weights: Any = None, overwrite_input: bool = False,
-) -> Any:  # fmt: skip
-    """y is the quantile of the elements that are not NaN.
-
-    >>> import tinygrad_edu as tg
-    >>> nanquantile(tg.Tensor([1.0, math.nan, 3.0]), 0.5).item()
-    2.0
-    """
-    return _quantiles(x, q, axis, method, keepdims, weights, True)
+    return quantiles_of(x, q, axis, method, keepdims, weights, False)
 
 
 PERCENTILES = (
@@ -291,214 +238,4 @@ def percentile(
     >>> percentile(tg.Tensor([1.0, 2.0, 3.0]), 75).item()
     2.5
     """
-    return _quantiles(x, array(q) / 100, axis, method, keepdims, weights, False)
-
-
-@composite(
-    formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = q/100·(n − 1)"],
-    answers=(np.nanpercentile,),
-    domain=spread,
-    examples=PERCENTILES[:-1],
-    refuses={"weights": [1.0, 2.0]},
-)
-def nanpercentile(
-    x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
-    weights: Any = None, overwrite_input: bool = False,
-) -> Any:  # fmt: skip
-    """y is the percentile of the elements that are not NaN.
-
-    >>> import tinygrad_edu as tg
-    >>> nanpercentile(tg.Tensor([1.0, math.nan, 3.0]), 75).item()
-    2.5
-    """
-    return _quantiles(x, array(q) / 100, axis, method, keepdims, weights, True)
-
-
-# ---------------------------------------------------------------------------------------------------
-# Without regard to NaN: a missing number counts as the one that changes nothing, and gets the gradient 0
-
-
-@op(
-    symbol="nanmax",
-    vjp=(share_evenly,),
-    presence="selects",
-    answers=(np.nanmax, (np.fmax, "reduce")),
-    takes_out=True,
-    domain=spread,
-    examples=AXES,
-)
-def nanmax(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
-    """y = max x of the elements that are not NaN; NaN if there are none.
-
-    >>> import tinygrad_edu as tg
-    >>> nanmax(tg.Tensor([1.0, math.nan, 3.0])).item()
-    3.0
-    """
-    return np.fmax.reduce(x, axis=axis, keepdims=keepdims, out=out)
-
-
-@op(
-    symbol="nanmin",
-    vjp=(share_evenly,),
-    presence="selects",
-    answers=(np.nanmin, (np.fmin, "reduce")),
-    takes_out=True,
-    domain=spread,
-    examples=AXES,
-)
-def nanmin(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
-    """y = min x of the elements that are not NaN; NaN if there are none.
-
-    >>> import tinygrad_edu as tg
-    >>> nanmin(tg.Tensor([1.0, math.nan, 3.0])).item()
-    1.0
-    """
-    return np.fmin.reduce(x, axis=axis, keepdims=keepdims, out=out)
-
-
-@op(symbol="nanargmax", vjp=None, answers=(np.nanargmax,), domain=spread, examples=ONE_AXIS)
-def nanargmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
-    """y is the place of the largest element that is not NaN: see `argmax`. Raises ValueError if there is none.
-
-    >>> import tinygrad_edu as tg
-    >>> nanargmax(tg.Tensor([1.0, math.nan, 3.0])).item()
-    2
-    """
-    return np.nanargmax(x, axis=axis, keepdims=keepdims)
-
-
-@op(symbol="nanargmin", vjp=None, answers=(np.nanargmin,), domain=spread, examples=ONE_AXIS)
-def nanargmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
-    """y is the place of the smallest element that is not NaN: see `argmin`. Raises ValueError if there is none.
-
-    >>> import tinygrad_edu as tg
-    >>> nanargmin(tg.Tensor([1.0, math.nan, 3.0])).item()
-    0
-    """
-    return np.nanargmin(x, axis=axis, keepdims=keepdims)
-
-
-def _filled(x: Any, value: float) -> tuple[Any, Any]:
-    """x with `value` for NaN, and the mask of what is not NaN."""
-    x = array(x)
-    if x.dtype.kind not in "fc":
-        return x, np.ones(x.shape, bool)
-    present = np.logical_not(np.isnan(x))
-    return np.where(present, x, value), present
-
-
-@composite(answers=(np.nansum,), analytic=True, examples=[*AXES, *EMPTY])
-def nansum(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """y = Σ x of the elements that are not NaN.
-
-    >>> import tinygrad_edu as tg
-    >>> nansum(tg.Tensor([1.0, math.nan, 3.0])).item()
-    4.0
-    """
-    x, _ = _filled(x, 0)
-    return np.sum(x, axis=axis, keepdims=keepdims)
-
-
-@composite(
-    formulas=["∂L/∂xᵢ = ∂L/∂y·∏ xⱼ, j ≠ i, xⱼ not NaN, and 0 where xᵢ is NaN"],
-    answers=(np.nanprod,),
-    analytic=True,
-    examples=[*AXES, *EMPTY],
-)
-def nanprod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """y = ∏ x of the elements that are not NaN.
-
-    >>> import tinygrad_edu as tg
-    >>> nanprod(tg.Tensor([2.0, math.nan, 3.0])).item()
-    6.0
-    """
-    x, _ = _filled(x, 1)
-    return np.prod(x, axis=axis, keepdims=keepdims)
-
-
-@composite(
-    formulas=["∂L/∂xₜ = Σ ∂L/∂yₛ, s ≥ t, and 0 where xₜ is NaN"],
-    answers=(np.nancumsum,),
-    analytic=True,
-    examples=RUNNING,
-)
-def nancumsum(x: Any, axis: int | None = None) -> Any:
-    """yₜ = x₀ + … + xₜ, where NaN adds nothing.
-
-    >>> import tinygrad_edu as tg
-    >>> nancumsum(tg.Tensor([1.0, math.nan, 3.0])).tolist()
-    [1.0, 1.0, 4.0]
-    """
-    x, _ = _filled(x, 0)
-    return np.cumsum(x, axis=axis)
-
-
-@composite(
-    formulas=["∂L/∂xₜ = Σ ∂L/∂yₛ·∏ xᵣ, s ≥ t, r ≤ s, r ≠ t, xᵣ not NaN, and 0 where xₜ is NaN"],
-    answers=(np.nancumprod,),
-    analytic=True,
-    examples=RUNNING,
-)
-def nancumprod(x: Any, axis: int | None = None) -> Any:
-    """yₜ = x₀·…·xₜ, where NaN changes nothing.
-
-    >>> import tinygrad_edu as tg
-    >>> nancumprod(tg.Tensor([2.0, math.nan, 3.0])).tolist()
-    [2.0, 2.0, 6.0]
-    """
-    x, _ = _filled(x, 1)
-    return np.cumprod(x, axis=axis)
-
-
-@composite(answers=(np.nanmean,), analytic=True, examples=AXES)
-@in_float32
-def nanmean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """y = Σ x / n of the n elements that are not NaN; NaN if there are none.
-
-    >>> import tinygrad_edu as tg
-    >>> nanmean(tg.Tensor([1.0, math.nan, 3.0])).item()
-    2.0
-    """
-    x, present = _filled(x, 0)
-    y = np.sum(floating(x), axis=axis, keepdims=keepdims)
-    return y / np.sum(present, axis=axis, dtype=y.dtype, keepdims=keepdims)
-
-
-@composite(
-    formulas=["∂L/∂x = ∂L/∂y·2(x − nanmean(x))/(n − c), and 0 where x is NaN"],
-    answers=(np.nanvar,),
-    examples=SPREADS,
-)
-@in_float32
-def nanvar(x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False) -> Any:
-    """y is the variance of the elements that are not NaN: see `var`. NaN if no more of them than the correction.
-
-    >>> import tinygrad_edu as tg
-    >>> nanvar(tg.Tensor([1.0, math.nan, 3.0])).item()
-    1.0
-    """
-    c = correction_of(correction, ddof)
-    x, present = _filled(x, 0)
-    x = floating(x)
-    n = np.sum(present, axis=axis, keepdims=True, dtype=x.dtype)
-    d = np.where(present, x - np.sum(x, axis=axis, keepdims=True) / n, 0)
-    d = np.where(present, d - np.sum(d, axis=axis, keepdims=True) / n, 0)  # see `deviation`
-    d = np.abs(d) if d.dtype.kind == "c" else d
-    n = np.sum(present, axis=axis, keepdims=keepdims, dtype=d.dtype)
-    return np.sum(d * d, axis=axis, keepdims=keepdims) / np.where(n > c, n - c, math.nan)
-
-
-@composite(
-    formulas=["∂L/∂x = ∂L/∂y·(x − nanmean(x))/(y·(n − c)), and 0 where x is NaN"],
-    answers=(np.nanstd,),
-    examples=[e for e in SPREADS if e.settings.get("axis") != ()],
-)
-@in_float32
-def nanstd(x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False) -> Any:
-    """y is the standard deviation of the elements that are not NaN: see `std`.
-
-    >>> import tinygrad_edu as tg
-    >>> nanstd(tg.Tensor([1.0, math.nan, 3.0])).item()
-    1.0
-    """
-    return root(nanvar(x, axis, correction=correction, ddof=ddof, keepdims=keepdims))
+    return quantiles_of(x, array(q) / 100, axis, method, keepdims, weights, False)

@@ -29,7 +29,8 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.functional.embedding import any_of
 from tinygrad_edu.nn.functional.layers import follow
 from tinygrad_edu.nn.linear import LazyLinear
-from tinygrad_edu.ops.linalg import jumps, note_where_close
+from tinygrad_edu.ops.linalg.limits import jumps
+from tinygrad_edu.ops.linalg.spectra import note_where_close
 from tinygrad_edu.ops.presence import whole_mask
 from tinygrad_edu.program.tape import Tape, reading, refuse
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_edu.data.transforms.transform import Drawing, Transform, floating
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.ops.indexing import one_hot
+from tinygrad_edu.ops.network.embedding import one_hot
 
 
 class Normalize(Transform):

@@ -57,19 +57,10 @@ from tinygrad_edu.nn.functional.regression import (
     sum_squared_error,
 )
 from tinygrad_edu.ops.elementwise import tanh
-from tinygrad_edu.ops.neural import (
-    elu,
-    gelu,
-    leaky_relu,
-    log_softmax,
-    logsigmoid,
-    relu,
-    sigmoid,
-    silu,
-    softmax,
-)
-from tinygrad_edu.ops.piecewise import hardsigmoid, hardswish, hardtanh
-from tinygrad_edu.ops.smooth import mish, selu, softsign
+from tinygrad_edu.ops.network.activations import elu, gelu, leaky_relu, relu, sigmoid, silu
+from tinygrad_edu.ops.network.piecewise import hardsigmoid, hardswish, hardtanh
+from tinygrad_edu.ops.network.smooth import mish, selu, softsign
+from tinygrad_edu.ops.network.softmax import log_softmax, logsigmoid, softmax
 
 __all__ = [
     "batch_norm",

@@ -8,10 +8,10 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.nn.functional.checks import positive
-from tinygrad_edu.ops import neural, piecewise
-from tinygrad_edu.ops.elementwise import sigmoid
-from tinygrad_edu.ops.normalization import beside
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.network import piecewise, softmax
+from tinygrad_edu.ops.network.activations import sigmoid
+from tinygrad_edu.ops.network.normalization import beside
+from tinygrad_edu.ops.types import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -72,7 +72,7 @@ def softplus(x: Any, beta: float = 1.0, threshold: float = math.inf) -> Any:
     [0.0, 0.6931, 10000.0]
     """
     positive("softplus's beta", beta)
-    y = neural.softplus(x) if beta == 1 else neural.softplus(np.multiply(x, beta)) / beta
+    y = softmax.softplus(x) if beta == 1 else softmax.softplus(np.multiply(x, beta)) / beta
     return y if threshold == math.inf else np.where(np.multiply(x, beta) > threshold, x, y)
 
 

@@ -18,7 +18,7 @@ from tinygrad_edu.ops.network.convolution import conv, conv_transpose, fold_wind
 from tinygrad_edu.ops.network.convolution import forced as conv_by
 from tinygrad_edu.ops.network.convolution import route as route_of
 from tinygrad_edu.ops.network.convolution.windows import Pairs, Windows
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.types import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

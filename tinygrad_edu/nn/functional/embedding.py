@@ -9,8 +9,8 @@ import numpy
 
 from tinygrad_edu.engine.recording import no_grad, watched
 from tinygrad_edu.nn.functional.checks import positive
-from tinygrad_edu.ops import embedding as table
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.network import embedding as table
+from tinygrad_edu.ops.types import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

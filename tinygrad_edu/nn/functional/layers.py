@@ -13,10 +13,10 @@ from tinygrad_edu import random
 from tinygrad_edu.engine.recording import no_grad, watched
 from tinygrad_edu.engine.refusals import warn
 from tinygrad_edu.nn.functional.checks import between_0_and_1
-from tinygrad_edu.ops.normalization import batch_norm as normalize
-from tinygrad_edu.ops.normalization import beside, each
+from tinygrad_edu.ops.network.normalization import batch_norm as normalize
+from tinygrad_edu.ops.network.normalization import beside, each
 from tinygrad_edu.ops.products import matmul
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.types import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -18,17 +18,17 @@ from tinygrad_edu.nn.functional.targets import (
     refuse_none,
     same_shape,
 )
-from tinygrad_edu.ops.indexing import take
-from tinygrad_edu.ops.losses import (
+from tinygrad_edu.ops.network.losses import (
     class_numbers,
     probability_cross_entropy,
     sigmoid_cross_entropy,
     softmax_cross_entropy,
     weighed,
 )
-from tinygrad_edu.ops.neural import log_softmax, logsigmoid
+from tinygrad_edu.ops.network.softmax import log_softmax, logsigmoid
 from tinygrad_edu.ops.precision import in_float32
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.taking import take
+from tinygrad_edu.ops.types import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -18,10 +18,10 @@ from tinygrad_edu.nn.functional.targets import (
     same_shape,
     signs,
 )
-from tinygrad_edu.ops.indexing import take
-from tinygrad_edu.ops.losses import class_numbers
-from tinygrad_edu.ops.neural import softplus
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.network.losses import class_numbers
+from tinygrad_edu.ops.network.softmax import softplus
+from tinygrad_edu.ops.taking import take
+from tinygrad_edu.ops.types import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

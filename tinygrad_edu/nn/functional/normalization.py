@@ -9,9 +9,9 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.nn.functional.layers import warn_wider
-from tinygrad_edu.ops.normalization import beside
-from tinygrad_edu.ops.shaping import array, floating
-from tinygrad_edu.ops.standardizing import standardize
+from tinygrad_edu.ops.network.normalization import beside
+from tinygrad_edu.ops.network.standardizing import standardize
+from tinygrad_edu.ops.types import array, floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

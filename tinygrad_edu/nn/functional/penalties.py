@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.types import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

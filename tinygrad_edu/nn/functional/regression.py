@@ -9,7 +9,7 @@ import numpy
 
 from tinygrad_edu.nn.functional.checks import positive
 from tinygrad_edu.nn.functional.targets import held, not_negative, reduced, same_shape
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.types import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

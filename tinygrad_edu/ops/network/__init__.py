@@ -1,5 +1,36 @@
-"""What networks are made of: activations, losses, normalization, convolution."""
+"""The ops of neural networks:
 
-from tinygrad_edu.ops.network import convolution
+activations    relu elu silu gelu sigmoid
+piecewise      prelu hardtanh and other straight pieces
+smooth         selu softsign mish
+softmax        softmax softplus logsumexp logaddexp
+losses         cross-entropy of classes and of probabilities
+normalization  batch normalization
+standardizing  the standardizing of layer, group and RMS normalization
+embedding      embedding one_hot
+convolution/   convolution as one trilinear form, by several routes
+"""
 
-__all__ = ["convolution"]
+from tinygrad_edu.ops.network import (
+    activations,
+    convolution,
+    embedding,
+    losses,
+    normalization,
+    piecewise,
+    smooth,
+    softmax,
+    standardizing,
+)
+
+__all__ = [
+    "activations",
+    "convolution",
+    "embedding",
+    "losses",
+    "normalization",
+    "piecewise",
+    "smooth",
+    "softmax",
+    "standardizing",
+]

@@ -8,9 +8,10 @@ import numpy
 
 from tinygrad_edu.engine.example import at, nonzero
 from tinygrad_edu.engine.op import op
-from tinygrad_edu.ops.elementwise import SHAPES, sigmoid
-from tinygrad_edu.ops.neural import elu, softplus
-from tinygrad_edu.ops.shaping import floating
+from tinygrad_edu.ops.network.activations import elu, sigmoid
+from tinygrad_edu.ops.network.softmax import softplus
+from tinygrad_edu.ops.parts import SHAPES
+from tinygrad_edu.ops.types import floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

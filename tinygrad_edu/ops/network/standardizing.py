@@ -19,7 +19,7 @@ from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.graph import add_up
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.precision import in_float32
-from tinygrad_edu.ops.shaping import floating
+from tinygrad_edu.ops.types import floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -1,7 +1,7 @@
 """Functions of neural networks, as ops where one rule is stabler or faster than a composition.
 
-All are finite, forward and backward, for inputs as large as ±10⁴ in float32. `sigmoid` is among the elementwise
-functions, and is named here too. What PyTorch may overwrite takes `inplace=`, which says nothing here.
+All are finite, forward and backward, for inputs as large as ±10⁴ in float32.
+What PyTorch may overwrite takes `inplace=`, which says nothing here.
 """
 
 from __future__ import annotations
@@ -14,16 +14,35 @@ import numpy
 
 from tinygrad_edu.engine.example import at, example, nonzero
 from tinygrad_edu.engine.op import op
-from tinygrad_edu.ops.elementwise import SHAPES, ZERO, gate, sigmoid
-from tinygrad_edu.ops.precision import in_float32
-from tinygrad_edu.ops.reductions import along_axis
-from tinygrad_edu.ops.shaping import floating
-
-__all__ = [
-    "elu", "gelu", "leaky_relu", "log_softmax", "logsigmoid", "normal_cdf", "relu", "sigmoid", "silu", "softmax", "softplus",
-]  # fmt: skip
+from tinygrad_edu.engine.recording import quietly
+from tinygrad_edu.ops.parts import ONE, SHAPES, ZERO, gate
+from tinygrad_edu.ops.types import floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+@op(
+    symbol="sigmoid",
+    vjp=(lambda g, y, x: g * y * (1 - y),),
+    presence="elementwise",
+    takes_out=True,
+    analytic=True,
+    examples=SHAPES,
+)
+def sigmoid(x: Any, *, out: Any = None) -> Any:
+    """y = 1 / (1 + e⁻ˣ), the logistic function.
+
+    >>> sigmoid(numpy.array([-1e4, 0.0, 1e4]))
+    array([0. , 0.5, 1. ])
+    """
+    return quietly(_sigmoid, floating(x), out)  # e⁻ˣ = ∞ gives the right limit, 0
+
+
+def _sigmoid(x: Any, out: Any) -> Any:
+    if out is None:
+        return np.reciprocal(ONE[x.dtype] + np.exp(-x))
+    np.exp(np.negative(x, out=out), out=out)
+    return np.reciprocal(np.add(ONE[x.dtype], out, out=out), out=out)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -230,103 +249,3 @@ def gelu(x: Any, approximate: str = "none", *, out: Any = None, scratch: Any = N
         return x * sigmoid.forward(_gelu_argument(x))
     u = np.multiply(np.add(np.multiply(np.multiply(x, x, out), 0.044715, out), 1, out), x, out)
     return np.multiply(x, sigmoid.forward(np.multiply(u, _GELU, out), out=out), out)
-
-
-# ---------------------------------------------------------------------------------------------------
-# Logarithms of sums of exponentials
-
-
-@op(symbol="softplus", vjp=(lambda g, y, x: g * sigmoid(x),), presence="elementwise", takes_out=True, examples=SHAPES)
-def softplus(x: Any, *, out: Any = None) -> Any:
-    """y = ln(1 + eˣ), a smooth max(x, 0).
-
-    >>> softplus(numpy.array([-1e4, 1e4])).tolist()
-    [0.0, 10000.0]
-    """
-    return np.logaddexp(floating(x), 0, out=out)
-
-
-@op(
-    symbol="logsigmoid", vjp=(lambda g, y, x: g * sigmoid(-x),), presence="elementwise", takes_out=True, examples=SHAPES
-)
-def logsigmoid(x: Any, *, out: Any = None) -> Any:
-    """y = ln sigmoid(x) = −ln(1 + e⁻ˣ), finite where sigmoid is 0.
-
-    >>> logsigmoid(numpy.array([-1e4, 1e4])).tolist()
-    [-10000.0, -0.0]
-    """
-    return np.negative(np.logaddexp(np.negative(floating(x), out=out), 0, out=out), out=out)
-
-
-SHORT = 64
-"""Rows of so few numbers NumPy would reduce one by one, ten times slower than the columns of their transpose."""
-
-
-def copied(x: Any, place: Any) -> Any:
-    """The place, with the numbers of x in it."""
-    np.copyto(place, x)
-    return place
-
-
-def _largest(x: Any, axis: Any, out: Any) -> Any:
-    """max x, to be subtracted so that no exponential overflows; `out` is there to be written."""
-    if not x.size:
-        return 0
-    if x.ndim != 2 or axis != -1:
-        return np.maximum.reduce(x, axis=axis, keepdims=True)
-    columns = x.T
-    if x.shape[1] <= SHORT:
-        columns = np.ascontiguousarray(x.T) if out is None else copied(x.T, out.reshape(columns.shape))
-    return np.maximum.reduce(columns, axis=0)[:, None]
-
-
-_AXES = [
-    example((3,)),
-    example((2, 3)),
-    example((2, 3), axis=0),
-    example((2, 3, 2), axis=(0, -1)),
-    example((2, 2), axis=None),
-    example(()),
-]
-
-
-@op(
-    symbol="softmax",
-    vjp=(in_float32(lambda g, y, x, *, axis: y * (g - np.add.reduce(g * y, axis=axis, keepdims=True))),),
-    presence=along_axis,
-    takes_out=True,
-    examples=_AXES,
-)
-@in_float32
-def softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
-    """yᵢ = exp xᵢ / Σⱼ exp xⱼ: positive, and summing to 1 along `axis`. Subtracting max x first changes nothing but the overflow.
-
-    >>> softmax(numpy.array([1e4, 1e4])).tolist()
-    [0.5, 0.5]
-    """
-    x = floating(x)
-    e = np.exp(np.subtract(x, _largest(x, axis, out), out), out)
-    return np.divide(e, np.add.reduce(e, axis=axis, keepdims=True), out=out)
-
-
-@op(
-    symbol="log softmax",
-    vjp=(in_float32(lambda g, y, x, *, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True)),),
-    presence=along_axis,
-    takes_out=True,
-    examples=_AXES,
-)
-@in_float32
-def log_softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
-    """yᵢ = xᵢ − ln Σⱼ exp xⱼ, the logarithm of softmax, finite where softmax is 0.
-
-    >>> log_softmax(numpy.array([0.0, 1e4])).tolist()
-    [-10000.0, 0.0]
-    """
-    x = floating(x)
-    largest = _largest(x, axis, out)
-    z = np.subtract(x, largest, out)
-    total = np.add.reduce(np.exp(z, out), axis=axis, keepdims=True)
-    if out is not None:  # where the exponentials are now
-        np.subtract(x, largest, out)
-    return np.subtract(z, np.log(total), out)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy
 
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
-from tinygrad_edu.ops.elementwise import gate
 from tinygrad_edu.ops.indexing import ARRAY, scatter
-from tinygrad_edu.ops.shaping import array
+from tinygrad_edu.ops.parts import gate
+from tinygrad_edu.ops.types import array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -67,3 +68,32 @@ def embedding(weight: Any, numbers: Any, padding_idx: int | None, *, out: Any = 
         at = f"[{', '.join(map(str, place))}]" if place else ""
         raise IndexError(f"numbers{at} is {numbers[place]}, but the table has {words} words, 0 to {words - 1}")
     return np.take(weight, numbers, axis=0, out=out, mode="clip")  # all are in range: "raise" would copy once more
+
+
+@op(
+    symbol="one_hot",
+    bind=lambda indices, num_classes, dtype=numpy.float32: (
+        (indices,),
+        {"num_classes": operator.index(num_classes), "dtype": np.dtype(dtype).name},
+    ),
+    takes_out=True,
+    may_raise=True,
+    examples=[example(np.array([[2, 0], [1, 1]]), 3), example(np.array(1), 4, dtype="float64")],
+)
+def one_hot(indices: Any, num_classes: int, dtype: str, *, out: Any = None) -> Any:
+    """yᵢⱼ = 1 if j = indicesᵢ, else 0, for j in 0 … num_classes − 1 along a new last axis.
+
+    float32 unless told otherwise: with float32 it stays so, and with float64 nothing is lost, for 0 and 1 are exact.
+    Raises IndexError if an index is negative or not below `num_classes`.
+
+    >>> one_hot([2, 0], 3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    indices = np.asarray(indices)
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"classes are counted by integers, but got {indices.dtype}")
+    if indices.size and (indices.min() < 0 or indices.max() >= num_classes):
+        raise IndexError(f"classes run from 0 to {num_classes - 1}, but got {indices.min()} to {indices.max()}")
+    y = np.equal(indices[..., None], np.arange(num_classes), out)
+    return y.astype(dtype) if out is None else y

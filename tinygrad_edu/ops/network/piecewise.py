@@ -11,8 +11,8 @@ import numpy
 
 from tinygrad_edu.engine.example import Drawn, at, away_from, example, nonzero, real
 from tinygrad_edu.engine.op import op
-from tinygrad_edu.ops.elementwise import PAIRS, SHAPES, gate
-from tinygrad_edu.ops.shaping import floating
+from tinygrad_edu.ops.parts import PAIRS, SHAPES, gate
+from tinygrad_edu.ops.types import floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -9,11 +9,12 @@ import numpy
 from tinygrad_edu.engine.example import Drawn, Fixed, example, interval, real
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.recording import quietly
-from tinygrad_edu.ops.elementwise import PAIRS, gate
-from tinygrad_edu.ops.indexing import one_hot
-from tinygrad_edu.ops.neural import SHORT, copied, sigmoid, softmax
+from tinygrad_edu.ops.network.activations import sigmoid
+from tinygrad_edu.ops.network.embedding import one_hot
+from tinygrad_edu.ops.network.softmax import SHORT, copied, softmax
+from tinygrad_edu.ops.parts import PAIRS, gate
 from tinygrad_edu.ops.precision import in_float32
-from tinygrad_edu.ops.shaping import floating
+from tinygrad_edu.ops.types import floating
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

@@ -1,0 +1,206 @@
+"""Arithmetic: sums, products, quotients, roots and powers; each rule is a line of a table of derivatives.
+
+`g` is ∂L/∂y, the derivative that arrives; a rule returns ∂L/∂x = ∂L/∂y · ∂y/∂x. Inputs are broadcast together, and
+the engine sums the gradients back.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.engine.example import at, example, nonzero, real
+from tinygrad_edu.engine.example import positive as above_zero
+from tinygrad_edu.engine.op import NUMBERS, Op, composite, declare, op
+from tinygrad_edu.engine.recording import quietly
+from tinygrad_edu.engine.registry import NO_SETTINGS, UFUNCS
+from tinygrad_edu.ops.agreed import agreed, times_over
+from tinygrad_edu.ops.parts import PAIRS, SHAPES, binary, unary, zero
+from tinygrad_edu.ops.types import floating
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+# ---------------------------------------------------------------------------------------------------
+# Arithmetic
+
+add = binary(np.add, "+", lambda g, y, a, b: g, lambda g, y, a, b: g, "y = a + b.", presence="linear", analytic=True)
+subtract = binary(
+    np.subtract, "−", lambda g, y, a, b: g, lambda g, y, a, b: -g, "y = a − b.", presence="linear", analytic=True
+)
+multiply = binary(np.multiply, "×", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, "y = a·b.", analytic=True)
+divide = binary(
+    np.divide, "/", lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b, "y = a / b.",
+    analytic=True, domain=(real, nonzero),
+)  # fmt: skip
+negative = unary(np.negative, "−", lambda g, y, x: -g, "y = −x.", presence="linear")
+positive = unary(np.positive, "+", lambda g, y, x: g, "y = +x, a copy.", presence="linear")
+reciprocal = unary(np.reciprocal, "/", lambda g, y, x: -g * y * y, "y = 1 / x.", domain=nonzero)
+square = unary(np.square, "^2", lambda g, y, x: g * 2 * x, "y = x².")
+sqrt = unary(
+    np.sqrt, "√", lambda g, y, x: g / (2 * y), "y = √x. Its derivative at 0 is ∞.",
+    domain=above_zero, special=[at(0.0, gradient=math.inf)],
+)  # fmt: skip
+cbrt = unary(
+    np.cbrt, "∛", lambda g, y, x: g / (3 * y * y), "y = ∛x, of negative numbers too. Its derivative at 0 is ∞.",
+    domain=nonzero, analytic=False, special=[at(0.0, gradient=math.inf)],
+)  # fmt: skip
+
+
+@op(
+    symbol="√",
+    vjp=(lambda g, y, x: times_over(g, 1, y) / 2,),
+    presence="elementwise",
+    formulas=[lambda g, y, x: g / (2 * y)],
+    takes_out=True,
+    domain=above_zero,
+    examples=SHAPES,
+    special=[at(0.0, gradient=0.0)],
+)
+def root(x: Any, *, out: Any = None) -> Any:
+    """y = √x, whose derivative at 0 is agreed to be 0: of a standard deviation, say, √Σ d².
+
+    >>> root(numpy.array([0.0, 4.0]))
+    array([0., 2.])
+    """
+    return np.sqrt(floating(x), out=out)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Powers
+
+
+def _power_rule(g: Any, y: Any, x: Any, *, exponent: Any) -> Any:
+    """∂L/∂x = ∂L/∂y·n·xⁿ⁻¹, and 0 for n = 0 also where x = 0."""
+    if exponent == 0:
+        return zero(g)
+    if exponent == 1:
+        return g
+    return g * exponent * (x if exponent == 2 else constant_power(x, exponent - 1))
+
+
+@op(
+    symbol=lambda exponent: f"^{exponent}".replace("-", "−"),
+    vjp=(_power_rule,),
+    formulas=["∂L/∂x = ∂L/∂y ⊙ n·xⁿ⁻¹"],
+    presence="elementwise",
+    takes_out=True,
+    analytic=True,
+    domain=above_zero,
+    examples=[*[example((3,), n) for n in (2, 3, 5, 1, 0, -1, -2, 0.5, 2.5)], example((2, 3), 2), example((), 3)],
+    special=[at(0.0, gradient=0.0, exponent=0), at(0.0, gradient=0.0, exponent=2), at(-2.0, gradient=12.0, exponent=3)],
+)
+def constant_power(x: Any, exponent: Any, *, out: Any = None) -> Any:
+    """y = xⁿ, where n is a number. Integer powers are multiplied out, in a hundredth of the time of `np.power`.
+
+    >>> constant_power(numpy.array([-2.0, 3.0]), 3)
+    array([-8., 27.])
+    """
+    if not (isinstance(exponent, int) and 2 <= abs(exponent) <= 16 and x.dtype.char in "fdFD"):
+        return x**exponent if out is None else np.power(x, exponent, out=out)
+    further = f"{abs(exponent):b}"[1:]  # the bits of n after its first: square for each, and multiply by x if it is 1
+    base = x if exponent > 0 else np.reciprocal(x, out=None if "1" in further else out)
+    y = np.multiply(base, base, out=out)
+    for i, bit in enumerate(further):
+        if i:
+            y *= y
+        if bit == "1":
+            y *= base
+    return y
+
+
+class _Power(Op):
+    """aᵇ, which for a number b is another op: an exponent that is part of it, and needs no derivative."""
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        return self._own(*args, **settings) if self._call is None else self._call(*args, **settings)
+
+    def apply(self, inputs: tuple[Any, ...], settings: Any = NO_SETTINGS) -> Any:
+        """Compute and record `constant_power` for a number b, else this op."""
+        a, b = inputs
+        if isinstance(b, NUMBERS) and hasattr(a, "dtype"):
+            if isinstance(b, np.generic):
+                b = b.item()
+            if isinstance(b, float) and b.is_integer() and a.dtype.kind == "f":
+                b = int(b)
+            return constant_power.apply((a,), {"exponent": b})
+        return super().apply(inputs)
+
+
+power = declare(
+    _Power(
+        np.power,
+        symbol="^",
+        vjp=(
+            lambda g, y, a, b: g * agreed(b * power_log(a, b - 1, 0), (a == 0) & (b == 0)),  # type: ignore[has-type]  # it follows
+            lambda g, y, a, b: g * agreed(power_log(a, b, 1), (a == 0) & (b == 0)),  # type: ignore[has-type]  # it follows
+        ),
+        presence="elementwise",
+        answers=(np.power,),
+        broadcasts=True,
+        takes_out=True,
+        analytic=True,
+        formulas=(lambda g, y, a, b: g * b * a ** (b - 1), lambda g, y, a, b: g * y * np.log(a)),
+        domain=(above_zero, real),
+        examples=PAIRS,
+        special=[
+            at(0.0, 0.0, gradient=(0.0, 0.0)),
+            at(0.0, 2.0, gradient=(0.0, 0.0)),
+            at(0.0, 1.0, gradient=(1.0, 0.0)),
+        ],
+        doc="""y = aᵇ. At a = 0 the derivative by b ≥ 0 is 0, and that of a⁰ by a is 0.
+
+        An array b is an input; a number b is part of the op, which is then recorded as `constant_power`.
+
+        >>> power(numpy.array([1.0, 2.0, 3.0]), 2)
+        array([1., 4., 9.])
+        """,
+    )
+)
+UFUNCS[np.power] = power.apply
+
+
+def _power_log_by_a(g: Any, y: Any, a: Any, b: Any, *, n: int) -> Any:
+    """∂/∂a aᵇ·(ln a)ⁿ = aᵇ⁻¹·(b·(ln a)ⁿ + n·(ln a)ⁿ⁻¹)."""
+    if n == 0:
+        return g * np.where(b == 0, 0, b * power_log(a, b - 1, 0))
+    return g * (b * power_log(a, b - 1, n) + n * power_log(a, b - 1, n - 1))
+
+
+@op(
+    symbol=lambda *, n: f"aᵇ·(ln a)^{n}",
+    vjp=(_power_log_by_a, lambda g, y, a, b, *, n: g * power_log(a, b, n + 1)),  # type: ignore[has-type]  # it follows
+    presence="elementwise",
+    formulas=(
+        lambda g, y, a, b, *, n: g * (b * y + n * a**b * np.log(a) ** (n - 1)) / a,
+        lambda g, y, a, b, *, n: g * y * np.log(a),
+    ),
+    broadcasts=True,
+    analytic=True,
+    domain=(above_zero, real),
+    examples=[example((3,), (3,), 1), example((2, 3), (3,), 2), example((), (2,), 0)],
+    special=[at(0.0, 2.0, gradient=(0.0, 0.0), n=1), at(0.0, 1.0, gradient=(-math.inf, 0.0), n=1)],
+)
+def power_log(a: Any, b: Any, n: int) -> Any:
+    """y = aᵇ·(ln a)ⁿ, the nth derivative of aᵇ by b; at a = 0 the limit, where there is one.
+
+    >>> power_log(numpy.array([0.0, 1.0, math.e]), 2.0, 1).round(4)
+    array([0.    , 0.    , 7.3891])
+    """
+    y = np.power(a, floating(b))
+    if n == 0:
+        return y
+    powers = quietly(lambda: y * np.log(a, dtype=y.dtype) ** n, divide="ignore", invalid="ignore")
+    return np.where((a == 0) & (b > 0), 0, powers)  # 0·ln 0 is not taken
+
+
+@composite(answers=(np.float_power,), examples=PAIRS, domain=above_zero, analytic=True)
+def float_power(a: Any, b: Any) -> Any:
+    """y = aᵇ, in float64 at least.
+
+    >>> float_power(numpy.array([1, 2, 3]), -1).round(2).tolist()
+    [1.0, 0.5, 0.33]
+    """
+    return power(*[np.astype(x, np.promote_types(x.dtype, float)) if hasattr(x, "dtype") else x for x in (a, b)])

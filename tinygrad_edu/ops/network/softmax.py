@@ -1,0 +1,195 @@
+"""Softmax, and logarithms of sums of exponentials: none overflows, and none is −∞ for what was only small."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.engine.calls import Call
+from tinygrad_edu.engine.example import at, example
+from tinygrad_edu.engine.op import op
+from tinygrad_edu.engine.recording import quietly
+from tinygrad_edu.engine.registry import ANSWERS
+from tinygrad_edu.ops.elementwise import LN2
+from tinygrad_edu.ops.network.activations import sigmoid
+from tinygrad_edu.ops.parts import SHAPES, binary
+from tinygrad_edu.ops.precision import in_float32
+from tinygrad_edu.ops.reductions import AXES, EMPTY, along_axis, kept
+from tinygrad_edu.ops.types import floating
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def _gap(a: Any, b: Any) -> Any:
+    """a − b, and 0 between equal infinities."""
+    return np.where(np.isinf(a) & (a == b), 0, a - b)
+
+
+_INFINITE = [at(-math.inf, 1.0, gradient=(0.0, 1.0)), at(-math.inf, -math.inf, gradient=(0.5, 0.5))]
+
+logaddexp = binary(
+    np.logaddexp, "logaddexp", lambda g, y, a, b: g * sigmoid(_gap(a, b)), lambda g, y, a, b: g * sigmoid(_gap(b, a)),
+    "y = ln(eᵃ + eᵇ), without overflow. Equal infinities share the gradient evenly.", special=_INFINITE,
+    formulas=(lambda g, y, a, b: g * sigmoid(a - b), lambda g, y, a, b: g * sigmoid(b - a)),
+)  # fmt: skip
+logaddexp2 = binary(
+    np.logaddexp2, "logaddexp2",
+    lambda g, y, a, b: g * sigmoid(_gap(a, b) * LN2), lambda g, y, a, b: g * sigmoid(_gap(b, a) * LN2),
+    "y = log₂(2ᵃ + 2ᵇ), without overflow. Equal infinities share the gradient evenly.", special=_INFINITE,
+    formulas=(lambda g, y, a, b: g * sigmoid((a - b) * LN2), lambda g, y, a, b: g * sigmoid((b - a) * LN2)),
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------------
+# Softmax and softplus
+
+
+@op(symbol="softplus", vjp=(lambda g, y, x: g * sigmoid(x),), presence="elementwise", takes_out=True, examples=SHAPES)
+def softplus(x: Any, *, out: Any = None) -> Any:
+    """y = ln(1 + eˣ), a smooth max(x, 0).
+
+    >>> softplus(numpy.array([-1e4, 1e4])).tolist()
+    [0.0, 10000.0]
+    """
+    return np.logaddexp(floating(x), 0, out=out)
+
+
+@op(
+    symbol="logsigmoid", vjp=(lambda g, y, x: g * sigmoid(-x),), presence="elementwise", takes_out=True, examples=SHAPES
+)
+def logsigmoid(x: Any, *, out: Any = None) -> Any:
+    """y = ln sigmoid(x) = −ln(1 + e⁻ˣ), finite where sigmoid is 0.
+
+    >>> logsigmoid(numpy.array([-1e4, 1e4])).tolist()
+    [-10000.0, -0.0]
+    """
+    return np.negative(np.logaddexp(np.negative(floating(x), out=out), 0, out=out), out=out)
+
+
+SHORT = 64
+"""Rows of so few numbers NumPy would reduce one by one, ten times slower than the columns of their transpose."""
+
+
+def copied(x: Any, place: Any) -> Any:
+    """The place, with the numbers of x in it."""
+    np.copyto(place, x)
+    return place
+
+
+def _largest(x: Any, axis: Any, out: Any) -> Any:
+    """max x, to be subtracted so that no exponential overflows; `out` is there to be written."""
+    if not x.size:
+        return 0
+    if x.ndim != 2 or axis != -1:
+        return np.maximum.reduce(x, axis=axis, keepdims=True)
+    columns = x.T
+    if x.shape[1] <= SHORT:
+        columns = np.ascontiguousarray(x.T) if out is None else copied(x.T, out.reshape(columns.shape))
+    return np.maximum.reduce(columns, axis=0)[:, None]
+
+
+_AXES = [
+    example((3,)),
+    example((2, 3)),
+    example((2, 3), axis=0),
+    example((2, 3, 2), axis=(0, -1)),
+    example((2, 2), axis=None),
+    example(()),
+]
+
+
+@op(
+    symbol="softmax",
+    vjp=(in_float32(lambda g, y, x, *, axis: y * (g - np.add.reduce(g * y, axis=axis, keepdims=True))),),
+    presence=along_axis,
+    takes_out=True,
+    examples=_AXES,
+)
+@in_float32
+def softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
+    """yᵢ = exp xᵢ / Σⱼ exp xⱼ: positive, and summing to 1 along `axis`. Subtracting max x first changes nothing but the overflow.
+
+    >>> softmax(numpy.array([1e4, 1e4])).tolist()
+    [0.5, 0.5]
+    """
+    x = floating(x)
+    e = np.exp(np.subtract(x, _largest(x, axis, out), out), out)
+    return np.divide(e, np.add.reduce(e, axis=axis, keepdims=True), out=out)
+
+
+@op(
+    symbol="log softmax",
+    vjp=(in_float32(lambda g, y, x, *, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True)),),
+    presence=along_axis,
+    takes_out=True,
+    examples=_AXES,
+)
+@in_float32
+def log_softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
+    """yᵢ = xᵢ − ln Σⱼ exp xⱼ, the logarithm of softmax, finite where softmax is 0.
+
+    >>> log_softmax(numpy.array([0.0, 1e4])).tolist()
+    [-10000.0, 0.0]
+    """
+    x = floating(x)
+    largest = _largest(x, axis, out)
+    z = np.subtract(x, largest, out)
+    total = np.add.reduce(np.exp(z, out), axis=axis, keepdims=True)
+    if out is not None:  # where the exponentials are now
+        np.subtract(x, largest, out)
+    return np.subtract(z, np.log(total), out)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Log-sum-exp of an axis
+
+
+@in_float32
+def _by_logsumexp(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
+    """∂L/∂y·exp(x − y), made to add up to ∂L/∂y though y was rounded; of −∞ alone it is 0, not NaN."""
+    p = np.exp(x - kept(np.where(y == -math.inf, 0, y), x, axis))
+    total = np.sum(p, axis=axis, keepdims=True)
+    return kept(g, x, axis) * (p / np.where(total == 0, 1, total))
+
+
+@op(
+    symbol="logsumexp",
+    vjp=(_by_logsumexp,),
+    presence=along_axis,
+    takes_out=True,
+    analytic=True,
+    formulas=[lambda g, y, x, *, axis, keepdims: kept(g, x, axis) * np.exp(x - kept(y, x, axis))],
+    examples=[*AXES, *EMPTY],
+)
+@in_float32
+def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None, scratch: Any = None) -> Any:
+    """y = log Σ eˣ: a smooth maximum. Its gradient is the softmax of x.
+
+    Computed as m + log Σ eˣ⁻ᵐ with m = max x, whose exponentials are at most 1: the naive form overflows in
+    float32 for x > 88. −∞ counts as an absent element, and y is −∞ if all are.
+
+    >>> import tinygrad_edu as tg
+    >>> tg.Tensor([1000.0, 1000.0]).logsumexp().item() == 1000 + math.log(2)
+    True
+    """
+    if x.dtype.kind not in "fc":
+        x = x.astype(float)
+    m = np.maximum.reduce(x.real, axis=axis, keepdims=True, initial=-math.inf)
+    m = np.where(np.isfinite(m), m, 0)
+    y = quietly(_log_of_sum, x, m, axis, scratch)
+    y = y if keepdims else y.squeeze(axis)
+    if out is None:
+        return y
+    np.copyto(out, y)
+    return out
+
+
+def _log_of_sum(x: Any, m: Any, axis: Any, scratch: Any) -> Any:
+    """m + log Σ eˣ⁻ᵐ, where log 0 = −∞ is the answer, and so is e¹⁰⁰⁰ beside +∞."""
+    e = np.exp(np.subtract(x, m, scratch), scratch)
+    return np.log(np.add.reduce(e, axis=axis, keepdims=True)) + m
+
+
+ANSWERS[np.logaddexp, "reduce"] = Call((np.logaddexp, "reduce"), logsumexp)  # over the first axis, unless told

@@ -1,0 +1,119 @@
+"""What rules and declarations are made of: `zero` and `gate`, numbers as arrays, and how a table of functions is declared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.engine.example import Fixed, example, real
+from tinygrad_edu.engine.op import Op, Rule, op, ufunc
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+SHAPES = (example((3,)), example((2, 3)), example(()))
+PAIRS = (example((3,), (3,)), example((2, 3), (3,)), example((2, 1), (4,)), example((), (2,)), example((3,), 2.0))
+
+
+def unary(function: Any, symbol: str, rule: Rule, doc: str, **declaration: Any) -> Op:
+    """A function of one number; analytic unless it says otherwise."""
+    usual = {"presence": "elementwise", "analytic": True, "examples": SHAPES}
+    return ufunc(function, symbol, (rule,), doc, **{**usual, **declaration})
+
+
+def binary(function: Any, symbol: str, by_a: Rule, by_b: Rule, doc: str, **declaration: Any) -> Op:
+    """A function of two numbers, with its rule for each."""
+    return ufunc(function, symbol, (by_a, by_b), doc, **{"presence": "elementwise", "examples": PAIRS, **declaration})
+
+
+class _Constants(dict[Any, Any]):
+    """A number as an array of no dimension, by dtype: beside an array it costs half of what a Python number does."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __missing__(self, dtype: Any) -> Any:
+        constant = self[dtype] = np.full((), self._number, dtype)
+        return constant
+
+
+ZERO = _Constants(0)
+ONE = _Constants(1)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Two functions that rules are made of
+
+
+@op(
+    symbol="0",
+    vjp=(lambda g, y, x: zero(g),),  # type: ignore[has-type]  # it follows
+    presence="selects",
+    takes_out=True,
+    examples=SHAPES,
+)
+def zero(x: Any, *, out: Any = None) -> Any:
+    """y = 0, whatever x, also for ∞ and NaN: what a step makes of a gradient.
+
+    >>> zero(numpy.array([1.0, numpy.inf]))
+    array([0., 0.])
+    """
+    if out is None:
+        return np.zeros_like(x)
+    out.fill(0)
+    return out
+
+
+BITS = {np.dtype(bool): np.dtype(bool), **{np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}}
+
+
+@op(
+    symbol="gate",
+    vjp=(lambda g, y, a, mask: gate(g, mask), None),  # type: ignore[has-type]  # it follows
+    presence="selects",
+    broadcasts=True,
+    takes_out=True,
+    domain=real,
+    examples=[
+        example((3,), Fixed(np.array([True, False, True]))),
+        example((2, 3), Fixed(np.array([True, False, True]))),
+        example((), Fixed(np.array([True, False]))),
+        example((3,), Fixed(np.array([[True], [False]]))),
+        example((), Fixed(np.array(False))),
+        example((2, 80), Fixed(np.arange(80) % 3 == 0)),
+    ],
+)
+def gate(a: Any, mask: Any, *, out: Any = None) -> Any:
+    """y = a where the mask is true, else 0, also for ∞ and NaN: what ReLU lets through of a gradient.
+
+    >>> gate(numpy.array([numpy.inf, 2.0, 3.0]), numpy.array([False, False, True]))
+    array([0., 0., 3.])
+    """
+    if mask.dtype.kind != "b":
+        mask = mask != 0
+    if out is not None and out.size <= 128:
+        out.fill(0)
+        np.copyto(out, a, where=mask)
+        return out
+    bits = BITS.get(a.dtype)
+    if bits is None:
+        y = np.where(mask, a, ZERO[a.dtype])
+        if out is None:
+            return y
+        np.copyto(out, y)
+        return out
+    # the bits of a, read as an integer, times 0 or 1: it selects as np.where does, in a sixth of the time
+    if out is None:
+        return (a.view(bits) * mask).view(a.dtype)
+    np.multiply(a.view(bits), mask, out.view(bits))
+    return out
+
+
+def step(function: Any, symbol: str, doc: str, **declaration: Any) -> Op:
+    """A function that is constant between its jumps: its derivative is 0, also at them."""
+    return unary(function, symbol, lambda g, y, x: zero(g), doc, presence="selects", analytic=False, **declaration)
+
+
+def question(function: Any, symbol: str, doc: str, examples: Any = PAIRS) -> Op:
+    """A function whose answers are booleans or integers: recorded, and without a derivative."""
+    return ufunc(function, symbol, None, doc, examples=examples)

@@ -1,0 +1,104 @@
+"""Rounding, signs and remainders: functions that jump or bend between their steps.
+
+At kinks the conventions are PyTorch's: the derivative of |x| at 0 is 0, of a step 0 everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.engine.example import Domain, at, example, nonzero
+from tinygrad_edu.engine.op import composite, op
+from tinygrad_edu.ops.agreed import quotient
+from tinygrad_edu.ops.parts import PAIRS, binary, gate, step, unary, zero
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+sign = step(np.sign, "sign", "y = −1, 0 or 1, the sign of x.", domain=nonzero, special=[at(0.0, gradient=0.0)])
+floor = step(np.floor, "floor", "y = ⌊x⌋, the largest integer y ≤ x.")
+ceil = step(np.ceil, "ceil", "y = ⌈x⌉, the smallest integer y ≥ x.")
+trunc = step(np.trunc, "trunc", "y = x without its fraction, rounded towards 0.", answers=(np.trunc, np.fix))
+rint = step(np.rint, "rint", "y = the nearest integer, of two the even one.")
+
+
+@op(
+    symbol="round",
+    vjp=(lambda g, y, x, *, decimals: zero(g),),
+    presence="selects",
+    answers=(np.round, np.around),
+    takes_out=True,
+    examples=[example((3,)), example((2, 3), decimals=1), example((), 1), example((3,), decimals=-1)],
+)
+def round(x: Any, decimals: int = 0, *, out: Any = None) -> Any:
+    """y = x rounded to so many decimals, halves to even.
+
+    >>> round(numpy.array([0.5, 1.5, 2.25])).tolist()
+    [0.0, 2.0, 2.0]
+    """
+    if out is not None and x.dtype.kind in "iu" and decimals < 0:  # NumPy's quotient by the way does not fit there
+        np.copyto(out, np.round(x, decimals))
+        return out
+    return np.round(x, decimals, out=out)
+
+
+def _absolute_rule(g: Any, y: Any, x: Any) -> Any:
+    """∂L/∂y·sign(x); of even powers of |x|, where ∂L/∂y = k·|x|, that is k·x, which has a derivative at 0."""
+    k = quotient(g, y)
+    return g * np.sign(x) if k is None else k * x
+
+
+absolute = unary(
+    np.absolute, "abs", _absolute_rule, "y = |x|. Its derivative at 0 is 0.",
+    domain=nonzero, analytic=False, special=[at(0.0, gradient=0.0)],
+)  # fmt: skip
+fabs = unary(
+    np.fabs, "abs", _absolute_rule, "y = |x|, always floating. Its derivative at 0 is 0.",
+    domain=nonzero, analytic=False, special=[at(0.0, gradient=0.0)],
+)  # fmt: skip
+copysign = binary(
+    np.copysign, "copysign", lambda g, y, a, b: g * np.sign(a) * np.copysign(1, b), lambda g, y, a, b: zero(g),
+    "y = |a| with the sign of b.", presence=("elementwise", "selects"), domain=nonzero, special=[at(0.0, -1.0, gradient=(0.0, 0.0))],
+)  # fmt: skip
+heaviside = binary(
+    np.heaviside, "heaviside", lambda g, y, a, b: zero(g), lambda g, y, a, b: gate(g, a == 0),
+    "y = 0 for a < 0, b for a = 0, 1 for a > 0.", presence="selects", domain=nonzero, special=[at(0.0, 0.5, gradient=(0.0, 1.0))],
+)  # fmt: skip
+
+
+def _near(size: float) -> Domain:
+    """Numbers of about this size, of either sign."""
+    return lambda rng, shape: rng.uniform(0.95 * size, 1.05 * size, shape) * rng.choice([-1, 1], shape)
+
+
+_QUOTIENTS = (_near(2.5), _near(1.0))  # a / b is not near an integer, where the remainder jumps
+
+floor_divide = binary(
+    np.floor_divide,
+    "//",
+    lambda g, y, a, b: zero(g),
+    lambda g, y, a, b: zero(g),
+    "y = ⌊a / b⌋.",
+    presence="selects",
+    domain=_QUOTIENTS,
+)
+remainder = binary(
+    np.remainder, "mod", lambda g, y, a, b: g, lambda g, y, a, b: -g * np.floor_divide(a, b),
+    "y = a − b ⌊a / b⌋, which has the sign of b.", domain=_QUOTIENTS,
+)  # fmt: skip
+fmod = binary(
+    np.fmod, "fmod", lambda g, y, a, b: g, lambda g, y, a, b: -g * np.trunc(a / b),
+    "y = a − b trunc(a / b), which has the sign of a.", domain=_QUOTIENTS,
+)  # fmt: skip
+
+
+@composite(answers=(np.divmod,), examples=PAIRS, domain=_QUOTIENTS)
+def divmod(a: Any, b: Any) -> Any:
+    """y = (⌊a / b⌋, a − b ⌊a / b⌋): the quotient and the remainder.
+
+    >>> divmod(numpy.array([5.0, -5.0]), 3)
+    (array([ 1., -2.]), array([2., 1.]))
+    """
+    return floor_divide(a, b), remainder(a, b)

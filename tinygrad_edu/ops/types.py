@@ -1,0 +1,83 @@
+"""Numbers as arrays, copies, types and complex numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.engine.example import Fixed, example
+from tinygrad_edu.engine.op import op
+from tinygrad_edu.engine.tables import is_table, table
+from tinygrad_edu.ops.parts import SHAPES, unary
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def array(x: Any) -> Any:
+    """x itself, if it is a tensor or an array; a number, a list or a table as an array."""
+    if x.__class__ is numpy.ndarray or hasattr(x, "__array_function__") or isinstance(x, np.generic):
+        return x
+    return table(x, "a loss or layer") if is_table(x) else np.asarray(x)
+
+
+def floating(x: Any) -> Any:
+    """x as floating numbers, where it is none yet: integers and truths in float64, as in their mean."""
+    x = array(x)
+    return x if x.dtype.kind in "fc" else x.astype(float)
+
+
+def called(x: Any) -> str:
+    """What an error calls x: its name, if it has one, and its shape."""
+    return f"{getattr(x, 'name', None) or ''} {np.shape(x)}".lstrip()
+
+
+@op(symbol="copy", vjp=(lambda g, y, x: g,), answers=(np.copy,), presence="linear", takes_out=True, examples=SHAPES)
+def copy(x: Any, *, out: Any = None) -> Any:
+    """y = x, in memory of its own.
+
+    >>> copy(numpy.array([1.0, 2.0]))
+    array([1., 2.])
+    """
+    if out is None:
+        return np.copy(x)
+    np.copyto(out, x)
+    return out
+
+
+@op(
+    symbol=lambda dtype: str(dtype),
+    vjp=(lambda g, y, x, *, dtype: np.astype(g, x.dtype),),
+    presence="linear",
+    answers=(np.astype,),
+    bind=lambda x, dtype, copy=True: ((x,), {"dtype": np.dtype(dtype)}),
+    takes_out=True,
+    examples=[
+        example((3,), "float64"),
+        example(Fixed(np.array([1, 2])), float),
+        example((2, 3), "int64"),
+        example((3,), float, copy=False),
+    ],
+)
+def astype(x: Any, dtype: Any, *, out: Any = None) -> Any:
+    """y = x as numbers of another type. The gradient is cast back to the type of x.
+
+    >>> astype(numpy.array([1.5, 2.5]), int)
+    array([1, 2])
+    """
+    if dtype.kind not in "biufc":
+        raise TypeError(f"a tensor holds numbers, which {dtype} is not")
+    if out is None:
+        return np.astype(array(x), dtype)
+    np.copyto(out, x, casting="unsafe")
+    return out
+
+
+conjugate = unary(
+    np.conjugate,
+    "conj",
+    lambda g, y, x: np.conjugate(g),
+    "y = x*, the complex conjugate.",
+    presence="linear",
+    analytic=False,
+)
