@@ -27,7 +27,8 @@ LEVELS = [
     {"tinygrad_edu.ops"},
     {"tinygrad_edu.linalg", "tinygrad_edu.formula"},
     {"tinygrad_edu"},  # the public names
-    {"tinygrad_edu.data", "tinygrad_edu.nn", "tinygrad_edu.optim", "tinygrad_edu.testing"},
+    {"tinygrad_edu.data", "tinygrad_edu.nn", "tinygrad_edu.testing"},
+    {"tinygrad_edu.optim"},
     {"tinygrad_edu.program", "tinygrad_edu.reading"},
     {"tinygrad_edu.models", "tinygrad_edu.train"},
     {"viz.options", "viz.languages"},

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tinygrad_edu.engine.elsewhere import answering
-from tinygrad_edu.optim import lr_scheduler
+from tinygrad_edu.optim import lr_scheduler, swa_utils
 from tinygrad_edu.optim.adadelta import Adadelta
 from tinygrad_edu.optim.adagrad import AdaGrad, Adagrad
 from tinygrad_edu.optim.adam import Adam, AdamW
@@ -20,7 +20,7 @@ from tinygrad_edu.optim.sgd import SGD, Momentum
 
 __all__ = [
     "ASGD", "LBFGS", "SGD", "AdaGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Momentum", "NAdam", "Optimizer",
-    "RAdam", "RMSprop", "Rprop", "lr_scheduler",
+    "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:

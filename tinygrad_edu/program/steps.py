@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinygrad_edu.engine.elsewhere import refuse_zeros
 from tinygrad_edu.engine.graph import Edits
 from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.engine.registry import tick
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.nn import Module
 from tinygrad_edu.optim.blocks import refuse_result
 from tinygrad_edu.optim.groups import ALONE, Group, Member
 from tinygrad_edu.optim.lbfgs import LBFGS
 from tinygrad_edu.optim.optimizer import Optimizer
+from tinygrad_edu.optim.swa_utils import AveragedModel
 from tinygrad_edu.program.tape import Tape, reading, refuse
 
 
@@ -150,6 +154,19 @@ def _update(
             tape.write(leaf, result[key])
     tape.write(p, new)
     tape.let_go(since)
+
+
+@reading(AveragedModel.update_parameters)
+def update_parameters(tape: Tape, as_written: Any, averaged: AveragedModel, model: Module) -> None:
+    """Each mean is recorded, and that it is a copy as long as it is of nothing."""
+    count = averaged.n_averaged
+
+    def mean(mine: Tensor, its: Tensor) -> Any:
+        return np.where(count == 0, its, averaged.avg_fn(mine, its, count.astype(mine.dtype)))
+
+    for mine, its, averages in list(averaged.pairs(model)):
+        tape.write(mine, no_grad().run(mean, mine, its) if averages else its)
+    tape.write(count, no_grad().run(lambda: count + 1))
 
 
 class Numbers:
