@@ -19,202 +19,59 @@ from tinygrad_edu.creation import (
     arange, eye, full, full_like, get_default_dtype, linspace, ones, ones_like, rand, randn, set_default_dtype,
     tensor, zeros, zeros_like,
 )
-from tinygrad_edu.ops.rounding import absolute
-from tinygrad_edu.ops.comparing import bitwise_and
-from tinygrad_edu.ops.comparing import bitwise_or
-from tinygrad_edu.ops.comparing import bitwise_xor
-from tinygrad_edu.ops.rounding import ceil
-from tinygrad_edu.ops.choosing import clip
-from tinygrad_edu.ops.rounding import copysign
-from tinygrad_edu.ops.rounding import divmod
-from tinygrad_edu.ops.comparing import equal
-from tinygrad_edu.ops.rounding import fabs
-from tinygrad_edu.ops.rounding import floor
-from tinygrad_edu.ops.rounding import floor_divide
-from tinygrad_edu.ops.choosing import fmax
-from tinygrad_edu.ops.choosing import fmin
-from tinygrad_edu.ops.rounding import fmod
-from tinygrad_edu.ops.comparing import greater
-from tinygrad_edu.ops.comparing import greater_equal
-from tinygrad_edu.ops.rounding import heaviside
-from tinygrad_edu.ops.comparing import invert
-from tinygrad_edu.ops.comparing import isclose
-from tinygrad_edu.ops.comparing import isfinite
-from tinygrad_edu.ops.comparing import isinf
-from tinygrad_edu.ops.comparing import isnan
-from tinygrad_edu.ops.comparing import left_shift
-from tinygrad_edu.ops.comparing import less
-from tinygrad_edu.ops.comparing import less_equal
-from tinygrad_edu.ops.comparing import logical_and
-from tinygrad_edu.ops.comparing import logical_not
-from tinygrad_edu.ops.comparing import logical_or
-from tinygrad_edu.ops.comparing import logical_xor
-from tinygrad_edu.ops.choosing import maximum
-from tinygrad_edu.ops.choosing import minimum
-from tinygrad_edu.ops.nan import nan_to_num
-from tinygrad_edu.ops.comparing import not_equal
-from tinygrad_edu.ops.rounding import remainder
-from tinygrad_edu.ops.comparing import right_shift
-from tinygrad_edu.ops.rounding import rint
-from tinygrad_edu.ops.rounding import round
-from tinygrad_edu.ops.rounding import sign
-from tinygrad_edu.ops.comparing import signbit
-from tinygrad_edu.ops.rounding import trunc
-from tinygrad_edu.ops.choosing import where
+from tinygrad_edu.ops.arithmetic import (
+    add, cbrt, divide, float_power, multiply, negative, positive, power, reciprocal, sqrt, square, subtract,
+)
+from tinygrad_edu.ops.choosing import choose, clip, fmax, fmin, maximum, minimum, piecewise, select, where
+from tinygrad_edu.ops.comparing import (
+    bitwise_and, bitwise_or, bitwise_xor, equal, greater, greater_equal, invert, isclose, isfinite, isinf, isnan,
+    left_shift, less, less_equal, logical_and, logical_not, logical_or, logical_xor, not_equal, right_shift,
+    signbit,
+)
 from tinygrad_edu.ops.diagonals import diag, diagflat, diagonal, trace, tril, triu
 from tinygrad_edu.ops.einsum import einsum
-from tinygrad_edu.ops.arithmetic import add
-from tinygrad_edu.ops.elementwise import arccos
-from tinygrad_edu.ops.elementwise import arccosh
-from tinygrad_edu.ops.elementwise import arcsin
-from tinygrad_edu.ops.elementwise import arcsinh
-from tinygrad_edu.ops.elementwise import arctan
-from tinygrad_edu.ops.elementwise import arctan2
-from tinygrad_edu.ops.elementwise import arctanh
-from tinygrad_edu.ops.types import astype
-from tinygrad_edu.ops.arithmetic import cbrt
-from tinygrad_edu.ops.types import conjugate
-from tinygrad_edu.ops.types import copy
-from tinygrad_edu.ops.elementwise import cos
-from tinygrad_edu.ops.elementwise import cosh
-from tinygrad_edu.ops.elementwise import deg2rad
-from tinygrad_edu.ops.arithmetic import divide
-from tinygrad_edu.ops.elementwise import exp
-from tinygrad_edu.ops.elementwise import exp2
-from tinygrad_edu.ops.elementwise import expm1
-from tinygrad_edu.ops.arithmetic import float_power
-from tinygrad_edu.ops.elementwise import hypot
-from tinygrad_edu.ops.elementwise import log
-from tinygrad_edu.ops.elementwise import log10
-from tinygrad_edu.ops.elementwise import log1p
-from tinygrad_edu.ops.elementwise import log2
-from tinygrad_edu.ops.network.softmax import logaddexp
-from tinygrad_edu.ops.network.softmax import logaddexp2
-from tinygrad_edu.ops.arithmetic import multiply
-from tinygrad_edu.ops.arithmetic import negative
-from tinygrad_edu.ops.arithmetic import positive
-from tinygrad_edu.ops.arithmetic import power
-from tinygrad_edu.ops.elementwise import rad2deg
-from tinygrad_edu.ops.arithmetic import reciprocal
-from tinygrad_edu.ops.network.activations import sigmoid
-from tinygrad_edu.ops.elementwise import sin
-from tinygrad_edu.ops.elementwise import sinc
-from tinygrad_edu.ops.elementwise import sinh
-from tinygrad_edu.ops.arithmetic import sqrt
-from tinygrad_edu.ops.arithmetic import square
-from tinygrad_edu.ops.arithmetic import subtract
-from tinygrad_edu.ops.elementwise import tan
-from tinygrad_edu.ops.elementwise import tanh
-from tinygrad_edu.ops.places import argwhere
-from tinygrad_edu.ops.choosing import choose
-from tinygrad_edu.ops.taking import compress
-from tinygrad_edu.ops.taking import extract
-from tinygrad_edu.ops.places import flatnonzero
-from tinygrad_edu.ops.writing import index_update
-from tinygrad_edu.ops.places import meshgrid
-from tinygrad_edu.ops.places import nonzero
+from tinygrad_edu.ops.elementwise import (
+    arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cos, cosh, deg2rad, exp, exp2, expm1, hypot, log,
+    log10, log1p, log2, rad2deg, sin, sinc, sinh, tan, tanh,
+)
+from tinygrad_edu.ops.extrema import argmax, argmin, max, min, ptp
+from tinygrad_edu.ops.histograms import histogram, histogram_bin_edges
+from tinygrad_edu.ops.joining import append, block, column_stack, concatenate, dstack, hstack, stack, vstack
+from tinygrad_edu.ops.nan import (
+    nan_to_num, nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmedian, nanmin, nanpercentile,
+    nanprod, nanquantile, nanstd, nansum, nanvar,
+)
+from tinygrad_edu.ops.network.activations import elu, gelu, leaky_relu, relu, sigmoid, silu
 from tinygrad_edu.ops.network.embedding import one_hot
-from tinygrad_edu.ops.choosing import piecewise
-from tinygrad_edu.ops.writing import scatter_add
-from tinygrad_edu.ops.choosing import select
-from tinygrad_edu.ops.taking import take
-from tinygrad_edu.ops.taking import take_along_axis
-from tinygrad_edu.ops.joining import append
-from tinygrad_edu.ops.splitting import array_split
-from tinygrad_edu.ops.joining import block
-from tinygrad_edu.ops.joining import column_stack
-from tinygrad_edu.ops.joining import concatenate
-from tinygrad_edu.ops.splitting import delete
-from tinygrad_edu.ops.splitting import dsplit
-from tinygrad_edu.ops.joining import dstack
-from tinygrad_edu.ops.splitting import hsplit
-from tinygrad_edu.ops.joining import hstack
+from tinygrad_edu.ops.network.softmax import (
+    log_softmax, logaddexp, logaddexp2, logsigmoid, logsumexp, softmax, softplus,
+)
 from tinygrad_edu.ops.padding import pad
-from tinygrad_edu.ops.splitting import split
-from tinygrad_edu.ops.joining import stack
-from tinygrad_edu.ops.splitting import unstack
-from tinygrad_edu.ops.splitting import vsplit
-from tinygrad_edu.ops.joining import vstack
-from tinygrad_edu.ops.network.activations import elu
-from tinygrad_edu.ops.network.activations import gelu
-from tinygrad_edu.ops.network.activations import leaky_relu
-from tinygrad_edu.ops.network.softmax import log_softmax
-from tinygrad_edu.ops.network.softmax import logsigmoid
-from tinygrad_edu.ops.network.activations import relu
-from tinygrad_edu.ops.network.activations import silu
-from tinygrad_edu.ops.network.softmax import softmax
-from tinygrad_edu.ops.network.softmax import softplus
-from tinygrad_edu.ops.products import (
-    cross, dot, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat,
+from tinygrad_edu.ops.places import argwhere, flatnonzero, meshgrid, nonzero
+from tinygrad_edu.ops.products import cross, dot, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat
+from tinygrad_edu.ops.reductions import all, any, count_nonzero, mean, prod, sum
+from tinygrad_edu.ops.reordering import (
+    flip, fliplr, flipud, matrix_transpose, moveaxis, roll, rollaxis, rot90, swapaxes, transpose,
 )
-from tinygrad_edu.ops.reductions import all
-from tinygrad_edu.ops.reductions import any
-from tinygrad_edu.ops.extrema import argmax
-from tinygrad_edu.ops.extrema import argmin
-from tinygrad_edu.ops.reductions import count_nonzero
-from tinygrad_edu.ops.network.softmax import logsumexp
-from tinygrad_edu.ops.extrema import max
-from tinygrad_edu.ops.reductions import mean
-from tinygrad_edu.ops.extrema import min
-from tinygrad_edu.ops.reductions import prod
-from tinygrad_edu.ops.extrema import ptp
-from tinygrad_edu.ops.spread import std
-from tinygrad_edu.ops.reductions import sum
-from tinygrad_edu.ops.spread import var
-from tinygrad_edu.ops.running import (
-    cumprod, cumsum, cumulative_prod, cumulative_sum, diff, ediff1d, trapezoid,
+from tinygrad_edu.ops.rounding import (
+    absolute, ceil, copysign, divmod, fabs, floor, floor_divide, fmod, heaviside, remainder, rint, round, sign,
+    trunc,
 )
-from tinygrad_edu.ops.histograms import histogram
-from tinygrad_edu.ops.histograms import histogram_bin_edges
-from tinygrad_edu.ops.sets import intersect1d
-from tinygrad_edu.ops.sets import setdiff1d
-from tinygrad_edu.ops.sets import setxor1d
-from tinygrad_edu.ops.sets import union1d
-from tinygrad_edu.ops.sets import unique
-from tinygrad_edu.ops.sets import unique_all
-from tinygrad_edu.ops.sets import unique_counts
-from tinygrad_edu.ops.sets import unique_inverse
-from tinygrad_edu.ops.sets import unique_values
-from tinygrad_edu.ops.shaping import atleast_1d
-from tinygrad_edu.ops.shaping import atleast_2d
-from tinygrad_edu.ops.shaping import atleast_3d
-from tinygrad_edu.ops.shaping import broadcast_arrays
-from tinygrad_edu.ops.shaping import broadcast_to
-from tinygrad_edu.ops.shaping import expand_dims
-from tinygrad_edu.ops.reordering import flip
-from tinygrad_edu.ops.reordering import fliplr
-from tinygrad_edu.ops.reordering import flipud
-from tinygrad_edu.ops.reordering import matrix_transpose
-from tinygrad_edu.ops.reordering import moveaxis
-from tinygrad_edu.ops.shaping import ravel
-from tinygrad_edu.ops.shaping import repeat
-from tinygrad_edu.ops.shaping import reshape
-from tinygrad_edu.ops.reordering import roll
-from tinygrad_edu.ops.reordering import rollaxis
-from tinygrad_edu.ops.reordering import rot90
-from tinygrad_edu.ops.shaping import squeeze
-from tinygrad_edu.ops.reordering import swapaxes
-from tinygrad_edu.ops.shaping import tile
-from tinygrad_edu.ops.reordering import transpose
+from tinygrad_edu.ops.running import cumprod, cumsum, cumulative_prod, cumulative_sum, diff, ediff1d, trapezoid
+from tinygrad_edu.ops.sets import (
+    intersect1d, setdiff1d, setxor1d, union1d, unique, unique_all, unique_counts, unique_inverse, unique_values,
+)
+from tinygrad_edu.ops.shaping import (
+    atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_to, expand_dims, ravel, repeat, reshape,
+    squeeze, tile,
+)
 from tinygrad_edu.ops.sorting import argsort, partition, sort
-from tinygrad_edu.ops.statistics import average
-from tinygrad_edu.ops.statistics import median
-from tinygrad_edu.ops.nan import nanargmax
-from tinygrad_edu.ops.nan import nanargmin
-from tinygrad_edu.ops.nan import nancumprod
-from tinygrad_edu.ops.nan import nancumsum
-from tinygrad_edu.ops.nan import nanmax
-from tinygrad_edu.ops.nan import nanmean
-from tinygrad_edu.ops.nan import nanmedian
-from tinygrad_edu.ops.nan import nanmin
-from tinygrad_edu.ops.nan import nanpercentile
-from tinygrad_edu.ops.nan import nanprod
-from tinygrad_edu.ops.nan import nanquantile
-from tinygrad_edu.ops.nan import nanstd
-from tinygrad_edu.ops.nan import nansum
-from tinygrad_edu.ops.nan import nanvar
-from tinygrad_edu.ops.statistics import percentile
-from tinygrad_edu.ops.statistics import quantile
+from tinygrad_edu.ops.splitting import array_split, delete, dsplit, hsplit, split, unstack, vsplit
+from tinygrad_edu.ops.spread import std, var
+from tinygrad_edu.ops.statistics import average, median, percentile, quantile
+from tinygrad_edu.ops.taking import compress, extract, take, take_along_axis
+from tinygrad_edu.ops.types import astype, conjugate, copy
+from tinygrad_edu.ops.writing import index_update, scatter_add
 from tinygrad_edu.random import manual_seed
 from tinygrad_edu.engine.tensor import Tensor
 
