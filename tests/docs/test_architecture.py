@@ -150,3 +150,49 @@ def test_no_file_names_a_folder_of_one_machine():
 
 def test_the_pages_of_the_engine_are_those_in_its_reading_order():
     assert {p.stem for p in (ROOT / "tinygrad_edu" / "engine").glob("*.py")} == {"__init__", *ENGINE}
+
+
+VERBS = {"computed", "made", "instead"}
+"""What a watcher does: `engine.recording.Watcher`."""
+
+
+def lines_of_the_watcher(text: str) -> set[int]:
+    """The lines of a source that name the watcher, or call what it does under whatever name."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        call = node.func if isinstance(node, ast.Call) else None
+        if (
+            (isinstance(node, ast.Name) and node.id == "watcher")
+            or (isinstance(node, ast.Attribute) and node.attr == "watcher")
+            or (isinstance(node, ast.keyword | ast.arg) and node.arg == "watcher")
+            or (isinstance(call, ast.Attribute) and call.attr in VERBS)
+            or (isinstance(node, ast.Constant) and node.value == "watcher")
+        ):
+            found.add(node.lineno)
+    return found
+
+
+def test_the_watcher_is_asked_in_few_lines():
+    """The plain engine, its layers and optimizers stand outside `program`; what watches them stands in it."""
+    tree = ast.parse((ROOT / "tinygrad_edu" / "engine" / "recording.py").read_text(encoding="utf-8"))
+    classes = {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}
+    assert {part.name for part in classes["Watcher"] if isinstance(part, ast.FunctionDef)} == VERBS
+    fields = {
+        ast.unparse(part.target): ast.unparse(part.annotation)
+        for part in classes["Recording"]
+        if isinstance(part, ast.AnnAssign)
+    }
+    assert [name for name, kind in fields.items() if "Watcher" in kind or kind == "Any"] == ["writes", "watcher"]
+    outside = {
+        path: lines_of_the_watcher(path.read_text(encoding="utf-8"))
+        for path in files()
+        if name_of(path).startswith("tinygrad_edu") and room(name_of(path)) != "tinygrad_edu.program"
+    }
+    asked = {name_of(path).split(".")[-1]: len(lines) for path, lines in outside.items() if lines}
+    assert set(asked) == {"recording", "op", "tensor"}
+    assert sum(asked.values()) <= 15
+
+
+def test_the_check_sees_a_watcher_under_another_name():
+    text = "tape = RECORDING.get().watcher\nif tape:\n    tape.made(x)\nrecording(watcher=1)\norigin.made < x.made"
+    assert lines_of_the_watcher(text) == {1, 3, 4}

@@ -1,8 +1,11 @@
 """replay: a step recorded once, then run as straight-line NumPy over planned buffers.
 
-`record.py` runs the function and keeps what it did, `simplify.py` drops what need not be computed, `plan.py` gives every
-value its array, `blocks.py` cuts long elementwise stretches, `emit.py` writes the program down, and `run.py` calls it as
-long as what it was made with is as it was.
+`record.py` runs the function once, under a `tape`, and makes a `Program` of what it did: plain data (`program.py`). What a
+step of an optimizer, `backward()` or a drawn number means there is said in `steps.py`, `readings.py` and `guards.py`.
+
+The rest is one reader of programs: `simplify.py` drops what need not be computed, `plan.py` gives every value its array,
+`blocks.py` cuts long elementwise stretches, `emit.py` writes the lines down, and `run.py` calls them as long as what the
+function was recorded with is as it was.
 """
 
 from __future__ import annotations

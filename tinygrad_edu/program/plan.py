@@ -24,6 +24,9 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.program.program import Compute, Event, Program, Write, is_view, leaves_of, regions
 from tinygrad_edu.program.simplify import layout, simplified
 
+FREED = -2
+"""In place of the last event that uses a storage: it is over, and the memory belongs to others."""
+
 
 @dataclass(eq=False, slots=True)
 class Storage:
@@ -31,7 +34,7 @@ class Storage:
 
     kind: str  # "argument", "leaf", "feed", "buffer", "block" (a buffer that is no longer than one) or "fresh"
     memory: Any = None
-    last: int = -1  # the last event that reads or writes it
+    last: int = -1  # the last event that reads or writes it; FREED once that is over
 
 
 @dataclass(eq=False, slots=True)
@@ -54,9 +57,20 @@ class Value:
 
 @dataclass(eq=False, slots=True)
 class Instruction:
-    """One line: `op` of `inputs` into `value` (how: "out", "fresh", "item"), or a "write" of its input to `value`.
+    """One line of the program, or several that run together.
 
-    how="blocks" is several lines, a block of their arrays at a time: see `blocks.py`.
+    how: "out" computes into memory that is known, "fresh" into new memory, "item" takes one of several results, "write"
+        copies its input into `value`, and "blocks" runs several lines, a block of their arrays at a time (`blocks.py`).
+    op, inputs, settings: what is computed of what; op is None for "write" and "blocks".
+    value: the result; of "write", what is written to.
+    scope: the call of a module that it belongs to.
+    scratch: memory in which the op computes on its way.
+    dead: fresh arrays, and what shows them, that nothing reads after this line.
+    body: of "blocks", the lines.
+    names: of "blocks", by the address of each array, what the lines call the part of it that they work on.
+    rows: of "blocks", those parts, a tuple for each block.
+    left: of "blocks", the values that are there afterwards.
+    seconds: the time of a run, where it was profiled.
     """
 
     how: str
@@ -65,15 +79,13 @@ class Instruction:
     value: Value
     settings: Mapping[str, Any] = field(default_factory=lambda: NO_SETTINGS)
     scope: str = ""
-    scratch: Value | None = None  # what the op computes in on its way
-    dead: tuple[Value, ...] = ()  # fresh arrays, and what shows them, that nothing reads later
-    body: Sequence[Instruction] = ()  # of "blocks": the lines; what they call the parts of each
-    names: Mapping[int, str] = field(
-        default_factory=lambda: NO_SETTINGS
-    )  # array, by its address; the parts, block by block;
-    rows: Sequence[tuple[Any, ...]] = ()  # and the values that are there when it is done
+    scratch: Value | None = None
+    dead: tuple[Value, ...] = ()
+    body: Sequence[Instruction] = ()
+    names: Mapping[int, str] = field(default_factory=lambda: NO_SETTINGS)
+    rows: Sequence[tuple[Any, ...]] = ()
     left: Sequence[Value] = ()
-    seconds: float | None = None  # of a run, when profiled
+    seconds: float | None = None
 
 
 @dataclass(eq=False)
@@ -257,7 +269,7 @@ class _Planner:
                     instructions.append(made)
             for storage in self.dying.pop(i, ()):
                 if storage.last == i:
-                    storage.last = -2  # it dies once, though several values lived in it
+                    storage.last = FREED  # once, though several values may have lived in it
                     if storage.kind == "buffer":
                         self.pool.give_back(storage.memory)
                     elif instructions:

@@ -183,7 +183,7 @@ def register_hook(tape: Tape, as_written: Any, x: Tensor, hook: Any) -> Removabl
 def go_back(tape: Tape, as_written: Any, output: Tensor, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
     """The walk is recorded; the gradients that it leaves are results that pass for leaves, unless create_graph."""
     g = tape.cotangent(output, gradient, "backward()")
-    order = topological((output,), leaves=False, ends=tape.variables)
+    order = _order(tape, [output])
     tape.read(order, free=not retain_graph)
 
     def totals() -> list[tuple[Node, Node]]:
@@ -208,7 +208,7 @@ def gradients(
     """The walk is recorded; its results pass for leaves, unless create_graph."""
     totals = backward.cotangents([(y, tape.cotangent(y, g, "grad()")) for y, g in begun], True)
     if order is None:
-        order = topological(list(totals), leaves=False, ends=tape.variables)
+        order = _order(tape, list(totals))
     tape.read(order, free=False)
 
     def found() -> list[Any]:
@@ -216,6 +216,12 @@ def gradients(
 
     slopes: list[Any] = recording(enabled=create_graph, holds=create_graph).run(found)
     return slopes if create_graph else [None if g is None else g.alias() for g in slopes]
+
+
+def _order(tape: Tape, outputs: Sequence[Node]) -> list[Node]:
+    """The record of the outputs. It ends at results that pass for leaves and have a gradient of their own."""
+    order = topological(outputs, leaves=False, ends=tape.variables)
+    return [x for x in order if x not in tape.variables or x.attached.hooks]
 
 
 def _settled(g: Tensor) -> Tensor:
