@@ -182,7 +182,7 @@ def test_the_watcher_is_asked_in_few_lines():
         for part in classes["Recording"]
         if isinstance(part, ast.AnnAssign)
     }
-    assert [name for name, kind in fields.items() if "Watcher" in kind or kind == "Any"] == ["writes", "watcher"]
+    assert [name for name, kind in fields.items() if "Watcher" in kind or kind == "Any"] == ["watcher"]
     outside = {
         path: lines_of_the_watcher(path.read_text(encoding="utf-8"))
         for path in files()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast, overload
+from weakref import ref
 
 import numpy as np
 
@@ -30,13 +31,19 @@ class Watcher(Protocol):
     def computed(
         self, op: Any, y: Node, inputs: tuple[Any, ...], arrays: Sequence[Any], settings: dict[str, Any]
     ) -> Any:
-        """The result of an op on `inputs`, whose arrays were `arrays`: `y`, in which only the numbers are set so far."""
+        """The result of an op, for the one who called it.
+
+        op, settings: what was computed, and how. inputs: of what: tensors, arrays, numbers. arrays: the same as arrays and
+        numbers, on which the op computed. y: a tensor of the result's numbers, with the cell of its memory if it shows that
+        of its input; nothing else is set in it yet.
+        """
 
     def made(self, leaf: Node) -> None:
         """A leaf has been made by `Tensor()`."""
 
     def instead(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What a watched function gives in this call: it may be run as it is written, or read in another way, or refused."""
+        """What a watched function gives for these arguments: it may be run as it is written, or read in another way, or
+        refused. `function` is the one that was marked, as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class Recording:
     anomaly: bool = False
     differentiating: bool = False  # inside a function that jacobian() or its like differentiates
     holds: bool = False  # a gradient is being recorded: its masks are nodes too, since its rules name no temporaries
-    writes: Any = None  # a list that takes a weak reference to each tensor that is written, for checkpoint()
+    writes: list[ref[Any]] | None = None  # takes a reference to each tensor that is written, for checkpoint()
     watcher: Watcher | None = None  # who is told of all that is done, to do it again: see `Watcher`
     limits: Mapping[Node, int] | None = None  # of the walk in progress: see `limits_in`
 
@@ -74,7 +81,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def watched(function: F) -> F:
-    """The function; but where a watcher is told of all that is done, it decides what a call does. See `Watcher.instead`."""
+    """The function; but where a watcher is told of all that is done, it decides what a call does: see `Watcher.instead`.
+
+    So is marked what would be wrong if it were done once and not again: what gives Python a number, writes, differentiates,
+    or draws at random. What it means to a replay is said in `tinygrad_edu.program`, where each such function has a reading.
+    """
     state = RECORDING.get
 
     @functools.wraps(function)
