@@ -31,6 +31,7 @@ LEVELS = [
     {"tinygrad_edu.optim"},
     {"tinygrad_edu.program", "tinygrad_edu.reading"},
     {"tinygrad_edu.models", "tinygrad_edu.train"},
+    {"tinygrad_edu.sklearn"},
     {"viz.options", "viz.languages"},
     {"viz.record"},
     {"viz.layout"},
@@ -116,9 +117,13 @@ def test_the_package_does_not_know_what_draws_it():
             ), path
 
 
+OF_EXTRAS = {"tinygrad_edu.testing", "tinygrad_edu.sklearn"}
+"""The rooms that are for those who have hypothesis, or scikit-learn."""
+
+
 def test_the_engine_needs_numpy_alone():
     for path in files():
-        if name_of(path).startswith("tinygrad_edu") and not name_of(path).startswith("tinygrad_edu.testing"):
+        if name_of(path).startswith("tinygrad_edu") and room(name_of(path)) not in OF_EXTRAS:
             others = {module.split(".")[0] for module in imports(path, inside_functions=False)}
             assert others <= {"numpy", "tinygrad_edu", *sys.stdlib_module_names}, path
 

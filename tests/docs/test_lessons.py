@@ -151,6 +151,18 @@ EXPECTED = {
         "micro F1 minus accuracy": between(0, 1e-12),
         "macro F1": between(0.9, 0.98),
     },
+    "13_hyperparameter_search": {
+        "trials": exactly(12),
+        "best at random": between(0.85, 1),
+        "lowest of the three best rates": between(1e-4, 1),
+        "rates tried at random": exactly(12),
+        "rates tried on the grid": exactly(3),
+        "given up early": between(1, 11),
+        "test accuracy": between(0.85, 1),
+        "mean over the folds": between(0.85, 1),
+        "spread over the folds": between(0, 0.1),
+        "the better width": exactly(50),
+    },
     "14_newton": {
         "Newton's steps": exactly(7),
         "Newton ends at": about(1.0, 1e-12),

@@ -23,21 +23,26 @@ from tinygrad_edu.train.checkpoint import load_checkpoint, save_checkpoint
 from tinygrad_edu.train.exchange import load_torch, to_torch
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.trainer import Trainer
+from tinygrad_edu.train.tuning import Choice, Integer, LogUniform, Uniform, tune
 
 __all__ = [
     "ActivationHistogram",
     "CSVLogger",
     "Callback",
     "Checkpoint",
+    "Choice",
     "EarlyStopping",
     "GradientHistogram",
     "History",
+    "Integer",
     "LearningRateFinder",
+    "LogUniform",
     "MLflow",
     "ProgressBar",
     "TensorBoard",
     "TerminateOnNaN",
     "Trainer",
+    "Uniform",
     "WandB",
     "activations",
     "load_checkpoint",
@@ -45,6 +50,7 @@ __all__ = [
     "metrics",
     "save_checkpoint",
     "to_torch",
+    "tune",
 ]
 
 if not TYPE_CHECKING:

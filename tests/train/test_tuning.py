@@ -1,0 +1,103 @@
+"""The search for settings: what is drawn, what is given up, and that it goes on where it stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from tinygrad_edu import nn, optim
+from tinygrad_edu.train import Choice, Integer, LogUniform, Trainer, Uniform, tune
+
+optuna = pytest.importorskip("optuna")
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
+
+def bowl(settings, follow):
+    return (settings["x"] - 2) ** 2 + (np.log10(settings["rate"]) + 3) ** 2
+
+
+SPACE = {"x": Uniform(-5, 5), "rate": LogUniform(1e-6, 1)}
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_seed_gives_the_same_search(sampler):
+    one, two, other = (tune(bowl, SPACE, trials=15, sampler=sampler, seed=seed) for seed in (0, 0, 1))
+    assert [trial.params for trial in one.trials] == [trial.params for trial in two.trials]
+    assert one.best_params != other.best_params
+
+
+def test_rates_are_drawn_by_their_order_of_magnitude():
+    study = tune(bowl, SPACE, trials=200, sampler="random", seed=0)
+    orders = np.log10([trial.params["rate"] for trial in study.trials])
+    counts, _ = np.histogram(orders, bins=6, range=(-6, 0))
+    assert counts.min() > 15
+    assert len(study.trials) == 200
+
+
+def test_a_near_search_beats_a_blind_one():
+    near, blind = (tune(bowl, SPACE, trials=60, sampler=sampler, seed=0) for sampler in ("tpe", "random"))
+    assert near.best_value < blind.best_value
+
+
+def test_a_grid_takes_every_combination_once():
+    space = {"depth": Integer(1, 3), "kind": Choice(["relu", "tanh"])}
+    study = tune(lambda settings, follow: settings["depth"], space, trials=100, sampler="grid", mode="max")
+    taken = {(trial.params["depth"], trial.params["kind"]) for trial in study.trials}
+    assert len(study.trials) == len(taken) == 6
+    assert study.best_params["depth"] == 3
+    with pytest.raises(ValueError, match="x, rate take any number"):
+        tune(bowl, SPACE, sampler="grid")
+
+
+def test_it_goes_on_where_it_stopped(tmp_path):
+    where = {"storage": f"sqlite:///{tmp_path / 'study.db'}", "name": "bowl", "sampler": "random"}
+    first = tune(bowl, SPACE, trials=5, seed=0, **where)
+    again = tune(bowl, SPACE, trials=8, seed=0, **where)
+    assert first.trials[0].params in [trial.params for trial in again.trials]
+    assert len(again.trials) == 8
+    assert len({trial.params["x"] for trial in again.trials}) == 8
+    assert len(tune(bowl, SPACE, trials=8, seed=0, **where).trials) == 8
+    assert optuna.load_study(study_name="bowl", storage=where["storage"]).best_value == again.best_value
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_what_is_not_promising_is_given_up(pruner):
+    x = np.linspace(-1, 1, 32, dtype=np.float32)[:, None]
+
+    def run(settings, follow):
+        tg.manual_seed(0)
+        model = nn.Linear(1, 1)
+        trainer = Trainer(
+            model, optim.SGD(model.parameters(), lr=settings["lr"]), nn.MSELoss(), callbacks=[follow], seed=0
+        )
+        return trainer.fit((x, 3 * x), validation=(x, 3 * x), epochs=12)["val_loss"][-1]
+
+    study = tune(run, {"lr": LogUniform(1e-5, 0.5)}, trials=14, pruner=pruner, sampler="random", seed=0)
+    ends = [trial.state for trial in study.trials]
+    assert optuna.trial.TrialState.PRUNED in ends
+    assert optuna.trial.TrialState.COMPLETE in ends
+    kept = [trial.params["lr"] for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
+    assert study.best_params["lr"] in kept
+
+
+def test_optunas_plots_take_the_study():
+    study = tune(bowl, SPACE, trials=8, sampler="random", seed=0)
+    axes = optuna.visualization.matplotlib.plot_optimization_history(study)
+    assert axes.get_xlabel() == "Trial"
+    assert len(study.trials_dataframe()) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sampler": "best"}, "sampler is 'tpe', 'random' or 'grid'"),
+        ({"pruner": "none"}, "pruner is 'hyperband', 'median' or None"),
+        ({"mode": "least"}, "mode is 'min' or 'max'"),
+    ],
+)
+def test_what_there_is_not_is_said(options, message):
+    with pytest.raises(ValueError, match=message):
+        tune(bowl, SPACE, **options)
+    with pytest.raises(ValueError, match="a space without settings"):
+        tune(bowl, {})

@@ -1,0 +1,87 @@
+"""NeuralNetClassifier: a net that gives a probability for each class."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.sklearn.base import NeuralNet, beside
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+
+def weighed_cross_entropy(prediction: Any, target: Any) -> Any:
+    """Σ wᵢ·(−log p[tᵢ]) / N, of targets with the weight before the class number: (N, 2)."""
+    losses = F.cross_entropy(prediction, np.astype(target[:, 1], np.int64), reduction="none")
+    return np.mean(losses * target[:, 0])
+
+
+class NeuralNetClassifier(ClassifierMixin, NeuralNet):  # type: ignore[misc]  # scikit-learn has no types
+    """A feed-forward net with softmax and cross-entropy, as scikit-learn's estimator.
+
+    module: a function (inputs, outputs) that makes the net, whose outputs are logits; else a net of hidden_layer_sizes,
+        with an activation ("relu", "tanh", "sigmoid", "gelu", "elu", "identity"), dropout and batch_norm.
+    optimizer: "adam", "adamw", "sgd", "momentum", "rmsprop", "adagrad", or a class; with learning_rate, weight_decay.
+    batch_size, max_epochs: how it is trained. early_stopping: hold out a validation_fraction, stop after `patience` epochs
+        without a better loss on it, and keep the best weights.
+    random_state: as everywhere in scikit-learn. Each fit has a generator of its own, so that the same seed gives the same
+        net, in threads and processes too.
+
+    >>> import numpy as np
+    >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> net = NeuralNetClassifier(hidden_layer_sizes=(8,), activation="tanh", learning_rate=0.1, random_state=0)
+    >>> net.fit(x, ["no", "yes", "yes", "no"]).predict(x).tolist()
+    ['no', 'yes', 'yes', 'no']
+    """
+
+    loss = staticmethod(weighed_cross_entropy)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train from the beginning.
+
+        X: (N, features); y: (N,), the classes; sample_weight: (N,), what each row counts.
+        """
+        X, labels = self._checked(X, y, reset=True)
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"{type(self).__name__} tells classes apart, but y has one class, {self.classes_[0]!r}")
+        weight = self._weights(sample_weight, X)
+        self._begin(X.shape[1], len(self.classes_), X.dtype)
+        self._train(X, beside(numbers, weight), self.max_epochs, labels=numbers)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train one epoch further on these rows. classes: all that there will be, at the first call."""
+        first = not hasattr(self, "module_")
+        X, labels = self._checked(X, y, reset=first)
+        if first:
+            self.classes_ = np.unique(labels if classes is None else classes)
+            self._begin(X.shape[1], len(self.classes_), X.dtype)
+        unknown = np.setdiff1d(labels, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y has {unknown[0]!r}, which is not among the classes of the first partial_fit")
+        numbers = np.searchsorted(self.classes_, labels)
+        dtype = next(self.module_.parameters()).dtype
+        X = X.astype(dtype, copy=False)
+        self._train(X, beside(numbers, self._weights(sample_weight, X)), 1)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """The probability of each class, (N, classes), in the order of `classes_`."""
+        return np.asarray(F.softmax(self._outputs(X), -1))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The class with the largest probability."""
+        best = self._outputs(X).argmax(axis=1)
+        return np.asarray(self.classes_)[best]
+
+    def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        rows = self._rows_and(X, y, reset=reset)
+        check_classification_targets(rows[1])
+        return rows[0], column_or_1d(rows[1], warn=True)
