@@ -20,7 +20,6 @@ from tinygrad_edu.engine.op import (
     NUMBERS,
     Op,
     Presence,
-    Rule,
     alias,
     composite,
     declare,
@@ -29,6 +28,7 @@ from tinygrad_edu.engine.op import (
     ufunc,
 )
 from tinygrad_edu.engine.registry import COMPOSITES, OPS
+from tinygrad_edu.engine.rules import Rule
 
 __all__ = [
     "COMPOSITES",

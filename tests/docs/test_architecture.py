@@ -13,8 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 ENGINE = [
-    "arguments", "signatures", "registry", "recording", "refusals", "source", "graph", "origins", "backward", "tables",
-    "protocols", "methods", "attached", "writing", "elsewhere", "tensor", "example", "calls", "op", "evaluate", "folded", "transforms", "checkpoint",
+    "arguments", "signatures", "registry", "node", "recording", "refusals", "source", "graph", "presence",
+    "differentiate", "origins", "backward", "tables", "protocols", "methods", "attached", "writing", "elsewhere",
+    "tensor", "example", "rules", "calls", "op", "evaluate", "folded", "transforms", "checkpoint",
 ]  # fmt: skip
 """The pages of the engine, in reading order: none needs one that comes later."""
 

@@ -185,11 +185,12 @@ def assert_gradients_keep(dtype, f, x):
     def visit(node, i, g):
         seen.append(g.dtype)
 
-    from tinygrad_edu.engine.graph import topological, walk
+    from tinygrad_edu.engine.differentiate import differentiate
+    from tinygrad_edu.engine.graph import Way, topological
 
     totals = {y: np.ones_like(y.numpy())}
     with np.errstate(all="ignore"):
-        walk(topological([y]), totals, visit)
+        differentiate(topological([y]), totals, Way(visit))
         dx = grad(y, x, np.ones(y.shape), create_graph=True)
         ddx = grad(dx, x, np.ones(x.shape), allow_unused=True) if dx.requires_grad else None
     assert set(seen) == {np.dtype(dtype)}

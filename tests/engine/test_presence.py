@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor, autograd
-from tinygrad_edu.engine import graph
-from tinygrad_edu.engine.graph import topological, walk
+from tinygrad_edu.engine.differentiate import differentiate
+from tinygrad_edu.engine.graph import Way, topological
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.nn import functional as F
@@ -243,7 +243,7 @@ def test_what_is_retained_kept_and_shown_is_the_same():
     assert inner.grad.tolist() == [0.0, 0.25]
     assert tg.grad(y, [inner, root])[0].tolist() == [0.0, 0.25]
     shown = []
-    walk(topological([y]), {y: np.array(1.0)}, lambda node, i, g: shown.append(g))
+    differentiate(topological([y]), {y: np.array(1.0)}, Way(lambda node, i, g: shown.append(g)))
     assert not any(np.isnan(g).any() for g in shown)
 
 
@@ -378,7 +378,7 @@ def test_a_walk_that_frees_gives_the_numbers_of_one_that_does_not(names, seed):
             if i == hooked:
                 y.register_hook(lambda g, seen=seen: seen.append(numbers(g).copy()))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(graph, "_WORTH_FREEING", 0)
+            patch.setattr("tinygrad_edu.engine.differentiate.WORTH_FREEING", 0)
             y.sum().backward(retain_graph=retain_graph)
         found.append((x.grad, *seen))
         assert len(seen) == (hooked < len(names))

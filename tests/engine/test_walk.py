@@ -1,8 +1,10 @@
 """The order of a graph and the walk back through it, long and wide graphs among them."""
 
+import subprocess
 import sys
 import time
 import weakref
+from pathlib import Path
 
 import numpy as np
 from hypothesis import given
@@ -11,9 +13,11 @@ from hypothesis import strategies as st
 from tests.engine.graphs import twice_and_minus_thrice
 from tests.engine.leaves import leaf
 from tinygrad_edu import Tensor
+from tinygrad_edu.engine import graph
 from tinygrad_edu.engine.backward import grad
+from tinygrad_edu.engine.differentiate import differentiate
 from tinygrad_edu.engine.evaluate import evaluate
-from tinygrad_edu.engine.graph import topological, unbroadcast, walk
+from tinygrad_edu.engine.graph import Way, topological, unbroadcast
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.transforms import jvp
 
@@ -64,12 +68,58 @@ def test_unbroadcasting_is_the_transpose_of_broadcasting(kinds, data):
 # The walk
 
 
+ALONE = """
+import importlib.util, sys, types
+
+for name in ("tinygrad_edu", "tinygrad_edu.engine"):
+    sys.modules[name] = types.ModuleType(name)  # empty: of it, nothing but these pages can be imported
+for page in ("registry", "node", "graph"):
+    name = f"tinygrad_edu.engine.{page}"
+    spec = importlib.util.spec_from_file_location(name, f"{sys.argv[1]}/{page}.py")
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+
+import numpy as np
+from tinygrad_edu.engine.graph import topological, unbroadcast, walk
+
+times = types.SimpleNamespace(
+    name="times", outputs=None, broadcasts=True, selects=False, by_result=False,
+    rules=(lambda g, y, a, b: g * b, lambda g, y, a, b: g * a),
+)
+
+class StandIn:
+    attached = cell = None
+    needs_grad = True
+    settings = {}
+    def __init__(self, array, op=None, inputs=(), made_at=0):
+        self.ndarray, self.op, self.inputs, self.made_at = np.asarray(array), op, inputs, made_at
+        self.shape, self.ndim, self.dtype = self.ndarray.shape, self.ndarray.ndim, self.ndarray.dtype
+
+x, w = StandIn(np.ones((4, 3))), StandIn(np.array([1.0, 2.0, 3.0]))
+y = StandIn(x.ndarray * w.ndarray, times, (x, w), 1)
+z = StandIn(y.ndarray * y.ndarray, times, (y, y), 2)
+totals = {z: np.ones((4, 3))}
+walk(topological([z]), totals)
+print(totals[w].tolist(), totals[x][0].tolist(), unbroadcast(np.ones((4, 3)), (3,)).tolist())
+"""
+
+
+def test_the_pages_of_the_graph_walk_stand_ins_and_need_no_other():
+    pages = Path(graph.__file__).parent
+    ran = subprocess.run(
+        [sys.executable, "-c", ALONE, str(pages)], capture_output=True, text=True, check=True, cwd=pages
+    )
+    assert ran.stdout.strip() == "[8.0, 16.0, 24.0] [2.0, 8.0, 18.0] [4.0, 4.0, 4.0]"
+
+
 def test_each_use_is_visited_once_with_its_contribution():
     a, b = Tensor(3.0, requires_grad=True, name="a"), Tensor(5.0, requires_grad=True, name="b")
     y = a * b + a
     seen = []
     totals = {y: np.array(1.0)}
-    walk(topological([y]), totals, lambda node, i, g: seen.append((node.op.name, node.inputs[i].name, float(g))))
+    differentiate(
+        topological([y]), totals, Way(lambda node, i, g: seen.append((node.op.name, node.inputs[i].name, float(g))))
+    )
     assert seen == [("add", None, 1.0), ("add", "a", 1.0), ("multiply", "a", 5.0), ("multiply", "b", 3.0)]
     assert {x.name: float(g) for x, g in totals.items()} == {"a": 6.0, "b": 3.0}
 
@@ -78,7 +128,7 @@ def test_a_square_written_as_a_product_is_visited_twice():
     x = Tensor(3.0, requires_grad=True)
     seen = []
     y = x * x
-    walk(topological([y]), {y: np.array(1.0)}, lambda node, i, g: seen.append((i, float(g))))
+    differentiate(topological([y]), {y: np.array(1.0)}, Way(lambda node, i, g: seen.append((i, float(g)))))
     assert seen == [(0, 3.0), (1, 3.0)]
 
 
@@ -86,7 +136,9 @@ def test_a_contribution_has_the_shape_of_its_input():
     w, b = Tensor(np.ones((2, 3)), requires_grad=True), leaf(1.0, 2.0, 3.0)
     y = w * 2 + b
     shapes = []
-    walk(topological([y]), {y: np.ones((2, 3))}, lambda node, i, g: shapes.append((node.op.name, i, g.shape)))
+    differentiate(
+        topological([y]), {y: np.ones((2, 3))}, Way(lambda node, i, g: shapes.append((node.op.name, i, g.shape)))
+    )
     assert shapes == [("add", 0, (2, 3)), ("add", 1, (3,)), ("multiply", 0, (2, 3))]
 
 

@@ -427,13 +427,13 @@ def test_gradients_that_engines_widen(monkeypatch):
 def test_gradients_that_engines_forget_to_sum(monkeypatch):
     """A missing `+=`: of two contributions, the last."""
 
-    def walk(order, totals, visit=None, **options):
+    def differentiate(order, totals, way):
         seen = []
-        real_walk(order, totals, lambda node, i, c: seen.append((node.inputs[i], c)), **options)
+        as_it_is(order, totals, way._replace(visit=lambda node, i, c: seen.append((node.inputs[i], c))))
         totals.update({x: c for x, c in seen if x in totals})
 
-    real_walk = backward.walk
-    monkeypatch.setattr(backward, "walk", walk)
+    as_it_is = backward.differentiate
+    monkeypatch.setattr(backward, "differentiate", differentiate)
     with pytest.raises(GradientError, match="is wrong"):
         gradcheck(lambda x: np.exp(x) + np.sin(x), np.ones(3))
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.graph import Edits, Node
+from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.origins import Origin
 from tinygrad_edu.engine.protocols import read_only
+from tinygrad_edu.engine.registry import Edits
 
 
 class Attached:

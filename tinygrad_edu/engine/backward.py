@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.graph import Node, topological, walk
+from tinygrad_edu.engine.differentiate import differentiate
+from tinygrad_edu.engine.graph import FREEING, PLAIN, Way, topological
+from tinygrad_edu.engine.node import Node, array_of
 from tinygrad_edu.engine.recording import RECORDING, recording, watched
 from tinygrad_edu.engine.refusals import refuse_masked, users_own
 
@@ -34,7 +36,7 @@ def go_back(output: Node, gradient: Any, retain_graph: bool, create_graph: bool)
         written = graph.run(recorded_totals, order, totals, {id(g.ndarray)}, not retain_graph)
     else:
         held = {id(g)}
-        walk(order, totals, free=not retain_graph)
+        differentiate(order, totals, PLAIN if retain_graph else FREEING)
         # all sums before any write, so that an exception leaves every .grad as it was
         written = [
             (x, x.constant(_own(g, held) if x.held_grad is None else x.held_grad.ndarray + g))
@@ -44,9 +46,9 @@ def go_back(output: Node, gradient: Any, retain_graph: bool, create_graph: bool)
         x.held_grad = total
 
 
-def recorded_totals(order: list[Node], totals: dict[Node, Any], held: set[int], free: bool) -> list[tuple[Node, Node]]:
+def recorded_totals(order: list[Node], totals: dict[Node, Any], held: set[int], free: bool) -> list[tuple[Node, Any]]:
     """Each leaf, and what its gradient is to be: the walk and the sums, recorded."""
-    walk(order, totals, create_graph=True, free=free)
+    differentiate(order, totals, Way(create_graph=True, free=free))
     return [(x, _tensor(x, g, held) if x.held_grad is None else x.held_grad + g) for x, g in totals.items()]
 
 
@@ -60,11 +62,11 @@ def _own(g: Any, held: set[int]) -> Any:
 
 def _tensor(x: Node, g: Any, held: set[int]) -> Node:
     """The gradient of a recorded walk. A recorded tensor cannot be written, so it may share memory; a leaf may not."""
-    if hasattr(g, "ndarray") and g.op is not None:
+    if isinstance(g, Node) and g.op is not None:
         return g
-    if hasattr(g, "ndarray") and g.needs_grad:
-        return np.copy(g)
-    return x.constant(_own(getattr(g, "ndarray", g), held))
+    if isinstance(g, Node) and g.needs_grad:
+        return g.clone()
+    return x.constant(_own(array_of(g), held))
 
 
 def cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any:
@@ -78,7 +80,7 @@ def cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any
         g = data.copy()
         g.fill(1)
     else:
-        is_tensor = hasattr(gradient, "ndarray")
+        is_tensor = isinstance(gradient, Node)
         refuse_masked(gradient)
         g = gradient if is_tensor and create_graph else gradient.ndarray if is_tensor else np.asarray(gradient)
         if g.dtype.kind not in "biuf":
@@ -91,11 +93,11 @@ def cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any
             )
         if g.dtype != data.dtype:
             g = np.astype(g, data.dtype)
-    return g if not create_graph or hasattr(g, "ndarray") else output.constant(g)
+    return g if not create_graph or isinstance(g, Node) else output.constant(g)
 
 
-def _listed(tensors: Any) -> list[Node]:
-    single = hasattr(tensors, "ndarray") or isinstance(tensors, np.ndarray) or not np.iterable(tensors)
+def _listed(tensors: Any) -> list[Any]:
+    single = isinstance(tensors, Node | np.ndarray) or not np.iterable(tensors)
     return [tensors] if single else list(tensors)
 
 
@@ -126,8 +128,8 @@ def _nothing_to_differentiate(output: Node, what: str) -> str:
 
 
 def grad(
-    outputs: Node | Sequence[Node],
-    inputs: Node | Sequence[Node],
+    outputs: Node | Sequence[Any],
+    inputs: Node | Sequence[Any],
     grad_outputs: Any = None,
     create_graph: bool = False,
     allow_unused: bool = False,
@@ -147,12 +149,12 @@ def grad(
     >>> dy.item(), tg.grad(dy, x).item()
     (12.0, 12.0)
     """
-    single = hasattr(inputs, "ndarray")
+    single = isinstance(inputs, Node)
     ys, xs = _listed(outputs), _listed(inputs)
     gs: list[Any]
     if grad_outputs is None:
         gs = [None] * len(ys)
-    elif hasattr(outputs, "ndarray"):
+    elif isinstance(outputs, Node):
         wrapped = isinstance(grad_outputs, list | tuple) and len(grad_outputs) == 1
         gs = list(grad_outputs) if wrapped and np.shape(grad_outputs[0]) == ys[0].shape else [grad_outputs]
     else:
@@ -160,13 +162,13 @@ def grad(
     if len(gs) != len(ys):
         raise ValueError(f"grad() got {len(ys)} outputs and {len(gs)} grad_outputs; give one for each output")
     for y in ys:
-        if not hasattr(y, "ndarray"):
+        if not isinstance(y, Node):
             cure = "compute it from tensors"
             if callable(y):
                 cure = "write grad(f(x), x), or value_and_grad(f)(x) for its value too"
             raise TypeError(f"grad() differentiates tensors, but got {type(y).__name__}; {cure}")
     for x in xs:
-        if not hasattr(x, "ndarray"):
+        if not isinstance(x, Node):
             raise TypeError(
                 f"grad() differentiates by tensors, but got {type(x).__name__}; wrap it in Tensor(..., requires_grad=True)"
             )
@@ -220,8 +222,8 @@ def _totals_of(order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], c
 
 def totals_at(order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], create_graph: bool) -> list[Any]:
     """Walk `order` back from `totals`: what comes to each of `xs`, as a tensor, or None."""
-    held = {id(getattr(g, "ndarray", g)) for g in totals.values()}
-    walk(order, totals, leads=leading(order, xs), keep=set(xs), create_graph=create_graph)
+    held = {id(array_of(g)) for g in totals.values()}
+    differentiate(order, totals, Way(leads=leading(order, xs), keep=set(xs), create_graph=create_graph))
     own = _tensor if create_graph else _plain
     return [None if g is None else own(x, g, held) for x, g in [(x, totals.get(x)) for x in xs]]
 
@@ -249,5 +251,5 @@ def pull(ys: Sequence[Node], xs: Sequence[Node], gs: Sequence[Any], create_graph
     order = [node for node in topological(list(totals), leaves=False, ends=stops) if node not in stops]
     leads = leading(order, [x for x in xs if x.needs_grad])
     graph = recording(enabled=create_graph, holds=create_graph)
-    graph.run(walk, order, totals, leads=leads, create_graph=create_graph)
+    graph.run(differentiate, order, totals, Way(leads=leads, create_graph=create_graph))
     return [np.zeros_like(x.ndarray) if totals.get(x) is None else totals[x] for x in xs]

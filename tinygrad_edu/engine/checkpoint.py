@@ -11,14 +11,15 @@ import numpy as np
 
 from tinygrad_edu import random
 from tinygrad_edu.engine.folded import fold
-from tinygrad_edu.engine.graph import Node, topological
+from tinygrad_edu.engine.graph import topological
+from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import RECORDING, quietly, recording, watched
 from tinygrad_edu.engine.registry import tick
 from tinygrad_edu.engine.transforms import Before
 
 
 @watched
-def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
+def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
     """`f(*args)`, recorded as one op: its inside is computed again in the backward pass instead of kept.
 
     The first run is recorded to find what `f` used besides its arguments (a layer's weights); that becomes an input of
@@ -45,7 +46,7 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
     first = recording(writes=writes).run(f, *args)
     if isinstance(first, np.ndarray | np.generic):
         return first
-    if not hasattr(first, "ndarray"):
+    if not isinstance(first, Node):
         raise TypeError(
             f"checkpoint() takes a function that returns one tensor, but this one returned {type(first).__name__}"
         )
@@ -53,7 +54,7 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
     if not first.needs_grad or first in before:  # nothing to keep for a backward pass
         return first
     order = topological([first], leaves=False, ends=before)
-    inputs = before.inputs(order, [x for x in args if hasattr(x, "ndarray")])
+    inputs = before.inputs(order, [x for x in args if isinstance(x, Node)])
     made, sketch, written = first.ndarray, _sketch(order, before), writes[since:]
     used = [weakref.ref(x) for x in inputs if x.needs_grad]
     inputs = [x for x in inputs if x.op is not None or not x.needs_grad]
@@ -71,7 +72,7 @@ def checkpoint(f: Callable[..., Node], *args: Any) -> Node:
                 put_back()
         before = Before(begun)
         order = topological([y], leaves=False, ends=before)
-        now = [x for x in before.inputs(order, [x for x in args if hasattr(x, "ndarray")]) if x.needs_grad]
+        now = [x for x in before.inputs(order, [x for x in args if isinstance(x, Node)]) if x.needs_grad]
         same = len(now) == len(used) and all(w() is None or w() is x for w, x in zip(used, now, strict=True))
         if not same or not quietly(_alike, (made, sketch), (y.ndarray, _sketch(order, before))):
             raise RuntimeError(

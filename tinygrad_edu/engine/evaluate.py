@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.graph import Array, Node, Results, _made, topological
+from tinygrad_edu.engine.graph import made_at, topological
+from tinygrad_edu.engine.node import Array, Node, Results, array_of
 from tinygrad_edu.engine.origins import node_of, refuse_gone
 from tinygrad_edu.engine.recording import tracing, watched
 from tinygrad_edu.engine.refusals import refuse_masked
@@ -30,17 +31,17 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
     >>> float(evaluate(price, {apple: 120.0}))
     264.0
     """
-    single = hasattr(outputs, "ndarray")
-    if not single and not (isinstance(outputs, list | tuple) and all(hasattr(y, "ndarray") for y in outputs)):
+    single = isinstance(outputs, Node)
+    if not single and not (isinstance(outputs, list | tuple) and all(isinstance(y, Node) for y in outputs)):
         raise TypeError(
             f"evaluate() takes a tensor or a list of them, but got {type(outputs).__name__} {outputs!r:.60}"
         )
     if values is not None and not isinstance(values, Mapping):
         raise TypeError(f"evaluate() takes new values as {{tensor: array}}, but got {type(values).__name__}")
-    ys: list[Node] = [node_of(y) for y in ([outputs] if single else outputs)]
+    ys: list[Any] = [node_of(y) for y in ([outputs] if isinstance(outputs, Node) else outputs)]
     results: dict[Node, Any] = {}
     for leaf, value in ({} if values is None else values).items():
-        if not hasattr(leaf, "ndarray"):
+        if not isinstance(leaf, Node):
             raise TypeError(f"evaluate() takes {{tensor: array}}, but got the key {leaf!r:.60}")
         leaf = node_of(leaf)
         if leaf.op is not None:
@@ -48,7 +49,7 @@ def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None =
                 f"evaluate() takes new values for leaves, but {leaf.describe()} was computed by {leaf.made_by()}"
             )
         refuse_masked(value)
-        array = np.asarray(getattr(value, "ndarray", value))
+        array = np.asarray(array_of(value))
         if array.shape != leaf.shape or not np.can_cast(array.dtype, leaf.dtype, "same_kind"):
             raise ValueError(
                 f"evaluate() needs {leaf.dtype} of shape {leaf.shape} for {leaf.describe()}, but got {array.dtype} of shape {array.shape}"
@@ -68,19 +69,19 @@ def recompute(outputs: Sequence[Any], node: Node, value: Any) -> list[Array]:
 
     An output that is an array stays as it is.
     """
-    order = [y for y in outputs if hasattr(y, "ndarray")]
+    order = [y for y in outputs if isinstance(y, Node)]
     seen = set(order)
     for y in order:  # the list grows as it is read
         for x in y.inputs:
             if x.made_at > node.made_at and x not in seen:
                 seen.add(x)
                 order.append(x)
-    order.sort(key=_made)
+    order.sort(key=made_at)
     changed = {node: value}
     for y in order:
         if any(x in changed for x in y.inputs):
             changed[y] = y.op.compute([changed.get(x, x.ndarray) for x in y.inputs], y.settings)
-    return [changed.get(y, y.ndarray) if hasattr(y, "ndarray") else y for y in outputs]
+    return [changed.get(y, y.ndarray) if isinstance(y, Node) else y for y in outputs]
 
 
 def forwards(outputs: Sequence[Node], results: dict[Node, Any]) -> set[Node]:

@@ -8,9 +8,11 @@ from typing import Any
 
 from tinygrad_edu.engine import backward
 from tinygrad_edu.engine.evaluate import forwards
-from tinygrad_edu.engine.op import Op, _Positions
+from tinygrad_edu.engine.node import Node
+from tinygrad_edu.engine.op import Op
 from tinygrad_edu.engine.origins import node_of
 from tinygrad_edu.engine.recording import tracing
+from tinygrad_edu.engine.rules import Positions
 from tinygrad_edu.engine.tensor import Tensor
 
 
@@ -22,7 +24,7 @@ class Fold:
 
     __slots__ = ("first", "inputs", "unfold")
 
-    def __init__(self, unfold: Callable[[], Sequence[Tensor]], inputs: Sequence[Tensor], first: Sequence[Any]) -> None:
+    def __init__(self, unfold: Callable[[], Sequence[Node]], inputs: Sequence[Node], first: Sequence[Any]) -> None:
         self.unfold, self.inputs = unfold, inputs
         self.first: Sequence[Any] | None = first
 
@@ -33,6 +35,8 @@ class FoldedOp(Op):
     Its gradients are those of that record, all of them read off in one walk: a walk asks for `rules` once for each node,
     so what is computed for the first input serves the others, and is then forgotten.
     """
+
+    folds = True
 
     def __init__(self, name: str, symbol: str, outputs: int | None = None) -> None:
         said = f"∂L/∂xᵢ = (∂{name}/∂xᵢ)ᵀ @ ∂L/∂y"
@@ -46,7 +50,6 @@ class FoldedOp(Op):
             formulas=[said],
             doc="An op that stands for a record of others.",
         )
-        self.folds = True
 
     def __call__(self, fold: Fold) -> Any:
         """The node, or with several outputs the nodes, of this record."""
@@ -57,7 +60,8 @@ class FoldedOp(Op):
         if fold.first is not None:
             data, fold.first = fold.first, None
         else:
-            parts, results = tracing().run(fold.unfold), dict(zip(fold.inputs, arrays, strict=True))
+            parts = tracing().run(fold.unfold)
+            results: dict[Node, Any] = dict(zip(fold.inputs, arrays, strict=True))
             forwards(parts, results)
             data = [results[part] for part in parts]
         return tuple(data) if self.outputs else data[0]
@@ -76,7 +80,7 @@ class FoldedOp(Op):
 
     @property
     def rules(self) -> Any:
-        """The rules of one visit."""
+        """The rules of one visit of a walk to a node."""
         known: list[Any] = []
 
         def rule(i: int, g: Any, y: Any, *xs: Any, fold: Fold) -> Any:
@@ -84,11 +88,7 @@ class FoldedOp(Op):
                 known.extend(self._together(g, xs, fold))
             return known[i]
 
-        return _Positions(rule)
-
-    @rules.setter
-    def rules(self, value: Any) -> None:
-        pass  # what Op makes of `vjp` is not used
+        return Positions(rule)
 
 
 @cache
@@ -96,7 +96,7 @@ def _folded(name: str, symbol: str, outputs: int | None) -> FoldedOp:
     return FoldedOp(name, symbol, outputs)
 
 
-def fold(name: str, symbol: str, unfold: Any, inputs: Sequence[Tensor], first: Sequence[Any]) -> Any:
+def fold(name: str, symbol: str, unfold: Any, inputs: Sequence[Node], first: Sequence[Any]) -> Any:
     """The nodes that stand for the outputs of a record: a list."""
     n = None if len(first) == 1 else len(first)
     made = _folded(name, symbol, n)(Fold(unfold, [node_of(x) for x in inputs], first))

@@ -50,16 +50,16 @@ from tinygrad_edu.engine.example import (
     Example,
     real,
 )
-from tinygrad_edu.engine.graph import Results
+from tinygrad_edu.engine.node import Results
 from tinygrad_edu.engine.origins import Origin, node_of
 from tinygrad_edu.engine.recording import RECORDING, SCOPE
 from tinygrad_edu.engine.refusals import explained, has_nan, here, refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, COMPOSITES, NO_SETTINGS, OPS, UFUNCS, tick
+from tinygrad_edu.engine.rules import ByResult, Positions, Rule, rules_of
 from tinygrad_edu.engine.source import declared, place
 from tinygrad_edu.engine.tables import is_table, table
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 
-Rule = Callable[..., Any]
 Presence = Literal["selects", "rectifies", "moves", "linear", "elementwise", "product", "ends"] | Callable[..., Any]
 
 _new = Tensor.__new__
@@ -126,6 +126,7 @@ class Op:
         a function (present, i, *inputs, **settings) to a mask that broadcasts with input i: what hangs together is
             present together.
         "ends": an input is present if anything of y is. It is right of any op.
+    drops: whether the op drops elements. Left out, it does if it selects or rectifies.
 
     How it runs:
 
@@ -145,6 +146,9 @@ class Op:
     refuses: settings that are there to be refused off their default, each with a value that raises: {"order": "F"}.
     """
 
+    selects = False  # whether its gradient goes to one place of a node with several results: `item`
+    folds = False  # whether each node stands for a record of its own, its setting `fold`: `FoldedOp`
+
     def __init__(
         self,
         forward: Callable[..., Any],
@@ -160,10 +164,11 @@ class Op:
         ignores: Sequence[str] = (),
         answers: Sequence[Any] = (),
         # its derivative
-        vjp: tuple[Rule | None, ...] | Rule | None = None,
+        vjp: tuple[Any, ...] | Rule | Positions | None = None,
         formulas: Sequence[str | Rule | tuple[str, Rule] | None] | None = None,
         symmetric: bool = False,
         presence: Presence | tuple[Presence, ...] = "ends",
+        drops: bool | None = None,
         # how it runs
         broadcasts: bool = False,
         view: bool = False,
@@ -179,24 +184,14 @@ class Op:
     ) -> None:
         if not callable(forward):
             raise TypeError(f"an op is declared over a function, but got {type(forward).__name__} {forward!r:.60}")
-        if not (vjp is None or callable(vjp) or isinstance(vjp, tuple)):
-            raise TypeError(
-                f"vjp= takes a tuple with a rule for each input, or one function of the position, but got {type(vjp).__name__} {vjp!r:.60}"
-            )
-        if callable(vjp) and _is_rule_of_an_input(vjp):
-            raise TypeError(
-                f"vjp= of {name or _named(forward)} is a single rule, not a tuple of them; write vjp=(rule,), with a comma, or "
-                "a function (i, g, y, *inputs) of the position i for any number of inputs"
-            )
-        if isinstance(vjp, tuple):
-            vjp = tuple([_ByResult(i, rule) if isinstance(rule, tuple) else rule for i, rule in enumerate(vjp)])
-            if not all(rule is None or callable(rule) for rule in vjp):
-                raise TypeError("vjp= takes a tuple of rules, each a function (g, y, *inputs) or None")
         self.forward = forward
         self.name: str = name or _named(forward).strip("_")
         self.__name__ = self.name
         self._symbol = symbol if symbol is not None else self.name
-        self.vjp = vjp
+        rules = rules_of(vjp, self.name)
+        if not self.folds:
+            self.rules: Any = rules
+        self.vjp = vjp = rules.rule if isinstance(rules, Positions) else rules
         self.outputs = outputs
         self.results = results
         self.ignores = frozenset(ignores)
@@ -208,7 +203,8 @@ class Op:
         self.may_raise = not takes_out if may_raise is None else may_raise
         self.symmetric = symmetric
         self.presence = presence
-        self.drops = not {"selects", "rectifies"}.isdisjoint(presence if isinstance(presence, tuple) else (presence,))
+        kinds = presence if isinstance(presence, tuple) else (presence,)
+        self.drops = not {"selects", "rectifies"}.isdisjoint(kinds) if drops is None else drops
         self.analytic = analytic
         self.formulas = formulas
         self.examples = tuple(examples)
@@ -216,16 +212,13 @@ class Op:
         self.special = tuple(special)
         self.refuses = refuses or {}
         self.advice = advice
-        self.selects = False  # `item`: its gradient goes to one place of a tuple-valued node
-        self.folds = False  # each node stands for a record of its own, its setting `fold`: `FoldedOp`
         self.__doc__ = doc or forward.__doc__
         self._place = place()
         written = _inmost(forward)  # in Python, perhaps elsewhere than the helper that declares it
         self.__module__ = (written.__module__ if isinstance(written, FunctionType) else None) or self._place.module
-        self.rules: Any = _Positions(vjp) if callable(vjp) else vjp
         self.arity: int | None = arity if arity is not None else (len(vjp) if isinstance(vjp, tuple) else None)
         self._partial = isinstance(vjp, tuple) and None in vjp
-        self.by_result = isinstance(vjp, tuple) and any(isinstance(rule, _ByResult) for rule in vjp)
+        self.by_result = isinstance(vjp, tuple) and any(isinstance(rule, ByResult) for rule in vjp)
         self._smooth = vjp is not None and not self._partial and isinstance(forward, np.ufunc)  # floats give floats
         if bind is None:
             names = list(inspect.signature(forward).parameters.values()) if not isinstance(forward, np.ufunc) else []
@@ -552,63 +545,6 @@ class Op:
         return explained(error, f"{self.name}({named}{options}): {said}")
 
 
-class _Positions:
-    """The rules of an op with any number of inputs: one function that takes the position first."""
-
-    def __init__(self, rule: Rule) -> None:
-        self._rule = rule
-
-    def __getitem__(self, i: int) -> Rule:
-        return partial(self._rule, i)
-
-
-class _ByResult:
-    """The rule of one input of an op with several results: the rules by each of them, added up."""
-
-    def __init__(self, i: int, rules: tuple[Rule | None, ...]) -> None:
-        self._i = i
-        self._rules = rules
-        at = [
-            [k for k, other in enumerate(rules) if other is rule] for rule in dict.fromkeys(rules) if rule is not None
-        ]
-        self._joint = [places for places in at if len(places) > 1]
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        """That of its rules, by which formulas name the inputs."""
-        return inspect.signature(next(filter(None, self._rules)))
-
-    def __call__(self, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
-        total = None
-        if self._joint:
-            g = list(g)
-            for places in self._joint:
-                parts = [g[k] for k in places]
-                for k in places:
-                    g[k] = None
-                if any(part is not None for part in parts):
-                    g[places[0]] = tuple(
-                        [
-                            np.zeros(y[k].shape, y[k].dtype) if p is None else p
-                            for k, p in zip(places, parts, strict=True)
-                        ]
-                    )
-        for part, rule in zip(g, self._rules, strict=True):
-            if part is not None and rule is not None:
-                term = rule(part, y, *xs, **settings)
-                total = term if total is None else total + term
-        return np.zeros_like(xs[self._i]) if total is None else total
-
-
-def _is_rule_of_an_input(vjp: Any) -> bool:
-    """Whether the function begins with `g` instead of the position of the input: a tuple whose comma is missing."""
-    try:
-        names = list(inspect.signature(vjp).parameters)
-    except (TypeError, ValueError):  # a function of another language
-        return False
-    return names[:1] == ["g"]
-
-
 def _called(bind: Any, name: str) -> Any:
     """A function that binds the arguments of several ops, under the name of one: Python's own errors then say it."""
     if not isinstance(bind, FunctionType):
@@ -768,13 +704,23 @@ def _as_numpys(call: Call) -> Any:
     return called
 
 
-@op(symbol="item", vjp=(lambda g, y, x, *, index: g,), presence="linear", view=True, may_raise=False)
-def item(x: Any, index: int) -> Any:
-    """One of the results of an op that has several."""
-    return x[index]
+class Item(Op):
+    """An op whose gradient goes to one place of a node with several results."""
+
+    selects = True
 
 
-item.selects = True
+item = declare(
+    Item(
+        lambda x, index: x[index],
+        name="item",
+        doc="One of the results of an op that has several.",
+        vjp=(lambda g, y, x, *, index: g,),
+        presence="linear",
+        view=True,
+        may_raise=False,
+    )
+)
 
 
 @op(symbol="=", vjp=(None,), view=True, may_raise=False)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from tinygrad_edu.engine.graph import Node
+from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import SCOPE
 from tinygrad_edu.engine.registry import tick
+
+N = TypeVar("N", bound=Node)
 
 
 class Origin:
@@ -38,9 +40,11 @@ class Origin:
         held: list[Any] = []
         for x in inputs:
             if x.needs_grad:
-                x = _Source(x, _end)
-                x.of = mine
-            elif x.attached is not None and x.attached.origin is not None:
+                source = _Source(x, _end)
+                source.of = mine
+                held.append(source)
+                continue
+            if x.attached is not None and x.attached.origin is not None:
                 if is_gone(x):
                     self.inputs = None
                     return
@@ -94,7 +98,7 @@ def is_gone(x: Node) -> bool:
     return origin.inputs is None
 
 
-def node_of(x: Node) -> Node:
+def node_of(x: N) -> N:
     """What stands for `x` in a record: itself; for a result without a derivative whose sources live, the node that holds
     what it was computed from, the same one as long as a record uses it."""
     if x.op is not None or x.attached is None or x.attached.origin is None or is_gone(x):
@@ -108,7 +112,7 @@ def node_of(x: Node) -> Node:
     results = [x]
     for y in results:  # the list grows as it is read
         results += [z for z in y.attached.origin.inputs or () if z.__class__ is not _Source and has_origin(z)]
-    nodes: dict[Node, Node] = {}
+    nodes: dict[Any, Any] = {}
     for y in sorted(dict.fromkeys(results), key=lambda y: y.attached.origin.made):
         origin = y.attached.origin
         node = origin.known()
@@ -118,7 +122,7 @@ def node_of(x: Node) -> Node:
     return nodes[x]
 
 
-def _made_firm(x: Node, origin: Origin, nodes: Mapping[Node, Node]) -> Node:
+def _made_firm(x: N, origin: Origin, nodes: Mapping[Any, Any]) -> N:
     """A node of the value of `x`, which holds its inputs; in place of those among `nodes`, theirs."""
     inputs = [z() if z.__class__ is _Source else nodes.get(z, z) for z in origin.inputs or ()]
     for z in inputs:

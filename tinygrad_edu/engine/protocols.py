@@ -7,11 +7,11 @@ imports an op. A few functions only ask about an array, and are answered on its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.engine.refusals import refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, UFUNCS
@@ -130,15 +130,10 @@ def ungraphed(value: Any, name: str, cure: str) -> Any:
     return given
 
 
-class NumPyProtocols(NDArrayOperatorsMixin):
+class NumPyProtocols(NDArrayOperatorsMixin, Node):
     """What makes NumPy's functions and operators work on tensors."""
 
     __slots__ = ()
-
-    ndarray: Any
-    describe: Callable[[], str]
-    needs_grad: bool
-    op: Any
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         if method == "__call__":

@@ -7,6 +7,7 @@ further up in the reading order can run an op that stands further down, without 
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
@@ -29,8 +30,24 @@ UFUNCS: dict[Any, Callable[[tuple[Any, ...]], Any]] = {}
 NO_SETTINGS: Any = MappingProxyType({})
 """The settings of a leaf, and of every op that was called without any."""
 
+LIMITS: dict[int, weakref.ref[Any]] = {}
+"""Living results, by their address, whose gradient takes a limit 0/0 at the values they have, such as eigenvectors of equal
+eigenvalues. The rule finds it by differentiating the gradient that comes in, so the walk to it has to be recorded."""
+
 # ---------------------------------------------------------------------------------------------------
 # Clocks
 
 tick = itertools.count(1).__next__
 """The clock of all records: a node notes the time it was made, a storage the time it was last written."""
+
+
+class Edits:
+    """How many times something was changed that replays depend on: attributes of modules, the state of optimizers, arrays,
+    hooks, whether a gradient is required; or ended. A replay looks at all of it again when the number has grown."""
+
+    number = 0
+
+    @classmethod
+    def note(cls, ended: Any = None) -> None:
+        """Count one change. It may be called by the weak reference to a thing that has `ended`."""
+        cls.number += 1

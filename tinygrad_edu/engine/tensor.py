@@ -21,11 +21,11 @@ import numpy
 from tinygrad_edu.engine import backward
 from tinygrad_edu.engine.attached import Attached, RemovableHook
 from tinygrad_edu.engine.elsewhere import Elsewhere, tell_elsewhere
-from tinygrad_edu.engine.graph import Cell, Edits
+from tinygrad_edu.engine.node import Cell
 from tinygrad_edu.engine.protocols import numbers, read_only
 from tinygrad_edu.engine.recording import RECORDING, watched
 from tinygrad_edu.engine.refusals import refuse_masked
-from tinygrad_edu.engine.registry import ANSWERS, NO_SETTINGS, tick
+from tinygrad_edu.engine.registry import ANSWERS, NO_SETTINGS, Edits, tick
 from tinygrad_edu.engine.tables import NUMERIC, is_table, table
 from tinygrad_edu.engine.writing import TensorWriting
 
@@ -86,34 +86,14 @@ class Tensor(TensorWriting):
     (220.0, 2.2)
     """
 
-    __slots__ = (
-        "__weakref__",
-        "attached",
-        "cell",
-        "held_grad",
-        "inputs",
-        "made_at",
-        "name",
-        "ndarray",
-        "needs_grad",
-        "op",
-        "scope",
-        "settings",
-    )  # fmt: skip
+    __slots__ = ()
 
     __pandas_priority__ = 5000  # above that of a data frame, 4000: `series * t` is then the tensor's to compute
 
-    ndarray: Any  # the array; a tuple of arrays for an op with several outputs
-    op: Any  # what computed it, None for a leaf; …
-    inputs: tuple[Tensor, ...]  # … of these, in order, one twice if it was used twice …
-    settings: dict[str, Any]  # … and these: axis=0
-    name: str | None
-    scope: Any  # the call of a module in which it was computed
+    inputs: tuple[Tensor, ...]
+    settings: dict[str, Any]
     held_grad: Tensor | None
-    needs_grad: bool
-    made_at: int  # when it was computed, by the clock of all records; 0 for a leaf
-    cell: Cell | None  # when its memory was last written: shared with its views, made when first needed
-    attached: Attached | None  # what few have, made when first needed
+    attached: Attached | None
 
     def __init__(
         self, data: ArrayLike, requires_grad: bool = False, *, dtype: DType = None, name: str | None = None
@@ -229,24 +209,9 @@ class Tensor(TensorWriting):
         return not self.is_recorded()
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each axis."""
-        return self.ndarray.shape
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.ndarray.ndim
-
-    @property
     def size(self) -> int:
         """The number of elements."""
         return _Count(self.ndarray.size)
-
-    @property
-    def dtype(self) -> numpy.dtype[Any]:
-        """The type of each element."""
-        return self.ndarray.dtype
 
     @property
     def nbytes(self) -> int:

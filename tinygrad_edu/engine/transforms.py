@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.backward import _not_one_number, grad, gradients, leading
+from tinygrad_edu.engine.differentiate import differentiate, limits_in
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.folded import fold
-from tinygrad_edu.engine.graph import Node, limits_in, topological, walk
+from tinygrad_edu.engine.graph import Way, topological
+from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.origins import Origin, node_of
 from tinygrad_edu.engine.recording import RECORDING, SCOPE, recording, watched
@@ -38,7 +40,7 @@ def argument(x: Any) -> Any:
 
 def to_differentiate(value: Any) -> Tensor:
     """A node of the value's numbers and name to differentiate by, of which `value` itself is the only input."""
-    given = node_of(value) if isinstance(value, Tensor) else Tensor(value)
+    given: Tensor = node_of(value) if isinstance(value, Tensor) else Tensor(value)
     given.refuse_derivative()
     made = argument_of(given)
     made.name, made.needs_grad = given.name, True
@@ -68,7 +70,7 @@ def along(y: Node, node: Node, direction: Sequence[Any], orders: int) -> Any:
         pairs = [
             (g, y.constant(np.broadcast_to(d, g.shape).astype(g.dtype)))
             for g, d in zip(back or (), direction, strict=False)
-            if d is not None and hasattr(g, "ndarray") and g.needs_grad
+            if d is not None and isinstance(g, Node) and g.needs_grad
         ]
         slope = _back_to(u, dict(pairs), node, orders)
     return y.constant(np.zeros_like(y.ndarray)) if slope is None else slope
@@ -81,7 +83,7 @@ def _back_to(x: Node, totals: dict[Node, Any], end: Node, orders: int) -> Any:
     order = [node for node in order if node in leads and node is not x]
     limits = limits_in(order, orders, end)
     apart = recording(limits=limits, anomaly=False)
-    apart.run(walk, order, totals, leads=leads, create_graph=True, limits=limits, hooks=False)
+    apart.run(differentiate, order, totals, Way(leads=leads, create_graph=True, hooks=False), limits)
     return totals.get(x)
 
 
@@ -105,7 +107,7 @@ class Before:
     def __init__(self, time: int) -> None:
         self._time = time
 
-    def __contains__(self, node: Node) -> bool:
+    def __contains__(self, node: Any) -> bool:
         return node.made_at < self._time
 
     def inputs(self, order: Sequence[Node], args: Sequence[Node] = ()) -> list[Node]:
@@ -126,7 +128,7 @@ def _call(f: Callable[..., Node], *args: Any, **kwargs: Any) -> Node:
     except Exception as error:
         error.__traceback__ = users_own(error)
         raise
-    if not hasattr(y, "ndarray"):
+    if not isinstance(y, Node):
         raise TypeError(f"a function to be differentiated returns one tensor, but this one returned {type(y).__name__}")
     return y
 
@@ -150,14 +152,14 @@ def _transformed(
     is recorded at once.
     """
     state, before = RECORDING.get(), Before(tick())
-    xs = [to_differentiate(x) for x in args]
+    xs: list[Node] = [to_differentiate(x) for x in args]
     y = _call(f, *xs)
     order = _order(y, before)
     if create_graph or state.differentiating:
         return y, derive(y, xs, order, True)
     if not state.enabled:
         return y.alias(), [d.alias() for d in derive(y, xs, order, False)]
-    inputs = before.inputs(order, [x.inputs[0] for x in xs] + [v for v in vectors if hasattr(v, "ndarray")])
+    inputs = before.inputs(order, [x.inputs[0] for x in xs] + [v for v in vectors if isinstance(v, Node)])
     connected = any(x.needs_grad for x in inputs)
     derived = derive(y, xs, order, at_once())
 
@@ -321,7 +323,7 @@ def jacobian(f: Callable[..., Node], inputs: Any, create_graph: bool = False) ->
 def _jacobian(called: tuple[str, str], f: Callable[..., Node], inputs: Any, create_graph: bool) -> Any:
     args, single = _inputs(inputs)
 
-    def read(y: Node, xs: list[Node], order: list[Node], create_graph: bool) -> list[Node]:
+    def read(y: Any, xs: list[Node], order: list[Node], create_graph: bool) -> list[Any]:
         rows = []
         for index in np.ndindex(y.shape):
             chosen = _RECORDED.run(operator.getitem, y, index)  # what another row hangs on is absent from this one

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from tinygrad_edu.engine.attached import Attached
-from tinygrad_edu.engine.graph import Cell
 from tinygrad_edu.engine.methods import TensorMethods
+from tinygrad_edu.engine.node import Cell
 from tinygrad_edu.engine.origins import Origin, has_origin
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.engine.recording import RECORDING, watched

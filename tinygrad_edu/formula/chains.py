@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.engine.graph import topological, walk
+from tinygrad_edu.engine.graph import Way, topological, walk
 from tinygrad_edu.engine.origins import node_of
 from tinygrad_edu.engine.recording import quietly, recording
 from tinygrad_edu.engine.tensor import Tensor
@@ -148,7 +148,7 @@ def chain(
             f"{output.describe()} depends on no tensor that requires a gradient: there is no chain to print"
         )
     order = topological([output], through_constants=True)
-    given = {} if names is None else {node_of(tensor): text for text, tensor in names.items()}
+    given: dict[Tensor, str] = {} if names is None else {node_of(tensor): text for text, tensor in names.items()}
     called = _names(order, output, given)
     alone = loss is None and output.size == 1
     of = called[output] if alone else loss or next(text for text in ("L", "J", "ℒ") if text not in called.values())
@@ -182,7 +182,7 @@ def chain(
     totals = {nodes[output]: Symbol(start, np.ones_like(output.ndarray))}
     walked = [nodes[x] for x in topological([output])]
     apart = recording(enabled=False, everything=False, anomaly=False)
-    quietly(partial(apart.run, walk, walked, totals, note, create_graph=True))
+    quietly(partial(apart.run, walk, walked, totals, Way(note, create_graph=True)))
     written: dict[Tensor, Symbol] = {tensor: node for tensor, node in nodes.items() if tensor in called}
     return Chain(output, of, called, definitions, contributions, notes.gradients, written)
 

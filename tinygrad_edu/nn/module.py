@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from tinygrad_edu.engine.elsewhere import refuse_zeros
-from tinygrad_edu.engine.graph import Edits
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.engine.recording import SCOPE, watched
 from tinygrad_edu.engine.refusals import raised_on_purpose, users_own
+from tinygrad_edu.engine.registry import Edits
 from tinygrad_edu.engine.tensor import Tensor
 
 if TYPE_CHECKING:

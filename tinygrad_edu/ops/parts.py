@@ -7,7 +7,8 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.engine.example import Fixed, example, real
-from tinygrad_edu.engine.op import Op, Rule, op, ufunc
+from tinygrad_edu.engine.op import Op, op, ufunc
+from tinygrad_edu.engine.rules import Rule
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 

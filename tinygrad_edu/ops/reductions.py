@@ -10,16 +10,14 @@ Source: Higham, *Accuracy and Stability of Numerical Algorithms* (2002), chapter
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_edu.engine import graph
 from tinygrad_edu.engine.example import example
-from tinygrad_edu.engine.graph import add_up
+from tinygrad_edu.engine.graph import add_rows, add_up
 from tinygrad_edu.engine.op import Op, op
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.shaping import expand_dims
@@ -121,15 +119,6 @@ def expand(x: Any, shape: tuple[int, ...], axis: Any = None, *, keepdims: bool =
     return y
 
 
-LONG = 1024
-"""So many rows are added up one after the other: the sum's relative error is then below 10⁻⁵ in float32."""
-
-
-@functools.lru_cache(maxsize=16)
-def _ones(n: int, dtype: Any) -> Any:
-    return np.ones(n, dtype)
-
-
 @op(
     symbol="Σ",
     vjp=(lambda g, y, x: expand(g, shape=x.shape, axis=(0, *range(2, x.ndim))),),
@@ -139,25 +128,12 @@ def _ones(n: int, dtype: Any) -> Any:
     examples=[example((4, 3)), example((1, 2)), example((2, 3, 4)), example((2, 2, 3, 2)), example((0, 2))],
 )
 def channel_sum(x: Any, *, out: Any = None) -> Any:
-    """y_c = Σ x over the batch and the axes behind the channels. A matrix is summed as 1·x, by the linear algebra library;
-    a long one by parts of 64 rows, so that few roundings add up: a float32 sum of n rows would lose log₂ n bits otherwise.
+    """y_c = Σ x over the batch and the axes behind the channels. A matrix is summed as 1·x: see `add_rows`.
 
     >>> channel_sum(numpy.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [4.0, 6.0]
     """
-    if x.ndim != 2 or x.dtype.char not in "fd":
-        return add_up(x, (0, *range(2, x.ndim)), out)
-    rows, columns = x.shape
-    if rows <= LONG or not x.flags.c_contiguous:
-        return np.matmul(_ones(rows, x.dtype), x, out)
-    part = rows // 64
-    sums = np.matmul(_ones(64, x.dtype), np.reshape(x[: 64 * part], (64, part * columns)))
-    y = channel_sum.forward(np.reshape(sums, (part, columns)), out=out)
-    y += np.matmul(_ones(rows - 64 * part, x.dtype), x[64 * part :])
-    return y
-
-
-graph.sum_rows = channel_sum
+    return add_rows(x, out) if x.ndim == 2 else add_up(x, (0, *range(2, x.ndim)), out)
 
 
 @op(

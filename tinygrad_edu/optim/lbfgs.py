@@ -11,8 +11,8 @@ from typing import Annotated, Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_edu.engine.graph import Edits
 from tinygrad_edu.engine.recording import watched
+from tinygrad_edu.engine.registry import Edits
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.optim.line_search import Point, strong_wolfe
 from tinygrad_edu.optim.optimizer import Loss, Optimizer

@@ -19,8 +19,8 @@ from typing import Any, ClassVar, NoReturn, TypeVar, overload
 import numpy as np
 
 from tinygrad_edu.engine.elsewhere import refuse_zeros
-from tinygrad_edu.engine.graph import Edits
 from tinygrad_edu.engine.recording import enable_grad, watched
+from tinygrad_edu.engine.registry import Edits
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.optim.blocks import Rule, write
 from tinygrad_edu.optim.given import Parameters, listed, refuse_unfit

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from tinygrad_edu.engine.elsewhere import answering
-from tinygrad_edu.engine.graph import Edits
 from tinygrad_edu.engine.recording import no_grad, watched
+from tinygrad_edu.engine.registry import Edits
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn import Buffer, Module
 from tinygrad_edu.optim.blocks import Values, parts

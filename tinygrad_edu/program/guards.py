@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.graph import Edits
+from tinygrad_edu.engine.registry import Edits
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.module import Mode, Module, forward_of
 from tinygrad_edu.program.nested import PLAIN, identity, objects

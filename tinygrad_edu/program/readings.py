@@ -20,8 +20,10 @@ from tinygrad_edu.engine import backward, calls, transforms
 from tinygrad_edu.engine.attached import RemovableHook
 from tinygrad_edu.engine.checkpoint import checkpoint
 from tinygrad_edu.engine.evaluate import evaluate
-from tinygrad_edu.engine.graph import Node, topological
+from tinygrad_edu.engine.graph import topological
+from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.op import alias
+from tinygrad_edu.engine.presence import whole_mask
 from tinygrad_edu.engine.protocols import numbers, tensors_in
 from tinygrad_edu.engine.recording import detect_anomaly, recording
 from tinygrad_edu.engine.registry import ANSWERS
@@ -31,7 +33,6 @@ from tinygrad_edu.nn.functional.layers import follow
 from tinygrad_edu.nn.linear import LazyLinear
 from tinygrad_edu.ops.linalg.limits import jumps
 from tinygrad_edu.ops.linalg.spectra import note_where_close
-from tinygrad_edu.ops.presence import whole_mask
 from tinygrad_edu.program.tape import Tape, reading, refuse
 
 _DATA: property = vars(Tensor)["data"]
@@ -186,7 +187,7 @@ def go_back(tape: Tape, as_written: Any, output: Tensor, gradient: Any, retain_g
     order = _order(tape, [output])
     tape.read(order, free=not retain_graph)
 
-    def totals() -> list[tuple[Node, Node]]:
+    def totals() -> list[tuple[Any, Any]]:
         found = backward.recorded_totals(order, {output: g}, {id(g.ndarray)}, False)
         return [(x, _settled(total)) for x, total in found]
 
@@ -203,7 +204,7 @@ def gradients(
     begun: Sequence[tuple[Tensor, Any]],
     xs: Sequence[Tensor],
     create_graph: bool,
-    order: list[Node] | None = None,
+    order: list[Any] | None = None,
 ) -> list[Any]:
     """The walk is recorded; its results pass for leaves, unless create_graph."""
     totals = backward.cotangents([(y, tape.cotangent(y, g, "grad()")) for y, g in begun], True)
@@ -267,10 +268,10 @@ def checkpointed(tape: Tape, as_written: Any, f: Callable[..., Any], *args: Any)
 
 
 @reading(whole_mask)
-def mask(tape: Tape, as_written: Any, shape: tuple[int, ...], present: bool, recorded: bool) -> Any:
+def mask(tape: Tape, as_written: Any, shape: tuple[int, ...], present: bool, like: Node | None) -> Any:
     """A number that no one writes."""
-    made = as_written(shape, present, recorded)
-    return tape.number(made) if recorded else made
+    made = as_written(shape, present, like)
+    return made if like is None else tape.number(made)
 
 
 @reading(note_where_close)

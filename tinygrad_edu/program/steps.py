@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.elsewhere import refuse_zeros
-from tinygrad_edu.engine.graph import Edits
 from tinygrad_edu.engine.recording import no_grad
-from tinygrad_edu.engine.registry import tick
+from tinygrad_edu.engine.registry import Edits, tick
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim.blocks import refuse_result

@@ -17,11 +17,11 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 
 from tinygrad_edu.engine import backward
-from tinygrad_edu.engine.graph import Edits, Results, refuse_freed
+from tinygrad_edu.engine.node import Results, refuse_freed
 from tinygrad_edu.engine.op import Op, alias, leaf_of
 from tinygrad_edu.engine.recording import RECORDING, SCOPE
 from tinygrad_edu.engine.refusals import here
-from tinygrad_edu.engine.registry import tick
+from tinygrad_edu.engine.registry import Edits, tick
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 from tinygrad_edu.program.program import Feed, Write, is_view, owner
 

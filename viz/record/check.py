@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.graph import topological, walk
+from tinygrad_edu.engine.differentiate import differentiate
+from tinygrad_edu.engine.graph import Way, topological
 from tinygrad_edu.engine.origins import refuse_gone
 from tinygrad_edu.engine.recording import recording
 from viz.record.graph import Graph, Record, Tensor, seeds
@@ -49,7 +50,7 @@ def verdicts(record: Record) -> dict[Any, str]:
 
     totals: dict[Tensor, Any] = dict(start)
     with np.errstate(all="ignore"), recording(enabled=False):
-        walk(list(order), totals, judge, keep=frozenset(order))
+        differentiate(list(order), totals, Way(judge, keep=frozenset(order)))
         for x, total in totals.items():
             if not isinstance(total, tuple | list):
                 found[x] = run.verdict(x, total, None)

@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.graph import check_intact, topological, walk
+from tinygrad_edu.engine.differentiate import differentiate
+from tinygrad_edu.engine.graph import Way, topological
+from tinygrad_edu.engine.node import Node, array_of, check_intact
 from tinygrad_edu.engine.origins import node_of
 from tinygrad_edu.engine.recording import recording
 from tinygrad_edu.formula.writing import of_path
@@ -224,7 +226,7 @@ class Record:
     ) -> None:
         self.outputs: list[Tensor] = list(output) if isinstance(output, list | tuple) else [output]
         for y in self.outputs or [output]:
-            if not hasattr(y, "ndarray"):
+            if not isinstance(y, Node):
                 raise TypeError(
                     "a figure is drawn of a Tensor, of several, or of a function with its numbers, "
                     f"but got {type(y).__name__} {y!r:.60}"
@@ -245,7 +247,7 @@ class Record:
             if y not in self._names and free:
                 self._names[y] = free[0]
         self.gradient = gradient
-        self._contributions, self._totals = differentiate(self.outputs, gradient)
+        self._contributions, self._totals = contributions_and_totals(self.outputs, gradient)
         self.tensors: dict[str, Tensor] = {}
         self.nodes: dict[str, Tensor] = {}
         self.modules: dict[str, Any] = {}
@@ -351,7 +353,7 @@ def _name_parameters(order: Sequence[Tensor]) -> None:
 ABSENT: Any = object()  # no derivative, which is not the same as one without numbers (None)
 
 
-def differentiate(outputs: Sequence[Tensor], gradient: Any) -> tuple[dict[Any, Any], dict[Tensor, Any]]:
+def contributions_and_totals(outputs: Sequence[Tensor], gradient: Any) -> tuple[dict[Any, Any], dict[Tensor, Any]]:
     """Each use's contribution, by `(node, position)` and `(None, k)` for the outputs; each tensor's total.
 
     They are None where the derivative exists but has no numbers to show: that of an array without `gradient`.
@@ -371,7 +373,7 @@ def differentiate(outputs: Sequence[Tensor], gradient: Any) -> tuple[dict[Any, A
         reached[node.inputs[i]] = None
 
     with np.errstate(all="ignore"), recording(enabled=False):
-        walk(order, totals, note, keep=few)
+        differentiate(order, totals, Way(note, keep=few))
     if not known:
         return dict.fromkeys(contributions), reached
     return contributions, {x: totals.get(x) for x in reached}
@@ -400,7 +402,7 @@ def _seed(y: Tensor, gradient: Any) -> Any:
     if gradient is None:
         return np.ones_like(y.ndarray)
     try:
-        g = np.asarray(getattr(gradient, "ndarray", gradient), dtype=y.dtype)
+        g = np.asarray(array_of(gradient), dtype=y.dtype)
     except (TypeError, ValueError):
         raise TypeError(f"gradient= takes numbers of shape {y.shape}, but got {gradient!r:.60}") from None
     if g.shape != y.shape:

@@ -19,7 +19,7 @@ import numpy
 
 from tinygrad_edu.engine.evaluate import recompute
 from tinygrad_edu.engine.example import example
-from tinygrad_edu.engine.graph import Results
+from tinygrad_edu.engine.node import Results
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.engine.recording import RECORDING, watched
@@ -88,7 +88,7 @@ def quotients(
     changes as the results move along `move`, and where it is 0. other: arrays of the results to results with another
     basis of each space; where a numerator is not 0 for these, the function depends on the basis.
     """
-    node = y[0].inputs[0] if hasattr(y[0], "inputs") else None
+    node: Any = y[0].inputs[0] if hasattr(y[0], "inputs") else None
     orders = min((RECORDING.get().limits or {}).get(node, 0), 2)  # each further term costs ten times as much
     if not orders:
         return [q / np.where(zero, math.nan, d) for q, (d, _, zero) in zip(tops, divisors, strict=True)]

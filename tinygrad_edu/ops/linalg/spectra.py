@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from tinygrad_edu.engine.differentiate import note_limit
 from tinygrad_edu.engine.example import example
-from tinygrad_edu.engine.graph import note_limit
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.engine.recording import watched

@@ -1,0 +1,223 @@
+"""Differentiating a record: the walk, with what it must look out for.
+
+`walk` is the chain rule, and all that there is to most records. This page adds three things. What a selection dropped
+must send back nothing, not even NaN. A few results, such as eigenvectors of equal eigenvalues, have gradients that are
+limits, for which the walk is recorded. And a record that is read for the last time is let go of as it is read.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.engine.graph import PLAIN, Way, walk
+from tinygrad_edu.engine.node import FREED, Array, Node, array_of
+from tinygrad_edu.engine.presence import Presence, any_nan
+from tinygrad_edu.engine.recording import RECORDING, recording
+from tinygrad_edu.engine.refusals import has_nan
+from tinygrad_edu.engine.registry import LIMITS
+
+Visit = Callable[[Any, int, Any], None]
+
+
+def differentiate(
+    order: list[Any], totals: dict[Any, Any], way: Way = PLAIN, limits: Mapping[Node, int] | None = None
+) -> None:
+    """The chain rule, from the outputs back to the leaves: `walk`, whose arguments these are, on any record.
+
+    What a selection dropped sends back nothing, even where its own derivative is ∞ or NaN: see `Presence`. On arrays
+    the walk first goes as if nothing could be ∞; if a NaN comes out, it goes again, and follows what is present. Where it
+    may not go twice, as rules are recorded, contributions shown or hooks called, it follows that at once.
+
+    limits: those of `limits_in(order)`; left out, they are looked for.
+    """
+    if LIMITS and limits is None:
+        limits = limits_in(order, 2 if way.create_graph else 1)
+        if limits:
+            _record_limits(order, totals, way, limits)
+            return
+    if RECORDING.get().anomaly:
+        way = way._replace(visit=_refuse_nan(way.visit))
+    presence = None
+    if _has_selection(order):
+        if way.create_graph or way.visit is not None:
+            presence = Presence(totals, way.create_graph)
+        else:
+            presence = _tried(order, totals, way)
+    if order:
+        walk(order, totals, way, presence)
+
+
+def _has_selection(order: Sequence[Node]) -> bool:
+    for node in order:  # noqa: SIM110 (a loop is sooner done than any(), and small records are many)
+        if node.op is not None and node.op.drops:
+            return True
+    return False
+
+
+def _has_hooks(order: Sequence[Node]) -> bool:
+    for node in order:  # noqa: SIM110
+        if node.attached is not None and node.attached.hooks:
+            return True
+    return False
+
+
+# ---------------------------------------------------------------------------------------------------
+# What selections dropped
+
+
+def _tried(order: list[Any], totals: dict[Any, Any], way: Way) -> Presence | None:
+    """Walk through the end of `order` on arrays, twice if NaN came of the first time. The beginning is left to the walk, by
+    which no NaN is made, with what is present of it, if that had to be followed."""
+    settled = _settled(order, way.free)
+    tried, begun, presence = order[settled:], totals.copy(), None
+    if way.hooks and _has_hooks(tried):  # they are called once
+        return Presence(totals, False)
+    del order[settled:]
+    first = way._replace(free=False) if way.free else way
+    walk(tried.copy(), totals, first)
+    if any_nan(totals.values()):
+        totals.clear()
+        totals.update(begun)
+        presence = Presence(totals, False)
+        walk(tried.copy(), totals, first, presence)
+    if way.free:
+        _let_go(tried)
+    return presence
+
+
+def _let_go(nodes: Sequence[Node]) -> None:
+    for node in nodes:
+        if node.op is not None:
+            node.inputs = FREED
+
+
+def _settled(order: Sequence[Node], free: bool) -> int:
+    """How many nodes at the beginning of `order` turn no cotangent 0 into NaN, so that nothing before them need be kept:
+    the leaves; and, of a record that is to be freed on the way, further ones. To know those takes a look at all numbers,
+    which a small record is not worth.
+    """
+    if free and sum([part.nbytes for node in order for part in _parts(node.ndarray)]) >= WORTH_FREEING:
+        return next((i for i, node in enumerate(order) if _may_make_nan(node)), len(order))
+    leaves = 0
+    while leaves < len(order) and order[leaves].op is None:
+        leaves += 1
+    return leaves
+
+
+WORTH_FREEING = 1 << 22
+"""The bytes of a record from which on what is freed while it is read, and not at its end, is worth a look at its numbers."""
+
+NEVER_NAN = ("linear", "moves", "selects", "rectifies")
+"""How presence passes ops (`Op(presence=)`) whose rules make finite numbers of finite numbers."""
+
+
+def _may_make_nan(node: Node) -> bool:
+    """Whether a rule of the node may make NaN of finite numbers, by a slope that is ∞ or NaN, or as it divides."""
+    op = node.op
+    if op is None or op.presence in NEVER_NAN:
+        return False
+    xs = [x.ndarray for x in node.inputs]
+    for i, x in enumerate(node.inputs):
+        kind = op.presence[i] if isinstance(op.presence, tuple) else op.presence
+        if kind in NEVER_NAN or not x.needs_grad or op.rules[i] is None:
+            continue
+        if kind == "product":
+            if not all(_is_finite(x) for x in xs):
+                return True
+        elif kind == "elementwise" and op.outputs is None:
+            one = np.broadcast_to(node.ndarray.dtype.type(1), node.ndarray.shape)
+            if not _is_finite(op.rules[i](one, node.ndarray, *xs, **node.settings)):
+                return True
+        else:
+            return True
+    return False
+
+
+def _parts(data: Any) -> tuple[Array, ...]:
+    """The arrays of a node: several for an op with several results."""
+    return data if isinstance(data, tuple) else (data,)
+
+
+def _is_finite(x: Array) -> bool:
+    """Whether an array holds neither ∞ nor NaN: Σ x² is finite then, unless it overflows."""
+    if x.dtype.kind != "f":
+        return True
+    return math.isfinite(x.dot(x) if x.ndim == 1 else np.vdot(x, x)) or bool(np.isfinite(x).all())
+
+
+# ---------------------------------------------------------------------------------------------------
+# Gradients that are limits
+
+
+def note_limit(node: Node) -> None:
+    """Add a result to `LIMITS`, as long as it lives."""
+    key = id(node)
+    LIMITS[key] = weakref.ref(node, lambda _: LIMITS.pop(key, None))
+
+
+def limits_in(order: Sequence[Any], orders: int, end: Node | None = None) -> dict[Node, int]:
+    """Of each node in `order` that takes a limit, but not of `end`, how many derivatives the limit has to be right for.
+
+    That is `orders`, and one more for each such node that it was computed from: they differentiate its rule.
+    """
+    if not any(id(node) in LIMITS for node in order):
+        return {}
+    found: dict[Node, int] = {}
+    before: dict[Node, int] = {}  # how many on the longest way to a node
+    for node in order:
+        count = max([before.get(x, 0) for x in node.inputs], default=0)
+        if id(node) in LIMITS and node.inputs[0] is not end:
+            found[node.inputs[0]] = orders + count
+            count += 1
+        if count:
+            before[node] = count
+    return found
+
+
+def _record_limits(order: list[Any], totals: dict[Any, Any], way: Way, limits: Mapping[Node, int]) -> None:
+    """`differentiate`, recorded as far as nodes take limits, whatever is asked for. Nothing is freed before they have."""
+    start = 0 if way.create_graph else next(i for i, node in enumerate(order) if node in limits)
+    recorded = order[start:]
+    del order[start:]
+    nodes = recorded.copy()
+    if not way.create_graph:
+        for x, g in totals.items():
+            totals[x] = x.constant(g)
+
+    def look(node: Node, i: int, contribution: Any) -> None:
+        if way.visit is not None:
+            way.visit(node, i, contribution if way.create_graph else array_of(contribution))
+
+    apart = recording(enabled=True, holds=True, limits=limits)
+    apart.run(differentiate, recorded, totals, way._replace(visit=look, create_graph=True, free=False), limits)
+    if not way.create_graph:
+        for x, g in totals.items():
+            totals[x] = [array_of(part) for part in g] if isinstance(g, list) else array_of(g)
+    if way.free:
+        _let_go(nodes)
+    if order:
+        differentiate(order, totals, way, limits={})
+
+
+# ---------------------------------------------------------------------------------------------------
+# Anomalies
+
+
+def _refuse_nan(visit: Visit | None) -> Visit:
+    """A visitor that raises at the first NaN, naming the rule that made it."""
+
+    def look(node: Node, i: int, contribution: Any) -> None:
+        if has_nan(contribution):
+            raise FloatingPointError(
+                f"the gradient of {node.op.name} by its input {i} ({node.inputs[i].describe()}) holds NaN; "
+                f"the op was recorded at {node.attachments().line}"
+            )
+        if visit is not None:
+            visit(node, i, contribution)
+
+    return look
