@@ -21,9 +21,9 @@ ENGINE = [
 
 LEVELS = [
     {"tinygrad_edu.engine"},
-    *[{f"tinygrad_edu.engine.{page}"} for page in ENGINE[:4]],
+    *[{f"tinygrad_edu.engine.{page}"} for page in ENGINE[:5]],
     {"tinygrad_edu.random"},
-    *[{f"tinygrad_edu.engine.{page}"} for page in ENGINE[4:]],
+    *[{f"tinygrad_edu.engine.{page}"} for page in ENGINE[5:]],
     {"tinygrad_edu.autograd", "tinygrad_edu.creation", "tinygrad_edu.op", "tinygrad_edu.tensor"},
     {"tinygrad_edu.ops"},
     {"tinygrad_edu.linalg", "tinygrad_edu.formula"},

@@ -15,10 +15,10 @@ from weakref import ref
 
 import numpy as np
 
+from tinygrad_edu.engine.node import Node
+
 if TYPE_CHECKING:
     from tinygrad_edu.engine.signatures import P, R
-
-Node = Any  # a Tensor: known by its attributes
 
 
 class Watcher(Protocol):
