@@ -219,7 +219,7 @@ def gradients(
     return slopes if create_graph else [None if g is None else g.alias() for g in slopes]
 
 
-def _order(tape: Tape, outputs: Sequence[Node]) -> list[Node]:
+def _order(tape: Tape, outputs: Sequence[Node]) -> list[Any]:
     """The record of the outputs. It ends at results that pass for leaves and have a gradient of their own."""
     order = topological(outputs, leaves=False, ends=tape.variables)
     return [x for x in order if x not in tape.variables or x.attached.hooks]
