@@ -230,11 +230,10 @@ def test_what_a_layer_is_made_with_is_seen_from_its_signature():
 @pytest.mark.parametrize(
     ("name", "cure"),
     [
-        ("to", "in the memory of this computer: leave it out; .* tg.set_default_dtype"),
         ("cuda", "in the memory of this computer: leave it out"),
-        ("double", r"write tg\.set_default_dtype\(np\.float64\) before making it"),
         ("load_state", r"write model\.load_state_dict\(state\)"),
-        ("register_buffer", r"write self\.name = nn\.Buffer\(array\)"),
+        ("register_backward_hook", r"write model\.register_full_backward_hook\(hook\)"),
+        ("summary", r"write nn\.summary\(model, shape_of_x\)"),
         ("fit", "write the loop"),
     ],
 )
@@ -248,8 +247,6 @@ def test_what_other_libraries_models_have_is_answered_with_what_to_write(name, c
 @pytest.mark.parametrize(
     ("module", "name", "cure"),
     [
-        (nn, "ModuleList", r"a list will do: self\.layers = \["),
-        (nn, "ModuleDict", "a dict will do"),
         (nn, "utils", r"for clip_grad_norm_, write\n    ps = "),
         (nn, "LSTM", "it is not here yet; write it as a Module"),
         (nn, "Relu", r"did you mean ReLU\?"),

@@ -32,8 +32,8 @@ def test_repr_is_a_tree():
         "  (2): Sequential(\n"
         "    (0): Linear(3, 2, bias=False)\n"
         "    (1): Softmax(axis=-1)\n"
-        "  )\n"
-        ")"
+        "  )  # 6 parameters\n"
+        ")  # 21 parameters"
     )
 
     class Named(nn.Module):
@@ -44,6 +44,20 @@ def test_repr_is_a_tree():
             return "width=3"
 
     assert repr(Named()) == "Named(\n  width=3\n  (inner): ReLU()\n)"
+
+
+def test_repr_shows_the_shapes_of_what_a_module_holds_itself():
+    class Own(nn.Module):
+        def __init__(self):
+            self.weight = nn.Parameter(np.zeros((300, 4)))
+            self.layer = nn.Linear(4, 1)
+            self.layer.weight = nn.Parameter(np.zeros((4, 1)))
+            self.mean = nn.Buffer(np.zeros(4))
+            self.again = self.weight
+
+    assert repr(Own()) == (
+        "Own(\n  (weight): Parameter (300, 4)\n  (mean): Buffer (4,)\n  (layer): Linear(4, 1)\n)  # 1,205 parameters"
+    )
 
 
 # -- state -------------------------------------------------------------------------------------------

@@ -34,22 +34,39 @@ class Attached:
     def run_hooks(self, g: Any, node: Node, create_graph: bool) -> Any:
         """The gradient g of the node, after the hooks have seen it and perhaps replaced it.
 
+        Of a node with several results they see a tuple of gradients, None where none came, and may return such a tuple.
         Raises TypeError if a hook returns what is no number, ValueError for another shape than that of the gradient.
         """
+        several = isinstance(node.ndarray, tuple)
         for hook in list(self.hooks.values()):
-            changed = hook(g if create_graph else node.constant(read_only(g)))
+            shown = [
+                part if part is None or create_graph else node.constant(read_only(part))
+                for part in (g if several else [g])
+            ]
+            changed = hook(tuple(shown) if several else shown[0])
             if changed is None:
                 continue
-            if not hasattr(changed, "ndarray"):
-                changed = node.constant(np.asarray(changed))
-            if changed.dtype.kind not in "biufc":
-                raise TypeError(f"a hook on {node.describe()} returned {changed.dtype}; return its gradient, or None")
-            if changed.shape != node.shape:
-                raise ValueError(
-                    f"a hook on {node.describe()} returned shape {changed.shape}, but its gradient has shape {node.shape}"
+            parts = [
+                None if part is None else _returned(part, result, node, create_graph)
+                for part, result in zip(
+                    changed if several else [changed], node.ndarray if several else [node.ndarray], strict=True
                 )
-            g = changed if create_graph else changed.ndarray.astype(node.dtype, copy=False)
+            ]
+            g = parts if several else parts[0]
         return g
+
+
+def _returned(changed: Any, result: Any, node: Node, create_graph: bool) -> Any:
+    """What a hook returned as the gradient of a result, as the walk goes on with it."""
+    if not hasattr(changed, "ndarray"):
+        changed = node.constant(np.asarray(changed))
+    if changed.dtype.kind not in "biufc":
+        raise TypeError(f"a hook on {node.describe()} returned {changed.dtype}; return its gradient, or None")
+    if changed.shape != result.shape:
+        raise ValueError(
+            f"a hook on {node.describe()} returned shape {changed.shape}, but its gradient has shape {result.shape}"
+        )
+    return changed if create_graph else changed.ndarray.astype(result.dtype, copy=False)
 
 
 class RemovableHook:

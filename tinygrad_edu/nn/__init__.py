@@ -41,6 +41,7 @@ from tinygrad_edu.nn.convolution import (
 from tinygrad_edu.nn.dropout import Dropout
 from tinygrad_edu.nn.embedding import Embedding
 from tinygrad_edu.nn.linear import Bilinear, LazyLinear, Linear
+from tinygrad_edu.nn.lists import ModuleDict, ModuleList, ParameterDict, ParameterList
 from tinygrad_edu.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -63,8 +64,10 @@ from tinygrad_edu.nn.loss import (
     SoftMarginLoss,
     TripletMarginLoss,
 )
-from tinygrad_edu.nn.module import Buffer, Module, Parameter, Scope
+from tinygrad_edu.nn.module import Module
 from tinygrad_edu.nn.normalization import BatchNorm1d, GroupNorm, LayerNorm, RMSNorm
+from tinygrad_edu.nn.parameter import Buffer, Parameter
+from tinygrad_edu.nn.scope import Scope
 from tinygrad_edu.nn.shape import Flatten, Identity, Unflatten
 
 __all__ = [
@@ -111,11 +114,15 @@ __all__ = [
     "MarginRankingLoss",
     "Mish",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "NLLLoss",
     "PReLU",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "PoissonNLLLoss",
     "RMSNorm",
     "ReLU",
@@ -143,10 +150,6 @@ if not TYPE_CHECKING:
         "tinygrad_edu.nn",
         __all__,
         {
-            "ModuleList": "a list will do: self.layers = [nn.Linear(4, 3), nn.ReLU()]",
-            "ModuleDict": 'a dict will do: self.layers = {"in": nn.Linear(4, 3)}',
-            "ParameterList": "a list will do: self.weights = [nn.Parameter(array)]",
-            "ParameterDict": 'a dict will do: self.weights = {"w": nn.Parameter(array)}',
             "utils": (
                 "for clip_grad_norm_, write\n"
                 "    ps = [p for p in model.parameters() if p.grad is not None]\n"

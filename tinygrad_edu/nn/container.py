@@ -1,11 +1,12 @@
-"""Modules that hold other modules."""
+"""Sequential: layers one after another."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
+from tinygrad_edu.nn.answers import named
 from tinygrad_edu.nn.module import Module
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ class Sequential(Module):
     """y = fₙ(… f₂(f₁(x))): layers one after another.
 
     The layers are modules, or any functions; given as arguments they are named `0`, `1`, …, given as one mapping they
-    keep its names. `model[i]`, `model[i] = layer`, `model[i:j]`, `len(model)` and `model.append(layer)` work as on a list.
+    keep its names. `model[i]`, `model[i] = layer`, `del model[i]`, `model[i:j]`, `len(model)`, `model.append(layer)`, `insert`,
+    `extend` and `pop` work as on a list; a layer that is put in or taken out in the middle names those behind it anew.
 
     >>> import numpy as np
     >>> from tinygrad_edu import nn
@@ -27,12 +29,12 @@ class Sequential(Module):
     """
 
     def __init__(self, *layers: Callable[..., Any] | Mapping[str, Callable[..., Any]]) -> None:
-        named: dict[str, Any] = {str(i): layer for i, layer in enumerate(layers)}
+        by_name: dict[str, Any] = {str(i): layer for i, layer in enumerate(layers)}
         if len(layers) == 1 and isinstance(layers[0], Mapping):
-            named = dict(layers[0])
-        for name, layer in named.items():
+            by_name = dict(layers[0])
+        for name, layer in by_name.items():
             _check_layer(layer, f"layer {name} is")
-        self._layers: dict[str, Callable[..., Any]] = named
+        self._layers: dict[str, Callable[..., Any]] = by_name
 
     def _named_members(self) -> list[tuple[str, Any]]:
         others = [(name, value) for name, value in vars(self).items() if name != "_layers"]
@@ -49,11 +51,36 @@ class Sequential(Module):
                 )
         return y
 
-    def append(self, layer: Callable[..., Any]) -> Sequential:
+    def append(self, layer: Callable[..., Any]) -> Self:
         """Add a layer at the end; returns the model."""
-        _check_layer(layer, "got")
-        self._layers[str(len(self._layers))] = layer
+        return self.insert(len(self), layer)
+
+    def extend(self, layers: Iterable[Callable[..., Any]]) -> Self:
+        """Add layers at the end; returns the model."""
+        for layer in list(layers):
+            self.append(layer)
         return self
+
+    def insert(self, index: int, layer: Callable[..., Any]) -> Self:
+        """Put a layer before the one at `index`; returns the model."""
+        _check_layer(layer, "got")
+        names, layers = list(self._layers), list(self)
+        at = len(range(len(layers))[:index])
+        layers.insert(at, layer)
+        names.insert(at, str(at))
+        self._layers = _named(names, layers)
+        return self
+
+    def pop(self, index: int = -1) -> Callable[..., Any]:
+        """Take a layer out; returns it."""
+        layer: Callable[..., Any] = self[index]
+        del self[index]
+        return layer
+
+    def add_module(self, name: str, module: Callable[..., Any] | None) -> None:
+        """Add a layer of this name at the end, or put it in place of the one that has the name."""
+        _check_layer(module, f"layer {name} is")
+        self._layers[named("layer", name, self)] = module  # type: ignore[assignment]  # it was looked at
 
     def __len__(self) -> int:
         return len(self._layers)
@@ -69,6 +96,21 @@ class Sequential(Module):
     def __setitem__(self, index: int, layer: Callable[..., Any]) -> None:
         _check_layer(layer, f"layer {index} is")
         self._layers[list(self._layers)[index]] = layer
+
+    def __delitem__(self, index: int | slice) -> None:
+        names, layers = list(self._layers), list(self)
+        del names[index], layers[index]
+        self._layers = _named(names, layers)
+
+    def __add__(self, other: Sequential) -> Sequential:
+        return Sequential(*self, *other)
+
+
+def _named(names: list[str], layers: list[Any]) -> dict[str, Any]:
+    """The layers by name: those that are called by a place, by the place that they have now."""
+    return {
+        str(i) if name.isdecimal() else name: layer for i, (name, layer) in enumerate(zip(names, layers, strict=True))
+    }
 
 
 def _check_layer(layer: Any, said: str) -> None:

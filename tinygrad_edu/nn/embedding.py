@@ -12,7 +12,8 @@ from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
 from tinygrad_edu.nn.functional.checks import positive
 from tinygrad_edu.nn.functional.embedding import row
-from tinygrad_edu.nn.module import Module, Parameter
+from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.parameter import Parameter
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import ArrayLike, DType

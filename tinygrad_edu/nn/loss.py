@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.function import Function
-from tinygrad_edu.nn.module import Buffer
+from tinygrad_edu.nn.parameter import Buffer
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import A, ArrayLike

@@ -16,7 +16,6 @@ statistics), and any other tensor is an attribute like any other.
 from __future__ import annotations
 
 import inspect
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Self
@@ -26,97 +25,18 @@ import numpy as np
 from tinygrad_edu.engine.elsewhere import refuse_zeros
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.engine.recording import SCOPE, watched
-from tinygrad_edu.engine.refusals import raised_on_purpose, users_own
+from tinygrad_edu.engine.refusals import users_own
 from tinygrad_edu.engine.registry import Edits
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.nn.answers import check_arguments, missing, named, taken, type_to_cast_to
+from tinygrad_edu.nn.hooks import Handle, Hooks, attach
+from tinygrad_edu.nn.parameter import Buffer, Parameter
+from tinygrad_edu.nn.scope import Scope, say_where
+from tinygrad_edu.nn.state import LoadReport, load
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import ArrayLike, DType
     from tinygrad_edu.engine.signatures import HasForward, P, R
-
-
-class _Named(Tensor):
-    """A tensor that is called by its place in a module (`layers.0.weight`) as long as it has no name of its own."""
-
-    __slots__ = ("_path",)
-
-    _path: str | None
-
-    def _place(self, path: str) -> None:
-        if self.name is None or self.name is getattr(self, "_path", None):
-            self.name = self._path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        make, (kind, data, requires_grad, name, grad), attributes = super().__reduce__()
-        name = None if name is getattr(self, "_path", None) else name
-        return make, (kind, data, requires_grad, name, grad), attributes
-
-
-class Parameter(_Named):
-    """A leaf that a module learns: it requires a gradient unless told not to.
-
-    >>> w = Parameter([1.0, 2.0])
-    >>> w.requires_grad
-    True
-    """
-
-    __slots__ = ()
-
-    def __init__(
-        self, data: ArrayLike, requires_grad: bool = True, *, dtype: DType = None, name: str | None = None
-    ) -> None:
-        super().__init__(data, requires_grad, dtype=dtype, name=name)
-
-
-class Buffer(_Named):
-    """A leaf that belongs to a module's state but is not learnt: a running mean, a mask."""
-
-    __slots__ = ()
-
-    def __init__(self, data: ArrayLike, *, dtype: DType = None, name: str | None = None) -> None:
-        super().__init__(data, dtype=dtype, name=name)
-
-    def requires_grad_(self, value: bool = True) -> Self:
-        """A buffer is not learnt: raises TypeError if asked to be."""
-        if value:
-            raise TypeError(f"{self.describe()} is a buffer, which is not learnt; make it a Parameter")
-        return self
-
-
-class Scope:
-    """One call of a module: nodes recorded during it carry it, and figures draw them as one box.
-
-    parent: the call of the module that this one was called by, or None. module: the module, or None once it is gone.
-    Equal calls are different scopes: a cell that is called ten times makes ten.
-    """
-
-    __slots__ = ("_module", "kind", "parent")
-
-    def __init__(self, module: Module, parent: Scope | None) -> None:
-        self._module = weakref.ref(module)  # a tensor that the module keeps must not keep the module
-        self.kind = type(module).__name__
-        self.parent = parent
-
-    @property
-    def module(self) -> Module | None:
-        """The module that was called."""
-        return self._module()
-
-    @property
-    def path(self) -> str:
-        """The module's name in the outermost module that was called: `layers.0`; '' for that module itself."""
-        root = self._outermost().module
-        inside = root.named_modules() if root is not None else ()
-        return next((path for path, module in inside if module is self.module), "")
-
-    def _outermost(self) -> Scope:
-        scope = self
-        while scope.parent is not None:
-            scope = scope.parent
-        return scope
-
-    def __repr__(self) -> str:
-        return ".".join([self._outermost().kind, self.path]).rstrip(".")
 
 
 class Mode:
@@ -155,7 +75,7 @@ class Module:
         super().__init_subclass__(**options)
         for name, value in vars(cls).items():
             if name in METHODS and not callable(value) and not hasattr(value, "__get__"):
-                raise _taken(cls, name, value)
+                raise taken(cls, name, value)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; called as `module(x)`."""
@@ -203,7 +123,7 @@ class Module:
         """
         for path, member in _members(self):
             if isinstance(member, Parameter):
-                member._place(path)
+                member.place(path)
                 yield path, member
 
     def parameters(self) -> Iterator[Parameter]:
@@ -214,7 +134,7 @@ class Module:
         """The buffers with their paths."""
         for path, member in _members(self):
             if isinstance(member, Buffer):
-                member._place(path)
+                member.place(path)
                 yield path, member
 
     def buffers(self) -> Iterator[Buffer]:
@@ -251,10 +171,76 @@ class Module:
             parameter.requires_grad_(value)
         return self
 
+    def to(self, dtype: DType) -> Self:
+        """Hold all parameters and floating buffers, and their gradients, in another floating type; returns the module.
+
+        They stay the same tensors. An optimizer's own numbers stay in the old type: make it afterwards.
+        Raises TypeError for what is no floating type.
+        """
+        wanted = type_to_cast_to(dtype)
+        for _, member in _members(self):
+            if isinstance(member, Parameter | Buffer) and member.dtype.kind == "f":
+                member.cast(wanted)
+        return self
+
+    def double(self) -> Self:
+        """`to(np.float64)`."""
+        return self.to(np.float64)
+
+    def half(self) -> Self:
+        """`to(np.float16)`."""
+        return self.to(np.float16)
+
+    def float(self) -> Self:
+        """`to(np.float32)`."""
+        return self.to(np.float32)
+
+    # -- members by name ----------------------------------------------------------------------------
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """`self.name = module`, for a name that is text."""
+        if not isinstance(module, Module | None):
+            raise TypeError(f"add_module() takes a module, but got {type(module).__name__} {module!r:.60}")
+        setattr(self, named("module", name, self), module)
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """`self.name = param`, for a name that is text."""
+        if not isinstance(param, Parameter | None):
+            raise TypeError(
+                f"register_parameter() takes a Parameter, but got {type(param).__name__}; write nn.Parameter(...)"
+            )
+        setattr(self, named("parameter", name, self), param)
+
+    def register_buffer(self, name: str, tensor: ArrayLike | None, persistent: bool = True) -> None:
+        """`self.name = nn.Buffer(tensor)`, for a name that is text. persistent: whether `state_dict()` has it."""
+        made = None if tensor is None else Buffer(tensor, persistent=persistent)
+        setattr(self, named("buffer", name, self), made)
+
+    # -- hooks --------------------------------------------------------------------------------------
+
+    def register_forward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], Any]) -> Handle:
+        """Call `hook(module, args)` before each `forward`; what it returns, if not None, replaces the arguments.
+
+        `remove()` of what is returned takes the hook off. In a replayed function it is called at recording alone.
+        """
+        return attach(self, "before", hook)
+
+    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> Handle:
+        """Call `hook(module, args, output)` after each `forward`; what it returns, if not None, replaces the output."""
+        return attach(self, "after", hook)
+
+    def register_full_backward_hook(self, hook: Callable[[Any, tuple[Any, ...], tuple[Any, ...]], Any]) -> Handle:
+        """Call `hook(module, grad_input, grad_output)` when a gradient has come back through the module.
+
+        grad_input: ∂L/∂x for each positional argument, None for what requires no gradient; grad_output: ∂L/∂y for the
+        output, or for each of a tuple. What the hook returns, if not None, goes back instead of grad_input.
+        """
+        return attach(self, "back", hook)
+
     # -- state --------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of all parameters and buffers, as arrays by path; what is shared is there once.
+        """Copies of all parameters and buffers, as arrays by path; what is shared is there once, what is not persistent not.
 
         >>> from tinygrad_edu import nn
         >>> {name: array.shape for name, array in nn.Linear(3, 2).state_dict().items()}
@@ -262,8 +248,11 @@ class Module:
         """
         return {path: numbers(member, "state_dict()").copy() for path, member in self._state().items()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadReport:
         """Write the arrays of `state` into the parameters and buffers of the same paths.
+
+        strict: every path must be in both. With `strict=False` what is missing stays as it is, and what is not expected is
+        left out; the report tells both: `missing_keys`, `unexpected_keys`.
 
         Raises ValueError, naming every path that is missing, not expected, or of another shape or kind; nothing is then
         changed. Values are copied, so what is tied stays tied, and `state` stays its owner's.
@@ -271,40 +260,16 @@ class Module:
         PyTorch keeps the weights of a linear layer transposed, (out, in). The error says so of a shape that would fit; of a
         square weight it cannot be seen, and is loaded as it is: transpose what comes from PyTorch, `state["0.weight"].T`.
         """
-        if not isinstance(state, Mapping):
-            raise TypeError(f"load_state_dict() takes a mapping of names to arrays, but got {type(state).__name__}")
-        own = self._state()
-        given = {
-            path: np.asarray(value.ndarray if isinstance(value, Tensor) else value) for path, value in state.items()
-        }
-        faults = [f"missing: {path} {member.shape}" for path, member in own.items() if path not in given]
-        faults += [f"not expected: {path} {array.shape}" for path, array in given.items() if path not in own]
-        for path, array in given.items():
-            if path in own:
-                mine = own[path]
-                if array.shape != mine.shape:
-                    faults.append(f"{path}: expected shape {mine.shape}, but got {array.shape}")
-                    if array.ndim == 2 and array.shape == mine.shape[::-1]:
-                        faults[-1] += (
-                            f", which is transposed, as PyTorch keeps it: write state[{path!r}] = state[{path!r}].T"
-                        )
-                elif not np.can_cast(array.dtype, mine.dtype, "same_kind"):
-                    faults.append(f"{path}: expected {mine.dtype}, but got {array.dtype}")
-        if faults:
-            lines = "\n  ".join(faults)
-            raise ValueError(f"the state does not fit {type(self).__name__}, which is unchanged:\n  {lines}")
-        for path, member in own.items():
-            numbers(member, "load_state_dict()")[...] = given[path]
-            member.note_write()
+        return load(type(self).__name__, self._state(), state, strict)
 
     def _state(self) -> dict[str, Parameter | Buffer]:
-        """All parameters and buffers by path."""
+        """All parameters and persistent buffers by path."""
         state: dict[str, Parameter | Buffer] = {}
         for path, member in _members(self):
-            if isinstance(member, Parameter | Buffer):
+            if isinstance(member, Parameter) or (isinstance(member, Buffer) and member.persistent):
                 if path in state:
                     raise ValueError(f"two members of {type(self).__name__} are both called {path!r}; rename one")
-                member._place(path)
+                member.place(path)
                 state[path] = member
         return state
 
@@ -323,21 +288,27 @@ class Module:
         return ""
 
     def _line(self) -> str:
+        """The module in one line, without what is inside it."""
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def __repr__(self) -> str:
         inside = [f"({name}): {child!r}" for name, child in self.named_children()]
+        own = [(name, x) for name, x in _members(self, deep=False) if isinstance(x, Parameter | Buffer)]
+        if not self.extra_repr():
+            inside = [f"({name}): {type(x).__name__} {x.shape}" for name, x in own] + inside
         if not inside:
             return self._line()
+        count = sum([x.size for _, x in _members(self) if isinstance(x, Parameter)])
         text = "\n".join([self.extra_repr(), *inside] if self.extra_repr() else inside)
-        return f"{type(self).__name__}(\n  " + text.replace("\n", "\n  ") + "\n)"
+        said = f"  # {count:,} parameter{'s' * (count != 1)}" if count else ""
+        return f"{type(self).__name__}(\n  " + text.replace("\n", "\n  ") + f"\n){said}"
 
     if not TYPE_CHECKING:  # a type checker shall still see an unknown attribute, and an argument that __init__ lacks
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
             """Refuses what a layer is not made with, such as its input, and says what to write."""
             if args or kwargs:
-                _check_arguments(cls, args, kwargs)
+                check_arguments(cls, args, kwargs)
             return super().__new__(cls)
 
         __new__.__signature__ = inspect.Signature([inspect.Parameter("cls", inspect.Parameter.POSITIONAL_ONLY)])
@@ -347,7 +318,7 @@ class Module:
             """Refuses to lose a parameter or buffer to a plain tensor, as in `self.w = self.w - 0.1 * g`, and a method to what
             is no function, as in `self.modules = [...]`."""
             if name in METHODS and not inspect.isroutine(value):
-                raise _taken(type(self), name, value)
+                raise taken(type(self), name, value)
             if isinstance(value, Tensor) and not isinstance(value, Parameter | Buffer):
                 old = vars(self).get(name)
                 if isinstance(old, Parameter | Buffer):
@@ -368,88 +339,11 @@ class Module:
             """Only reached for what is not there: says what is."""
             if hasattr(type(self), name):
                 return object.__getattribute__(self, name)  # a property that raised AttributeError: its own message
-            message = f"{type(self).__name__} has no attribute {name!r}"
-            if name in ELSEWHERE:
-                message += f"; {ELSEWHERE[name]}"
-            elif not name.startswith("__"):
-                from difflib import get_close_matches
-
-                close = get_close_matches(name, [*vars(self), *dir(type(self))])
-                if close:
-                    message += f"; did you mean {' or '.join(close)}?"
-            raise AttributeError(message, name=name, obj=self)
+            raise missing(self, name)
 
 
 METHODS = frozenset(name for name, value in vars(Module).items() if name[0] != "_" and inspect.isfunction(value))
 """The names of what every module can do, which are not to be attributes."""
-
-
-def _taken(kind: type, name: str, value: Any) -> TypeError:
-    """The error for an attribute that would hide a method."""
-    other = {"modules": "layers", "children": "layers", "parameters": "weights", "buffers": "state"}.get(
-        name, f"my_{name}"
-    )
-    return TypeError(
-        f"{kind.__name__}.{name} is a method of every Module, and {type(value).__name__} in its place would hide it; call the "
-        f"attribute otherwise: self.{other} = ..."
-    )
-
-
-def _check_arguments(kind: type[Module], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raise TypeError for arguments that other libraries' layers take here, or that are a layer's input."""
-    name = kind.__name__
-    own = kind.__module__.startswith("tinygrad_edu.")
-    called = f"nn.{name}" if own else name
-    takes: dict[str, Any] = {}
-    if kind.__init__ is not object.__init__:
-        takes = dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
-    for arg in args:
-        if own and "reduction" in takes and isinstance(arg, str):
-            raise TypeError(f"{name}() takes reduction by name: write {called}(reduction={arg!r})")
-    tensors = [arg for arg in args if isinstance(arg, Tensor | np.ndarray)]
-    if tensors and (not takes or (own and (len(tensors) > 1 or "weight" not in takes or tensors[0].ndim != 1))):
-        inputs = "prediction, target" if "reduction" in takes else "x"
-        raise TypeError(f"{name}() makes a layer, and takes no tensors; make it and then call it: {called}()({inputs})")
-    if any(p.kind is p.VAR_KEYWORD for p in takes.values()):
-        return
-    for key, value in kwargs.items():
-        if key == "dim" and "axis" in takes:
-            raise TypeError(f"{name}() takes axis=, not dim=: write {called}(axis={value!r})")
-        if key in ("size_average", "reduce") and "reduction" in takes:
-            raise TypeError(f"{name}() takes no {key}=: write reduction='mean', 'sum' or 'none'")
-        if key in ("inplace", "device") and key not in takes:
-            raise TypeError(f"{name}() takes no {key}=: leave it out; {_WITHOUT[key]}")
-    if not takes:
-        raise TypeError(f"{name}() takes no arguments: write {called}()")
-
-
-_WITHOUT = {"inplace": "a layer makes a new tensor", "device": "numbers are in the memory of this computer"}
-
-_MEMORY = "its numbers are NumPy arrays, in the memory of this computer: leave it out"
-_FLOATS = "write tg.set_default_dtype(np.{0}) before making it, or make its layers with dtype=np.{0}"
-
-ELSEWHERE = {
-    "to": _MEMORY + "; for another dtype, call tg.set_default_dtype(np.float64) before making it",
-    "cuda": _MEMORY,
-    "cpu": _MEMORY,
-    "device": _MEMORY,
-    "double": _FLOATS.format("float64"),
-    "float": _FLOATS.format("float32"),
-    "half": _FLOATS.format("float16"),
-    "add_module": "write model.name = layer, or setattr(model, name, layer)",
-    "register_module": "write model.name = layer, or setattr(model, name, layer)",
-    "register_buffer": "write self.name = nn.Buffer(array)",
-    "register_parameter": "write self.name = nn.Parameter(array)",
-    "register_forward_hook": "write what it does into forward(), or into a module around this one",
-    "get_submodule": "write dict(model.named_modules())[path]",
-    "get_parameter": "write dict(model.named_parameters())[path]",
-    "load_state": "write model.load_state_dict(state)",
-    "compile": "write step = tg.replay(step) for the function of a training step",
-    "fit": "write the loop: for x, y in loader: optimizer.zero_grad(); loss(model(x), y).backward(); optimizer.step()",
-    "predict": "write model.eval()(x), inside with tg.no_grad()",
-    "summary": "print(model), or [(name, p.shape) for name, p in model.named_parameters()]",
-}
-"""What to write for what PyTorch's and Keras's models have."""
 
 
 @watched
@@ -459,11 +353,12 @@ def forward_of(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     SCOPE.set(scope)
     if scope.parent is None and "_named" not in vars(module):
         _name_members(module)
+    hooks: Hooks | None = vars(module).get("_hooks")
     try:
-        return module.forward(*args, **kwargs)
+        return module.forward(*args, **kwargs) if hooks is None else hooks.call(module, args, kwargs)
     except Exception as error:
         if not hasattr(error, "raised_in"):  # the innermost module says where it is
-            _say_where(error, scope, module)
+            say_where(error, scope, module._line())
         if scope.parent is None:
             error.__traceback__ = users_own(error)
         raise
@@ -476,22 +371,9 @@ def _name_members(module: Module) -> None:
     try:
         for path, member in _members(module):
             if isinstance(member, Parameter | Buffer) and member.name is None:
-                member._place(path)
+                member.place(path)
     except TypeError:  # a set of modules: those who ask for the parameters are told
         pass
-
-
-def _say_where(error: Any, scope: Scope, module: Module) -> None:
-    """Put the path of the module before the message of an error that says what is wrong; note it below any other.
-
-    The error has it as its attribute `raised_in` too.
-    """
-    error.raised_in = str(scope)
-    message = error.args[0] if len(error.args) == 1 else None
-    if not isinstance(message, str) or not raised_on_purpose(error):
-        error.add_note(f"raised in {scope}: {module._line()}")
-    elif scope.parent is not None:  # the outermost module is what the caller called
-        error.args = (f"{scope}: {message}",)
 
 
 def _members(module: Module, deep: bool = True) -> Iterator[tuple[str, Module | Parameter | Buffer]]:

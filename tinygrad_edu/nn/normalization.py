@@ -12,7 +12,8 @@ from tinygrad_edu.creation import count, ones, zeros
 from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.functional.normalization import shape_of
-from tinygrad_edu.nn.module import Buffer, Module, Parameter
+from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.parameter import Buffer, Parameter
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import ArrayLike, DType

@@ -23,7 +23,7 @@ from tinygrad_edu.engine.node import Node, array_of, check_intact
 from tinygrad_edu.engine.origins import node_of
 from tinygrad_edu.engine.recording import recording
 from tinygrad_edu.formula.writing import of_path
-from tinygrad_edu.nn.module import Parameter
+from tinygrad_edu.nn.parameter import Parameter
 from viz.options import check_options, expect
 
 Data = Any  # a number, or nested tuples of numbers

@@ -1,0 +1,181 @@
+"""Lists and dicts that are modules themselves: what PyTorch's code holds its layers and weights in.
+
+Here plain lists and dicts of layers and parameters are found as well; these besides take only what belongs in them, and
+are shown as modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, MutableSequence
+from typing import Any, Self, TypeVar, overload
+
+from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.parameter import Parameter
+
+T = TypeVar("T")
+
+
+def _module(kind: str, value: Any) -> Module:
+    """A module, as it is. Raises TypeError for anything else."""
+    if isinstance(value, Module):
+        return value
+    given = (
+        f"the class {value.__name__}: write {value.__name__}(...)" if isinstance(value, type) else type(value).__name__
+    )
+    raise TypeError(f"{kind} holds modules, but got {given}")
+
+
+def _parameter(kind: str, value: Any) -> Parameter:
+    """A parameter; one made of a tensor or an array that is none."""
+    if isinstance(value, Parameter):
+        return value
+    if isinstance(value, Tensor) or hasattr(value, "__array__"):
+        return Parameter(value)
+    raise TypeError(f"{kind} holds parameters, but got {type(value).__name__} {value!r:.60}; write nn.Parameter(...)")
+
+
+class _Held(Module):
+    """What lists and dicts share: they are not called."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        kind = type(self).__name__
+        raise NotImplementedError(
+            f"{kind} holds its members, and computes nothing: call them one by one in a forward() of your own, or make a Sequential"
+        )
+
+
+class _List(_Held, MutableSequence[T]):
+    """A list: `append`, `extend`, `insert`, `pop`, `+=`, indices and slices work on it as on Python's."""
+
+    _taken: Callable[[str, Any], T]
+
+    def __init__(self, values: Iterable[Any] = ()) -> None:
+        self._list: list[T] = [self._own(value) for value in values]
+
+    def _own(self, value: Any) -> T:
+        return type(self)._taken(type(self).__name__, value)
+
+    def _named_members(self) -> list[tuple[str, Any]]:
+        others = [(name, value) for name, value in vars(self).items() if name != "_list"]
+        return [*((str(i), value) for i, value in enumerate(self._list)), *others]
+
+    def __len__(self) -> int:
+        return len(self._list)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> T | Self:
+        return type(self)(self._list[index]) if isinstance(index, slice) else self._list[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._list[index] = [self._own(x) for x in value] if isinstance(index, slice) else self._own(value)
+
+    def __delitem__(self, index: int | slice) -> None:
+        del self._list[index]
+
+    def __add__(self, other: Iterable[Any]) -> Self:
+        return type(self)([*self, *other])
+
+    def insert(self, index: int, value: Any) -> None:
+        """Put a member before the one at `index`."""
+        self._list.insert(index, self._own(value))
+
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+
+class ModuleList(_List[Module]):
+    """Modules in a list, named by their places: `self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])`.
+
+    Raises TypeError for what is no module.
+
+    >>> from tinygrad_edu import nn
+    >>> layers = ModuleList([nn.Linear(4, 3), nn.ReLU()])
+    >>> layers.append(nn.Linear(3, 2, bias=False))
+    >>> len(layers), [name for name, _ in layers.named_parameters()]
+    (3, ['0.weight', '0.bias', '2.weight'])
+    """
+
+    _taken = staticmethod(_module)
+
+
+class ParameterList(_List[Parameter]):
+    """Parameters in a list, named by their places. Tensors and arrays become parameters.
+
+    Raises TypeError for what is neither.
+
+    >>> import numpy as np
+    >>> ParameterList([np.zeros(3), np.ones((3, 2))])
+    ParameterList(
+      (0): Parameter (3,)
+      (1): Parameter (3, 2)
+    )  # 9 parameters
+    """
+
+    _taken = staticmethod(_parameter)
+
+
+class _Dict(_Held, MutableMapping[str, T]):
+    """A dict: `update`, `pop`, `items`, `in` and the rest work on it as on Python's. Names are text without a point."""
+
+    _taken: Callable[[str, Any], T]
+
+    def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
+        self._dict: dict[str, T] = {}
+        self.update(values)
+
+    def _named_members(self) -> list[tuple[str, Any]]:
+        others = [(name, value) for name, value in vars(self).items() if name != "_dict"]
+        return [*self._dict.items(), *others]
+
+    def __len__(self) -> int:
+        return len(self._dict)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._dict)
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._dict:
+            raise KeyError(f"this {type(self).__name__} has {', '.join(self._dict) or 'nothing'}, but no {name!r}")
+        return self._dict[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        kind = type(self).__name__
+        if not isinstance(name, str):
+            raise TypeError(f"a {kind} has names that are text, but got {type(name).__name__} {name!r:.60}")
+        if not name or "." in name:
+            raise KeyError(f"a name in a {kind} stands between the points of a path, and is no {name!r}")
+        self._dict[name] = type(self)._taken(kind, value)
+
+    def __delitem__(self, name: str) -> None:
+        del self._dict[name]
+
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+
+class ModuleDict(_Dict[Module]):
+    """Modules by name: `self.heads = nn.ModuleDict({"age": nn.Linear(4, 1), "sex": nn.Linear(4, 2)})`.
+
+    Raises TypeError for what is no module, KeyError for names that cannot stand in a path.
+
+    >>> from tinygrad_edu import nn
+    >>> heads = ModuleDict({"age": nn.Linear(4, 1, bias=False)})
+    >>> heads["sex"] = nn.Linear(4, 2, bias=False)
+    >>> "age" in heads, [name for name, _ in heads.named_parameters()]
+    (True, ['age.weight', 'sex.weight'])
+    """
+
+    _taken = staticmethod(_module)
+
+
+class ParameterDict(_Dict[Parameter]):
+    """Parameters by name. Tensors and arrays become parameters. Raises TypeError for what is neither.
+
+    >>> import numpy as np
+    >>> ParameterDict({"scale": np.ones(3)})["scale"].requires_grad
+    True
+    """
+
+    _taken = staticmethod(_parameter)
