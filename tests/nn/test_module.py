@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import textwrap
 
 import numpy as np
 import pytest
@@ -247,12 +246,12 @@ def test_what_other_libraries_models_have_is_answered_with_what_to_write(name, c
 @pytest.mark.parametrize(
     ("module", "name", "cure"),
     [
-        (nn, "utils", r"for clip_grad_norm_, write\n    ps = "),
+        (nn.utils, "clip_grad_norm", r"write clip_grad_norm_\(parameters, max_norm\)"),
         (nn, "LSTM", "it is not here yet; write it as a Module"),
         (nn, "Relu", r"did you mean ReLU\?"),
         (nn, "something", "it has BCELoss, "),
-        (init, "xavier_uniform_", r"write w\.data = nn\.init\.xavier_uniform\(w\.shape\)"),
-        (init, "ones_", r"write w\.data = nn\.init\.constant\(w\.shape, 1\.0\)"),
+        (init, "he_normal", r"write kaiming_normal\(shape\)"),
+        (init, "xavier_unifrom_", r"did you mean xavier_uniform"),
         (data, "DistributedSampler", r"write SubsetRandomSampler\("),
         (optim, "Muon", "write a subclass of Optimizer"),
         (F, "one_hot", r"write tg\.one_hot\(labels, classes\)"),
@@ -265,20 +264,6 @@ def test_what_is_called_otherwise_here_is_answered_with_what_to_write(module, na
     with pytest.raises(ImportError, match=cure):
         exec(f"from {module.__name__} import {name}", {})
     assert not hasattr(module, name)
-
-
-def test_the_cures_work():
-    w = nn.Parameter(np.zeros((2, 3)))
-    w.data = nn.init.xavier_uniform(w.shape)
-    w.data = nn.init.constant(w.shape, 1.0)
-    model, limit = nn.Linear(2, 2), 0.5
-    model(np.full((3, 2), 9.0, np.float32)).sum().backward()
-    with pytest.raises(AttributeError) as caught:
-        nn.utils  # noqa: B018
-    exec(textwrap.dedent(str(caught.value).partition("write\n")[2]), {"model": model, "limit": limit})
-    norm = sum((p.grad.numpy() ** 2).sum() for p in model.parameters()) ** 0.5
-    np.testing.assert_allclose(norm, limit, rtol=1e-4)
-    assert model.weight.grad.dtype == np.float32
 
 
 def test_modes_gradients_and_apply():

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tinygrad_edu.engine.elsewhere import answering
-from tinygrad_edu.nn import functional, init
+from tinygrad_edu.nn import functional, init, utils
 from tinygrad_edu.nn.activation import (
     ELU,
     GELU,
@@ -143,6 +143,7 @@ __all__ = [
     "Unfold",
     "functional",
     "init",
+    "utils",
 ]
 
 if not TYPE_CHECKING:
@@ -150,12 +151,6 @@ if not TYPE_CHECKING:
         "tinygrad_edu.nn",
         __all__,
         {
-            "utils": (
-                "for clip_grad_norm_, write\n"
-                "    ps = [p for p in model.parameters() if p.grad is not None]\n"
-                "    norm = sum((p.grad**2).sum().item() for p in ps) ** 0.5\n"
-                "    for p in ps: p.grad = p.grad * min(1.0, limit / (norm + 1e-6))"
-            ),
             "MaxPool1d MaxPool2d AvgPool2d RNN LSTM GRU BatchNorm2d MultiheadAttention Transformer Dropout2d": (
                 "it is not here yet; write it as a Module, with nn.Parameters and a forward"
             ),

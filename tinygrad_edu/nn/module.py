@@ -70,6 +70,8 @@ class Module:
     """
 
     training = Mode()
+    _hooks: Hooks
+    _computed: dict[str, Callable[[Any], Any]]  # attributes that are made of others whenever they are read
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -319,6 +321,8 @@ class Module:
             is no function, as in `self.modules = [...]`."""
             if name in METHODS and not inspect.isroutine(value):
                 raise taken(type(self), name, value)
+            if name in vars(self).get("_computed", ()):
+                raise TypeError(f"{type(self).__name__}.{name} is computed: {self._computed[name]}")
             if isinstance(value, Tensor) and not isinstance(value, Parameter | Buffer):
                 old = vars(self).get(name)
                 if isinstance(old, Parameter | Buffer):
@@ -339,6 +343,8 @@ class Module:
             """Only reached for what is not there: says what is."""
             if hasattr(type(self), name):
                 return object.__getattribute__(self, name)  # a property that raised AttributeError: its own message
+            if name in vars(self).get("_computed", ()):
+                return self._computed[name](self)  # a weight that is made of others: see `nn.utils.weight_norm`
             raise missing(self, name)
 
 
