@@ -252,7 +252,7 @@ def by_batch_norm(g, y, x, weight, bias, eps):
 
 
 def by_standardize(g, y, x, axis, eps, centered):
-    (g, _), (y, _) = g, y
+    g, y = g[0], y[0]
 
     def mean(x):
         return x.mean(-1, keepdims=True)

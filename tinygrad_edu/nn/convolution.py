@@ -15,7 +15,8 @@ from tinygrad_edu.creation import count
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
 from tinygrad_edu.nn.functional.convolution import each
-from tinygrad_edu.nn.module import Module, Parameter
+from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.parameter import Parameter
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import ArrayLike, DType

@@ -27,7 +27,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
     examples=PAIRS,
     special=[at(0.0, 0.25, gradient=(0.25, 0.0))],
 )
-def prelu(x: Any, weight: Any, *, out: Any = None) -> Any:
+def prelu(x: Any, weight: Any, *, out: Any = None, scratch: Any = None) -> Any:
     """y = x for x > 0, else w·x: a leaky ReLU whose slope is learnt. x and w are broadcast together.
 
     >>> prelu(numpy.array([-2.0, 3.0]), numpy.array([0.25])).tolist()
@@ -36,8 +36,8 @@ def prelu(x: Any, weight: Any, *, out: Any = None) -> Any:
     Source: He et al., *Delving deep into rectifiers* (2015).
     """
     x = floating(x)
-    y = np.multiply(np.minimum(x, 0), weight, out=out)
-    return np.add(np.maximum(x, 0), y, out=out)
+    below = np.multiply(np.minimum(x, 0, out=scratch), weight, out=scratch)
+    return np.add(np.maximum(x, 0, out=out), below, out=out)
 
 
 def _tanh_symbol(min_val: float, max_val: float) -> str:
@@ -49,7 +49,6 @@ def _tanh_symbol(min_val: float, max_val: float) -> str:
     vjp=(lambda g, y, x, *, min_val, max_val: gate(g, (y > min_val) & (y < max_val)),),
     presence="rectifies",
     ignores=("inplace",),
-    may_raise=True,
     formulas=[lambda g, y, x, *, min_val, max_val: gate(g, (x > min_val) & (x < max_val))],
     takes_out=True,
     domain=away_from(-1.0, 1.0, 0.0, 6.0, -2.0, 0.5, by=0.1),

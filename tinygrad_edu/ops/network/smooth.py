@@ -53,7 +53,7 @@ def selu(x: Any, *, out: Any = None) -> Any:
     examples=SHAPES,
     special=[at(0.0, gradient=1.0)],
 )
-def softsign(x: Any, *, out: Any = None) -> Any:
+def softsign(x: Any, *, out: Any = None, scratch: Any = None) -> Any:
     """y = x / (1 + |x|): between −1 and 1, as tanh is, but slower to come near them.
 
     >>> softsign(numpy.array([-3.0, 0.0, 1.0])).tolist()
@@ -63,8 +63,8 @@ def softsign(x: Any, *, out: Any = None) -> Any:
     """
     x = floating(x)
     largest = np.finfo(x.dtype).max  # ∞ / ∞ is taken as the limit that it stands for
-    below = np.add(np.absolute(x, out=out), 1, out=out)
-    return np.divide(np.clip(x, -largest, largest), np.minimum(below, largest, out=out), out=out)
+    below = np.minimum(np.add(np.absolute(x, out=scratch), 1, out=scratch), largest, out=scratch)
+    return np.divide(np.clip(x, -largest, largest, out=out), below, out=out)
 
 
 def _mish_rule(g: Any, y: Any, x: Any) -> Any:

@@ -33,7 +33,7 @@ def _mean(x: Any, axis: tuple[int, ...]) -> Any:
 @in_float32
 def _by_value(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], eps: float, centered: bool) -> Any:
     """∂L/∂x through every y that x is part of, by the mean and the variance."""
-    z, r = y
+    z, r, _ = y
     if centered:
         g = g - _mean(g, axis)
     return (g - z * _mean(g * z, axis)) * r
@@ -42,14 +42,14 @@ def _by_value(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], eps: float, cent
 @in_float32
 def _by_scale(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], eps: float, centered: bool) -> Any:
     """∂L/∂x through r = (v + ε)^−½ alone: ∂r/∂x = −r²·z/n."""
-    z, r = y
+    z, r, _ = y
     n = math.prod([x.shape[a] for a in axis])
     return -g * r * r * z / n
 
 
 def _together(present: Any, i: int, x: Any, *, axis: tuple[int, ...], **_: Any) -> Any:
     """What is standardized together is present together."""
-    z, r = present
+    z, r, _ = present
     return np.any(z, axis=axis, keepdims=True) | r
 
 
@@ -62,10 +62,9 @@ def _settings(
 
 @op(
     symbol=lambda axis, eps, centered: "standardize" if centered else "RMS norm",
-    vjp=((_by_value, _by_scale),),
+    vjp=((_by_value, _by_scale, None),),
     outputs=1,
     takes_out=True,
-    may_raise=True,
     bind=_settings,
     presence=_together,
     formulas=["∂L/∂x = (∂L/∂y − mean(∂L/∂y) − y ⊙ mean(∂L/∂y ⊙ y))/σ, σ² = var(x) + ε"],
@@ -89,12 +88,19 @@ def standardize(x: Any, axis: tuple[int, ...], eps: float, centered: bool, *, ou
     >>> y.tolist()
     [[-1.0, 1.0], [-1.0, 1.0]]
 
-    Kept for the rule: (v + ε)^−½.
+    Kept for the rule: (v + ε)^−½; and m, whose place is needed on the way.
     """
     x, n = floating(x), max(math.prod([x.shape[a] for a in axis]), 1)
-    y, r = out or (None, None)
-    d = np.subtract(x, add_up(x, axis, None, True) / n, out=y) if centered else x
-    square = np.square(d)
-    v = add_up(square, axis, None, True) / n
-    r = np.reciprocal(np.sqrt(v + eps), out=r)
-    return np.multiply(d, r, out=y), r
+    y, r, m = out or (None, None, None)
+    if centered:
+        m = np.divide(add_up(x, axis, m, True), n, out=m)
+        square = np.square(np.subtract(x, m, out=y), out=y)
+    else:
+        square = np.square(x, out=y)
+    v = np.divide(add_up(square, axis, r, True), n, out=r)
+    r = np.reciprocal(np.sqrt(np.add(v, eps, out=r), out=r), out=r)
+    if not centered:
+        m = np.empty_like(r) if m is None else m
+        m.fill(0)
+        return np.multiply(x, r, out=y), r, m
+    return np.multiply(np.subtract(x, m, out=y), r, out=y), r, m  # the difference anew: its square is where it was
