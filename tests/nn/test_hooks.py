@@ -121,7 +121,9 @@ def test_what_a_backward_hook_cannot_do():
             loss.backward()
     with layer.register_full_backward_hook(lambda *seen: (np.ones(2),)):
         loss = layer(tg.Tensor(X, requires_grad=True)).sum()
-        with pytest.raises(ValueError, match=r"a hook on .* returned shape \(2,\), but its gradient has shape \(5, 4\)"):
+        with pytest.raises(
+            ValueError, match=r"a hook on .* returned shape \(2,\), but its gradient has shape \(5, 4\)"
+        ):
             loss.backward()
     with pytest.raises(TypeError, match="a hook is a function, but got int 3"):
         layer.register_forward_hook(3)
