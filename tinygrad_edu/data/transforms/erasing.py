@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_edu.data.transforms.transform import Drawing, Transform, drawn, pictures, probability
+from tinygrad_edu.data.transforms.transform import Drawing, Transform, drawn, pictures, probability, whole
 
 TRIES = 10
 """How often a rectangle is drawn that may not fit into the picture."""
@@ -53,7 +53,7 @@ class RandomErasing(Transform):
         first = np.argmax(fits, axis=1)[:, None]
         h, w = (np.take_along_axis(side, first, 1)[:, 0] for side in (h, w))
         erased = (u[:, 0] < self.p) & fits.any(1)
-        top, left = np.floor(u[:, 1] * (height - h + 1)), np.floor(u[:, 2] * (width - w + 1))
+        top, left = whole(u[:, 1], height - h + 1), whole(u[:, 2], width - w + 1)
         hidden = _rectangle(top, h, height)[:, :, None] & _rectangle(left, w, width)[:, None, :]
         return _hide(x, hidden & erased[:, None, None], self.value)
 
@@ -78,7 +78,7 @@ class Cutout(Transform):
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
         """x with squares hidden."""
         shape = pictures(x, "Cutout").shape[2:]
-        centre = drawn(generator, len(x), lambda rng, n: rng.integers(shape, size=(n, 2)))
+        centre = whole(drawn(generator, len(x), lambda rng, n: rng.random((n, 2))), shape)
         top, left = (centre - self.size // 2).T
         rows, columns = _rectangle(top, self.size, shape[0]), _rectangle(left, self.size, shape[1])
         return _hide(x, rows[:, :, None] & columns[:, None, :], self.value)

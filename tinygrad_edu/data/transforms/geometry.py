@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinygrad_edu.data.transforms.transform import Drawing, Transform, drawn, pictures, probability
+from tinygrad_edu.data.transforms.transform import Drawing, Transform, drawn, pictures, probability, whole
 
 Interpolation = Literal["nearest", "bilinear"]
 
@@ -50,34 +50,31 @@ def _sample(
 ) -> NDArray[Any]:
     """The pictures at places between pixels. x: (N, C, H, W); rows, columns: (N, h, w)."""
     n, channels, height, width = x.shape
-    framed = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=fill)  # outside is a frame of `fill`
+    framed = np.pad(x, ((0, 0), (0, 0), (1, 2), (1, 2)), constant_values=fill)  # outside is a frame of `fill`
     rows, columns = np.clip(rows + 1, 0, height + 1), np.clip(columns + 1, 0, width + 1)
-    first = (np.arange(n)[:, None] * channels + np.arange(channels))[:, :, None, None] * ((height + 2) * (width + 2))
-
-    def pixels(i: NDArray[Any], j: NDArray[Any]) -> NDArray[Any]:
-        return framed.take(first + (i * (width + 2) + j)[:, None])
-
+    across, down = 1, width + 3  # from a pixel to its neighbours, in the memory of all pictures
+    first = (np.arange(n * channels) * (height + 3) * down).reshape(n, channels, 1, 1)
+    pixels = framed.reshape(-1)
     if interpolation == "nearest":
-        return pixels(np.rint(rows).astype(np.intp), np.rint(columns).astype(np.intp))
-    top, left = np.floor(rows).astype(np.intp), np.floor(columns).astype(np.intp)
-    below, right = np.minimum(top + 1, height + 1), np.minimum(left + 1, width + 1)
+        return pixels.take(first + (np.rint(rows) * down + np.rint(columns)).astype(np.intp)[:, None])
+    top, left = np.floor(rows), np.floor(columns)
+    places = first + (top * down + left).astype(np.intp)[:, None]
     kind = x.dtype if x.dtype in (np.float32, np.float64) else np.float32
-    down, across = (rows - top).astype(kind)[:, None], (columns - left).astype(kind)[:, None]
-    upper = pixels(top, left) * (1 - across) + pixels(top, right) * across
-    lower = pixels(below, left) * (1 - across) + pixels(below, right) * across
-    y = upper * (1 - down) + lower * down
+    lower, right = (rows - top).astype(kind)[:, None], (columns - left).astype(kind)[:, None]
+
+    def between(a: Any, b: Any, weight: Any) -> Any:
+        return a * (1 - weight) + b * weight
+
+    above = between(pixels.take(places), pixels[across:].take(places), right)
+    below = between(pixels[down:].take(places), pixels[down + across :].take(places), right)
+    y = between(above, below, lower)
     return (y if x.dtype.kind == "f" else np.rint(y)).astype(x.dtype, copy=False)
 
 
-def _window(x: NDArray[Any], rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[Any]:
-    """Rows and columns of each picture. x: (N, C, H, W); rows: (N, h), columns: (N, w) → (N, C, h, w)."""
-    n, channels = x.shape[:2]
-    return x[
-        np.arange(n)[:, None, None, None],
-        np.arange(channels)[:, None, None],
-        rows[:, None, :, None],
-        columns[:, None, None, :],
-    ]
+def _window(x: NDArray[Any], top: NDArray[Any], left: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """A part of each picture, from a place of its own on. x: (N, C, H, W); top, left: (N,) → (N, C, height, width)."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, (height, width), axis=(2, 3))  # (N, C, tops, lefts, h, w)
+    return windows[np.arange(len(x)), :, top, left]
 
 
 def shift(x: NDArray[Any], down: ArrayLike, right: ArrayLike, fill: float = 0.0) -> NDArray[Any]:
@@ -90,12 +87,11 @@ def shift(x: NDArray[Any], down: ArrayLike, right: ArrayLike, fill: float = 0.0)
     """
     shape = x.shape
     x = pictures(x, "shift()")
-    framed = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=fill)
-    rows, columns = (
-        np.clip(np.arange(1, length + 1) - _whole(by, len(x), "shift()")[:, None], 0, length + 1)
-        for length, by in zip(x.shape[2:], (down, right), strict=True)
-    )
-    return _window(framed, rows, columns).reshape(shape)
+    height, width = x.shape[2:]
+    by = [np.clip(_whole(pixels, len(x), "shift()"), -side, side) for side, pixels in ((height, down), (width, right))]
+    around = max(int(np.abs(pixels).max(initial=0)) for pixels in by)
+    framed = np.pad(x, ((0, 0), (0, 0), (around, around), (around, around)), constant_values=fill)
+    return _window(framed, around - by[0], around - by[1], height, width).reshape(shape)
 
 
 def crop(x: NDArray[Any], top: ArrayLike, left: ArrayLike, height: int, width: int) -> NDArray[Any]:
@@ -107,19 +103,19 @@ def crop(x: NDArray[Any], top: ArrayLike, left: ArrayLike, height: int, width: i
     >>> crop(np.arange(9).reshape(1, 3, 3), 1, 0, 2, 2).tolist()
     [[[3, 4], [6, 7]]]
     """
-    whole = pictures(x, "crop()")
-    tops, lefts = (_whole(first, len(whole), "crop()") for first in (top, left))
-    if len(whole) and not (
+    each = pictures(x, "crop()")
+    tops, lefts = (_whole(first, len(each), "crop()") for first in (top, left))
+    if len(each) and not (
         tops.min() >= 0
-        and tops.max() + height <= whole.shape[2]
+        and tops.max() + height <= each.shape[2]
         and lefts.min() >= 0
-        and lefts.max() + width <= whole.shape[3]
+        and lefts.max() + width <= each.shape[3]
     ):
         raise ValueError(
             f"crop() of {height}×{width} pixels from ({tops.max()}, {lefts.max()}) leaves the picture of "
-            f"{whole.shape[2]}×{whole.shape[3]}"
+            f"{each.shape[2]}×{each.shape[3]}"
         )
-    part = _window(whole, tops[:, None] + np.arange(height), lefts[:, None] + np.arange(width))
+    part = _window(each, tops, lefts, height, width)
     return part if x.ndim == 4 else part[:, 0]
 
 
@@ -231,7 +227,7 @@ class RandomShift(Transform):
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
         """x moved."""
         most = np.array(self.pixels)
-        by = drawn(generator, len(x), lambda rng, n: rng.integers(-most, most, (n, 2), endpoint=True))
+        by = whole(drawn(generator, len(x), lambda rng, n: rng.random((n, 2))), 2 * most + 1) - most
         return shift(x, by[:, 0], by[:, 1], self.fill)
 
 
@@ -257,7 +253,7 @@ class RandomCrop(Transform):
         around = [(0, 0)] * (x.ndim - 2) + [(self.padding, self.padding)] * 2
         x = np.pad(x, around, constant_values=self.fill) if self.padding else x
         room = _room(x, self.size, "RandomCrop")
-        first = drawn(generator, len(x), lambda rng, n: rng.integers(0, room, (n, 2), endpoint=True))
+        first = whole(drawn(generator, len(x), lambda rng, n: rng.random((n, 2))), room + 1)
         return crop(x, first[:, 0], first[:, 1], *self.size)
 
 

@@ -70,6 +70,11 @@ def drawn(generator: Drawing, n: int, function: Callable[[np.random.Generator, i
     return generator.draw(function)
 
 
+def whole(u: NDArray[Any], counts: ArrayLike) -> NDArray[np.intp]:
+    """Whole numbers from 0 to counts − 1, each equally likely, of numbers from 0 to 1 that are evenly spread."""
+    return np.floor(u * np.asarray(counts)).astype(np.intp)
+
+
 class Transform:
     """A function of a batch: `transform(x)` gives x transformed, `transform(x, y)` also the labels, which mostly stay.
 
