@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import epoch, memory, speed, threads
+from tests.benchmarks import batches, epoch, memory, speed, threads
 from tests.benchmarks.against import against
 
 
@@ -19,6 +19,8 @@ def main() -> None:
         slow = {"torch_compile"} if quick else ()  # it compiles for a minute
         speed.table(n, rounds=2 if quick else 9, seconds=0.2 if quick else 0.5, without=slow)
     epoch.table(2 if quick else 7)
+    batches.table(3 if quick else 15)
+    batches.waiting()
     threads.in_threads(50 if quick else 200)
     memory.chains(100_000 if quick else 1_000_000)
     memory.memory()

@@ -147,19 +147,7 @@ def serve(name: str) -> None:
 def table(rounds: int = 7) -> dict[str, float]:
     """The median processor time of an epoch, by loop, after a first one that is not counted; and the table on paper."""
     found = [name for name, (_, package) in LOOPS.items() if importlib.util.find_spec(package)]
-    environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "JAX_PLATFORMS": "cpu"}
-    environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.epoch"]
-    pipe = subprocess.PIPE
-    workers = {
-        name: subprocess.Popen([*command, name], stdin=pipe, stdout=pipe, text=True, env=environment) for name in found
-    }
-    answers: dict[str, list[dict[str, float]]] = {name: [] for name in found}
-    for _ in range(rounds + 1):
-        for name, worker in workers.items():
-            answers[name].append(_ask(name, worker))
-    for worker in workers.values():
-        worker.communicate()
+    answers = in_turns("tests.benchmarks.epoch", found, rounds + 1)
     seconds = {name: statistics.median(a["seconds"] for a in given[1:]) for name, given in answers.items()}
     print(f"\none epoch of 60,000 MNIST images, 784-50-10, Adam, batch 100; one core, median of {rounds} rounds")
     print(f"  {'':24}{'CPU s':>8}{'Trainer / it':>14}   loss of epochs 1 and {rounds + 1}")
@@ -170,6 +158,24 @@ def table(rounds: int = 7) -> dict[str, float]:
         )
         print(f"  {name:24}{t:8.3f}{ratio:13.2f}×   {answers[name][0]['loss']:.4f}, {answers[name][-1]['loss']:.4f}")
     return seconds
+
+
+def in_turns(module: str, names: list[str], rounds: int) -> dict[str, list[dict[str, float]]]:
+    """What `python -m module NAME` answers to each line, a process a name, one round after the other."""
+    environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "JAX_PLATFORMS": "cpu"}
+    environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    command = [sys.executable, "-W", "ignore", "-m", module]
+    pipe = subprocess.PIPE
+    workers = {
+        name: subprocess.Popen([*command, name], stdin=pipe, stdout=pipe, text=True, env=environment) for name in names
+    }
+    answers: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name, worker in workers.items():
+            answers[name].append(_ask(name, worker))
+    for worker in workers.values():
+        worker.communicate()
+    return answers
 
 
 def _ask(name: str, worker: subprocess.Popen[str]) -> dict[str, float]:

@@ -271,6 +271,15 @@ def test_options_that_contradict_one_another_are_refused():
             DataLoader(x, **options)
 
 
+def test_options_of_other_loaders_are_answered():
+    for name, message in (
+        ("pin_memory", "leave it out; batches are in the memory"),
+        ("bach_size", r"see help\(DataLoader\)"),
+    ):
+        with pytest.raises(TypeError, match=f"DataLoader takes no {name}=: {message}"):
+            DataLoader(np.arange(3), **{name: True})
+
+
 def test_a_loader_follows_its_attributes():
     loader = DataLoader(np.arange(50), 50)
     assert next(iter(loader)).tolist() == list(range(50))

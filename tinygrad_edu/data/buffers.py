@@ -19,8 +19,8 @@ class Rows:
 
     array: what has the rows. An array that lies in memory row by row is copied from into a buffer, which is used again as
     soon as nothing refers to it: not the loop's variable, nor a view, a tensor or a graph, each of which counts as a
-    reference. A batch that somebody still holds is never written. New memory for each batch would cost more than the copy
-    itself, for the system hands it out page by page.
+    reference. A batch that somebody still holds is never written. So a pass asks the system for memory a few times, not for
+    each batch, which for large batches (32 MB in the C library of Linux) would be handed out anew, page by page.
     """
 
     def __init__(self, array: Any, more: int = 0) -> None:

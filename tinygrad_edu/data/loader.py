@@ -56,10 +56,10 @@ class DataLoader(Generic[Batch]):
         all parts of the batch, and returns them. What it draws at random follows, for each sample, from a number that
         `generator` gives at the beginning of the pass, and from the sample's place in the pass.
     num_workers: how many threads make batches ahead; 0 makes each when it is asked for. Threads pay where samples are
-        waited for (files, a network), or where NumPy calls take long, as those of transforms. They do not for arrays in
-        memory, whose batches are copied in about the time that it takes to hand them over, and the loader warns. What a
-        data set draws at random while it makes a batch comes from a generator of that batch, so that it does not depend
-        on which thread was first.
+        waited for: files on a slow disk, a network. They do not where samples are computed, for Python computes in one
+        thread at a time, nor for arrays in memory, of which a batch is copied in less time than it takes to hand it over:
+        there the loader warns. What a data set draws at random while it makes a batch comes from a generator of that
+        batch, so that it does not depend on which thread was first.
     prefetch_factor: how many batches each of these threads is ahead, 2 unless said.
 
     Raises TypeError for what is no data set; ValueError for options that exclude one another; IndexError for a number
@@ -119,7 +119,11 @@ class DataLoader(Generic[Batch]):
         transform: Callable[..., Any] | None = None,
         num_workers: int = 0,
         prefetch_factor: int | None = None,
+        **others: Any,
     ) -> None:
+        if others:
+            name = next(iter(others))
+            raise TypeError(f"DataLoader takes no {name}=: {_WITHOUT.get(name, 'see help(DataLoader)')}")
         stream = isinstance(dataset, IterableDataset)
         self.dataset = dataset if stream else as_dataset(dataset, "DataLoader")
         self.batch_size = None if batch_size is None else at_least_one(batch_size)
@@ -140,8 +144,8 @@ class DataLoader(Generic[Batch]):
         self._refuse_contradictions(stream)
         if self.num_workers and not stream and collate_fn is None and transform is None and at_once(self.dataset):
             warn(
-                f"num_workers={num_workers} makes nothing faster here: the data are arrays in memory, and handing a batch to "
-                "another thread takes about as long as copying its rows; leave num_workers out"
+                f"num_workers={num_workers} makes nothing faster here: the data are arrays in memory, and handing a batch from "
+                "one thread to another takes as long as copying its rows; leave num_workers out"
             )
 
     def _refuse_contradictions(self, stream: bool) -> None:
@@ -251,6 +255,16 @@ class DataLoader(Generic[Batch]):
 
 Job = tuple[int, Callable[[], Any]]
 """What makes a batch, and which sample of the pass, counted from 0, is the first in it."""
+
+_WITHOUT = {
+    "pin_memory": "leave it out; batches are in the memory of this computer, where the model is",
+    "persistent_workers": "leave it out; workers are threads, which are made in no time",
+    "worker_init_fn": "leave it out; workers are threads, which share the data set",
+    "multiprocessing_context": "leave it out; workers are threads",
+    "timeout": "leave it out; a batch is waited for until it comes",
+    "device": "leave it out; batches are in the memory of this computer, where the model is",
+}
+"""Options that other loaders have, and what to write."""
 
 _END = object()
 """What comes after the last batch of a stream."""
