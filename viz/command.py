@@ -22,7 +22,7 @@ import tinygrad_edu as tg
 from tinygrad_edu.engine.registry import COMPOSITES, OPS
 from tinygrad_edu.engine.tensor import uneven
 
-LONGEST = 10_000  # characters
+LONGEST_COMMAND = 10_000  # characters
 
 CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi, "π": math.pi}
 """What these names stand for unless they are given another value."""
@@ -55,8 +55,8 @@ class Expression:
 
     def __init__(self, text: str) -> None:
         self.text = text = text.strip()
-        if len(text) > LONGEST:
-            raise ExpressionError(f"the expression has more than {LONGEST:,} characters", LONGEST + 1)
+        if len(text) > LONGEST_COMMAND:
+            raise ExpressionError(f"the expression has more than {LONGEST_COMMAND:,} characters", LONGEST_COMMAND + 1)
         try:
             self.root: ast.AST = ast.parse(text, mode="eval").body
         except SyntaxError as error:

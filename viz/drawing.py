@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from viz.formats import mermaid, styles, tikz
-from viz.formats.dot import LARGE, THEMES, drawing, placement, read_heights
+from viz.formats.dot import MOST_WIRES_UNHURRIED, THEMES, drawing, placement, read_heights
 from viz.formats.fonts import has_wide_font
 from viz.formats.render import PRINT, SCREEN, graphviz, with_dpi
 from viz.formats.styled_scene import styled_plan, styled_scene
@@ -199,7 +199,7 @@ class Drawing(Picture):
                 heights = straight_heights(plan, column, heights.of)
             return draw_lines(plan, column, heights, [*self.labels.legend(), *notes], self.look.panels)
 
-        large = len(plan.wires) >= LARGE
+        large = len(plan.wires) >= MOST_WIRES_UNHURRIED
         scene = laid_out()
         free = frozenset(op.id for op in self.graph.ops if op.shape == "cloud" or op.name in EXCHANGEABLE)
         if free and not large and faults(scene):  # inputs in their order can stand in each other's way

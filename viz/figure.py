@@ -35,8 +35,8 @@ from viz.wording.labels import GRAD, SHOW, FigureLabels, derivative, differentia
 from viz.wording.numbers import shape_text
 
 SLIDE = 1920 * FONT / 8, 1080 * FONT / 8  # a figure so large has letters of 8 pixels on a screen of 1920 × 1080
-FEW = 12  # operations, which are all wanted, however much is written on them
-LARGE = 400  # operations and values, beyond which none is said in formulas
+ALWAYS_IN_FULL = 12  # operations, which are all wanted, however much is written on them
+MOST_IN_FORMULAS = 400  # operations and values, beyond which none is said in formulas
 UNNAMED = ("L", "J", "ℒ")  # what a single number without a name is called, if it is not ∂L/∂ of it that comes back
 MAPPED = ("output", "collapse", "max_nodes", "sizes", "theme", "lang", "timeout")  # what a figure of a plan takes
 
@@ -149,7 +149,7 @@ def draw(
         variables = variable_names(sys._getframe(1))
         record = Record(output, gradient=gradient, names=tensors, variables=variables, result=() if loss else UNNAMED)
         graph = record.graph
-        if passes.size(graph) <= (max_nodes or LARGE):
+        if passes.size(graph) <= (max_nodes or MOST_IN_FORMULAS):
             graph = name_values(record)
             if grad == "symbol" or "formula" in shown or legend is not None:
                 graph = with_derivatives(record, graph, loss, simplify)
@@ -178,14 +178,14 @@ def draw(
     if cloud is not None:
         calls = _calls(record, _several(cloud), "cloud")
         graph = passes.collapse(graph, lambda part: part.id in calls, words(lang)["some"])
-    few = record is not None and passes.size(record.graph) <= (max_nodes or LARGE)
+    few = record is not None and passes.size(record.graph) <= (max_nodes or MOST_IN_FORMULAS)
     reading = read(record, labels.of) if record is not None and few else Reading()
 
     def fits(graph: Graph) -> bool:
         return readable(graph, labels, direction)
 
     if isinstance(collapse, str) and collapse == "auto":
-        whole = passes.size(graph) <= max_nodes if max_nodes else len(graph.ops) <= FEW or fits(graph)
+        whole = passes.size(graph) <= max_nodes if max_nodes else len(graph.ops) <= ALWAYS_IN_FULL or fits(graph)
         drawn = graph if whole else fold(graph, fits, lang)
     else:
         drawn = _collapsed(graph, record, collapse)
@@ -194,7 +194,7 @@ def draw(
 
 def readable(graph: Graph, labels: FigureLabels, direction: str) -> bool:
     """Whether the figure can be read on a slide."""
-    if passes.size(graph) > LARGE:
+    if passes.size(graph) > MOST_IN_FORMULAS:
         return False
     width, height = extent(make_plan(graph, labels))
     return width * (2 if direction == "side-by-side" else 1) <= SLIDE[0] and height <= SLIDE[1]

@@ -11,7 +11,7 @@ from tests.formula.reader import DECLARED, PARSER, leaf
 from tinygrad_edu import nn
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
-from tinygrad_edu.formula import LONGEST, Symbol, chain, formula
+from tinygrad_edu.formula import LONGEST_FORMULA, Symbol, chain, formula
 from tinygrad_edu.formula.writing import grouped, of_path
 
 
@@ -181,7 +181,7 @@ def test_every_op_in_a_record(name, local):
         output = sum([np.sum(r * np.arange(1.0, r.size + 1).reshape(r.shape)) for r in results])
         found = chain(output, local=local)
         for symbol in (*found.definitions.values(), *found.contributions.values()):
-            assert symbol.expression.size > LONGEST or symbol.text()
+            assert symbol.expression.size > LONGEST_FORMULA or symbol.text()
         reached = [x for x in leaves if x in found.gradients]
         for x, g in zip(reached, tg.grad(output, reached), strict=True):
             np.testing.assert_allclose(found.gradients[x].value, g.numpy(), rtol=1e-9, atol=1e-12)
@@ -351,7 +351,7 @@ def test_deep_and_wide_records():
         y = np.sin(y)
     assert len(chain(y, local=True).contributions) == 5000
     y = x
-    for _ in range(LONGEST // 2 - 1):
+    for _ in range(LONGEST_FORMULA // 2 - 1):
         y = np.sin(y)
     assert chain(y, inline=True).definitions[y].text().startswith("sin(sin(")
 

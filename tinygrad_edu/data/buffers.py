@@ -10,7 +10,7 @@ from weakref import getweakrefcount
 import numpy as np
 from numpy.typing import NDArray
 
-MOST = 4
+MOST_ARRAYS_KEPT = 4
 """The arrays that are kept: a loop holds one batch while the next is made, and its step may hold one more."""
 
 
@@ -24,7 +24,7 @@ class Rows:
     """
 
     def __init__(self, array: Any, more: int = 0) -> None:
-        self.array, self.most, self.buffers = array, MOST + more, list[NDArray[Any]]()
+        self.array, self.most, self.buffers = array, MOST_ARRAYS_KEPT + more, list[NDArray[Any]]()
         self.lock = threading.Lock()
         self.reused = (
             _COUNTED

@@ -16,7 +16,7 @@ from tinygrad_edu.engine.recording import quietly, recording
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.expression import Expression, decimal, gradient, make, name
 from tinygrad_edu.formula.rules import run_or_name_rule
-from tinygrad_edu.formula.symbol import LONGEST, Symbol, constant, spell
+from tinygrad_edu.formula.symbol import LONGEST_FORMULA, Symbol, constant, spell
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed, of_path
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
@@ -235,7 +235,7 @@ def formula(
     """The chain rule from `output` back to `leaf`, a line a step: in symbols, simplified, and evaluated.
 
     First what was computed, then the gradients of what lies between, then that of the leaf: in terms of them, in
-    full, and in numbers. A formula of more than `LONGEST` parts is not written in full. For an output that is not
+    full, and in numbers. A formula of more than `LONGEST_FORMULA` parts is not written in full. For an output that is not
     a single number, or with `loss`, the lines start from ∂L/∂output, and nothing is evaluated.
     With `latex` each line is a formula to be put between dollars. Arguments and errors as those of `chain`.
 
@@ -267,7 +267,7 @@ def formula(
         written = [
             s.latex(simplify=simplify) if latex else s.text(simplify=simplify)
             for s, simplify in symbols
-            if s.expression.size <= LONGEST
+            if s.expression.size <= LONGEST_FORMULA
         ]
         if numbers:
             written += _evaluated(symbols[0][0].value, writer)

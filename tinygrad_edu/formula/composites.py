@@ -16,7 +16,7 @@ from tinygrad_edu.engine.recording import quietly
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.chains import chain
 from tinygrad_edu.formula.expression import Expression, gradient
-from tinygrad_edu.formula.rules import WORDY
+from tinygrad_edu.formula.rules import LONGEST_RULE
 from tinygrad_edu.formula.symbol import Symbol
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed
 
@@ -27,7 +27,7 @@ def composite_formula(function: Any, i: int | str = 0, *, latex: bool = False, s
     """What comes back to input `i`, a position or a name, of a function made of ops, printed.
 
     The sentence that the function states, or else the rules of its parts, run on symbols, or, where those print more
-    than `WORDY` parts, the names of the parts.
+    than `LONGEST_RULE` parts, the names of the parts.
 
     Raises IndexError or ValueError for an input that the function does not have, TypeError for what is neither a
     position nor a name.
@@ -48,7 +48,7 @@ def composite_formula(function: Any, i: int | str = 0, *, latex: bool = False, s
     result = sample.run(text)
     if result is None:
         return left + writer.sentence(": none")
-    if result.expression.size > WORDY or _has_named_rule(result.expression):
+    if result.expression.size > LONGEST_RULE or _has_named_rule(result.expression):
         parts = dict.fromkeys(
             [node.op.name for node in topological(list(sample.outputs.values())) if node.op and not node.op.selects]
         )

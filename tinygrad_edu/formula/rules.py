@@ -41,7 +41,7 @@ def run_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Symb
 def run_or_name_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Symbol:
     """The rule of input `i` run on symbols, or else by name, as the vector–Jacobian product f′(x)ᵀ @ ∂L/∂y.
 
-    By name where the op states its formula in words alone, and its rule prints more than `WORDY` parts or cannot
+    By name where the op states its formula in words alone, and its rule prints more than `LONGEST_RULE` parts or cannot
     run on symbols.
     """
     said, plain = stated(op, i)
@@ -54,14 +54,14 @@ def run_or_name_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any)
         value = op.rules[i](values_of(g), values_of(y), *[values_of(x) for x in xs], **settings)
     else:
         value = result.value
-        if result.expression.size - sum([e.size for e in incoming]) <= WORDY:
+        if result.expression.size - sum([e.size for e in incoming]) <= LONGEST_RULE:
             return result
     slope = call(f"{op.name}′" if len(xs) == 1 else f"∂{op.name}/∂{indexed('x', i)}", *[x.expression for x in xs])
     arrived = incoming[0] if len(incoming) == 1 else call("", *incoming)
     return Symbol(make("matmul", make("transpose", slope), arrived), value)
 
 
-WORDY = 40
+LONGEST_RULE = 40
 """So many parts may a rule print where its op also says in words what it does."""
 
 

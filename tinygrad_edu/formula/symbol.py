@@ -182,7 +182,7 @@ def constant(array: Any) -> Expression:
 # Symbols
 
 
-LONGEST = 200
+LONGEST_FORMULA = 200
 """So many parts may a formula have that is to be read."""
 
 
@@ -240,23 +240,25 @@ class Symbol(NDArrayOperatorsMixin):
         return np.matrix_transpose(self)
 
     def text(self, *, simplify: bool = True, matmul: str = " @ ") -> str:
-        """The expression as a line of text. Raises ValueError for one of more than `LONGEST` parts."""
+        """The expression as a line of text. Raises ValueError for one of more than `LONGEST_FORMULA` parts."""
         return Text(matmul).write(self._to_write(simplify))
 
     def latex(self, *, simplify: bool = True, matmul: str = r" \, ") -> str:
-        """The expression as LaTeX, without the dollars. Raises ValueError for one of more than `LONGEST` parts."""
+        """The expression as LaTeX, without the dollars. Raises ValueError for one of more than `LONGEST_FORMULA` parts."""
         return LaTeX(matmul).write(self._to_write(simplify))
 
     def _to_write(self, simplify: bool) -> Expression:
-        if self.expression.size > LONGEST:
+        if self.expression.size > LONGEST_FORMULA:
             raise ValueError(
-                f"a formula of {self.expression.size:,} parts is too long to read (the limit is {LONGEST}); "
+                f"a formula of {self.expression.size:,} parts is too long to read (the limit is {LONGEST_FORMULA}); "
                 "print it in steps: chain(output, local=True)"
             )
         return normal(self.expression) if simplify else self.expression
 
     def __repr__(self) -> str:
-        return self.text() if self.expression.size <= LONGEST else f"<a formula of {self.expression.size:,} parts>"
+        return (
+            self.text() if self.expression.size <= LONGEST_FORMULA else f"<a formula of {self.expression.size:,} parts>"
+        )
 
     def __bool__(self) -> bool:
         return bool(self.value)

@@ -161,9 +161,9 @@ def repeats(arrays: tuple[Any, ...]) -> bool:
     return any(array.dtype.kind in "iu" for array in arrays)
 
 
-LONG = 128
+WIDE_ROW = 128
 """Rows of so many numbers are added sooner one by one."""
-SOME = 256
+ROWS_AT_A_TIME = 256
 """Of shorter ones so many are added at a time, for their places are an array as well."""
 
 
@@ -176,14 +176,14 @@ def add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) -
         shape = arrays[0].shape + y.shape[1:]
         values = values if values.shape == shape else np.broadcast_to(values, shape)
         values = values if arrays[0].ndim == 1 else values.reshape(len(rows), *y.shape[1:])
-        if width >= LONG:
+        if width >= WIDE_ROW:
             for row, value in zip(rows.tolist(), values, strict=True):
                 y[row] += value
             return
         flat, columns = y.reshape(-1), np.arange(width)  # for np.add.at is fastest in one dimension
-        for i in range(0, len(rows), SOME):
-            places = rows[i : i + SOME, None].astype(np.intp) * width + columns
-            np.add.at(flat, places.reshape(-1), values[i : i + SOME].reshape(-1))
+        for i in range(0, len(rows), ROWS_AT_A_TIME):
+            places = rows[i : i + ROWS_AT_A_TIME, None].astype(np.intp) * width + columns
+            np.add.at(flat, places.reshape(-1), values[i : i + ROWS_AT_A_TIME].reshape(-1))
     else:
         np.add.at(y, index_of(key, arrays), values)
 

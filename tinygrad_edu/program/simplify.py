@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_edu.engine.op import alias
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 from tinygrad_edu.program.program import Compute, Event, Program, Write, owner, regions
-from tinygrad_edu.program.tape import LARGEST
+from tinygrad_edu.program.tape import MOST_BYTES_KEPT
 
 
 class Memory:
@@ -75,7 +75,7 @@ def simplified(program: Program) -> tuple[list[Event], list[Tensor]]:
 
 
 def _small(node: Tensor) -> bool:
-    return not isinstance(node.ndarray, tuple) and node.ndarray.nbytes <= LARGEST
+    return not isinstance(node.ndarray, tuple) and node.ndarray.nbytes <= MOST_BYTES_KEPT
 
 
 def _times_one(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> Tensor | None:

@@ -25,7 +25,7 @@ from tinygrad_edu.engine.registry import Edits, tick
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 from tinygrad_edu.program.program import Feed, Write, is_view, owner
 
-LARGEST = 1 << 14
+MOST_BYTES_KEPT = 1 << 14
 """The bytes of a constant that is rather kept than computed, and of what is kept until it is planned."""
 
 Reading = Callable[..., Any]
@@ -92,7 +92,7 @@ def _copied(target: Tensor) -> Callable[[], None]:
 
 def _emptied(array: Any, x: Tensor) -> Any:
     """An array of no memory in place of the large one of `x`, unless its axes lie there in an order that must be known."""
-    if array.nbytes <= LARGEST or not (array.flags.c_contiguous or is_view(x)):
+    if array.nbytes <= MOST_BYTES_KEPT or not (array.flags.c_contiguous or is_view(x)):
         return array
     return np.broadcast_to(np.zeros((), array.dtype), array.shape)
 

@@ -19,7 +19,7 @@ from viz.layout.scene import Line, Scene, Shape, Text
 FONT = "Helvetica"
 BOLD = "Helvetica-Bold"
 TITLE = 12.0  # the font size of a layer's title
-LARGE = 200  # wires, from which on the layout must hurry
+MOST_WIRES_UNHURRIED = 200  # wires, from which on the layout must hurry
 HURRY = {"nslimit": "0.05", "nslimit1": "1", "mclimit": "0.1", "searchsize": "10"}  # good enough, and soon
 
 
@@ -119,7 +119,7 @@ def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) 
     Of a large plan without groups, only the order in each column is asked for.
     """
     settings = {"rankdir": "LR", "nodesep": "0.12", "ranksep": f"{COLUMN / 72:.3f}", "splines": "false"}
-    if len(plan.wires) >= LARGE:
+    if len(plan.wires) >= MOST_WIRES_UNHURRIED:
         settings |= {**HURRY, "nslimit": "0.5" if plan.groups else "0"}  # without groups, the order will do
     elif not free:
         settings["ordering"] = "in"

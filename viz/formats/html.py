@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from viz.drawing import Drawing
 
 MOST_VIEWS = 12  # layouts in one page
-MOST = 800  # operations and values of all layouts together
+MOST_IN_ALL_LAYOUTS = 800  # operations and values of all layouts together
 
 
 def page(drawing: Drawing) -> str:
@@ -355,7 +355,7 @@ def make_views(drawing: Drawing) -> list[View]:
     layers = find_layers(drawing.whole, given)
     folded = any(op.shape == "cloud" for op in drawing.graph.ops)
     views = [View(first, given, {} if folded else layers)]
-    room = MOST - passes.size(drawing.graph)
+    room = MOST_IN_ALL_LAYOUTS - passes.size(drawing.graph)
     for closed in ways_to_close(layers):
         if len(views) == MOST_VIEWS or (closed == given and not folded):
             continue

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from viz.formats.styles import SMALL, apart, cell_width, line, named_once, nodes, origin
+from viz.formats.styles import EDGE_FONT, apart, cell_width, line, named_once, nodes, origin
 from viz.layout.plan import FONT, Place, Plan, Wire, Words, written
 from viz.layout.scene import Line, Point, Scene, Shape, Text
 from viz.record.graph import Graph, Operation, Use, Value, users
@@ -168,8 +168,8 @@ class _Reader:
 
     def _labels(self, wire: Wire, x: float, y: float) -> None:
         """What stands on an edge: the value, and under it the derivative."""
-        above = [_joined(wire.above, SMALL)] if wire.above else []
-        below = [_joined(wire.below, SMALL, marked)] if wire.flows and wire.below else []
+        above = [_joined(wire.above, EDGE_FONT)] if wire.above else []
+        below = [_joined(wire.below, EDGE_FONT, marked)] if wire.flows and wire.below else []
         up = (above[0].height if above and below else 0.0) / 2
         for side, lines, step, dy in (("above", above, wire.step, up), ("below", below, wire.back_step, -up)):
             for words in lines:

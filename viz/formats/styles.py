@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from viz.formats.dot import FONT, HURRY, LARGE, Theme, edge, literal, node, sheet
+from viz.formats.dot import FONT, HURRY, MOST_WIRES_UNHURRIED, Theme, edge, literal, node, sheet
 from viz.layout.metrics import text_width
 from viz.layout.plan import TAGS, Words
 from viz.record.graph import Graph, Use, Value, users
 from viz.wording.labels import FigureLabels, marked
 
-SMALL = 12.0  # the font size on edges
+EDGE_FONT = 12.0  # the font size on edges
 
 
 def styled(graph: Graph, labels: FigureLabels, style: str, theme: Theme, **given: str) -> str:
     """DOT for a style; what is `given` are attributes of the whole, as `dpi` and `bgcolor`."""
     settings = {"rankdir": "LR", "bgcolor": theme.paper, "nodesep": "0.2", "ranksep": "0.35", **given}
-    if len(graph.uses) > LARGE:
+    if len(graph.uses) > MOST_WIRES_UNHURRIED:
         settings |= {"splines": "line", **HURRY}
     return sheet(
         (_records if style == "record" else _edges)(graph, labels, theme),
@@ -58,7 +58,7 @@ def _edges(graph: Graph, labels: FigureLabels, theme: Theme) -> Iterator[str]:
         if use.op is None:
             yield _name(target, labels.name(value, True), "result")
         tail = value.op or origin(use, own)
-        yield edge(tail, target, id=use.id, label=_both(labels, value, use), fontsize=f"{SMALL:g}")
+        yield edge(tail, target, id=use.id, label=_both(labels, value, use), fontsize=f"{EDGE_FONT:g}")
 
 
 def nodes(graph: Graph) -> Iterator[tuple[str, Value, Use | None]]:
@@ -73,7 +73,7 @@ def nodes(graph: Graph) -> Iterator[tuple[str, Value, Use | None]]:
 
 def apart(graph: Graph) -> frozenset[str]:
     """The leaves that stand at each of their uses: in a large graph, those used often, which Graphviz takes minutes for."""
-    if len(graph.uses) <= LARGE:
+    if len(graph.uses) <= MOST_WIRES_UNHURRIED:
         return frozenset()
     used = users(graph)
     return frozenset(value.id for value in graph.values if value.op is None and len(used[value.id]) >= TAGS)

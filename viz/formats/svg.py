@@ -9,7 +9,7 @@ from html import escape
 from viz.formats.dot import FONT, Theme
 from viz.layout.scene import Scene, Shape, Text
 
-PAD = 8.0  # points around a scene
+SCENE_MARGIN = 8.0  # points around a scene
 _INNER = re.compile(r'<g id="([^"]*)"|<!--.*?-->\n?|<title>.*?</title>\n?', re.DOTALL)
 _OPENING = re.compile(r"<svg ([^>]*)>", re.DOTALL)
 
@@ -39,15 +39,15 @@ def chart(
 ) -> str:
     """A scene of rectangles and texts, for which no Graphviz is needed; what is `hidden` leaves it as large as it is."""
     left, bottom, right, top = scene.bounds()
-    width, height = right - left + 2 * PAD, top - bottom + 2 * PAD
+    width, height = right - left + 2 * SCENE_MARGIN, top - bottom + 2 * SCENE_MARGIN
     unseen = frozenset(hidden)
     things: list[Shape | Text] = [*scene.shapes, *scene.texts]
     drawn = [_rectangle(x, theme) if isinstance(x, Shape) else _text(x, theme) for x in things if x.id not in unseen]
     label = escape(name, quote=True)
     return f"""<svg role="img" aria-label="{label}" width="{width:.0f}pt" height="{height:.0f}pt"
- viewBox="{left - PAD:.2f} {-top - PAD:.2f} {width:.2f} {height:.2f}" xmlns="http://www.w3.org/2000/svg">
+ viewBox="{left - SCENE_MARGIN:.2f} {-top - SCENE_MARGIN:.2f} {width:.2f} {height:.2f}" xmlns="http://www.w3.org/2000/svg">
 <desc>{escape(description)}</desc>
-<rect x="{left - PAD:.2f}" y="{-top - PAD:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{background or theme.paper}"/>
+<rect x="{left - SCENE_MARGIN:.2f}" y="{-top - SCENE_MARGIN:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{background or theme.paper}"/>
 <g font-family="{FONT},sans-serif">
 {"".join(drawn)}</g>
 </svg>

@@ -13,7 +13,7 @@ import numpy as np
 from viz.layout.scene import Line, Point, Scene, Shape, Text
 
 Box = tuple[float, float, float, float]
-MOST = 1500  # lines, beyond which nothing is moved any more
+MOST_LINES_CLEARED = 1500  # lines, beyond which nothing is moved any more
 TRIES = 7  # places along a stub
 NEAR = 3.0  # points of white between a line and what is not its own
 TOUCH = 1.0  # points by which ends that meet may miss each other
@@ -168,7 +168,7 @@ def cleared(scene: Scene, room: Mapping[str, tuple[float, float]]) -> Scene:
     `room` says between which abscissas a text may lie, by its id; a text that is not named stays. Texts that
     stand under each other (a shape and a name) move together.
     """
-    if len(scene.lines) > MOST:
+    if len(scene.lines) > MOST_LINES_CLEARED:
         return scene
     segments, _ = _segments(scene)
     texts = {text.id: text for text in scene.texts}
@@ -181,7 +181,7 @@ def cleared(scene: Scene, room: Mapping[str, tuple[float, float]]) -> Scene:
 
 def haloed(scene: Scene) -> Scene:
     """The scene with a halo at each text that a line runs through."""
-    if len(scene.lines) > MOST:
+    if len(scene.lines) > MOST_LINES_CLEARED:
         return scene
     under = {text for text, _ in crossed(scene)}
     return replace(scene, texts=tuple(replace(text, halo=text.id in under) for text in scene.texts))

@@ -4,7 +4,7 @@ Graphviz decides the order and the heights (`Heights`); columns and lines are ou
 column of its own, where a level stub carries its texts, and then runs diagonally to its target. A wire that
 passes further columns passes each at a waypoint, which Graphviz has kept free.
 
-Each wire is a centre line, and two arrows `GAP` apart follow it: forward on the left of the way, backward on
+Each wire is a centre line, and two arrows `ARROWS_APART` apart follow it: forward on the left of the way, backward on
 the right, mitred at the corners so that the distance stays the same.
 """
 
@@ -22,16 +22,16 @@ from viz.layout.groups import framed
 from viz.layout.plan import KEY_GAP, SMALL_FONT, Place, Plan, Wire, Words, key_width, trunk_id, written
 from viz.layout.scene import Line, Point, Scene, Shape, Text
 
-GAP = 10.0  # between a wire's two arrows
+ARROWS_APART = 10.0  # between a wire's two arrows
 BESIDE = 2.0  # between an arrow and its text
-PAD = 16.0  # on either side of a text along a stub
+TEXT_MARGIN = 16.0  # on either side of a text along a stub
 DIAGONAL = 30.0  # the width in which a wire leaves its stub for its target
 COLUMN = 4.0  # between columns
 PANELS = 60.0  # between two panels
 DROP = 16.0  # at the left of a column with forks, where branches leave for their heights
 CLEAR = 14.0  # between them and the column, in which arrow heads lie
 LANE = 30.0  # between two forks whose branches would leave through each other
-MANY = 6  # forks of a column, beyond which not every order of their lanes is tried
+MOST_FORKS_ORDERED = 6  # forks of a column, beyond which not every order of their lanes is tried
 ROUTED = 120  # wires, beyond which no other ways are tried
 SERIOUS = 1000  # a line through a text, in the units in which a bend is 1
 NAME = 5.0  # between a name and its arrow
@@ -104,7 +104,7 @@ def box_size(wire: Wire) -> tuple[float, float]:
     up = sum(line.height for line in wire.above)
     down = sum(line.height for line in wire.below)
     beyond = 0.0 if wire.kind == "trunk" else DIAGONAL
-    return wire.width + 2 * PAD + beyond, 2 * max(up, down) + GAP + 2 * BESIDE + 4.0
+    return wire.width + 2 * TEXT_MARGIN + beyond, 2 * max(up, down) + ARROWS_APART + 2 * BESIDE + 4.0
 
 
 def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = MappingProxyType({})) -> Grid:
@@ -153,7 +153,7 @@ def lanes(plan: Plan, column: Mapping[str, int], heights: Heights) -> dict[str, 
         columns_of.setdefault(column[fork], []).append(fork)
     lane: dict[str, int] = {}
     for forks in columns_of.values():
-        orders = permutations(forks) if len(forks) <= MANY else [sorted(forks, key=trunk.__getitem__)]
+        orders = permutations(forks) if len(forks) <= MOST_FORKS_ORDERED else [sorted(forks, key=trunk.__getitem__)]
         best = min(orders, key=lambda order: sum(crossings(a, b) for a, b in combinations(order, 2)))
         for k, fork in reversed([*enumerate(best)]):
             apart = [lane[other] + 1 for other in best[k + 1 :] if _overlap(reach[fork], reach[other])]
@@ -443,7 +443,7 @@ class _Draughtsman:
         place = self.places[wire.source]
         x, cy = self.centre[wire.source]
         left = self.grid.left[k]
-        if place.shape in ("circle", "box", "cloud") and abs(y - cy) < place.height / 2 - GAP / 2 - 2:
+        if place.shape in ("circle", "box", "cloud") and abs(y - cy) < place.height / 2 - ARROWS_APART / 2 - 2:
             left = x + self._edge(place, y - cy)
         right = self.grid.right[k] - (0.0 if wire.kind == "trunk" else self.routes.get(wire.id, USUAL).bend)
         if self.places[wire.target].shape == "result" and self.column[wire.target] == k + 1:
@@ -497,7 +497,7 @@ class _Draughtsman:
         came = {wire.id: self._way(wire)[-1] for wire in wires}
         order = sorted(came, key=lambda w: -came[w][1])
         if place.shape != "circle":
-            room = place.height / 2 * (0.7 if place.shape == "cloud" else 1.0) - GAP
+            room = place.height / 2 * (0.7 if place.shape == "cloud" else 1.0) - ARROWS_APART
             ys = spread([min(max(came[w][1] - y, -room), room) for w in reversed(order)], HEAD, -room, room)
             return {w: (x - place.width / 2, y + dy) for w, dy in zip(reversed(order), ys, strict=True)}
         r = place.width / 2
@@ -514,17 +514,17 @@ class _Draughtsman:
 
     def _aside(self, wire: Wire) -> float:
         """How far from the middle the forward arrow runs: not at all where nothing comes back."""
-        return GAP / 2 if wire.flows else 0.0
+        return ARROWS_APART / 2 if wire.flows else 0.0
 
     def _arrows(self, wire: Wire, head: Point) -> list[Line]:
         target = self.places[wire.target]
         way = [*self._way(wire), head]
         way = straightened(way)
-        forward, backward = offset(way, self._aside(wire)), offset(way, -GAP / 2)
+        forward, backward = offset(way, self._aside(wire)), offset(way, -ARROWS_APART / 2)
         if self.places[wire.source].shape == "fork":
             x, y = way[0]
             (trunk,) = self.incoming[wire.source]
-            forward[0], backward[0] = (x, y + self._aside(trunk)), (x, y - GAP / 2)
+            forward[0], backward[0] = (x, y + self._aside(trunk)), (x, y - ARROWS_APART / 2)
         clip = self._clip(target)
         forward[-1], backward[-1] = clip(forward[-2], forward[-1]), clip(backward[-2], backward[-1])
         lines = [
@@ -560,7 +560,7 @@ class _Draughtsman:
         top = (x0 + x1) / 2, y + self._aside(wire) + BESIDE + up
         texts = self._stack(f"{wire.id}-above", wire.above, top, forward, wire.step)
         if wire.flows:
-            top = (x0 + x1) / 2, y - GAP / 2 - BESIDE
+            top = (x0 + x1) / 2, y - ARROWS_APART / 2 - BESIDE
             texts += self._stack(f"{wire.id}-below", wire.below, top, backward, wire.back_step)
         for text in texts:
             self.room[text.id] = x0, max(x1, *level)

@@ -9,7 +9,7 @@ from viz.layout.plan import SMALL_FONT, Group, Place, Plan, Wire, Words, written
 from viz.layout.scene import Scene, Shape
 from viz.record.graph import Graph, Part
 
-MOST = 150  # operations, beyond which no boxes are drawn
+MOST_OPERATIONS_GROUPED = 150  # operations, beyond which no boxes are drawn
 
 
 def grouped(plan: Plan, graph: Graph, column: Mapping[str, int]) -> Plan:
@@ -52,7 +52,7 @@ def choose(graph: Graph) -> tuple[Group, ...]:
         for part in op.scope:
             count[part] = count.get(part, 0) + 1
             first.setdefault(part, k)
-    if len(graph.ops) > MOST:
+    if len(graph.ops) > MOST_OPERATIONS_GROUPED:
         return ()
     outer = {op.scope[0] for op in graph.ops if len(op.scope) > 1 or (op.scope and op.shape == "box")}
     alone = outer if len(outer) == 1 else set()

@@ -17,11 +17,11 @@ from viz.wording.numbers import number_text
 
 WIDTH, HEIGHT = 960.0, 300.0  # points: of a slide, and of all lanes on it, if they can be read then
 WIDEST = 44.0  # a column, unless its symbol is wider
-GAP = 34.0  # a column that stands for many
+WIDTH_OF_A_GAP = 34.0  # a column that stands for many
 KEPT = 16  # lanes of what is kept between runs
 PLAIN, SMALL = 9.0, 7.0  # font sizes
 TIME = 50.0  # the height of the longest time
-LONGEST = 5  # so many of the longest times are written however narrow their columns are
+TIMES_ALWAYS_WRITTEN = 5  # so many of the longest times are written however narrow their columns are
 PART = {"forward": "forward", "backward": "backward", "update": "parameter", "": "forward"}  # of a theme, by phase
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -60,7 +60,7 @@ class _Layout:
         self.notes = [say["heights"], *[say["folded"].format(n=len(self.hidden))] * bool(self.hidden)]
         self.lanes = self._chosen()
         self.left = 8 + max([68.0, *[text_width(self._label(lane), SMALL) for lane in self.lanes]])
-        room = (WIDTH - self.left - GAP * len(gaps)) / max(len(self.lines), 1)
+        room = (WIDTH - self.left - WIDTH_OF_A_GAP * len(gaps)) / max(len(self.lines), 1)
         self.room = min(room, WIDEST)
         self.size = PLAIN + 1 if room >= 14 else SMALL if room >= 8 else 0.0  # of symbols
         self.spans = self._spans()
@@ -93,7 +93,7 @@ class _Layout:
         x, k = self.left, 0
         until = {start: stop for start, stop, _ in self.gaps}
         while k < len(self.columns):
-            width = GAP if k in until else self.room
+            width = WIDTH_OF_A_GAP if k in until else self.room
             if k not in until and self.size > SMALL:
                 width = max(width, *[text_width(word, self.size) + 4 for word in self._symbol(k)])
             stop = until.get(k, k + 1)
@@ -244,7 +244,7 @@ class _Layout:
         most, base, last = max(seconds) or 1.0, y + TIME + 18, 0.0  # last: where what is written ends
         self.box("axis", "axis", (self.left, base, self.right, base + 0.6), ("outline", 100))
         self.write("times-title", "µs", self.left - 4, base - 5, "name", bold=True)
-        longest = sorted(seconds, reverse=True)[:LONGEST][-1]
+        longest = sorted(seconds, reverse=True)[:TIMES_ALWAYS_WRITTEN][-1]
         for group, time in zip(groups, seconds, strict=True):
             k, x0, x1 = group[0], self.spans[group[0]][0], self.spans[group[-1]][1]
             margin, top = min(3.0, (x1 - x0) / 8), base - TIME * time / most

@@ -23,8 +23,8 @@ from viz.options import choose
 from viz.record.folding import longest_repeat
 from viz.wording.numbers import shape_text
 
-MANY = 300  # lines, beyond which some of those that repeat are left out
-WORTH = 6  # lines, fewer of which are not worth a gap
+MOST_LINES_IN_FULL = 300  # lines, beyond which some of those that repeat are left out
+LEAST_LINES_IN_A_GAP = 6  # lines, fewer of which are not worth a gap
 
 
 class MemoryMap(Picture):
@@ -41,7 +41,9 @@ class MemoryMap(Picture):
     ) -> None:
         choose("collapse", str(collapse), ("auto", "all", "None"))
         self.look, self.sizes, self.memory = look, sizes, read_plan(plan)
-        most = {"auto": MANY if max_nodes is None else max_nodes, "all": 0}.get(str(collapse), sys.maxsize)
+        most = {"auto": MOST_LINES_IN_FULL if max_nodes is None else max_nodes, "all": 0}.get(
+            str(collapse), sys.maxsize
+        )
         self.gaps = sorted(self._repeats(most))
 
     def _repeats(self, most: int) -> Iterator[tuple[int, int, int]]:
@@ -52,7 +54,7 @@ class MemoryMap(Picture):
         while stretches and left > most:
             found = [(*longest_repeat(sequence[start:stop]), start, stop) for start, stop in stretches]
             first, period, times, start, stop = max(found, key=lambda repeat: repeat[1] * (repeat[2] - 2))
-            if (times - 2) * period < WORTH:
+            if (times - 2) * period < LEAST_LINES_IN_A_GAP:
                 return
             first += start
             stretches.remove((start, stop))

@@ -15,10 +15,10 @@ from viz.languages import words
 from viz.record.graph import Graph
 from viz.record.passes import Span, collapse, depth, merge
 
-ENDS = 20  # operations that are drawn one by one at either end of a folded middle, at most
-FEW = 200  # uses; where more is left, much passes between the folded parts, which are better folded as one
-PERIOD = 64  # the longest pattern that is looked for
-WORTH = 3  # operations that a cloud must stand for
+MOST_AT_AN_END = 20  # operations that are drawn one by one at either end of a folded middle, at most
+MOST_USES_OF_PATTERNS = 200  # beyond, much passes between the folded parts, which are better folded as one
+LONGEST_PATTERN = 64  # the longest pattern that is looked for
+LEAST_IN_A_CLOUD = 3  # operations that a cloud must stand for
 
 
 def fold(graph: Graph, fits: Callable[[Graph], bool], lang: str = "en") -> Graph:
@@ -48,7 +48,9 @@ def candidates(graph: Graph, lang: str) -> Iterator[Graph]:
     folded = smaller
     for folded in without_repeats(graph, lang):
         yield folded
-    yield from without_middle(smaller if levels else folded if len(folded.uses) <= FEW else graph, lang)
+    yield from without_middle(
+        smaller if levels else folded if len(folded.uses) <= MOST_USES_OF_PATTERNS else graph, lang
+    )
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -69,7 +71,7 @@ def without_repeats(graph: Graph, lang: str) -> Iterator[Graph]:
     ends = [
         again(first + period, first + (times - 1) * period, period)
         for first, period, times in found
-        if times > 3 and (times - 2) * period >= WORTH
+        if times > 3 and (times - 2) * period >= LEAST_IN_A_CLOUD
     ]
     rest = [again(first + period, first + times * period, period) for first, period, times in found]
     each = [
@@ -96,7 +98,7 @@ def repeats(graph: Graph) -> list[tuple[int, int, int]]:
     stretches = [(0, len(sequence))]
     for start, stop in stretches:  # the list grows as it is read
         first, period, times = longest_repeat(sequence[start:stop])
-        if times > 2 and (times - 1) * period >= WORTH:
+        if times > 2 and (times - 1) * period >= LEAST_IN_A_CLOUD:
             first += start
             found.append((first, period, times))
             stretches += [(start, first), (first + times * period, stop)]
@@ -110,7 +112,7 @@ def longest_repeat(sequence: Any) -> tuple[int, int, int]:
     (1, 2, 3)
     """
     best, answer = 0, (0, 1, 1)
-    for period in range(1, min(PERIOD, len(sequence) // 2) + 1):
+    for period in range(1, min(LONGEST_PATTERN, len(sequence) // 2) + 1):
         same = np.concatenate([[False], sequence[:-period] == sequence[period:], [False]])
         turns = np.flatnonzero(same[1:] != same[:-1])
         starts, lengths = turns[::2], turns[1::2] - turns[::2]
@@ -129,7 +131,7 @@ def longest_repeat(sequence: Any) -> tuple[int, int, int]:
 def without_middle(graph: Graph, lang: str) -> Iterator[Graph]:
     """The graph with a cloud for its middle, which grows until nothing else is left."""
     before, after = len(graph.ops), 0  # the cloud is after so many operations, and before those from there on
-    for most in range(ENDS, 0, -1):
+    for most in range(MOST_AT_AN_END, 0, -1):
         n, least = len(graph.ops), most // 4
         if n <= 2 * most:
             continue

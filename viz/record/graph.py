@@ -30,7 +30,7 @@ Data = Any  # a number, or nested tuples of numbers
 Tensor = Any
 
 VERSION = 1
-SMALL = 64  # arrays of more elements are known by their shape
+MOST_NUMBERS_KEPT = 64  # arrays of more elements are known by their shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Value:
     name: str | None
     shape: tuple[int, ...]
     dtype: str
-    data: Data = None  # None for more than SMALL elements
+    data: Data = None  # None for more than MOST_NUMBERS_KEPT elements
     grad: Data = None  # ∂L/∂value, the sum over its uses
     flows: bool = False  # whether a derivative arrives here
     op: str | None = None  # the operation that made it
@@ -180,7 +180,7 @@ def plain(array: Any) -> Data:
     >>> plain(np.array([[1.5, 2.0]]))
     ((1.5, 2.0),)
     """
-    return None if array is None or array.size > SMALL else _frozen(array.tolist())
+    return None if array is None or array.size > MOST_NUMBERS_KEPT else _frozen(array.tolist())
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -366,7 +366,7 @@ def contributions_and_totals(outputs: Sequence[Tensor], gradient: Any) -> tuple[
     order = topological(list(start))
     reached = dict.fromkeys(start)
     totals: dict[Tensor, Any] = dict(start)
-    few = frozenset(x for x in order if x.op is not None and x.op.outputs is None and x.size <= SMALL)
+    few = frozenset(x for x in order if x.op is not None and x.op.outputs is None and x.size <= MOST_NUMBERS_KEPT)
 
     def note(node: Tensor, i: int, contribution: Any) -> None:
         contributions[node, i] = _small(contribution)
@@ -394,7 +394,7 @@ def seeds(outputs: Sequence[Tensor], gradient: Any) -> dict[Tensor, Any]:
 
 def _small(array: Any) -> Any:
     """The array if its numbers will be shown; of a larger one, nothing is kept."""
-    return array if array.size <= SMALL else None
+    return array if array.size <= MOST_NUMBERS_KEPT else None
 
 
 def _seed(y: Tensor, gradient: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 from viz.record.graph import Data, Graph, Operation, Part, Use
 
-MANY = 6  # more inputs than this of one part are not drawn one by one
+MOST_INPUTS_OF_A_PART = 6  # more inputs than this of one part are not drawn one by one
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def _hidden(graph: Graph, uses: Sequence[Use], merged: set[str]) -> set[str]:
     crowded = {
         op
         for op, own in _by(uses, lambda use: use.op).items()
-        if op in merged and sum(use.value not in dull for use in own) > MANY
+        if op in merged and sum(use.value not in dull for use in own) > MOST_INPUTS_OF_A_PART
     }
     users = _by(uses, lambda use: use.value)
     hidden = set()

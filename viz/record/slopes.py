@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.recording import recording
-from tinygrad_edu.formula import LONGEST, ONE, Symbol, chain, constant, run_or_name_rule
-from viz.record.graph import SMALL, Data, Record, Tensor, plain
+from tinygrad_edu.formula import LONGEST_FORMULA, ONE, Symbol, chain, constant, run_or_name_rule
+from viz.record.graph import MOST_NUMBERS_KEPT, Data, Record, Tensor, plain
 from viz.record.symbols import named
 
-WIDE = 120  # characters of a formula
+LONGEST_TEXT = 120  # characters of a formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def factor(node: Tensor, i: int) -> Data:
     Whether it does is seen from a random derivative g: then the rule makes g·∂y/∂x of it.
     """
     y, xs = node.ndarray, [x.ndarray for x in node.inputs]
-    if node.op.outputs is not None or y.size > SMALL or y.shape != xs[i].shape:
+    if node.op.outputs is not None or y.size > MOST_NUMBERS_KEPT or y.shape != xs[i].shape:
         return None
     with np.errstate(all="ignore"), recording(enabled=False):
         local = run(node, i, np.ones_like(y))
@@ -104,7 +104,7 @@ def symbols(tensors: Sequence[Tensor], as_written: Mapping[Tensor, Symbol]) -> l
 
 def written(symbol: Any) -> str | None:
     """An expression as text, if it is short enough to be read."""
-    if symbol is None or symbol.expression.size > LONGEST:
+    if symbol is None or symbol.expression.size > LONGEST_FORMULA:
         return None
     text: str = symbol.text(matmul=" · ")
-    return text if len(text) <= WIDE else None
+    return text if len(text) <= LONGEST_TEXT else None

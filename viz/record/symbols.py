@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_edu.formula import LONGEST, Symbol, chain, constant, spell
+from tinygrad_edu.formula import LONGEST_FORMULA, Symbol, chain, constant, spell
 from viz.record.graph import Graph, Record, Tensor
 
-SHORT = 16  # characters of an expression that stands for a value
-WIDE = 40  # characters of a derivative that is written in full
+LONGEST_VALUE = 16  # characters of an expression that stands for a value
+LONGEST_DERIVATIVE = 40  # characters of a derivative that is written in full
 
 
 def name_values(record: Record) -> Graph:
@@ -37,10 +37,10 @@ def with_derivatives(record: Record, graph: Graph, loss: str | None, simplify: b
     local = chain(output, names, loss=loss, local=True, inline=inline)
 
     def written(symbol: Any) -> str | None:
-        if symbol is None or symbol.expression.size > LONGEST:
+        if symbol is None or symbol.expression.size > LONGEST_FORMULA:
             return None
         text = symbol.text(simplify=simplify, matmul=" · ")
-        return text if len(text) <= WIDE else None
+        return text if len(text) <= LONGEST_DERIVATIVE else None
 
     def contribution(key: Any) -> str | None:
         return written(full.contributions.get(key)) or written(local.contributions.get(key))
@@ -95,8 +95,8 @@ def _expression(tensor: Tensor, known: Mapping[Tensor, Symbol]) -> tuple[Symbol 
         return None, None
     symbols = [known[x] for x in tensor.inputs]
     symbol = Symbol(spell(tensor.op, symbols, tensor.ndarray, tensor.settings), tensor.ndarray)
-    text = _tight(symbol.text(matmul=" · ")) if symbol.expression.size <= LONGEST else ""
-    return (symbol, text) if 0 < len(text) <= SHORT else (None, None)
+    text = _tight(symbol.text(matmul=" · ")) if symbol.expression.size <= LONGEST_FORMULA else ""
+    return (symbol, text) if 0 < len(text) <= LONGEST_VALUE else (None, None)
 
 
 def _tight(text: str) -> str:

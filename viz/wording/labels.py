@@ -13,8 +13,8 @@ from viz.layout.plan import SMALL_FONT, Words
 from viz.record.graph import Graph, Operation, Use, Value
 from viz.wording.numbers import data_text, number_text, rounded_text, shape_text
 
-LONGEST = 40  # characters of a label
-FEW = 4  # so many numbers of an array are written out where it has no name
+LONGEST_LABEL = 40  # characters of a label
+NUMBERS_WRITTEN_OUT = 4  # so many numbers of an array are written out where it has no name
 
 SHOW = ("value", "grad", "shape", "formula")
 GRAD = ("number", "symbol", "blank")
@@ -23,7 +23,7 @@ SYMBOLS = {"matmul": "dot"}  # as in the book
 ALONE = {"ᵀ": "T"}  # what is raised beside a name is small in a circle
 
 
-def clean(text: str, longest: int = LONGEST) -> str:
+def clean(text: str, longest: int = LONGEST_LABEL) -> str:
     """A label as one printable line of bearable length: what a figure can show of any text.
 
     >>> clean("two\\nlines\\x00")
@@ -48,7 +48,7 @@ def value_text(value: Value, sizes: Mapping[int, str] = MappingProxyType({}), sy
     """A value in a few characters: its number, its name, or its shape."""
     if symbolic and value_name(value):
         return clean(value_name(value) or "")
-    if value.data is not None and (not value.shape or len(_flat(value.data)) <= FEW):
+    if value.data is not None and (not value.shape or len(_flat(value.data)) <= NUMBERS_WRITTEN_OUT):
         return data_text(value.data)
     return shape_text(value.shape, sizes)
 
@@ -145,12 +145,16 @@ class FigureLabels:
         if self.grad == "symbol":
             return clean(symbol) if symbol else "Σ" if use is None else derivative(self.of, value)
         grad = use.grad if use else value.grad
-        few = not value.shape or (value_name(value) is None and len(_flat(grad)) <= FEW) or self._in_numbers(grad)
+        few = (
+            not value.shape
+            or (value_name(value) is None and len(_flat(grad)) <= NUMBERS_WRITTEN_OUT)
+            or self._in_numbers(grad)
+        )
         return data_text(grad) if grad is not None and few else derivative(self.of, value)
 
     def _in_numbers(self, data: Any) -> bool:
         """Whether an array is shown by its numbers, whatever it is called."""
-        return self.numbers and self.grad != "symbol" and data is not None and len(data_text(data)) <= LONGEST
+        return self.numbers and self.grad != "symbol" and data is not None and len(data_text(data)) <= LONGEST_LABEL
 
     def total(self, value: Value) -> tuple[Words, ...]:
         """The whole derivative of a leaf that is shown as tags, each with a part of it."""
@@ -169,7 +173,7 @@ class FigureLabels:
     def legend(self) -> list[Words]:
         """What the numbers before derivatives stand for."""
         said = [asked(text) if self.grad == "blank" else text for text in self.keys.values()]
-        return [Words(clean(text, 3 * LONGEST), "legend", key=str(k)) for k, text in enumerate(said, 1)]
+        return [Words(clean(text, 3 * LONGEST_LABEL), "legend", key=str(k)) for k, text in enumerate(said, 1)]
 
     @staticmethod
     def _annotation(written: Mapping[str, str], value: Value, use: Use | None) -> str | None:

@@ -11,7 +11,7 @@ from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.recording import quietly
 from tinygrad_edu.ops.network.activations import sigmoid
 from tinygrad_edu.ops.network.embedding import one_hot
-from tinygrad_edu.ops.network.softmax import SHORT, copied, softmax
+from tinygrad_edu.ops.network.softmax import LONGEST_SHORT_ROW, copied, softmax
 from tinygrad_edu.ops.parts import PAIRS, gate
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.types import floating
@@ -128,7 +128,7 @@ def softmax_cross_entropy(
     share = 1 / divisor if divisor else np.inf
     x = floating(logits).T
     slope = None if out is None else out[1]
-    if classes <= SHORT:  # NumPy would reduce short rows one by one, ten times slower
+    if classes <= LONGEST_SHORT_ROW:  # NumPy would reduce short rows one by one, ten times slower
         x = slope = np.array(x, order="C") if slope is None else copied(x, slope)
     top = np.maximum.reduce(x, axis=0) if x.size else np.add.reduce(x, axis=0)
     slope = np.subtract(x, top, out=slope)  # apart from top, which would swallow the digits of the log

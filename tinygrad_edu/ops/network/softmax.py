@@ -68,7 +68,7 @@ def logsigmoid(x: Any, *, out: Any = None) -> Any:
     return np.negative(np.logaddexp(np.negative(floating(x), out=out), 0, out=out), out=out)
 
 
-SHORT = 64
+LONGEST_SHORT_ROW = 64
 """Rows of so few numbers NumPy would reduce one by one, ten times slower than the columns of their transpose."""
 
 
@@ -85,7 +85,7 @@ def _largest(x: Any, axis: Any, out: Any) -> Any:
     if x.ndim != 2 or axis != -1:
         return np.maximum.reduce(x, axis=axis, keepdims=True)
     columns = x.T
-    if x.shape[1] <= SHORT:
+    if x.shape[1] <= LONGEST_SHORT_ROW:
         columns = np.ascontiguousarray(x.T) if out is None else copied(x.T, out.reshape(columns.shape))
     return np.maximum.reduce(columns, axis=0)[:, None]
 

@@ -23,10 +23,10 @@ Route = Literal["patches", "turned", "winograd", "depthwise"]
 
 FORCED: ContextVar[Route | None] = ContextVar("FORCED", default=None)
 
-MANY = 16
+CHANNELS_WORTH_WINOGRAD = 16
 """The channels, in and out, from which on Winograd's maps cost less than the products that they save."""
 
-FEW = 4
+TIMES_FEWER_CHANNELS = 4
 """So many times fewer channels in than out, and adding the input's gradient up costs less than unrolling that of y."""
 
 
@@ -52,11 +52,11 @@ def route(what: Sum, channels: int, outputs: int, dtype: Any, windows: Windows) 
     asked = FORCED.get()
     if asked is not None:
         return asked if fits(asked, what, channels, outputs, dtype, windows) else "patches"
-    if min(channels, outputs) >= MANY and fits("winograd", what, channels, outputs, dtype, windows):
+    if min(channels, outputs) >= CHANNELS_WORTH_WINOGRAD and fits("winograd", what, channels, outputs, dtype, windows):
         return "winograd"
     if channels > 1 and fits("depthwise", what, channels, outputs, dtype, windows):
         return "depthwise"
-    few = channels * FEW <= outputs
+    few = channels * TIMES_FEWER_CHANNELS <= outputs
     return (
         "turned" if not (few or windows.unit) and fits("turned", what, channels, outputs, dtype, windows) else "patches"
     )
