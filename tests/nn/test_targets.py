@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu import nn, optim
+from tinygrad_edu import nn
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.testing import gradcheck
 
@@ -62,6 +62,24 @@ BITS, SIGNS, NUMBERS = (X > 0).astype(int), np.where(X > 0, 1, -1), np.array([0,
 def test_what_a_target_is_not(call, kind, words):
     with pytest.raises(kind, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        F.mse_loss, F.half_squared_error, F.l1_loss, F.huber_loss, F.smooth_l1_loss, F.poisson_nll_loss, F.kl_div,
+        F.binary_cross_entropy, F.binary_cross_entropy_with_logits, F.multilabel_soft_margin_loss, F.hinge_loss,
+        F.soft_margin_loss, F.hinge_embedding_loss, lambda y, t: F.gaussian_nll_loss(y, t, np.ones(4)),
+        lambda y, t: F.margin_ranking_loss(y, t, t), lambda y, t: F.triplet_margin_loss(y, y, t),
+        lambda y, t: F.cosine_embedding_loss(y, t, np.ones(4)),
+    ],
+)  # fmt: skip
+def test_a_column_against_a_row_raises(loss):
+    """Trap 21: (N,) against (N, 1) would broadcast to (N, N)."""
+    y, t = np.full(4, 0.5), np.ones((4, 1))
+    for pair in ((y, t), (t, y)):
+        with pytest.raises(ValueError, match=r"\(4,\).*\(4, 1\)|\(4, 1\).*\(4,\)"):
+            loss(*pair)
 
 
 def test_nan_in_a_target_goes_on():
@@ -133,29 +151,3 @@ def test_weights_are_part_of_the_state():
     assert list(loss.state_dict()) == ["weight", "pos_weight"]
     assert list(nn.MultiMarginLoss(weight=np.ones(3)).state_dict()) == ["weight"]
     assert list(nn.CrossEntropyLoss().state_dict()) == []
-
-
-# -- penalties -----------------------------------------------------------------------------------------
-
-
-def test_penalties_are_sums_over_all_numbers():
-    w, b = tg.Tensor([[1.0, -2.0], [0.0, 4.0]], requires_grad=True), tg.Tensor([-3.0], requires_grad=True)
-    assert F.l1_penalty([w, b]).item() == 10
-    assert F.l2_penalty(p for p in (w, b)).item() == (1 + 4 + 16 + 9) / 2
-    assert F.l2_penalty(w).item() == 10.5
-    F.l2_penalty([w, b]).backward()
-    assert w.grad.tolist() == w.tolist()
-    assert tg.grad(F.l1_penalty(w), w).tolist() == [[1, -1], [0, 1]]
-    assert F.l1_penalty([np.ones(2, np.float32)]).dtype == np.float32
-
-
-def test_an_l2_penalty_is_weight_decay():
-    x, y = X, NUMBERS
-    models = [nn.Linear(3, 3, generator=np.random.default_rng(0), dtype=float) for _ in range(2)]
-    for model, decay, strength in zip(models, (0.1, 0.0), (0.0, 0.1), strict=True):
-        optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=decay)
-        for _ in range(5):
-            optimizer.zero_grad()
-            (F.cross_entropy(model(x), y) + strength * F.l2_penalty(model.parameters())).backward()
-            optimizer.step()
-    np.testing.assert_allclose(models[0].weight.numpy(), models[1].weight.numpy(), rtol=1e-12)

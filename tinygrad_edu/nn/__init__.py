@@ -67,14 +67,17 @@ from tinygrad_edu.nn.loss import (
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.nn.normalization import BatchNorm1d, GroupNorm, LayerNorm, RMSNorm
 from tinygrad_edu.nn.parameter import Buffer, Parameter
+from tinygrad_edu.nn.penalty import ActivityPenalty, activity_penalty
 from tinygrad_edu.nn.scope import Scope
 from tinygrad_edu.nn.shape import Flatten, Identity, Unflatten
+from tinygrad_edu.nn.summary import summary
 
 __all__ = [
     "ELU",
     "GELU",
     "GLU",
     "SELU",
+    "ActivityPenalty",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
@@ -141,8 +144,10 @@ __all__ = [
     "TripletMarginLoss",
     "Unflatten",
     "Unfold",
+    "activity_penalty",
     "functional",
     "init",
+    "summary",
     "utils",
 ]
 

@@ -35,7 +35,7 @@ def _parameter(kind: str, value: Any) -> Parameter:
     raise TypeError(f"{kind} holds parameters, but got {type(value).__name__} {value!r:.60}; write nn.Parameter(...)")
 
 
-class _Held(Module):
+class Held(Module):
     """What lists and dicts share: they are not called."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -45,7 +45,7 @@ class _Held(Module):
         )
 
 
-class _List(_Held, MutableSequence[T]):
+class _List(Held, MutableSequence[T]):
     """A list: `append`, `extend`, `insert`, `pop`, `+=`, indices and slices work on it as on Python's."""
 
     _taken: Callable[[str, Any], T]
@@ -117,7 +117,7 @@ class ParameterList(_List[Parameter]):
     _taken = staticmethod(_parameter)
 
 
-class _Dict(_Held, MutableMapping[str, T]):
+class _Dict(Held, MutableMapping[str, T]):
     """A dict: `update`, `pop`, `items`, `in` and the rest work on it as on Python's. Names are text without a point."""
 
     _taken: Callable[[str, Any], T]

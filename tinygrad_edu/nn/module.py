@@ -100,7 +100,7 @@ class Module:
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """This module, named '', and all modules inside it, each once, before those inside it."""
         yield "", self
-        for path, member in _members(self):
+        for path, member in members(self):
             if isinstance(member, Module):
                 yield path, member
 
@@ -110,7 +110,7 @@ class Module:
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules that this one holds itself, also in lists, tuples and dicts."""
-        for path, member in _members(self, deep=False):
+        for path, member in members(self, deep=False):
             if isinstance(member, Module):
                 yield path, member
 
@@ -123,7 +123,7 @@ class Module:
 
         A parameter without a name is called by its path from then on, in errors and figures.
         """
-        for path, member in _members(self):
+        for path, member in members(self):
             if isinstance(member, Parameter):
                 member.place(path)
                 yield path, member
@@ -134,7 +134,7 @@ class Module:
 
     def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
         """The buffers with their paths."""
-        for path, member in _members(self):
+        for path, member in members(self):
             if isinstance(member, Buffer):
                 member.place(path)
                 yield path, member
@@ -180,7 +180,7 @@ class Module:
         Raises TypeError for what is no floating type.
         """
         wanted = type_to_cast_to(dtype)
-        for _, member in _members(self):
+        for _, member in members(self):
             if isinstance(member, Parameter | Buffer) and member.dtype.kind == "f":
                 member.cast(wanted)
         return self
@@ -267,7 +267,7 @@ class Module:
     def _state(self) -> dict[str, Parameter | Buffer]:
         """All parameters and persistent buffers by path."""
         state: dict[str, Parameter | Buffer] = {}
-        for path, member in _members(self):
+        for path, member in members(self):
             if isinstance(member, Parameter) or (isinstance(member, Buffer) and member.persistent):
                 if path in state:
                     raise ValueError(f"two members of {type(self).__name__} are both called {path!r}; rename one")
@@ -295,12 +295,12 @@ class Module:
 
     def __repr__(self) -> str:
         inside = [f"({name}): {child!r}" for name, child in self.named_children()]
-        own = [(name, x) for name, x in _members(self, deep=False) if isinstance(x, Parameter | Buffer)]
+        own = [(name, x) for name, x in members(self, deep=False) if isinstance(x, Parameter | Buffer)]
         if not self.extra_repr():
             inside = [f"({name}): {type(x).__name__} {x.shape}" for name, x in own] + inside
         if not inside:
             return self._line()
-        count = sum([x.size for _, x in _members(self) if isinstance(x, Parameter)])
+        count = sum([x.size for _, x in members(self) if isinstance(x, Parameter)])
         text = "\n".join([self.extra_repr(), *inside] if self.extra_repr() else inside)
         said = f"  # {count:,} parameter{'s' * (count != 1)}" if count else ""
         return f"{type(self).__name__}(\n  " + text.replace("\n", "\n  ") + f"\n){said}"
@@ -375,14 +375,14 @@ def _name_members(module: Module) -> None:
     they are when the module is gone."""
     vars(module)["_named"] = True
     try:
-        for path, member in _members(module):
+        for path, member in members(module):
             if isinstance(member, Parameter | Buffer) and member.name is None:
                 member.place(path)
     except TypeError:  # a set of modules: those who ask for the parameters are told
         pass
 
 
-def _members(module: Module, deep: bool = True) -> Iterator[tuple[str, Module | Parameter | Buffer]]:
+def members(module: Module, deep: bool = True) -> Iterator[tuple[str, Module | Parameter | Buffer]]:
     """The modules, parameters and buffers inside a module, each once, in the order of definition, with their paths.
 
     With `deep=False`, what is inside those modules is left out.

@@ -29,7 +29,7 @@ from tinygrad_edu.engine.recording import detect_anomaly, recording
 from tinygrad_edu.engine.registry import ANSWERS
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.functional.embedding import any_of
-from tinygrad_edu.nn.functional.layers import follow
+from tinygrad_edu.nn.functional.normalization import follow
 from tinygrad_edu.nn.linear import LazyLinear
 from tinygrad_edu.ops.linalg.limits import jumps
 from tinygrad_edu.ops.linalg.spectra import note_where_close

@@ -26,7 +26,7 @@ from tinygrad_edu.nn.functional.convolution import (
 )
 from tinygrad_edu.nn.functional.distances import cosine_similarity, normalize, pairwise_distance
 from tinygrad_edu.nn.functional.embedding import embedding
-from tinygrad_edu.nn.functional.layers import batch_norm, bilinear, dropout, flatten, linear, unflatten
+from tinygrad_edu.nn.functional.layers import bilinear, dropout, flatten, linear, unflatten
 from tinygrad_edu.nn.functional.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -44,7 +44,7 @@ from tinygrad_edu.nn.functional.margins import (
     soft_margin_loss,
     triplet_margin_loss,
 )
-from tinygrad_edu.nn.functional.normalization import group_norm, layer_norm, rms_norm
+from tinygrad_edu.nn.functional.normalization import batch_norm, group_norm, layer_norm, rms_norm
 from tinygrad_edu.nn.functional.penalties import l1_penalty, l2_penalty
 from tinygrad_edu.nn.functional.regression import (
     gaussian_nll_loss,

@@ -1,4 +1,4 @@
-"""The functions that layers compute: linear, bilinear, other shapes, and those that train otherwise than they infer."""
+"""The functions that layers compute: linear, bilinear, other shapes, and dropout."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from typing import Any
 import numpy
 
 from tinygrad_edu import random
-from tinygrad_edu.engine.recording import no_grad, watched
 from tinygrad_edu.engine.refusals import warn
 from tinygrad_edu.nn.functional.checks import between_0_and_1
-from tinygrad_edu.ops.network.normalization import batch_norm as normalize
-from tinygrad_edu.ops.network.normalization import beside, each
 from tinygrad_edu.ops.products import matmul
 from tinygrad_edu.ops.types import array
 
@@ -99,64 +96,6 @@ def unflatten(x: Any, axis: int, sizes: Sequence[int]) -> Any:
     return np.reshape(
         x, (*shape[:at], *[n if n != -1 else shape[at] // max(known, 1) for n in sizes], *shape[at + 1 :])
     )
-
-
-# ---------------------------------------------------------------------------------------------------
-# Layers that train otherwise than they infer
-
-
-def batch_norm(
-    x: Any,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
-    training: bool = False,
-    momentum: Any = 0.1,
-    eps: float = 1e-5,
-) -> Any:
-    """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each channel. x: (N, C) or (N, C, …); w, b: (C,).
-
-    In training, or without running statistics, m and v are those of the batch, v divided by n. In training also
-    running ← (1 − momentum)·running + momentum·batch, with the variance divided by n − 1 there. Else m and v are the
-    running ones, and nothing is written.
-
-    Raises ValueError in training on one value a channel, which has no variance.
-
-    Source: Ioffe and Szegedy, *Batch normalization* (2015).
-
-    >>> batch_norm(np.array([[1.0], [3.0]]), None, None, training=True, eps=0.0).tolist()
-    [[-1.0], [1.0]]
-    """
-    x = array(x)
-    if x.ndim < 2:
-        raise ValueError(f"batch_norm takes x of shape (N, C) or (N, C, …), but got {x.shape}")
-    channels = x.shape[1]
-    if x.dtype.char == "d" and weight is not None and weight.dtype.char == "f":
-        warn_wider()
-    weight = np.ones(channels, x.dtype) if weight is None else weight
-    bias = np.zeros(channels, x.dtype) if bias is None else bias
-    if not training and running_mean is not None:
-        scale = weight / np.sqrt(running_var + eps)
-        return (x - beside(running_mean, x)) * beside(scale, x) + beside(bias, x)
-    n = each(x)
-    if training and n < 2:
-        raise ValueError(
-            f"batch_norm needs more than one value a channel to train on, but got x of shape {x.shape}; "
-            "use larger batches (drop_last=True), or eval()"
-        )
-    y, mean, var = normalize(x, weight, bias, eps=eps)
-    if training and running_mean is not None:
-        no_grad().run(follow, running_mean, mean, running_var, var, momentum, n / (n - 1))
-    return y
-
-
-@watched
-def follow(running_mean: Any, mean: Any, running_var: Any, var: Any, momentum: Any, correction: float) -> None:
-    """Move the running statistics towards those of the batch, in place."""
-    old_mean, new_mean, old_var, new_var = [getattr(x, "ndarray", x) for x in (running_mean, mean, running_var, var)]
-    running_mean -= momentum * (old_mean - new_mean)  # arrays are faster than tensors
-    running_var -= momentum * (old_var - new_var * correction)
 
 
 def dropout(
