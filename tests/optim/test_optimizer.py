@@ -5,11 +5,15 @@ from __future__ import annotations
 import collections
 import copy
 import gc
+import inspect
 import itertools
 import multiprocessing
 import operator
 import pickle
+import tracemalloc
 import weakref
+from dataclasses import KW_ONLY, InitVar
+from typing import Annotated
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.optim import SGD, blocks
+from tinygrad_edu.optim.settings import Bound, NotNegative, Switch, pair
 
 
 def leaf(values=(3.0, 4.0), **options):
@@ -229,6 +234,8 @@ def test_what_an_optimizer_refuses():
         SGD([w * 2], lr=0.1)
     with pytest.raises(TypeError, match="leaves of floating numbers"):
         SGD([tg.arange(3)], lr=0.1)
+    with pytest.raises(TypeError, match="leaves of floating numbers"):
+        SGD([tg.Tensor([1j])], lr=0.1)
     with pytest.raises(TypeError, match="but a group says betas"):
         SGD([{"params": [w], "betas": 1}], lr=0.1)
     for wrong in ({"lr": -1}, {"lr": float("nan")}, {"momentum": -0.1}, {"weight_decay": -1}):
@@ -363,6 +370,22 @@ class Own(optim.Optimizer):
         return param - lr * velocity, {"velocity": velocity}
 
 
+Pair = Annotated[tuple[float, float], Bound(pair(lambda a, b: a < b), "are two growing numbers", number=False)]
+
+
+class Declaring(optim.Optimizer):
+    """An optimizer of one's own that declares its settings."""
+
+    lr: InitVar[NotNegative]
+    flavour: InitVar[Pair] = (0.0, 1.0)
+    _: KW_ONLY
+    sharp: InitVar[Switch] = False
+
+    @staticmethod
+    def update(param, grad, state, out=None, *, lr, flavour):
+        return param - lr * flavour[1] * grad, state
+
+
 KINDS = [
     lambda p: SGD(p, lr=0.1, momentum=0.9),
     lambda p: optim.AdaGrad(p),
@@ -370,6 +393,9 @@ KINDS = [
     lambda p: optim.Adam(p),
     lambda p: optim.AdamW(p),
     lambda p: Own(p, 0.1),
+    lambda p: Declaring(p, 0.1, flavour=(1.0, 2.0)),
+    lambda p: optim.NAdam(p),
+    lambda p: optim.Rprop(p),
 ]
 
 
@@ -646,6 +672,142 @@ def test_a_rule_that_returns_what_is_no_state_is_noticed(update, start, error, m
     with pytest.raises(error, match=message):
         (tg.replay(step) if replayed else step)()
     assert w.tolist() == [3, 4]
+
+
+def test_an_optimizer_of_one_s_own_declares_its_settings():
+    w = leaf()
+    made = Declaring([w], 0.5, sharp=np.True_)
+    assert made.defaults == {"lr": 0.5, "flavour": (0.0, 1.0), "sharp": True, "maximize": False}
+    assert str(inspect.signature(Declaring)).startswith("(params")
+    assert list(inspect.signature(Declaring).parameters) == ["params", "lr", "flavour", "maximize", "sharp"]
+    slope(w, [1.0, -2.0])
+    made.param_groups[0]["flavour"] = [0.0, 2.0]
+    made.step()
+    assert w.tolist() == [2.0, 6.0]
+
+    class Other(Declaring):
+        """The same with another default."""
+
+        lr: InitVar[NotNegative] = 0.25
+
+    assert Other([w]).param_groups[0]["lr"] == 0.25
+    assert Other([w], flavour=np.array([1, 2])).param_groups[0]["flavour"] == (1, 2)
+    for wrong, error, message in (
+        ({}, TypeError, "lr"),
+        (
+            {"lr": -1.0},
+            ValueError,
+            r"Declaring's lr is not negative, but got -1\.0; write lr=1\.0, with maximize=True to climb",
+        ),
+        (
+            {"lr": 1.0, "flavour": (2, 1)},
+            ValueError,
+            r"are two growing numbers, but got \(2, 1\); write flavour=\(0\.0, 1\.0\)",
+        ),
+        ({"lr": 1.0, "sharp": "no"}, ValueError, "sharp is True or False, but got 'no'; write sharp=False"),
+        ({"lr": 1.0, "sharpe": True}, TypeError, "unexpected keyword argument 'sharpe'"),
+    ):
+        with pytest.raises(error, match=message):
+            Declaring([w], **wrong)
+    with pytest.raises(
+        AttributeError, match=r"Other has no lr; a setting is in its group: optimizer\.param_groups\[0\]\['lr'\]"
+    ):
+        Other([w]).lr  # noqa: B018
+    with pytest.raises(AttributeError, match=r"write optimizer\.param_groups\[0\]\['flavour'\] = 3"):
+        Other([w]).flavour = 3
+
+
+def test_a_rule_is_given_what_it_names():
+    """Also settings that come with `**others`, and by position; a name that is no setting has to be given by at_step."""
+    given = []
+
+    class Curious(Declaring):
+        def at_step(self, step, settings):
+            return {"lr": settings["lr"], "time": step}
+
+        @staticmethod
+        def update(param, grad, state, out, lr, **others):
+            given.append({"lr": lr, **others})
+            return param, state
+
+    class Lacking(Declaring):
+        @staticmethod
+        def update(param, grad, state, out, *, unknown):
+            return param, state
+
+    w = leaf()
+    slope(w, [1.0, 1.0])
+    Curious([w], 0.5).step()
+    assert given == [{"lr": 0.5, "flavour": (0.0, 1.0), "sharp": False, "maximize": False, "time": 1}]
+    with pytest.raises(TypeError, match="unknown"):
+        Lacking([w], 0.5).step()
+
+
+def test_a_closure_is_run_before_the_step_and_what_it_returns_is_returned():
+    w = leaf()
+    sgd = SGD([w], lr=0.5)
+
+    def closure():
+        sgd.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    with tg.no_grad():
+        loss = sgd.step(closure)
+    assert loss.item() == 25
+    assert w.tolist() == [0, 0]
+    assert sgd.step() is None
+    with pytest.raises(TypeError, match=r"takes a function that computes the loss.*write loss\.backward\(\), and then"):
+        sgd.step(loss)
+
+
+def test_a_group_may_be_added():
+    a, b, c = leaf((1.0,)), leaf((1.0,), name="b"), leaf((1.0,))
+    sgd = SGD([a], lr=0.5, momentum=0.9)
+    for w in (a, b, c):
+        slope(w, [1.0])
+    sgd.step()
+    sgd.add_param_group({"params": [b], "lr": 0.25})
+    sgd.add_param_group({"params": c})
+    sgd.step()
+    np.testing.assert_allclose([a.item(), b.item(), c.item()], [1 - 0.5 - 0.95, 0.75, 0.5])
+    assert [group["momentum"] for group in sgd.param_groups] == [0.9, 0.9, 0.9]
+    assert [group["params"] for group in sgd.state_dict()["param_groups"]] == [[0], [1], [2]]
+    for wrong, error, message in (
+        ({"params": [b]}, ValueError, "given 'b' twice"),
+        ({"params": []}, ValueError, "no parameters"),
+        ({"params": [leaf()], "lr": -1}, ValueError, "lr is not negative"),
+        ({"params": [leaf()], "beta": 1}, TypeError, "but a group says beta"),
+        ({"lr": 1}, TypeError, 'groups with "params"'),
+        ([leaf()], TypeError, r'takes a group, but got list: write add_param_group\({"params": \[w\]}\)'),
+    ):
+        with pytest.raises(error, match=message):
+            sgd.add_param_group(wrong)
+    assert len(sgd.param_groups) == 3
+
+
+BIG = [kind for kind in map(optim.__dict__.get, optim.__all__) if isinstance(kind, type) and hasattr(kind, "update")]
+
+
+@pytest.mark.parametrize("order", ["C", "F", "mixed", "spread"])
+@pytest.mark.parametrize("kind", BIG)
+def test_a_step_makes_no_array_larger_than_a_few_blocks(kind, order):
+    shape = (1000, 700)  # 2.8 MB
+    array = np.ones((2 * shape[0], shape[1]), np.float32)[::2] if order == "spread" else np.ones(shape, np.float32)
+    w = tg.Tensor(np.asfortranarray(array) if order == "F" else array, requires_grad=True)
+    grad = np.full(shape, 0.5, np.float32)
+    w.grad = np.asfortranarray(grad) if order in ("F", "mixed") else grad
+    made = kind([w], lr=0.1, maximize=True)
+    made.step()
+    tracemalloc.start()
+    try:
+        made.step()
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 9 * blocks.BLOCK
+    assert np.unique(w.numpy()).size == 1
 
 
 def test_an_optimizer_needs_a_rule():

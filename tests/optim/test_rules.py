@@ -20,6 +20,18 @@ EVERY = [
     (optim.RMSprop, {"lr": 0.1, "centered": True, "momentum": 0.5, "weight_decay": 0.1}),
     (optim.Adam, {"lr": 0.1, "weight_decay": 0.1}),
     (optim.AdamW, {"lr": 0.1, "weight_decay": 0.1}),
+    (optim.AdamW, {"lr": 0.1, "weight_decay": 0.0, "amsgrad": True}),
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.5, "maximize": True}),
+    (optim.Momentum, {"lr": 0.1}),
+    (optim.Adadelta, {"lr": 0.1, "weight_decay": 0.1}),
+    (optim.NAdam, {"lr": 0.1, "weight_decay": 0.1}),
+    (optim.NAdam, {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    (optim.RAdam, {"lr": 0.1, "betas": (0.9, 0.95), "weight_decay": 0.1}),
+    (optim.RAdam, {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    (optim.Adamax, {"lr": 0.1, "weight_decay": 0.1}),
+    (optim.Lion, {"lr": 0.1, "weight_decay": 0.1}),
+    (optim.Rprop, {"lr": 0.1}),
+    (optim.ASGD, {"lr": 0.1, "t0": 1, "weight_decay": 0.1}),
 ]
 
 
@@ -46,6 +58,7 @@ def walk(made, params, steps, seed=0):
         (optim.SGD, {"lr": 0.1, "momentum": 0.9}, (0.89641, 0.088086)),
         (optim.AdaGrad, {"lr": 1.5}, (-0.12016, 0.0)),
         (optim.Adam, {"lr": 0.3}, (0.13601, 0.31825)),
+        (optim.Momentum, {"lr": 0.1}, (0.89641, 0.088086)),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
@@ -104,6 +117,44 @@ def test_adam_by_hand(kind):
         m, v = 0.8 * m + 0.2 * g, 0.9 * v + 0.1 * g * g
         x = x - 0.1 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.9**t)) + 0.3)  # ε outside the correction
     np.testing.assert_allclose(w.numpy(), x, rtol=1e-13)
+
+
+@pytest.mark.parametrize("resumed", [None, 17])
+@pytest.mark.parametrize("maximize", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (optim.Momentum, {"lr": 0.01, "momentum": 0.9}),
+        (optim.Momentum, {"lr": 0.3, "momentum": 0.0}),
+        (optim.Lion, {"lr": 0.01, "betas": (0.9, 0.99), "weight_decay": 0.0}),
+        (optim.Lion, {"lr": 0.05, "betas": (0.5, 0.7), "weight_decay": 0.3}),
+    ],
+)
+def test_fifty_steps_by_the_formulas(kind, options, maximize, resumed):
+    """Those that PyTorch has not; the rate changes on the way."""
+    rng = np.random.default_rng(0)
+    start = rng.standard_normal((3, 4))
+    w = tg.Tensor(start.copy(), requires_grad=True)
+    made = kind([w], **options, maximize=maximize)
+    x, kept = start, np.zeros_like(start)
+    for t in range(50):
+        if t == resumed:
+            made, state = kind([w], lr=9.0), made.state_dict()
+            made.load_state_dict(state)
+        lr = options["lr"] / (1 + t % 3)
+        made.param_groups[0]["lr"] = lr
+        g = rng.standard_normal(start.shape) * 10.0 ** rng.integers(-3, 2) + x
+        w.grad = g
+        made.step()
+        g = -g if maximize else g
+        if kind is optim.Momentum:
+            kept = options["momentum"] * kept - lr * g
+            x = x + kept
+        else:
+            first, second = options["betas"]
+            x = x - lr * (np.sign(first * kept + (1 - first) * g) + options["weight_decay"] * x)
+            kept = second * kept + (1 - second) * g
+        np.testing.assert_allclose(w.numpy(), x, rtol=1e-10, atol=1e-12)
 
 
 def test_adam_s_first_step_does_not_depend_on_the_size_of_the_gradient():
@@ -253,7 +304,34 @@ def test_what_a_rule_keeps_may_grow():
         (optim.RMSprop, {"eps": math.nan}, "RMSprop's eps"),
         (optim.Adam, {"betas": (0.9, 1.0)}, "Adam's betas are two numbers from 0 to below 1"),
         (optim.Adam, {"betas": (0.9,)}, "Adam's betas"),
-        (optim.AdamW, {"weight_decay": -0.1}, "AdamW's weight_decay is not negative, but got -0.1"),
+        (
+            optim.AdamW,
+            {"weight_decay": -0.1},
+            r"AdamW's weight_decay .*, but got -0\.1; write weight_decay=0\.01, the def",
+        ),
+        (optim.Adam, {"lr": -0.1}, r"lr is not negative, but got -0\.1; write lr=0\.1, with maximize=True to climb"),
+        (
+            optim.NAdam,
+            {"betas": (-0.1, 0.9)},
+            r"NAdam's betas.*got \(-0\.1, 0\.9\); write betas=\(0\.9, 0\.999\), the default",
+        ),
+        (optim.RAdam, {"betas": 0.9}, "RAdam's betas are two numbers from 0 to below 1, but got 0.9"),
+        (optim.Lion, {"betas": ("0.9", 0.99)}, "Lion's betas are two numbers"),
+        (optim.Momentum, {"momentum": -0.9}, "Momentum's momentum is not negative"),
+        (optim.Adadelta, {"rho": 1.1}, "Adadelta's rho is at most 1, but got 1.1"),
+        (optim.Adamax, {"eps": -1e-8}, "Adamax's eps is not negative"),
+        (optim.Rprop, {"etas": (1.2, 0.5)}, "Rprop's etas are two numbers, one between 0 and 1, one above 1"),
+        (optim.Rprop, {"step_sizes": (1.0, 0.5)}, "Rprop's step_sizes are two numbers, the smaller first"),
+        (optim.ASGD, {"t0": -1}, "ASGD's t0 is not negative"),
+        (optim.Adam, {"amsgrad": "yes"}, "Adam's amsgrad is True or False, but got 'yes'; write amsgrad=False"),
+        (optim.Adam, {"maximize": 2}, "Adam's maximize is True or False, but got 2"),
+        (optim.LBFGS, {"max_iter": 0}, "LBFGS's max_iter is a whole number above 0, but got 0; write max_iter=20"),
+        (optim.LBFGS, {"max_eval": 1.5}, "LBFGS's max_eval is a whole number above 0, but got 1.5"),
+        (
+            optim.LBFGS,
+            {"line_search_fn": "wolfe"},
+            "LBFGS's line_search_fn is None or \"strong_wolfe\", but got 'wolfe'",
+        ),
     ],
 )
 def test_settings_that_make_no_sense(kind, wrong, message):

@@ -249,6 +249,11 @@ def activation(kind, *args):
     return lambda n: kind(*args)
 
 
+RULES = [
+    optim.AdamW, optim.RMSprop, optim.AdaGrad, optim.Momentum, optim.Adadelta, optim.NAdam, optim.RAdam, optim.Adamax, optim.Lion,
+    optim.Rprop, optim.ASGD,
+]  # fmt: skip
+
 STEPS = {
     "784-50-10": lambda: (network((784, 50, 10), activation(nn.ReLU)), optim.SGD, F.cross_entropy),
     "batch norm, dropout, Adam": lambda: (
@@ -272,10 +277,7 @@ STEPS = {
         loss.__name__: lambda loss=loss: (network((100,) * 3, activation(nn.Tanh)), optim.SGD, loss)
         for loss in (F.mse_loss, F.l1_loss, F.huber_loss, F.smooth_l1_loss, F.binary_cross_entropy_with_logits)
     },
-    **{
-        kind.__name__: lambda kind=kind: (network((100,) * 3, activation(nn.Tanh)), kind, F.mse_loss)
-        for kind in (optim.AdamW, optim.RMSprop, optim.AdaGrad)
-    },
+    **{kind.__name__: lambda kind=kind: (network((100,) * 3, activation(nn.Tanh)), kind, F.mse_loss) for kind in RULES},
 }
 
 

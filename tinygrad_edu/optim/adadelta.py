@@ -39,7 +39,6 @@ class Adadelta(Optimizer):
     """
 
     __slots__ = ()
-    takes_complex = False
 
     lr: InitVar[NotNegative] = 1.0
     rho: InitVar[Fraction] = 0.9

@@ -37,7 +37,6 @@ class AdaGrad(Optimizer):
     """
 
     __slots__ = ()
-    takes_complex = False
 
     lr: InitVar[NotNegative] = 0.01
     lr_decay: InitVar[NotNegative] = 0.0

@@ -44,7 +44,6 @@ class Adam(Optimizer):
     """
 
     __slots__ = ()
-    takes_complex = False
 
     lr: InitVar[NotNegative] = 1e-3
     betas: InitVar[Betas] = (0.9, 0.999)

@@ -37,7 +37,6 @@ class Adamax(Optimizer):
     """
 
     __slots__ = ()
-    takes_complex = False
 
     lr: InitVar[NotNegative] = 2e-3
     betas: InitVar[Betas] = (0.9, 0.999)

@@ -61,17 +61,12 @@ def _no_parameter(who: str, given: object) -> TypeError:
     return TypeError(f"{who} updates tensors, but was given {type(given).__name__}; {cure}")
 
 
-def refuse_unfit(who: str, p: object, takes_complex: bool) -> None:
+def refuse_unfit(who: str, p: object) -> None:
     """Raise, with what to write, for what is no leaf of floating numbers that can be written."""
     if not isinstance(p, Tensor):
         raise _no_parameter(who, p)
-    if p.op is not None or p.dtype.kind not in "fc":
+    if p.op is not None or p.dtype.kind != "f":
         raise TypeError(f"{who} updates leaves of floating numbers, which {p.describe()} is not")
-    if p.dtype.kind == "c" and not takes_complex:
-        raise TypeError(
-            f"{who} takes squares of real numbers, but {p.describe()} is {p.dtype}: make two leaves, of the real and of the "
-            "imaginary part, and compute with a + 1j * b"
-        )
     if not p.ndarray.flags.writeable:
         raise ValueError(
             f"{who} writes what it updates, but {p.describe()} has a read-only array, as pandas and np.broadcast_to "

@@ -72,7 +72,6 @@ class LBFGS(Optimizer):
     """
 
     __slots__ = ("memory",)
-    takes_complex = False
 
     lr: InitVar[NotNegative] = 1.0
     max_iter: InitVar[Count] = 20

@@ -37,7 +37,6 @@ class Lion(Optimizer):
     """
 
     __slots__ = ()
-    takes_complex = False
 
     lr: InitVar[NotNegative] = 1e-4
     betas: InitVar[Betas] = (0.9, 0.99)

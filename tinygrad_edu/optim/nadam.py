@@ -46,7 +46,6 @@ class NAdam(Optimizer):
     """
 
     __slots__ = ()
-    takes_complex = False
 
     lr: InitVar[NotNegative] = 2e-3
     betas: InitVar[Betas] = (0.9, 0.999)
@@ -62,7 +61,7 @@ class NAdam(Optimizer):
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
         """The factors of g and of m, ε times √(1 − β₂ᵗ) as in `Adam`, the shares, and what is left of a weight."""
         beta1, beta2 = settings["betas"]
-        momenta, products = _momenta(beta1, settings["momentum_decay"], 1 << step.bit_length())
+        momenta, products = _momenta(beta1, settings["momentum_decay"], max(1 << step.bit_length(), 1 << 10))
         root = math.sqrt(1 - beta2**step)
         rate = settings["lr"] * root
         shrink = {"shrink": 1 - settings["lr"] * settings["weight_decay"]} if settings["decoupled_weight_decay"] else {}

@@ -67,9 +67,6 @@ class Optimizer(Declared):
     """The rule: `update(param, grad, state, out={}, **settings) -> new param, new state`. It is given those settings, and
     those numbers of `at_step`, that it names."""
 
-    takes_complex: ClassVar[bool] = True
-    """Whether the rule is right for complex numbers too, which one that takes squares is not."""
-
     def __init__(self, params: Parameters, *, maximize: bool = False, **settings: Any) -> None:
         self.defaults = {**settings, "maximize": maximize}
         self._check_rule()
@@ -120,7 +117,7 @@ class Optimizer(Declared):
                     "be read once: call it again)"
                 )
             for p in members:
-                refuse_unfit(who, p, self.takes_complex)
+                refuse_unfit(who, p)
                 if p in seen:
                     raise ValueError(f"{who} was given {p.describe()} twice, and would update it twice a step")
                 seen.add(p)

@@ -42,7 +42,6 @@ class RAdam(Optimizer):
     """
 
     __slots__ = ()
-    takes_complex = False
 
     lr: InitVar[NotNegative] = 1e-3
     betas: InitVar[Betas] = (0.9, 0.999)

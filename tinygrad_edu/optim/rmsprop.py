@@ -38,7 +38,6 @@ class RMSprop(Optimizer):
     """
 
     __slots__ = ()
-    takes_complex = False
 
     lr: InitVar[NotNegative] = 0.01
     alpha: InitVar[Fraction] = 0.99

@@ -52,7 +52,6 @@ class Rprop(Optimizer):
     """
 
     __slots__ = ()
-    takes_complex = False
 
     lr: InitVar[NotNegative] = 0.01
     etas: InitVar[Etas] = (0.5, 1.2)
@@ -77,8 +76,8 @@ class Rprop(Optimizer):
         step_sizes: tuple[float, float],
     ) -> tuple[Any, State]:
         """One step: the new parameter and the new state."""
-        turned = grad * state["grad"]
-        factor = np.where(turned < 0, etas[0], np.where(turned > 0, etas[1], 1.0))
-        size = np.clip(state["size"] * factor.astype(param.dtype), *step_sizes)
+        turned, size = grad * state["grad"], state["size"]
+        size = np.where(turned < 0, etas[0] * size, np.where(turned > 0, etas[1] * size, size))
+        size = np.clip(size, *step_sizes)
         grad = np.where(turned < 0, 0.0, grad)
         return np.subtract(param, size * np.sign(grad), out=out.get("param")), {"grad": grad, "size": size}

@@ -119,10 +119,12 @@ def shares(betas: tuple[float, float]) -> dict[str, float]:
 
 
 def number(value: Any) -> Any:
-    """NumPy's scalars as Python's, which are weak: a float64 learning rate shall not widen float32 parameters."""
-    if isinstance(value, list | tuple):
+    """NumPy's numbers as Python's, which are weak: a float64 learning rate shall not widen float32 parameters."""
+    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
+        return value.item()
+    if isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1:
         return tuple([number(part) for part in value])
-    return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
+    return value
 
 
 def told(name: str, value: object) -> str:
