@@ -8,9 +8,6 @@ this process is one of them.
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
 import statistics
 import sys
 import time
@@ -19,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.epoch import BATCH, in_turns
+from tests.benchmarks.epoch import BATCH
+from tests.benchmarks.turns import Program, Programs, serve, take_turns
 from tinygrad_edu.data import DataLoader, Dataset
 
 ROWS = 60_000
@@ -70,37 +68,35 @@ def torch_loader() -> Callable[[], Iterable[Any]]:
     return lambda: loader
 
 
-LOADERS: dict[str, tuple[Callable[[], Callable[[], Iterable[Any]]], str]] = {
-    "DataLoader": (ours, "numpy"),
-    "DataLoader, one thread ahead": (lambda: ours(1), "numpy"),
-    "NumPy, slices": (slices, "numpy"),
-    "PyTorch, slices": (torch_slices, "torch"),
-    "PyTorch, DataLoader": (torch_loader, "torch"),
+def rows(make: Callable[[], Callable[[], Iterable[Any]]]) -> Callable[[], Program]:
+    """A pass over the batches that gives how many rows they had."""
+
+    def counted() -> Program:
+        batches = make()
+        return lambda: sum(len(y) for _, y in batches())
+
+    return counted
+
+
+LOADERS: Programs = {
+    "DataLoader": (rows(ours), "numpy"),
+    "DataLoader, one thread ahead": (rows(lambda: ours(1)), "numpy"),
+    "NumPy, slices": (rows(slices), "numpy"),
+    "PyTorch, slices": (rows(torch_slices), "torch"),
+    "PyTorch, DataLoader": (rows(torch_loader), "torch"),
 }
 """The loaders, and what each needs to be installed."""
 
 
-def serve(name: str) -> None:
-    """Answer each line with a pass: its processor time and its rows."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
-    batches = LOADERS[name][0]()
-    for _ in sys.stdin:
-        begun = time.process_time()
-        rows = sum(len(y) for _, y in batches())
-        print(json.dumps({"seconds": time.process_time() - begun, "rows": rows}), flush=True)
-
-
 def table(rounds: int = 15) -> dict[str, float]:
     """The median processor time of a pass, by loader, and the table on paper."""
-    names = [name for name, (_, package) in LOADERS.items() if importlib.util.find_spec(package)]
-    answers = in_turns("tests.benchmarks.batches", names, rounds + 1)
+    answers = take_turns("tests.benchmarks.batches", LOADERS, rounds)
     seconds = {name: statistics.median(a["seconds"] for a in given[1:]) for name, given in answers.items()}
     print(
         f"\na pass over {ROWS:,} rows of 784 float32 without a model, batch {BATCH}; one core, median of {rounds} rounds"
     )
     for name, t in sorted(seconds.items(), key=lambda pair: pair[1]):
-        assert all(answer["rows"] == ROWS for answer in answers[name])
+        assert all(answer["value"] == ROWS for answer in answers[name])
         print(f"  {name:30}{t * 1e3:8.1f} ms CPU")
     return seconds
 
@@ -128,7 +124,7 @@ def waiting() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        serve(sys.argv[1])
+        serve(LOADERS, sys.argv[1])
     else:
         table()
         waiting()

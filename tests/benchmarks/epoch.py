@@ -9,19 +9,14 @@ process is one of them: for each line that it reads it trains an epoch, and answ
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
+from tests.benchmarks.turns import Program, Programs, serve, take_turns
+
 BATCH = 100
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-Epoch = Callable[[], float]
 
 
 def digits() -> tuple[Any, Any]:
@@ -31,7 +26,7 @@ def digits() -> tuple[Any, Any]:
     return datasets.mnist()[0]
 
 
-def trainer(metrics: tuple[str, ...] = ()) -> Epoch:
+def trainer(metrics: tuple[str, ...] = ()) -> Program:
     """tinygrad_edu's Trainer, over its DataLoader."""
     import tinygrad_edu as tg
     from tinygrad_edu import nn, optim
@@ -45,7 +40,7 @@ def trainer(metrics: tuple[str, ...] = ()) -> Epoch:
     return lambda: float(loop.fit(loader, epochs=1).last["loss"])
 
 
-def trainer_and_accuracy() -> Epoch:
+def trainer_and_accuracy() -> Program:
     """The same, with the accuracy over the training batches."""
     return trainer(("accuracy",))
 
@@ -73,7 +68,7 @@ def _torch_pass(model: Any, optimizer: Any, batches: Any) -> float:
     return total / 60_000
 
 
-def torch_slices() -> Epoch:
+def torch_slices() -> Program:
     """PyTorch's loop as one writes it, over rows that are picked from the tensors."""
     import torch
 
@@ -86,7 +81,7 @@ def torch_slices() -> Epoch:
     return epoch
 
 
-def torch_loader() -> Epoch:
+def torch_loader() -> Program:
     """PyTorch's loop, over its DataLoader."""
     from torch.utils.data import DataLoader, TensorDataset
 
@@ -95,7 +90,7 @@ def torch_loader() -> Epoch:
     return lambda: _torch_pass(model, optimizer, loader)
 
 
-def keras_on_jax() -> Epoch:
+def keras_on_jax() -> Program:
     """Keras's `fit`, on JAX."""
     os.environ["KERAS_BACKEND"] = "jax"
     import keras
@@ -108,7 +103,7 @@ def keras_on_jax() -> Epoch:
     return lambda: float(model.fit(x, y, batch_size=BATCH, epochs=1, verbose=0).history["loss"][0])
 
 
-def skorch_net() -> Epoch:
+def skorch_net() -> Program:
     """skorch's `partial_fit`, over PyTorch."""
     import torch
     from skorch import NeuralNetClassifier
@@ -122,7 +117,7 @@ def skorch_net() -> Epoch:
     return lambda: float(net.partial_fit(x, y).history[-1]["train_loss"])
 
 
-LOOPS: dict[str, tuple[Callable[[], Epoch], str]] = {
+LOOPS: Programs = {
     "Trainer": (trainer, "tinygrad_edu"),
     "Trainer, accuracy too": (trainer_and_accuracy, "tinygrad_edu"),
     "PyTorch, slices": (torch_slices, "torch"),
@@ -133,21 +128,9 @@ LOOPS: dict[str, tuple[Callable[[], Epoch], str]] = {
 """The loops, and what each needs to be installed."""
 
 
-def serve(name: str) -> None:
-    """Answer each line with an epoch: its processor time and its mean loss."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
-    epoch = LOOPS[name][0]()
-    for _ in sys.stdin:
-        begun = time.process_time()
-        loss = epoch()
-        print(json.dumps({"seconds": time.process_time() - begun, "loss": loss}), flush=True)
-
-
 def table(rounds: int = 7) -> dict[str, float]:
     """The median processor time of an epoch, by loop, after a first one that is not counted; and the table on paper."""
-    found = [name for name, (_, package) in LOOPS.items() if importlib.util.find_spec(package)]
-    answers = in_turns("tests.benchmarks.epoch", found, rounds + 1)
+    answers = take_turns("tests.benchmarks.epoch", LOOPS, rounds)
     seconds = {name: statistics.median(a["seconds"] for a in given[1:]) for name, given in answers.items()}
     print(f"\none epoch of 60,000 MNIST images, 784-50-10, Adam, batch 100; one core, median of {rounds} rounds")
     print(f"  {'':24}{'CPU s':>8}{'Trainer / it':>14}   loss of epochs 1 and {rounds + 1}")
@@ -156,42 +139,12 @@ def table(rounds: int = 7) -> dict[str, float]:
             ours["seconds"] / its["seconds"]
             for ours, its in zip(answers["Trainer"][1:], answers[name][1:], strict=True)
         )
-        print(f"  {name:24}{t:8.3f}{ratio:13.2f}×   {answers[name][0]['loss']:.4f}, {answers[name][-1]['loss']:.4f}")
+        print(f"  {name:24}{t:8.3f}{ratio:13.2f}×   {answers[name][0]['value']:.4f}, {answers[name][-1]['value']:.4f}")
     return seconds
-
-
-def in_turns(module: str, names: list[str], rounds: int) -> dict[str, list[dict[str, float]]]:
-    """What `python -m module NAME` answers to each line, a process a name, one round after the other."""
-    environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "JAX_PLATFORMS": "cpu"}
-    environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    command = [sys.executable, "-W", "ignore", "-m", module]
-    pipe = subprocess.PIPE
-    workers = {
-        name: subprocess.Popen([*command, name], stdin=pipe, stdout=pipe, text=True, env=environment) for name in names
-    }
-    answers: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    for _ in range(rounds):
-        for name, worker in workers.items():
-            answers[name].append(_ask(name, worker))
-    for worker in workers.values():
-        worker.communicate()
-    return answers
-
-
-def _ask(name: str, worker: subprocess.Popen[str]) -> dict[str, float]:
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    worker.stdin.write("go\n")
-    worker.stdin.flush()
-    line = worker.stdout.readline()
-    if not line:
-        raise RuntimeError(f"the process of {name} ended; its error is above")
-    answer: dict[str, float] = json.loads(line)
-    return answer
 
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        serve(sys.argv[1])
+        serve(LOOPS, sys.argv[1])
     else:
         table()
