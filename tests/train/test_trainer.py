@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim, random
-from tinygrad_edu.data import ArrayDataset, DataLoader
+from tinygrad_edu.data import DataLoader, TensorDataset
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.optim import lr_scheduler
 from tinygrad_edu.train import (
@@ -267,7 +267,7 @@ def test_random_samples_are_drawn_by_epoch_and_not_by_what_came_before(moons):
     """A data set that adds noise: what it draws in epoch 2 does not depend on how often it was asked before."""
     seen = []
 
-    class Noisy(ArrayDataset):
+    class Noisy(TensorDataset):
         def __getitem__(self, i):
             x, y = super().__getitem__(i)
             return x + random.generator().standard_normal(2).astype(np.float32), y

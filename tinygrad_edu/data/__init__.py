@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from tinygrad_edu.data import datasets, transforms
 from tinygrad_edu.data.collate import default_collate
 from tinygrad_edu.data.dataset import (
-    ArrayDataset,
     ChainDataset,
     ConcatDataset,
     Dataset,
@@ -27,7 +26,6 @@ from tinygrad_edu.data.splitting import of_scikit_learn, random_split, train_tes
 from tinygrad_edu.engine.elsewhere import answering
 
 __all__ = [
-    "ArrayDataset",
     "BatchSampler",
     "ChainDataset",
     "ConcatDataset",
@@ -56,6 +54,7 @@ else:
         "tinygrad_edu.data",
         __all__,
         {
+            "ArrayDataset": "it is called TensorDataset; it takes arrays too",
             "StackDataset": "a list of samples will do: [{'x': a, 'y': b} for a, b in zip(x, y)]",
             "get_worker_info": "workers are threads, which share the data set",
             "default_convert": "leave it out: samples are arrays already",

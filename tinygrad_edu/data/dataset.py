@@ -85,10 +85,6 @@ class TensorDataset(Dataset[Sample]):
         return tuple([array[index] for array in self.arrays])  # type: ignore[return-value]  # a tuple is what it is of
 
 
-ArrayDataset = TensorDataset
-"""The same, by the name of what it mostly holds."""
-
-
 class Subset(Dataset[Any]):
     """Some samples of a data set, in the order of `indices`: sample i is `dataset[indices[i]]`.
 

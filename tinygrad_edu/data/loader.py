@@ -51,7 +51,8 @@ class DataLoader(Generic[Batch]):
     batch_sampler: what gives them a batch at a time: lists of numbers.
     drop_last: whether a last batch that is not full is left out.
     collate_fn: what makes a batch of a list of samples, instead of `default_collate`.
-    generator: what shuffles; else the one that `manual_seed` sets.
+    generator: what shuffles; else the one that `manual_seed` sets. With a transform, or with threads, one more number is
+        drawn from it in each pass.
     transform: what changes each batch when it has been made: one of `data.transforms`, or a function that is called with
         all parts of the batch, and returns them. What it draws at random follows, for each sample, from a number that
         `generator` gives at the beginning of the pass, and from the sample's place in the pass.
