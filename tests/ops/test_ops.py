@@ -11,7 +11,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu.engine.registry import ANSWERS, COMPOSITES, OPS
 from tinygrad_edu.testing import CheckError, check_op
-from tinygrad_edu.testing.check_op import _arrays, _filled, _flatten
+from tinygrad_edu.testing.checks.arrays import arrays_in, filled, flattened
 
 UNCHECKED = ("item", "alias", "full_svd", "complete_qr")
 """`item` takes one of several results, and is checked with each op that has several; `alias` is `detach()` as an op,
@@ -83,14 +83,14 @@ def _calls(op, dtype):
     """For each example with floating numbers: how to call a function on it, and its arrays in another type."""
     for drawn in op.examples:
         args, settings = drawn.draw(np.random.default_rng(0), op.domains)
-        arrays = list(_arrays(args))
+        arrays = list(arrays_in(args))
         if any(a.dtype.kind == "f" for a in arrays):
 
             def call(function, arrays, args=args, settings=settings):
                 turn = iter(arrays)
                 with np.errstate(all="ignore"), warnings.catch_warnings():
                     warnings.simplefilter("ignore", RuntimeWarning)
-                    return _flatten(function(*[_filled(arg, turn) for arg in args], **settings))
+                    return flattened(function(*[filled(arg, turn) for arg in args], **settings))
 
             yield call, arrays, [_as_type(a, dtype) for a in arrays]
 

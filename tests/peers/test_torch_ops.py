@@ -7,7 +7,7 @@ from counterparts import COUNTERPARTS
 
 import tinygrad_edu as tg
 from tinygrad_edu.engine.registry import COMPOSITES, OPS
-from tinygrad_edu.testing.check_op import _arrays, _filled
+from tinygrad_edu.testing.checks.arrays import arrays_in, filled
 
 TABLE = {**OPS, **COMPOSITES}
 
@@ -36,20 +36,20 @@ class Both:
     def __init__(self, name, example, rng):
         self.op, self.theirs = TABLE[name], COUNTERPARTS[name]
         self.args, self.settings = example.draw(rng, self.op.domains)
-        self.arrays = list(_arrays(self.args))
+        self.arrays = list(arrays_in(self.args))
         self.floating = [a.dtype.kind == "f" for a in self.arrays]
         self.rng = rng
 
     def ours(self):
         xs = [tg.Tensor(a, requires_grad=True) if f else a for a, f in zip(self.arrays, self.floating, strict=True)]
         turn = iter(xs)
-        ys = flatten(self.op(*[_filled(arg, turn) for arg in self.args], **self.settings))
+        ys = flatten(self.op(*[filled(arg, turn) for arg in self.args], **self.settings))
         return ys, [x for x in xs if isinstance(x, tg.Tensor)]
 
     def torchs(self):
         xs = [torch.tensor(a, requires_grad=f) for a, f in zip(self.arrays, self.floating, strict=True)]
         turn = iter(xs)
-        ys = flatten(self.theirs(*[_filled(arg, turn) for arg in self.args], **self.settings))
+        ys = flatten(self.theirs(*[filled(arg, turn) for arg in self.args], **self.settings))
         return ys, [x for x in xs if x.requires_grad]
 
 

@@ -5,6 +5,7 @@ op's declaration. `tinygrad_edu.testing.strategies` draws inputs and whole progr
 """
 
 from tinygrad_edu.testing.check_op import check_op
-from tinygrad_edu.testing.gradcheck import AtKink, CheckError, GradientError, Report, gradcheck, gradgradcheck
+from tinygrad_edu.testing.gradcheck import gradcheck, gradgradcheck
+from tinygrad_edu.testing.report import AtKink, CheckError, GradientError, Report
 
 __all__ = ["AtKink", "CheckError", "GradientError", "Report", "check_op", "gradcheck", "gradgradcheck"]

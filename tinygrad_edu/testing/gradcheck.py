@@ -19,51 +19,36 @@ Sources: Richardson, *The approximate arithmetical solution by finite difference
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.backward import grad
 from tinygrad_edu.engine.graph import topological
-from tinygrad_edu.engine.recording import enable_grad, is_grad_enabled, no_grad
+from tinygrad_edu.engine.recording import enable_grad, no_grad
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.testing.functions import (
+    argument_names,
+    cotangent_names,
+    differentiated,
+    elements_of,
+    flattened,
+    gradient_of,
+    gradients_of,
+    leaf_of,
+    name_of,
+    outputs_of,
+    symmetrized,
+    takes_for_symmetric,
+)
+from tinygrad_edu.testing.report import AtKink, CheckError, GradientError, Report
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 """Step sizes to try in turn, relative to max(1, |x|): the first at which the two quotients agree is taken."""
 
 NOISE = 1e3 * float(np.finfo(float).eps)
 """The relative rounding error of a value that a difference quotient divides by h, generously."""
-
-
-class CheckError(AssertionError):
-    """A check found something that is not so. Its message names the function, and what to look at."""
-
-
-class GradientError(CheckError):
-    """A recorded gradient is not the derivative."""
-
-
-class AtKink(CheckError):
-    """There was nothing to judge: at every element asked about, the function has a kink, a jump or an edge."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a check that passed has seen.
-
-    checked: how many derivatives were compared. worst: the largest disagreement, as a fraction of the
-    largest derivative of its argument. kinks: the elements not judged, and why.
-    """
-
-    checked: int
-    worst: float
-    kinks: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.checked} derivatives agree" + "".join(f"; not judged: {kink}" for kink in self.kinks)
 
 
 def gradcheck(
@@ -109,9 +94,9 @@ def gradcheck(
         raise ValueError(f"gradcheck(order={order}): the order of a derivative is 1 or more")
     rng = np.random.default_rng(rng)
     args = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-    name = name or _name(f)
-    names = _argument_names(f, args)
-    chosen = [i for i, x in enumerate(args) if _differentiated(x)]
+    name = name or name_of(f)
+    names = argument_names(f, args)
+    chosen = [i for i, x in enumerate(args) if differentiated(x)]
     if not chosen:
         raise ValueError(
             f"gradcheck({name}) has nothing to differentiate by; pass floating arrays, or tensors with requires_grad=True"
@@ -136,9 +121,9 @@ def gradcheck(
         if not any(x.size for x in at):
             break  # no elements, and so nothing to differentiate again
         if k < order:
-            function = _gradient(function, len(at))
+            function = gradient_of(function, len(at))
             at = [*at, *check.cotangents]
-            labels = [*labels, *_cotangent_names(len(check.cotangents), k)]
+            labels = [*labels, *cotangent_names(len(check.cotangents), k)]
     kinks = tuple(dict.fromkeys(kink for report in reports for kink in report.kinks))
     return Report(sum(r.checked for r in reports), max(r.worst for r in reports), kinks)
 
@@ -202,10 +187,10 @@ class _Check:
         self.options, self.order, self.alone = options, order, alone
         self.leaves = [Tensor(x.copy(), requires_grad=True, name=n) for x, n in zip(at, names, strict=True)]
         with enable_grad():
-            self.outputs = _outputs(f(*self.leaves), what)
+            self.outputs = outputs_of(f(*self.leaves), what)
         self.cotangents = [options.rng.standard_normal(y.shape) for y in self.outputs]
-        self.v = _flat(self.cotangents)
-        self.y = _flat([y.ndarray for y in self.outputs])
+        self.v = flattened(self.cotangents)
+        self.y = flattened([y.ndarray for y in self.outputs])
         finite = np.isfinite(self.y)  # a derivative may vanish; its terms are as large as what it is the derivative of
         self.weight = max(weight, float(np.abs(self.v[finite]) @ np.abs(self.y[finite])))
 
@@ -222,7 +207,7 @@ class _Check:
             if not g.size:
                 continue
             by_element = self.options.directions is None and g.size <= 64
-            ways = _elements(g.shape) if by_element else self.random_directions(i)
+            ways = elements_of(g.shape) if by_element else self.random_directions(i)
             scale = float(np.abs(g[np.isfinite(g)]).max(initial=0.0))
             failures = []
             for d in ways:
@@ -255,11 +240,13 @@ class _Check:
     def values(self, at: Sequence[Any]) -> Any:
         """f at `at`, its outputs strung out into one vector; nothing is recorded."""
         with no_grad(), np.errstate(all="ignore"):
-            return _flat([y.ndarray for y in _outputs(self.f(*[_leaf(x) for x in at]), self.what)])
+            return flattened([y.ndarray for y in outputs_of(self.f(*[leaf_of(x) for x in at]), self.what)])
 
     def recorded(self) -> list[Any]:
         """The gradient of ⟨v, f⟩ by each argument, from the record."""
-        return [g.ndarray for g in _gradients(self.outputs, self.leaves, self.cotangents, create_graph=self.order > 1)]
+        return [
+            g.ndarray for g in gradients_of(self.outputs, self.leaves, self.cotangents, create_graph=self.order > 1)
+        ]
 
     def quotient(self, i: int, d: Any, scale: float) -> _Quotient:
         """The derivative of ⟨v, f⟩ by argument `i` along `d`, by central differences at two step sizes."""
@@ -383,7 +370,7 @@ class _Check:
     def ignores_cotangent(self, i: int) -> bool:
         """Whether the gradient stays as it is when other cotangents come in."""
         others = [3.0 * v + 1.0 for v in self.cotangents]
-        first, second = (_gradients(self.outputs, self.leaves, vs)[i].ndarray for vs in (self.cotangents, others))
+        first, second = (gradients_of(self.outputs, self.leaves, vs)[i].ndarray for vs in (self.cotangents, others))
         return bool(np.any(first)) and np.array_equal(first, second)
 
     def culprit(self) -> str:
@@ -408,103 +395,3 @@ class _Check:
             except CheckError:  # at a kink
                 continue
         return ""
-
-
-# ---------------------------------------------------------------------------------------------------
-# Functions of tensors as functions of arrays
-
-
-def _differentiated(x: Any) -> bool:
-    """Whether an argument is one to differentiate by."""
-    if isinstance(x, Tensor):
-        return x.requires_grad
-    return isinstance(x, float) or (hasattr(x, "dtype") and x.dtype.kind == "f")
-
-
-def _outputs(result: Any, what: str) -> list[Any]:
-    """The floating tensors among what a function returned."""
-    results = result if isinstance(result, list | tuple) else [result]
-    for y in results:
-        if not isinstance(y, Tensor):
-            raise TypeError(
-                f"{what} returned {type(y).__name__} where a Tensor was expected; "
-                "its gradient can be checked only if it computes with tensors (np.exp, not math.exp; no .numpy() on the way)"
-            )
-    floating = [y for y in results if y.dtype.kind in "fc"]
-    if not floating:
-        raise TypeError(f"{what} returned no floating tensor, so it has no gradient to check")
-    coarse = [y.dtype for y in floating if y.dtype.itemsize < 8]
-    if coarse:
-        raise TypeError(f"{what} computes in {coarse[0]} what came in as float64, too coarse for difference quotients")
-    return floating
-
-
-def _flat(arrays: Sequence[Any]) -> Any:
-    return np.concatenate([np.ravel(a) for a in arrays])
-
-
-def _leaf(x: Any) -> Tensor:
-    return Tensor(np.asarray(x))
-
-
-def _elements(shape: tuple[int, ...]) -> list[Any]:
-    """The directions of the elements, one at a time."""
-    size = int(np.prod(shape))
-    return list(np.eye(size).reshape(size, *shape))
-
-
-def _gradients(ys: Sequence[Any], xs: Sequence[Any], vs: Sequence[Any], create_graph: bool = False) -> list[Any]:
-    """The gradients of ⟨v, y⟩ by each x: zeros where nothing connects them."""
-    pairs = [(y, v) for y, v in zip(ys, vs, strict=True) if y.needs_grad]
-    found: Sequence[Any] = [None] * len(xs)
-    if pairs:
-        found = grad([y for y, _ in pairs], list(xs), [v for _, v in pairs], create_graph, allow_unused=True)
-    return [_leaf(np.zeros(x.shape, x.dtype)) if g is None else g for x, g in zip(xs, found, strict=True)]
-
-
-def _gradient(f: Callable[..., Any], n: int) -> Callable[..., Any]:
-    """The gradient of `f` by its n arguments, as a function of them and of the incoming gradients."""
-
-    def slopes(*args: Any) -> tuple[Any, ...]:
-        recorded = is_grad_enabled()
-        xs = list(args[:n])
-        if not recorded:
-            xs = [Tensor(x.ndarray, requires_grad=True) for x in xs]
-        with enable_grad():
-            ys = _outputs(f(*xs), "the function")
-        return tuple(_gradients(ys, xs, args[n:], create_graph=recorded))
-
-    return slopes
-
-
-def _name(f: Any) -> str:
-    name = getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
-    return "the function" if name == "<lambda>" else str(name)
-
-
-def takes_for_symmetric(ys: Sequence[Tensor]) -> str | None:
-    """The op of a record, if there is one, that takes its input for symmetric: its name."""
-    return next((node.op.name for node in topological(list(ys)) if node.op is not None and node.op.symmetric), None)
-
-
-def symmetrized(xs: Sequence[Any]) -> Sequence[Any]:
-    """Matrices in which xᵢⱼ and xⱼᵢ change together."""
-    return [(x + x.mT) / 2 for x in xs]
-
-
-def _argument_names(f: Any, args: Sequence[Any]) -> list[str]:
-    """What errors call each argument: the tensor's own name, or the parameter's."""
-    try:
-        parameters = list(inspect.signature(getattr(f, "forward", f)).parameters.values())
-    except ValueError:  # a built-in that does not say
-        parameters = []
-    plain = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return [
-        (x.name if isinstance(x, Tensor) and x.name else None) or (plain[i] if i < len(plain) else f"argument {i}")
-        for i, x in enumerate(args)
-    ]
-
-
-def _cotangent_names(count: int, order: int) -> list[str]:
-    which = "the incoming gradient" + (f" of order {order}" if order > 1 else "")
-    return [which] if count == 1 else [f"{which} ({i})" for i in range(count)]
