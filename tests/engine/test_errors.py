@@ -441,7 +441,7 @@ def test_an_op_without_its_parentheses_and_a_rule_without_its_comma():
 MISSING = {
     "cat": r"write tg\.concatenate\(tensors, axis\)", "mm": "write tg.matmul", "clamp": r"write tg\.clip\(x, min, max\)",
     "float32": r"write np\.float32", "long": r"write np\.int64", "from_numpy": r"write tg\.Tensor\(array\)",
-    "save": "write np.savez", "load": "write model.load_state_dict", "cuda": "leave it out", "device": "leave it out",
+    "save": "write train.save_checkpoint", "load": "write train.load_checkpoint", "cuda": "leave it out", "device": "leave it out",
     "softmx": "did you mean softmax", "add_": "with no_grad", "bincount": r"^tinygrad_edu has no bincount", "view": "reshape",
 }  # fmt: skip
 

@@ -128,7 +128,7 @@ def whole_trainer(net, folder, *more):
 
 
 @pytest.mark.parametrize("own_generator", [False, True], ids=["the trainer's order", "the loader's own"])
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])  # they are never written
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])  # they are never written
 @given(step=st.integers(1, 16))
 def test_resumed_equals_uninterrupted_at_any_step(moons, net, tmp_path_factory, own_generator, step):
     def loader():
@@ -199,6 +199,64 @@ def test_a_second_interrupt_does_not_wait(moons, net):
         trainer.fit(moons, epochs=1, batch_size=16)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     trainer.evaluate(moons)  # not interrupted any more
+
+
+def test_wherever_ctrl_c_strikes_training_goes_on_as_if_it_had_not(moons, net, tmp_path):
+    loader = [(moons[0][i : i + 6], moons[1][i : i + 6]) for i in range(0, 60, 6)]
+    straight = trainer_of(net())
+    straight.fit(loader, loader, epochs=6)
+    times, landed = np.random.default_rng(0).uniform(1e-4, 2e-2, 40), 0
+    trainer = trainer_of(net(), callbacks=[Checkpoint(tmp_path)])
+    former = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        for seconds in times:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            resume = tmp_path / "last.safetensors"
+            try:
+                trainer.fit(loader, loader, epochs=6, resume=resume if resume.exists() else None)
+            except KeyboardInterrupt:
+                landed += 1
+                trainer = trainer_of(net(), callbacks=[Checkpoint(tmp_path)])
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            if len(trainer.history) == 6:
+                break
+        else:
+            trainer.fit(loader, loader, epochs=6, resume=tmp_path / "last.safetensors")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+    assert landed > 2
+    same_state(straight.model, trainer.model)
+    assert without_time(straight.history) == without_time(trainer.history)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_samples_made_at_random_in_threads_are_the_same_after_a_resume(moons, net, tmp_path, workers):
+    class Noisy(ArrayDataset):
+        def __getitem__(self, i):
+            x, y = super().__getitem__(i)
+            return x + random.generator().standard_normal(2).astype(np.float32), y
+
+    def fit(trainer, **options):
+        loader = DataLoader(Noisy(*moons), batch_size=10, shuffle=True, num_workers=workers)
+        return trainer.fit(loader, epochs=3, **options)
+
+    straight, broken, resumed = trainer_of(net()), trainer_of(net(), callbacks=[Break(9)]), trainer_of(net())
+    fit(straight)
+    with pytest.raises(KeyboardInterrupt):
+        fit(broken)
+    fit(resumed, resume=broken.save(tmp_path / "a"))
+    same_state(straight.model, resumed.model)
+
+
+def test_it_trains_in_a_thread_too(moons, net):
+    import threading
+
+    trainer, done = trainer_of(net()), []
+    thread = threading.Thread(target=lambda: done.append(trainer.fit(moons, epochs=1)))
+    thread.start()
+    thread.join()
+    assert len(done[0]) == 1
 
 
 class Looks(nn.Module):
@@ -298,17 +356,51 @@ def test_schedules_step_by_epoch_or_by_update(moons):
         assert trainer.fit(moons, epochs=3, batch_size=30)["lr"] == expected
 
 
-def test_a_schedule_that_follows_a_measure_gets_the_validation_loss(moons):
-    got = []
+class Plateau:
+    def __init__(self):
+        self.got = []
 
-    class Plateau:
-        def step(self, measure):
-            got.append(measure)
+    def step(self, measure):
+        self.got.append(measure)
 
-    model = nn.Linear(2, 2)
-    trainer = Trainer(model, optim.SGD(model.parameters(), 0.1), F.cross_entropy, scheduler=Plateau(), seed=0)
-    trainer.fit(moons, moons, epochs=2)
-    assert got == trainer.history["val_loss"]
+
+@pytest.mark.parametrize(("monitor", "validation"), [(None, True), (None, False), ("val_accuracy", True)])
+def test_a_schedule_that_looks_is_shown_a_column(moons, monitor, validation):
+    model, scheduler = nn.Linear(2, 2), Plateau()
+    trainer = Trainer(
+        model, optim.SGD(model.parameters(), 0.1), F.cross_entropy, metrics=["accuracy"], scheduler=scheduler,
+        monitor=monitor, seed=0,
+    )  # fmt: skip
+    trainer.fit(moons, moons if validation else None, epochs=2)
+    assert scheduler.got == trainer.history[monitor or ("val_loss" if validation else "loss")]
+
+
+def test_a_plateau_lowers_the_rate_and_is_gone_on_from(moons, tmp_path):
+    def made():
+        model = nn.Linear(2, 2, generator=np.random.default_rng(0))
+        optimizer = optim.SGD(model.parameters(), lr=1.0)
+        scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1, threshold=0.5)
+        return Trainer(model, optimizer, F.cross_entropy, scheduler=scheduler, seed=0)
+
+    whole, first, second = made(), made(), made()
+    whole.fit(moons, epochs=6)
+    first.fit(moons, epochs=3)
+    second.fit(moons, epochs=6, resume=first.save(tmp_path / "a"))
+    assert whole.history["lr"] == second.history["lr"]
+    assert whole.history["lr"][-1] < 1
+
+
+def test_an_optimizer_that_evaluates_the_loss_again_and_again(moons, capsys):
+    x, _ = moons
+    t = x @ np.array([[1.0], [-2.0]], np.float32) + 3
+    model = nn.Linear(2, 1)
+    trainer = Trainer(
+        model, optim.LBFGS(model.parameters(), line_search_fn="strong_wolfe"), F.mse_loss, metrics=["mae"]
+    )
+    history = trainer.fit([(x, t)], [(x, t)], epochs=3)
+    assert history["val_loss"][-1] < 1e-9
+    assert history["loss"][0] > 1  # that before the first step
+    assert "the training step is not replayed" in capsys.readouterr().err
 
 
 def test_metrics_by_name_object_function_and_mapping(moons):

@@ -22,7 +22,7 @@ from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
-from tinygrad_edu.train.callbacks.callback import Callback
+from tinygrad_edu.train.callbacks.callback import Callback, measured
 from tinygrad_edu.train.checkpoint import GeneratorState, load_all
 from tinygrad_edu.train.files import StrPath, load_tree, save_tree
 from tinygrad_edu.train.generators import generators, put, states
@@ -43,8 +43,9 @@ class Trainer:
     metrics: names ("accuracy", "f1_macro", "mse"; see `metrics.named`), `Metric` objects, or functions of prediction and
         target whose values are averaged over rows; a mapping gives them other names.
     callbacks: what follows the training; see `Callback`.
-    scheduler: a schedule of the learning rate, stepped after each epoch, or with `schedule="step"` after each update. One
-        whose `step` takes a measure, such as a plateau's, gets the validation loss, or without validation the loss.
+    scheduler: a schedule of the learning rate, stepped after each epoch, or with `schedule="step"` after each update.
+    monitor: what a schedule that looks, such as ReduceLROnPlateau, is shown: a column of the history; if not given,
+        `val_loss`, or without validation `loss`.
     clip: the largest norm of all gradients together; larger ones are scaled down to it.
     seed: what the order of the batches and the noise of dropout follow from; if not given, it is drawn from the generator
         that `manual_seed` sets. The initial weights are the model's own affair.
@@ -84,13 +85,14 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         scheduler: Any = None,
         schedule: Literal["epoch", "step"] = "epoch",
+        monitor: str | None = None,
         clip: float | None = None,
         seed: int | None = None,
         replay: bool = True,
     ) -> None:
         check(model, optimizer, loss, callbacks, scheduler, schedule, clip)
         self.model, self.optimizer, self.loss, self.clip = model, optimizer, loss, clip
-        self.scheduler, self.schedule = scheduler, schedule
+        self.scheduler, self.schedule, self.monitor = scheduler, schedule, monitor
         self.metrics = measures(metrics, loss)
         self._validation = {name: copy.deepcopy(metric) for name, metric in self.metrics.items()}
         self.callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
@@ -260,18 +262,24 @@ class Trainer:
     def _made_step(self) -> Callable[..., Any]:
         """The step as a function of tensors alone, which is what can be replayed."""
         model, optimizer, loss_of, clip = self.model, self.optimizer, self.loss, self.clip
-        measured = bool(self.metrics)
+        with_prediction = bool(self.metrics)
         learnt = [p for group in optimizer.param_groups for p in group["params"]]
 
         def step(*batch: Any) -> tuple[Any, ...]:
-            prediction = model(*batch[:-1])
-            loss = loss_of(prediction, batch[-1])
-            optimizer.zero_grad()
-            loss.backward(retain_graph=False)
-            if clip is not None:
-                clip_to(clip, learnt)
-            optimizer.step()
-            return (loss, prediction) if measured else (loss,)
+            given: list[Any] = []
+
+            def closure() -> Any:
+                prediction = model(*batch[:-1])
+                given.append(prediction)
+                loss = loss_of(prediction, batch[-1])
+                optimizer.zero_grad()
+                loss.backward(retain_graph=False)
+                if clip is not None:
+                    clip_to(clip, learnt)
+                return loss
+
+            loss = optimizer.step(closure)  # once, or as often as L-BFGS asks
+            return (loss, given[0]) if with_prediction else (loss,)
 
         return step
 
@@ -319,7 +327,8 @@ class Trainer:
                 row |= {f"val_{name}": value for name, value in self._evaluated(judged).items()}
         row |= {"lr": rates, "seconds": self.sum.seconds + time.perf_counter() - begun}
         if self.scheduler is not None and self.schedule == "epoch":
-            _advance(self.scheduler, row.get("val_loss", row["loss"]))
+            monitor = self.monitor or ("val_loss" if "val_loss" in row else "loss")
+            _advance(self.scheduler, measured(row, monitor, "the schedule"))
         self.epoch, self.step_in_epoch = self.epoch + 1, 0
         self.history.append(row)
         self._tell("on_epoch_end", row)
