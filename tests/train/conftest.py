@@ -20,13 +20,13 @@ def moons():
 def net():
     """A network with all that has a state: dropout, batch normalization."""
 
-    def make(seed=0, hidden=8):
+    def make(seed=0, hidden=8, noise=None):
         g = np.random.default_rng(seed)
         return nn.Sequential(
             nn.Linear(2, hidden, generator=g),
             nn.BatchNorm1d(hidden),
             nn.ReLU(),
-            nn.Dropout(0.2),
+            nn.Dropout(0.2, generator=noise),
             nn.Linear(hidden, 2, generator=g),
         )
 

@@ -127,35 +127,55 @@ def whole_trainer(net, folder, *more):
     )
 
 
-@pytest.mark.parametrize("own_generator", [False, True], ids=["the trainer's order", "the loader's own"])
-@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])  # they are never written
+@pytest.mark.parametrize("own", ["nothing", "order", "noise", "one generator"])
+@settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture])  # they are never written
 @given(step=st.integers(1, 16))
-def test_resumed_equals_uninterrupted_at_any_step(moons, net, tmp_path_factory, own_generator, step):
-    def loader():
-        g = np.random.default_rng(1) if own_generator else None
-        return DataLoader(moons, batch_size=16, shuffle=True, generator=g)
-
+def test_resumed_equals_uninterrupted_at_any_step(moons, net, tmp_path_factory, own, step):
+    """Whatever of order and noise is drawn by generators that the loader and the model hold, or by one that both do."""
     folder = tmp_path_factory.mktemp("run")
-    straight = whole_trainer(net, folder / "a")
-    straight.fit(loader(), loader(), epochs=4)
-    broken = whole_trainer(net, folder / "b", Break(step))
-    with pytest.raises(KeyboardInterrupt, match="fit\\(\\) goes on"):
-        broken.fit(loader(), loader(), epochs=4)
-    assert len(broken.history) == (step - 1) // 4 if step % 4 else len(broken.history) in (step // 4 - 1, step // 4)
-    resumed = whole_trainer(net, folder / "b")
-    resumed.fit(loader(), loader(), epochs=4, resume=folder / "b" / "last.safetensors")
-    same_state(straight.model, resumed.model)
-    assert without_time(straight.history) == without_time(resumed.history)
-    assert resumed.step == straight.step == 16
-    for mine, theirs in zip(straight.callbacks, resumed.callbacks, strict=True):
-        np.testing.assert_equal(mine.state_dict(), theirs.state_dict())
-    np.testing.assert_equal(straight.optimizer.state_dict(), resumed.optimizer.state_dict())
+
+    def run(name, *more, resume=None):
+        g = np.random.default_rng(1)
+        noise = g if own == "one generator" else np.random.default_rng(2) if own == "noise" else None
+        trainer = whole_trainer(lambda: net(noise=noise), folder / name, *more)
+        order = g if own in ("order", "one generator") else None
+        loader = DataLoader(moons, batch_size=16, shuffle=True, generator=order)
+        try:
+            trainer.fit(loader, loader, epochs=4, resume=resume)
+        except KeyboardInterrupt as error:
+            assert "fit() goes on" in str(error)  # noqa: PT017 (not every run is interrupted)
+        return trainer
+
+    def same(mine, theirs):
+        same_state(mine.model, theirs.model)
+        assert without_time(mine.history) == without_time(theirs.history)
+        assert mine.step == theirs.step == 16
+        np.testing.assert_equal(mine.optimizer.state_dict(), theirs.optimizer.state_dict())
+        for a, b in zip(mine.callbacks, theirs.callbacks, strict=True):
+            np.testing.assert_equal(a.state_dict(), b.state_dict())
+
+    straight, broken = run("a"), run("b", Break(step))
+    assert broken.step == step
+    same(straight, run("b", resume=folder / "b" / "last.safetensors"))
     lines = [(folder / name / "history.csv").read_text().splitlines() for name in "ab"]
     assert [line.rsplit(",", 1)[0] for line in lines[0]] == [line.rsplit(",", 1)[0] for line in lines[1]]
-    # the same trainer goes on too, without a file
-    broken.callbacks = [c for c in broken.callbacks if not isinstance(c, Break)]
-    broken.fit(loader() if not own_generator else broken.loaders[0], broken.loaders[1], epochs=4 - broken.epoch)
-    same_state(straight.model, broken.model)
+    broken.callbacks = [callback for callback in broken.callbacks if not isinstance(callback, Break)]
+    broken.fit(*broken.loaders, epochs=4 - broken.epoch)  # the same trainer goes on too, without a file
+    same(straight, broken)
+
+
+def test_evaluation_is_interrupted_too_and_made_up_for(moons, net, tmp_path):
+    class Interrupts:
+        def __iter__(self):
+            signal.raise_signal(signal.SIGINT)
+            yield moons
+
+    straight, broken, resumed = trainer_of(net()), trainer_of(net()), trainer_of(net())
+    straight.fit(moons, [moons], epochs=2)
+    with pytest.raises(KeyboardInterrupt, match="in epoch 1, after step 2"):
+        broken.fit(moons, Interrupts(), epochs=2)
+    resumed.fit(moons, [moons], epochs=2, resume=broken.save(tmp_path / "a"))
+    assert without_time(straight.history) == without_time(resumed.history)
 
 
 def test_a_resume_after_the_last_epoch_trains_nothing(moons, net, tmp_path):
@@ -201,29 +221,34 @@ def test_a_second_interrupt_does_not_wait(moons, net):
     trainer.evaluate(moons)  # not interrupted any more
 
 
+class Alarm(Callback):
+    """Ctrl-C so many seconds after training began, wherever that is."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def on_fit_begin(self, trainer):
+        signal.setitimer(signal.ITIMER_REAL, self.seconds)
+
+    def close(self, trainer):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def test_wherever_ctrl_c_strikes_training_goes_on_as_if_it_had_not(moons, net, tmp_path):
     loader = [(moons[0][i : i + 6], moons[1][i : i + 6]) for i in range(0, 60, 6)]
     straight = trainer_of(net())
-    straight.fit(loader, loader, epochs=6)
-    times, landed = np.random.default_rng(0).uniform(1e-4, 2e-2, 40), 0
-    trainer = trainer_of(net(), callbacks=[Checkpoint(tmp_path)])
+    straight.fit(loader, loader, epochs=4)
+    landed, resume = 0, None
     former = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        for seconds in times:
-            signal.setitimer(signal.ITIMER_REAL, seconds)
-            resume = tmp_path / "last.safetensors"
+        for seconds in [*np.random.default_rng(0).uniform(1e-4, 2e-2, 12).tolist(), 0]:  # at last, without
+            trainer = trainer_of(net(), callbacks=[Checkpoint(tmp_path), Alarm(seconds)])
             try:
-                trainer.fit(loader, loader, epochs=6, resume=resume if resume.exists() else None)
+                trainer.fit(loader, loader, epochs=4, resume=resume)
             except KeyboardInterrupt:
                 landed += 1
-                trainer = trainer_of(net(), callbacks=[Checkpoint(tmp_path)])
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            if len(trainer.history) == 6:
-                break
-        else:
-            trainer.fit(loader, loader, epochs=6, resume=tmp_path / "last.safetensors")
+                resume = tmp_path / "last.safetensors"
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
     assert landed > 2
     same_state(straight.model, trainer.model)
@@ -296,8 +321,14 @@ def test_an_error_of_the_model_is_its_own_and_comes_once(moons):
         def forward(self, x):
             return self.linear(x)
 
-    with pytest.raises(ValueError, match=r"linear: Linear\(3, 2\) takes x of shape") as caught:
+    class Raises(Wrong):
+        def forward(self, x):
+            raise KeyError("mine")
+
+    with pytest.raises(ValueError, match=r"linear: Linear\(3, 2\) takes x of shape"):
         trainer_of(Wrong()).fit(moons)
+    with pytest.raises(KeyError, match="mine") as caught:
+        trainer_of(Raises()).fit(moons)
     assert caught.value.__suppress_context__
 
 

@@ -59,9 +59,9 @@ class Position:
             raise ValueError(
                 f"its metrics are {', '.join(state['metrics'])}, but this trainer has {', '.join(t.metrics)}"
             )
-        put(generators(t.model), state["generators"], "model")
         if t.loaders:
             put(generators(t.loaders), state["loaders"], "loader")
+        put(generators(t.model), state["generators"], "model")  # after those of the loader, which may be the same
         for name, p in t.model.named_parameters():
             p.grad = state["gradients"].get(name)
         for name, metric in state["metrics"].items():

@@ -142,12 +142,12 @@ class Trainer:
         judged = None if validation is None else loader_of(validation, batch_size, "validation", shuffle=False)
         self.loaders = (loader,) if judged is None else (loader, judged)
         self.stopped, last = None, self.epoch + epochs
-        if resume is not None:
-            self.load(resume)
-            last = epochs
-        self.model.train()
         try:
             with self._deferring_interrupts(), random.using(self._noise):
+                if resume is not None:
+                    self.load(resume)
+                    last = epochs
+                self.model.train()
                 self._tell("on_fit_begin")
                 while self.epoch < last and self.stopped is None:
                     self._run_epoch(loader, judged)
@@ -438,6 +438,8 @@ class Trainer:
         signal.signal(signal.SIGINT, note)
         try:
             yield
+            if self._interrupted:
+                raise KeyboardInterrupt(f"training was interrupted at its end, after epoch {self.epoch}; all is whole")
         finally:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self._interrupted = False
