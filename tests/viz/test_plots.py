@@ -42,14 +42,19 @@ DRAWN = {
 }
 
 
+def opened():
+    """The figures that pyplot holds."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return [] if pyplot is None else pyplot.get_fignums()
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_each_is_drawn_and_leaves_nothing_behind(name, tmp_path):
-    before = dict(mpl.rcParams)
+    before, open_before = dict(mpl.rcParams), opened()
     figure = DRAWN[name]()
     figure.savefig(tmp_path / "plot.png", dpi=50)
     assert dict(mpl.rcParams) == before
-    if "matplotlib.pyplot" in sys.modules:
-        assert sys.modules["matplotlib.pyplot"].get_fignums() == []
+    assert opened() == open_before
 
 
 def lines(axes):
