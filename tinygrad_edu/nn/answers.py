@@ -63,7 +63,7 @@ ELSEWHERE = {
     "get_parameter": "write dict(model.named_parameters())[path]",
     "load_state": "write model.load_state_dict(state)",
     "compile": "write step = tg.replay(step) for the function of a training step",
-    "fit": "write the loop: for x, y in loader: optimizer.zero_grad(); loss(model(x), y).backward(); optimizer.step()",
+    "fit": "write train.Trainer(model, optimizer, loss).fit((x, y), epochs=10)",
     "predict": "write model.eval()(x), inside with tg.no_grad()",
     "summary": "write nn.summary(model, shape_of_x)",
 }

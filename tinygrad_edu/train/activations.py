@@ -1,13 +1,13 @@
-"""What each layer of a model gives: read off the record of one call."""
+"""What each layer of a model gives."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
-from tinygrad_edu.engine.graph import topological
-from tinygrad_edu.engine.recording import recording
+from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.train.replaying import as_tensor
@@ -16,11 +16,9 @@ from tinygrad_edu.train.replaying import as_tensor
 def activations(model: Module, *inputs: Any) -> dict[str, NDArray[Any]]:
     """The output of each layer for these inputs, by the layer's path, in the order of the calls.
 
-    A layer is a module that holds no other; its output is the last result that its call recorded, so one that computes
-    nothing, such as dropout in evaluation, is left out. Of a layer that is called several times, the last output counts.
-    The model runs in the mode that it has: with batch normalization, call `model.eval()` first.
-
-    Raises TypeError if the model does not return a tensor, or a tuple, list or dict of them.
+    A layer is a module that holds no other. One that gives back its input, such as dropout in evaluation, is left out; of
+    one that is called several times, the last output counts. The model runs in the mode that it has: with batch
+    normalization, call `model.eval()` first.
 
     >>> import numpy as np
     >>> from tinygrad_edu import nn
@@ -28,15 +26,17 @@ def activations(model: Module, *inputs: Any) -> dict[str, NDArray[Any]]:
     >>> {path: output.shape for path, output in activations(model, np.ones((5, 3), np.float32)).items()}
     {'0': (5, 4), '1': (5, 4), '2': (5, 2)}
     """
-    y = recording(everything=True).run(model, *map(as_tensor, inputs))
-    parts = y.values() if isinstance(y, dict) else y if isinstance(y, tuple | list) else (y,)
-    outputs = [part for part in parts if isinstance(part, Tensor)]
-    if not outputs:
-        raise TypeError(f"{type(model).__name__} returned {type(y).__name__}, which is no tensor")
-    paths = {id(module): path for path, module in model.named_modules() if not any(module.children())}
     found: dict[str, NDArray[Any]] = {}
-    for node in topological(outputs, through_constants=True):
-        path = paths.get(id(node.scope.module)) if node.scope is not None else None
-        if path is not None and not isinstance(node.ndarray, tuple):
-            found[path] = node.ndarray
+
+    def look(path: str, module: Module, given: tuple[Any, ...], output: Any) -> None:
+        if isinstance(output, Tensor) and not any(output is x for x in given):
+            found[path] = output.ndarray
+
+    layers = [(path, module) for path, module in model.named_modules() if not any(module.children())]
+    handles = [module.register_forward_hook(partial(look, path)) for path, module in layers]
+    try:
+        no_grad().run(model, *map(as_tensor, inputs))
+    finally:
+        for handle in handles:
+            handle.remove()
     return found

@@ -21,6 +21,7 @@ from tinygrad_edu import random
 from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn import Module
+from tinygrad_edu.nn.utils import clip_grad_norm_
 from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.train.callbacks.callback import Callback, measured
 from tinygrad_edu.train.checkpoint import GeneratorState, load_all
@@ -275,7 +276,7 @@ class Trainer:
                 optimizer.zero_grad()
                 loss.backward(retain_graph=False)
                 if clip is not None:
-                    clip_to(clip, learnt)
+                    clip_grad_norm_(learnt, clip)
                 return loss
 
             loss = optimizer.step(closure)  # once, or as often as L-BFGS asks
@@ -455,15 +456,6 @@ class Trainer:
         raise KeyboardInterrupt(
             f"training was interrupted {where}; model and history are whole, and fit() goes on from there"
         )
-
-
-def clip_to(limit: float, parameters: Iterable[Tensor]) -> None:
-    """Scale all gradients down, if their norm ‖g‖ = √Σg² is over the limit, by limit / ‖g‖."""
-    gradients = [(p, p.grad) for p in parameters if p.grad is not None]
-    norm = sum([(g * g).sum() for _, g in gradients]) ** 0.5
-    scale = np.minimum(limit / (norm + 1e-6), 1.0)
-    for p, g in gradients:
-        p.grad = g * scale
 
 
 def _advance(scheduler: Any, value: float) -> None:
