@@ -233,7 +233,7 @@ def test_what_a_layer_is_made_with_is_seen_from_its_signature():
         ("load_state", r"write model\.load_state_dict\(state\)"),
         ("register_backward_hook", r"write model\.register_full_backward_hook\(hook\)"),
         ("summary", r"write nn\.summary\(model, shape_of_x\)"),
-        ("fit", "write the loop"),
+        ("fit", "write train.Trainer"),
     ],
 )
 def test_what_other_libraries_models_have_is_answered_with_what_to_write(name, cure):

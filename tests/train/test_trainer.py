@@ -257,7 +257,7 @@ def test_wherever_ctrl_c_strikes_training_goes_on_as_if_it_had_not(moons, net, t
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_samples_made_at_random_in_threads_are_the_same_after_a_resume(moons, net, tmp_path, workers):
-    class Noisy(ArrayDataset):
+    class Noisy(TensorDataset):
         def __getitem__(self, i):
             x, y = super().__getitem__(i)
             return x + random.generator().standard_normal(2).astype(np.float32), y
