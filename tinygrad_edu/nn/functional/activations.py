@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -13,10 +13,13 @@ from tinygrad_edu.ops.network.activations import sigmoid
 from tinygrad_edu.ops.network.normalization import beside
 from tinygrad_edu.ops.types import array
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A, ArrayLike
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
-def step(x: Any, at_zero: float = 0.0) -> Any:
+def step(x: A, at_zero: float = 0.0) -> A:
     """y = 1 for x > 0, else 0, and `at_zero` at 0: Heaviside's function, by which a perceptron fires or not.
 
     Its derivative is 0 wherever it has one, so a net of steps learns nothing by gradients.
@@ -29,7 +32,7 @@ def step(x: Any, at_zero: float = 0.0) -> Any:
     return np.heaviside(x, at_zero)
 
 
-def relu6(x: Any, inplace: bool = False) -> Any:
+def relu6(x: A, inplace: bool = False) -> A:
     """y = max(x, 0), but at most 6: `hardtanh` between 0 and 6. `inplace` says nothing here.
 
     >>> relu6(np.array([-1.0, 3.0, 8.0])).tolist()
@@ -40,7 +43,7 @@ def relu6(x: Any, inplace: bool = False) -> Any:
     return piecewise.hardtanh(x, 0.0, 6.0)
 
 
-def prelu(x: Any, weight: Any) -> Any:
+def prelu(x: ArrayLike, weight: ArrayLike) -> Any:
     """y = x for x > 0, else w·x, with one w for all, (1,), or one for each channel, (C,). x: (N, C, …), or any shape for one w.
 
     Raises ValueError where there is neither one w nor as many as x has channels.
@@ -50,18 +53,18 @@ def prelu(x: Any, weight: Any) -> Any:
 
     Source: He et al., *Delving deep into rectifiers* (2015).
     """
-    x, weight = array(x), array(weight)
-    if weight.size == 1:
-        return piecewise.prelu(x, np.reshape(weight, ()))
-    if weight.ndim != 1 or x.ndim < 2 or x.shape[1] != weight.shape[0]:
+    w, shape = array(weight), np.shape(x)
+    if w.size == 1:
+        return piecewise.prelu(x, np.reshape(w, ()))
+    if w.ndim != 1 or len(shape) < 2 or shape[1] != w.shape[0]:
         raise ValueError(
-            f"prelu takes one weight, or one for each channel of x, (N, C, …), but got x of shape {x.shape} and weights of "
-            f"shape {weight.shape}"
+            f"prelu takes one weight, or one for each channel of x, (N, C, …), but got x of shape {shape} and weights of "
+            f"shape {w.shape}"
         )
-    return piecewise.prelu(x, beside(weight, x))
+    return piecewise.prelu(x, beside(w, x))
 
 
-def softplus(x: Any, beta: float = 1.0, threshold: float = math.inf) -> Any:
+def softplus(x: A, beta: float = 1.0, threshold: float = math.inf) -> A:
     """y = ln(1 + e^βx) / β, a smooth max(x, 0), the sharper the larger β; and y = x where βx is above `threshold`.
 
     It overflows nowhere, and so needs no threshold: PyTorch's is 20 by default, from where on it is off by 2·10⁻⁹.
@@ -76,7 +79,7 @@ def softplus(x: Any, beta: float = 1.0, threshold: float = math.inf) -> Any:
     return y if threshold == math.inf else np.where(np.multiply(x, beta) > threshold, x, y)
 
 
-def glu(x: Any, axis: int = -1) -> Any:
+def glu(x: A, axis: int = -1) -> A:
     """y = a·σ(b), where a and b are the halves of x along an axis: one half is the gate of the other.
 
     Raises ValueError where the axis has no halves.

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from tinygrad_edu.nn.functional.checks import positive
 from tinygrad_edu.ops.types import array
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A, ArrayLike
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
-def cosine_similarity(x1: Any, x2: Any, axis: int = 1, eps: float = 1e-8) -> Any:
+def cosine_similarity(x1: A, x2: ArrayLike, axis: int = 1, eps: float = 1e-8) -> A:
     """y = x₁·x₂ / (‖x₁‖·‖x₂‖) along an axis, each length at least ε: the cosine of the angle between two vectors.
 
     x1 and x2 are broadcast together.
@@ -25,7 +28,7 @@ def cosine_similarity(x1: Any, x2: Any, axis: int = 1, eps: float = 1e-8) -> Any
     return np.sum(x1 * x2, axis=axis) / (lengths[0] * lengths[1])
 
 
-def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdims: bool = False) -> Any:
+def pairwise_distance(x1: A, x2: ArrayLike, p: float = 2.0, eps: float = 1e-6, keepdims: bool = False) -> A:
     """y = ‖x₁ − x₂ + ε‖ₚ along the last axis. ε keeps the slope of equal vectors finite.
 
     x1 and x2 are broadcast together. p: the order of the norm.
@@ -39,7 +42,7 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     return np.linalg.norm(np.subtract(x1, x2) + eps, ord=p, axis=-1, keepdims=keepdims)
 
 
-def normalize(x: Any, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Any:
+def normalize(x: A, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> A:
     """y = x / ‖x‖ₚ along an axis, with a length of at least ε: vectors of length 1.
 
     Raises ValueError unless p is positive.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -30,6 +30,9 @@ from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.taking import take
 from tinygrad_edu.ops.types import array
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A, ArrayLike
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 # ---------------------------------------------------------------------------------------------------
@@ -37,14 +40,14 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 def cross_entropy(
-    logits: Any,
-    target: Any,
-    weight: Any = None,
+    logits: A,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
     *,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> Any:
+) -> A:
     """L = mean of −Σⱼ tᵢⱼ·log softmax(xᵢ)ⱼ, with the gradient (softmax(x) − t)/N.
 
     logits: (N, classes), or (classes,), or (N, classes, d₁, …). target: class numbers, of the logits' shape without the
@@ -59,44 +62,47 @@ def cross_entropy(
     (0.305714, 0.305714)
     """
     refuse_none("cross_entropy", logits, target)
-    logits, target = array(logits), array(target)
-    shape, given = logits.shape, target.shape
     check_reduction(reduction)
     between_0_and_1("label_smoothing", label_smoothing)
-    whole = target.dtype.kind in "iu"
-    if whole and weight is None and not label_smoothing and len(shape) == 2 and given == shape[:1]:
-        return softmax_cross_entropy(logits, target, reduction=reduction, ignore_index=ignore_index)
+    x, t = array(logits), array(target)
+    shape, plain = x.shape, weight is None and not label_smoothing
+    if t.dtype.kind in "iu" and plain and len(shape) == 2 and t.shape == shape[:1]:  # as in most trainings
+        return softmax_cross_entropy(x, t, reduction=reduction, ignore_index=ignore_index)
+    axis = _axis_of_classes(x, t)
+    check_weight("cross_entropy", weight, shape[axis])
+    if t.shape == shape:
+        return _soft_cross_entropy(x, t, weight, axis, label_smoothing, reduction)
+    without = t.shape
+    x, t = _rows(x, t, axis)
+    if plain:
+        losses = softmax_cross_entropy(x, t, reduction=reduction, ignore_index=ignore_index)
+    else:
+        losses = _weighted_cross_entropy(x, t, weight, ignore_index, label_smoothing, reduction)
+    return np.reshape(losses, without) if reduction == "none" and len(shape) != 2 else losses
+
+
+def _axis_of_classes(x: Any, t: Any) -> int:
+    """The axis of the logits along which the classes are. Raises ValueError and TypeError for targets that do not fit."""
+    shape, given, whole = x.shape, t.shape, t.dtype.kind in "iu"
     axis = 0 if len(shape) == 1 else 1
     without = shape[:axis] + shape[axis + 1 :]
     if not shape or given not in (shape, without):
         cure = f"give class numbers of shape {without}, or probabilities of shape {shape}"
-        if logits.dtype.kind in "biu" or len(given) > len(shape):
+        if x.dtype.kind in "biu" or len(given) > len(shape):
             cure = "the logits come first: write cross_entropy(model(x), y)"
         raise ValueError(f"cross_entropy got logits of shape {shape} and a target of shape {given}; {cure}")
     if whole != (given == without):
-        kind = {"b": "booleans", "f": "floats", "i": "whole numbers", "u": "whole numbers"}.get(
-            target.dtype.kind, "words"
-        )
-        cure = (
-            f"target.astype(float), or target.argmax({axis}) for class numbers"
-            if given == shape
-            else "target.astype(int)"
-        )
+        kinds = {"b": "booleans", "f": "floats", "i": "whole numbers", "u": "whole numbers"}
+        kind, cure = kinds.get(t.dtype.kind, "words"), "target.astype(int)"
         if kind == "words":
             cure = "np.unique(target, return_inverse=True)[1]"
+        elif given == shape:
+            cure = f"target.astype(float), or target.argmax({axis}) for class numbers"
         raise TypeError(
             f"cross_entropy got a target of {kind} of shape {given}; class numbers are whole and of shape {without}, "
             f"probabilities are floats of shape {shape}: write {cure}"
         )
-    check_weight("cross_entropy", weight, shape[axis])
-    if not whole:
-        return _soft_cross_entropy(logits, target, weight, axis, label_smoothing, reduction)
-    logits, target = _rows(logits, target, axis)
-    if weight is None and not label_smoothing:
-        losses = softmax_cross_entropy(logits, target, reduction=reduction, ignore_index=ignore_index)
-    else:
-        losses = _weighted_cross_entropy(logits, target, weight, ignore_index, label_smoothing, reduction)
-    return np.reshape(losses, without) if reduction == "none" and len(shape) != 2 else losses
+    return axis
 
 
 @in_float32
@@ -139,8 +145,13 @@ def _weighted_mean(losses: Any, target: Any, kept: Any, weight: Any) -> Any:
 
 
 def nll_loss(
-    log_probabilities: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
-) -> Any:
+    log_probabilities: A,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> A:
     """L = mean of −log p[target]: the negative log-likelihood, for `log_softmax` outputs.
 
     log_probabilities: (N, classes), or (classes,), or (N, classes, d₁, …). target: class numbers, of that shape without
@@ -150,30 +161,30 @@ def nll_loss(
     Raises IndexError for a class number out of range, TypeError for labels that are no class numbers.
     """
     refuse_none("nll_loss", log_probabilities, target)
-    log_probabilities, target = array(log_probabilities), array(target)
-    shape = log_probabilities.shape
+    x, t = array(log_probabilities), array(target)
+    shape = x.shape
     check_reduction(reduction)
     axis = 0 if len(shape) == 1 else 1
     without = shape[:axis] + shape[axis + 1 :]
-    if shape and target.shape == shape:
-        check_class_numbers("nll_loss", target)
-    if not shape or target.shape != without:
-        swapped = "; the log-probabilities come first" if target.ndim > len(shape) else ""
+    if shape and t.shape == shape:
+        check_class_numbers("nll_loss", t)
+    if not shape or t.shape != without:
+        swapped = "; the log-probabilities come first" if t.ndim > len(shape) else ""
         raise ValueError(
             f"nll_loss takes log-probabilities (N, classes) or (N, classes, d₁, …), and class numbers without the axis of "
-            f"classes, (N,) or (N, d₁, …), but got {shape} and {target.shape}{swapped}"
+            f"classes, (N,) or (N, d₁, …), but got {shape} and {t.shape}{swapped}"
         )
-    check_class_numbers("nll_loss", target)
+    check_class_numbers("nll_loss", t)
     check_weight("nll_loss", weight, shape[axis])
-    rows, target = _rows(log_probabilities, target, axis)
-    kept = target != ignore_index
-    classes = class_numbers(target, shape[axis], ignore_index)
+    rows, t = _rows(x, t, axis)
+    kept = t != ignore_index
+    classes = class_numbers(t, shape[axis], ignore_index)
     picked = np.take_along_axis(rows, classes[:, None], 1)[:, 0]
     if weight is not None:
         picked = weighed(take(weight, classes), picked)
     losses = np.where(kept, -picked, 0)
     if reduction == "mean":
-        return _weighted_mean(losses, target, kept, weight)
+        return _weighted_mean(losses, t, kept, weight)
     losses = reduced(losses, reduction)
     return np.reshape(losses, without) if reduction == "none" and len(shape) != 2 else losses
 
@@ -189,7 +200,9 @@ def _rows(x: Any, target: Any, axis: int) -> tuple[Any, Any]:
 # Yes or no
 
 
-def binary_cross_entropy(probability: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
+def binary_cross_entropy(
+    probability: A, target: ArrayLike, weight: ArrayLike | None = None, *, reduction: str = "mean"
+) -> A:
     """L = mean of −t·log p − (1 − t)·log(1 − p), each logarithm at least −100. The shapes must be equal.
 
     weight: how much each element counts, of a shape that broadcasts to the target's. The mean is over the elements.
@@ -198,15 +211,20 @@ def binary_cross_entropy(probability: Any, target: Any, weight: Any = None, *, r
 
     Raises ValueError for probabilities and targets outside [0, 1].
     """
-    probability, target = same_shape("binary_cross_entropy", probability, target)
-    probabilities("binary_cross_entropy", target)
-    losses = probability_cross_entropy(probability, target)
+    p, t = same_shape("binary_cross_entropy", probability, target)
+    probabilities("binary_cross_entropy", t)
+    losses = probability_cross_entropy(p, t)
     return reduced(_weighed("binary_cross_entropy", losses, weight), reduction)
 
 
 def binary_cross_entropy_with_logits(
-    logits: Any, target: Any, weight: Any = None, *, pos_weight: Any = None, reduction: str = "mean"
-) -> Any:
+    logits: A,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    pos_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+) -> A:
     """L = mean of −c·t·log σ(x) − (1 − t)·log(1 − σ(x)), finite for every x; without c, its gradient is (σ(x) − t)/N.
 
     weight: how much each element counts, of a shape that broadcasts to the target's. pos_weight c: how much a 1 in the
@@ -218,18 +236,20 @@ def binary_cross_entropy_with_logits(
     0.34657359027997264
     """
     what = "binary_cross_entropy_with_logits"
-    logits, target = same_shape(what, logits, target)
-    probabilities(what, target)
+    x, t = same_shape(what, logits, target)
+    probabilities(what, t)
     if pos_weight is None:
-        losses = sigmoid_cross_entropy(logits, target)
+        losses = sigmoid_cross_entropy(x, t)
     else:
-        broadcasts(what, "pos_weight", pos_weight, target.shape)
-        ones = weighed(target * array(pos_weight), logsigmoid(logits))
-        losses = -(ones + weighed(1 - target, logsigmoid(-logits)))
+        broadcasts(what, "pos_weight", pos_weight, t.shape)
+        ones = weighed(t * array(pos_weight), logsigmoid(x))
+        losses = -(ones + weighed(1 - t, logsigmoid(-x)))
     return reduced(_weighed(what, losses, weight), reduction)
 
 
-def multilabel_soft_margin_loss(logits: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
+def multilabel_soft_margin_loss(
+    logits: A, target: ArrayLike, weight: ArrayLike | None = None, *, reduction: str = "mean"
+) -> A:
     """L = mean over examples of the mean over classes of −t·log σ(x) − (1 − t)·log(1 − σ(x)): several classes may be right.
 
     logits and target: (…, classes); target 1 for each class that is right, else 0. weight: (classes,).
@@ -237,12 +257,12 @@ def multilabel_soft_margin_loss(logits: Any, target: Any, weight: Any = None, *,
     Raises ValueError for targets outside [0, 1], and weights that are not one for each class.
     """
     what = "multilabel_soft_margin_loss"
-    logits, target = same_shape(what, logits, target)
-    probabilities(what, target)
-    if not logits.ndim:
+    x, t = same_shape(what, logits, target)
+    probabilities(what, t)
+    if not x.ndim:
         raise ValueError(f"{what} takes logits of shape (…, classes), but got a single number")
-    check_weight(what, weight, logits.shape[-1])
-    losses = sigmoid_cross_entropy(logits, target)
+    check_weight(what, weight, x.shape[-1])
+    losses = sigmoid_cross_entropy(x, t)
     return reduced(np.mean(losses if weight is None else losses * array(weight), axis=-1), reduction)
 
 
@@ -258,7 +278,7 @@ def _weighed(what: str, losses: Any, weight: Any) -> Any:
 # Distributions
 
 
-def kl_div(log_q: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Any:
+def kl_div(log_q: A, target: ArrayLike, *, reduction: str = "mean", log_target: bool = False) -> A:
     """L = Σ p·(log p − log q), the Kullback–Leibler divergence of q from p, where 0·log 0 is 0.
 
     log_q: log-probabilities, as `log_softmax` gives them; target: p, or with `log_target` log p, of the same shape.
@@ -273,16 +293,16 @@ def kl_div(log_q: Any, target: Any, *, reduction: str = "mean", log_target: bool
     >>> round(float(kl_div(np.log(q), p, reduction="batchmean")), 4)
     0.6931
     """
-    log_q, target = same_shape("kl_div", log_q, target)
+    q, t = same_shape("kl_div", log_q, target)
     if reduction != "batchmean":
         check_reduction(reduction)
     if log_target:
-        p = np.exp(target)
-        losses = weighed(p, target) - weighed(p, log_q)
+        p = np.exp(t)
+        losses = weighed(p, t) - weighed(p, q)
     else:
-        not_negative("kl_div", target, "probabilities")
-        present = target > 0
-        losses = target * np.log(np.where(present, target, 1)) - weighed(target, log_q)
+        not_negative("kl_div", t, "probabilities")
+        present = t > 0
+        losses = t * np.log(np.where(present, t, 1)) - weighed(t, q)
     if reduction == "batchmean":
         if not losses.ndim:
             raise ValueError("kl_div takes reduction='batchmean' of a batch, but got a single number; write 'sum'")

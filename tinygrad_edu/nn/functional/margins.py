@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -23,6 +23,9 @@ from tinygrad_edu.ops.network.softmax import softplus
 from tinygrad_edu.ops.taking import take
 from tinygrad_edu.ops.types import array
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A, ArrayLike
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
@@ -35,7 +38,7 @@ def _short_of(margin: Any) -> Any:
 # Yes or no, −1 or 1
 
 
-def hinge_loss(prediction: Any, target: Any, *, margin: float = 1.0, reduction: str = "mean") -> Any:
+def hinge_loss(prediction: A, target: ArrayLike, *, margin: float = 1.0, reduction: str = "mean") -> A:
     """L = mean of max(0, margin − t·y): the loss of a support vector machine. Labels t: −1 and 1.
 
     Raises ValueError for other labels, and where the shapes differ.
@@ -45,47 +48,49 @@ def hinge_loss(prediction: Any, target: Any, *, margin: float = 1.0, reduction: 
     >>> hinge_loss(np.array([2.0, 0.5, -1.0]), np.array([1, 1, 1]), reduction="none").tolist()
     [0.0, 0.5, 2.0]
     """
-    prediction, target = same_shape("hinge_loss", prediction, target)
-    signs("hinge_loss", target)
-    return reduced(_short_of(margin - target * prediction), reduction)
+    y, t = same_shape("hinge_loss", prediction, target)
+    signs("hinge_loss", t)
+    return reduced(_short_of(margin - t * y), reduction)
 
 
-def soft_margin_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+def soft_margin_loss(prediction: A, target: ArrayLike, *, reduction: str = "mean") -> A:
     """L = mean of log(1 + exp(−t·y)): the logistic loss of labels t −1 and 1.
 
     Raises ValueError for other labels, and where the shapes differ.
     """
-    prediction, target = same_shape("soft_margin_loss", prediction, target)
-    signs("soft_margin_loss", target)
-    return reduced(softplus(-target * prediction), reduction)
+    y, t = same_shape("soft_margin_loss", prediction, target)
+    signs("soft_margin_loss", t)
+    return reduced(softplus(-t * y), reduction)
 
 
-def hinge_embedding_loss(distance: Any, target: Any, *, margin: float = 1.0, reduction: str = "mean") -> Any:
+def hinge_embedding_loss(distance: A, target: ArrayLike, *, margin: float = 1.0, reduction: str = "mean") -> A:
     """L = mean of d where t = 1, and of max(0, margin − d) where t = −1: like pairs near, unlike ones apart.
 
     Raises ValueError for labels other than −1 and 1, and where the shapes differ.
     """
-    distance, target = same_shape("hinge_embedding_loss", distance, target)
-    signs("hinge_embedding_loss", target)
-    return reduced(np.where(target == 1, distance, _short_of(margin - distance)), reduction)
+    d, t = same_shape("hinge_embedding_loss", distance, target)
+    signs("hinge_embedding_loss", t)
+    return reduced(np.where(t == 1, d, _short_of(margin - d)), reduction)
 
 
-def margin_ranking_loss(x1: Any, x2: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Any:
+def margin_ranking_loss(x1: A, x2: ArrayLike, target: ArrayLike, *, margin: float = 0.0, reduction: str = "mean") -> A:
     """L = mean of max(0, margin − t·(x₁ − x₂)): x₁ ranks above x₂ where t = 1, below where t = −1.
 
     Raises ValueError for labels other than −1 and 1, and where the shapes differ.
     """
-    x1, x2 = same_shape("margin_ranking_loss", x1, x2)
-    _, target = same_shape("margin_ranking_loss", x1, target)
-    signs("margin_ranking_loss", target)
-    return reduced(_short_of(margin - target * (x1 - x2)), reduction)
+    a, b = same_shape("margin_ranking_loss", x1, x2)
+    _, t = same_shape("margin_ranking_loss", a, target)
+    signs("margin_ranking_loss", t)
+    return reduced(_short_of(margin - t * (a - b)), reduction)
 
 
 # ---------------------------------------------------------------------------------------------------
 # Vectors
 
 
-def cosine_embedding_loss(x1: Any, x2: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Any:
+def cosine_embedding_loss(
+    x1: A, x2: ArrayLike, target: ArrayLike, *, margin: float = 0.0, reduction: str = "mean"
+) -> A:
     """L = mean of 1 − cos(x₁, x₂) where t = 1, and of max(0, cos(x₁, x₂) − margin) where t = −1.
 
     x1, x2: (N, width) or (width,); target: (N,) or one number. 10⁻¹² is added to each squared length.
@@ -96,30 +101,28 @@ def cosine_embedding_loss(x1: Any, x2: Any, target: Any, *, margin: float = 0.0,
     1.0
     """
     what = "cosine_embedding_loss"
-    x1, x2 = same_shape(what, x1, x2)
-    refuse_none(what, x1, target)
-    target = as_type_of(x1, array(target))
-    if x1.ndim not in (1, 2) or target.shape != x1.shape[:-1]:
-        raise ValueError(
-            f"{what} takes (N, width) twice and labels (N,), but got {x1.shape}, {x2.shape} and {target.shape}"
-        )
-    signs(what, target)
-    squares = [np.sum(np.square(x), axis=-1) + 1e-12 for x in (x1, x2)]
-    cosine = np.sum(x1 * x2, axis=-1) / np.sqrt(squares[0] * squares[1])
-    return reduced(np.where(target == 1, 1 - cosine, _short_of(cosine - margin)), reduction)
+    a, b = same_shape(what, x1, x2)
+    refuse_none(what, a, target)
+    t = as_type_of(a, array(target))
+    if a.ndim not in (1, 2) or t.shape != a.shape[:-1]:
+        raise ValueError(f"{what} takes (N, width) twice and labels (N,), but got {a.shape}, {b.shape} and {t.shape}")
+    signs(what, t)
+    squares = [np.sum(np.square(x), axis=-1) + 1e-12 for x in (a, b)]
+    cosine = np.sum(a * b, axis=-1) / np.sqrt(squares[0] * squares[1])
+    return reduced(np.where(t == 1, 1 - cosine, _short_of(cosine - margin)), reduction)
 
 
 def triplet_margin_loss(
-    anchor: Any,
-    positive: Any,
-    negative: Any,
+    anchor: A,
+    positive: ArrayLike,
+    negative: ArrayLike,
     *,
     margin: float = 1.0,
     p: float = 2.0,
     eps: float = 1e-6,
     swap: bool = False,
     reduction: str = "mean",
-) -> Any:
+) -> A:
     """L = mean of max(0, d(a, p) − d(a, n) + margin): an example is nearer to one of its kind than to another's.
 
     anchor a, positive p, negative n: (N, width) or (width,). d(x, z) = ‖x − z + ε‖ₚ of order p. swap: take the negative's
@@ -135,13 +138,13 @@ def triplet_margin_loss(
     1.0
     """
     what = "triplet_margin_loss"
-    anchor, positive = same_shape(what, anchor, positive)
-    anchor, negative = same_shape(what, anchor, negative)
+    a, like = same_shape(what, anchor, positive)
+    a, unlike = same_shape(what, a, negative)
     checks.positive(f"{what}'s p", p)
     checks.positive(f"{what}'s margin", margin)
-    near, far = pairwise_distance(anchor, positive, p, eps), pairwise_distance(anchor, negative, p, eps)
+    near, far = pairwise_distance(a, like, p, eps), pairwise_distance(a, unlike, p, eps)
     if swap:
-        far = np.minimum(far, pairwise_distance(positive, negative, p, eps))
+        far = np.minimum(far, pairwise_distance(like, unlike, p, eps))
     return reduced(_short_of(near - far + margin), reduction)
 
 
@@ -153,14 +156,14 @@ _NONE_LEFT_OUT = -(2**62)
 
 
 def multi_margin_loss(
-    prediction: Any,
-    target: Any,
+    prediction: A,
+    target: ArrayLike,
     p: int = 1,
     margin: float = 1.0,
-    weight: Any = None,
+    weight: ArrayLike | None = None,
     *,
     reduction: str = "mean",
-) -> Any:
+) -> A:
     """L = mean of Σⱼ max(0, margin − y[t] + yⱼ)ᵖ / classes, over the classes j that are not t: a hinge for each of them.
 
     prediction: (N, classes) or (classes,); target: class numbers, (N,) or one. p: 1 or 2. weight: (classes,), how much
@@ -173,20 +176,18 @@ def multi_margin_loss(
     """
     what = "multi_margin_loss"
     refuse_none(what, prediction, target)
-    prediction, target = array(prediction), array(target)
+    y, t = array(prediction), array(target)
     check_reduction(reduction)
     if p not in (1, 2):
         raise ValueError(f"{what} takes p=1 or p=2, but got {p!r}")
-    check_class_numbers(what, target)
-    if prediction.ndim not in (1, 2) or target.shape != prediction.shape[:-1]:
-        raise ValueError(
-            f"{what} takes (N, classes) and class numbers (N,), but got {prediction.shape} and {target.shape}"
-        )
-    classes = prediction.shape[-1]
+    check_class_numbers(what, t)
+    if y.ndim not in (1, 2) or t.shape != y.shape[:-1]:
+        raise ValueError(f"{what} takes (N, classes) and class numbers (N,), but got {y.shape} and {t.shape}")
+    classes = y.shape[-1]
     check_weight(what, weight, classes)
-    right = np.expand_dims(class_numbers(target, classes, ignore_index=_NONE_LEFT_OUT), -1)
-    own = np.take_along_axis(prediction, right, -1)
-    costs = _short_of(margin - own + prediction)
+    right = np.expand_dims(class_numbers(t, classes, ignore_index=_NONE_LEFT_OUT), -1)
+    own = np.take_along_axis(y, right, -1)
+    costs = _short_of(margin - own + y)
     if p == 2:
         costs = np.square(costs)
     if weight is not None:

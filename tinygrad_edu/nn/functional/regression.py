@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -11,20 +11,23 @@ from tinygrad_edu.nn.functional.checks import positive
 from tinygrad_edu.nn.functional.targets import held, not_negative, reduced, same_shape
 from tinygrad_edu.ops.types import array
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A, ArrayLike
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
-def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+def mse_loss(prediction: A, target: ArrayLike, *, reduction: str = "mean") -> A:
     """L = mean (y − t)², the mean squared error. The shapes must be equal.
 
     >>> float(mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
     2.0
     """
-    prediction, target = same_shape("mse_loss", prediction, target)
-    return reduced(np.square(np.subtract(prediction, target)), reduction)
+    y, t = same_shape("mse_loss", prediction, target)
+    return reduced(np.square(np.subtract(y, t)), reduction)
 
 
-def half_squared_error(prediction: Any, target: Any, *, reduction: str = "sum") -> Any:
+def half_squared_error(prediction: A, target: ArrayLike, *, reduction: str = "sum") -> A:
     """L = ½ Σ (y − t)², the loss of many textbooks, whose gradient is y − t. The shapes must be equal.
 
     It is called `sum_squared_error` too. reduction: "sum" as written, "mean" for ½ mean (y − t)², or "none".
@@ -33,48 +36,48 @@ def half_squared_error(prediction: Any, target: Any, *, reduction: str = "sum") 
     >>> round(float(half_squared_error(y, np.eye(10)[2])), 4)
     0.0975
     """
-    prediction, target = same_shape("half_squared_error", prediction, target)
-    return reduced(np.square(np.subtract(prediction, target)) / 2, reduction)
+    y, t = same_shape("half_squared_error", prediction, target)
+    return reduced(np.square(np.subtract(y, t)) / 2, reduction)
 
 
 sum_squared_error = half_squared_error
 
 
-def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+def l1_loss(prediction: A, target: ArrayLike, *, reduction: str = "mean") -> A:
     """L = mean |y − t|, the mean absolute error. The shapes must be equal."""
-    prediction, target = same_shape("l1_loss", prediction, target)
-    return reduced(np.absolute(np.subtract(prediction, target)), reduction)
+    y, t = same_shape("l1_loss", prediction, target)
+    return reduced(np.absolute(np.subtract(y, t)), reduction)
 
 
-def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Any:
+def huber_loss(prediction: A, target: ArrayLike, *, delta: float = 1.0, reduction: str = "mean") -> A:
     """L = mean of d²/2 where |d| ≤ δ, else δ·(|d| − δ/2), with d = y − t: square near 0, straight beyond.
 
     Computed as c·(d − c/2) with c = d clipped to ±δ, which is the same; its slope, c, is ±δ also at d = ±∞.
 
     Source: Huber, *Robust estimation of a location parameter*, 1964.
     """
-    prediction, target = same_shape("huber_loss", prediction, target)
+    y, t = same_shape("huber_loss", prediction, target)
     positive("delta", delta)
-    difference = np.subtract(prediction, target)
+    difference = np.subtract(y, t)
     near = np.clip(difference, -delta, delta)
     return reduced(near * (difference - near / 2), reduction)
 
 
-def smooth_l1_loss(prediction: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Any:
+def smooth_l1_loss(prediction: A, target: ArrayLike, *, beta: float = 1.0, reduction: str = "mean") -> A:
     """L = mean of d²/(2β) where |d| < β, else |d| − β/2: Huber's loss divided by β."""
     positive("beta", beta)
     return huber_loss(prediction, target, delta=beta, reduction=reduction) / beta
 
 
 def poisson_nll_loss(
-    prediction: Any,
-    target: Any,
+    prediction: A,
+    target: ArrayLike,
     log_input: bool = True,
     full: bool = False,
     *,
     eps: float = 1e-8,
     reduction: str = "mean",
-) -> Any:
+) -> A:
     """L = mean of λ − t·log λ: the negative log-likelihood of counts t, which come λ at a time on average.
 
     prediction: log λ, or with `log_input=False` λ itself, to which ε is added in the logarithm; target: counts, of the
@@ -85,20 +88,20 @@ def poisson_nll_loss(
     >>> round(float(poisson_nll_loss(np.array([0.0]), np.array([2.0]))), 4)
     1.0
     """
-    prediction, target = same_shape("poisson_nll_loss", prediction, target)
-    not_negative("poisson_nll_loss", target, "counts")
-    mean, log = (np.exp(prediction), prediction) if log_input else (prediction, np.log(prediction + eps))
-    losses = mean - target * log
+    y, t = same_shape("poisson_nll_loss", prediction, target)
+    not_negative("poisson_nll_loss", t, "counts")
+    mean, log = (np.exp(y), y) if log_input else (y, np.log(y + eps))
+    losses = mean - t * log
     if full:
-        many = target > 1
-        t = np.where(many, target, 1)
+        many = t > 1
+        t = np.where(many, t, 1)
         losses = losses + np.where(many, t * np.log(t) - t + np.log(t * (2 * math.pi)) / 2, 0)
     return reduced(losses, reduction)
 
 
 def gaussian_nll_loss(
-    prediction: Any, target: Any, var: Any, full: bool = False, *, eps: float = 1e-6, reduction: str = "mean"
-) -> Any:
+    prediction: A, target: ArrayLike, var: ArrayLike, full: bool = False, *, eps: float = 1e-6, reduction: str = "mean"
+) -> A:
     """L = mean of ½ (log v + (y − t)²/v): the negative log-likelihood of normal numbers t of mean y and variance v.
 
     var v: of the shape of y, or without its last axis, or with a last axis of length 1, or one number; where it is below
@@ -112,14 +115,15 @@ def gaussian_nll_loss(
     1.1931
     """
     what = "gaussian_nll_loss"
-    prediction, target = same_shape(what, prediction, target)
+    y, t = same_shape(what, prediction, target)
     positive(f"{what}'s eps", eps)
-    var, shape = array(var), prediction.shape
-    if var.ndim and var.shape == shape[:-1]:
-        var = np.expand_dims(var, -1)
-    if var.ndim and var.shape not in (shape, (*shape[:-1], 1)):
-        raise ValueError(f"{what} takes a variance for each of {shape}, or for each row of it, but got {var.shape}")
-    not_negative(what, var, "variances")
-    var = var + np.maximum(eps - held(var), 0)
-    losses = (np.log(var) + np.square(prediction - target) / var) / 2
+    v = array(var)
+    shape: tuple[int, ...] = y.shape
+    if v.ndim and v.shape == shape[:-1]:
+        v = np.expand_dims(v, -1)
+    if v.ndim and v.shape not in (shape, (*shape[:-1], 1)):
+        raise ValueError(f"{what} takes a variance for each of {shape}, or for each row of it, but got {v.shape}")
+    not_negative(what, v, "variances")
+    v = v + np.maximum(eps - held(v), 0)
+    losses = (np.log(v) + np.square(y - t) / v) / 2
     return reduced(losses + math.log(2 * math.pi) / 2 if full else losses, reduction)
