@@ -72,6 +72,8 @@ def test_a_module_dict_is_a_dict():
     a, b = nn.Linear(1, 1), nn.Linear(1, 2)
     heads = nn.ModuleDict([("a", a)])
     heads.update({"b": b})
+    assert {heads: 1}[heads] == 1
+    assert heads != nn.ModuleDict(heads)  # as modules, by identity
     assert (list(heads), heads["b"], len(heads), heads.get("c")) == (["a", "b"], b, 2, None)
     assert heads.pop("a") is a
     del heads["b"]

@@ -83,8 +83,6 @@ class _List(Held, MutableSequence[T]):
         """Put a member before the one at `index`."""
         self._list.insert(index, self._own(value))
 
-    __eq__, __hash__ = object.__eq__, object.__hash__
-
 
 class ModuleList(_List[Module]):
     """Modules in a list, named by their places: `self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])`.
@@ -152,7 +150,7 @@ class _Dict(Held, MutableMapping[str, T]):
     def __delitem__(self, name: str) -> None:
         del self._dict[name]
 
-    __eq__, __hash__ = object.__eq__, object.__hash__
+    __eq__, __hash__ = object.__eq__, object.__hash__  # as a module, not by what it holds
 
 
 class ModuleDict(_Dict[Module]):
