@@ -159,5 +159,10 @@ if not TYPE_CHECKING:
             "MaxPool1d MaxPool2d AvgPool2d RNN LSTM GRU BatchNorm2d MultiheadAttention Transformer Dropout2d": (
                 "it is not here yet; write it as a Module, with nn.Parameters and a forward"
             ),
+            "CosineSimilarity": "write F.cosine_similarity(x1, x2), with tinygrad_edu.nn.functional as F",
+            "PairwiseDistance": "write F.pairwise_distance(x1, x2), with tinygrad_edu.nn.functional as F",
+            "CELU Hardshrink MultiLabelMarginLoss RReLU Softmin Softshrink Tanhshrink Threshold": (
+                "it is not here; Sequential takes functions too, such as lambda x: np.where(x > 1, x, 0)"
+            ),
         },
     )

@@ -42,4 +42,4 @@ class Unflatten(Function):
 
     function = F.unflatten
     axis: int
-    sizes: Sequence[int]
+    unflattened_size: Sequence[int]

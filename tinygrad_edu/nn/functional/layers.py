@@ -74,7 +74,7 @@ def flatten(x: Any, start_dim: int = 1, end_dim: int = -1) -> Any:
     return np.reshape(x, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 
 
-def unflatten(x: Any, axis: int, sizes: Sequence[int]) -> Any:
+def unflatten(x: Any, axis: int, unflattened_size: Sequence[int]) -> Any:
     """One axis made several, of these lengths, of which one may be −1 and follows: rows (N, 64) become images (N, 8, 8).
 
     Raises ValueError for lengths whose product is not that of the axis.
@@ -82,20 +82,13 @@ def unflatten(x: Any, axis: int, sizes: Sequence[int]) -> Any:
     >>> unflatten(np.zeros((5, 64)), 1, (8, -1)).shape
     (5, 8, 8)
     """
-    shape, sizes = np.shape(x), tuple(sizes)
-    at = operator.index(axis) % max(len(shape), 1)
-    known = math.prod([n for n in sizes if n != -1])
-    open_ = sizes.count(-1)
-    if (
-        not -len(shape) <= axis < len(shape)
-        or not sizes
-        or open_ > 1
-        or (shape[at] % max(known, 1) if open_ else shape[at] != known)
-    ):
-        raise ValueError(f"unflatten() cannot make axis {axis} of shape {shape} into axes of lengths {sizes}")
-    return np.reshape(
-        x, (*shape[:at], *[n if n != -1 else shape[at] // max(known, 1) for n in sizes], *shape[at + 1 :])
-    )
+    shape, sizes = np.shape(x), tuple(unflattened_size)
+    try:
+        at = range(len(shape))[operator.index(axis)]
+        made = np.empty(shape[at], bool).reshape(sizes).shape  # an array of no use but to follow the rules of NumPy
+    except (IndexError, ValueError):
+        raise ValueError(f"unflatten() cannot make axis {axis} of shape {shape} into axes of lengths {sizes}") from None
+    return np.reshape(x, (*shape[:at], *made, *shape[at + 1 :]))
 
 
 def dropout(
