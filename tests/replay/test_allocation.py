@@ -52,8 +52,11 @@ HELD = {
 }
 """Ops that make an array on their way in some of their cases: the bytes for each number of the largest, and what for."""
 
-UNBOUNDED = {"scatter_add"}
-"""Its values are repeated along the index."""
+UNBOUNDED = {
+    "scatter_add": "its values are repeated along the index",
+    **dict.fromkeys(["conv", "conv_transpose", "conv_weight"], "a block of patches at a time, of a megabyte or so"),
+}
+"""Ops that make arrays on their way whose size does not follow from that of the largest, and why."""
 
 
 def drawn(args):

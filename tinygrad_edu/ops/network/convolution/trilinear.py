@@ -24,8 +24,14 @@ from tinygrad_edu.ops.precision import in_float32
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
-def _result(out: Any, shape: Shape, *inputs: Any) -> Any:
-    return np.empty(shape, np.result_type(*inputs)) if out is None else out
+def _computed(compute: Any, x: Any, w: Any, windows: Windows, shape: Shape, out: Any) -> Any:
+    """The result of a sum of `routes`, which are written into arrays without gaps."""
+    y = out if out is not None and out.flags.c_contiguous else np.empty(shape, np.result_type(x, w))
+    compute(np.asarray(x, y.dtype), np.asarray(w, y.dtype), windows, y)
+    if out is None or y is out:
+        return y
+    np.copyto(out, y)
+    return out
 
 
 def _check(name: str, x: Any, w: Any, groups: int, turned: bool = False) -> None:
@@ -36,11 +42,6 @@ def _check(name: str, x: Any, w: Any, groups: int, turned: bool = False) -> None
         )
     if x.shape[1] != (len(w) if turned else w.shape[1] * groups) or len(w) % groups:
         raise ValueError(f"{name} of {x.shape} and {w.shape} in {groups} groups: the channels do not fit")
-
-
-def _typed(x: Any, y: Any) -> Any:
-    """The input in the type of the result."""
-    return np.asarray(x, y.dtype)
 
 
 def _plain(x: Any, w: Any, how: Any) -> Any:
@@ -85,9 +86,7 @@ def conv(x: Any, w: Any, *, stride: Shape, padding: Pairs, dilation: Shape, grou
     """
     _check("conv", x, w, groups)
     windows = Windows(x.shape[2:], w.shape[2:], stride, padding, dilation, groups)
-    y = _result(out, (len(x), len(w), *windows.positions), x, w)
-    routes.forward(_typed(x, y), _typed(w, y), windows, y)
-    return y
+    return _computed(routes.forward, x, w, windows, (len(x), len(w), *windows.positions), out)
 
 
 @op(
@@ -132,9 +131,7 @@ def conv_transpose(
         raise ValueError(
             f"windows over {size} have {windows.positions} positions, but x of shape {x.shape} has {x.shape[2:]}"
         )
-    y = _result(out, (len(x), w.shape[1] * groups, *size), x, w)
-    routes.by_input(_typed(x, y), _typed(w, y), windows, y)
-    return y
+    return _computed(routes.by_input, x, w, windows, (len(x), w.shape[1] * groups, *size), out)
 
 
 @op(
@@ -185,6 +182,4 @@ def conv_weight(
         raise ValueError(
             f"conv_weight of {x.shape} and {s.shape}: windows of {kernel} have {windows.positions} positions"
         )
-    y = _result(out, (s.shape[1], x.shape[1] // groups, *kernel), x, s)
-    routes.by_kernel(_typed(x, y), _typed(s, y), windows, y)
-    return y
+    return _computed(routes.by_kernel, x, s, windows, (s.shape[1], x.shape[1] // groups, *kernel), out)
