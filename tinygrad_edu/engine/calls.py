@@ -106,7 +106,8 @@ class Call:
         self.function = function
         self.answer = answer
         self.own = answer if own is None else own
-        self._bind = getattr(answer, "own_bind", None)  # looked up once: a call of `own` less
+        plan = getattr(answer, "plan", None)
+        self._bind = None if plan is None else plan.own  # looked up once: a call of `own` less
         self.name = f"{function[0].__name__}.{function[1]}" if isinstance(function, tuple) else function.__name__
         self.direct = -1  # so many arguments by position mean the same to NumPy and to the answer; −1: not read yet
         self._same: set[str] = set()  # … and so do these names

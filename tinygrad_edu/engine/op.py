@@ -43,7 +43,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_edu.engine.attached import Attached
-from tinygrad_edu.engine.calls import OUR_NAMES, Call
+from tinygrad_edu.engine.calls import Call
 from tinygrad_edu.engine.example import (
     At,
     Domain,
@@ -52,6 +52,7 @@ from tinygrad_edu.engine.example import (
 )
 from tinygrad_edu.engine.node import Results
 from tinygrad_edu.engine.origins import Origin, node_of
+from tinygrad_edu.engine.plans import EMPTY, CallPlan
 from tinygrad_edu.engine.recording import RECORDING, SCOPE
 from tinygrad_edu.engine.refusals import explained, has_nan, here, refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, COMPOSITES, NO_SETTINGS, OPS, UFUNCS, tick
@@ -62,7 +63,6 @@ from tinygrad_edu.engine.tensor import Tensor, new_leaf
 
 Presence = Literal["selects", "rectifies", "moves", "linear", "elementwise", "product", "ends"] | Callable[..., Any]
 
-_new = Tensor.__new__
 _array = np.ndarray
 NUMBERS = (np.generic, int, float, complex)
 
@@ -186,56 +186,36 @@ class Op:
             raise TypeError(f"an op is declared over a function, but got {type(forward).__name__} {forward!r:.60}")
         self.forward = forward
         self.name: str = name or _named(forward).strip("_")
-        self.__name__ = self.name
+        self.__name__, self.__doc__ = self.name, doc or forward.__doc__
         self._symbol = symbol if symbol is not None else self.name
-        rules = rules_of(vjp, self.name)
-        if not self.folds:
-            self.rules: Any = rules
-        self.vjp = vjp = rules.rule if isinstance(rules, Positions) else rules
-        self.outputs = outputs
-        self.results = results
-        self.ignores = frozenset(ignores)
-        self.answers = tuple(answers)
-        self.broadcasts = broadcasts
-        self.view = view
-        self.takes_out = takes_out
-        self.takes_scratch = not isinstance(forward, np.ufunc) and "scratch" in inspect.signature(forward).parameters
-        self.may_raise = not takes_out if may_raise is None else may_raise
-        self.symmetric = symmetric
-        self.presence = presence
-        kinds = presence if isinstance(presence, tuple) else (presence,)
-        self.drops = not {"selects", "rectifies"}.isdisjoint(kinds) if drops is None else drops
-        self.analytic = analytic
-        self.formulas = formulas
-        self.examples = tuple(examples)
-        self.domains: tuple[Domain, ...] = domain if isinstance(domain, tuple) else (domain,)
-        self.special = tuple(special)
-        self.refuses = refuses or {}
-        self.advice = advice
-        self.__doc__ = doc or forward.__doc__
+        self.outputs, self.results, self.answers = outputs, results, tuple(answers)
         self._place = place()
         written = _inmost(forward)  # in Python, perhaps elsewhere than the helper that declares it
         self.__module__ = (written.__module__ if isinstance(written, FunctionType) else None) or self._place.module
-        self.arity: int | None = arity if arity is not None else (len(vjp) if isinstance(vjp, tuple) else None)
-        self._partial = isinstance(vjp, tuple) and None in vjp
-        self.by_result = isinstance(vjp, tuple) and any(isinstance(rule, ByResult) for rule in vjp)
-        self._smooth = vjp is not None and not self._partial and isinstance(forward, np.ufunc)  # floats give floats
-        if bind is None:
-            names = list(inspect.signature(forward).parameters.values()) if not isinstance(forward, np.ufunc) else []
-            names = [p for p in names if p.name not in ("out", "scratch")]  # where to write is no setting
-            if self.arity is None:
-                self.arity = forward.nin if isinstance(forward, np.ufunc) else 1
-            self._input_names = [p.name for p in names[: self.arity]]
-            self._defaults = {p.name: p.default for p in names[self.arity :]}
-            self._positional = len([p for p in names if p.kind is not p.KEYWORD_ONLY])
-            bind = self._bind
-        else:
-            bind = _called(bind, self.name)
-        self.bind = bind
-        own = bind != self._bind
-        self._direct = -1 if own else self.arity  # so many arguments are the inputs, and need no binding
-        self.own_bind = bind if own else None
-        self._raw = not own and outputs is None and self.arity is not None and self.arity <= 2
+
+        rules = rules_of(vjp, self.name)
+        if not self.folds:
+            self.rules: Any = rules
+        self.vjp = rules.rule if isinstance(rules, Positions) else rules
+        each = rules if isinstance(rules, tuple) else ()
+        self.by_result = any(isinstance(rule, ByResult) for rule in each)
+        self._partial = None in each
+        self._smooth = rules is not None and not self._partial and isinstance(forward, np.ufunc)  # floats give floats
+        self.formulas, self.symmetric, self.presence = formulas, symmetric, presence
+        kinds = presence if isinstance(presence, tuple) else (presence,)
+        self.drops = not {"selects", "rectifies"}.isdisjoint(kinds) if drops is None else drops
+
+        self.broadcasts, self.view, self.advice = broadcasts, view, advice
+        self.takes_out = takes_out
+        self.may_raise = not takes_out if may_raise is None else may_raise
+
+        self.examples, self.special = tuple(examples), tuple(special)
+        self.domains: tuple[Domain, ...] = domain if isinstance(domain, tuple) else (domain,)
+        self.analytic, self.refuses = analytic, refuses or {}
+
+        inputs = arity if arity is not None or not each else len(each)
+        self.plan = CallPlan(self.name, forward, inputs, bind, outputs is not None, frozenset(ignores))
+        self.arity, self.takes_scratch = self.plan.arity, self.plan.takes_scratch
         self._call = self._as_numpys()
 
     def _as_numpys(self) -> Call | None:
@@ -313,8 +293,9 @@ class Op:
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         """The op on these arguments: arrays give arrays; a tensor among them makes the result a tensor."""
+        plan = self.plan
         if (
-            self._raw
+            plan.raw
             and args
             and args[0].__class__ is _array
             and args[-1].__class__ is not Tensor
@@ -323,11 +304,11 @@ class Op:
             try:
                 return self.forward(*args, **settings)  # arrays in, array out: a rule that computes
             except TypeError:
-                if self._call is None and self.ignores.isdisjoint(settings):
+                if self._call is None and plan.ignores.isdisjoint(settings):
                     raise
             other = self._call or self._own  # NumPy may have another name for an argument, or an option more
             return other(*args, **settings)
-        if self._direct == len(args) and self._defaults.keys() == settings.keys():
+        if plan.direct == len(args) and settings.keys() == plan.settings:
             for value in settings.values():
                 if value.__class__ is list:
                     break
@@ -337,58 +318,19 @@ class Op:
 
     def _own(self, *args: Any, **settings: Any) -> Any:
         """The op, called by its own signature."""
-        if self._direct == len(args) and settings.keys() <= self._defaults.keys():
-            settings = {**self._defaults, **settings}
+        plan = self.plan
+        if plan.direct == len(args) and settings.keys() <= plan.settings:
+            settings = {**plan.defaults, **settings}
             for value in settings.values():
-                if value.__class__ is list or value is inspect.Parameter.empty:
+                if value.__class__ is list or value is EMPTY:
                     break
             else:
                 return self.apply(args, settings or NO_SETTINGS)
-        return self.apply(*self.bind(*args, **settings))
+        return self.apply(*plan.bind(*args, **settings))
 
     def parameters(self) -> list[inspect.Parameter]:
         """How the op is called by its own signature: its inputs, then its settings."""
-        if self.own_bind is not None:
-            return list(inspect.signature(self.bind).parameters.values())
-        if isinstance(self.forward, np.ufunc):
-            inputs = ["x"] if self.forward.nin == 1 else list("abcdefgh"[: self.forward.nin])  # as its rules call them
-            return [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs]
-        own = inspect.signature(self.forward).parameters.values()
-        return [p for p in own if p.name not in ("out", "scratch")]
-
-    def _bind(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Arguments to inputs and settings, by the forward's own signature; unknown ones raise."""
-        n = self.arity or 0
-        inputs = args[:n]
-        if len(inputs) < n:
-            inputs = (*inputs, *[kwargs.pop(name) for name in self._input_names[len(inputs) :] if name in kwargs])
-        if len(inputs) != n:
-            raise TypeError(f"{self.name}() takes {n} input{'s' * (n != 1)}, but got {len(inputs)}")
-        settings = dict(self._defaults)
-        extra = args[n:]
-        if len(args) > max(n, self._positional):
-            named = "".join(f"; write {key}= by name" for key in list(settings)[self._positional - n :])
-            raise TypeError(
-                f"{self.name}() takes {max(n, self._positional)} arguments by position, but got {len(args)}{named}"
-            )
-        settings.update(zip(settings, extra, strict=False))
-        for key, value in kwargs.items():
-            if key in list(self._defaults)[: len(extra)]:
-                raise TypeError(f"{self.name}() got {key} twice: by position, and by name")
-            if key not in settings:
-                if value is None or value is np._NoValue or key in self.ignores:  # an option of NumPy's, not used
-                    continue
-                takes = ", ".join(settings) or "no settings"
-                ours = OUR_NAMES.get(key)
-                cure = f"write {ours}=" if ours in settings else "leave it out, or compute on t.numpy()"
-                raise TypeError(f"{self.name}() on a Tensor takes {takes}, not {key}=; {cure}")
-            settings[key] = value
-        for key, value in settings.items():
-            if value is inspect.Parameter.empty:
-                raise TypeError(f"{self.name}() needs {key}")
-            if value.__class__ is list:
-                settings[key] = tuple(value)  # settings are hashable
-        return inputs, settings
+        return self.plan.parameters()
 
     def apply(self, inputs: tuple[Any, ...], settings: dict[str, Any] = NO_SETTINGS) -> Any:
         """Compute the op on `inputs`, and record it if one of them is to be differentiated."""
@@ -420,9 +362,7 @@ class Op:
             raise self._explained(error, inputs, settings) from None
         if data.__class__ is not _array:
             data = _as_arrays(data)
-        y: Any = _new(Tensor)
-        y.ndarray = data
-        y.held_grad = y.name = y.cell = y.attached = None
+        y: Any = new_leaf(data)
         if (
             self.view
             and isinstance(inputs[0], Tensor)
@@ -433,8 +373,7 @@ class Op:
         if recording.watcher is not None:
             return recording.watcher.computed(self, y, inputs, arrays, settings)
         if recording.enabled and (requires or recorded or computed or recording.everything):
-            learns = requires and (self._smooth or self.differentiable(data, inputs))
-            y.needs_grad = learns
+            y.needs_grad = learns = requires and (self._smooth or self.differentiable(data, inputs))
             if others:
                 inputs = tuple(
                     [x if isinstance(x, Tensor) else leaf_of(a, arrays) for x, a in zip(inputs, arrays, strict=True)]
@@ -447,20 +386,10 @@ class Op:
                 y.settings = settings
                 y.scope = SCOPE.get()
                 y.made_at = tick()
-            else:  # a result without a derivative is a leaf
-                y.op = y.scope = None
-                y.inputs = ()
-                y.settings = NO_SETTINGS
-                y.made_at = 0
+            else:  # a result without a derivative stays a leaf
                 y.attached = Attached(Origin(self, inputs, settings))
             if recording.anomaly:
                 self.refuse_nan(y, inputs)
-        else:
-            y.needs_grad = False
-            y.op = y.scope = None
-            y.inputs = ()
-            y.settings = NO_SETTINGS
-            y.made_at = 0
         return y if self.outputs is None else self.visible(y)
 
     def _array(self, x: Any) -> Any:
@@ -543,15 +472,6 @@ class Op:
             cure = "lengths must be equal or 1, counted from the last axis: reshape, or np.expand_dims"
             said = f"{said.rstrip()}; {cure}"
         return explained(error, f"{self.name}({named}{options}): {said}")
-
-
-def _called(bind: Any, name: str) -> Any:
-    """A function that binds the arguments of several ops, under the name of one: Python's own errors then say it."""
-    if not isinstance(bind, FunctionType):
-        return bind
-    own = FunctionType(bind.__code__, bind.__globals__, name, bind.__defaults__, bind.__closure__)
-    own.__kwdefaults__, own.__annotations__, own.__qualname__ = bind.__kwdefaults__, bind.__annotations__, name
-    return own
 
 
 def _inmost(forward: Any) -> Any:

@@ -581,9 +581,12 @@ def _refuse_second(given: Any) -> None:
     )
 
 
+_new = object.__new__
+
+
 def new_leaf(array: Any) -> Tensor:
     """A tensor that nothing requires anything of, without the checks of `Tensor()`."""
-    leaf = Tensor.__new__(Tensor)
+    leaf = _new(Tensor)
     leaf.ndarray = array
     leaf.held_grad = leaf.cell = leaf.attached = leaf.op = leaf.name = leaf.scope = None
     leaf.needs_grad = False

@@ -48,7 +48,7 @@ class Function(Module):
         __call__: ClassVar[Unary[[]]]  # type: ignore[assignment]  # on arrays it gives arrays
 
     def forward(self, x: A) -> A:
-        return type(self).function(x, **self._options())
+        return type(self).function(x, **self._options()) if self._names else type(self).function(x)
 
     def _options(self) -> dict[str, Any]:
         """The options as they are now: they are attributes, which may have been set since."""

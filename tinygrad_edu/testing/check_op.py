@@ -121,7 +121,7 @@ class Demands(Values, Rules, Presences, Memory, Records, Layouts):
 
 def _check_settings(op: Any, cases: Sequence[Demands]) -> None:
     """Some example sets each setting off its default, unless it is declared, and found, to be refused there."""
-    function = op if not hasattr(op, "bind") else op.forward if op.bind == op._bind else op.bind
+    function = op if not hasattr(op, "plan") else op.plan.own or op.forward
     if isinstance(function, np.ufunc):
         return
     signature = inspect.signature(function)
