@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 ENGINE = [
     "arguments", "signatures", "registry", "node", "recording", "refusals", "source", "graph", "presence",
     "differentiate", "origins", "backward", "tables", "protocols", "methods", "attached", "writing", "elsewhere",
-    "tensor", "example", "rules", "calls", "op", "evaluate", "folded", "transforms", "checkpoint",
+    "tensor", "example", "rules", "calls", "plans", "op", "evaluate", "folded", "transforms", "checkpoint",
 ]  # fmt: skip
 """The pages of the engine, in reading order: none needs one that comes later."""
 

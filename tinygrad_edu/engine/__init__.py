@@ -22,6 +22,7 @@
     example       how an op may be called
     rules         how an op keeps its gradient rules
     calls         NumPy's ways of calling, for every op
+    plans         how arguments become inputs and settings
     op            an operation, declared once
     evaluate      a record run forwards again
     folded        nodes that stand for a record of their own

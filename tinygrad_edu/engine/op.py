@@ -64,6 +64,7 @@ from tinygrad_edu.engine.tensor import Tensor, new_leaf
 Presence = Literal["selects", "rectifies", "moves", "linear", "elementwise", "product", "ends"] | Callable[..., Any]
 
 _array = np.ndarray
+_new = object.__new__
 NUMBERS = (np.generic, int, float, complex)
 
 
@@ -362,35 +363,41 @@ class Op:
             raise self._explained(error, inputs, settings) from None
         if data.__class__ is not _array:
             data = _as_arrays(data)
-        y: Any = new_leaf(data)
-        if (
-            self.view
-            and isinstance(inputs[0], Tensor)
-            and (self.selects or self.outputs is not None or np.may_share_memory(data, arrays[0]))
-        ):
+        y: Any = _new(Tensor)  # all that a node has is set below
+        y.ndarray = data
+        y.held_grad = y.name = y.cell = y.attached = None
+        if self.view and self._shares(data, inputs[0]):
             y.cell = inputs[0].shared_cell()
         recording = RECORDING.get()
         if recording.watcher is not None:
             return recording.watcher.computed(self, y, inputs, arrays, settings)
         if recording.enabled and (requires or recorded or computed or recording.everything):
-            y.needs_grad = learns = requires and (self._smooth or self.differentiable(data, inputs))
+            learns = requires and (self._smooth or self.differentiable(data, inputs))
             if others:
-                inputs = tuple(
-                    [x if isinstance(x, Tensor) else leaf_of(a, arrays) for x, a in zip(inputs, arrays, strict=True)]
-                )
+                inputs = as_nodes(inputs, arrays)
             if learns or recorded or recording.holds or recording.everything:
                 if computed:
                     inputs = tuple([x if x.attached is None else node_of(x) for x in inputs])
+                y.needs_grad = learns
                 y.op = self
                 y.inputs = inputs
                 y.settings = settings
                 y.scope = SCOPE.get()
                 y.made_at = tick()
-            else:  # a result without a derivative stays a leaf
+            else:  # a result without a derivative is a leaf
+                _as_leaf(y)
                 y.attached = Attached(Origin(self, inputs, settings))
             if recording.anomaly:
                 self.refuse_nan(y, inputs)
+        else:
+            _as_leaf(y)
         return y if self.outputs is None else self.visible(y)
+
+    def _shares(self, data: Any, x: Any) -> bool:
+        """Whether the result lies in the memory of the first input."""
+        return isinstance(x, Tensor) and (
+            self.selects or self.outputs is not None or np.may_share_memory(data, x.ndarray)
+        )
 
     def _array(self, x: Any) -> Any:
         """An input that is neither tensor nor array: a number stays one, a list becomes an array."""
@@ -509,6 +516,20 @@ def _as_arrays(data: Any) -> Any:
     if isinstance(data, NUMBERS):
         return np.asarray(data)
     return Results(data) if isinstance(data, tuple) else data
+
+
+def _as_leaf(y: Tensor) -> None:
+    """Set what says of a leaf that no op led to it."""
+    y.needs_grad = False
+    y.op = y.scope = None
+    y.inputs = ()
+    y.settings = NO_SETTINGS
+    y.made_at = 0
+
+
+def as_nodes(inputs: Sequence[Any], arrays: Sequence[Any]) -> tuple[Tensor, ...]:
+    """The inputs, whose arrays these are, with a leaf for each that is not a tensor."""
+    return tuple([x if isinstance(x, Tensor) else leaf_of(a, arrays) for x, a in zip(inputs, arrays, strict=True)])
 
 
 def leaf_of(a: Any, arrays: Sequence[Any]) -> Tensor:
