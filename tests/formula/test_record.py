@@ -10,8 +10,9 @@ import tinygrad_edu as tg
 from tests.formula.reader import DECLARED, PARSER, leaf
 from tinygrad_edu import nn
 from tinygrad_edu.engine.example import example
-from tinygrad_edu.engine.op import op
-from tinygrad_edu.formula import LONGEST_FORMULA, Symbol, chain, formula
+from tinygrad_edu.engine.op import Op, op
+from tinygrad_edu.formula import LONGEST_FORMULA, Symbol, chain, formula, spell
+from tinygrad_edu.formula.expression import number
 from tinygrad_edu.formula.writing import grouped, of_path
 
 
@@ -241,6 +242,20 @@ def test_an_op_of_ones_own_may_have_any_name():
     square.name = "square"
     x = leaf(2.0, "x")
     assert tg.formula(square(x), x) == "y = square(x) = 8\n∂y/∂x = 3·∂y/∂y·x² = 3x² = 12"
+
+
+def test_an_op_of_ones_own_says_how_it_is_spelled():
+    """In expressions, numbers among them; and, by name, as a call of numbers too."""
+    half = op(symbol="½", spelled=lambda s, x: x / 2, vjp=(lambda g, y, x: g / 2,))(lambda x: x / 2)
+    many = {"a": lambda s, a, b: -(a + b) * 2, "b": lambda s, a, b: abs(a - b) ** 2, "c": lambda s, a, b: 1 / (a.T @ b)}
+    x = leaf([2.0, 3.0], "x")
+    assert tg.formula(half(x), x).splitlines()[0] == "y = x/2 = [1. , 1.5]"
+    pair = [Symbol("a", 2.0), Symbol("b", 3.0)]
+    written = [str(Symbol(spell(Op(np.add, spelled=f), pair, np.array(0.0), {}), 0.0)) for f in many.values()]
+    assert written == ["−2·(a + b)", "|a − b|²", "1/(aᵀ @ b)"]
+    three = Symbol(number(3), 3.0)
+    said = [str(Symbol(spell(Op(np.square, spelled=how), [three], np.array(9), {}), 9.0)) for how in (None, "by name")]
+    assert said == ["9", "square(3)"]
 
 
 def test_under_other_ways_of_recording():

@@ -100,6 +100,9 @@ class Op:
     results: what makes them into what the caller gets: a tuple, or a named one (`EighResult._make`).
     ignores: names of options that say nothing here and are accepted, such as `inplace`: results have memory of their own.
     answers: the NumPy functions, ufuncs and (ufunc, method) pairs that this op stands for on tensors.
+    spelled: how formulas print it, `spelled(s, *xs)`: of the inputs as expressions, which add and multiply as numbers do,
+        another one, such as a + b; `s` has what else there is to print (`formula.Spelling`). Left out, as a call,
+        name(x); of nothing but numbers, as the number that it gives, or, if it is "by name", as a call all the same.
 
     Its derivative:
 
@@ -164,6 +167,7 @@ class Op:
         results: Callable[[Any], Any] = tuple,
         ignores: Sequence[str] = (),
         answers: Sequence[Any] = (),
+        spelled: Callable[..., Any] | Literal["by name"] | None = None,
         # its derivative
         vjp: tuple[Any, ...] | Rule | Positions | None = None,
         formulas: Sequence[str | Rule | tuple[str, Rule] | None] | None = None,
@@ -189,7 +193,7 @@ class Op:
         self.name: str = name or _named(forward).strip("_")
         self.__name__, self.__doc__ = self.name, doc or forward.__doc__
         self._symbol = symbol if symbol is not None else self.name
-        self.outputs, self.results, self.answers = outputs, results, tuple(answers)
+        self.outputs, self.results, self.answers, self.spelled = outputs, results, tuple(answers), spelled
         self._place = place()
         written = _inmost(forward)  # in Python, perhaps elsewhere than the helper that declares it
         self.__module__ = (written.__module__ if isinstance(written, FunctionType) else None) or self._place.module
@@ -584,12 +588,14 @@ def ufunc(
     **declaration: Any,
 ) -> Op:
     """Declare a NumPy ufunc as an op: it broadcasts, takes `out`, and answers for itself."""
-    declaration.setdefault("answers", (function,))
-    declaration.setdefault("arity", function.nin)
-    name = declaration.pop("name", function.__name__)
-    made = declare(
-        Op(function, name=name, symbol=symbol, vjp=vjp, broadcasts=True, takes_out=True, doc=doc, **declaration)
-    )
+    usual = {
+        "name": function.__name__,
+        "answers": (function,),
+        "arity": function.nin,
+        "broadcasts": True,
+        "takes_out": True,
+    }
+    made = declare(Op(function, symbol=symbol, vjp=vjp, doc=doc, **{**usual, **declaration}))
     if function in made.answers:
         UFUNCS[function] = made.apply
     return made
@@ -656,6 +662,7 @@ item = declare(
         lambda x, index: x[index],
         name="item",
         doc="One of the results of an op that has several.",
+        spelled=lambda s, x: s.make("index", x, data=str(s.settings["index"])),
         vjp=(lambda g, y, x, *, index: g,),
         presence="linear",
         view=True,

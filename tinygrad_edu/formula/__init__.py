@@ -28,7 +28,8 @@ from tinygrad_edu.formula.chains import Chain, chain, formula
 from tinygrad_edu.formula.composites import composite_formula
 from tinygrad_edu.formula.expression import ONE, ZERO, Expression, normal
 from tinygrad_edu.formula.rules import Sample, draw_sample, rule_formula, run_or_name_rule, run_rule, stated
-from tinygrad_edu.formula.symbol import LONGEST_FORMULA, Symbol, constant, spell
+from tinygrad_edu.formula.spelling import Spelling, constant, spell
+from tinygrad_edu.formula.symbol import LONGEST_FORMULA, Symbol
 from tinygrad_edu.formula.writing import LaTeX, Text
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Expression",
     "LaTeX",
     "Sample",
+    "Spelling",
     "Symbol",
     "Text",
     "chain",

@@ -16,7 +16,8 @@ from tinygrad_edu.engine.recording import quietly, recording
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.expression import Expression, decimal, gradient, make, name
 from tinygrad_edu.formula.rules import run_or_name_rule
-from tinygrad_edu.formula.symbol import LONGEST_FORMULA, Symbol, constant, spell
+from tinygrad_edu.formula.spelling import constant, spell
+from tinygrad_edu.formula.symbol import LONGEST_FORMULA, Symbol
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed, of_path
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols

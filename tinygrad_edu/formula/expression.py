@@ -39,6 +39,45 @@ class Expression:
         """Whether it stands for several numbers."""
         return any(part.is_array for part in self.parts) if self.array is None else self.array
 
+    # arithmetic, with numbers too, in which ops declare how they are spelled
+
+    def __add__(self, other: Any) -> Expression:
+        return make("sum", self, as_expression(other))
+
+    def __sub__(self, other: Any) -> Expression:
+        return self + -as_expression(other)
+
+    def __mul__(self, other: Any) -> Expression:
+        return make("product", self, as_expression(other))
+
+    def __truediv__(self, other: Any) -> Expression:
+        return make("quotient", self, as_expression(other))
+
+    def __rtruediv__(self, other: Any) -> Expression:
+        return make("quotient", as_expression(other), self)
+
+    def __pow__(self, other: Any) -> Expression:
+        return make("power", self, as_expression(other))
+
+    def __matmul__(self, other: Expression) -> Expression:
+        return make("matmul", self, other)
+
+    def __neg__(self) -> Expression:
+        return make("negative", self)
+
+    def __abs__(self) -> Expression:
+        return make("absolute", self)
+
+    @property
+    def T(self) -> Expression:
+        """The transpose."""
+        return make("transpose", self)
+
+
+def as_expression(x: Any) -> Expression:
+    """An expression, or a number as one."""
+    return x if isinstance(x, Expression) else number(x)
+
 
 def make(kind: str, *parts: Expression, data: Any = None) -> Expression:
     """An expression; arithmetic of nothing but numbers is done at once."""

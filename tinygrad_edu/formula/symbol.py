@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy
@@ -15,172 +13,11 @@ from tinygrad_edu.engine.protocols import ASKS
 from tinygrad_edu.engine.recording import quietly
 from tinygrad_edu.engine.registry import ANSWERS, UFUNCS
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.formula.expression import (
-    ELEMENTWISE,
-    ONE,
-    ZERO,
-    Expression,
-    call,
-    flattened,
-    is_column,
-    make,
-    move,
-    name,
-    normal,
-    number,
-)
+from tinygrad_edu.formula.expression import ELEMENTWISE, Expression, call, make, name, normal
+from tinygrad_edu.formula.spelling import constant, spell
 from tinygrad_edu.formula.writing import LaTeX, Text, of_path
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
-
-# ---------------------------------------------------------------------------------------------------
-# How each operation is spelled: one that is not named here is a function call
-
-SPELLINGS: dict[str, Callable[..., Expression]] = {
-    "add": lambda a, b: make("sum", a, b),
-    "subtract": lambda a, b: make("sum", a, make("negative", b)),
-    "multiply": lambda a, b: make("product", a, b),
-    "divide": lambda a, b: make("quotient", a, b),
-    "negative": lambda x: make("negative", x),
-    "reciprocal": lambda x: make("quotient", ONE, x),
-    "square": lambda x: make("power", x, number(2)),
-    "power": lambda a, b: make("power", a, b),
-    "sqrt": lambda x: make("sqrt", x),
-    "floor": lambda x: make("rounded", x, data="⌊⌋"),
-    "ceil": lambda x: make("rounded", x, data="⌈⌉"),
-    "floor_divide": lambda a, b: make("rounded", make("quotient", a, b), data="⌊⌋"),
-    "absolute": lambda x: make("absolute", x),
-    "matmul": lambda a, b: make("matmul", a, b),
-    "matrix_transpose": lambda x: make("transpose", x),
-    "zero": lambda x: ZERO,
-    "_product_of_others": lambda x: make("others", x),
-    "_put_back": lambda g, x, order: make("index", g, call("place", x), data="{}"),
-    **{silent: lambda x: x for silent in ("positive", "copy", "astype")},
-    **{op: partial(lambda sign, *xs: make("holds", *xs, data=sign), sign) for op, sign in {
-        "equal": "=", "not_equal": "≠", "less": "<", "less_equal": "≤", "greater": ">", "greater_equal": "≥",
-        "logical_and": "∧", "logical_or": "∨", "logical_xor": "⊕", "logical_not": "¬",
-        "bitwise_and": "∧", "bitwise_or": "∨", "bitwise_xor": "⊕", "invert": "¬",
-    }.items()},
-}  # fmt: skip
-
-
-def spell(op: Any, xs: Sequence[Symbol], y: Any, settings: Mapping[str, Any]) -> Expression:
-    """The op applied to `xs`, as an expression; `y` is the value of the result."""
-    parts = [x.expression for x in xs]
-    if op.selects:
-        return make("index", *parts, data=str(settings["index"]))
-    if all(part.kind == "number" for part in parts) and not isinstance(y, tuple) and op.name != "one_hot":
-        return constant(y)
-    first = xs[0].shape
-    axes = _axes(settings.get("axis"), len(first))
-    unsaid = (first, str(settings))
-    declared: Any = ANSWERS.get(op.name)
-    internal = op.name.startswith("_")  # a step of a rule in its plainest form
-    known = op.name if declared is op or internal else ""  # an op of one's own may have any name
-    if known == "multiply":
-        for column, row in (xs, xs[::-1]):
-            if row.ndim == 1 < y.ndim and row.size > 1 and is_column(column.expression):
-                return make("matmul", flattened(column.expression), make("transpose", row.expression))
-    if known in ("matmul", "solve") and xs[1].shape[-1:] == (1,) and is_column(parts[1]):  # A·v of a vector set upright
-        upright = (
-            make("matmul", parts[0], flattened(parts[1]))
-            if known == "matmul"
-            else call("solve", parts[0], flattened(parts[1]), unsaid=unsaid)
-        )
-        return move(upright, y.shape[:-1], y.shape)
-    if known in SPELLINGS:
-        return SPELLINGS[known](*parts)
-    match known:
-        case "broadcast_to" | "expand":
-            axis = settings.get("axis")
-            kept = np.expand_dims(xs[0].value, axis).shape if axis is not None and y.ndim != len(first) else first
-            return move(parts[0], first, kept)
-        case "expand_dims" | "squeeze":
-            return move(parts[0], first, y.shape)
-        case "reshape":
-            if _alike(first, y.shape):
-                return move(parts[0], first, y.shape)
-        case "sum" | "prod":
-            if _alike(first, y.shape):
-                return move(parts[0], first, y.shape)
-            return make("over", *parts, data=("Σ" if known == "sum" else "∏", axes, unsaid))
-        case "gate":
-            return make("product", parts[0], truth(xs[1]))
-        case "where" if parts[2] == ZERO:
-            return make("product", parts[1], truth(xs[0]))
-        case "einsum":
-            return call("einsum", name(settings["equation"].replace("->", "→")), *parts)
-        case "constant_power":
-            return make("power", *parts, number(settings["exponent"]))
-        case "transpose" | "swapaxes" | "moveaxis":
-            axes_in_order = op.forward(np.empty(range(len(first))), **settings).shape
-            if axes_in_order == tuple(range(len(first))):
-                return parts[0]
-            if axes_in_order == (*range(len(first) - 2), len(first) - 1, len(first) - 2):
-                return make("transpose", *parts)
-        case "getitem":
-            key = op.symbol(**settings)[1:-1]  # with # for an array
-            if _alike(first, y.shape) and all(part in ("", ":", "...", "None", "0", "-1") for part in key.split(", ")):
-                return move(parts[0], first, y.shape)
-            return make("index", *parts, data=key.replace("#", "{}"))
-        case "scatter":
-            key = op.symbol(**settings).removesuffix("+=")
-            return make("scatter", *parts, data=(key.replace("#", "{}"), unsaid))
-    default = _defaults(op.forward)
-    said = {key: value for key, value in settings.items() if key not in _UNSAID and value is not None}
-    options = [_option(value) for key, value in said.items() if key not in default or value != default[key]]
-    return call(op.name, *parts, axes=axes, options=tuple(options), unsaid=unsaid)
-
-
-_UNSAID = {"axis", "keepdims", "shape", "key", "dtype", "num_classes", "axisa", "axisb", "axisc", "fold"}
-
-
-def _defaults(forward: Any) -> dict[str, Any]:
-    """What the settings of a forward function are where they are left out."""
-    try:
-        return {p.name: p.default for p in inspect.signature(forward).parameters.values()}
-    except ValueError:  # one written in C
-        return {}
-
-
-def _alike(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    """Whether two shapes differ by nothing but ones."""
-    return [n for n in a if n != 1] == [n for n in b if n != 1]
-
-
-def truth(x: Symbol) -> Expression:
-    """1 where `x` is true, or else a number greater than 0."""
-    if x.expression.kind == "holds":
-        return x.expression
-    return make("holds", x.expression, data="") if x.dtype == bool else make("holds", x.expression, ZERO, data=">")
-
-
-def _option(value: Any) -> str:
-    return str(value).replace("-", "−")
-
-
-def _axes(axis: Any, ndim: int) -> str:
-    """The axes to write: none where it is all of them."""
-    if axis is None:
-        return ""
-    chosen = sorted({a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))}) if ndim else []
-    return "" if len(chosen) == ndim else ",".join([str(a) for a in chosen])
-
-
-def constant(array: Any) -> Expression:
-    """An array that has no name: its number if it holds only one, I for the identity, else its elements if they are few."""
-    a = np.asarray(array)
-    if a.size == 1 or (a.size and (a == a.flat[0]).all()):
-        return number(a.flat[0])
-    written = " ".join(np.array2string(a, separator=", ", precision=4).split()) if a.size <= 8 else "…"
-    if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and (a == np.eye(a.shape[-1])).all():
-        written = "I"
-    return Expression("constant", (), (written.replace("[", "(").replace("]", ")"), a.shape, a.tobytes()))
-
-
-# ---------------------------------------------------------------------------------------------------
-# Symbols
-
 
 LONGEST_FORMULA = 200
 """So many parts may a formula have that is to be read."""

@@ -26,22 +26,31 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 # ---------------------------------------------------------------------------------------------------
 # Arithmetic
 
-add = binary(np.add, "+", lambda g, y, a, b: g, lambda g, y, a, b: g, "y = a + b.", presence="linear", analytic=True)
+add = binary(
+    np.add, "+", lambda g, y, a, b: g, lambda g, y, a, b: g, "y = a + b.",
+    spelled=lambda s, a, b: a + b, presence="linear", analytic=True,
+)  # fmt: skip
 subtract = binary(
-    np.subtract, "−", lambda g, y, a, b: g, lambda g, y, a, b: -g, "y = a − b.", presence="linear", analytic=True
-)
-multiply = binary(np.multiply, "×", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, "y = a·b.", analytic=True)
+    np.subtract, "−", lambda g, y, a, b: g, lambda g, y, a, b: -g, "y = a − b.",
+    spelled=lambda s, a, b: a - b, presence="linear", analytic=True,
+)  # fmt: skip
+multiply = binary(
+    np.multiply, "×", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, "y = a·b.",
+    spelled=lambda s, a, b: s.product(a, b), analytic=True,
+)  # fmt: skip
 divide = binary(
     np.divide, "/", lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b, "y = a / b.",
-    analytic=True, domain=(real, nonzero),
+    spelled=lambda s, a, b: a / b, analytic=True, domain=(real, nonzero),
 )  # fmt: skip
-negative = unary(np.negative, "−", lambda g, y, x: -g, "y = −x.", presence="linear")
-positive = unary(np.positive, "+", lambda g, y, x: g, "y = +x, a copy.", presence="linear")
-reciprocal = unary(np.reciprocal, "/", lambda g, y, x: -g * y * y, "y = 1 / x.", domain=nonzero)
-square = unary(np.square, "^2", lambda g, y, x: g * 2 * x, "y = x².")
+negative = unary(np.negative, "−", lambda g, y, x: -g, "y = −x.", spelled=lambda s, x: -x, presence="linear")
+positive = unary(np.positive, "+", lambda g, y, x: g, "y = +x, a copy.", spelled=lambda s, x: x, presence="linear")
+reciprocal = unary(
+    np.reciprocal, "/", lambda g, y, x: -g * y * y, "y = 1 / x.", spelled=lambda s, x: 1 / x, domain=nonzero
+)
+square = unary(np.square, "^2", lambda g, y, x: g * 2 * x, "y = x².", spelled=lambda s, x: x**2)
 sqrt = unary(
     np.sqrt, "√", lambda g, y, x: g / (2 * y), "y = √x. Its derivative at 0 is ∞.",
-    domain=above_zero, special=[at(0.0, gradient=math.inf)],
+    spelled=lambda s, x: s.sqrt(x), domain=above_zero, special=[at(0.0, gradient=math.inf)],
 )  # fmt: skip
 cbrt = unary(
     np.cbrt, "∛", lambda g, y, x: g / (3 * y * y), "y = ∛x, of negative numbers too. Its derivative at 0 is ∞.",
@@ -83,6 +92,7 @@ def _power_rule(g: Any, y: Any, x: Any, *, exponent: Any) -> Any:
 
 @op(
     symbol=lambda exponent: f"^{exponent}".replace("-", "−"),
+    spelled=lambda s, x: x ** s.settings["exponent"],
     vjp=(_power_rule,),
     formulas=["∂L/∂x = ∂L/∂y ⊙ n·xⁿ⁻¹"],
     presence="elementwise",
@@ -133,6 +143,7 @@ power = declare(
     _Power(
         np.power,
         symbol="^",
+        spelled=lambda s, a, b: a**b,
         vjp=(
             lambda g, y, a, b: g * agreed(b * power_log(a, b - 1, 0), (a == 0) & (b == 0)),  # type: ignore[has-type]  # it follows
             lambda g, y, a, b: g * agreed(power_log(a, b, 1), (a == 0) & (b == 0)),  # type: ignore[has-type]  # it follows

@@ -109,6 +109,7 @@ where = declare(
         _chosen,
         name="where",
         symbol="where",
+        spelled=lambda s, c, a, b: s.where(0, a) if s.is_zero(b) else s.call(c, a, b),
         vjp=(None, lambda g, y, c, a, b: gate(g, c), lambda g, y, c, a, b: gate(g, np.logical_not(c))),
         presence="selects",
         answers=(np.where,),

@@ -13,17 +13,17 @@ from tinygrad_edu.ops.parts import PAIRS, SHAPES, question
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
-equal = question(np.equal, "=", "y = (a = b).")
-not_equal = question(np.not_equal, "≠", "y = (a ≠ b).")
-less = question(np.less, "<", "y = (a < b).")
-less_equal = question(np.less_equal, "≤", "y = (a ≤ b).")
-greater = question(np.greater, ">", "y = (a > b).")
-greater_equal = question(np.greater_equal, "≥", "y = (a ≥ b).")
+equal = question(np.equal, "=", "y = (a = b).", sign="=")
+not_equal = question(np.not_equal, "≠", "y = (a ≠ b).", sign="≠")
+less = question(np.less, "<", "y = (a < b).", sign="<")
+less_equal = question(np.less_equal, "≤", "y = (a ≤ b).", sign="≤")
+greater = question(np.greater, ">", "y = (a > b).", sign=">")
+greater_equal = question(np.greater_equal, "≥", "y = (a ≥ b).", sign="≥")
 
-logical_and = question(np.logical_and, "and", "y = (a and b), where 0 is false and all else true.")
-logical_or = question(np.logical_or, "or", "y = (a or b), where 0 is false and all else true.")
-logical_xor = question(np.logical_xor, "xor", "y = (either a or b), where 0 is false and all else true.")
-logical_not = question(np.logical_not, "not", "y = (not x), where 0 is false and all else true.", SHAPES)
+logical_and = question(np.logical_and, "and", "y = (a and b), where 0 is false and all else true.", sign="∧")
+logical_or = question(np.logical_or, "or", "y = (a or b), where 0 is false and all else true.", sign="∨")
+logical_xor = question(np.logical_xor, "xor", "y = (either a or b), where 0 is false and all else true.", sign="⊕")
+logical_not = question(np.logical_not, "not", "y = (not x), where 0 is false and all else true.", SHAPES, sign="¬")
 
 _TRUTHS = (
     example(Fixed(np.array([True, True, False])), Fixed(np.array([[True], [False]]))),
@@ -31,22 +31,22 @@ _TRUTHS = (
 )
 _SHIFTS = (example(Fixed(np.array([1, 2, 12])), Fixed(np.array([[0], [2]]))), example(Fixed(np.array(5)), 1))
 
-bitwise_and = question(np.bitwise_and, "&", "y = a & b, bit by bit; of booleans: a and b.", _TRUTHS)
-bitwise_or = question(np.bitwise_or, "|", "y = a | b, bit by bit; of booleans: a or b.", _TRUTHS)
-bitwise_xor = question(np.bitwise_xor, "⊕", "y = a ⊕ b, bit by bit; of booleans: either a or b.", _TRUTHS)
-invert = question(np.invert, "~", "y = ~x, bit by bit; of booleans: not x.", [example(Fixed(np.array([True, False])))])
+bitwise_and = question(np.bitwise_and, "&", "y = a & b, bit by bit; of booleans: a and b.", _TRUTHS, sign="∧")
+bitwise_or = question(np.bitwise_or, "|", "y = a | b, bit by bit; of booleans: a or b.", _TRUTHS, sign="∨")
+bitwise_xor = question(np.bitwise_xor, "⊕", "y = a ⊕ b, bit by bit; of booleans: either a or b.", _TRUTHS, sign="⊕")
+invert = question(
+    np.invert, "~", "y = ~x, bit by bit; of booleans: not x.", [example(Fixed(np.array([True, False])))], sign="¬"
+)
 left_shift = question(np.left_shift, "<<", "y = a·2ᵇ, of integers.", _SHIFTS)
 right_shift = question(np.right_shift, ">>", "y = ⌊a / 2ᵇ⌋, of integers.", _SHIFTS)
 
+_GAPS: Any = {"takes_out": False}  # NumPy 2.4 writes wrong answers into booleans that have gaps between them
 _UNUSUAL = (*SHAPES, example(Fixed(np.array([0.0, -0.0, np.inf, -np.inf, np.nan]))))
 
-isnan = question(np.isnan, "isnan", "y = (x is NaN).", _UNUSUAL)
-isinf = question(np.isinf, "isinf", "y = (x is ∞ or −∞).", _UNUSUAL)
-isfinite = question(np.isfinite, "isfinite", "y = (x is neither infinite nor NaN).", _UNUSUAL)
-signbit = question(np.signbit, "signbit", "y = (x has a minus sign), true of −0 too.", _UNUSUAL)
-
-for _question in (isnan, isinf, isfinite, signbit):
-    _question.takes_out = False  # NumPy 2.4 writes wrong answers into booleans that have gaps between them
+isnan = question(np.isnan, "isnan", "y = (x is NaN).", _UNUSUAL, **_GAPS)
+isinf = question(np.isinf, "isinf", "y = (x is ∞ or −∞).", _UNUSUAL, **_GAPS)
+isfinite = question(np.isfinite, "isfinite", "y = (x is neither infinite nor NaN).", _UNUSUAL, **_GAPS)
+signbit = question(np.signbit, "signbit", "y = (x has a minus sign), true of −0 too.", _UNUSUAL, **_GAPS)
 
 
 @op(

@@ -113,6 +113,7 @@ def _multiplications(equation: str, shapes: tuple[tuple[int, ...], ...]) -> int:
 
 @op(
     symbol=lambda *, equation: equation,
+    spelled=lambda s, *xs: s.function("einsum", s.text(s.settings["equation"].replace("->", "→")), *xs),
     vjp=_einsum_rule,
     presence="product",
     bind=_bind_einsum,

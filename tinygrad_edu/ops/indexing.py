@@ -119,6 +119,7 @@ _INDICES = [
 
 @op(
     symbol=lambda *, key: key_text(key),
+    spelled=lambda s, x, *indices: s.indexed(x, *indices),
     vjp=_getitem_rule,
     presence="selects",
     bind=_bind_getitem,
@@ -190,6 +191,7 @@ def add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) -
 
 @op(
     symbol=lambda *, key, shape: key_text(key) + "+=",
+    spelled=lambda s, values, *indices: s.scattered(values, *indices),
     vjp=lambda i, g, y, values, *arrays, key, shape: g[index_of(key, arrays)],
     presence="moves",
     bind=lambda values, *arrays, key, shape: ((values, *arrays), {"key": key, "shape": shape}),

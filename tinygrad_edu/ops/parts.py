@@ -48,6 +48,7 @@ ONE = _Constants(1)
 
 @op(
     symbol="0",
+    spelled=lambda s, x: 0,
     vjp=(lambda g, y, x: zero(g),),  # type: ignore[has-type]  # it follows
     presence="selects",
     takes_out=True,
@@ -70,6 +71,7 @@ BITS = {np.dtype(bool): np.dtype(bool), **{np.dtype(f"f{n}"): np.dtype(f"i{n}") 
 
 @op(
     symbol="gate",
+    spelled=lambda s, a, mask: s.where(1, a),
     vjp=(lambda g, y, a, mask: gate(g, mask), None),  # type: ignore[has-type]  # it follows
     presence="selects",
     broadcasts=True,
@@ -115,6 +117,10 @@ def step(function: Any, symbol: str, doc: str, **declaration: Any) -> Op:
     return unary(function, symbol, lambda g, y, x: zero(g), doc, presence="selects", analytic=False, **declaration)
 
 
-def question(function: Any, symbol: str, doc: str, examples: Any = PAIRS) -> Op:
-    """A function whose answers are booleans or integers: recorded, and without a derivative."""
-    return ufunc(function, symbol, None, doc, examples=examples)
+def question(
+    function: Any, symbol: str, doc: str, examples: Any = PAIRS, *, sign: str | None = None, **declaration: Any
+) -> Op:
+    """A function whose answers are booleans or integers: recorded, and without a derivative. In formulas it is spelled as
+    the inputs with a sign between them, if it has one."""
+    spelled = None if sign is None else lambda s, *xs: s.holds(sign, *xs)
+    return ufunc(function, symbol, None, doc, examples=examples, spelled=spelled, **declaration)

@@ -72,9 +72,15 @@ def _matmul_advice(a: tuple[int, ...], b: tuple[int, ...]) -> str | None:
     return f"the last axis of the first ({a[-1]}) must be as long as the {place} of the second ({rows}); transpose one with .mT?"
 
 
+def _spelled_product(s: Any, a: Any, b: Any) -> Any:
+    v = s.upright(b)
+    return a @ b if v is None else s.stood_up(a @ v)
+
+
 matmul = ufunc(
     np.matmul,
     "dot",
+    spelled=_spelled_product,
     vjp=(
         lambda g, y, a, b: g @ b.T if a.ndim == 2 and b.ndim == 2 else _matmul_by_a(g, a, b),
         lambda g, y, a, b: a.T @ g if a.ndim == 2 and b.ndim == 2 else _matmul_by_b(g, a, b),

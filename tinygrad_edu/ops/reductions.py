@@ -66,6 +66,7 @@ def _share(g: Any, n: int) -> Any:
 
 @op(
     symbol="Σ",
+    spelled=lambda s, x: s.over("Σ", x),
     vjp=(lambda g, y, x, **axes: expand(g, shape=x.shape, **axes),),  # type: ignore[has-type]  # it follows
     presence="moves",
     answers=(np.sum, (np.add, "reduce")),
@@ -86,6 +87,7 @@ def sum(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
 
 @op(
     symbol="expand",
+    spelled=lambda s, x: s.repeated(x),
     vjp=(lambda g, y, x, *, shape, axis, keepdims: np.sum(g, axis=axis, keepdims=keepdims),),
     presence="moves",
     view=True,
@@ -198,12 +200,15 @@ def _product_of_others(x: Any) -> Any:
 
 
 _others = Op(  # what the rule of a product is printed with
-    lambda x, axis: back_in_place(_product_of_others(in_a_row(x, axis)), x, axis), name="_product_of_others"
+    lambda x, axis: back_in_place(_product_of_others(in_a_row(x, axis)), x, axis),
+    name="_product_of_others",
+    spelled=lambda s, x: s.make("others", x),
 )
 
 
 @op(
     symbol="∏",
+    spelled=lambda s, x: s.over("∏", x),
     vjp=(
         lambda g, y, x, *, axis, keepdims: (
             kept(g, x, axis) * back_in_place(_product_of_others(in_a_row(x, axis)), x, axis)

@@ -26,6 +26,7 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
 
 @op(
     symbol=lambda *, axes: "ᵀ" if axes is None else "transpose",
+    spelled=lambda s, x: s.reordered(x),
     vjp=(lambda g, y, x, *, axes: g.T if axes is None else np.transpose(g, _inverse(axes)),),
     presence="moves",
     answers=(np.transpose, np.permute_dims),
@@ -57,6 +58,7 @@ permute = permute_dims = transpose
 
 @op(
     symbol="ᵀ",
+    spelled=lambda s, x: x.T,
     vjp=(lambda g, y, x: g.mT,),
     presence="moves",
     answers=(np.matrix_transpose, np.linalg.matrix_transpose),
@@ -77,6 +79,7 @@ def matrix_transpose(x: Any) -> Any:
 
 @op(
     symbol="swap axes",
+    spelled=lambda s, x: s.reordered(x),
     vjp=(lambda g, y, x, *, axis1, axis2: np.swapaxes(g, axis1, axis2),),
     presence="moves",
     answers=(np.swapaxes,),
@@ -97,6 +100,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 
 @op(
     symbol="move axis",
+    spelled=lambda s, x: s.reordered(x),
     vjp=(lambda g, y, x, *, source, destination: np.moveaxis(g, destination, source),),
     presence="moves",
     answers=(np.moveaxis,),

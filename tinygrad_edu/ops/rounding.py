@@ -18,8 +18,8 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 sign = step(np.sign, "sign", "y = −1, 0 or 1, the sign of x.", domain=nonzero, special=[at(0.0, gradient=0.0)])
-floor = step(np.floor, "floor", "y = ⌊x⌋, the largest integer y ≤ x.")
-ceil = step(np.ceil, "ceil", "y = ⌈x⌉, the smallest integer y ≥ x.")
+floor = step(np.floor, "floor", "y = ⌊x⌋, the largest integer y ≤ x.", spelled=lambda s, x: s.rounded(x, "⌊⌋"))
+ceil = step(np.ceil, "ceil", "y = ⌈x⌉, the smallest integer y ≥ x.", spelled=lambda s, x: s.rounded(x, "⌈⌉"))
 trunc = step(np.trunc, "trunc", "y = x without its fraction, rounded towards 0.", answers=(np.trunc, np.fix))
 rint = step(np.rint, "rint", "y = the nearest integer, of two the even one.")
 
@@ -52,7 +52,7 @@ def _absolute_rule(g: Any, y: Any, x: Any) -> Any:
 
 absolute = unary(
     np.absolute, "abs", _absolute_rule, "y = |x|. Its derivative at 0 is 0.",
-    domain=nonzero, analytic=False, special=[at(0.0, gradient=0.0)],
+    spelled=lambda s, x: abs(x), domain=nonzero, analytic=False, special=[at(0.0, gradient=0.0)],
 )  # fmt: skip
 fabs = unary(
     np.fabs, "abs", _absolute_rule, "y = |x|, always floating. Its derivative at 0 is 0.",
@@ -81,6 +81,7 @@ floor_divide = binary(
     lambda g, y, a, b: zero(g),
     lambda g, y, a, b: zero(g),
     "y = ⌊a / b⌋.",
+    spelled=lambda s, a, b: s.rounded(a / b, "⌊⌋"),
     presence="selects",
     domain=_QUOTIENTS,
 )

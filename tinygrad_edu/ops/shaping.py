@@ -42,6 +42,7 @@ def _rows_first(name: str, order: str) -> None:
 
 @op(
     symbol="reshape",
+    spelled=lambda s, x: s.moved(x) if s.keeps_lengths else s.call(x),
     vjp=(lambda g, y, x, *, shape: np.reshape(g, x.shape),),
     presence="moves",
     answers=(np.reshape,),
@@ -90,6 +91,7 @@ def ravel(x: Any, order: str = "C") -> Any:
 
 @op(
     symbol="expand dims",
+    spelled=lambda s, x: s.moved(x),
     vjp=(lambda g, y, x, *, axis: np.reshape(g, x.shape),),
     presence="moves",
     answers=(np.expand_dims,),
@@ -120,6 +122,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
 
 @op(
     symbol="squeeze",
+    spelled=lambda s, x: s.moved(x),
     vjp=(lambda g, y, x, *, axis: np.reshape(g, x.shape),),
     presence="moves",
     answers=(np.squeeze,),
@@ -201,6 +204,7 @@ def atleast_3d(*xs: Any) -> Any:
 
 @op(
     symbol="broadcast",
+    spelled=lambda s, x: s.repeated(x),
     vjp=(lambda g, y, x, *, shape: g,),  # the engine sums over the axes of which there was one
     presence="moves",
     answers=(np.broadcast_to,),

@@ -13,7 +13,10 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 _put_back = Op(  # what the rules print with: g in the order of x, each element from the place that x's was given
-    lambda g, x, order, axis: np.take_along_axis(g, np.argsort(order, axis), axis), name="_put_back", arity=3
+    lambda g, x, order, axis: np.take_along_axis(g, np.argsort(order, axis), axis),
+    name="_put_back",
+    arity=3,
+    spelled=lambda s, g, x, order: s.make("index", g, s.function("place", x), data="{}"),
 )
 
 

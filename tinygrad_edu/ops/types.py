@@ -32,7 +32,15 @@ def called(x: Any) -> str:
     return f"{getattr(x, 'name', None) or ''} {np.shape(x)}".lstrip()
 
 
-@op(symbol="copy", vjp=(lambda g, y, x: g,), answers=(np.copy,), presence="linear", takes_out=True, examples=SHAPES)
+@op(
+    symbol="copy",
+    spelled=lambda s, x: x,
+    vjp=(lambda g, y, x: g,),
+    answers=(np.copy,),
+    presence="linear",
+    takes_out=True,
+    examples=SHAPES,
+)
 def copy(x: Any, *, out: Any = None) -> Any:
     """y = x, in memory of its own.
 
@@ -47,6 +55,7 @@ def copy(x: Any, *, out: Any = None) -> Any:
 
 @op(
     symbol=lambda dtype: str(dtype),
+    spelled=lambda s, x: x,
     vjp=(lambda g, y, x, *, dtype: np.astype(g, x.dtype),),
     presence="linear",
     answers=(np.astype,),

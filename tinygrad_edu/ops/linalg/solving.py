@@ -118,8 +118,14 @@ def _solve_by_b(g: Any, a: Any, b: Any) -> Any:
     return np.linalg.solve(a.mT, g[..., None])[..., 0] if b.ndim == 1 else np.linalg.solve(a.mT, g)
 
 
+def _spelled_solution(s: Any, a: Any, b: Any) -> Any:
+    v = s.upright(b)
+    return s.call(a, b) if v is None else s.stood_up(s.call(a, v))
+
+
 @op(
     symbol="solve",
+    spelled=_spelled_solution,
     vjp=(
         lambda g, y, a, b: (
             -_solve_by_b(g, a, b)[..., None] * y[..., None, :] if b.ndim == 1 else -_solve_by_b(g, a, b) @ y.mT

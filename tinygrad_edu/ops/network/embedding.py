@@ -72,6 +72,7 @@ def embedding(weight: Any, numbers: Any, padding_idx: int | None, *, out: Any = 
 
 @op(
     symbol="one_hot",
+    spelled="by name",
     bind=lambda indices, num_classes, dtype=numpy.float32: (
         (indices,),
         {"num_classes": operator.index(num_classes), "dtype": np.dtype(dtype).name},
