@@ -252,7 +252,7 @@ def test_an_op_of_ones_own_says_how_it_is_spelled():
     assert tg.formula(half(x), x).splitlines()[0] == "y = x/2 = [1. , 1.5]"
     pair = [Symbol("a", 2.0), Symbol("b", 3.0)]
     written = [str(Symbol(spell(Op(np.add, spelled=f), pair, np.array(0.0), {}), 0.0)) for f in many.values()]
-    assert written == ["−2·(a + b)", "|a − b|²", "1/(aᵀ @ b)"]
+    assert written == ["−2·(a+b)", "|a − b|²", "1/(aᵀ @ b)"]
     three = Symbol(number(3), 3.0)
     said = [str(Symbol(spell(Op(np.square, spelled=how), [three], np.array(9), {}), 9.0)) for how in (None, "by name")]
     assert said == ["9", "square(3)"]
