@@ -4,9 +4,10 @@ from viz import draw
 draw(price).save("price.svg")
 """
 
-from viz.drawing import Drawing, Picture
+from viz.drawing import Drawing
 from viz.figure import draw, draw_backward
 from viz.memory.memory_map import MemoryMap
+from viz.picture import Picture
 from viz.record.graph import Graph, trace
 
 __all__ = ["Drawing", "Graph", "MemoryMap", "Picture", "draw", "draw_backward", "trace"]

@@ -19,10 +19,10 @@ import tinygrad_edu as tg
 from tinygrad_edu.engine.recording import tracing
 from tinygrad_edu.engine.tensor import Tensor
 from viz.command import CONSTANTS, Expression, ExpressionError
-from viz.drawing import DIRECTIONS, FORMATS, STYLES
 from viz.figure import draw
-from viz.formats.dot import THEMES
 from viz.languages import WORDS
+from viz.picture import DIRECTIONS, FORMATS, STYLES
+from viz.theme import THEMES
 from viz.wording.labels import GRAD, SHOW
 
 WINDOW = 60  # characters of a long expression that are shown on each side of a mistake

@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from tinygrad_edu import autograd
 from tinygrad_edu.engine.graph import topological
-from tinygrad_edu.engine.origins import node_of, refuse_gone
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.writing import grouped, of_path
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.program.plan import Plan
-from viz.drawing import Drawing, Look, Picture
+from viz.annotate import annotate as annotate_figure
+from viz.drawing import Drawing
 from viz.languages import words
-from viz.layout.geometry import extent
+from viz.layout.columns import extent
 from viz.layout.plan import FONT, make_plan
 from viz.memory.memory_map import MemoryMap
-from viz.options import check_options, choose, expect
+from viz.options import check_options, choose, several
+from viz.picture import Look, Picture
 from viz.record import passes
-from viz.record.check import checked
 from viz.record.folding import fold
-from viz.record.graph import Graph, Record, Use, Value, users
+from viz.record.graph import Graph
 from viz.record.names import variable_names
-from viz.record.slopes import Reading, read
-from viz.record.symbols import name_values, with_derivatives
-from viz.wording.labels import GRAD, SHOW, FigureLabels, derivative, differentiated, equal_to
-from viz.wording.numbers import shape_text
+from viz.record.trace import MOST_IN_FORMULAS, Traced, of_interest, trace
+from viz.wording.labels import GRAD, SHOW, FigureLabels
 
 SLIDE = 1920 * FONT / 8, 1080 * FONT / 8  # a figure so large has letters of 8 pixels on a screen of 1920 × 1080
 ALWAYS_IN_FULL = 12  # operations, which are all wanted, however much is written on them
-MOST_IN_FORMULAS = 400  # operations and values, beyond which none is said in formulas
-UNNAMED = ("L", "J", "ℒ")  # what a single number without a name is called, if it is not ∂L/∂ of it that comes back
 MAPPED = ("output", "collapse", "max_nodes", "sizes", "theme", "lang", "timeout")  # what a figure of a plan takes
 
 
@@ -111,85 +104,66 @@ def draw(
     check_options(given)
     look = Look(style, theme, direction, lang, timeout, panels)
     if isinstance(output, Plan):
-        for name, parameter in inspect.signature(draw).parameters.items():
-            if name not in MAPPED and given[name] is not parameter.default and (numbers or name != "numbers"):
-                raise ValueError(
-                    f"{name}= says how a graph is drawn, but this is a plan; its figure takes {', '.join(MAPPED[1:])}"
-                )
-        return MemoryMap(output, look, collapse, max_nodes, sizes or {})
+        return _memory_map(output, look, given)
     parts = [show] if isinstance(show, str) else [*(SHOW[:3] if show is None else show)]
     for part in parts:
         choose("show", part, SHOW)
-    shown = frozenset(parts)
     choose("grad", grad, GRAD)
-    if isinstance(output, Graph):
-        for option in ("numbers", "names", "gradient", "check"):
-            if given[option]:
-                raise ValueError(
-                    f"{option}= needs the tensors of a computation, but this is a Graph, plain data of one"
-                )
-        if not output.values:
-            raise ValueError("there is nothing to draw: this graph has no values")
-        record, graph = None, output
-    else:
-        if callable(output) and not isinstance(output, Tensor):
-            function = output  # a module: it lives, and names its parameters, as long as the figure is being made
-            output, arguments = call(function, numbers)
-            names = {**arguments, **(names or {})}
-        elif numbers:
-            raise TypeError("draw() takes numbers only after a function, as in draw(lambda x: x * x, 3)")
-        if isinstance(output, Tensor) and node_of(output).op is None and not output.requires_grad:
-            refuse_gone([output])
-            raise ValueError(
-                "there is no computation to draw, since none was recorded; make the leaves with requires_grad=True and "
-                "compute outside no_grad() and tg.replay(), or give a function and its numbers, as in "
-                "draw(lambda x: x * x, 3)"
-            )
-        tensors = {name: thing for name, thing in (names or {}).items() if not isinstance(thing, Module)}
-        variables = variable_names(sys._getframe(1))
-        record = Record(output, gradient=gradient, names=tensors, variables=variables, result=() if loss else UNNAMED)
-        graph = record.graph
-        if passes.size(graph) <= (max_nodes or MOST_IN_FORMULAS):
-            graph = name_values(record)
-            if grad == "symbol" or "formula" in shown or legend is not None:
-                graph = with_derivatives(record, graph, loss, simplify)
-        if check:
-            graph = checked(record, graph)
-        for name, thing in (names or {}).items():
-            if isinstance(thing, Module):
-                graph = passes.renamed(graph, _calls(record, [thing], "names"), name)
-    if join_sums:
-        graph = passes.join_sums(graph)
-    if wrt is not None:
-        graph = passes.only_path(graph, [_find(graph, record, x) for x in _several(wrt)])
-    if direction == "forward":
-        graph = passes.only_path(graph, ())
-    labels = FigureLabels(
-        loss or differentiated(graph),
-        shown,
-        grad,
-        _annotations(graph, record, values, "data"),
-        _annotations(graph, record, annotate, "grad"),
-        sizes or {},
-        numbers=show is not None,
+    traced = trace(
+        output,
+        numbers,
+        names=names,
+        variables={} if isinstance(output, Graph) else variable_names(sys._getframe(1)),
+        gradient=gradient,
+        loss=loss,
+        formulas=grad == "symbol" or "formula" in parts or legend is not None,
+        simplify=simplify,
+        check=check,
+        max_nodes=max_nodes,
     )
-    if legend is not None:
-        labels = replace(labels, keys=_keys(graph, record, legend, labels))
+    wanted = None if wrt is None else several(wrt)
+    traced = of_interest(traced, wanted, forward=direction == "forward", join_sums=join_sums)
+    labels = annotate_figure(
+        traced,
+        show=frozenset(parts),
+        numbers=show is not None,
+        grad=grad,
+        loss=loss,
+        values=values,
+        derivatives=annotate,
+        sizes=sizes or {},
+        legend=legend,
+    )
+    whole, drawn = _folded(traced, labels, look, collapse, cloud, max_nodes)
+    return Drawing(drawn, labels, look, whole=whole, reading=traced.reading(labels.of, max_nodes))
+
+
+def _memory_map(plan: Plan, look: Look, given: Mapping[str, Any]) -> MemoryMap:
+    """The figure of a plan. Raises ValueError for options that only a graph has."""
+    for name, parameter in inspect.signature(draw).parameters.items():
+        if name not in MAPPED and given[name] is not parameter.default and (given["numbers"] or name != "numbers"):
+            raise ValueError(
+                f"{name}= says how a graph is drawn, but this is a plan; its figure takes {', '.join(MAPPED[1:])}"
+            )
+    return MemoryMap(plan, look, given["collapse"], given["max_nodes"], given["sizes"] or {})
+
+
+def _folded(
+    traced: Traced, labels: FigureLabels, look: Look, collapse: Any, cloud: Any, max_nodes: int | None
+) -> tuple[Graph, Graph]:
+    """The graph, its clouds drawn as such; and what is drawn of it, folded so far that it can be read, or as asked for."""
+    graph = traced.graph
     if cloud is not None:
-        calls = _calls(record, _several(cloud), "cloud")
-        graph = passes.collapse(graph, lambda part: part.id in calls, words(lang)["some"])
-    few = record is not None and passes.size(record.graph) <= (max_nodes or MOST_IN_FORMULAS)
-    reading = read(record, labels.of) if record is not None and few else Reading()
+        calls = traced.calls(several(cloud), "cloud")
+        graph = passes.collapse(graph, lambda part: part.id in calls, words(look.lang)["some"])
+    if not (isinstance(collapse, str) and collapse == "auto"):
+        return graph, _collapsed(replace(traced, graph=graph), collapse)
 
     def fits(graph: Graph) -> bool:
-        return readable(graph, labels, direction)
+        return readable(graph, labels, look.direction)
 
-    if isinstance(collapse, str) and collapse == "auto":
-        whole = passes.size(graph) <= max_nodes if max_nodes else len(graph.ops) <= ALWAYS_IN_FULL or fits(graph)
-        drawn = graph if whole else fold(graph, fits, lang)
-    else:
-        drawn = _collapsed(graph, record, collapse)
-    return Drawing(drawn, labels, look, whole=graph, reading=reading)
+    whole = passes.size(graph) <= max_nodes if max_nodes else len(graph.ops) <= ALWAYS_IN_FULL or fits(graph)
+    return graph, graph if whole else fold(graph, fits, look.lang)
 
 
 def readable(graph: Graph, labels: FigureLabels, direction: str) -> bool:
@@ -229,131 +203,9 @@ def draw_backward(output: Tensor, **options: Any) -> Picture:
     return draw(list(found), names=names, **{"direction": "forward", **options})
 
 
-def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dict[str, Tensor]]:
-    """The result of a function of numbers, or its several results, recorded, and its arguments as leaves, by their names."""
-    name = getattr(function, "__name__", type(function).__name__)
-    if isinstance(function, type):
-        raise TypeError(f"{name} is a class; make one first, as in draw({name}(…), x)")
-    try:
-        signature = inspect.signature(getattr(function, "forward", function))  # of a module, of an op
-        given = signature.bind(*numbers).arguments
-    except ValueError:  # written in C
-        raise TypeError(f"{name}() does not say what it takes; write draw(lambda x: {name}(x), 3)") from None
-    except TypeError as error:
-        takes = f"{name}({', '.join(signature.parameters)})"
-        raise TypeError(f"{takes} is called with what follows it in draw({name}, …), but {error}") from None
-    leaves: dict[str, Tensor] = {}
-
-    def leaf(name: str, x: Any) -> Any:
-        if not isinstance(x, Tensor):
-            try:
-                array = np.asarray(x)
-                x = Tensor(array if array.dtype.kind in "fc" else array.astype(float), requires_grad=True)
-            except (TypeError, ValueError):
-                return x  # a word, a function: a setting, which is not drawn
-        leaves[name] = x
-        return x
-
-    arguments: list[Any] = []
-    for argument, value in given.items():
-        if signature.parameters[argument].kind is inspect.Parameter.VAR_POSITIONAL:
-            arguments += [leaf(f"{argument}[{k}]", x) for k, x in enumerate(value)]
-        else:
-            arguments.append(leaf(argument, value))
-    with autograd.tracing():
-        result = function(*arguments)
-    results = result if isinstance(result, list | tuple) else [result]
-    for y in results:
-        if not isinstance(y, Tensor):
-            raise TypeError(
-                f"{name}() returned {type(y).__name__} {y!r:.40}, "
-                "which nothing was recorded for; write it with operators and NumPy's functions"
-            )
-    if not hasattr(function, "__name__") or name == "<lambda>" or name in leaves:
-        return result, leaves
-    called = [name] if len(results) == 1 else [f"{name}[{k}]" for k in range(len(results))]
-    return result, {**leaves, **dict(zip(called, results, strict=True))}
-
-
-def _several(thing: Any) -> list[Any]:
-    return list(thing) if isinstance(thing, list | tuple | set | dict) else [thing]
-
-
-def _find(graph: Graph, record: Record | None, thing: Any) -> str:
-    """The id of a value, given as a tensor or by its name."""
-    if isinstance(thing, str):
-        found = [value.id for value in graph.values if value.name == thing or value.symbol == thing]
-        if len(found) == 1:
-            return found[0]
-        known = ", ".join(value.name for value in graph.values if value.name)
-        several = "several values are" if found else "no value is"
-        raise ValueError(f"{several} called {thing!r} in this figure; the names are: {known}")
-    found_id = record.value_of(thing) if record is not None and isinstance(thing, Tensor) else None
-    if found_id is None:
-        raise ValueError(
-            f"{thing!r:.60} is not in this figure; give a tensor that the output was computed from, or a name"
-        )
-    return found_id
-
-
-def _annotations(graph: Graph, record: Record | None, written: Mapping[Any, Any] | None, what: str) -> dict[str, str]:
-    """Annotations by the ids of values and uses. Raises ValueError for a number that is not the traced one."""
-    found: dict[str, str] = {}
-    things: list[Value | Use] = [*graph.values, *graph.uses]
-    traced = {thing.id: thing for thing in things}
-    uses = users(graph)
-    for key, said in (written or {}).items():
-        thing, k = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
-        expect(f"the use in ({thing!r:.30}, …)", k or 0, int, "a number: 0 is the first use")
-        expect(f"what is written of {thing!r:.30}", said, (str, int, float), "a text or a number")
-        id = _find(graph, record, thing)
-        number = getattr(traced[id], what)
-        if k is not None:
-            if not 0 <= k < len(uses[id]):
-                raise ValueError(f"{thing!r:.60} is used {len(uses[id])} times in this figure, so it has no use {k}")
-            if what == "grad":
-                id = uses[id][k].id
-                number = getattr(traced[id], what)
-        text = str(said)
-        if not equal_to(text, number):
-            raise ValueError(f"the annotation {text!r} is not what was traced: {number!r}")
-        found[id] = text
-    return found
-
-
-def _keys(graph: Graph, record: Record | None, legend: Any, labels: FigureLabels) -> dict[str, str]:
-    """What the legend says of derivatives, by the ids of their values: ∂L/∂X (N, 2) = ∂L/∂Y (N, 3) · Wᵀ (3, 2)."""
-    values = {value.id: value for value in graph.values}
-    shapes = {value.name: value.shape for value in graph.values if value.name and value.shape}
-    named = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, sorted(shapes, key=len, reverse=True)))})(ᵀ?)(?!\w)")
-
-    def with_shape(found: re.Match[str]) -> str:
-        shape = shapes[found[1]]
-        return f"{found[0]} {shape_text(shape[::-1] if found[2] else shape, labels.sizes)}"
-
-    said = {}
-    for thing in _several(legend):
-        id = _find(graph, record, thing)
-        formula = labels.below_text.get(id) or values[id].grad_symbol or "?"
-        text = f"{derivative(labels.of, values[id])} = {formula}"
-        given = legend[thing] if isinstance(legend, Mapping) else None
-        expect("what the legend says of a derivative", given or "", str, "a text")
-        said[id] = given or (named.sub(with_shape, text) if shapes else text)
-    return said
-
-
-def _calls(record: Record | None, modules: Sequence[Module], option: str) -> set[str]:
-    """The ids of the calls of these modules. Raises ValueError for one that was not called."""
-    for module in modules:
-        expect(f"{option}=", module, Module, "a module, or several")
-    chosen = {id for id, scope in (record.modules if record else {}).items() if scope.module in modules}
-    if record is None or len(modules) > len({record.modules[id].module for id in chosen}):
-        raise ValueError(f"{option}= names a module that was not called in this figure")
-    return chosen
-
-
-def _collapsed(graph: Graph, record: Record | None, collapse: Any) -> Graph:
+def _collapsed(traced: Traced, collapse: Any) -> Graph:
     """The graph with the parts collapsed that `collapse` asks for."""
+    graph = traced.graph
     if collapse is None:
         return graph
     if isinstance(collapse, str):
@@ -364,7 +216,7 @@ def _collapsed(graph: Graph, record: Record | None, collapse: Any) -> Graph:
             raise ValueError(f"collapse={collapse} is not a depth; 1 is the outermost modules")
         return passes.collapse(graph, passes.depth(graph, collapse))
     if isinstance(collapse, Module | Iterable):
-        chosen = _calls(record, _several(collapse), "collapse")
+        chosen = traced.calls(several(collapse), "collapse")
         return passes.collapse(graph, lambda part: part.id in chosen)
     if callable(collapse):
         return passes.collapse(graph, collapse)

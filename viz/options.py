@@ -49,3 +49,8 @@ def check_options(given: Mapping[str, Any]) -> None:
     for length, said in (given.get("sizes") or {}).items():
         expect("each length in sizes=", length, int, "a whole number, as in {32: 'N'}")
         expect(f"sizes={{{length}: …}}", said, str, "a text")
+
+
+def several(thing: Any) -> list[Any]:
+    """One thing, or several, as a list."""
+    return list(thing) if isinstance(thing, list | tuple | set | dict) else [thing]

@@ -16,7 +16,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from viz import Picture
-from viz.drawing import Frames
+from viz.picture import Frames
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 from string import Template
 
 from examples.figures import Figure, figures
-from viz.drawing import FORMATS, Drawing
+from viz.drawing import Drawing
+from viz.picture import FORMATS
 
 
 def write(figure: Figure, folder: Path, formats: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from tests.viz.test_large import tangled
 from viz import draw
 from viz.layout.alignment import APART, balanced, compact
 from viz.layout.clearance import overlapping
-from viz.layout.geometry import columns, waypoints
+from viz.layout.columns import columns, waypoints
 
 
 def leaf(x, name=None):

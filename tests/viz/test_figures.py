@@ -468,7 +468,7 @@ PRINT = """
 import sys
 from examples.figures import figures
 from viz.formats.dot import placement
-from viz.layout.geometry import columns
+from viz.layout.columns import columns
 for figure in figures():
     sys.stdout.buffer.write(figure.drawing.json().encode())
     if figure.number != "R-1":

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import viz.drawing
+import viz.picture
 from tests.viz.figures import affine, apples, fan_out, fruit, groups_of, leaf, texts_of
 from tinygrad_edu import nn
 from viz import draw, trace
@@ -155,12 +155,12 @@ def test_a_name_that_latex_would_run_is_escaped():
 
 def test_hangul_warns_once_where_no_font_has_it(monkeypatch, tmp_path):
     figure = draw(leaf(100.0, "사과") * leaf(2.0, "개수"))
-    monkeypatch.setattr(viz.drawing, "has_wide_font", lambda: False)
+    monkeypatch.setattr(viz.picture, "has_wide_font", lambda: False)
     with pytest.warns(UserWarning, match="Hangul") as seen:
         figure.save(tmp_path / "a.png")
     assert len(seen) == 1
     figure.save(tmp_path / "a.svg")  # the reader's machine has the font
-    monkeypatch.setattr(viz.drawing, "has_wide_font", lambda: True)
+    monkeypatch.setattr(viz.picture, "has_wide_font", lambda: True)
     figure.save(tmp_path / "a.png")
 
 

@@ -8,60 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from viz.formats.render import INSTALL
-from viz.layout.geometry import COLUMN, PASSING, Heights, box_size, components, waypoints
+from viz.layout.columns import COLUMN, PASSING, Heights, box_size, waypoints
+from viz.layout.panels import components
 from viz.layout.plan import ANSWER, Plan
 from viz.layout.scene import Line, Scene, Shape, Text
+from viz.theme import Theme
 
 FONT = "Helvetica"
 BOLD = "Helvetica-Bold"
 TITLE = 12.0  # the font size of a layer's title
 MOST_WIRES_UNHURRIED = 200  # wires, from which on the layout must hurry
 HURRY = {"nslimit": "0.05", "nslimit1": "1", "mclimit": "0.1", "searchsize": "10"}  # good enough, and soon
-
-
-@dataclass(frozen=True, slots=True)
-class Theme:
-    """The colours of a figure."""
-
-    paper: str
-    ink: str
-    outline: str
-    forward: str
-    backward: str
-    grad: str
-    parameter: str
-    fill: str
-
-    def colour(self, text: Text) -> str:
-        """That of a text."""
-        said = {"grad": self.grad, "formula": self.outline, "path": self.outline, "note": self.outline}.get(text.role)
-        return said or (self.parameter if "parameter" in text.classes else self.ink)
-
-    def tint(self, part: str, percent: int) -> str:
-        """A part's colour, so much of it on paper.
-
-        >>> Theme("white", *["#000000"] * 7).tint("ink", 20)
-        '#CCCCCC'
-        """
-        colour, paper = (_channels(getattr(self, name)) for name in (part, "paper"))
-        mixed = (round(p + (c - p) * percent / 100) for c, p in zip(colour, paper, strict=True))
-        return "#" + "".join(f"{x:02X}" for x in mixed)
-
-
-def _channels(colour: str) -> list[int]:
-    written = colour[1:] if colour.startswith("#") else {"white": "FFFFFF", "black": "000000"}[colour]
-    return [int(written[k : k + 2], 16) for k in (0, 2, 4)]
-
-
-THEMES = {
-    "default": Theme("white", "#000000", "#767676", "#767676", "#D55E00", "#B24A00", "#0072B2", "white"),
-    "print": Theme("white", "#000000", "#555555", "#767676", "#222222", "#000000", "#000000", "white"),
-    "dark": Theme("#16181D", "#F0F0F0", "#9A9A9A", "#A8A8A8", "#FF8A3D", "#FFA566", "#6CB8F0", "#1F2229"),
-}
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -21,12 +21,12 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.formula.writing import grouped
-from viz.formats.dot import THEMES, Theme
 from viz.languages import words
 from viz.layout.plan import Plan, trunk_id
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.record import passes
 from viz.record.graph import Data, Graph, Operation, Part, Use, Value
+from viz.theme import THEMES, Theme
 from viz.wording import sentences as text
 from viz.wording.labels import asked, clean, derivative
 from viz.wording.numbers import data_text, number_text, rounded_text, shape_text

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from viz.formats.dot import FONT, HURRY, MOST_WIRES_UNHURRIED, Theme, edge, literal, node, sheet
+from viz.formats.dot import FONT, HURRY, MOST_WIRES_UNHURRIED, edge, literal, node, sheet
 from viz.layout.metrics import text_width
 from viz.layout.plan import TAGS, Words
 from viz.record.graph import Graph, Use, Value, users
+from viz.theme import Theme
 from viz.wording.labels import FigureLabels, marked
 
 EDGE_FONT = 12.0  # the font size on edges

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from viz.formats.dot import FONT, Theme
+from viz.formats.dot import FONT
 from viz.layout.scene import Scene, Shape, Text
+from viz.theme import Theme
 
 SCENE_MARGIN = 8.0  # points around a scene
 _INNER = re.compile(r'<g id="([^"]*)"|<!--.*?-->\n?|<title>.*?</title>\n?', re.DOTALL)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from viz.formats.dot import Theme, blank_size
+from viz.formats.dot import blank_size
 from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
+from viz.theme import Theme
 
 UNIT = 10.0 / FONT  # of a point of the figure: then its texts are as large as those of a document in ten points
 SIZES = ((FONT, ""), (11.0, r"\footnotesize "), (8.5, r"\scriptsize "), (0.0, r"\tiny "))

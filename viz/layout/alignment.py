@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
-from viz.layout.geometry import PASSING, Heights, box_size, waypoints
+from viz.layout.columns import PASSING, Heights, box_size, waypoints
 from viz.layout.plan import Plan
 
 APART = 8.6  # between two things in a column, in points

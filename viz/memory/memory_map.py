@@ -12,15 +12,15 @@ from html import escape
 import numpy as np
 
 from tinygrad_edu.program.plan import Plan
-from viz.drawing import Look, Picture
-from viz.formats.dot import THEMES
 from viz.formats.svg import chart
 from viz.languages import words
 from viz.layout.scene import Scene
 from viz.memory.lanes import lay_out, microseconds
 from viz.memory.steps import Bar, read_plan
 from viz.options import choose
+from viz.picture import Look, Picture
 from viz.record.folding import longest_repeat
+from viz.theme import THEMES
 from viz.wording.numbers import shape_text
 
 MOST_LINES_IN_FULL = 300  # lines, beyond which some of those that repeat are left out

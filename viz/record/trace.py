@@ -1,0 +1,176 @@
+"""Tracing: from what is to be drawn to a graph, plain data, in which the tensors of a figure can be found again."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu import autograd
+from tinygrad_edu.engine.origins import node_of, refuse_gone
+from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.nn.module import Module
+from viz.options import expect
+from viz.record import passes
+from viz.record.check import checked
+from viz.record.graph import Graph, Record
+from viz.record.slopes import Reading, read
+from viz.record.symbols import name_values, with_derivatives
+
+MOST_IN_FORMULAS = 400  # operations and values, beyond which none is said in formulas
+UNNAMED = ("L", "J", "ℒ")  # what a single number without a name is called, if it is not ∂L/∂ of it that comes back
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A computation as a graph, and the record that it was read from; a `Graph` that was given has none."""
+
+    graph: Graph
+    record: Record | None = None
+
+    def find(self, thing: Any) -> str:
+        """The id of a value, given as a tensor or by its name. Raises ValueError for what is not in the figure."""
+        if isinstance(thing, str):
+            found = [value.id for value in self.graph.values if value.name == thing or value.symbol == thing]
+            if len(found) == 1:
+                return found[0]
+            known = ", ".join(value.name for value in self.graph.values if value.name)
+            some = "several values are" if found else "no value is"
+            raise ValueError(f"{some} called {thing!r} in this figure; the names are: {known}")
+        found_id = self.record.value_of(thing) if self.record is not None and isinstance(thing, Tensor) else None
+        if found_id is None:
+            raise ValueError(
+                f"{thing!r:.60} is not in this figure; give a tensor that the output was computed from, or a name"
+            )
+        return found_id
+
+    def calls(self, modules: Sequence[Module], option: str) -> set[str]:
+        """The ids of the calls of these modules. Raises ValueError for one that was not called."""
+        for module in modules:
+            expect(f"{option}=", module, Module, "a module, or several")
+        held = self.record.modules if self.record is not None else {}
+        chosen = {id for id, scope in held.items() if scope.module in modules}
+        if self.record is None or len(modules) > len({held[id].module for id in chosen}):
+            raise ValueError(f"{option}= names a module that was not called in this figure")
+        return chosen
+
+    def reading(self, of: str, max_nodes: int | None) -> Reading:
+        """The chain rule at each use, for a reader, where `of` is differentiated; nothing, where there is too much of it."""
+        if self.record is None or passes.size(self.record.graph) > (max_nodes or MOST_IN_FORMULAS):
+            return Reading()
+        return read(self.record, of)
+
+
+def trace(
+    output: Any,
+    numbers: Sequence[Any],
+    *,
+    names: Mapping[str, Tensor | Module] | None,
+    variables: Mapping[str, Tensor],
+    gradient: Any,
+    loss: str | None,
+    formulas: bool,
+    simplify: bool,
+    check: bool,
+    max_nodes: int | None,
+) -> Traced:
+    """The graph of a computation, with what its values and derivatives are called.
+
+    output, numbers, names, gradient, loss, simplify, check, max_nodes: as `draw` takes them. variables: what the
+    caller's variables call tensors. formulas: whether derivatives are wanted as expressions.
+    """
+    if isinstance(output, Graph):
+        given = {"numbers": numbers, "names": names, "gradient": gradient, "check": check}
+        for option, value in given.items():
+            if value:
+                raise ValueError(
+                    f"{option}= needs the tensors of a computation, but this is a Graph, plain data of one"
+                )
+        if not output.values:
+            raise ValueError("there is nothing to draw: this graph has no values")
+        return Traced(output)
+    if callable(output) and not isinstance(output, Tensor):
+        output, arguments = call(output, numbers)
+        names = {**arguments, **(names or {})}
+    elif numbers:
+        raise TypeError("draw() takes numbers only after a function, as in draw(lambda x: x * x, 3)")
+    if isinstance(output, Tensor) and node_of(output).op is None and not output.requires_grad:
+        refuse_gone([output])
+        raise ValueError(
+            "there is no computation to draw, since none was recorded; make the leaves with requires_grad=True and "
+            "compute outside no_grad() and tg.replay(), or give a function and its numbers, as in "
+            "draw(lambda x: x * x, 3)"
+        )
+    tensors = {name: thing for name, thing in (names or {}).items() if not isinstance(thing, Module)}
+    record = Record(output, gradient=gradient, names=tensors, variables=variables, result=() if loss else UNNAMED)
+    graph = record.graph
+    if passes.size(graph) <= (max_nodes or MOST_IN_FORMULAS):
+        graph = name_values(record)
+        if formulas:
+            graph = with_derivatives(record, graph, loss, simplify)
+    if check:
+        graph = checked(record, graph)
+    for name, thing in (names or {}).items():
+        if isinstance(thing, Module):
+            graph = passes.renamed(graph, Traced(graph, record).calls([thing], "names"), name)
+    return Traced(graph, record)
+
+
+def of_interest(traced: Traced, wrt: Sequence[Any] | None, *, forward: bool, join_sums: bool) -> Traced:
+    """What is asked for of a computation: derivatives by `wrt` alone, or none (`forward`); sums of sums as one."""
+    graph = passes.join_sums(traced.graph) if join_sums else traced.graph
+    if wrt is not None:
+        joined = Traced(graph, traced.record)
+        graph = passes.only_path(graph, [joined.find(x) for x in wrt])
+    if forward:
+        graph = passes.only_path(graph, ())
+    return Traced(graph, traced.record)
+
+
+def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dict[str, Tensor]]:
+    """The result of a function of numbers, or its several results, recorded, and its arguments as leaves, by their names."""
+    name = getattr(function, "__name__", type(function).__name__)
+    if isinstance(function, type):
+        raise TypeError(f"{name} is a class; make one first, as in draw({name}(…), x)")
+    try:
+        signature = inspect.signature(getattr(function, "forward", function))  # of a module, of an op
+        given = signature.bind(*numbers).arguments
+    except ValueError:  # written in C
+        raise TypeError(f"{name}() does not say what it takes; write draw(lambda x: {name}(x), 3)") from None
+    except TypeError as error:
+        takes = f"{name}({', '.join(signature.parameters)})"
+        raise TypeError(f"{takes} is called with what follows it in draw({name}, …), but {error}") from None
+    leaves: dict[str, Tensor] = {}
+
+    def leaf(name: str, x: Any) -> Any:
+        if not isinstance(x, Tensor):
+            try:
+                array = np.asarray(x)
+                x = Tensor(array if array.dtype.kind in "fc" else array.astype(float), requires_grad=True)
+            except (TypeError, ValueError):
+                return x  # a word, a function: a setting, which is not drawn
+        leaves[name] = x
+        return x
+
+    arguments: list[Any] = []
+    for argument, value in given.items():
+        if signature.parameters[argument].kind is inspect.Parameter.VAR_POSITIONAL:
+            arguments += [leaf(f"{argument}[{k}]", x) for k, x in enumerate(value)]
+        else:
+            arguments.append(leaf(argument, value))
+    with autograd.tracing():
+        result = function(*arguments)
+    results = result if isinstance(result, list | tuple) else [result]
+    for y in results:
+        if not isinstance(y, Tensor):
+            raise TypeError(
+                f"{name}() returned {type(y).__name__} {y!r:.40}, "
+                "which nothing was recorded for; write it with operators and NumPy's functions"
+            )
+    if not hasattr(function, "__name__") or name == "<lambda>" or name in leaves:
+        return result, leaves
+    called = [name] if len(results) == 1 else [f"{name}[{k}]" for k in range(len(results))]
+    return result, {**leaves, **dict(zip(called, results, strict=True))}
