@@ -558,3 +558,29 @@ def test_callbacks_are_closed_after_an_error(moons, net):
     with suppress(RuntimeError):
         trainer_of(net(), callbacks=[Watch()]).fit(moons)
     assert closed == [True]
+
+
+def test_a_state_that_was_saved_between_steps_is_gone_on_from(moons, net, tmp_path):
+    def fails(trainer):
+        raise RuntimeError("power")
+
+    straight, broken = (
+        trainer_of(net(), metrics=["accuracy"]),
+        trainer_of(net(), metrics=["accuracy"], callbacks=[Checkpoint(tmp_path, every_steps=3), Break(5, fails)]),
+    )
+    straight.fit(moons, epochs=2, batch_size=10)
+    with pytest.raises(RuntimeError, match="power"):
+        broken.fit(moons, epochs=2, batch_size=10)
+    resumed = trainer_of(net(), metrics=["accuracy"])
+    resumed.load(tmp_path / "last.safetensors")
+    assert (resumed.step, resumed.step_in_epoch) == (3, 3)
+    resumed.fit(moons, epochs=2, batch_size=10)
+    same_state(straight.model, resumed.model)
+    assert without_time(straight.history) == without_time(resumed.history)
+    path = broken.save(tmp_path / "a")
+    with pytest.raises(ValueError, match=r"the trainer in .*metrics are accuracy, but this trainer has log_loss"):
+        trainer_of(net(), metrics=["log_loss"]).load(path)
+    other = trainer_of(net(), metrics=["accuracy"], callbacks=[EarlyStopping("loss"), Checkpoint(tmp_path / "c")])
+    other.load(path)
+    assert other.callbacks[0].best is None
+    assert other.callbacks[1].best_value == broken.callbacks[1].best_value

@@ -78,7 +78,7 @@ def _gradients(trainer: Trainer) -> dict[str, Any]:
 
 
 class Callbacks:
-    """The callbacks as one thing that has a state."""
+    """The callbacks as one thing that has a state: each is known by its class, and by which of that class it is."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self.callbacks = callbacks
@@ -88,15 +88,11 @@ class Callbacks:
         return {"callbacks": [[type(callback).__name__, callback.state_dict()] for callback in self.callbacks]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Raises ValueError for other callbacks, but for those that have nothing to go on from."""
-        kept = [
-            (name, own) for name, own in state["callbacks"] if own
-        ]  # those that have nothing to go on from may differ
-        mine = [callback for callback in self.callbacks if callback.state_dict()]
-        if [name for name, _ in kept] != [type(callback).__name__ for callback in mine]:
-            raise ValueError(
-                f"its callbacks are {', '.join(name for name, _ in kept) or 'none'}, but this trainer has "
-                f"{', '.join(type(callback).__name__ for callback in mine) or 'none'}"
-            )
-        for callback, (_, own) in zip(mine, kept, strict=True):
-            callback.load_state_dict(own)
+        """Go on with those that were there; one that is new begins, and one that is gone is not missed."""
+        kept: dict[str, list[Any]] = {}
+        for name, own in state["callbacks"]:
+            kept.setdefault(name, []).append(own)
+        for callback in self.callbacks:
+            known = kept.get(type(callback).__name__)
+            if known:
+                callback.load_state_dict(known.pop(0))

@@ -220,7 +220,7 @@ class Trainer:
         return save_tree(path, parts)
 
     def load(self, path: StrPath) -> None:
-        """Go on from a file that `save` wrote, as a trainer that was made alike.
+        """Go on from a file that `save` wrote, as a trainer that was made alike, but for callbacks that were added or left out.
 
         Raises ValueError, naming the file, for one that is damaged or does not fit; all is then as it was.
         """
