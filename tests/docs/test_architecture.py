@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,175 @@ def test_no_file_names_a_folder_of_one_machine():
 
 def test_the_pages_of_the_engine_are_those_in_its_reading_order():
     assert {p.stem for p in (ROOT / "tinygrad_edu" / "engine").glob("*.py")} == {"__init__", *ENGINE}
+
+
+def test_each_package_lists_its_pages():
+    """The engine in its reading order; ops and its rooms by what one looks for."""
+    for folder in ("engine", "ops", "ops/network", "ops/linalg"):
+        path = ROOT / "tinygrad_edu" / folder
+        said = ast.get_docstring(ast.parse((path / "__init__.py").read_text(encoding="utf-8"))) or ""
+        listed = re.findall(r"^    (\w+)/? {1,}\S", said, re.MULTILINE)
+        rooms = {p.parent.name for p in path.glob("*/__init__.py")}
+        assert sorted(listed) == sorted({p.stem for p in path.glob("*.py")} - {"__init__"} | rooms), folder
+        if folder == "engine":
+            assert listed == ENGINE
+
+
+# ---------------------------------------------------------------------------------------------------
+# Circles, lengths, privates
+
+
+def arrows() -> dict[str, set[str]]:
+    """For each page of the packages, the pages that it imports when it is imported."""
+    pages = {name_of(path): path for path in files() if name_of(path).split(".")[0] in ("tinygrad_edu", "viz")}
+    found: dict[str, set[str]] = {}
+    for page, path in pages.items():
+        found[page] = set()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    inner = f"{node.module}.{alias.name}"
+                    found[page].add(inner if inner in pages else node.module)
+            elif isinstance(node, ast.Import):
+                found[page] |= {alias.name for alias in node.names}
+        found[page] &= set(pages) - {page}
+    return found
+
+
+def circle(arrows: Mapping[str, set[str]]) -> list[str]:
+    """Pages that import each other in a circle; none, if there is no circle.
+
+    What no page that is left imports is taken away, and what imports none, until nothing changes.
+    """
+    left = set(arrows)
+    while True:
+        ends = {page for page in left if not arrows[page] & left}
+        starts = left - {target for page in left for target in arrows[page]}
+        if not ends | starts:
+            return sorted(left)
+        left -= ends | starts
+
+
+def test_no_pages_import_each_other_in_a_circle():
+    assert circle(arrows()) == []
+
+
+def test_a_circle_is_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == ["b", "c"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+LENGTHS = {"tinygrad_edu/engine": 320, "tinygrad_edu": 450, "viz": 450, "examples": 450, "tests": 1000}
+"""The most lines that a page may have, by the folder it is in: the longest name that fits is the one that counts."""
+
+LONGER = {
+    "tinygrad_edu/engine/tensor.py": 700,
+    "tinygrad_edu/engine/op.py": 700,
+    "tinygrad_edu/engine/methods.py": 332,  # to be 320
+    "tinygrad_edu/engine/transforms.py": 374,  # to be 320
+    "tinygrad_edu/train/trainer.py": 471,  # to be 450
+}
+"""Pages with a limit of their own. Those that are to be shorter have today's length, and may only shrink."""
+
+
+def most_lines(page: str) -> int:
+    """How long a page may be, by its path."""
+    folder = max((folder for folder in LENGTHS if page.startswith(f"{folder}/")), key=len)
+    return LONGER.get(page, LENGTHS[folder])
+
+
+def test_no_page_is_longer_than_it_may_be():
+    for path in files():
+        page = path.relative_to(ROOT).as_posix()
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= most_lines(page), f"{page} has {lines} lines; a page a concept: split it"
+
+
+def test_limits_of_their_own_are_needed():
+    for page, most in LONGER.items():
+        lines = len((ROOT / page).read_text(encoding="utf-8").splitlines())
+        usual = LENGTHS["tinygrad_edu/engine" if "/engine/" in page else "tinygrad_edu"]
+        assert lines > usual, f"{page} has {lines} lines: the limit of the others will do"
+        if most not in (700,):
+            assert lines > 0.9 * most, f"{page} has {lines} lines: lower its limit to that"
+
+
+FOREIGN = {
+    "_make": "a method of every named tuple, documented",
+    "_replace": "a method of every named tuple, documented",
+    "_getframe": "sys: the frames of the caller; documented, of CPython",
+    "_current_frames": "sys: the frames of other threads; documented, of CPython",
+    "_NoValue": "NumPy: an argument left out, where None is a value",
+    "_option_string_actions": "argparse: the options that there are, which it tells in no other way",
+    "_check_sample_weight": "scikit-learn: what its own estimators check weights by",
+}
+"""The private names of other libraries that are used, with reasons."""
+
+SHARED = {
+    ("tinygrad_edu.tensor", "_rebuild"): "the name by which pickles made before find it",
+}
+"""The private names that a package takes of another of the house, with reasons."""
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name != "_"
+
+
+def package(module: str) -> str:
+    """The package of a module: a room of tinygrad_edu, or viz."""
+    return ".".join(module.split(".")[:2]) if module.startswith("tinygrad_edu") else module.split(".")[0]
+
+
+def privates_declared(tree: ast.AST) -> set[str]:
+    """The private names that a page gives: to functions, classes, variables, slots, and attributes of `self`."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.Assign(targets=[ast.Name(id="__slots__")], value=value):
+                found |= {c.value for c in ast.walk(value) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
+    return {name for name in found if is_private(name)}
+
+
+def privates_taken(tree: ast.AST) -> set[str]:
+    """The private names that a page uses of something else than `self`, or imports."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                pass
+            case ast.Attribute(attr=name):
+                found.add(name)
+            case ast.ImportFrom(names=names):
+                found |= {alias.name for alias in names}
+    return {name for name in found if is_private(name)}
+
+
+def test_no_package_uses_the_private_names_of_another():
+    own: dict[str, set[str]] = {}
+    taken: dict[str, set[str]] = {}
+    for path in files():
+        if not name_of(path).startswith("tests"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            own.setdefault(package(name_of(path)), set()).update(privates_declared(tree))
+            taken[name_of(path)] = privates_taken(tree)
+    used = set()
+    for page, names in taken.items():
+        for name in names - own[package(page)]:
+            assert name in FOREIGN or (page, name) in SHARED, f"{page} uses {name}, which is private elsewhere"
+            used.add(name if name in FOREIGN else (page, name))
+    assert used == set(FOREIGN) | set(SHARED), "a reason is given for a name that nobody uses"
+
+
+def test_a_private_name_of_another_package_is_seen():
+    page = "from a import _b\nclass C:\n    __slots__ = ('_d',)\n    def f(self):\n        self._e = x._g\n        return self._h\n"
+    assert privates_taken(ast.parse(page)) == {"_b", "_g"}
+    assert privates_declared(ast.parse(page)) == {"_d", "_e"}
 
 
 VERBS = {"computed", "made", "instead"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,42 @@ def test_numpy_is_at_least_what_it_says():
     needed = re.search(r"NumPy (\d+\.\d+)", README).group(1)
     assert f'"numpy>={needed}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert np.lib.NumpyVersion(np.__version__) >= f"{needed}.0"
+
+
+# ---------------------------------------------------------------------------------------------------
+# Finding one's way
+
+WAY = README[README.index("## Finding one's way") :]
+
+
+def pages_that_run(f):
+    """The pages of the engine that a call enters."""
+    entered = set()
+
+    def see(frame, event, arg):
+        page = Path(frame.f_code.co_filename)
+        if event == "call" and page.parent.name == "engine":
+            entered.add(page.stem)
+
+    before = sys.getprofile()
+    sys.setprofile(see)
+    try:
+        f()
+    finally:
+        sys.setprofile(before)
+    return entered
+
+
+def test_the_pages_that_record_and_differentiate_are_those_it_names():
+    recorded, differentiated = re.search(
+        r"`x \* w` is recorded by (.*?), and differentiated by (.*?)\.\n", WAY, re.DOTALL
+    ).groups()
+    x, w = (tg.Tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+    assert pages_that_run(lambda: x * w) == set(re.findall(r"`(\w+)`", recorded))
+    loss = (x * w).sum()
+    assert pages_that_run(loss.backward) >= set(re.findall(r"`(\w+)`", differentiated))
+
+
+def test_every_room_is_on_its_list():
+    rooms = {path.parent.name for path in (ROOT / "tinygrad_edu").glob("*/__init__.py")}
+    assert set(re.findall(r"\]\(tinygrad_edu/(\w+)\)", WAY)) == rooms
