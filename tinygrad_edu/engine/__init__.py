@@ -26,6 +26,7 @@
     op            an operation, declared once
     evaluate      a record run forwards again
     folded        nodes that stand for a record of their own
+    derived       a function called once, and what is derived from its record
     transforms    vjp, jvp, jacobian, hessian and the like
     checkpoint    memory for time
 

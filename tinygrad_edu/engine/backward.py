@@ -76,7 +76,7 @@ def cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any
     data = output.ndarray
     if gradient is None:
         if data.size != 1:
-            raise RuntimeError(_not_one_number(output, what))
+            raise RuntimeError(not_one_number(output, what))
         g = data.copy()
         g.fill(1)
     else:
@@ -101,7 +101,8 @@ def _listed(tensors: Any) -> list[Any]:
     return [tensors] if single else list(tensors)
 
 
-def _not_one_number(output: Node, what: str) -> str:
+def not_one_number(output: Node, what: str) -> str:
+    """What an error says where `what` is to start from several numbers."""
     return (
         f"{what} starts from a single number, but {output.describe()} has shape {output.shape}; "
         "write .mean() or .sum() first, or pass a gradient of that shape"

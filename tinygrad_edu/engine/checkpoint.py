@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import random
+from tinygrad_edu.engine.derived import Before
 from tinygrad_edu.engine.folded import fold
 from tinygrad_edu.engine.graph import topological
 from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import RECORDING, quietly, recording, watched
 from tinygrad_edu.engine.registry import tick
-from tinygrad_edu.engine.transforms import Before
 
 
 @watched

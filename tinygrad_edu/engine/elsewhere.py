@@ -6,7 +6,7 @@ import dis
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -240,9 +240,13 @@ class Elsewhere:
         raise AttributeError(said, name=self._name, obj=instance)
 
 
-def tell_elsewhere(kind: Any) -> None:
-    """Give the class what NumPy's and PyTorch's users may look for and it does not have."""
+K = TypeVar("K", bound=type)
+
+
+def tells_elsewhere(kind: K) -> K:
+    """The class, with what NumPy's and PyTorch's users may look for and it does not have: a decorator."""
     functions = [name for name, f in vars(np).items() if name[0] != "_" and callable(f) and not isinstance(f, type)]
     for name in {*HERE, *MEMORY, *IN_PLACE, *functions, *dir(np.ndarray)}:
         if name[0] != "_" and not hasattr(kind, name):
             setattr(kind, name, Elsewhere(name))
+    return kind

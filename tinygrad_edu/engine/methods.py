@@ -27,9 +27,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 def _any_order(name: str, order: Any) -> None:
     """How a result lies in memory is decided by the op that computes it: by rows, or as its input does."""
     if order not in ("K", "A", "C"):
-        raise TypeError(
-            f"{name}() of a Tensor takes order='K', 'A' or 'C', but got {order!r}; for columns write t.T.copy().T"
-        )
+        raise TypeError(f"{name}() takes order='K', 'A' or 'C', but got {order!r}; for columns write t.T.copy().T")
 
 
 class TensorMethods(NumPyProtocols):
@@ -94,28 +92,18 @@ class TensorMethods(NumPyProtocols):
         return ANSWERS[np.all](self, axis, out, keepdims, **options)
 
     def var(
-        self,
-        axis: Axis = None,
-        dtype: DType = None,
-        out: Out = None,
-        ddof: float = 0,
-        keepdims: bool = False,
+        self, axis: Axis = None, dtype: DType = None, out: Out = None, ddof: float = 0, keepdims: bool = False,
         **options: Unpack[Correction],
-    ) -> Tensor:
+    ) -> Tensor:  # fmt: skip
         """y = Σ |x − mean x|² / (n − c): the variance. See `tg.var`."""
         if dtype is None and out is None and not options:
             return ANSWERS["var"](self, axis=axis, ddof=ddof, keepdims=keepdims)
         return ANSWERS[np.var](self, axis, dtype, out, ddof, keepdims, **options)
 
     def std(
-        self,
-        axis: Axis = None,
-        dtype: DType = None,
-        out: Out = None,
-        ddof: float = 0,
-        keepdims: bool = False,
+        self, axis: Axis = None, dtype: DType = None, out: Out = None, ddof: float = 0, keepdims: bool = False,
         **options: Unpack[Correction],
-    ) -> Tensor:
+    ) -> Tensor:  # fmt: skip
         """y = √var x: the standard deviation. See `tg.std`."""
         if dtype is None and out is None and not options:
             return ANSWERS["std"](self, axis=axis, ddof=ddof, keepdims=keepdims)

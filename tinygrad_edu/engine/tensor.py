@@ -20,7 +20,7 @@ import numpy
 
 from tinygrad_edu.engine import backward
 from tinygrad_edu.engine.attached import Attached, RemovableHook
-from tinygrad_edu.engine.elsewhere import Elsewhere, tell_elsewhere
+from tinygrad_edu.engine.elsewhere import Elsewhere, tells_elsewhere
 from tinygrad_edu.engine.node import Cell
 from tinygrad_edu.engine.protocols import numbers, read_only
 from tinygrad_edu.engine.recording import RECORDING, watched
@@ -72,6 +72,7 @@ class _Count(int):
         return int, (int(self),)
 
 
+@tells_elsewhere
 class Tensor(TensorWriting):
     """An array that remembers how it was computed, and so can be differentiated.
 
@@ -607,6 +608,3 @@ def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, name: str | Non
     Tensor.__init__(leaf, writable(data), requires_grad, name=name)
     leaf.held_grad = grad
     return leaf
-
-
-tell_elsewhere(Tensor)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import random
-from tinygrad_edu.engine import backward, calls, transforms
+from tinygrad_edu.engine import backward, calls, derived
 from tinygrad_edu.engine.attached import RemovableHook
 from tinygrad_edu.engine.checkpoint import checkpoint
 from tinygrad_edu.engine.evaluate import evaluate
@@ -230,31 +230,31 @@ def _settled(g: Tensor) -> Tensor:
     return np.copy(g) if g.op is not None and g.op.view else g  # type: ignore[return-value]
 
 
-@reading(transforms.argument_of)
+@reading(derived.argument_of)
 def argument_of(tape: Tape, as_written: Any, given: Tensor) -> Tensor:
     """A node that the tape knows."""
-    made: Tensor = transforms.argument(given)
+    made: Tensor = derived.argument(given)
     return made
 
 
-@reading(transforms.at_once)
+@reading(derived.at_once)
 def at_once(tape: Tape, as_written: Any) -> bool:
     """Yes: the derivatives are part of what is done in every run."""
     return True
 
 
-@reading(transforms.connected_by)
+@reading(derived.connected_by)
 def connected_by(
     tape: Tape,
     as_written: Any,
     called: tuple[str, str],
-    derived: list[Node],
+    found: list[Node],
     inputs: Sequence[Node],
     connected: bool,
     unfold: Callable[[], list[Node]],
 ) -> list[Node]:
     """They are nodes already, and pass for leaves where no input requires a gradient."""
-    return derived if connected else [d.alias() for d in derived]
+    return found if connected else [d.alias() for d in found]
 
 
 @reading(checkpoint)

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu.engine.derived import along
 from tinygrad_edu.engine.evaluate import recompute
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.node import Results
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.engine.recording import RECORDING, watched
-from tinygrad_edu.engine.transforms import along
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
