@@ -27,7 +27,7 @@ lint: $(VENV)/installed ## style, format and types
 peers: $(VENV)/torch ## the tests against PyTorch
 	$(TEST) -n 2 tests/peers
 
-nightly: $(VENV)/nightly ## what is heavy: trackers, their files read back; an epoch of MNIST beside PyTorch, Keras, skorch
+nightly: $(VENV)/nightly notebooks ## what is heavy: all notebooks; trackers, their files read back; an epoch of MNIST beside PyTorch, Keras, skorch
 	$(TEST) -m nightly
 	$(BIN)/python -m tests.benchmarks.epoch
 
@@ -38,10 +38,11 @@ bench: $(VENV)/peers ## speed and memory beside PyTorch, JAX and five others; wi
 figures: $(VENV)/installed ## every figure of the chapter, into out/figures
 	$(BIN)/python -m examples.figures
 
-notebooks: $(VENV)/notebooks ## the lessons as notebooks that were run, into out/notebooks (with QUICK=1, quickly)
+LESSONS ?= [0-9]
+notebooks: $(VENV)/notebooks ## the lessons as notebooks that were run, into out/notebooks (QUICK=1: quickly; LESSONS=04: that one)
 	mkdir -p out/notebooks
-	cp examples/lessons/[0-9]*.py out/notebooks/
-	cd out/notebooks && ../../$(BIN)/python -m jupytext --to ipynb --set-kernel python3 --execute [0-9]*.py
+	cp examples/lessons/$(LESSONS)*.py out/notebooks/
+	cd out/notebooks && ../../$(BIN)/python -m jupytext --to ipynb --set-kernel python3 --execute $(LESSONS)*.py
 
 anchors: $(VENV)/installed ## the chapters' training runs on MNIST: expected and got (some minutes; TINYGRAD_EDU_DATA=folder)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.anchors
