@@ -50,8 +50,8 @@ class _List(Held, MutableSequence[T]):
 
     _taken: Callable[[str, Any], T]
 
-    def __init__(self, values: Iterable[Any] = ()) -> None:
-        self._list: list[T] = [self._own(value) for value in values]
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
+        self._list: list[T] = [self._own(value) for value in (() if values is None else values)]
 
     def _own(self, value: Any) -> T:
         return type(self)._taken(type(self).__name__, value)
@@ -120,9 +120,9 @@ class _Dict(Held, MutableMapping[str, T]):
 
     _taken: Callable[[str, Any], T]
 
-    def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
+    def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None) -> None:
         self._dict: dict[str, T] = {}
-        self.update(values)
+        self.update(() if values is None else values)
 
     def _named_members(self) -> list[tuple[str, Any]]:
         others = [(name, value) for name, value in vars(self).items() if name != "_dict"]
