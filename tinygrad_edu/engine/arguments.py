@@ -53,7 +53,7 @@ C = TypeVar("C", "Tensor", Array)
 Axis: TypeAlias = "int | Sequence[int] | None"
 """An axis, several of them, or None for all."""
 
-Shape: TypeAlias = "SupportsIndex | Sequence[SupportsIndex]"
+Shape: TypeAlias = "int | Sequence[int]"
 """The length of each axis; of a single one, the number alone."""
 
 DType: TypeAlias = "DTypeLike | None"

@@ -38,7 +38,7 @@ from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from importlib import import_module
 from types import FunctionType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -61,10 +61,17 @@ from tinygrad_edu.engine.source import declared, place
 from tinygrad_edu.engine.tables import is_table, table
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.signatures import Declares, declares_ops, declares_ufuncs
+else:
+    declares_ops = declares_ufuncs = lambda function: function
+
+Declared = TypeVar("Declared", bound="Op")
 Presence = Literal["selects", "rectifies", "moves", "linear", "elementwise", "product", "ends"] | Callable[..., Any]
 
 _array = np.ndarray
 _new = object.__new__
+SAY_NOTHING = ("Any", Any, "Array", "ArrayLike", "Array | Sequence[Array]")
 NUMBERS = (np.generic, int, float, complex)
 
 
@@ -263,9 +270,9 @@ class Op:
 
     @_OfInstances
     def __signature__(self) -> inspect.Signature:
-        """The inputs and settings. Types that say nothing are left out."""
-        untyped = [p.replace(annotation=p.empty) if p.annotation in ("Any", Any) else p for p in self.parameters()]
-        return inspect.Signature(untyped)
+        """The inputs and settings. Types that say nothing are left out; so are those of inputs, which may be tensors too."""
+        said = [p.replace(annotation=p.empty) if p.annotation in SAY_NOTHING else p for p in self.parameters()]
+        return inspect.Signature(said)
 
     @_OfInstances
     def __wrapped__(self) -> Callable[..., Any]:
@@ -555,7 +562,7 @@ def leaf_of(a: Any, arrays: Sequence[Any]) -> Tensor:
 # Declaring
 
 
-def declare(declared: Op) -> Op:
+def declare(declared: Declared) -> Declared:
     """Enter an op into the table: its name, and the NumPy functions it answers for."""
     OPS[declared.name] = declared
     ANSWERS[declared.name] = declared
@@ -564,6 +571,7 @@ def declare(declared: Op) -> Op:
     return declared
 
 
+@declares_ops
 def op(*forward: Any, **declaration: Any) -> Callable[[Callable[..., Any]], Op]:
     """Declare the decorated forward function as an op; the arguments are those of `Op`.
 
@@ -580,6 +588,7 @@ def op(*forward: Any, **declaration: Any) -> Callable[[Callable[..., Any]], Op]:
     return decorate
 
 
+@declares_ufuncs
 def ufunc(
     function: np.ufunc,
     symbol: str | Callable[..., str],
@@ -607,9 +616,9 @@ def composite(
     examples: Sequence[Example] = (),
     domain: Any = real,
     analytic: bool = False,
-    formulas: Sequence[str] | None = None,
+    formulas: Sequence[Any] | None = None,
     refuses: dict[str, Any] | None = None,
-) -> Callable[[Callable[..., Any]], Any]:
+) -> Declares:
     """Declare a function written in other ops as the answer for NumPy functions, with examples to test it by.
 
     Its `formula` is that of its parts, run on symbols, or, where that is hard to read, one of the sentences in

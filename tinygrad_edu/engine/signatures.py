@@ -6,8 +6,21 @@ type checker, neither says what it gives. Here it stands. Pages import these nam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, overload
+from collections.abc import Callable, Sequence
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    overload,
+)
+
+import numpy as np
 
 from tinygrad_edu.engine.arguments import A, Array, ArrayLike, Number, Plain, Table
 
@@ -78,6 +91,8 @@ class Unary(Protocol[P]):
     ) -> Array: ...
     @overload
     def __call__(self, x: Sequence[ArrayLike], /, *args: P.args, **settings: P.kwargs) -> Tensor: ...
+    @overload
+    def __call__(self, x: ArrayLike, /, *args: P.args, **settings: P.kwargs) -> Tensor | Any: ...
 
 
 class Binary(Protocol[P]):
@@ -91,6 +106,8 @@ class Binary(Protocol[P]):
     def __call__(self, a: Number, b: Number, /, *args: P.args, **settings: P.kwargs) -> Any: ...
     @overload
     def __call__(self, a: Plain, b: Plain, /, *args: P.args, **settings: P.kwargs) -> Array: ...
+    @overload
+    def __call__(self, a: ArrayLike, b: ArrayLike, /, *args: P.args, **settings: P.kwargs) -> Tensor | Any: ...
 
 
 class Choice(Protocol):
@@ -138,3 +155,140 @@ class HasForward(Protocol[P, R]):
 
     def forward(self, *args: P.args, **settings: P.kwargs) -> R:
         """What the module computes."""
+
+
+class Einsum(Protocol):
+    """How `einsum` is called: with a tensor among the operands, it gives a tensor."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # without a tensor among them
+        self, equation: str, /, *operands: Plain, optimize: bool | str | None = None
+    ) -> Array: ...
+    @overload
+    def __call__(self, equation: str, /, *operands: ArrayLike, optimize: bool | str | None = None) -> Tensor: ...
+
+
+class _OfFirst:
+    """Nothing that there is: it tells `OfFirst` from `Array`."""
+
+
+OfFirst: TypeAlias = "Array | _OfFirst"
+"""What a function returns whose result is a tensor exactly where its first argument is, though others may be arrays too."""
+
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.op import Op
+    from tinygrad_edu.engine.rules import Rule
+
+    class UnaryOp(Unary[P], Op):
+        """An op of one array."""
+
+    class BinaryOp(Binary[P], Op):
+        """An op of two arrays."""
+
+    class PartsOp(Parts[P], Op):
+        """An op of one array with several results of its kind."""
+
+    class ChoiceOp(Choice, Op):
+        """`where`."""
+
+    class EinsumOp(Einsum, Op):
+        """`einsum`."""
+
+    class GivingOp(Giving[P, R], Op):
+        """An op of one array with a result of its own kind."""
+
+    Binds: TypeAlias = Callable[Concatenate[Array, P], Any]
+    Binds2: TypeAlias = Callable[Concatenate[Array, Array, P], Any]
+    ByInput: TypeAlias = Rule | tuple[Rule | None, ...] | None
+    Two: TypeAlias = tuple[ByInput, ByInput]
+    NotTwo: TypeAlias = tuple[ByInput] | tuple[ByInput, ByInput, ByInput] | Rule | None
+
+
+class Declares(Protocol):
+    """A decorator: of a function of arrays, the op that takes tensors too. What is no array, at its place, is a setting."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # the first that fits
+        self, forward: Callable[Concatenate[Array, Array, P], Array], /
+    ) -> BinaryOp[P]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, forward: Callable[Concatenate[Array, P], OfFirst], /
+    ) -> UnaryOp[P]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, forward: Callable[Concatenate[Array, P], tuple[Array, ...]], /
+    ) -> PartsOp[P]: ...
+    @overload
+    def __call__(self, forward: Callable[Concatenate[Array, P], R], /) -> GivingOp[P, R]: ...
+
+
+class Lifts(Protocol):
+    """A decorator: of a function of arrays, what it is on tensors too, without being an op."""
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[Array, Array, P], Array], /) -> Binary[P]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Array, P], Array], /) -> Unary[P]: ...
+
+
+class DeclaresAs(Protocol[R]):
+    """A decorator: of a function, an op that is called as R, whatever the function's own arguments."""
+
+    def __call__(self, forward: Callable[..., Any], /) -> R:
+        """The op."""
+
+
+class DeclaresGiving(Protocol[R]):
+    """A decorator: of a function of an array, the op whose results are made an R."""
+
+    def __call__(self, forward: Callable[Concatenate[Array, P], Any], /) -> GivingOp[P, R]:
+        """The op."""
+
+
+class DeclaresOps(Protocol):
+    """How `op` is called. What the op takes is read off `bind`, if it has one, else off the function that it decorates."""
+
+    @overload
+    def __call__(self, *, bind: None = None, results: None = None, **declaration: Any) -> Declares: ...
+    @overload
+    def __call__(self, *, bind: None = None, results: Callable[[Any], R], **declaration: Any) -> DeclaresGiving[R]: ...
+    @overload
+    def __call__(self, *, bind: Binds2[P], vjp: Two, **declaration: Any) -> DeclaresAs[BinaryOp[P]]: ...
+    @overload
+    def __call__(
+        self, *, bind: Binds[P], outputs: Literal[1], vjp: NotTwo = None, **declaration: Any
+    ) -> DeclaresAs[UnaryOp[P]]: ...
+    @overload
+    def __call__(
+        self, *, bind: Binds[P], outputs: int, vjp: NotTwo = None, **declaration: Any
+    ) -> DeclaresAs[PartsOp[P]]: ...
+    @overload
+    def __call__(self, *, bind: Binds[P], vjp: NotTwo = None, **declaration: Any) -> DeclaresAs[UnaryOp[P]]: ...
+    @overload
+    def __call__(self, *, bind: Callable[Concatenate[str, P], Any], **declaration: Any) -> DeclaresAs[EinsumOp]: ...
+
+
+class DeclaresUfuncs(Protocol):
+    """How `ufunc` is called: with a rule for each input."""
+
+    @overload
+    def __call__(
+        self, function: np.ufunc, symbol: str, vjp: tuple[Rule], doc: str, **declaration: Any
+    ) -> UnaryOp[[]]: ...
+    @overload
+    def __call__(
+        self, function: np.ufunc, symbol: str, vjp: tuple[Rule, Rule], doc: str, **declaration: Any
+    ) -> BinaryOp[[]]: ...
+    @overload
+    def __call__(self, function: np.ufunc, symbol: str, vjp: None, doc: str, **declaration: Any) -> Any: ...
+
+
+if TYPE_CHECKING:
+
+    def declares_ops(function: Any) -> DeclaresOps:
+        """`op`, as it is called."""
+
+    def declares_ufuncs(function: Any) -> DeclaresUfuncs:
+        """`ufunc`, as it is called."""

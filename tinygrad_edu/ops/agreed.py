@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -19,6 +19,9 @@ from tinygrad_edu.engine.example import Fixed, at, example
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -37,7 +40,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
     ],
     special=[at(2.0, 1.0, gradient=(math.nan, None)), at(2.0, 0.0, gradient=(1.0, None))],
 )
-def agreed(x: Any, where: Any, *, out: Any = None) -> Any:
+def agreed(x: Array, where: Array, *, out: Out = None) -> Array:
     """y = x, and 0 where it is agreed to be: there it has no derivative, which is NaN.
 
     >>> agreed(numpy.array([numpy.inf, 2.0]), numpy.array([True, False]))

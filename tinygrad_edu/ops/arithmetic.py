@@ -7,7 +7,7 @@ the engine sums the gradients back.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -19,6 +19,10 @@ from tinygrad_edu.engine.registry import NO_SETTINGS, UFUNCS
 from tinygrad_edu.ops.agreed import agreed, times_over
 from tinygrad_edu.ops.parts import PAIRS, SHAPES, binary, unary, zero
 from tinygrad_edu.ops.types import floating
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Number, Out
+    from tinygrad_edu.engine.signatures import BinaryOp
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -68,7 +72,7 @@ cbrt = unary(
     examples=SHAPES,
     special=[at(0.0, gradient=0.0)],
 )
-def root(x: Any, *, out: Any = None) -> Any:
+def root(x: Array, *, out: Out = None) -> Array:
     """y = √x, whose derivative at 0 is agreed to be 0: of a standard deviation, say, √Σ d².
 
     >>> root(numpy.array([0.0, 4.0]))
@@ -102,7 +106,7 @@ def _power_rule(g: Any, y: Any, x: Any, *, exponent: Any) -> Any:
     examples=[*[example((3,), n) for n in (2, 3, 5, 1, 0, -1, -2, 0.5, 2.5)], example((2, 3), 2), example((), 3)],
     special=[at(0.0, gradient=0.0, exponent=0), at(0.0, gradient=0.0, exponent=2), at(-2.0, gradient=12.0, exponent=3)],
 )
-def constant_power(x: Any, exponent: Any, *, out: Any = None) -> Any:
+def constant_power(x: Array, exponent: Number, *, out: Out = None) -> Array:
     """y = xⁿ, where n is a number. Integer powers are multiplied out, in a hundredth of the time of `np.power`.
 
     >>> constant_power(numpy.array([-2.0, 3.0]), 3)
@@ -139,8 +143,8 @@ class _Power(Op):
         return super().apply(inputs)
 
 
-power = declare(
-    _Power(
+power: BinaryOp[[]] = declare(
+    _Power(  # type: ignore[arg-type]  # so it is called
         np.power,
         symbol="^",
         spelled=lambda s, a, b: a**b,
@@ -194,7 +198,7 @@ def _power_log_by_a(g: Any, y: Any, a: Any, b: Any, *, n: int) -> Any:
     examples=[example((3,), (3,), 1), example((2, 3), (3,), 2), example((), (2,), 0)],
     special=[at(0.0, 2.0, gradient=(0.0, 0.0), n=1), at(0.0, 1.0, gradient=(-math.inf, 0.0), n=1)],
 )
-def power_log(a: Any, b: Any, n: int) -> Any:
+def power_log(a: Array, b: Array, n: int) -> Array:
     """y = aᵇ·(ln a)ⁿ, the nth derivative of aᵇ by b; at a = 0 the limit, where there is one.
 
     >>> power_log(numpy.array([0.0, 1.0, math.e]), 2.0, 1).round(4)
@@ -208,7 +212,7 @@ def power_log(a: Any, b: Any, n: int) -> Any:
 
 
 @composite(answers=(np.float_power,), examples=PAIRS, domain=above_zero, analytic=True)
-def float_power(a: Any, b: Any) -> Any:
+def float_power(a: Array, b: Array) -> Array:
     """y = aᵇ, in float64 at least.
 
     >>> float_power(numpy.array([1, 2, 3]), -1).round(2).tolist()

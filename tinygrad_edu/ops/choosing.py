@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -19,6 +20,10 @@ from tinygrad_edu.ops.parts import BITS, binary, gate
 from tinygrad_edu.ops.taking import take_along_axis
 from tinygrad_edu.ops.types import array
 from tinygrad_edu.ops.writing import index_update
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike, Number, Out
+    from tinygrad_edu.engine.signatures import ChoiceOp
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -104,7 +109,7 @@ class _Where(Op):
         return [condition, *[branch.replace(default=np._NoValue) for branch in branches]]
 
 
-where = declare(
+where: ChoiceOp = declare(  # type: ignore[assignment]  # so it is called
     _Where(
         _chosen,
         name="where",
@@ -135,7 +140,12 @@ where = declare(
 
 
 def _bounds(
-    x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+    x: Array,
+    a_min: ArrayLike | None = None,
+    a_max: ArrayLike | None = None,
+    *,
+    min: ArrayLike | None = None,
+    max: ArrayLike | None = None,
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of `clip`; a bound left out becomes the end of the numbers."""
     low, high = a_min if min is None else min, a_max if max is None else max
@@ -179,7 +189,7 @@ def _bounds(
         at(0.0, 2.0, 1.0, gradient=(0.0, 0.0, 1.0)),
     ],
 )
-def clip(x: Any, low: Any, high: Any, *, out: Any = None) -> Any:
+def clip(x: Array, low: Any, high: Any, *, out: Out = None) -> Array:
     """y = min(max(x, low), high). Either bound may be left out, or be an array. At a bound the derivative by x is 1.
 
     >>> clip(numpy.array([-2.0, 0.5, 3.0]), 0.0, 1.0)
@@ -194,7 +204,7 @@ def clip(x: Any, low: Any, high: Any, *, out: Any = None) -> Any:
     examples=[example(np.array([[0, 1], [1, 0]]), [(2, 2), (2, 1)]), example(np.array([1, 0]), [(), (2,)])],
     analytic=True,
 )
-def choose(which: Any, choices: Any) -> Any:
+def choose(which: Array, choices: Array | Sequence[Array]) -> Array:
     """yᵢ = choices[whichᵢ]ᵢ: from several arrays, broadcast together, the element of the one that `which` names.
 
     >>> choose([0, 1, 0], [np.array([1, 2, 3]), np.array([10, 20, 30])])
@@ -213,7 +223,7 @@ def choose(which: Any, choices: Any) -> Any:
     examples=[example([np.array([True, False, False]), np.array([True, True, False])], [(3,), (3,)], default=0.5)],
     analytic=True,
 )
-def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
+def select(conditions: Array | Sequence[Array], choices: Array | Sequence[Array], default: ArrayLike = 0) -> Array:
     """y = the element of the first choice whose condition is true, or else the default; all broadcast together.
 
     >>> x = np.array([-2, 1, 5])
@@ -222,7 +232,7 @@ def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
     """
     if len(conditions) != len(choices) or not len(conditions):
         raise ValueError(f"select() needs a choice for each condition, but got {len(choices)} for {len(conditions)}")
-    y = default
+    y: Any = default
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
         y = np.where(condition, choice, y)
     return y
@@ -237,7 +247,13 @@ def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
     ],
     analytic=True,
 )
-def piecewise(x: Any, conditions: Any, functions: Any, *args: Any, **kwargs: Any) -> Any:
+def piecewise(
+    x: Array,
+    conditions: Array | Sequence[Array],
+    functions: Sequence[Callable[..., Any] | Number],
+    *args: Any,
+    **kwargs: Any,
+) -> Array:
     """y = fₖ(x) where conditionₖ holds; each function sees only its own elements, and may also be a number.
 
     One function more than conditions is for where none holds; without it y is 0 there.
@@ -247,7 +263,7 @@ def piecewise(x: Any, conditions: Any, functions: Any, *args: Any, **kwargs: Any
     array([2., 1.])
     """
     x = array(x)
-    conditions = [conditions] if np.ndim(conditions[0]) == 0 and x.ndim else list(conditions)
+    conditions = [conditions] if np.ndim(conditions[0]) == 0 and x.ndim else list(conditions)  # type: ignore[list-item]  # one
     conditions = [np.astype(array(condition), bool) for condition in conditions]
     if len(functions) == len(conditions) + 1:
         conditions.append(~np.any(np.stack(conditions), axis=0))

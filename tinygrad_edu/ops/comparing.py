@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.op import op
-from tinygrad_edu.ops.parts import PAIRS, SHAPES, question
+from tinygrad_edu.ops.parts import PAIRS, SHAPES, question, question_of_one
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -23,7 +26,9 @@ greater_equal = question(np.greater_equal, "≥", "y = (a ≥ b).", sign="≥")
 logical_and = question(np.logical_and, "and", "y = (a and b), where 0 is false and all else true.", sign="∧")
 logical_or = question(np.logical_or, "or", "y = (a or b), where 0 is false and all else true.", sign="∨")
 logical_xor = question(np.logical_xor, "xor", "y = (either a or b), where 0 is false and all else true.", sign="⊕")
-logical_not = question(np.logical_not, "not", "y = (not x), where 0 is false and all else true.", SHAPES, sign="¬")
+logical_not = question_of_one(
+    np.logical_not, "not", "y = (not x), where 0 is false and all else true.", SHAPES, sign="¬"
+)
 
 _TRUTHS = (
     example(Fixed(np.array([True, True, False])), Fixed(np.array([[True], [False]]))),
@@ -34,7 +39,7 @@ _SHIFTS = (example(Fixed(np.array([1, 2, 12])), Fixed(np.array([[0], [2]]))), ex
 bitwise_and = question(np.bitwise_and, "&", "y = a & b, bit by bit; of booleans: a and b.", _TRUTHS, sign="∧")
 bitwise_or = question(np.bitwise_or, "|", "y = a | b, bit by bit; of booleans: a or b.", _TRUTHS, sign="∨")
 bitwise_xor = question(np.bitwise_xor, "⊕", "y = a ⊕ b, bit by bit; of booleans: either a or b.", _TRUTHS, sign="⊕")
-invert = question(
+invert = question_of_one(
     np.invert, "~", "y = ~x, bit by bit; of booleans: not x.", [example(Fixed(np.array([True, False])))], sign="¬"
 )
 left_shift = question(np.left_shift, "<<", "y = a·2ᵇ, of integers.", _SHIFTS)
@@ -43,10 +48,10 @@ right_shift = question(np.right_shift, ">>", "y = ⌊a / 2ᵇ⌋, of integers.",
 _GAPS: Any = {"takes_out": False}  # NumPy 2.4 writes wrong answers into booleans that have gaps between them
 _UNUSUAL = (*SHAPES, example(Fixed(np.array([0.0, -0.0, np.inf, -np.inf, np.nan]))))
 
-isnan = question(np.isnan, "isnan", "y = (x is NaN).", _UNUSUAL, **_GAPS)
-isinf = question(np.isinf, "isinf", "y = (x is ∞ or −∞).", _UNUSUAL, **_GAPS)
-isfinite = question(np.isfinite, "isfinite", "y = (x is neither infinite nor NaN).", _UNUSUAL, **_GAPS)
-signbit = question(np.signbit, "signbit", "y = (x has a minus sign), true of −0 too.", _UNUSUAL, **_GAPS)
+isnan = question_of_one(np.isnan, "isnan", "y = (x is NaN).", _UNUSUAL, **_GAPS)
+isinf = question_of_one(np.isinf, "isinf", "y = (x is ∞ or −∞).", _UNUSUAL, **_GAPS)
+isfinite = question_of_one(np.isfinite, "isfinite", "y = (x is neither infinite nor NaN).", _UNUSUAL, **_GAPS)
+signbit = question_of_one(np.signbit, "signbit", "y = (x has a minus sign), true of −0 too.", _UNUSUAL, **_GAPS)
 
 
 @op(
@@ -60,7 +65,7 @@ signbit = question(np.signbit, "signbit", "y = (x has a minus sign), true of −
         example(Fixed(np.array([1.0, 100.0])), Fixed(np.array([1.2, 101.0])), rtol=0.1),
     ],
 )
-def isclose(a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
+def isclose(a: Array, b: Array, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Array:
     """y = (|a − b| ≤ atol + rtol·|b|).
 
     >>> isclose(numpy.array([1.0, 1.1]), 1.0)

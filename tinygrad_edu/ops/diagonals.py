@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite, op
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -33,7 +36,7 @@ def _diagonal_rule(g: Any, y: Any, x: Any, *, offset: int, axis1: int, axis2: in
         example((2, 3), offset=5),
     ],
 )
-def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """yᵢ = xᵢᵢ (or xᵢ,ᵢ₊ₒ, for an offset o) in the two axes, which are replaced by one, the last.
 
     >>> diagonal(np.array([[1, 2], [3, 4]]))
@@ -56,8 +59,8 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     ],
 )
 def from_diagonal(
-    x: Any, shape: tuple[int, ...], offset: int = 0, axis1: int = 0, axis2: int = 1, *, out: Any = None
-) -> Any:
+    x: Array, shape: tuple[int, ...], offset: int = 0, axis1: int = 0, axis2: int = 1, *, out: Out = None
+) -> Array:
     """y = 0 of the given shape, but yᵢᵢ = xᵢ: the adjoint of `diagonal`.
 
     >>> from_diagonal(np.array([1, 2]), shape=(2, 3), offset=1)
@@ -79,7 +82,7 @@ def from_diagonal(
     examples=[example((3,)), example((2,), k=-1), example((3, 4), k=1), example((0,)), example((3, 2), k=-2)],
     analytic=True,
 )
-def diag(x: Any, k: int = 0) -> Any:
+def diag(x: Array, k: int = 0) -> Array:
     """The k-th diagonal of a matrix, or the matrix that has a vector as its k-th diagonal and zeros elsewhere.
 
     >>> diag(np.array([1, 2]))
@@ -95,7 +98,7 @@ def diag(x: Any, k: int = 0) -> Any:
 
 
 @composite(answers=(np.diagflat,), examples=[example((2, 2), k=1)], analytic=True)
-def diagflat(x: Any, k: int = 0) -> Any:
+def diagflat(x: Array, k: int = 0) -> Array:
     """The matrix that has the ravelled x as its k-th diagonal, and zeros elsewhere."""
     return diag(np.ravel(x), k)
 
@@ -111,7 +114,7 @@ def diagflat(x: Any, k: int = 0) -> Any:
     ],
     analytic=True,
 )
-def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def trace(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """y = Σᵢ xᵢᵢ: the sum along the diagonal of two axes.
 
     >>> trace(np.array([[1, 2], [3, 4]])).item()
@@ -141,7 +144,7 @@ def _clear(x: Any, k: int) -> None:
     analytic=True,
     examples=[example((3, 3)), example((2, 3, 4), k=-1), example((3, 2), k=1), example((3,))],
 )
-def tril(x: Any, k: int = 0, *, out: Any = None) -> Any:
+def tril(x: Array, k: int = 0, *, out: Out = None) -> Array:
     """yᵢⱼ = xᵢⱼ where j ≤ i + k, else 0: the lower triangle.
 
     >>> tril(np.array([[1, 2], [3, 4]]))
@@ -165,7 +168,7 @@ def tril(x: Any, k: int = 0, *, out: Any = None) -> Any:
     analytic=True,
     examples=[example((3, 3)), example((2, 3, 4), k=-1), example((3, 2), k=1), example((3,))],
 )
-def triu(x: Any, k: int = 0, *, out: Any = None) -> Any:
+def triu(x: Array, k: int = 0, *, out: Out = None) -> Array:
     """yᵢⱼ = xᵢⱼ where j ≥ i + k, else 0: the upper triangle.
 
     >>> triu(np.array([[1, 2], [3, 4]]))
@@ -185,7 +188,7 @@ def triu(x: Any, k: int = 0, *, out: Any = None) -> Any:
     examples=[example((3, 3)), example((2, 3, 4), offset=1), example((2, 2))],
     analytic=True,
 )
-def matrix_trace(x: Any, *, offset: int = 0) -> Any:
+def matrix_trace(x: Array, *, offset: int = 0) -> Array:
     """y = Σᵢ xᵢᵢ, of each matrix."""
     return np.trace(x, offset, -2, -1)
 
@@ -196,6 +199,6 @@ def matrix_trace(x: Any, *, offset: int = 0) -> Any:
     examples=[example((3, 3)), example((2, 3, 4), offset=-1)],
     analytic=True,
 )
-def matrix_diagonal(x: Any, *, offset: int = 0) -> Any:
+def matrix_diagonal(x: Array, *, offset: int = 0) -> Array:
     """yᵢ = xᵢᵢ, of each matrix."""
     return np.diagonal(x, offset, -2, -1)

@@ -6,12 +6,16 @@ import functools
 import math
 import string
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.op import op
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
+    from tinygrad_edu.engine.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -56,14 +60,16 @@ def _letters(labels: Sequence[Any]) -> str:
     return "".join(["..." if label is Ellipsis else LETTERS[label] for label in labels])
 
 
-def _bind_einsum(*operands: Any, optimize: Any = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _bind_einsum(
+    *operands: str | Tensor | Sequence[Any], optimize: bool | str | None = None
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(operands[0], str):
         equation, *arrays = operands
     else:  # einsum(a, [0, 1], b, [1, 2], [0, 2])
         arrays = list(operands[0 : len(operands) // 2 * 2 : 2])
-        equation = ",".join([_letters(labels) for labels in operands[1::2]])
+        equation = ",".join([_letters(labels) for labels in operands[1::2]])  # type: ignore[arg-type]  # they are these
         if len(operands) % 2:
-            equation += "->" + _letters(operands[-1])
+            equation += "->" + _letters(operands[-1])  # type: ignore[arg-type]
     left, output = explicit(equation, *map(np.ndim, arrays)).split("->")
     taken = [_on_the_diagonal(labels, x) for labels, x in zip(left.split(","), arrays, strict=True)]
     return tuple([x for _, x in taken]), {"equation": ",".join([labels for labels, _ in taken]) + "->" + output}
@@ -146,7 +152,7 @@ def _multiplications(equation: str, shapes: tuple[tuple[int, ...], ...]) -> int:
         example("ij,jk->ik", (2, 3), (3, 2), optimize=True),
     ],
 )
-def einsum(*xs: Any, equation: str, out: Any = None) -> Any:
+def einsum(*xs: Array, equation: str, out: Out = None) -> Array:
     """y = Σ of products over the labels that the equation's output leaves out: `einsum("ij,jk->ik", a, b)` is a @ b.
 
     Every form that NumPy has: an implicit output ("ij,jk"), an ellipsis ("...ij,...jk->...ik"), labels repeated in

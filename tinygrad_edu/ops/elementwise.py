@@ -8,7 +8,7 @@ Source: Abramowitz & Stegun, *Handbook of Mathematical Functions* (1964), chapte
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -18,6 +18,9 @@ from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.agreed import over, times_over
 from tinygrad_edu.ops.parts import SHAPES, binary, unary, zero
 from tinygrad_edu.ops.precision import in_float32
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -89,7 +92,7 @@ arctan2 = binary(
     examples=SHAPES,
     special=[at(0.0, gradient=0.0)],
 )
-def sinc(x: Any) -> Any:
+def sinc(x: Array) -> Array:
     """y = sin(πx) / (πx), and 1 at 0.
 
     >>> sinc(numpy.array([0.0, 0.5])).round(4)
@@ -107,7 +110,7 @@ def sinc(x: Any) -> Any:
     special=[at(0.0, gradient=math.pi**2 * -(1 / 3), order=1), at(0.0, gradient=0.0, order=2)],
 )
 @in_float32
-def sinc_derivative(x: Any, order: int) -> Any:
+def sinc_derivative(x: Array, order: int) -> Array:
     """y = dⁿ/dxⁿ sinc x: (cos πx − sinc x) / x and so on would lose all digits near 0.
 
     With z = πx and f = sin z / z: away from 0, z f⁽ⁿ⁾ = sin⁽ⁿ⁾ z − n f⁽ⁿ⁻¹⁾, which follows from z f = sin z; near 0, the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -10,6 +10,9 @@ from tinygrad_edu.engine.example import example, spread
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import AXES, kept
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Axis, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -41,7 +44,7 @@ def _shared(extreme: Any, g: Any, x: Any, axis: Any) -> Any:
     domain=spread,
     examples=AXES,
 )
-def max(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
+def max(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y = max x, NaN if there is one. Where several elements are largest (or NaN), they share the gradient evenly.
 
     Raises ValueError for the largest of no elements.
@@ -65,7 +68,7 @@ def max(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
     domain=spread,
     examples=AXES,
 )
-def min(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
+def min(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y = min x, NaN if there is one. Where several elements are smallest (or NaN), they share the gradient evenly.
 
     >>> import tinygrad_edu as tg
@@ -76,7 +79,7 @@ def min(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
 
 
 @composite(answers=(np.ptp,), domain=spread, examples=AXES)
-def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def ptp(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """y = max x − min x: from peak to peak.
 
     >>> import tinygrad_edu as tg
@@ -90,7 +93,7 @@ ONE_AXIS = (example((2, 3)), example((2, 3), axis=0), example((2, 3), axis=-1, k
 
 
 @op(symbol="argmax", vjp=None, answers=(np.argmax,), may_raise=False, domain=spread, examples=ONE_AXIS)
-def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+def argmax(x: Array, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """y is the place of the largest element along an axis, of the first if there are several; without an axis, its
     place in x as one row. Recorded, without a derivative.
 
@@ -98,15 +101,15 @@ def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
     >>> tg.Tensor([3.0, 7.0, 7.0]).argmax().item()
     1
     """
-    return x.argmax(axis, keepdims=keepdims)
+    return x.argmax(axis, keepdims=keepdims)  # type: ignore[arg-type]  # NumPy's stubs part None from the others
 
 
 @op(symbol="argmin", vjp=None, answers=(np.argmin,), may_raise=False, domain=spread, examples=ONE_AXIS)
-def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+def argmin(x: Array, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """y is the place of the smallest element along an axis: see `argmax`.
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([3.0, 7.0, 1.0]).argmin().item()
     2
     """
-    return x.argmin(axis, keepdims=keepdims)
+    return x.argmin(axis, keepdims=keepdims)  # type: ignore[arg-type]

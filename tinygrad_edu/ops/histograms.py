@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -10,6 +10,10 @@ from tinygrad_edu.engine.example import Fixed, example, spread
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.ops.types import array
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike
+    from tinygrad_edu.engine.signatures import OfFirst
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -33,7 +37,7 @@ def _edges(x: Any, bins: Any, range: Any, edges: Any) -> Any:
     domain=spread,
     examples=[example((7,), Fixed(np.array([-3.0, 0.0, 3.0])), Fixed(np.arange(7)))],
 )
-def counted(x: Any, edges: Any, weights: Any) -> Any:
+def counted(x: Array, edges: Array, weights: Array) -> Array:
     """The sum of the weights of the elements that lie between one edge and the next.
 
     >>> counted(numpy.array([0.0, 1.0, 4.0]), numpy.array([0.0, 2.0, 4.0]), numpy.ones(3))
@@ -59,7 +63,13 @@ _BINNED = (
     formulas=["∂L/∂x = 0 but at the smallest and the largest x, between which the edges lie"],
     examples=[*_BINNED, example((7,), 3, density=True), example((7,), bins=[-2.0, 0.5, 2.0], density=True)],
 )
-def histogram(x: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> tuple[Any, Any]:
+def histogram(
+    x: Array,
+    bins: ArrayLike | str = 10,
+    range: tuple[float, float] | None = None,
+    density: bool | None = None,
+    weights: ArrayLike | None = None,
+) -> tuple[Array, Array]:
     """(counts, edges): how many elements of x lie in each bin. Counts have no derivative; the edges and with `density`
     the heights of the bars have one where they depend on x, whose smallest and largest element they are computed from.
 
@@ -70,7 +80,7 @@ def histogram(x: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     """
     if getattr(weights, "requires_grad", False):
         raise TypeError(
-            f"np.histogram is not recorded, so the gradient of its weights, {weights.describe()}, would be lost; "
+            f"np.histogram is not recorded, so the gradient of its weights, {weights.describe()}, would be lost; "  # type: ignore[union-attr]  # a tensor
             "write tg.scatter_add(np.zeros(n), bins, weights), or pass weights.numpy()"
         )
     x = array(x)
@@ -89,7 +99,9 @@ def histogram(x: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     formulas=histogram.formulas,
     examples=_BINNED,
 )
-def histogram_bin_edges(x: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+def histogram_bin_edges(
+    x: Array, bins: ArrayLike | str = 10, range: tuple[float, float] | None = None, weights: ArrayLike | None = None
+) -> OfFirst:
     """The edges of the bins in which `histogram` counts.
 
     >>> histogram_bin_edges(numpy.array([0.0, 1.0, 4.0]), 2).tolist()

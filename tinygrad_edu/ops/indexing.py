@@ -10,13 +10,16 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.types import called
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Index, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -97,7 +100,7 @@ def key_text(key: tuple[Any, ...]) -> str:
     return f"[{', '.join(map(text, key))}]"
 
 
-def _bind_getitem(x: Any, index: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _bind_getitem(x: Array, index: Index) -> tuple[tuple[Any, ...], dict[str, Any]]:
     try:
         key, arrays = key_and_arrays(index)
     except IndexError as error:
@@ -138,7 +141,7 @@ _INDICES = [
         example((3, 2, 2), [2, 0, 2]),
     ],
 )
-def getitem(x: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
+def getitem(x: Array, *arrays: Array, key: tuple[Any, ...]) -> Array:
     """y = x[index], in every form that NumPy has.
 
     Integers, slices, None and ... give a view; arrays of integers or booleans give a copy, and are inputs of the
@@ -208,7 +211,7 @@ def add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) -
         example((), key=(0, 1), shape=(2, 2)),
     ],
 )
-def scatter(values: Any, *arrays: Any, key: tuple[Any, ...], shape: tuple[int, ...], out: Any = None) -> Any:
+def scatter(values: Array, *arrays: Array, key: tuple[Any, ...], shape: tuple[int, ...], out: Out = None) -> Array:
     """y = 0 of the given shape, but y[index] += values: the adjoint of y = x[index]."""
     y = np.zeros(shape, values.dtype) if out is None else out
     if out is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -12,10 +12,13 @@ from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.ops.shaping import atleast
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
-def _bind_joined(arrays: Any, axis: Any = 0) -> tuple[Any, ...]:
+def _bind_joined(arrays: Array | Sequence[Array], axis: int | None = 0) -> tuple[Any, ...]:
     if axis is None:
         arrays, axis = [np.ravel(x) for x in arrays], 0
     return tuple(arrays), {"axis": index(axis)}
@@ -45,7 +48,7 @@ def _part(i: int, xs: Sequence[Any], axis: int) -> tuple[slice, ...]:
         example([(0, 2), (3, 2)]),
     ],
 )
-def concatenate(*xs: Any, axis: int, out: Any = None) -> Any:
+def concatenate(*xs: Array, axis: int, out: Out = None) -> Array:
     """y is the xs one after the other along an axis; without an axis, all of them as one row.
 
     Raises ValueError if their other lengths differ.
@@ -79,7 +82,7 @@ concat = concatenate
         example([(0,), (0,)]),
     ],
 )
-def stack(*xs: Any, axis: int, out: Any = None) -> Any:
+def stack(*xs: Array, axis: int, out: Out = None) -> Array:
     """y is the xs, all of one shape, side by side along a new axis: y[i] = xᵢ.
 
     Raises ValueError if the shapes differ.
@@ -96,7 +99,7 @@ def stack(*xs: Any, axis: int, out: Any = None) -> Any:
     analytic=True,
     examples=[example([(3,), (2, 3)]), example([(), ()])],
 )
-def vstack(xs: Any) -> Any:
+def vstack(xs: Array | Sequence[Array]) -> Array:
     """y is the xs below one another; a vector is a row.
 
     >>> import tinygrad_edu as tg
@@ -111,7 +114,7 @@ def vstack(xs: Any) -> Any:
     analytic=True,
     examples=[example([(2, 3), (2, 1)]), example([(3,), (2,)])],
 )
-def hstack(xs: Any) -> Any:
+def hstack(xs: Array | Sequence[Array]) -> Array:
     """y is the xs beside one another: along the second axis, vectors along their only one.
 
     >>> import tinygrad_edu as tg
@@ -123,7 +126,7 @@ def hstack(xs: Any) -> Any:
 
 
 @composite(answers=(np.dstack,), analytic=True, examples=[example([(3,), (3,)]), example([(2, 3), (2, 3, 2)])])
-def dstack(xs: Any) -> Any:
+def dstack(xs: Array | Sequence[Array]) -> Array:
     """y is the xs behind one another, along the third axis.
 
     >>> import tinygrad_edu as tg
@@ -134,7 +137,7 @@ def dstack(xs: Any) -> Any:
 
 
 @composite(answers=(np.column_stack,), analytic=True, examples=[example([(3,), (3, 2)]), example([(2,), (2,)])])
-def column_stack(xs: Any) -> Any:
+def column_stack(xs: Array | Sequence[Array]) -> Array:
     """y is the xs beside one another; a vector is a column.
 
     >>> import tinygrad_edu as tg
@@ -150,7 +153,7 @@ def column_stack(xs: Any) -> Any:
     analytic=True,
     examples=[example((2, 3), (2,)), example((2, 3), (1, 3), axis=0)],
 )
-def append(x: Any, values: Any, axis: int | None = None) -> Any:
+def append(x: Array, values: Array, axis: int | None = None) -> Array:
     """y is x with `values` behind it along an axis; without an axis, both as one row.
 
     >>> import tinygrad_edu as tg
@@ -165,7 +168,7 @@ def append(x: Any, values: Any, axis: int | None = None) -> Any:
     analytic=True,
     examples=[example([(2, 2), (2, 1)]), example([[(2, 2), (2, 1)], [(1, 2), (1, 1)]]), example((2,))],
 )
-def block(blocks: Any) -> Any:
+def block(blocks: Array | Sequence[Array]) -> Array:
     """y is a matrix put together from blocks, given as rows of blocks (nested lists).
 
     The innermost lists are joined along the last axis, the lists of them along the last but one, and so on.

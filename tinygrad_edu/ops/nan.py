@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -19,11 +19,15 @@ from tinygrad_edu.ops.spread import SPREADS, correction_of
 from tinygrad_edu.ops.statistics import PERCENTILES, QUANTILES, RANKED, quantiles_of, rank_weights
 from tinygrad_edu.ops.types import array, floating
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike, Axis, Out
+    from tinygrad_edu.engine.signatures import OfFirst
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _replacements(
-    x: Any, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+    x: Array, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if not copy:
         raise TypeError("nan_to_num(copy=False) would write into its argument; leave out copy=")
@@ -42,8 +46,8 @@ def _replacements(
     refuses={"copy": False},
 )
 def nan_to_num(
-    x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None, *, out: Any = None
-) -> Any:
+    x: Array, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None, *, out: Out = None
+) -> Array:
     """y = x, with `nan` for NaN and the largest numbers (or `posinf`, `neginf`) for ±∞; no gradient goes to those.
 
     >>> nan_to_num(numpy.array([1.0, numpy.nan]))
@@ -66,7 +70,7 @@ def nan_to_num(
     formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = (n − 1)/2"],
     examples=RANKED,
 )
-def nanmedian(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def nanmedian(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """y is the median of the elements that are not NaN.
 
     >>> import tinygrad_edu as tg
@@ -84,9 +88,9 @@ def nanmedian(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     refuses={"weights": [1.0, 2.0]},
 )
 def nanquantile(
-    x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
-    weights: Any = None, overwrite_input: bool = False,
-) -> Any:  # fmt: skip
+    x: Array, q: ArrayLike, axis: Axis = None, *, method: str = "linear", keepdims: bool = False,
+    weights: ArrayLike | None = None, overwrite_input: bool = False,
+) -> OfFirst:  # fmt: skip
     """y is the quantile of the elements that are not NaN.
 
     >>> import tinygrad_edu as tg
@@ -104,9 +108,9 @@ def nanquantile(
     refuses={"weights": [1.0, 2.0]},
 )
 def nanpercentile(
-    x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
-    weights: Any = None, overwrite_input: bool = False,
-) -> Any:  # fmt: skip
+    x: Array, q: ArrayLike, axis: Axis = None, *, method: str = "linear", keepdims: bool = False,
+    weights: ArrayLike | None = None, overwrite_input: bool = False,
+) -> OfFirst:  # fmt: skip
     """y is the percentile of the elements that are not NaN.
 
     >>> import tinygrad_edu as tg
@@ -125,7 +129,7 @@ def nanpercentile(
     domain=spread,
     examples=AXES,
 )
-def nanmax(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
+def nanmax(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y = max x of the elements that are not NaN; NaN if there are none.
 
     >>> import tinygrad_edu as tg
@@ -144,7 +148,7 @@ def nanmax(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None)
     domain=spread,
     examples=AXES,
 )
-def nanmin(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
+def nanmin(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y = min x of the elements that are not NaN; NaN if there are none.
 
     >>> import tinygrad_edu as tg
@@ -155,7 +159,7 @@ def nanmin(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None)
 
 
 @op(symbol="nanargmax", vjp=None, answers=(np.nanargmax,), domain=spread, examples=ONE_AXIS)
-def nanargmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+def nanargmax(x: Array, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """y is the place of the largest element that is not NaN: see `argmax`. Raises ValueError if there is none.
 
     >>> import tinygrad_edu as tg
@@ -166,7 +170,7 @@ def nanargmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any
 
 
 @op(symbol="nanargmin", vjp=None, answers=(np.nanargmin,), domain=spread, examples=ONE_AXIS)
-def nanargmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+def nanargmin(x: Array, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """y is the place of the smallest element that is not NaN: see `argmin`. Raises ValueError if there is none.
 
     >>> import tinygrad_edu as tg
@@ -186,7 +190,7 @@ def _filled(x: Any, value: float) -> tuple[Any, Any]:
 
 
 @composite(answers=(np.nansum,), analytic=True, examples=[*AXES, *EMPTY])
-def nansum(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def nansum(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """y = Σ x of the elements that are not NaN.
 
     >>> import tinygrad_edu as tg
@@ -203,7 +207,7 @@ def nansum(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     analytic=True,
     examples=[*AXES, *EMPTY],
 )
-def nanprod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def nanprod(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """y = ∏ x of the elements that are not NaN.
 
     >>> import tinygrad_edu as tg
@@ -220,7 +224,7 @@ def nanprod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     analytic=True,
     examples=RUNNING,
 )
-def nancumsum(x: Any, axis: int | None = None) -> Any:
+def nancumsum(x: Array, axis: int | None = None) -> Array:
     """yₜ = x₀ + … + xₜ, where NaN adds nothing.
 
     >>> import tinygrad_edu as tg
@@ -237,7 +241,7 @@ def nancumsum(x: Any, axis: int | None = None) -> Any:
     analytic=True,
     examples=RUNNING,
 )
-def nancumprod(x: Any, axis: int | None = None) -> Any:
+def nancumprod(x: Array, axis: int | None = None) -> Array:
     """yₜ = x₀·…·xₜ, where NaN changes nothing.
 
     >>> import tinygrad_edu as tg
@@ -250,7 +254,7 @@ def nancumprod(x: Any, axis: int | None = None) -> Any:
 
 @composite(answers=(np.nanmean,), analytic=True, examples=AXES)
 @in_float32
-def nanmean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def nanmean(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """y = Σ x / n of the n elements that are not NaN; NaN if there are none.
 
     >>> import tinygrad_edu as tg
@@ -268,7 +272,9 @@ def nanmean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     examples=SPREADS,
 )
 @in_float32
-def nanvar(x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False) -> Any:
+def nanvar(
+    x: Array, axis: Axis = None, *, correction: float | None = None, ddof: float | None = None, keepdims: bool = False
+) -> Array:
     """y is the variance of the elements that are not NaN: see `var`. NaN if no more of them than the correction.
 
     >>> import tinygrad_edu as tg
@@ -292,7 +298,9 @@ def nanvar(x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None
     examples=[e for e in SPREADS if e.settings.get("axis") != ()],
 )
 @in_float32
-def nanstd(x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False) -> Any:
+def nanstd(
+    x: Array, axis: Axis = None, *, correction: float | None = None, ddof: float | None = None, keepdims: bool = False
+) -> Array:
     """y is the standard deviation of the elements that are not NaN: see `std`.
 
     >>> import tinygrad_edu as tg

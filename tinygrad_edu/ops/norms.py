@@ -10,7 +10,7 @@ Source: Horn and Johnson, *Matrix Analysis* (2013), chapter 5.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -22,6 +22,9 @@ from tinygrad_edu.ops.agreed import over, times_over
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import AXES, EMPTY, along_axis, kept
 from tinygrad_edu.ops.types import array, floating
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Axis, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -45,7 +48,9 @@ def _magnitudes(x: Any) -> Any:
     special=[at(0.0, gradient=0.0)],
 )
 @in_float32
-def euclidean_norm(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None, scratch: Any = None) -> Any:
+def euclidean_norm(
+    x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None, scratch: Out = None
+) -> Array:
     """y = ‖x‖₂ = √Σ |x|². Its gradient x / ‖x‖ has no limit at 0; there it is 0.
 
     >>> import tinygrad_edu as tg
@@ -91,7 +96,7 @@ def _p_norm_rule(g: Any, y: Any, x: Any, *, p: float, axis: Any, keepdims: bool)
     special=[at(0.0, gradient=0.0, p=3, axis=None, keepdims=False), at(0.0, gradient=0.0, p=0.5, axis=None)],
 )
 @in_float32
-def p_norm(x: Any, p: float, axis: Any = None, *, keepdims: bool = False) -> Any:
+def p_norm(x: Array, p: float, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """y = (Σ |x|ᵖ)^(1/p), p ≠ 0, ±∞. Where it has no derivative, at y = 0 and for p < 1 at x = 0, that is 0.
 
     >>> import tinygrad_edu as tg
@@ -160,7 +165,7 @@ def _matrix_norm(x: Any, kind: Any, axes: tuple[int, int], keepdims: bool) -> An
         example((2, 3, 2), ord=math.inf, axis=(1, 2)),
     ],
 )
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(x: Array, ord: str | float | None = None, axis: Axis = None, keepdims: bool = False) -> Array:
     """y = ‖x‖: of a vector (Σ|x|ᵖ)^(1/p) with p = `ord`, 2 if left out; of a matrix, which two axes make, the
     Frobenius norm √Σx², or the one named by `ord`.
 
@@ -177,7 +182,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     every = tuple(range(x.ndim))
     if ord is None and axis is None:
         return euclidean_norm(_magnitudes(x), axis=every, keepdims=keepdims)
-    axes = every if axis is None else tuple(axis) if np.iterable(axis) else (axis,)
+    axes = every if axis is None else tuple(axis) if np.iterable(axis) else (axis,)  # type: ignore[arg-type]  # it has been asked
     if len(axes) == 2:
         return _matrix_norm(x, "fro" if ord is None else ord, axes, keepdims)
     if len(axes) != 1:
@@ -198,7 +203,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         example((2, 3), axis=-1, ord=math.inf),
     ],
 )
-def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def vector_norm(x: Array, *, axis: Axis = None, keepdims: bool = False, ord: str | float = 2) -> Array:
     """y = (Σ|x|ᵖ)^(1/p), p = `ord`, over all axes or some: see `norm`.
 
     >>> import tinygrad_edu as tg
@@ -213,7 +218,7 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
     domain=spread,
     examples=[example((2, 3)), example((2, 2, 3), ord=1), example((2, 2, 3), keepdims=True, ord=-math.inf)],
 )
-def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def matrix_norm(x: Array, *, keepdims: bool = False, ord: str | float = "fro") -> Array:
     """y = ‖x‖ of each matrix of a stack, over the last two axes: see `norm`.
 
     >>> import tinygrad_edu as tg

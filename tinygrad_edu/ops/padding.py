@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -10,6 +10,9 @@ from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.ops.types import array, called
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike, Number, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -33,7 +36,7 @@ def _widths(x: Any, pad_width: Any) -> tuple[tuple[int, int], ...]:
 _WIDTHS = ((), (1,), (2,), (1, 2))  # one width for all, or (before, after) for all
 
 
-def _bind_pad(x: Any, pad_width: Any, constant_values: Any = 0) -> tuple[Any, ...]:
+def _bind_pad(x: Array, pad_width: Any, constant_values: ArrayLike = 0) -> tuple[Any, ...]:
     constant = np.asarray(numbers(constant_values))
     if constant.size != 1:
         raise ValueError(f"pad of {called(x)} takes one constant, but got {constant.tolist()}; pad each side by itself")
@@ -61,7 +64,7 @@ def _inside(x: Any, pad_width: Any) -> tuple[slice, ...]:
         example((0, 2), pad_width=1),
     ],
 )
-def pad_constant(x: Any, pad_width: Any, constant_values: Any, *, out: Any = None) -> Any:
+def pad_constant(x: Array, pad_width: Any, constant_values: Number, *, out: Out = None) -> Array:
     """y is x with a border of a constant.
 
     >>> import numpy as np
@@ -74,7 +77,7 @@ def pad_constant(x: Any, pad_width: Any, constant_values: Any, *, out: Any = Non
     return y
 
 
-@composite(
+@composite(  # type: ignore[arg-type]  # mypy knows no settings with **options
     answers=(np.pad,),
     analytic=True,
     examples=[
@@ -88,7 +91,9 @@ def pad_constant(x: Any, pad_width: Any, constant_values: Any, *, out: Any = Non
         example((3,), pad_width=(0, 2), mode="edge"),
     ],
 )
-def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0, **options: Any) -> Any:
+def pad(
+    x: Array, pad_width: ArrayLike, mode: str = "constant", *, constant_values: ArrayLike = 0, **options: Any
+) -> Array:
     """y is x with a border, `pad_width` = (before, after) elements wide along each axis.
 
     The border holds a constant; or x continued: "edge" repeats the last element, "reflect" and "symmetric"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from tinygrad_edu.engine.example import Fixed, example, real
-from tinygrad_edu.engine.op import Op, op, ufunc
+from tinygrad_edu.engine.op import op, ufunc
 from tinygrad_edu.engine.rules import Rule
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
+    from tinygrad_edu.engine.signatures import BinaryOp, Lifts, UnaryOp
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -16,13 +20,21 @@ SHAPES = (example((3,)), example((2, 3)), example(()))
 PAIRS = (example((3,), (3,)), example((2, 3), (3,)), example((2, 1), (4,)), example((), (2,)), example((3,), 2.0))
 
 
-def unary(function: Any, symbol: str, rule: Rule, doc: str, **declaration: Any) -> Op:
+def _itself(function: Any) -> Any:
+    return function
+
+
+lifted: Lifts = _itself
+"""Above a function that is written for arrays, and is no op: it takes tensors too, which a type checker is told so."""
+
+
+def unary(function: Any, symbol: str, rule: Rule, doc: str, **declaration: Any) -> UnaryOp[[]]:
     """A function of one number; analytic unless it says otherwise."""
     usual = {"presence": "elementwise", "analytic": True, "examples": SHAPES}
     return ufunc(function, symbol, (rule,), doc, **{**usual, **declaration})
 
 
-def binary(function: Any, symbol: str, by_a: Rule, by_b: Rule, doc: str, **declaration: Any) -> Op:
+def binary(function: Any, symbol: str, by_a: Rule, by_b: Rule, doc: str, **declaration: Any) -> BinaryOp[[]]:
     """A function of two numbers, with its rule for each."""
     return ufunc(function, symbol, (by_a, by_b), doc, **{"presence": "elementwise", "examples": PAIRS, **declaration})
 
@@ -54,7 +66,7 @@ ONE = _Constants(1)
     takes_out=True,
     examples=SHAPES,
 )
-def zero(x: Any, *, out: Any = None) -> Any:
+def zero(x: Array, *, out: Out = None) -> Array:
     """y = 0, whatever x, also for ∞ and NaN: what a step makes of a gradient.
 
     >>> zero(numpy.array([1.0, numpy.inf]))
@@ -86,7 +98,7 @@ BITS = {np.dtype(bool): np.dtype(bool), **{np.dtype(f"f{n}"): np.dtype(f"i{n}") 
         example((2, 80), Fixed(np.arange(80) % 3 == 0)),
     ],
 )
-def gate(a: Any, mask: Any, *, out: Any = None) -> Any:
+def gate(a: Array, mask: Array, *, out: Out = None) -> Array:
     """y = a where the mask is true, else 0, also for ∞ and NaN: what ReLU lets through of a gradient.
 
     >>> gate(numpy.array([numpy.inf, 2.0, 3.0]), numpy.array([False, False, True]))
@@ -112,15 +124,23 @@ def gate(a: Any, mask: Any, *, out: Any = None) -> Any:
     return out
 
 
-def step(function: Any, symbol: str, doc: str, **declaration: Any) -> Op:
+def step(function: Any, symbol: str, doc: str, **declaration: Any) -> UnaryOp[[]]:
     """A function that is constant between its jumps: its derivative is 0, also at them."""
     return unary(function, symbol, lambda g, y, x: zero(g), doc, presence="selects", analytic=False, **declaration)
 
 
 def question(
     function: Any, symbol: str, doc: str, examples: Any = PAIRS, *, sign: str | None = None, **declaration: Any
-) -> Op:
-    """A function whose answers are booleans or integers: recorded, and without a derivative. In formulas it is spelled as
-    the inputs with a sign between them, if it has one."""
+) -> BinaryOp[[]]:
+    """A function of two numbers whose answers are booleans or integers: recorded, and without a derivative. In formulas it
+    is spelled as the inputs with a sign between them, if it has one."""
+    spelled = None if sign is None else lambda s, *xs: s.holds(sign, *xs)
+    return ufunc(function, symbol, None, doc, examples=examples, spelled=spelled, **declaration)
+
+
+def question_of_one(
+    function: Any, symbol: str, doc: str, examples: Any, *, sign: str | None = None, **declaration: Any
+) -> UnaryOp[[]]:
+    """The same of one number."""
     spelled = None if sign is None else lambda s, *xs: s.holds(sign, *xs)
     return ufunc(function, symbol, None, doc, examples=examples, spelled=spelled, **declaration)

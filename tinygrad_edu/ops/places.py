@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.engine.protocols import ASKS
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -20,7 +23,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
     domain=lambda rng, shape: rng.integers(-1, 2, shape),
     examples=[example((3, 4)), example((5,)), example(())],
 )
-def argwhere(x: Any) -> Any:
+def argwhere(x: Array) -> Array:
     """The indices of the elements that are not zero, a row for each of them: integers, without a derivative."""
     return np.argwhere(x)
 
@@ -30,7 +33,7 @@ def argwhere(x: Any) -> Any:
     domain=lambda rng, shape: rng.integers(-1, 2, shape),
     examples=[example((3, 4)), example((5,))],
 )
-def nonzero(x: Any) -> tuple[Any, ...]:
+def nonzero(x: Array) -> tuple[Array, ...]:
     """The indices of the elements that are not zero, an array of them for each axis: x[nonzero(x)] are these elements.
 
     >>> nonzero(np.array([[0, 7], [8, 0]]))
@@ -49,7 +52,7 @@ def nonzero(x: Any) -> tuple[Any, ...]:
     domain=lambda rng, shape: rng.integers(-1, 2, shape),
     examples=[example((3, 4)), example((5,))],
 )
-def flatnonzero(x: Any) -> Any:
+def flatnonzero(x: Array) -> Array:
     """The indices, in the ravelled x, of the elements that are not zero: integers, without a derivative."""
     return np.flatnonzero(x)
 
@@ -63,7 +66,7 @@ def flatnonzero(x: Any) -> Any:
     ],
     analytic=True,
 )
-def meshgrid(*xs: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+def meshgrid(*xs: ArrayLike, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
     """Coordinates as grids: each xᵢ repeated along the axes of the others.
 
     indexing: "xy" makes the first two axes rows (of x₁) and columns (of x₀), as figures want; "ij" keeps the order.

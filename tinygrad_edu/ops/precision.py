@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy
 
@@ -18,7 +18,10 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 _HALF, _SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 
 
-def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def in_float32(function: F) -> F:
     """`function`, a forward or a rule, computed in float32 where an argument is float16; its results are then float16.
 
     Results are of the type that the arguments would have given: a float32 weight beside float16 data gives float32.
@@ -49,7 +52,7 @@ def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
             np.copyto(place, result)
         return out
 
-    return computed
+    return cast("F", computed)
 
 
 def _leaves(values: Any) -> list[Any]:

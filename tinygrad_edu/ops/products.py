@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite, op, ufunc
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -118,17 +121,21 @@ matmul = ufunc(
 )
 
 
+def _bind_vecdot(a: Array, b: Array, axis: int = -1) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (a, b) if axis == -1 else (np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)), {}
+
+
 @op(
     symbol="dot",
     vjp=(lambda g, y, a, b: g[..., None] * b, lambda g, y, a, b: g[..., None] * a),
     presence="product",
-    bind=lambda a, b, axis=-1: ((a, b) if axis == -1 else (np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)), {}),
+    bind=_bind_vecdot,
     answers=(np.vecdot, np.linalg.vecdot),
     broadcasts=True,
     takes_out=True,
     examples=[example((3,), (3,)), example((2, 3), (3,)), example((2, 1, 3), (4, 3)), example((3, 2), (3, 2), axis=0)],
 )
-def vecdot(a: Any, b: Any, *, out: Any = None) -> Any:
+def vecdot(a: Array, b: Array, *, out: Out = None) -> Array:
     """y = Σₖ aₖ·bₖ along one axis, the last unless told otherwise; the others are broadcast together.
 
     >>> vecdot(np.array([[1, 2], [3, 4]]), np.array([10, 1]))
@@ -149,7 +156,7 @@ def vecdot(a: Any, b: Any, *, out: Any = None) -> Any:
     ],
     analytic=True,
 )
-def dot(a: Any, b: Any) -> Any:
+def dot(a: Array, b: Array) -> Array:
     """y = a·b: the matrix product for vectors and matrices, the product for numbers.
 
     Stacks are not matched but multiplied each with each: y[i, j, k, l] = Σₘ a[i, j, m]·b[k, m, l]; see `matmul`.
@@ -169,7 +176,7 @@ def dot(a: Any, b: Any) -> Any:
     examples=[example((3,), (3,)), example((2, 3), (4, 3)), example((3,), (2, 3)), example((), (2,))],
     analytic=True,
 )
-def inner(a: Any, b: Any) -> Any:
+def inner(a: Array, b: Array) -> Array:
     """y[i, j] = Σₖ a[i, k]·b[j, k]: products along the last axes.
 
     >>> inner(np.array([[1, 2], [3, 4]]), np.array([[10, 1]]))
@@ -182,7 +189,7 @@ def inner(a: Any, b: Any) -> Any:
 
 
 @composite(answers=(np.vdot,), examples=[example((3,), (3,)), example((2, 3), (6,)), example((), ())])
-def vdot(a: Any, b: Any) -> Any:
+def vdot(a: Array, b: Array) -> Array:
     """y = Σₖ aₖ·bₖ over all elements, whatever the shapes.
 
     >>> vdot(np.array([[1, 2], [3, 4]]), np.array([1, 10, 100, 1000])).item()
@@ -197,7 +204,7 @@ def vdot(a: Any, b: Any) -> Any:
     examples=[example((3,), (2,)), example((2, 2), (3,)), example((), (2,))],
     analytic=True,
 )
-def outer(a: Any, b: Any) -> Any:
+def outer(a: Array, b: Array) -> Array:
     """yᵢⱼ = aᵢ·bⱼ, of the ravelled a and b.
 
     >>> outer(np.array([1, 2]), np.array([10, 20]))
@@ -213,7 +220,7 @@ def outer(a: Any, b: Any) -> Any:
     examples=[example((2, 3), (3, 2)), example((2,), (3, 2)), example((2, 1, 2), (2,)), example((), (2,))],
     analytic=True,
 )
-def kron(a: Any, b: Any) -> Any:
+def kron(a: Array, b: Array) -> Array:
     """The Kronecker product: each aᵢⱼ replaced by the block aᵢⱼ·b.
 
     >>> kron(np.array([1, 10]), np.array([[1, 2]]))
@@ -226,7 +233,7 @@ def kron(a: Any, b: Any) -> Any:
 
 
 def _bind_cross(
-    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+    a: Array, b: Array, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     axes = (axisa, axisb, axisc) if axis is None else (axis,) * 3
     ndims = np.ndim(a), np.ndim(b), max(np.ndim(a), np.ndim(b))
@@ -262,7 +269,7 @@ def _bind_cross(
         example((2, 3), (3, 2), axisb=0),
     ],
 )
-def cross(a: Any, b: Any, *, axisa: int, axisb: int, axisc: int) -> Any:
+def cross(a: Array, b: Array, *, axisa: int, axisb: int, axisc: int) -> Array:
     """y = a × b, at right angles to both: for vectors of three components, along the last axis.
 
     >>> cross(np.array([1, 0, 0]), np.array([0, 1, 0]))
@@ -271,11 +278,13 @@ def cross(a: Any, b: Any, *, axisa: int, axisb: int, axisc: int) -> Any:
     return np.cross(a, b, axisa, axisb, axisc)
 
 
-def _bind_tensordot(a: Any, b: Any, axes: Any = 2) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _bind_tensordot(
+    a: Array, b: Array, axes: int | Sequence[int] | Sequence[Sequence[int]] = 2
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if np.ndim(axes) == 0:
-        of_a, of_b = tuple(range(-int(axes), 0)), tuple(range(int(axes)))
+        of_a, of_b = tuple(range(-int(axes), 0)), tuple(range(int(axes)))  # type: ignore[arg-type]  # it has been asked
     else:
-        of_a, of_b = axes
+        of_a, of_b = axes  # type: ignore[misc, assignment]
     return (a, b), {"axes": (normalize_axis_tuple(of_a, np.ndim(a)), normalize_axis_tuple(of_b, np.ndim(b)))}
 
 
@@ -322,7 +331,7 @@ def _tensordot_by_b(g: Any, y: Any, a: Any, b: Any, *, axes: Any) -> Any:
         example((2, 3), (2, 3), axes=2),
     ],
 )
-def tensordot(a: Any, b: Any, *, axes: Any) -> Any:
+def tensordot(a: Array, b: Array, *, axes: Any) -> Array:
     """y = Σ a·b over pairs of axes: the last `axes` of a with the first of b, or the pairs `(axes of a, axes of b)`.
 
     What is left of a's axes comes first in y, then what is left of b's.
@@ -338,7 +347,7 @@ def tensordot(a: Any, b: Any, *, axes: Any) -> Any:
     examples=[example([(2, 3), (3, 4), (4, 2)]), example([(3,), (3, 4), (4, 2), (2,)]), example([(2, 3), (3, 1)])],
     analytic=True,
 )
-def multi_dot(arrays: Sequence[Any]) -> Any:
+def multi_dot(arrays: Array | Sequence[Array]) -> Array:
     """y = A₀·A₁·A₂·…, multiplied in the order that takes the fewest multiplications; vectors may stand at the ends.
 
     >>> multi_dot([np.ones((2, 50)), np.ones((50, 50)), np.ones(50)])
@@ -376,7 +385,7 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
     examples=[example((2, 3), (3,)), example((2, 1, 2, 3), (4, 3))],
     analytic=True,
 )
-def matvec(a: Any, x: Any) -> Any:
+def matvec(a: Array, x: Array) -> Array:
     """y = a·x for stacks of matrices a and of vectors x, broadcast together."""
     return np.squeeze(np.matmul(a, np.expand_dims(x, -1)), -1)
 
@@ -386,7 +395,7 @@ def matvec(a: Any, x: Any) -> Any:
     answers=(np.vecmat,) if hasattr(np, "vecmat") else (),
     examples=[example((3,), (3, 2)), example((4, 3), (2, 1, 3, 2))],
 )
-def vecmat(x: Any, a: Any) -> Any:
+def vecmat(x: Array, a: Array) -> Array:
     """y = xᵀ·a for stacks of vectors x and of matrices a, broadcast together; of complex vectors, the conjugates."""
     x = np.conjugate(x) if x.dtype.kind == "c" else x
     return np.squeeze(np.matmul(np.expand_dims(x, -2), a), -2)

@@ -11,7 +11,7 @@ Source: Higham, *Accuracy and Stability of Numerical Algorithms* (2002), chapter
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -21,6 +21,9 @@ from tinygrad_edu.engine.graph import add_rows, add_up
 from tinygrad_edu.engine.op import Op, op
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.shaping import expand_dims
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Axis, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -74,7 +77,7 @@ def _share(g: Any, n: int) -> Any:
     takes_out=True,
     examples=[*AXES, *EMPTY],
 )
-def sum(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
+def sum(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y = Σ x, over all axes or some.
 
     >>> import tinygrad_edu as tg
@@ -104,7 +107,7 @@ def sum(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
         example((), shape=(65, 65)),
     ],
 )
-def expand(x: Any, shape: tuple[int, ...], axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
+def expand(x: Array, shape: tuple[int, ...], axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y is x repeated along the axes that a sum took: `sum` and `expand` are the gradients of each other.
 
     >>> import numpy as np
@@ -129,7 +132,7 @@ def expand(x: Any, shape: tuple[int, ...], axis: Any = None, *, keepdims: bool =
     analytic=True,
     examples=[example((4, 3)), example((1, 2)), example((2, 3, 4)), example((2, 2, 3, 2)), example((0, 2))],
 )
-def channel_sum(x: Any, *, out: Any = None) -> Any:
+def channel_sum(x: Array, *, out: Out = None) -> Array:
     """y_c = Σ x over the batch and the axes behind the channels. A matrix is summed as 1·x: see `add_rows`.
 
     >>> channel_sum(numpy.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
@@ -150,7 +153,7 @@ def channel_sum(x: Any, *, out: Any = None) -> Any:
     formulas=["∂L/∂x = ∂L/∂y / n"],
     examples=[*AXES, example((0, 3), axis=1)],
 )
-def mean(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
+def mean(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y = Σ x / n, with n the number of elements that go into one of y. The mean of whole numbers is float64.
 
     >>> import tinygrad_edu as tg
@@ -229,7 +232,7 @@ _others = Op(  # what the rule of a product is printed with
         example(np.array([[2.0, 0.0, 0.5], [1.0, 2.0, 3.0]])),
     ],
 )
-def prod(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
+def prod(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y = ∏ x. The gradient, ∏ of the others, is right with zeros among them too: nothing is divided by x.
 
     >>> import tinygrad_edu as tg
@@ -246,7 +249,7 @@ def prod(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -
 
 
 @op(symbol="any", vjp=None, answers=(np.any, (np.logical_or, "reduce")), takes_out=True, examples=[*AXES, *EMPTY])
-def any(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
+def any(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y: is any element not zero?
 
     >>> import tinygrad_edu as tg
@@ -257,7 +260,7 @@ def any(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
 
 
 @op(symbol="all", vjp=None, answers=(np.all, (np.logical_and, "reduce")), takes_out=True, examples=[*AXES, *EMPTY])
-def all(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) -> Any:
+def all(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y: is no element zero?
 
     >>> import tinygrad_edu as tg
@@ -268,7 +271,7 @@ def all(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None) ->
 
 
 @op(symbol="count ≠ 0", vjp=None, answers=(np.count_nonzero,), may_raise=False, examples=[*AXES, *EMPTY])
-def count_nonzero(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def count_nonzero(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """y is how many elements are not zero.
 
     >>> import tinygrad_edu as tg

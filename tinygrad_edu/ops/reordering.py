@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
@@ -15,6 +15,10 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.ops.types import called
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Axis, Out
+    from tinygrad_edu.engine.signatures import OfFirst
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -43,7 +47,7 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
         example((0, 2)),
     ],
 )
-def transpose(x: Any, axes: Any = None) -> Any:
+def transpose(x: Array, axes: Axis = None) -> Array:
     """y = xᵀ: the axes in reverse, or in the order `axes`.
 
     >>> import numpy as np
@@ -67,7 +71,7 @@ permute = permute_dims = transpose
     analytic=True,
     examples=[example((2, 3)), example((2, 3, 4)), example((2, 0, 3))],
 )
-def matrix_transpose(x: Any) -> Any:
+def matrix_transpose(x: Array) -> Array:
     """y = xᵀ for each matrix of a stack: the last two axes exchanged.
 
     >>> import numpy as np
@@ -88,7 +92,7 @@ def matrix_transpose(x: Any) -> Any:
     analytic=True,
     examples=[example((2, 3, 4), axis1=0, axis2=2), example((2, 3, 4), axis1=-1, axis2=1), example((2, 0), 0, 1)],
 )
-def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+def swapaxes(x: Array, axis1: int, axis2: int) -> Array:
     """y is x with two axes exchanged.
 
     >>> import numpy as np
@@ -114,7 +118,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
         example((0, 3), source=0, destination=1),
     ],
 )
-def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+def moveaxis(x: Array, source: Axis, destination: Axis) -> Array:
     """y is x with the axes `source` moved to `destination`, the others in their order.
 
     >>> import numpy as np
@@ -127,7 +131,7 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
 @composite(
     answers=(np.rollaxis,), analytic=True, examples=[example((2, 3, 4), 2), example((2, 3, 4), axis=0, start=-1)]
 )
-def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
+def rollaxis(x: Array, axis: int, start: int = 0) -> OfFirst:
     """y is x with one axis moved to stand before the axis `start`; `moveaxis` is the clearer name.
 
     >>> import tinygrad_edu as tg
@@ -159,7 +163,7 @@ def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
         example((0, 2), axis=0),
     ],
 )
-def flip(x: Any, axis: Any = None) -> Any:
+def flip(x: Array, axis: Axis = None) -> Array:
     """y is x read backwards along `axis`: yᵢ = xₙ₋₁₋ᵢ; None stands for all axes.
 
     >>> import numpy as np
@@ -170,7 +174,7 @@ def flip(x: Any, axis: Any = None) -> Any:
 
 
 @composite(answers=(np.fliplr,), analytic=True, examples=[example((2, 3)), example((2, 3, 2))])
-def fliplr(x: Any) -> Any:
+def fliplr(x: Array) -> Array:
     """y is x with its columns in reverse.
 
     >>> import tinygrad_edu as tg
@@ -183,7 +187,7 @@ def fliplr(x: Any) -> Any:
 
 
 @composite(answers=(np.flipud,), analytic=True, examples=[example((3,)), example((2, 3))])
-def flipud(x: Any) -> Any:
+def flipud(x: Array) -> Array:
     """y is x with its rows in reverse.
 
     >>> import tinygrad_edu as tg
@@ -206,7 +210,7 @@ def flipud(x: Any) -> Any:
         example((2, 3, 2), k=1, axes=(2, 0)),
     ],
 )
-def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+def rot90(x: Array, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
     """y is x turned k times by 90°, from the first of `axes` towards the second.
 
     >>> import tinygrad_edu as tg
@@ -236,7 +240,7 @@ def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
         example((0, 2), shift=1, axis=0),
     ],
 )
-def roll(x: Any, shift: Any, axis: Any = None, *, out: Any = None) -> Any:
+def roll(x: Array, shift: Axis, axis: Axis = None, *, out: Out = None) -> Array:
     """yᵢ = xᵢ₋ₛ: x moved on by `shift` places, what falls off the end coming back at the front.
 
     Without an axis x moves as one row, and keeps its shape.

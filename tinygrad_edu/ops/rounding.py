@@ -5,7 +5,7 @@ At kinks the conventions are PyTorch's: the derivative of |x| at 0 is 0, of a st
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -13,6 +13,9 @@ from tinygrad_edu.engine.example import Domain, at, example, nonzero
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.ops.agreed import quotient
 from tinygrad_edu.ops.parts import PAIRS, binary, gate, step, unary, zero
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -32,7 +35,7 @@ rint = step(np.rint, "rint", "y = the nearest integer, of two the even one.")
     takes_out=True,
     examples=[example((3,)), example((2, 3), decimals=1), example((), 1), example((3,), decimals=-1)],
 )
-def round(x: Any, decimals: int = 0, *, out: Any = None) -> Any:
+def round(x: Array, decimals: int = 0, *, out: Out = None) -> Array:
     """y = x rounded to so many decimals, halves to even.
 
     >>> round(numpy.array([0.5, 1.5, 2.25])).tolist()
@@ -96,10 +99,10 @@ fmod = binary(
 
 
 @composite(answers=(np.divmod,), examples=PAIRS, domain=_QUOTIENTS)
-def divmod(a: Any, b: Any) -> Any:
+def divmod(a: Array, b: ArrayLike) -> tuple[Array, Array]:
     """y = (⌊a / b⌋, a − b ⌊a / b⌋): the quotient and the remainder.
 
     >>> divmod(numpy.array([5.0, -5.0]), 3)
     (array([ 1., -2.]), array([2., 1.]))
     """
-    return floor_divide(a, b), remainder(a, b)
+    return floor_divide(a, b), remainder(a, b)  # type: ignore[return-value]  # tensors, where b is one

@@ -8,7 +8,7 @@ Source: Blelloch, *Prefix sums and their applications* (1990).
 from __future__ import annotations
 
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -17,6 +17,10 @@ from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.ops.reductions import along_axis, product_before
 from tinygrad_edu.ops.types import array
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike, Out
+    from tinygrad_edu.engine.signatures import OfFirst
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
@@ -24,7 +28,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 # Running sums and products
 
 
-def _bind_running(x: Any, axis: int | None = None) -> tuple[Any, ...]:
+def _bind_running(x: Array, axis: int | None = None) -> tuple[Any, ...]:
     x = array(x)
     if axis is None:
         x, axis = x if x.ndim == 1 else np.ravel(x), 0
@@ -54,7 +58,7 @@ RUNNING = (
     formulas=["∂L/∂xₜ = Σ ∂L/∂yₛ, s ≥ t"],
     examples=RUNNING,
 )
-def cumsum(x: Any, axis: int, *, out: Any = None) -> Any:
+def cumsum(x: Array, axis: int, *, out: Out = None) -> Array:
     """yₜ = x₀ + x₁ + … + xₜ along an axis; without one, along x as one row.
 
     What is added at t counts from there to the end: the gradient is the running sum from behind.
@@ -97,7 +101,7 @@ def _from_behind(a: Any, g: Any) -> Any:
         example((2, 0), (2, 0)),
     ],
 )
-def recurrence(a: Any, b: Any, *, out: Any = None) -> Any:
+def recurrence(a: Array, b: Array, *, out: Out = None) -> Array:
     """yₜ = aₜ·yₜ₋₁ + bₜ along the last axis, from y₀ = b₀: running sums (a = 1), products, exponential averages.
 
     Raises ValueError for single numbers, which have no axis to run along.
@@ -137,7 +141,7 @@ def _by_cumprod(g: Any, y: Any, x: Any, *, axis: int) -> Any:
         example(np.array([[2.0, 0.0, 0.0, 3.0], [0.0, 1.0, 2.0, 0.0]]), axis=1),
     ],
 )
-def cumprod(x: Any, axis: int, *, out: Any = None) -> Any:
+def cumprod(x: Array, axis: int, *, out: Out = None) -> Array:
     """yₜ = x₀·x₁·…·xₜ along an axis; without one, along x as one row. Zeros in x are no trouble to the gradient.
 
     >>> import tinygrad_edu as tg
@@ -170,7 +174,7 @@ def _cumulative(running: Any, start: Any, x: Any, axis: Any, include_initial: bo
         example((2, 3), axis=0),
     ],
 )
-def cumulative_sum(x: Any, *, axis: int | None = None, include_initial: bool = False) -> Any:
+def cumulative_sum(x: Array, *, axis: int | None = None, include_initial: bool = False) -> Array:
     """yₜ = x₀ + x₁ + … + xₜ: `cumsum`, which may begin with the empty sum 0.
 
     >>> import tinygrad_edu as tg
@@ -190,7 +194,7 @@ def cumulative_sum(x: Any, *, axis: int | None = None, include_initial: bool = F
         example((2, 3), axis=0),
     ],
 )
-def cumulative_prod(x: Any, *, axis: int | None = None, include_initial: bool = False) -> Any:
+def cumulative_prod(x: Array, *, axis: int | None = None, include_initial: bool = False) -> Array:
     """yₜ = x₀·x₁·…·xₜ: `cumprod`, which may begin with the empty product 1.
 
     >>> import tinygrad_edu as tg
@@ -224,7 +228,9 @@ def _weak(number: Any, x: Any) -> Any:
         example((2,), 3),
     ],
 )
-def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+def diff(
+    x: Array, n: int = 1, axis: int = -1, prepend: ArrayLike | None = None, append: ArrayLike | None = None
+) -> OfFirst:
     """yₜ = xₜ₊₁ − xₜ along an axis, n times over; `prepend` and `append` are joined to x before.
 
     >>> import tinygrad_edu as tg
@@ -256,7 +262,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     analytic=True,
     examples=[example((4,)), example((2, 2)), example((3,), (1,), (2,)), example((3,), to_begin=0.0)],
 )
-def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+def ediff1d(x: Array, to_end: ArrayLike | None = None, to_begin: ArrayLike | None = None) -> OfFirst:
     """yₜ = xₜ₊₁ − xₜ along x as one row, between the numbers `to_begin` and `to_end`.
 
     >>> import tinygrad_edu as tg
@@ -278,7 +284,7 @@ def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     analytic=True,
     examples=[example((4,)), example((2, 4), dx=0.5), example((2, 3), (3,)), example((3, 2), (3, 2), axis=0)],
 )
-def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+def trapezoid(y: Array, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axis: int = -1) -> OfFirst:
     """∫ y dx ≈ Σ (xₜ₊₁ − xₜ)·(yₜ + yₜ₊₁) / 2: the area under the line through the points.
 
     >>> import tinygrad_edu as tg

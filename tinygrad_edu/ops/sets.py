@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
@@ -10,6 +10,10 @@ from tinygrad_edu.engine.example import example, spread
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.ops.types import array
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
+    from tinygrad_edu.engine.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -23,7 +27,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
     domain=spread,
     examples=[example((5,)), example((3, 2), 0), example((3,), equal_nan=False, ordered=False)],
 )
-def first_places(x: Any, axis: int | None = None, *, equal_nan: bool = True, ordered: bool = True) -> Any:
+def first_places(x: Array, axis: int | None = None, *, equal_nan: bool = True, ordered: bool = True) -> Any:
     """Where each different element of x (in one row), or slice along `axis`, is first: in their rising order, or in NumPy's.
 
     >>> first_places(numpy.array([3.0, 1.0, 3.0]))
@@ -34,7 +38,7 @@ def first_places(x: Any, axis: int | None = None, *, equal_nan: bool = True, ord
 
 
 @op(symbol="once", domain=spread, examples=[example((5,))])
-def single_places(x: Any) -> Any:
+def single_places(x: Array) -> Array:
     """Where the elements are that x has once, in their rising order.
 
     >>> single_places(numpy.array([3.0, 1.0, 3.0]))
@@ -45,7 +49,7 @@ def single_places(x: Any) -> Any:
 
 
 @op(symbol="not in", arity=2, domain=spread, examples=[example((5,), (3,)), example((2, 2), (4,), True)])
-def other_places(a: Any, b: Any, assume_unique: bool = False) -> Any:
+def other_places(a: Array, b: Array, assume_unique: bool = False) -> Array:
     """Where a has elements that b has not; each once and in rising order, unless they are taken to be so (`assume_unique`).
 
     >>> other_places(numpy.array([3.0, 1.0, 3.0]), numpy.array([1.0]))
@@ -58,7 +62,7 @@ def other_places(a: Any, b: Any, assume_unique: bool = False) -> Any:
 
 
 @op(symbol="common", arity=2, outputs=2, domain=spread, examples=[example((5,), (3,)), example((4,), (2, 2), True)])
-def common_places(a: Any, b: Any, assume_unique: bool = False) -> tuple[Any, Any]:
+def common_places(a: Array, b: Array, assume_unique: bool = False) -> tuple[Array, Array]:
     """Where a, and where b, has the elements that both have, in their rising order.
 
     >>> common_places(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0]))
@@ -92,9 +96,9 @@ _SETS = (example((5,)), example((2, 3)), example(np.array([2, 1, 2, 3])), exampl
     ],
 )
 def unique(
-    x: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+    x: Array, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
     axis: int | None = None, *, equal_nan: bool = True, sorted: bool = True,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """The different elements of x, rising; or its different slices along `axis`. Each has its gradient where it was first.
 
     With `return_index`, `return_inverse`, `return_counts` also where these are, which of them x[i] is, and how often
@@ -113,11 +117,11 @@ def unique(
     _, *counted = np.unique(
         numbers(x, "np.unique"), return_index, return_inverse, return_counts, axis, equal_nan=equal_nan
     )
-    return (y, *counted)
+    return (y, *counted)  # type: ignore[return-value]  # where it is asked for
 
 
 @composite(answers=(np.unique_values,), domain=spread, formulas=unique.formulas, examples=_SETS)
-def unique_values(x: Any) -> Any:
+def unique_values(x: Array) -> Array:
     """The different elements of x, each NaN for itself, in no order: see `unique`.
 
     >>> sorted(unique_values(numpy.array([3.0, 1.0, 3.0])).tolist())
@@ -129,28 +133,28 @@ def unique_values(x: Any) -> Any:
 class UniqueCounts(NamedTuple):
     """What `unique_counts` returns."""
 
-    values: Any
-    counts: Any
+    values: Tensor | Any
+    counts: Tensor | Any
 
 
 class UniqueInverse(NamedTuple):
     """What `unique_inverse` returns."""
 
-    values: Any
-    inverse_indices: Any
+    values: Tensor | Any
+    inverse_indices: Tensor | Any
 
 
 class UniqueAll(NamedTuple):
     """What `unique_all` returns."""
 
-    values: Any
-    indices: Any
-    inverse_indices: Any
-    counts: Any
+    values: Tensor | Any
+    indices: Tensor | Any
+    inverse_indices: Tensor | Any
+    counts: Tensor | Any
 
 
 @composite(answers=(np.unique_counts,), domain=spread, formulas=unique.formulas, examples=_SETS)
-def unique_counts(x: Any) -> UniqueCounts:
+def unique_counts(x: Array) -> UniqueCounts:
     """The different elements of x, and how often they are there: see `unique`.
 
     >>> unique_counts(numpy.array([3.0, 1.0, 3.0])).counts
@@ -160,7 +164,7 @@ def unique_counts(x: Any) -> UniqueCounts:
 
 
 @composite(answers=(np.unique_inverse,), domain=spread, formulas=unique.formulas, examples=_SETS)
-def unique_inverse(x: Any) -> UniqueInverse:
+def unique_inverse(x: Array) -> UniqueInverse:
     """The different elements of x, and which of them each element is: see `unique`.
 
     >>> unique_inverse(numpy.array([3.0, 1.0, 3.0])).inverse_indices
@@ -170,7 +174,7 @@ def unique_inverse(x: Any) -> UniqueInverse:
 
 
 @composite(answers=(np.unique_all,), domain=spread, formulas=unique.formulas, examples=_SETS)
-def unique_all(x: Any) -> UniqueAll:
+def unique_all(x: Array) -> UniqueAll:
     """The different elements of x, where they are first, which of them each element is, and how often: see `unique`.
 
     >>> unique_all(numpy.array([3.0, 1.0, 3.0])).indices
@@ -185,7 +189,7 @@ def unique_all(x: Any) -> UniqueAll:
     formulas=["∂L/∂a = 0 but ∂L/∂a[first places] = ∂L/∂y", "∂L/∂b = 0 but ∂L/∂b[places of what a has not] = ∂L/∂y"],
     examples=[example((3,), (4,)), example(np.array([[3, 2]]), np.array([1, 1, 2]))],
 )
-def union1d(a: Any, b: Any) -> Any:
+def union1d(a: Array, b: Array) -> Array:
     """The different elements of a and b, rising. What both have has its gradient in a.
 
     >>> union1d(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0])).tolist()
@@ -207,7 +211,7 @@ _COMMON = np.array([2, 5, 1])  # integers, since floating numbers in common are 
         example(_COMMON, np.array([[1, 3], [2, 1]]), return_indices=True),
     ],
 )
-def intersect1d(a: Any, b: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
+def intersect1d(a: Array, b: Array, assume_unique: bool = False, return_indices: bool = False) -> Array:
     """The elements that a and b have in common, rising, and with `return_indices` where each has them. Like a tie of
     `maximum`, they share the gradient evenly if both a and b have one.
 
@@ -222,7 +226,7 @@ def intersect1d(a: Any, b: Any, assume_unique: bool = False, return_indices: boo
         y = np.take(np.ravel(b), there)
         y = (np.take(np.ravel(a), here) + y) / 2 if getattr(a, "requires_grad", False) else y
     y = np.astype(y, np.result_type(a, b), copy=False) if y.dtype != np.result_type(a, b) else y
-    return (y, numbers(here, "np.intersect1d"), numbers(there, "np.intersect1d")) if return_indices else y
+    return (y, numbers(here, "np.intersect1d"), numbers(there, "np.intersect1d")) if return_indices else y  # type: ignore[return-value]  # where it is asked for
 
 
 @composite(
@@ -235,7 +239,7 @@ def intersect1d(a: Any, b: Any, assume_unique: bool = False, return_indices: boo
         example((3,), (2,), assume_unique=True),
     ],
 )
-def setdiff1d(a: Any, b: Any, assume_unique: bool = False) -> Any:
+def setdiff1d(a: Array, b: Array, assume_unique: bool = False) -> Array:
     """The different elements of a that b has not, rising; in the order of a with `assume_unique`.
 
     >>> setdiff1d(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0])).tolist()
@@ -255,7 +259,7 @@ def setdiff1d(a: Any, b: Any, assume_unique: bool = False) -> Any:
         example((3,), (2,), assume_unique=True),
     ],
 )  # fmt: skip
-def setxor1d(a: Any, b: Any, assume_unique: bool = False) -> Any:
+def setxor1d(a: Array, b: Array, assume_unique: bool = False) -> Array:
     """The different elements that either a or b has, but not both, rising.
 
     >>> setxor1d(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0])).tolist()

@@ -7,7 +7,7 @@ backwards: what was copied to several places is added up.
 from __future__ import annotations
 
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
@@ -17,6 +17,10 @@ from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.ops.types import array, called
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike, Axis, Shape
+    from tinygrad_edu.engine.signatures import OfFirst
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
@@ -24,13 +28,14 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 # Another shape
 
 
-def _bind_reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> tuple[Any, ...]:
+def _bind_reshape(x: Array, shape: Shape, order: str = "C", *, copy: bool | None = None) -> tuple[Any, ...]:
     _rows_first("reshape", order)
     if copy is not None:
         raise TypeError(
             "reshape of a Tensor takes no copy=: where it can, it shares memory; for a copy write x.clone()"
         )
-    return (x,), {"shape": tuple([index(n) for n in shape]) if np.iterable(shape) else index(shape)}
+    lengths: Any = shape
+    return (x,), {"shape": tuple([index(n) for n in lengths]) if np.iterable(lengths) else index(lengths)}
 
 
 def _rows_first(name: str, order: str) -> None:
@@ -60,7 +65,7 @@ def _rows_first(name: str, order: str) -> None:
     ],
     refuses={"order": "F", "copy": True},
 )
-def reshape(x: Any, shape: Any) -> Any:
+def reshape(x: Array, shape: Shape) -> Array:
     """y holds the elements of x, row by row, in another shape; one length may be −1, and follows from the rest.
 
     Raises ValueError if the number of elements differs.
@@ -78,7 +83,7 @@ def reshape(x: Any, shape: Any) -> Any:
     examples=[example((2, 3)), example(()), example((2, 0))],
     refuses={"order": "F"},
 )
-def ravel(x: Any, order: str = "C") -> Any:
+def ravel(x: Array, order: str = "C") -> Array:
     """y is x as one row.
 
     >>> import tinygrad_edu as tg
@@ -106,7 +111,7 @@ def ravel(x: Any, order: str = "C") -> Any:
         example((0,), axis=0),
     ],
 )
-def expand_dims(x: Any, axis: Any) -> Any:
+def expand_dims(x: Array, axis: Axis) -> Array:
     """y is x with new axes of length 1, which stand at `axis` in y.
 
     >>> import numpy as np
@@ -138,7 +143,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
         example((1, 0), axis=0),
     ],
 )
-def squeeze(x: Any, axis: Any = None) -> Any:
+def squeeze(x: Array, axis: Axis = None) -> Array:
     """y is x without its axes of length 1, or without those in `axis`.
 
     Raises ValueError for an axis of another length.
@@ -147,7 +152,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
     >>> squeeze(np.ones((1, 3, 1)), axis=0).shape
     (3, 1)
     """
-    return x.squeeze(axis)
+    return x.squeeze(axis)  # type: ignore[arg-type]  # NumPy's stubs take a tuple, its squeeze a list too
 
 
 def atleast(ndim: int, x: Any) -> Any:
@@ -164,7 +169,7 @@ def _one_or_all(parts: list[Any]) -> Any:
 
 
 @composite(answers=(np.atleast_1d,), analytic=True, examples=[example(()), example((2, 3)), example((), (2,))])
-def atleast_1d(*xs: Any) -> Any:
+def atleast_1d(*xs: Array) -> OfFirst:
     """Each x, where it is a number as a vector of one element; a tuple if there are several.
 
     >>> import tinygrad_edu as tg
@@ -175,7 +180,7 @@ def atleast_1d(*xs: Any) -> Any:
 
 
 @composite(answers=(np.atleast_2d,), analytic=True, examples=[example(()), example((3,)), example((2, 3))])
-def atleast_2d(*xs: Any) -> Any:
+def atleast_2d(*xs: Array) -> OfFirst:
     """Each x as a matrix: a vector becomes a row.
 
     >>> import tinygrad_edu as tg
@@ -188,7 +193,7 @@ def atleast_2d(*xs: Any) -> Any:
 @composite(
     answers=(np.atleast_3d,), analytic=True, examples=[example(()), example((3,)), example((2, 3)), example((2, 1, 3))]
 )
-def atleast_3d(*xs: Any) -> Any:
+def atleast_3d(*xs: Array) -> OfFirst:
     """Each x with three axes: (n,) becomes (1, n, 1), and (m, n) becomes (m, n, 1).
 
     >>> import tinygrad_edu as tg
@@ -222,7 +227,7 @@ def atleast_3d(*xs: Any) -> Any:
         example((), shape=4),
     ],
 )
-def broadcast_to(x: Any, shape: Any) -> Any:
+def broadcast_to(x: Array, shape: Shape) -> Array:
     """y is x repeated, without being copied, along axes in front and along those of length 1.
 
     Its memory is x's, and is not to be written. Raises ValueError if the shapes do not fit.
@@ -239,7 +244,7 @@ def broadcast_to(x: Any, shape: Any) -> Any:
 @composite(
     answers=(np.broadcast_arrays,), analytic=True, examples=[example((3,), (2, 1)), example(()), example((2, 3), ())]
 )
-def broadcast_arrays(*xs: Any) -> tuple[Any, ...]:
+def broadcast_arrays(*xs: ArrayLike) -> tuple[Array, ...]:
     """Each x, broadcast to the shape that all have in common.
 
     >>> import tinygrad_edu as tg
@@ -247,7 +252,7 @@ def broadcast_arrays(*xs: Any) -> tuple[Any, ...]:
     [(2, 3), (2, 3)]
     """
     shape = np.broadcast_shapes(*[np.shape(x) for x in xs])
-    return tuple([array(x) if np.shape(x) == shape else np.broadcast_to(x, shape) for x in xs])
+    return tuple([array(x) if np.shape(x) == shape else np.broadcast_to(x, shape) for x in xs])  # type: ignore[misc]  # tensors too
 
 
 @composite(
@@ -263,7 +268,7 @@ def broadcast_arrays(*xs: Any) -> tuple[Any, ...]:
         example((2, 3), reps=(0, 1)),
     ],
 )
-def tile(x: Any, reps: Any) -> Any:
+def tile(x: Array, reps: Any) -> OfFirst:
     """y is x laid side by side, reps times along each axis; missing reps and missing axes in front count 1.
 
     >>> import tinygrad_edu as tg
@@ -292,7 +297,7 @@ def tile(x: Any, reps: Any) -> Any:
         example((2, 3), repeats=0, axis=0),
     ],
 )
-def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+def repeat(x: Array, repeats: ArrayLike, axis: int | None = None) -> OfFirst:
     """y is x with each element (each slice along `axis`) repeated in place; without an axis, x as one row.
 
     repeats: one number, or one for each element along the axis.

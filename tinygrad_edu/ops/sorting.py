@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from tinygrad_edu.engine.example import example, spread
 from tinygrad_edu.engine.op import Op, op
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Shape
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -21,7 +24,7 @@ _put_back = Op(  # what the rules print with: g in the order of x, each element 
 
 
 def _bind_sort(
-    x: Any, axis: int | None = -1, kind: Any = None, *, stable: Any = None
+    x: Array, axis: int | None = -1, kind: str | None = None, *, stable: bool | None = None
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (np.ravel(x) if axis is None else x,), {"axis": -1 if axis is None else axis}
 
@@ -51,7 +54,7 @@ def _bind_sort(
         example((5,), stable=True),
     ],
 )
-def sort(x: Any, axis: int = -1) -> Any:
+def sort(x: Array, axis: int = -1) -> Any:
     """y₀ ≤ y₁ ≤ …: the elements along `axis` (None: all of them) in rising order, NaN last.
 
     The order is a hidden output: it is a permutation, and the gradient is moved by its inverse. Equal elements
@@ -67,9 +70,15 @@ def sort(x: Any, axis: int = -1) -> Any:
     return np.take_along_axis(x, order, axis), order
 
 
+def _bind_argsort(
+    x: Array, axis: int | None = -1, kind: str | None = None, *, stable: bool | None = None
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (x,), {"axis": axis, "kind": kind, "stable": stable}
+
+
 @op(
     symbol="argsort",
-    bind=lambda x, axis=-1, kind=None, *, stable=None: ((x,), {"axis": axis, "kind": kind, "stable": stable}),
+    bind=_bind_argsort,
     answers=(np.argsort,),
     may_raise=False,
     domain=spread,
@@ -81,19 +90,21 @@ def sort(x: Any, axis: int = -1) -> Any:
         example((5,), kind="stable"),
     ],
 )
-def argsort(x: Any, axis: int | None, kind: Any, stable: Any) -> Any:
+def argsort(x: Array, axis: int | None, kind: str | None, stable: bool | None) -> Array:
     """The indices that sort x along `axis`: integers, so without a derivative."""
     return np.argsort(x, axis=axis, kind=kind, stable=stable)
+
+
+def _bind_partition(x: Array, kth: Shape, axis: int | None = -1) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    places = int(kth) if isinstance(kth, int) else tuple(kth)
+    return (np.ravel(x) if axis is None else x,), {"kth": places, "axis": -1 if axis is None else axis}
 
 
 @op(
     symbol="partition",
     vjp=(lambda g, y, x, *, kth, axis: np.take_along_axis(g[0], np.argsort(y[1], axis), axis),),
     presence="moves",
-    bind=lambda x, kth, axis=-1: (
-        (np.ravel(x) if axis is None else x,),
-        {"kth": tuple(kth) if np.ndim(kth) else int(kth), "axis": -1 if axis is None else axis},
-    ),
+    bind=_bind_partition,
     outputs=1,
     answers=(np.partition,),
     may_raise=False,
@@ -106,7 +117,7 @@ def argsort(x: Any, axis: int | None, kind: Any, stable: Any) -> Any:
     domain=spread,
     examples=[example((5,), 2), example((3, 4), [0, 2], axis=0), example((2, 3), 1, axis=None)],
 )
-def partition(x: Any, kth: Any, axis: int) -> Any:
+def partition(x: Array, kth: Shape, axis: int) -> Any:
     """x along `axis`, with its kth smallest element where sorting would put it, and none before it greater.
 
     >>> partition(np.array([5, 1, 4, 2]), 0)[0].item()

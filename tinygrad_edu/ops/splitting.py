@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from numpy.lib.array_utils import normalize_axis_index
@@ -13,6 +13,10 @@ from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.ops.types import called
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike
+    from tinygrad_edu.engine.signatures import OfFirst
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -35,15 +39,16 @@ def _cuts(x: Any, indices: Any, axis: int, *, equal: bool) -> tuple[int, ...]:
     return tuple([i * (n // parts) + min(i, n % parts) for i in range(1, parts)])
 
 
+def _bind_split(x: Array, indices_or_sections: ArrayLike, axis: int = 0) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (x,), {"indices": _cuts(x, indices_or_sections, axis, equal=True), "axis": index(axis)}
+
+
 @op(
     symbol="split",
     vjp=(lambda g, y, x, *, indices, axis: np.concatenate(g, axis),),
     presence="selects",
     answers=(np.split,),
-    bind=lambda x, indices_or_sections, axis=0: (
-        (x,),
-        {"indices": _cuts(x, indices_or_sections, axis, equal=True), "axis": index(axis)},
-    ),
+    bind=_bind_split,
     outputs=sys.maxsize,
     view=True,
     may_raise=False,
@@ -58,7 +63,7 @@ def _cuts(x: Any, indices: Any, axis: int, *, equal: bool) -> tuple[int, ...]:
         example((0, 2), 2, axis=0),
     ],
 )
-def split(x: Any, indices: tuple[int, ...], axis: int) -> Any:
+def split(x: Array, indices: tuple[int, ...], axis: int) -> tuple[Array, ...]:
     """y₀, y₁, … are x cut along an axis: into so many equal parts, or at the places given.
 
     Raises ValueError if the axis does not divide equally.
@@ -76,7 +81,7 @@ def split(x: Any, indices: tuple[int, ...], axis: int) -> Any:
     analytic=True,
     examples=[example((5,), 2), example((2, 5), 3, axis=1), example((5, 2), [1, 4]), example((2,), 3)],
 )
-def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> tuple[Any, ...]:
+def array_split(x: Array, indices_or_sections: ArrayLike, axis: int = 0) -> tuple[Array, ...]:
     """y₀, y₁, … are x cut into so many parts, the first of which may be longer by one.
 
     >>> import tinygrad_edu as tg
@@ -92,7 +97,7 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> tuple[Any, .
     analytic=True,
     examples=[example((2, 4), 2), example((4,), [1, 2])],
 )
-def hsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
+def hsplit(x: Array, indices_or_sections: ArrayLike) -> tuple[Array, ...]:
     """y₀, y₁, … are x cut along its second axis, a vector along its only one.
 
     >>> import tinygrad_edu as tg
@@ -108,7 +113,7 @@ def hsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     analytic=True,
     examples=[example((4, 2), 2), example((3, 2), [1])],
 )
-def vsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
+def vsplit(x: Array, indices_or_sections: ArrayLike) -> tuple[Array, ...]:
     """y₀, y₁, … are x cut along its rows.
 
     >>> import tinygrad_edu as tg
@@ -126,7 +131,7 @@ def vsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     analytic=True,
     examples=[example((2, 1, 4), 2), example((1, 2, 3), [1])],
 )
-def dsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
+def dsplit(x: Array, indices_or_sections: ArrayLike) -> tuple[Array, ...]:
     """y₀, y₁, … are x cut along its third axis.
 
     >>> import tinygrad_edu as tg
@@ -138,12 +143,16 @@ def dsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     return split(x, indices_or_sections, 2)
 
 
+def _bind_unstack(x: Array, *, axis: int = 0) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (x,), {"axis": index(axis)}
+
+
 @op(
     symbol="unstack",
     vjp=(lambda g, y, x, *, axis: np.stack(g, axis),),
     presence="selects",
     answers=(np.unstack,),
-    bind=lambda x, *, axis=0: ((x,), {"axis": index(axis)}),
+    bind=_bind_unstack,
     outputs=sys.maxsize,
     view=True,
     may_raise=False,
@@ -151,7 +160,7 @@ def dsplit(x: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     formulas=["∂L/∂x = stack(∂L/∂y₀, ∂L/∂y₁, …)"],
     examples=[example((2, 3)), example((2, 3, 2), axis=1), example((2, 3), axis=-1), example((3,)), example((2, 0))],
 )
-def unstack(x: Any, axis: int = 0) -> Any:
+def unstack(x: Array, axis: int = 0) -> tuple[Array, ...]:
     """yᵢ = x[i]: the slices of x along an axis, as a tuple.
 
     >>> import numpy as np
@@ -167,7 +176,7 @@ def unstack(x: Any, axis: int = 0) -> Any:
     analytic=True,
     examples=[example((5,), 1), example((2, 3), [0, -1], axis=1), example((2, 3), [1, 2])],
 )
-def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
+def delete(x: Array, obj: ArrayLike | slice, axis: int | None = None) -> OfFirst:
     """y is x without its elements (its slices along `axis`) at the places `obj`: a number, slice, list or mask.
 
     >>> import tinygrad_edu as tg

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -11,6 +11,9 @@ from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.agreed import times_over
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import AXES, along_axis, count, kept, mean
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Axis, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -22,7 +25,7 @@ def deviation(x: Any, axis: Any) -> Any:
 
 
 def _bind_spread(
-    x: Any, axis: Any = None, *, correction: Any = None, ddof: Any = None, keepdims: bool = False
+    x: Array, axis: Axis = None, *, correction: float | None = None, ddof: float | None = None, keepdims: bool = False
 ) -> tuple[Any, ...]:
     """NumPy has two names for the correction."""
     return (x,), {"axis": axis, "correction": correction_of(correction, ddof), "keepdims": bool(keepdims)}
@@ -74,8 +77,8 @@ SPREADS = (
 )
 @in_float32
 def var(
-    x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False, out: Any = None, scratch: Any = None
-) -> Any:
+    x: Array, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, out: Out = None, scratch: Out = None
+) -> Array:
     """y = Σ |x − mean x|² / (n − c): the variance. c = 0 describes the numbers at hand (NumPy's default), c = 1
     (PyTorch's) estimates without bias from a sample; it is called `correction` or `ddof`.
 
@@ -125,8 +128,8 @@ def var(
 )
 @in_float32
 def std(
-    x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False, out: Any = None, scratch: Any = None
-) -> Any:
+    x: Array, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, out: Out = None, scratch: Out = None
+) -> Array:
     """y = √var x: the standard deviation; see `var`. A constant has the standard deviation 0, and the gradient 0.
 
     >>> import tinygrad_edu as tg

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -13,6 +13,10 @@ from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import AXES, back_in_place, count, in_a_row, kept
 from tinygrad_edu.ops.types import array, floating
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike, Axis
+    from tinygrad_edu.engine.signatures import OfFirst
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -36,7 +40,9 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
     ],
 )
 @in_float32
-def average(x: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+def average(
+    x: Array, axis: Axis = None, weights: ArrayLike | None = None, returned: bool = False, *, keepdims: bool = False
+) -> OfFirst:
     """y = Σ wx / Σ w: the mean, weighted. The weights have x's shape, or the lengths of the axes averaged over.
 
     With `returned`, also Σ w. Raises ZeroDivisionError if the weights add up to 0.
@@ -65,7 +71,7 @@ def average(x: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         if (numbers(total) == 0).any():
             raise ZeroDivisionError("average got weights that add up to 0")
         y = np.sum(x * w, axis=axis, keepdims=keepdims) / total
-    return (y, total) if returned else y
+    return (y, total) if returned else y  # type: ignore[return-value]  # where it is asked for
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -119,7 +125,7 @@ RANKED = (*AXES, example((4,)), example((3, 4), axis=1))
     formulas=["∂L/∂x = ∂L/∂y·max(0, 1 − |rank(x) − h|), h = (n − 1)/2"],
     examples=RANKED,
 )
-def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def median(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """y is the middle of x in order; of an even number of elements, the mean of the two in the middle.
 
     The gradient goes to the elements that y was taken from.
@@ -149,8 +155,8 @@ def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     ],
 )
 def quantile_at(
-    x: Any, q: float, axis: Any = None, *, method: str = "linear", keepdims: bool = False, skip_nan: bool = False
-) -> Any:
+    x: Array, q: float, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, skip_nan: bool = False
+) -> Array:
     """y is the number that the share q of x lies below: `quantile` for a single q, with or without regard to NaN.
 
     >>> import numpy as np
@@ -198,9 +204,9 @@ QUANTILES = (
     refuses={"weights": [1.0, 2.0]},
 )
 def quantile(
-    x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
-    weights: Any = None, overwrite_input: bool = False,
-) -> Any:  # fmt: skip
+    x: Array, q: ArrayLike, axis: Axis = None, *, method: str = "linear", keepdims: bool = False,
+    weights: ArrayLike | None = None, overwrite_input: bool = False,
+) -> OfFirst:  # fmt: skip
     """y is the number that the share q of x lies below, 0 ≤ q ≤ 1; between two elements, by the method.
 
     For several q, y begins with their axes. The gradient goes to the elements that y was taken from.
@@ -229,9 +235,9 @@ PERCENTILES = (
     refuses={"weights": [1.0, 2.0]},
 )
 def percentile(
-    x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False,
-    weights: Any = None, overwrite_input: bool = False,
-) -> Any:  # fmt: skip
+    x: Array, q: ArrayLike, axis: Axis = None, *, method: str = "linear", keepdims: bool = False,
+    weights: ArrayLike | None = None, overwrite_input: bool = False,
+) -> OfFirst:  # fmt: skip
     """y is the number that q percent of x lie below: `quantile` of q / 100.
 
     >>> import tinygrad_edu as tg

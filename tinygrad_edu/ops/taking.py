@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -11,6 +11,9 @@ from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite
 from tinygrad_edu.ops.indexing import getitem
 from tinygrad_edu.ops.types import array, called
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -28,7 +31,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
     ],
     analytic=True,
 )
-def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
+def take(x: Array, indices: Array, axis: int | None = None, *, mode: str = "raise") -> Array:
     """y = x[…, indices, …]: elements of x along `axis`, or of the ravelled x.
 
     mode: what becomes of indices out of range, "raise", "wrap" or "clip" (where negative ones are 0, as in NumPy).
@@ -68,7 +71,7 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     ],
     analytic=True,
 )
-def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
     """yᵢⱼ = x[indicesᵢⱼ, j] (for axis 0): elements chosen along `axis`, for each place on the other axes.
 
     >>> x = np.array([[3, 1, 2], [4, 6, 5]])
@@ -101,7 +104,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     ],
     analytic=True,
 )
-def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
+def compress(condition: Array, x: Array, axis: int | None = None) -> Array:
     """The slices of x along `axis` (or elements of the ravelled x) where the one-dimensional condition is true.
 
     >>> compress([True, False, True], np.array([10, 20, 30]))
@@ -120,7 +123,7 @@ def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
     examples=[example(np.eye(3, 4) > 0, (3, 4))],
     analytic=True,
 )
-def extract(condition: Any, x: Any) -> Any:
+def extract(condition: Array, x: Array) -> Array:
     """The elements of x where the condition is true, in C order.
 
     >>> x = np.array([[1, 2], [3, 4]])

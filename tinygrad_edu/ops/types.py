@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy
 
@@ -11,17 +11,29 @@ from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.tables import is_table, table
 from tinygrad_edu.ops.parts import SHAPES, unary
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A, Array, ArrayLike, DType, Out
+    from tinygrad_edu.engine.tensor import Tensor
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
-def array(x: Any) -> Any:
+@overload
+def array(x: A) -> A: ...
+@overload
+def array(x: ArrayLike) -> Tensor | Array: ...
+def array(x: ArrayLike) -> Any:
     """x itself, if it is a tensor or an array; a number, a list or a table as an array."""
     if x.__class__ is numpy.ndarray or hasattr(x, "__array_function__") or isinstance(x, np.generic):
         return x
     return table(x, "a loss or layer") if is_table(x) else np.asarray(x)
 
 
-def floating(x: Any) -> Any:
+@overload
+def floating(x: A) -> A: ...
+@overload
+def floating(x: ArrayLike) -> Tensor | Array: ...
+def floating(x: ArrayLike) -> Any:
     """x as floating numbers, where it is none yet: integers and truths in float64, as in their mean."""
     x = array(x)
     return x if x.dtype.kind in "fc" else x.astype(float)
@@ -41,7 +53,7 @@ def called(x: Any) -> str:
     takes_out=True,
     examples=SHAPES,
 )
-def copy(x: Any, *, out: Any = None) -> Any:
+def copy(x: Array, *, out: Out = None) -> Array:
     """y = x, in memory of its own.
 
     >>> copy(numpy.array([1.0, 2.0]))
@@ -53,13 +65,17 @@ def copy(x: Any, *, out: Any = None) -> Any:
     return out
 
 
+def _bind_astype(x: Array, dtype: DType, copy: bool = True) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (x,), {"dtype": np.dtype(dtype)}
+
+
 @op(
     symbol=lambda dtype: str(dtype),
     spelled=lambda s, x: x,
     vjp=(lambda g, y, x, *, dtype: np.astype(g, x.dtype),),
     presence="linear",
     answers=(np.astype,),
-    bind=lambda x, dtype, copy=True: ((x,), {"dtype": np.dtype(dtype)}),
+    bind=_bind_astype,
     takes_out=True,
     examples=[
         example((3,), "float64"),
@@ -68,7 +84,7 @@ def copy(x: Any, *, out: Any = None) -> Any:
         example((3,), float, copy=False),
     ],
 )
-def astype(x: Any, dtype: Any, *, out: Any = None) -> Any:
+def astype(x: Array, dtype: numpy.dtype[Any], *, out: Out = None) -> Array:
     """y = x as numbers of another type. The gradient is cast back to the type of x.
 
     >>> astype(numpy.array([1.5, 2.5]), int)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -12,10 +12,13 @@ from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.registry import ANSWERS
 from tinygrad_edu.ops.indexing import ARRAY, add_at, getitem, index_of, key_and_arrays, key_text, repeats
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike, Index, Out
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
-def _bind_writing(x: Any, index: Any, values: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _bind_writing(x: Array, index: Index, values: ArrayLike) -> tuple[tuple[Any, ...], dict[str, Any]]:
     key, arrays = key_and_arrays(index)
     return (x, values, *arrays), {"key": key}
 
@@ -43,18 +46,22 @@ _WRITES = [
 ]
 
 
+def _bind_adding(x: Array, index: Index, values: ArrayLike) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return _bind_writing(x, index, values)
+
+
 @op(
     symbol=lambda *, key: key_text(key) + "+=",
     vjp=lambda i, g, y, x, values, *arrays, key: g if i == 0 else getitem(g, index_of(key, arrays)),
     presence="moves",
-    bind=lambda x, index, values: _bind_writing(x, index, values),
+    bind=_bind_adding,
     broadcasts=True,
     takes_out=True,
     may_raise=True,
     formulas=["∂L/∂x = ∂L/∂y", "∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=_WRITES[1:],
 )
-def scatter_add(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...], out: Any = None) -> Any:
+def scatter_add(x: Array, values: Array, *arrays: Array, key: tuple[Any, ...], out: Out = None) -> Array:
     """y = x, but y[index] += values; repeated elements add up. Called as `scatter_add(x, index, values)`.
 
     `index` is anything that may stand in x[...]; values broadcast to x[index]. x itself is left as it is.
@@ -89,7 +96,7 @@ def _index_update_rule(i: int, g: Any, y: Any, x: Any, values: Any, *arrays: Any
     formulas=["∂L/∂x = ∂L/∂y but ∂L/∂x[index] = 0", "∂L/∂values = ∂L/∂y[index]", "∂L/∂index: none"],
     examples=_WRITES,
 )
-def index_update(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...], out: Any = None) -> Any:
+def index_update(x: Array, values: Array, *arrays: Array, key: tuple[Any, ...], out: Out = None) -> Array:
     """y = x, but y[index] = values. Called as `index_update(x, index, values)`: an assignment that is recorded.
 
     `index` is anything that may stand in x[...]; values broadcast to x[index]. x itself is left as it is. Where an
@@ -113,7 +120,7 @@ def _in_order(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     bind=lambda *arrays, key, shape: (arrays, {"key": key, "shape": shape}),
     examples=[example(np.array([0, 0, 2]), key=(ARRAY,), shape=(3,))],
 )
-def last_written(*arrays: Any, key: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+def last_written(*arrays: Array, key: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
     """Which of the values assigned to y[index] are still there afterwards: of repeated elements, the last.
 
     >>> last_written(np.array([0, 0, 2]), key=("array",), shape=(3,))

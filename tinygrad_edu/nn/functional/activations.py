@@ -11,10 +11,11 @@ from tinygrad_edu.nn.functional.checks import positive
 from tinygrad_edu.ops.network import piecewise, softmax
 from tinygrad_edu.ops.network.activations import sigmoid
 from tinygrad_edu.ops.network.normalization import beside
+from tinygrad_edu.ops.parts import lifted
 from tinygrad_edu.ops.types import array
 
 if TYPE_CHECKING:
-    from tinygrad_edu.engine.arguments import A, ArrayLike
+    from tinygrad_edu.engine.arguments import A, Array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -43,7 +44,8 @@ def relu6(x: A, inplace: bool = False) -> A:
     return piecewise.hardtanh(x, 0.0, 6.0)
 
 
-def prelu(x: ArrayLike, weight: ArrayLike) -> Any:
+@lifted
+def prelu(x: Array, weight: Array) -> Array:
     """y = x for x > 0, else w·x, with one w for all, (1,), or one for each channel, (C,). x: (N, C, …), or any shape for one w.
 
     Raises ValueError where there is neither one w nor as many as x has channels.

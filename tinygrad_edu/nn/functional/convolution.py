@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -18,7 +18,12 @@ from tinygrad_edu.ops.network.convolution import conv, conv_transpose, fold_wind
 from tinygrad_edu.ops.network.convolution import forced as conv_by
 from tinygrad_edu.ops.network.convolution import route as route_of
 from tinygrad_edu.ops.network.convolution.windows import Pairs, Windows
+from tinygrad_edu.ops.parts import lifted
 from tinygrad_edu.ops.types import array
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
+    from tinygrad_edu.engine.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -39,15 +44,16 @@ __all__ = [
 ]
 
 
+@lifted
 def conv1d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: Array,
+    weight: Array,
+    bias: Tensor | Array | None = None,
     stride: Numbers = 1,
     padding: Padding = 0,
     dilation: Numbers = 1,
     groups: int = 1,
-) -> Any:
+) -> Array:
     """y[n, o, p] = b[o] + Σ over c, k of x[n, c, stride·p + dilation·k]·w[o, c, k], along one dimension.
 
     x: (N, C, L) or (C, L); weight: (O, C / groups, K); bias: (O,); y: (N, O, P). See `conv2d`.
@@ -58,15 +64,16 @@ def conv1d(
     return _conv("conv1d", x, weight, bias, stride, padding, dilation, groups)
 
 
+@lifted
 def conv2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: Array,
+    weight: Array,
+    bias: Tensor | Array | None = None,
     stride: Numbers = 1,
     padding: Padding = 0,
     dilation: Numbers = 1,
     groups: int = 1,
-) -> Any:
+) -> Array:
     """y[n, o, p] = b[o] + Σ over c, k of x[n, c, stride·p + dilation·k]·w[o, c, k]: windows slide over images.
 
     x: (N, C, H, W) or (C, H, W); weight: (O, C / groups, K, L); bias: (O,); y: (N, O, P, Q), with
@@ -88,15 +95,16 @@ def conv2d(
     return _conv("conv2d", x, weight, bias, stride, padding, dilation, groups)
 
 
+@lifted
 def conv3d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: Array,
+    weight: Array,
+    bias: Tensor | Array | None = None,
     stride: Numbers = 1,
     padding: Padding = 0,
     dilation: Numbers = 1,
     groups: int = 1,
-) -> Any:
+) -> Array:
     """y[n, o, p] = b[o] + Σ over c, k of x[n, c, stride·p + dilation·k]·w[o, c, k], along three dimensions.
 
     x: (N, C, D, H, W) or (C, D, H, W); weight: (O, C / groups, J, K, L); bias: (O,). See `conv2d`.
@@ -107,16 +115,17 @@ def conv3d(
     return _conv("conv3d", x, weight, bias, stride, padding, dilation, groups)
 
 
+@lifted
 def conv_transpose1d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: Array,
+    weight: Array,
+    bias: Tensor | Array | None = None,
     stride: Numbers = 1,
     padding: Numbers = 0,
     output_padding: Numbers = 0,
     groups: int = 1,
     dilation: Numbers = 1,
-) -> Any:
+) -> Array:
     """Each number of x lays its weighed kernel down, `stride` apart, along one dimension. See `conv_transpose2d`.
 
     >>> conv_transpose1d(np.array([[[1.0, 10.0]]]), np.array([[[1.0, 2.0, 3.0]]]), stride=2).tolist()
@@ -125,16 +134,17 @@ def conv_transpose1d(
     return _transposed("conv_transpose1d", x, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@lifted
 def conv_transpose2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: Array,
+    weight: Array,
+    bias: Tensor | Array | None = None,
     stride: Numbers = 1,
     padding: Numbers = 0,
     output_padding: Numbers = 0,
     groups: int = 1,
     dilation: Numbers = 1,
-) -> Any:
+) -> Array:
     """y[n, o, stride·p + dilation·k − padding] = b[o] + Σ over c, p, k of x[n, c, p]·w[c, o, k]: an image grows.
 
     It is the gradient of a convolution by its input, as a layer: what `conv2d` with the same settings makes of size
@@ -154,16 +164,17 @@ def conv_transpose2d(
     return _transposed("conv_transpose2d", x, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@lifted
 def conv_transpose3d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: Array,
+    weight: Array,
+    bias: Tensor | Array | None = None,
     stride: Numbers = 1,
     padding: Numbers = 0,
     output_padding: Numbers = 0,
     groups: int = 1,
     dilation: Numbers = 1,
-) -> Any:
+) -> Array:
     """Each number of x lays its weighed kernel down, `stride` apart, along three dimensions. See `conv_transpose2d`.
 
     >>> conv_transpose3d(np.ones((1, 1, 2, 2, 2)), np.ones((1, 1, 2, 2, 2)), stride=2).shape
@@ -172,7 +183,8 @@ def conv_transpose3d(
     return _transposed("conv_transpose3d", x, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-def unfold(x: Any, kernel_size: Numbers, dilation: Numbers = 1, padding: Numbers = 0, stride: Numbers = 1) -> Any:
+@lifted
+def unfold(x: Array, kernel_size: Numbers, dilation: Numbers = 1, padding: Numbers = 0, stride: Numbers = 1) -> Array:
     """The windows of images as columns, (N, C·K·L, P·Q): what chapters call im2col. A convolution is then a product of
     matrices, W.reshape(O, −1) @ columns.
 
@@ -184,14 +196,20 @@ def unfold(x: Any, kernel_size: Numbers, dilation: Numbers = 1, padding: Numbers
     x, single = _batched("unfold", array(x), 2)
     kernel, steps = each("unfold", "kernel_size", kernel_size, 2), each("unfold", "stride", stride, 2)
     how = {"kernel": kernel, "stride": steps, "padding": pairs("unfold", padding, 2, kernel, (1, 1), steps)}
-    y = unfold_windows(x, dilation=each("unfold", "dilation", dilation, 2), **how)
+    y = unfold_windows(x, dilation=each("unfold", "dilation", dilation, 2), **how)  # type: ignore[call-overload]  # by name
     y = np.reshape(y, (len(x), -1, y.shape[-2] * y.shape[-1]))
     return y[0] if single else y
 
 
+@lifted
 def fold(
-    x: Any, output_size: Numbers, kernel_size: Numbers, dilation: Numbers = 1, padding: Numbers = 0, stride: Numbers = 1
-) -> Any:
+    x: Array,
+    output_size: Numbers,
+    kernel_size: Numbers,
+    dilation: Numbers = 1,
+    padding: Numbers = 0,
+    stride: Numbers = 1,
+) -> Array:
     """Columns of windows put back into images of `output_size`, and added up where windows overlap: col2im. It is the
     adjoint of `unfold`, and its inverse only where no windows overlap.
 

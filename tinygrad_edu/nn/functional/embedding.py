@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from tinygrad_edu.engine.recording import no_grad, watched
 from tinygrad_edu.nn.functional.checks import positive
 from tinygrad_edu.ops.network import embedding as table
+from tinygrad_edu.ops.parts import lifted
 from tinygrad_edu.ops.types import array
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
+@lifted
 def embedding(
-    numbers: Any, weight: Any, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0
-) -> Any:
+    numbers: Array, weight: Array, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0
+) -> Array:
     """yᵢ = weight[numbersᵢ]: the vector of each number, as a row of the table.
 
     numbers: whole, of any shape; weight: (words, width); y: (*numbers.shape, width). The gradient of the table is made

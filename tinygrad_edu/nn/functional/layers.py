@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from tinygrad_edu import random
 from tinygrad_edu.engine.refusals import warn
 from tinygrad_edu.nn.functional.checks import between_0_and_1
+from tinygrad_edu.ops.parts import lifted
 from tinygrad_edu.ops.products import matmul
 from tinygrad_edu.ops.types import array
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
+    from tinygrad_edu.engine.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -26,7 +31,8 @@ def warn_wider() -> None:
     )
 
 
-def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+@lifted
+def linear(x: Array, weight: Array, bias: Tensor | Array | None = None) -> Array:
     """y = x·W + b. x: (…, in), W: (in, out), b: (out,).
 
     >>> linear(np.array([1.0, 2.0]), np.eye(2), np.array([10.0, 20.0])).tolist()
@@ -38,7 +44,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     return y if bias is None else np.add(y, bias)
 
 
-def bilinear(x1: Any, x2: Any, weight: Any, bias: Any = None) -> Any:
+@lifted
+def bilinear(x1: Array, x2: Array, weight: Tensor | Array, bias: Tensor | Array | None = None) -> Array:
     """yₖ = x₁ᵀ·Wₖ·x₂ + bₖ: a product of every number of x₁ with every one of x₂, weighed.
 
     x1: (…, in1), x2: (…, in2), W: (out, in1, in2), b: (out,); y: (…, out).
@@ -59,7 +66,8 @@ def bilinear(x1: Any, x2: Any, weight: Any, bias: Any = None) -> Any:
     return y if bias is None else np.add(y, bias)
 
 
-def flatten(x: Any, start_dim: int = 1, end_dim: int = -1) -> Any:
+@lifted
+def flatten(x: Array, start_dim: int = 1, end_dim: int = -1) -> Array:
     """The axes from `start_dim` to `end_dim` made one: images (N, 8, 8) become rows (N, 64).
 
     >>> flatten(np.zeros((5, 3, 2))).shape
@@ -74,7 +82,8 @@ def flatten(x: Any, start_dim: int = 1, end_dim: int = -1) -> Any:
     return np.reshape(x, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 
 
-def unflatten(x: Any, axis: int, unflattened_size: Sequence[int]) -> Any:
+@lifted
+def unflatten(x: Array, axis: int, unflattened_size: Sequence[int]) -> Array:
     """One axis made several, of these lengths, of which one may be −1 and follows: rows (N, 64) become images (N, 8, 8).
 
     Raises ValueError for lengths whose product is not that of the axis.
@@ -91,14 +100,15 @@ def unflatten(x: Any, axis: int, unflattened_size: Sequence[int]) -> Any:
     return np.reshape(x, (*shape[:at], *made, *shape[at + 1 :]))
 
 
+@lifted
 def dropout(
-    x: Any,
+    x: Array,
     p: float = 0.5,
     training: bool = True,
     inplace: bool = False,
     *,
     generator: numpy.random.Generator | None = None,
-) -> Any:
+) -> Array:
     """y = x·mask, where the mask is 0 with probability p, else 1 / (1 − p), so that y is x on average; without training, x.
 
     The mask is an input of the product: going backward twice, or forward again from the record, uses the same one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -13,21 +13,27 @@ from tinygrad_edu.nn.functional.layers import warn_wider
 from tinygrad_edu.ops.network.normalization import batch_norm as normalize
 from tinygrad_edu.ops.network.normalization import beside, each
 from tinygrad_edu.ops.network.standardizing import standardize
+from tinygrad_edu.ops.parts import lifted
 from tinygrad_edu.ops.types import array, floating
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
+    from tinygrad_edu.engine.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
+@lifted
 def batch_norm(
-    x: Any,
+    x: Array,
     running_mean: Any,
     running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
+    weight: Tensor | Array | None = None,
+    bias: Tensor | Array | None = None,
     training: bool = False,
-    momentum: Any = 0.1,
+    momentum: float | Tensor = 0.1,
     eps: float = 1e-5,
-) -> Any:
+) -> Array:
     """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each channel. x: (N, C) or (N, C, …); w, b: (C,).
 
     In training, or without running statistics, m and v are those of the batch, v divided by n. In training also
@@ -61,7 +67,7 @@ def batch_norm(
     y, mean, var = normalize(x, weight, bias, eps=eps)
     if training and running_mean is not None:
         no_grad().run(follow, running_mean, mean, running_var, var, momentum, n / (n - 1))
-    return y
+    return y  # type: ignore[return-value]  # an array, of an array
 
 
 @watched
@@ -72,9 +78,14 @@ def follow(running_mean: Any, mean: Any, running_var: Any, var: Any, momentum: A
     running_var -= momentum * (old_var - new_var * correction)
 
 
+@lifted
 def layer_norm(
-    x: Any, normalized_shape: int | Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
+    x: Array,
+    normalized_shape: int | Sequence[int],
+    weight: Tensor | Array | None = None,
+    bias: Tensor | Array | None = None,
+    eps: float = 1e-5,
+) -> Array:
     """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of the last axes, those of `normalized_shape`.
 
     x: (…, *normalized_shape); w and b: normalized_shape. v is divided by n. An example alone is enough, in training too.
@@ -92,7 +103,10 @@ def layer_norm(
     return y if bias is None else y + bias
 
 
-def rms_norm(x: Any, normalized_shape: int | Sequence[int], weight: Any = None, eps: float | None = None) -> Any:
+@lifted
+def rms_norm(
+    x: Array, normalized_shape: int | Sequence[int], weight: Tensor | Array | None = None, eps: float | None = None
+) -> Array:
     """y = w·x / √(Σ x²/n + ε) over the last axes, those of `normalized_shape`: the scale alone is brought to 1.
 
     x: (…, *normalized_shape); w: normalized_shape. ε is, if not given, the smallest step of x's type from 1 on.
@@ -110,7 +124,14 @@ def rms_norm(x: Any, normalized_shape: int | Sequence[int], weight: Any = None, 
     return y if weight is None else y * weight
 
 
-def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+@lifted
+def group_norm(
+    x: Array,
+    num_groups: int,
+    weight: Tensor | Array | None = None,
+    bias: Tensor | Array | None = None,
+    eps: float = 1e-5,
+) -> Array:
     """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each example's groups of channels.
 
     x: (N, C, …), whose C channels make `num_groups` groups of equal size; w and b: (C,). One group is layer

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.linalg.matrices import regular
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
+    from tinygrad_edu.engine.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -26,7 +30,7 @@ def _det_rule(g: Any, y: Any, x: Any) -> Any:
     domain=regular,
     examples=[example((3, 3)), example((2, 2, 2)), example((1, 1)), example((2, 1, 3, 3))],
 )
-def det(x: Any) -> Any:
+def det(x: Array) -> Array:
     """y = det x; ∂y/∂xᵢⱼ is the cofactor of xᵢⱼ, also where x is singular.
 
     Derivatives of second and higher order are made of the inverse, and so need a regular x.
@@ -47,7 +51,7 @@ def _cofactor_rule(g: Any, y: Any, x: Any) -> Any:
 
 
 @op(symbol="cofactor", vjp=(_cofactor_rule,), domain=regular, examples=[example((3, 3)), example((2, 2, 2))])
-def cofactor(x: Any) -> Any:
+def cofactor(x: Array) -> Array:
     """y = det(x)·x⁻ᵀ, the matrix of cofactors, without dividing: right for singular matrices too.
 
     With x = u·diag(s)·v, y = det(u)·det(v)·u·diag(Π of the other s)·v.
@@ -67,8 +71,8 @@ def cofactor(x: Any) -> Any:
 class SlogdetResult(NamedTuple):
     """What `slogdet` returns."""
 
-    sign: Any
-    logabsdet: Any
+    sign: Tensor | Any
+    logabsdet: Tensor | Any
 
 
 @op(
@@ -81,7 +85,7 @@ class SlogdetResult(NamedTuple):
     domain=regular,
     examples=[example((3, 3)), example((2, 2, 2))],
 )
-def slogdet(x: Any) -> Any:
+def slogdet(x: Array) -> tuple[Array, Array]:
     """(sign, log|det x|): the determinant of a matrix so large that it would overflow.
 
     >>> sign, logabsdet = slogdet(-1000.0 * np.eye(201))
@@ -92,7 +96,7 @@ def slogdet(x: Any) -> Any:
 
 
 @op(symbol="singular", domain=regular, examples=[example((3, 3)), example((2, 2, 2))])
-def is_singular(x: Any) -> Any:
+def is_singular(x: Array) -> Array:
     """Whether x, each of a stack, has the determinant 0.
 
     >>> is_singular(np.array([[1.0, 2.0], [2.0, 4.0]])).item()

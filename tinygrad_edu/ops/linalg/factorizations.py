@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
@@ -10,6 +10,10 @@ from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite, op
 from tinygrad_edu.ops.linalg.matrices import definite, graded
 from tinygrad_edu.ops.linalg.spectra import undetermined
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
+    from tinygrad_edu.engine.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -36,7 +40,7 @@ def _cholesky_rule(g: Any, y: Any, x: Any, *, upper: bool) -> Any:
     domain=definite,
     examples=[example((3, 3)), example((2, 2, 2)), example((3, 3), upper=True), example((1, 1))],
 )
-def cholesky(x: Any, *, upper: bool = False) -> Any:
+def cholesky(x: Array, *, upper: bool = False) -> Array:
     """y, lower triangular with y·yᵀ = x (upper: yᵀ·y = x), for a symmetric x with positive eigenvalues.
 
     x is taken for symmetric: as in NumPy, its lower triangle (upper: its upper one) is read, and the other is never
@@ -53,8 +57,8 @@ def cholesky(x: Any, *, upper: bool = False) -> Any:
 class QRResult(NamedTuple):
     """What `qr` returns."""
 
-    Q: Any
-    R: Any
+    Q: Tensor | Any
+    R: Tensor | Any
 
 
 def _qr_rule(g: Any, y: Any, x: Any) -> Any:
@@ -78,7 +82,7 @@ def _qr_rule(g: Any, y: Any, x: Any) -> Any:
     domain=graded,
     examples=[example((3, 3)), example((4, 2)), example((2, 4)), example((2, 3, 2))],
 )
-def reduced_qr(x: Any) -> Any:
+def reduced_qr(x: Array) -> tuple[Array, Array]:
     """(Q, R) with x = Q·R, of the rank that x can have; the op that `qr` records."""
     return tuple(np.linalg.qr(x))
 
@@ -90,7 +94,7 @@ def reduced_qr(x: Any) -> Any:
     results=QRResult._make,
     domain=graded,
 )
-def complete_qr(x: Any) -> Any:
+def complete_qr(x: Array) -> tuple[Array, Array]:
     """(Q, R) with Q square: with further columns, which are any that make it orthonormal."""
     return tuple(np.linalg.qr(x, "complete"))
 
@@ -100,7 +104,7 @@ def complete_qr(x: Any) -> Any:
     domain=graded,
     examples=[example((3, 3)), example((4, 2)), example((2, 4)), example((2, 3, 2)), example((3, 2), mode="r")],
 )
-def qr(x: Any, mode: str = "reduced") -> Any:
+def qr(x: Array, mode: str = "reduced") -> QRResult | Any:
     """(Q, R) with x = Q·R: orthonormal columns and an upper triangle; with mode="r", R alone.
 
     The derivative needs a matrix whose first columns, as many as Q has, are independent; otherwise its backward

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -24,6 +24,9 @@ from tinygrad_edu.engine.node import Results
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.engine.recording import RECORDING, watched
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -62,7 +65,7 @@ def _cut_off_rule(g: Any, y: Any, x: Any, where: Any, *, orders: int) -> Any:
     formulas=["∂L/∂x = 0"],
     examples=[example((2, 3), np.eye(2, 3) > 0, orders=3)],
 )
-def cut_off(x: Any, where: Any, *, orders: int) -> Any:
+def cut_off(x: Array, where: Array, *, orders: int) -> Array:
     """y = 0, of the shape of x: what is left out of a series in x that is cut off, near x = 0.
 
     So many derivatives as `orders` are 0; the further ones, which the series does not give, are NaN in the places `where`.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -15,6 +16,9 @@ from tinygrad_edu.engine.recording import quietly
 from tinygrad_edu.ops.linalg.determinants import is_singular
 from tinygrad_edu.ops.linalg.matrices import graded, regular
 from tinygrad_edu.ops.types import array
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -27,7 +31,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
     domain=regular,
     examples=[example((3, 3)), example((2, 2, 2)), example((1, 1))],
 )
-def inv(x: Any) -> Any:
+def inv(x: Array) -> Array:
     """y = x⁻¹. Raises LinAlgError if x is singular; to solve x·y = b, `solve` is faster and more exact.
 
     >>> inv(np.array([[2.0, 0.0], [0.0, 4.0]]))
@@ -49,7 +53,7 @@ def inv(x: Any) -> Any:
     domain=regular,
     analytic=True,
 )
-def matrix_power(x: Any, n: int) -> Any:
+def matrix_power(x: Array, n: int) -> Array:
     """y = x·x·…·x, n times, by repeated squaring; for negative n, of the inverse.
 
     >>> matrix_power(np.array([[1, 1], [1, 0]]), 10)  # the numbers of Fibonacci
@@ -69,7 +73,9 @@ def matrix_power(x: Any, n: int) -> Any:
     return half @ half if n % 2 == 0 else half @ half @ x
 
 
-def _bind_pinv(x: Any, rcond: Any = None, *, rtol: Any = np._NoValue) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _bind_pinv(
+    x: Array, rcond: float | None = None, *, rtol: Any = np._NoValue
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if rtol is None:
         rcond = max(x.shape[-2:]) * float(np.finfo(x.dtype).eps)
     elif rtol is not np._NoValue:
@@ -101,7 +107,7 @@ def _plain(numbers: Any) -> Any:
         example((2, 3, 2), rtol=np.array([1e-10, 1e-3])),
     ],
 )
-def pinv(x: Any, *, rcond: Any) -> Any:
+def pinv(x: Array, *, rcond: float | None) -> Array:
     """y = x⁺, the pseudo-inverse: the solution of least squares, and of these the smallest.
 
     Singular values below `rcond` (or rtol; one for each matrix of a stack) times the largest count as zero. The derivative holds where the rank
@@ -156,7 +162,7 @@ def _spelled_solution(s: Any, a: Any, b: Any) -> Any:
         example((2, 1, 2, 2), (3, 2, 2)),
     ],
 )
-def solve(a: Any, b: Any) -> Any:
+def solve(a: Array, b: Array) -> Array:
     """y = a⁻¹·b, so that a·y = b, for a vector b (of one axis) or a stack of matrices. Raises LinAlgError if a is singular.
 
     >>> solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([2.0, 2.0]))
@@ -175,7 +181,7 @@ def solve(a: Any, b: Any) -> Any:
         example((3, 3), (3, 1), rcond=1e-10),
     ],
 )
-def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, Any]:
+def lstsq(a: Array, b: ArrayLike, rcond: float | None = None) -> tuple[Any, Any, Any, Any]:
     """(x, residuals, rank, s): the smallest x that makes |a·x − b|² least.
 
     residuals: the least |a·x − b|² of each column of b, empty if a has not full rank or not more rows than columns.
@@ -207,7 +213,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     examples=[example((2, 3, 6), (2, 3)), example((2, 6, 3), (2, 3), axes=(1,))],
     analytic=True,
 )
-def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
     """y such that Σ a·y = b, summed over all of y's axes, which are a's last; `axes` of a are moved to the end before.
 
     >>> tensorsolve(2 * np.eye(4).reshape(2, 2, 4), np.ones((2, 2)))
@@ -229,7 +235,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     examples=[example((2, 3, 6)), example((6, 3, 2), ind=1)],
     analytic=True,
 )
-def tensorinv(x: Any, ind: int = 2) -> Any:
+def tensorinv(x: Array, ind: int = 2) -> Array:
     """The inverse of the map that `np.tensordot(x, ·, …)` is, where the first `ind` axes of x are its output's."""
     shape = np.shape(x)
     rows = math.prod(shape[:ind])
@@ -244,7 +250,7 @@ def tensorinv(x: Any, ind: int = 2) -> Any:
     domain=graded,
     examples=[example((3, 2)), example((2, 3, 3), -2), example((3, 3), "fro"), example((3, 3), 1)],
 )
-def cond(x: Any, p: Any = None) -> Any:
+def cond(x: Array, p: str | float | None = None) -> Array:
     """How much solving with x may magnify errors: ‖x‖·‖x⁻¹‖, in the norm p; in the 2-norm (None, 2) that is s₀/sₙ.
     Of a singular matrix it is ∞.
 

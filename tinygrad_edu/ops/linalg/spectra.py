@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
@@ -26,14 +26,18 @@ from tinygrad_edu.ops.linalg.limits import (
 )
 from tinygrad_edu.ops.linalg.matrices import gapped, graded
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array
+    from tinygrad_edu.engine.tensor import Tensor
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 class EighResult(NamedTuple):
     """What `eigh` returns."""
 
-    eigenvalues: Any
-    eigenvectors: Any
+    eigenvalues: Tensor | Any
+    eigenvectors: Tensor | Any
 
 
 def _eigh_results(y: Any) -> EighResult:
@@ -98,7 +102,7 @@ def _eigh_by_vectors(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:
     domain=gapped,
     examples=[example((3, 3)), example((2, 2, 2)), example((1, 1)), example((3, 3), UPLO="U")],
 )
-def eigh(x: Any, UPLO: str = "L") -> Any:
+def eigh(x: Array, UPLO: str = "L") -> tuple[Array, Array]:
     """(w, V) with x = V·diag(w)·Vᵀ: eigenvalues, rising, and orthonormal eigenvectors of a symmetric x.
 
     x is taken for symmetric: its lower triangle is read (with UPLO="U" its upper one), and the gradient is symmetric,
@@ -125,21 +129,21 @@ def eigh(x: Any, UPLO: str = "L") -> Any:
     domain=gapped,
     examples=[example((3, 3)), example((2, 2, 2)), example((3, 3), UPLO="U")],
 )
-def eigvalsh(x: Any, UPLO: str = "L") -> Any:
+def eigvalsh(x: Array, UPLO: str = "L") -> Array:
     """The eigenvalues of a symmetric x, rising; see `eigh`.
 
     >>> eigvalsh(np.array([[5.0, 0.0], [0.0, 2.0]]))
     array([2., 5.])
     """
-    return eigh(x, UPLO=UPLO)[0]
+    return eigh(x, UPLO=UPLO)[0]  # type: ignore[return-value]  # arrays, of an array
 
 
 class SVDResult(NamedTuple):
     """What `svd` returns."""
 
-    U: Any
-    S: Any
-    Vh: Any
+    U: Tensor | Any
+    S: Tensor | Any
+    Vh: Tensor | Any
 
 
 def _svd_results(y: Any) -> SVDResult:
@@ -222,7 +226,7 @@ def _svd_by_vectors(g: Any, y: Any, x: Any) -> Any:
     domain=graded,
     examples=[example((3, 3)), example((4, 2)), example((2, 2, 3)), example((1, 1))],
 )
-def reduced_svd(x: Any) -> Any:
+def reduced_svd(x: Array) -> tuple[Array, Array, Array]:
     """(U, s, Vᵀ) with x = U·diag(s)·Vᵀ, of the rank that x can have; the op that `svd` records."""
     return tuple(np.linalg.svd(x, full_matrices=False))
 
@@ -252,7 +256,7 @@ def undetermined(function: str, cure: str) -> Any:
     formulas=["∂L/∂x = U @ diag(∂L/∂s) @ Vᵀ"],
     domain=graded,
 )
-def full_svd(x: Any) -> Any:
+def full_svd(x: Array) -> tuple[Array, Array, Array]:
     """(U, s, Vᵀ) with U and V square: with further columns, which are any that make them orthonormal."""
     return tuple(np.linalg.svd(x))
 
@@ -267,7 +271,7 @@ def full_svd(x: Any) -> Any:
         example((3, 2), compute_uv=False),
     ],
 )
-def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+def svd(x: Array, full_matrices: bool = True, compute_uv: bool = True) -> SVDResult | Any:
     """(U, s, Vᵀ) with x = U·diag(s)·Vᵀ: singular values s, falling, and orthonormal vectors U and V; or s alone.
 
     To differentiate by U or V, pass full_matrices=False unless x is square: the further columns that NumPy then adds
@@ -289,10 +293,10 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     domain=graded,
     examples=[example((3, 2)), example((2, 3, 3))],
 )
-def svdvals(x: Any) -> Any:
+def svdvals(x: Array) -> Array:
     """The singular values of x, falling.
 
     >>> svdvals(np.array([[0.0, 2.0], [3.0, 0.0]]))
     array([3., 2.])
     """
-    return reduced_svd(x)[1]
+    return reduced_svd(x)[1]  # type: ignore[return-value]  # arrays, of an array

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -17,6 +17,9 @@ from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.recording import quietly
 from tinygrad_edu.ops.parts import ONE, SHAPES, ZERO, gate
 from tinygrad_edu.ops.types import floating
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -29,7 +32,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
     analytic=True,
     examples=SHAPES,
 )
-def sigmoid(x: Any, *, out: Any = None) -> Any:
+def sigmoid(x: Array, *, out: Out = None) -> Array:
     """y = 1 / (1 + e⁻ˣ), the logistic function.
 
     >>> sigmoid(numpy.array([-1e4, 0.0, 1e4]))
@@ -60,7 +63,7 @@ def _sigmoid(x: Any, out: Any) -> Any:
     examples=SHAPES,
     special=[at(0.0, gradient=0.0)],
 )
-def relu(x: Any, *, out: Any = None) -> Any:
+def relu(x: Array, *, out: Out = None) -> Array:
     """y = max(x, 0). Its derivative is 1 for x > 0, else 0.
 
     >>> relu(numpy.array([-1.0, 0.0, 2.0]))
@@ -79,7 +82,7 @@ def relu(x: Any, *, out: Any = None) -> Any:
     examples=[*SHAPES, *[example((3,), slope) for slope in (0.2, 0.0, 1.5, -0.5)]],
     special=[at(0.0, gradient=0.01, negative_slope=0.01)],
 )
-def leaky_relu(x: Any, negative_slope: float = 0.01, *, out: Any = None) -> Any:
+def leaky_relu(x: Array, negative_slope: float = 0.01, *, out: Out = None) -> Array:
     """y = x for x > 0, else `negative_slope`·x.
 
     >>> leaky_relu(numpy.array([-1.0, 2.0])).tolist()
@@ -103,7 +106,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01, *, out: Any = None) -> Any:
     examples=[*SHAPES, example((3,), 0.5), example((3,), 2.0), example((3,), -1.0)],
     special=[at(0.0, gradient=1.0, alpha=1.0)],
 )
-def elu(x: Any, alpha: float = 1.0, *, out: Any = None) -> Any:
+def elu(x: Array, alpha: float = 1.0, *, out: Out = None) -> Array:
     """y = x for x > 0, else α(eˣ − 1).
 
     >>> elu(numpy.array([-1e4, 2.0]))
@@ -140,7 +143,7 @@ def _silu_rule(g: Any, y: Any, x: Any) -> Any:
     takes_out=True,
     examples=SHAPES,
 )
-def silu(x: Any, *, out: Any = None) -> Any:
+def silu(x: Array, *, out: Out = None) -> Array:
     """y = x·sigmoid(x), also called swish.
 
     >>> silu(numpy.array([-1e4, 0.0, 1e4])).tolist()
@@ -174,7 +177,7 @@ def _tail_polynomial(degree: int) -> list[float]:
     takes_out=True,
     examples=[*SHAPES, example((20,))],
 )
-def normal_cdf(x: Any, *, out: Any = None, scratch: Any = None) -> Any:
+def normal_cdf(x: Array, *, out: Out = None, scratch: Out = None) -> Array:
     """y = Φ(x) = ∫₋∞ˣ exp(−t²/2) dt / √2π = (1 + erf(x/√2)) / 2: how likely a standard normal number is below x.
 
     Right to 10⁻¹⁴ of its value in float64, also in the lower tail, where 1 + erf(x/√2) would lose every digit:
@@ -219,7 +222,7 @@ def _gelu_argument(x: Any) -> Any:
     return x * (1 + x * x * 0.044715) * _GELU
 
 
-def _gelu_settings(x: Any, approximate: str = "none") -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _gelu_settings(x: Array, approximate: str = "none") -> tuple[tuple[Any, ...], dict[str, Any]]:
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu(approximate={approximate!r}): write 'none' for x·Φ(x), or 'tanh' for its approximation")
     return (x,), {"approximate": approximate}
@@ -233,7 +236,7 @@ def _gelu_settings(x: Any, approximate: str = "none") -> tuple[tuple[Any, ...], 
     takes_out=True,
     examples=[*SHAPES, example((3,), "tanh"), example((2, 3), approximate="tanh")],
 )
-def gelu(x: Any, approximate: str = "none", *, out: Any = None, scratch: Any = None) -> Any:
+def gelu(x: Array, approximate: str = "none", *, out: Out = None, scratch: Out = None) -> Array:
     """y = x·Φ(x); with approximate="tanh", y = x·(1 + tanh u) / 2 where u = √(2/π)·(x + 0.044715 x³).
 
     >>> gelu(numpy.array([-1.0, 0.0, 1.0])).round(4).tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -13,6 +13,9 @@ from tinygrad_edu.ops.indexing import ARRAY, scatter
 from tinygrad_edu.ops.parts import gate
 from tinygrad_edu.ops.types import array
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, DType, Out
+
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
@@ -21,7 +24,7 @@ def _rows(g: Any, numbers: Any, padding: int | None) -> Any:
     return g if padding is None else gate(g, np.expand_dims(np.not_equal(numbers, padding), -1))
 
 
-def _settings(weight: Any, numbers: Any, padding_idx: int | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _settings(weight: Array, numbers: Array, padding_idx: int | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
     numbers = array(numbers)
     if isinstance(numbers, np.generic):  # else it would be as weak as a Python number, and become a float
         numbers = np.asarray(numbers)
@@ -49,7 +52,7 @@ def _settings(weight: Any, numbers: Any, padding_idx: int | None = None) -> tupl
         example((2, 2), np.array([], int), 1),
     ],
 )
-def embedding(weight: Any, numbers: Any, padding_idx: int | None, *, out: Any = None) -> Any:
+def embedding(weight: Array, numbers: Array, padding_idx: int | None, *, out: Out = None) -> Array:
     """yᵢ = weight[numbersᵢ]: the row of each number. weight: (words, width); numbers: any shape; y: (…, width).
 
     The rows that were looked up have ∂L/∂y added, those of `padding_idx` not, the others 0: a gradient of the table's
@@ -70,18 +73,21 @@ def embedding(weight: Any, numbers: Any, padding_idx: int | None, *, out: Any = 
     return np.take(weight, numbers, axis=0, out=out, mode="clip")  # all are in range: "raise" would copy once more
 
 
+def _bind_one_hot(
+    indices: Array, num_classes: int, dtype: DType = numpy.float32
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (indices,), {"num_classes": operator.index(num_classes), "dtype": np.dtype(dtype).name}
+
+
 @op(
     symbol="one_hot",
     spelled="by name",
-    bind=lambda indices, num_classes, dtype=numpy.float32: (
-        (indices,),
-        {"num_classes": operator.index(num_classes), "dtype": np.dtype(dtype).name},
-    ),
+    bind=_bind_one_hot,
     takes_out=True,
     may_raise=True,
     examples=[example(np.array([[2, 0], [1, 1]]), 3), example(np.array(1), 4, dtype="float64")],
 )
-def one_hot(indices: Any, num_classes: int, dtype: str, *, out: Any = None) -> Any:
+def one_hot(indices: Array, num_classes: int, dtype: str, *, out: Out = None) -> Array:
     """yᵢⱼ = 1 if j = indicesᵢ, else 0, for j in 0 … num_classes − 1 along a new last axis.
 
     float32 unless told otherwise: with float32 it stays so, and with float64 nothing is lost, for 0 and 1 are exact.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -15,6 +15,9 @@ from tinygrad_edu.ops.network.softmax import LONGEST_SHORT_ROW, copied, softmax
 from tinygrad_edu.ops.parts import PAIRS, gate
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.types import floating
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -41,7 +44,7 @@ def check_classes(target: Any, kept: Any, classes: int) -> None:
         example(Fixed(np.array([], int)), 3),
     ],
 )
-def class_numbers(target: Any, classes: int, ignore_index: int = -100, *, out: Any = None) -> Any:
+def class_numbers(target: Array, classes: int, ignore_index: int = -100, *, out: Out = None) -> Array:
     """y = the target, or 0 where it is `ignore_index`. Raises IndexError, naming the first that is no class number.
 
     >>> class_numbers(np.array([0, -100, 2]), 3)
@@ -98,7 +101,7 @@ def _present_rows(present: Any, i: int, x: Any, t: Any, *, reduction: str, ignor
 )
 @in_float32
 def softmax_cross_entropy(
-    logits: Any, target: Any, reduction: str = "mean", ignore_index: int = -100, *, out: Any = None
+    logits: Array, target: Array, reduction: str = "mean", ignore_index: int = -100, *, out: Out = None
 ) -> Any:
     """ℓᵢ = −log softmax(logitsᵢ)[targetᵢ] = log Σⱼ exp logitsᵢⱼ − logitsᵢ[targetᵢ]; then the mean or sum of ℓ, or ℓ.
 
@@ -162,7 +165,7 @@ def softmax_cross_entropy(
     domain=(interval(0.1, 1.0), interval(-3.0, -0.1)),
     examples=PAIRS,
 )
-def weighed(weight: Any, log_probability: Any, *, out: Any = None) -> Any:
+def weighed(weight: Array, log_probability: Array, *, out: Out = None) -> Array:
     """y = w·log p, and 0 where w is 0, also for p = 0: what is not asked for costs nothing, however unlikely it is.
 
     >>> weighed(np.array([0.0, 1.0]), np.array([-np.inf, -0.5])).tolist()
@@ -185,7 +188,7 @@ _UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
     domain=(real, interval(0.0, 1.0)),
     examples=PAIRS,
 )
-def sigmoid_cross_entropy(logits: Any, target: Any, *, out: Any = None, scratch: Any = None) -> Any:
+def sigmoid_cross_entropy(logits: Array, target: Array, *, out: Out = None, scratch: Out = None) -> Array:
     """ℓ = −t·log σ(x) − (1 − t)·log(1 − σ(x)) = max(x, 0) − x·t + log(1 + e^−|x|), elementwise.
 
     The first form, as written, is −∞ or NaN where σ(x) rounds to 0 or 1; the last is finite for every x.
@@ -232,7 +235,7 @@ def _if_of(x: Any, scratch: Any) -> Any:
     formulas=[lambda g, y, p, t: g * (p - t) / (p * (1 - p)), lambda g, y, p, t: g * (np.log(1 - p) - np.log(p))],
     examples=[*PAIRS[:3], example(Drawn((2,), interval(0.2, 0.8)), 1.0)],
 )
-def probability_cross_entropy(probability: Any, target: Any, *, out: Any = None, scratch: Any = None) -> Any:
+def probability_cross_entropy(probability: Array, target: Array, *, out: Out = None, scratch: Out = None) -> Array:
     """ℓ = −t·log p − (1 − t)·log(1 − p), elementwise, each logarithm at least −100 so that p = 0 and 1 are finite.
 
     >>> float(probability_cross_entropy(np.array(0.0), np.array(1.0)))

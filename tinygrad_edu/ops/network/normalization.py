@@ -10,7 +10,7 @@ shift* (2015), section 3.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
@@ -18,6 +18,10 @@ from tinygrad_edu.engine.example import Drawn, example, positive, real
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import channel_sum, expand
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
+    from tinygrad_edu.engine.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -35,9 +39,9 @@ def each(x: Any) -> int:
 class BatchNormResult(NamedTuple):
     """What `batch_norm` returns: y (as x), and the mean and variance of each channel (C,)."""
 
-    y: Any
-    mean: Any
-    var: Any
+    y: Tensor | Any
+    mean: Tensor | Any
+    var: Tensor | Any
 
 
 @in_float32
@@ -98,7 +102,7 @@ def _by_bias(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> A
     ],
 )
 @in_float32
-def batch_norm(x: Any, weight: Any, bias: Any, eps: float = 1e-5, *, out: Any = None) -> Any:
+def batch_norm(x: Array, weight: Tensor | Array, bias: Tensor | Array, eps: float = 1e-5, *, out: Out = None) -> Any:
     """y = w·z + b with z = (x − m) / √(v + ε), and m = Σ x/n and v = Σ (x − m)²/n of each channel. Returns y, m and v.
 
     weight w and bias b: (C,). In operations, as figures draw it, the same is

@@ -5,7 +5,7 @@ At a corner the slope is that of PyTorch: 0 at the bounds of `hardtanh` and `har
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -13,6 +13,9 @@ from tinygrad_edu.engine.example import Drawn, at, away_from, example, nonzero, 
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.parts import PAIRS, SHAPES, gate
 from tinygrad_edu.ops.types import floating
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -27,7 +30,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
     examples=PAIRS,
     special=[at(0.0, 0.25, gradient=(0.25, 0.0))],
 )
-def prelu(x: Any, weight: Any, *, out: Any = None, scratch: Any = None) -> Any:
+def prelu(x: Array, weight: Array, *, out: Out = None, scratch: Out = None) -> Array:
     """y = x for x > 0, else w·x: a leaky ReLU whose slope is learnt. x and w are broadcast together.
 
     >>> prelu(numpy.array([-2.0, 3.0]), numpy.array([0.25])).tolist()
@@ -59,7 +62,7 @@ def _tanh_symbol(min_val: float, max_val: float) -> str:
         at(6.0, gradient=0.0, min_val=0.0, max_val=6.0),
     ],
 )
-def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0, *, out: Any = None) -> Any:
+def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0, *, out: Out = None) -> Array:
     """y = x between −1 and 1, or between the bounds that are given, and a bound beyond.
 
     >>> hardtanh(numpy.array([-2.0, 0.3, 2.0])).tolist()
@@ -85,7 +88,7 @@ def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0, *, out: Any = 
     examples=[*SHAPES, example((8,))],
     special=[at(-3.0, gradient=0.0), at(3.0, gradient=0.0)],
 )
-def hardsigmoid(x: Any, *, out: Any = None) -> Any:
+def hardsigmoid(x: Array, *, out: Out = None) -> Array:
     """y = (x + 3) / 6, but at least 0 and at most 1: a sigmoid of straight pieces.
 
     >>> hardsigmoid(numpy.array([-4.0, 0.0, 4.0])).tolist()
@@ -107,7 +110,7 @@ def hardsigmoid(x: Any, *, out: Any = None) -> Any:
     examples=[*SHAPES, example(Drawn((3,), lambda rng, shape: rng.uniform(-6.0, 6.0, shape)))],
     special=[at(-3.0, gradient=0.0), at(3.0, gradient=1.0)],
 )
-def hardswish(x: Any, *, out: Any = None) -> Any:
+def hardswish(x: Array, *, out: Out = None) -> Array:
     """y = x·hardsigmoid(x): 0 up to −3, x from 3 on, and x·(x + 3)/6 between.
 
     >>> hardswish(numpy.array([-4.0, 1.0, 4.0])).round(4).tolist()

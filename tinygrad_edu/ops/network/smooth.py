@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -12,6 +12,9 @@ from tinygrad_edu.ops.network.activations import elu, sigmoid
 from tinygrad_edu.ops.network.softmax import softplus
 from tinygrad_edu.ops.parts import SHAPES
 from tinygrad_edu.ops.types import floating
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -30,7 +33,7 @@ _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
     examples=SHAPES,
     special=[at(0.0, gradient=_SCALE * _ALPHA)],
 )
-def selu(x: Any, *, out: Any = None) -> Any:
+def selu(x: Array, *, out: Out = None) -> Array:
     """y = λx for x > 0, else λα(eˣ − 1), with λ = 1.0507… and α = 1.6733….
 
     These are the numbers by which mean 0 and variance 1 are kept from layer to layer, weights of variance 1/n given
@@ -53,7 +56,7 @@ def selu(x: Any, *, out: Any = None) -> Any:
     examples=SHAPES,
     special=[at(0.0, gradient=1.0)],
 )
-def softsign(x: Any, *, out: Any = None, scratch: Any = None) -> Any:
+def softsign(x: Array, *, out: Out = None, scratch: Out = None) -> Array:
     """y = x / (1 + |x|): between −1 and 1, as tanh is, but slower to come near them.
 
     >>> softsign(numpy.array([-3.0, 0.0, 1.0])).tolist()
@@ -74,7 +77,7 @@ def _mish_rule(g: Any, y: Any, x: Any) -> Any:
 
 
 @op(symbol="Mish", vjp=(_mish_rule,), presence="elementwise", ignores=("inplace",), takes_out=True, examples=SHAPES)
-def mish(x: Any, *, out: Any = None) -> Any:
+def mish(x: Array, *, out: Out = None) -> Array:
     """y = x·tanh(softplus(x)), a smooth gate as SiLU is.
 
     >>> mish(numpy.array([-1e4, 0.0, 1e4])).tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -18,6 +18,9 @@ from tinygrad_edu.ops.parts import SHAPES, binary
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.reductions import AXES, EMPTY, along_axis, kept
 from tinygrad_edu.ops.types import floating
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Axis, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -47,7 +50,7 @@ logaddexp2 = binary(
 
 
 @op(symbol="softplus", vjp=(lambda g, y, x: g * sigmoid(x),), presence="elementwise", takes_out=True, examples=SHAPES)
-def softplus(x: Any, *, out: Any = None) -> Any:
+def softplus(x: Array, *, out: Out = None) -> Array:
     """y = ln(1 + eˣ), a smooth max(x, 0).
 
     >>> softplus(numpy.array([-1e4, 1e4])).tolist()
@@ -59,7 +62,7 @@ def softplus(x: Any, *, out: Any = None) -> Any:
 @op(
     symbol="logsigmoid", vjp=(lambda g, y, x: g * sigmoid(-x),), presence="elementwise", takes_out=True, examples=SHAPES
 )
-def logsigmoid(x: Any, *, out: Any = None) -> Any:
+def logsigmoid(x: Array, *, out: Out = None) -> Array:
     """y = ln sigmoid(x) = −ln(1 + e⁻ˣ), finite where sigmoid is 0.
 
     >>> logsigmoid(numpy.array([-1e4, 1e4])).tolist()
@@ -108,7 +111,7 @@ _AXES = [
     examples=_AXES,
 )
 @in_float32
-def softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
+def softmax(x: Array, axis: Axis = -1, *, out: Out = None) -> Array:
     """yᵢ = exp xᵢ / Σⱼ exp xⱼ: positive, and summing to 1 along `axis`. Subtracting max x first changes nothing but the overflow.
 
     >>> softmax(numpy.array([1e4, 1e4])).tolist()
@@ -127,7 +130,7 @@ def softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
     examples=_AXES,
 )
 @in_float32
-def log_softmax(x: Any, axis: Any = -1, *, out: Any = None) -> Any:
+def log_softmax(x: Array, axis: Axis = -1, *, out: Out = None) -> Array:
     """yᵢ = xᵢ − ln Σⱼ exp xⱼ, the logarithm of softmax, finite where softmax is 0.
 
     >>> log_softmax(numpy.array([0.0, 1e4])).tolist()
@@ -164,7 +167,7 @@ def _by_logsumexp(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
     examples=[*AXES, *EMPTY],
 )
 @in_float32
-def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False, out: Any = None, scratch: Any = None) -> Any:
+def logsumexp(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None, scratch: Out = None) -> Array:
     """y = log Σ eˣ: a smooth maximum. Its gradient is the softmax of x.
 
     Computed as m + log Σ eˣ⁻ᵐ with m = max x, whose exponentials are at most 1: the naive form overflows in

@@ -11,7 +11,7 @@ Sennrich, *Root mean square layer normalization* (2019).
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -20,6 +20,9 @@ from tinygrad_edu.engine.graph import add_up
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.types import floating
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -54,7 +57,7 @@ def _together(present: Any, i: int, x: Any, *, axis: tuple[int, ...], **_: Any) 
 
 
 def _settings(
-    x: Any, axis: int | tuple[int, ...] = -1, eps: float = 1e-5, centered: bool = True
+    x: Array, axis: int | tuple[int, ...] = -1, eps: float = 1e-5, centered: bool = True
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     axes = axis if isinstance(axis, tuple) else (axis,)
     return (x,), {"axis": axes, "eps": eps, "centered": centered}
@@ -79,7 +82,7 @@ def _settings(
     ],
 )
 @in_float32
-def standardize(x: Any, axis: tuple[int, ...], eps: float, centered: bool, *, out: Any = None) -> Any:
+def standardize(x: Array, axis: tuple[int, ...], eps: float, centered: bool, *, out: Out = None) -> Any:
     """y = (x − m) / √(v + ε), with m = Σ x/n and v = Σ (x − m)²/n over the n numbers along `axis`.
 
     axis: one axis or several, the last if none is given. centered=False leaves m = 0: y = x / √(Σ x²/n + ε).

@@ -11,7 +11,7 @@ convolution arithmetic for deep learning* (2016).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -20,6 +20,9 @@ from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.network.convolution import routes
 from tinygrad_edu.ops.network.convolution.windows import Pairs, Shape, Windows
 from tinygrad_edu.ops.precision import in_float32
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -74,7 +77,7 @@ def _by_kernel(x: Any, g: Any, w: Any, how: Any) -> Any:
     ],
 )
 @in_float32
-def conv(x: Any, w: Any, *, stride: Shape, padding: Pairs, dilation: Shape, groups: int, out: Any = None) -> Any:
+def conv(x: Array, w: Any, *, stride: Shape, padding: Pairs, dilation: Shape, groups: int, out: Out = None) -> Array:
     """y[n, o, p] = Σ over c, k of x[n, c, s·p + d·k]·w[o, c, k]: a window slides over the input, and is summed with weights.
 
     x: (N, C, size), w: (O, C / groups, kernel); y: (N, O, positions). stride, dilation: a number for each dimension;
@@ -113,8 +116,8 @@ def conv(x: Any, w: Any, *, stride: Shape, padding: Pairs, dilation: Shape, grou
 )
 @in_float32
 def conv_transpose(
-    x: Any, w: Any, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int, out: Any = None
-) -> Any:
+    x: Array, w: Any, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int, out: Out = None
+) -> Array:
     """y[n, c, s·p + d·k] = Σ over o of x[n, o, p]·w[o, c, k]: each number of x lays its weighed kernel down, and what
     overlaps is added up. It is the adjoint of `conv`: ⟨conv(a, w), x⟩ = ⟨a, conv_transpose(x, w)⟩.
 
@@ -167,8 +170,8 @@ def conv_transpose(
 )
 @in_float32
 def conv_weight(
-    x: Any, s: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int, out: Any = None
-) -> Any:
+    x: Array, s: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int, out: Out = None
+) -> Array:
     """y[o, c, k] = Σ over n, p of s[n, o, p]·x[n, c, s·p + d·k]: what a kernel gets of the slopes `s` of its result.
 
     x: (N, C, size), s: (N, O, positions); y: (O, C / groups, kernel).

@@ -7,7 +7,7 @@ windows themselves: for a lesson, or for a sum over windows that is no convoluti
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -15,6 +15,9 @@ from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.ops.network.convolution.windows import Pairs, Shape, Windows
 from tinygrad_edu.ops.precision import in_float32
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -41,7 +44,9 @@ def _lay_out(g: Any, x: Any, how: Any) -> Any:
         example((1, 1, 5, 5), kernel=(1, 2), stride=(3, 2), padding=((0, 0), (0, 0)), dilation=(1, 1)),
     ],
 )
-def unfold_windows(x: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, out: Any = None) -> Any:
+def unfold_windows(
+    x: Array, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, out: Out = None
+) -> Array:
     """y[n, c, k, p] = x[n, c, stride·p + dilation·k], with zeros around x. x: (N, C, size); y: (N, C, kernel, positions).
 
     >>> how = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
@@ -71,7 +76,7 @@ def unfold_windows(x: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dila
     ],
 )
 @in_float32
-def fold_windows(x: Any, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape, out: Any = None) -> Any:
+def fold_windows(x: Array, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape, out: Out = None) -> Array:
     """y[n, c, i] = Σ of x[n, c, k, p] over all k, p with stride·p + dilation·k = i: the adjoint of `unfold_windows`.
 
     x: (N, C, kernel, positions); y: (N, C, size). Raises ValueError for x of other positions.
@@ -88,7 +93,7 @@ def fold_windows(x: Any, *, size: Shape, stride: Shape, padding: Pairs, dilation
         )
     total = np.zeros((*x.shape[:2], *windows.padded), x.dtype)
     for tap in itertools.product(*map(range, kernel)):
-        windows.places(total, tap)[...] += x[:, :, *tap]
+        windows.places(total, tap)[...] += x[:, :, *tap]  # type: ignore[arg-type]  # slices and numbers
     if out is None:
         return np.ascontiguousarray(windows.inner(total))
     np.copyto(out, windows.inner(total))
