@@ -240,6 +240,13 @@ def test_a_group_that_is_added_takes_part_from_then_on():
         several.step()
 
 
+def test_a_chain_may_be_part_of_a_sequence():
+    made = optim.SGD([leaf()], lr=8.0)
+    chain = ChainedScheduler([ConstantLR(made, 0.5, total_iters=2), ExponentialLR(made, 0.5)])
+    schedule = SequentialLR(made, [ExponentialLR(made, 0.1), chain], milestones=[1])
+    assert numbers(schedule, 5) == [8.0, 4.0, 2.0, 2.0, 1.0]  # the chain begins with η₀
+
+
 def test_a_state_goes_through_json_in_every_schedule():
     def make():
         made = optim.SGD([leaf()], lr=0.5, momentum=0.9)

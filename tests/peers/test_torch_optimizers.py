@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import sys
+
 import numpy as np
 import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import optim
+from tinygrad_edu.optim.line_search import Point, strong_wolfe
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.peers
@@ -152,3 +156,32 @@ def test_fifty_steps_of_lbfgs(options, function):
         path, count = minimized(tg, options, function, resumed=resumed)
         assert np.all(np.abs(path - theirs) <= 1e-10 + 1e-10 * np.abs(theirs) + 30 * growth)
         assert function is valley or count == evaluations
+
+
+def test_the_line_search_tries_the_same_points():
+    """On sums of waves, but for the few where rounding decides between two ways."""
+    search = sys.modules[torch.optim.LBFGS.__module__]._strong_wolfe
+    rng = np.random.default_rng(0)
+    found = []
+    while len(found) < 300:
+        a, b, c, w, v = rng.standard_normal(5) * [1, 2, 1, 2, 3]
+        phi = lambda t, a=a, b=b, c=c, w=w, v=v: a * math.sin(w * t + b) + c * math.cos(v * t) + 0.05 * t * t
+        slope = lambda t, a=a, b=b, c=c, w=w, v=v: a * w * math.cos(w * t + b) - c * v * math.sin(v * t) + 0.1 * t
+        if slope(0.0) > -1e-2:
+            continue
+        step, most, ours, theirs = 10 ** rng.uniform(-3, 1.5), int(rng.integers(1, 26)), [], []
+
+        def evaluate(t, ours=ours, phi=phi, slope=slope):
+            ours.append(t)
+            return Point(t, phi(t), slope(t))
+
+        def at(x, t, d, theirs=theirs, phi=phi, slope=slope):
+            theirs.append(float(t))
+            return phi(float(t)), torch.tensor([slope(float(t))], dtype=torch.float64)
+
+        point = strong_wolfe(evaluate, Point(0.0, phi(0.0), slope(0.0)), step, 1.0, most=most)
+        one, start = torch.ones(1, dtype=torch.float64), torch.tensor([slope(0.0)], dtype=torch.float64)
+        _, _, t, count = search(at, one, step, one, phi(0.0), start, start[0], max_ls=most)
+        close = len(ours) == count == len(theirs) and np.allclose(ours, theirs, rtol=1e-6)
+        found.append(close and math.isclose(point.step, float(t), rel_tol=1e-6))
+    assert np.mean(found) > 0.99

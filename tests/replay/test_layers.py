@@ -303,6 +303,29 @@ def test_a_momentum_that_begins_or_ends_is_a_new_record():
     assert len(run._records) == 3
 
 
+def test_a_rate_that_is_lowered_after_a_run_that_failed_holds_in_the_next():
+    def training():
+        w = tg.Tensor([1.0], requires_grad=True)
+        optimizer = optim.SGD([w], lr=1.0)
+
+        def step(x):
+            optimizer.zero_grad()
+            (w * np.linalg.inv(x)).sum().backward()
+            optimizer.step()
+
+        return w, optimizer, step
+
+    (w, one, eager), (v, two, replayed) = training(), training()
+    replayed = replay(replayed)
+    for step, optimizer in ((eager, one), (replayed, two)):
+        step(np.eye(2))
+        with pytest.raises(np.linalg.LinAlgError):
+            step(np.zeros((2, 2)))
+        optimizer.param_groups[0]["lr"] = 0.125
+        step(np.eye(2))
+    assert w.tolist() == v.tolist()
+
+
 def test_a_closure_is_part_of_the_step():
     eager, replayed = both(nn.Tanh, kind=optim.Adam)
 

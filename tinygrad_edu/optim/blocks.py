@@ -56,9 +56,7 @@ def parts(param: Array, grad: Array, state: State) -> Iterator[tuple[Any, Any, S
     if all(a.flags.c_contiguous for a in (param, grad, *state.values())):
         param, grad = param.reshape(-1), grad.reshape(-1)
         state = {key: array.reshape(-1) for key, array in state.items()}
-    axis = int(
-        np.argmax(param.shape)
-    )  # of arrays that lie otherwise, or each in its own way, slices along the longest axis
+    axis = int(np.argmax(param.shape))  # where not all lie row by row, slices along the longest axis
     length = max(1, param.shape[axis] * BLOCK // param.nbytes)
     before = (slice(None),) * axis
     for i in range(0, param.shape[axis], length):
