@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from tinygrad_edu.engine.graph import FREEING, PLAIN, Way, topological
 from tinygrad_edu.engine.node import Node, array_of
 from tinygrad_edu.engine.recording import RECORDING, recording, watched
 from tinygrad_edu.engine.refusals import refuse_masked, users_own
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.tensor import Tensor
 
 
 def backward(output: Node, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
@@ -128,6 +131,30 @@ def _nothing_to_differentiate(output: Node, what: str) -> str:
     return f"{what} got {output.describe()}, which does not depend on a tensor that requires a gradient: {cure}"
 
 
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor,
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    allow_unused: Literal[False] = False,
+) -> Tensor: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    allow_unused: Literal[False] = False,
+) -> tuple[Tensor, ...]: ...
+@overload
+def grad(
+    outputs: Node | Sequence[Any],
+    inputs: Node | Sequence[Any],
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any: ...
 def grad(
     outputs: Node | Sequence[Any],
     inputs: Node | Sequence[Any],

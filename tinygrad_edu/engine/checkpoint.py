@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import RECORDING, quietly, recording, watched
 from tinygrad_edu.engine.registry import tick
 
+Result = TypeVar("Result")
+
 
 @watched
-def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
+def checkpoint(f: Callable[..., Result], *args: object) -> Result:
     """`f(*args)`, recorded as one op: its inside is computed again in the backward pass instead of kept.
 
     The first run is recorded to find what `f` used besides its arguments (a layer's weights); that becomes an input of

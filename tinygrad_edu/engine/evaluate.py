@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -13,9 +13,19 @@ from tinygrad_edu.engine.origins import node_of, refuse_gone
 from tinygrad_edu.engine.recording import tracing, watched
 from tinygrad_edu.engine.refusals import refuse_masked
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike
+    from tinygrad_edu.engine.tensor import Tensor
 
+
+@overload
+def evaluate(outputs: Tensor, values: Mapping[Tensor, ArrayLike] | None = None) -> np.ndarray[Any, Any]: ...
+@overload
+def evaluate(
+    outputs: Sequence[Tensor], values: Mapping[Tensor, ArrayLike] | None = None
+) -> tuple[np.ndarray[Any, Any], ...]: ...
 @watched
-def evaluate(outputs: Node | Sequence[Node], values: Mapping[Node, Any] | None = None) -> Any:
+def evaluate(outputs: Node | Sequence[Node], values: Mapping[Any, ArrayLike] | None = None) -> Any:
     """Run a record again, forwards, on new values of its leaves: what would the outputs be?
 
     Calls each op's forward function on arrays, nothing else. `values` maps leaves to arrays of the same

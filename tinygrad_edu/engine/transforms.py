@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -15,8 +15,18 @@ from tinygrad_edu.engine.derived import RECORDED, Before, called_on, record_of, 
 from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import recording
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, ArrayLike, Number
+    from tinygrad_edu.engine.tensor import Tensor
 
-def value_and_grad(f: Callable[..., Node], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Node, Any]]:
+
+@overload
+def value_and_grad(f: Callable[..., Tensor], argnums: int = 0) -> Callable[..., tuple[Tensor, Tensor]]: ...
+@overload
+def value_and_grad(
+    f: Callable[..., Tensor], argnums: Sequence[int]
+) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]: ...
+def value_and_grad(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """The function that returns `f(*args)` and its gradient by the arguments `argnums`.
 
     The arguments may be tensors, arrays or numbers; `f` returns a single number. An argument that it does not
@@ -62,7 +72,17 @@ def value_and_grad(f: Callable[..., Node], argnums: int | Sequence[int] = 0) -> 
     return value_and_gradient
 
 
-def vjp(f: Callable[..., Node], inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Node, Any]:
+@overload
+def vjp(
+    f: Callable[..., Tensor], inputs: Tensor | Array | Number, v: ArrayLike | None = None, create_graph: bool = False
+) -> tuple[Tensor, Tensor]: ...
+@overload
+def vjp(
+    f: Callable[..., Tensor], inputs: Sequence[ArrayLike], v: ArrayLike | None = None, create_graph: bool = False
+) -> tuple[Tensor, tuple[Tensor, ...]]: ...
+def vjp(
+    f: Callable[..., Tensor], inputs: ArrayLike, v: ArrayLike | None = None, create_graph: bool = False
+) -> tuple[Any, Any]:
     """`f(*inputs)` and the vector–Jacobian product vᵀ·J: one walk back, however many inputs.
 
     `v` has the shape of the output; it may be left out for a single number. Both results are recorded with respect to
@@ -79,7 +99,7 @@ def vjp(f: Callable[..., Node], inputs: Any, v: Any = None, create_graph: bool =
     return y, gradients[0] if single else tuple(gradients)
 
 
-def jvp(f: Callable[..., Node], inputs: Any, v: Any, create_graph: bool = False) -> tuple[Node, Node]:
+def jvp(f: Callable[..., Tensor], inputs: ArrayLike, v: Any, create_graph: bool = False) -> tuple[Tensor, Tensor]:
     """`f(*inputs)` and the Jacobian–vector product J·v: the change of the output along `v`.
 
     A rule is linear in its incoming gradient u, so uᵀ·J is a recorded function of u, and differentiating
@@ -109,10 +129,16 @@ def jvp(f: Callable[..., Node], inputs: Any, v: Any, create_graph: bool = False)
         return [tangent]
 
     y, tangents = transformed(("jvp", "Jv"), f, args, push, vs, create_graph)
-    return y, tangents[0]
+    return y, tangents[0]  # type: ignore[return-value]  # a tensor is the one kind of node
 
 
-def jacobian(f: Callable[..., Node], inputs: Any, create_graph: bool = False) -> Any:
+@overload
+def jacobian(f: Callable[..., Tensor], inputs: Tensor | Array | Number, create_graph: bool = False) -> Tensor: ...
+@overload
+def jacobian(
+    f: Callable[..., Tensor], inputs: Sequence[ArrayLike], create_graph: bool = False
+) -> tuple[Tensor, ...]: ...
+def jacobian(f: Callable[..., Tensor], inputs: ArrayLike, create_graph: bool = False) -> Any:
     """The Jacobian J[i, j] = ∂yᵢ/∂xⱼ, of shape `y.shape + x.shape`: one walk back for each element of y.
 
     A tensor for a single input, a tuple for a sequence of inputs.
@@ -145,7 +171,7 @@ def _jacobian(called: tuple[str, str], f: Callable[..., Node], inputs: Any, crea
     return columns[0] if single else tuple(columns)
 
 
-def hessian(f: Callable[..., Node], x: Any, create_graph: bool = False) -> Node:
+def hessian(f: Callable[..., Tensor], x: ArrayLike, create_graph: bool = False) -> Tensor:
     """The Hessian H[i, j] = ∂²y/∂xᵢ∂xⱼ of a single number, of shape `x.shape + x.shape`.
 
     >>> hessian(lambda x: (x ** 3).sum(), np.array([1.0, 2.0])).tolist()
@@ -160,7 +186,7 @@ def hessian(f: Callable[..., Node], x: Any, create_graph: bool = False) -> Node:
     return _jacobian(("hessian", "H"), slope, x, create_graph)
 
 
-def hvp(f: Callable[..., Node], x: Any, v: Any, create_graph: bool = False) -> tuple[Node, Node]:
+def hvp(f: Callable[..., Tensor], x: ArrayLike, v: ArrayLike, create_graph: bool = False) -> tuple[Tensor, Tensor]:
     """`f(x)` and the Hessian–vector product H·v, without forming H: the gradient of ⟨∇f, v⟩.
 
     >>> y, Hv = hvp(lambda x: (x ** 3).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
@@ -174,7 +200,7 @@ def hvp(f: Callable[..., Node], x: Any, v: Any, create_graph: bool = False) -> t
         return slopes(slope, xs, v, record_of(slope, Before(xs[0].made_at)), create_graph)
 
     y, products = transformed(("hvp", "Hv"), f, [x], product, (v,), create_graph)
-    return y, products[0]
+    return y, products[0]  # type: ignore[return-value]
 
 
 def _inputs(inputs: Any) -> tuple[list[Any], bool]:

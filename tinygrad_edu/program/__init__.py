@@ -17,7 +17,7 @@ import time
 import types
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -37,7 +37,10 @@ RECORDS = 8
 """How many records a function keeps; the one used longest ago goes first."""
 
 
-def replay(f: Callable[..., Any]) -> Replay:
+Result = TypeVar("Result", covariant=True)
+
+
+def replay(f: Callable[..., Result]) -> Replay[Result]:
     """`f`, recorded at its first call and replayed after: the same numbers, without the cost of recording.
 
     f: a function of tensors, arrays and plain values, and of tuples, lists and dicts of them: a training step, a model,
@@ -85,10 +88,10 @@ def replay(f: Callable[..., Any]) -> Replay:
     return Replay(f)
 
 
-class Replay:
+class Replay(Generic[Result]):
     """A function that is recorded for each signature it is called with, and replayed. See `replay`."""
 
-    def __init__(self, f: Callable[..., Any]) -> None:
+    def __init__(self, f: Callable[..., Result]) -> None:
         if not callable(f):
             raise TypeError(f"replay() takes a function, but got {type(f).__name__}")
         functools.update_wrapper(self, f, updated=())
@@ -99,7 +102,7 @@ class Replay:
         self.recorded_in_a_row = 0
         self._takes_any_name = any(p.kind is p.VAR_KEYWORD for p in parameters(f))
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., Result]:
         """As a method: the object is then the first argument."""
         return self if instance is None else types.MethodType(self, instance)
 
@@ -113,7 +116,7 @@ class Replay:
     def __repr__(self) -> str:
         return f"<replay of {self._name}: {len(self._records)} of {RECORDS} records>"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Result:
         """The function's result; its tensors are the caller's own."""
         recording = RECORDING.get()
         if recording.watcher is not None:
