@@ -15,6 +15,7 @@ from tinygrad_edu.engine.recording import RECORDING, recording, watched
 from tinygrad_edu.engine.refusals import refuse_masked, users_own
 
 if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike
     from tinygrad_edu.engine.tensor import Tensor
 
 
@@ -135,7 +136,7 @@ def _nothing_to_differentiate(output: Node, what: str) -> str:
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor,
-    grad_outputs: Any = None,
+    grad_outputs: ArrayLike | None = None,
     create_graph: bool = False,
     allow_unused: Literal[False] = False,
 ) -> Tensor: ...
@@ -143,21 +144,21 @@ def grad(
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Sequence[Tensor],
-    grad_outputs: Any = None,
+    grad_outputs: ArrayLike | None = None,
     create_graph: bool = False,
     allow_unused: Literal[False] = False,
 ) -> tuple[Tensor, ...]: ...
 @overload
 def grad(
-    outputs: Node | Sequence[Any],
-    inputs: Node | Sequence[Any],
-    grad_outputs: Any = None,
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: ArrayLike | None = None,
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> Any: ...
 def grad(
-    outputs: Node | Sequence[Any],
-    inputs: Node | Sequence[Any],
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
     grad_outputs: Any = None,
     create_graph: bool = False,
     allow_unused: bool = False,

@@ -82,7 +82,8 @@ class CallPlan:
         if isinstance(self._forward, np.ufunc):
             n = self._forward.nin
             inputs = ["x"] if n == 1 else list("abcdefgh"[:n])  # as its rules call them
-            return [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs]
+            kind = inspect.Parameter.POSITIONAL_ONLY
+            return [inspect.Parameter(name, kind, annotation="ArrayLike") for name in inputs]
         told = inspect.signature(self._forward).parameters.values()
         return [p for p in told if p.name not in ("out", "scratch")]
 

@@ -59,7 +59,7 @@ class Presences(Case):
             leaves = self.leaves()
             given = [_steep(x) if i in self.floating else x for i, x in enumerate(leaves)]
             ys = [y for y in tensors_in(self.call(self.op, given)) if y.needs_grad]
-            chosen = [np.where(mask, y, 0) for y, mask in zip(ys, present, strict=True)]
+            chosen: list[Any] = [np.where(mask, y, 0) for y, mask in zip(ys, present, strict=True)]
             slopes = grad(chosen, [leaves[i] for i in self.floating], [np.ones(y.shape) for y in ys])
             for i, slope in zip(self.floating, slopes, strict=True):
                 absent[i] = slope.ndarray == 0
@@ -90,7 +90,7 @@ class Presences(Case):
             x * 1 if recorded and i in self.floating else x for i, x in enumerate(leaves)
         ]  # its gate shows the mask
         ys = [y for y in tensors_in(self.call(self.op, given)) if y.needs_grad]
-        chosen = [np.where(mask, y, 0) for y, mask in zip(ys, present, strict=True)]
+        chosen: list[Any] = [np.where(mask, y, 0) for y, mask in zip(ys, present, strict=True)]
         first = grad(chosen, xs, list(vs), create_graph=True, allow_unused=True)
         pairs = [(g, u) for g, u in zip(first, us, strict=True) if g is not None and g.needs_grad]
         second = (
