@@ -1,9 +1,9 @@
 """Optimizer: what all rules of learning share.
 
 A rule is a pure function in plain NumPy, `update(param, grad, state, out={}, **settings) -> new param, new state`: it
-reads as its formula, and run on tensors it records. The optimizer runs it over blocks of each parameter that fit the
-processor's cache; `out` holds the blocks themselves, where the last operations may write, and what they did not write
-is copied. What differs from step to step (the learning rate, Adam's correction of bias) is computed outside the rule,
+reads as its formula, and run on tensors it records. The optimizer runs it over parts of each parameter (see `blocks`);
+`out` holds the parts themselves, where the last operations may write, and what they did not write is copied. What differs
+from step to step (the learning rate, Adam's correction of bias) is computed outside the rule,
 as plain numbers, by `at_step`.
 """
 

@@ -20,12 +20,15 @@ from typing import Annotated, Any, ClassVar, NamedTuple, dataclass_transform, ge
 
 
 class Bound(NamedTuple):
-    """What a value has to be: `holds(value)` says whether it is, and `words` how it is told: "Adam's lr is not negative"."""
+    """What a value has to be.
+
+    holds: whether a value is so. words: how an error says it, as in "Adam's lr is not negative". number: whether it is one
+    number, so that a text or a list is a mistake of type.
+    """
 
     holds: Callable[[Any], bool]
     words: str
     number: bool = True
-    """Whether the value is one number, so that a text or a list is a mistake of type."""
 
 
 def pair(holds: Callable[[float, float], bool]) -> Callable[[Any], bool]:
@@ -42,7 +45,6 @@ NOT_NEGATIVE = Bound(lambda x: x >= 0, "is not negative")
 
 NotNegative = Annotated[float, NOT_NEGATIVE]
 Fraction = Annotated[float, NOT_NEGATIVE, Bound(lambda x: x <= 1, "is at most 1")]
-Positive = Annotated[float, Bound(lambda x: x > 0, "is above 0")]
 Count = Annotated[int, Bound(lambda x: isinstance(x, int) and x >= 1, "is a whole number above 0")]
 Switch = Annotated[bool, Bound(lambda x: x in (True, False), "is True or False", number=False)]
 Betas = Annotated[
@@ -70,10 +72,8 @@ class Declared:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        around = sys._getframe(
-            1
-        ).f_locals  # annotations are texts, which may name what the function around the class holds
-        known = {**vars(sys.modules[cls.__module__]), **around}
+        # annotations may be texts, and name what the function that holds the class has
+        known = {**vars(sys.modules[cls.__module__]), **sys._getframe(1).f_locals}
         bounds = {name: _bounds(kind, known) for name, kind in inspect.get_annotations(cls).items() if _declares(kind)}
         if not bounds:
             return
