@@ -3,8 +3,8 @@
 A rule is a pure function in plain NumPy, `update(param, grad, state, out={}, **settings) -> new param, new state`: it
 reads as its formula, and run on tensors it records. The optimizer runs it over parts of each parameter (see `blocks`);
 `out` holds the parts themselves, where the last operations may write, and what they did not write is copied. What differs
-from step to step (the learning rate, Adam's correction of bias) is computed outside the rule,
-as plain numbers, by `at_step`.
+from step to step (the learning rate, Adam's correction of bias) is computed outside the rule, as plain numbers, by
+`at_step`.
 """
 
 from __future__ import annotations
