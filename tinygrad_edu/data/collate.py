@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.tables import is_table, table
 from tinygrad_edu.engine.tensor import Tensor
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def default_collate(samples: Sequence[Any], called: str = "a sample") -> Any:

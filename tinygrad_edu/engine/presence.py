@@ -14,14 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.graph import unbroadcast
 from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.engine.registry import ANSWERS
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 Mask = Any  # an array or a tensor of booleans, of the shape of the node; None where all is present
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import watched
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from tinygrad_edu.engine.signatures import Operators as NDArrayOperatorsMixin
 else:
     from numpy.lib.mixins import NDArrayOperatorsMixin
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 # Functions that only ask about an array: answered on the numbers, outside the graph.
 ASKS: set[Any] = {

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.attached import Attached
 from tinygrad_edu.engine.methods import TensorMethods
@@ -26,8 +26,6 @@ from tinygrad_edu.engine.refusals import explained
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, ArrayLike, Index
     from tinygrad_edu.engine.tensor import Tensor
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 class TensorWriting(TensorMethods):
@@ -223,6 +221,6 @@ def _given(value: Any) -> Any:
     """The numbers to be written. NumPy's scalars are as weak as Python's; a list of tensors that are part of a graph raises."""
     if isinstance(value, TensorWriting):
         return value.ndarray
-    if isinstance(value, numpy.generic):
+    if isinstance(value, np.generic):
         return value.item()
     return np.asarray(value) if isinstance(value, list | tuple) and RECORDING.get().enabled else numbers(value)

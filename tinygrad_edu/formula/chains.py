@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.graph import Way, topological, walk
 from tinygrad_edu.engine.origins import node_of
@@ -19,8 +19,6 @@ from tinygrad_edu.formula.rules import run_or_name_rule
 from tinygrad_edu.formula.spelling import constant, spell
 from tinygrad_edu.formula.symbol import LONGEST_FORMULA, Symbol
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed, of_path
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
 
 
 @dataclass(frozen=True)

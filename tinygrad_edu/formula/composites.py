@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.graph import topological
 from tinygrad_edu.engine.origins import node_of
@@ -19,8 +19,6 @@ from tinygrad_edu.formula.expression import Expression, gradient
 from tinygrad_edu.formula.rules import LONGEST_RULE
 from tinygrad_edu.formula.symbol import Symbol
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def composite_formula(function: Any, i: int | str = 0, *, latex: bool = False, simplify: bool = True) -> str:
@@ -117,7 +115,7 @@ def _samples(function: Any, kinds: str) -> Iterator[CompositeSample]:
 
 
 def _is_array(value: Any, kinds: str) -> bool:
-    return isinstance(value, numpy.ndarray) and value.dtype.kind in kinds
+    return isinstance(value, np.ndarray) and value.dtype.kind in kinds
 
 
 def _has_named_rule(e: Expression) -> bool:

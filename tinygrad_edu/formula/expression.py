@@ -8,11 +8,9 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.recording import quietly
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
 
 
 @dataclass(frozen=True, slots=True)

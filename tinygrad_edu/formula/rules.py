@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.graph import unbroadcast
 from tinygrad_edu.engine.recording import quietly, tracing
@@ -16,8 +16,6 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.expression import ONE, call, gradient, make
 from tinygrad_edu.formula.symbol import Symbol, as_symbol, values_of
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take symbols
 
 
 def run_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Symbol:
@@ -169,7 +167,7 @@ def _tensors(args: Any, kinds: str = "fc") -> Any:
     """The arguments with tensors for arrays of numbers, so that the call is recorded."""
     if isinstance(args, list):
         return [_tensors(arg, kinds) for arg in args]
-    return Tensor(args) if isinstance(args, numpy.ndarray) and args.dtype.kind in kinds else args
+    return Tensor(args) if isinstance(args, np.ndarray) and args.dtype.kind in kinds else args
 
 
 def _outputs(op: Any, data: Any, fields: Sequence[str]) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import at, example, nonzero, real
 from tinygrad_edu.engine.example import positive as above_zero
@@ -23,8 +23,6 @@ from tinygrad_edu.ops.types import floating
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Number, Out
     from tinygrad_edu.engine.signatures import BinaryOp
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -75,7 +73,7 @@ cbrt = unary(
 def root(x: Array, *, out: Out = None) -> Array:
     """y = √x, whose derivative at 0 is agreed to be 0: of a standard deviation, say, √Σ d².
 
-    >>> root(numpy.array([0.0, 4.0]))
+    >>> root(np.array([0.0, 4.0]))
     array([0., 2.])
     """
     return np.sqrt(floating(x), out=out)
@@ -109,7 +107,7 @@ def _power_rule(g: Any, y: Any, x: Any, *, exponent: Any) -> Any:
 def constant_power(x: Array, exponent: Number, *, out: Out = None) -> Array:
     """y = xⁿ, where n is a number. Integer powers are multiplied out, in a hundredth of the time of `np.power`.
 
-    >>> constant_power(numpy.array([-2.0, 3.0]), 3)
+    >>> constant_power(np.array([-2.0, 3.0]), 3)
     array([-8., 27.])
     """
     if not (isinstance(exponent, int) and 2 <= abs(exponent) <= 16 and x.dtype.char in "fdFD"):
@@ -169,7 +167,7 @@ power: BinaryOp[[]] = declare(
 
         An array b is an input; a number b is part of the op, which is then recorded as `constant_power`.
 
-        >>> power(numpy.array([1.0, 2.0, 3.0]), 2)
+        >>> power(np.array([1.0, 2.0, 3.0]), 2)
         array([1., 4., 9.])
         """,
     )
@@ -201,7 +199,7 @@ def _power_log_by_a(g: Any, y: Any, a: Any, b: Any, *, n: int) -> Any:
 def power_log(a: Array, b: Array, n: int) -> Array:
     """y = aᵇ·(ln a)ⁿ, the nth derivative of aᵇ by b; at a = 0 the limit, where there is one.
 
-    >>> power_log(numpy.array([0.0, 1.0, math.e]), 2.0, 1).round(4)
+    >>> power_log(np.array([0.0, 1.0, math.e]), 2.0, 1).round(4)
     array([0.    , 0.    , 7.3891])
     """
     y = np.power(a, floating(b))
@@ -215,7 +213,7 @@ def power_log(a: Array, b: Array, n: int) -> Array:
 def float_power(a: Array, b: Array) -> Array:
     """y = aᵇ, in float64 at least.
 
-    >>> float_power(numpy.array([1, 2, 3]), -1).round(2).tolist()
+    >>> float_power(np.array([1, 2, 3]), -1).round(2).tolist()
     [1.0, 0.5, 0.33]
     """
     return power(*[np.astype(x, np.promote_types(x.dtype, float)) if hasattr(x, "dtype") else x for x in (a, b)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.op import op
@@ -12,8 +12,6 @@ from tinygrad_edu.ops.parts import PAIRS, SHAPES, question, question_of_one
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 equal = question(np.equal, "=", "y = (a = b).", sign="=")
@@ -68,7 +66,7 @@ signbit = question_of_one(np.signbit, "signbit", "y = (x has a minus sign), true
 def isclose(a: Array, b: Array, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Array:
     """y = (|a − b| ≤ atol + rtol·|b|).
 
-    >>> isclose(numpy.array([1.0, 1.1]), 1.0)
+    >>> isclose(np.array([1.0, 1.1]), 1.0)
     array([ True, False])
     """
     return np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)

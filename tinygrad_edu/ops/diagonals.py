@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite, op
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _diagonal_rule(g: Any, y: Any, x: Any, *, offset: int, axis1: int, axis2: int) -> Any:

@@ -8,7 +8,7 @@ import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.op import op
@@ -16,8 +16,6 @@ from tinygrad_edu.engine.op import op
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
     from tinygrad_edu.engine.tensor import Tensor
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase  # in the order in which an implicit output sorts them

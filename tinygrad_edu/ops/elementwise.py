@@ -8,9 +8,9 @@ Source: Abramowitz & Stegun, *Handbook of Mathematical Functions* (1964), chapte
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import at, example, interval, nonzero, unit
 from tinygrad_edu.engine.example import positive as above_zero
@@ -21,8 +21,6 @@ from tinygrad_edu.ops.precision import in_float32
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 LN2, LN10 = math.log(2), math.log(10)
 
@@ -95,7 +93,7 @@ arctan2 = binary(
 def sinc(x: Array) -> Array:
     """y = sin(πx) / (πx), and 1 at 0.
 
-    >>> sinc(numpy.array([0.0, 0.5])).round(4)
+    >>> sinc(np.array([0.0, 0.5])).round(4)
     array([1.    , 0.6366])
     """
     return np.sinc(x)
@@ -116,7 +114,7 @@ def sinc_derivative(x: Array, order: int) -> Array:
     With z = πx and f = sin z / z: away from 0, z f⁽ⁿ⁾ = sin⁽ⁿ⁾ z − n f⁽ⁿ⁻¹⁾, which follows from z f = sin z; near 0, the
     power series f⁽ⁿ⁾ = Σ (−1)ᵏ zᵐ / ((m + n + 1) m!) over m = 2k − n ≥ 0.
 
-    >>> sinc_derivative(numpy.array([0.0, 1e-9]), 2).round(4)
+    >>> sinc_derivative(np.array([0.0, 1e-9]), 2).round(4)
     array([-3.2899, -3.2899])
     """
     z = x * math.pi

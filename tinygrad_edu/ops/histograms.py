@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Fixed, example, spread
 from tinygrad_edu.engine.op import composite, op
@@ -14,8 +14,6 @@ from tinygrad_edu.ops.types import array
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, ArrayLike
     from tinygrad_edu.engine.signatures import OfFirst
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _edges(x: Any, bins: Any, range: Any, edges: Any) -> Any:
@@ -40,7 +38,7 @@ def _edges(x: Any, bins: Any, range: Any, edges: Any) -> Any:
 def counted(x: Array, edges: Array, weights: Array) -> Array:
     """The sum of the weights of the elements that lie between one edge and the next.
 
-    >>> counted(numpy.array([0.0, 1.0, 4.0]), numpy.array([0.0, 2.0, 4.0]), numpy.ones(3))
+    >>> counted(np.array([0.0, 1.0, 4.0]), np.array([0.0, 2.0, 4.0]), np.ones(3))
     array([2., 1.])
     """
     return np.histogram(x, edges, weights=weights)[0]
@@ -104,7 +102,7 @@ def histogram_bin_edges(
 ) -> OfFirst:
     """The edges of the bins in which `histogram` counts.
 
-    >>> histogram_bin_edges(numpy.array([0.0, 1.0, 4.0]), 2).tolist()
+    >>> histogram_bin_edges(np.array([0.0, 1.0, 4.0]), 2).tolist()
     [0.0, 2.0, 4.0]
     """
     x = array(x)

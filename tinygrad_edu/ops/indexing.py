@@ -12,7 +12,7 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.op import op
@@ -20,8 +20,6 @@ from tinygrad_edu.ops.types import called
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Index, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -52,7 +50,7 @@ def key_and_arrays(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
             key.append(int(part))
         else:
             key.append(ARRAY)
-            arrays.append(part if part.__class__ is numpy.ndarray else _as_indices(part))
+            arrays.append(part if part.__class__ is np.ndarray else _as_indices(part))
     return tuple(key), tuple(arrays)
 
 

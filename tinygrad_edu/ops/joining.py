@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import index
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite, op
@@ -14,8 +14,6 @@ from tinygrad_edu.ops.shaping import atleast
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _bind_joined(arrays: Array | Sequence[Array], axis: int | None = 0) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Fixed, example, real
 from tinygrad_edu.engine.op import op, ufunc
@@ -13,8 +13,6 @@ from tinygrad_edu.engine.rules import Rule
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
     from tinygrad_edu.engine.signatures import BinaryOp, Lifts, UnaryOp
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 SHAPES = (example((3,)), example((2, 3)), example(()))
 PAIRS = (example((3,), (3,)), example((2, 3), (3,)), example((2, 1), (4,)), example((), (2,)), example((3,), 2.0))
@@ -69,7 +67,7 @@ ONE = _Constants(1)
 def zero(x: Array, *, out: Out = None) -> Array:
     """y = 0, whatever x, also for ∞ and NaN: what a step makes of a gradient.
 
-    >>> zero(numpy.array([1.0, numpy.inf]))
+    >>> zero(np.array([1.0, np.inf]))
     array([0., 0.])
     """
     if out is None:
@@ -101,7 +99,7 @@ BITS = {np.dtype(bool): np.dtype(bool), **{np.dtype(f"f{n}"): np.dtype(f"i{n}") 
 def gate(a: Array, mask: Array, *, out: Out = None) -> Array:
     """y = a where the mask is true, else 0, also for ∞ and NaN: what ReLU lets through of a gradient.
 
-    >>> gate(numpy.array([numpy.inf, 2.0, 3.0]), numpy.array([False, False, True]))
+    >>> gate(np.array([np.inf, 2.0, 3.0]), np.array([False, False, True]))
     array([0., 0., 3.])
     """
     if mask.dtype.kind != "b":

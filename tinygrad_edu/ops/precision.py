@@ -11,9 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numpy
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+import numpy as np
 
 _HALF, _SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 

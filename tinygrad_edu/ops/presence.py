@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.op import Op
@@ -14,8 +14,6 @@ from tinygrad_edu.engine.presence import Mask, any_nan, met, of_shape, product_o
 from tinygrad_edu.engine.registry import ANSWERS
 from tinygrad_edu.engine.rules import Positions
 from tinygrad_edu.ops.parts import gate
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _of_present(

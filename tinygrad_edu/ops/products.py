@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_edu.engine.example import example
@@ -15,8 +15,6 @@ from tinygrad_edu.engine.op import composite, op, ufunc
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _matmul_by_a(g: Any, a: Any, b: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Domain, at, example, nonzero
 from tinygrad_edu.engine.op import composite, op
@@ -16,8 +16,6 @@ from tinygrad_edu.ops.parts import PAIRS, binary, gate, step, unary, zero
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, ArrayLike, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 sign = step(np.sign, "sign", "y = −1, 0 or 1, the sign of x.", domain=nonzero, special=[at(0.0, gradient=0.0)])
@@ -38,7 +36,7 @@ rint = step(np.rint, "rint", "y = the nearest integer, of two the even one.")
 def round(x: Array, decimals: int = 0, *, out: Out = None) -> Array:
     """y = x rounded to so many decimals, halves to even.
 
-    >>> round(numpy.array([0.5, 1.5, 2.25])).tolist()
+    >>> round(np.array([0.5, 1.5, 2.25])).tolist()
     [0.0, 2.0, 2.0]
     """
     if out is not None and x.dtype.kind in "iu" and decimals < 0:  # NumPy's quotient by the way does not fit there
@@ -102,7 +100,7 @@ fmod = binary(
 def divmod(a: Array, b: ArrayLike) -> tuple[Array, Array]:
     """y = (⌊a / b⌋, a − b ⌊a / b⌋): the quotient and the remainder.
 
-    >>> divmod(numpy.array([5.0, -5.0]), 3)
+    >>> divmod(np.array([5.0, -5.0]), 3)
     (array([ 1., -2.]), array([2., 1.]))
     """
     return floor_divide(a, b), remainder(a, b)  # type: ignore[return-value]  # tensors, where b is one

@@ -6,7 +6,7 @@ import sys
 from operator import index
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_edu.engine.example import example
@@ -17,8 +17,6 @@ from tinygrad_edu.ops.types import called
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, ArrayLike
     from tinygrad_edu.engine.signatures import OfFirst
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _cuts(x: Any, indices: Any, axis: int, *, equal: bool) -> tuple[int, ...]:

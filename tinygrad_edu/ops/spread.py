@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import at, example
 from tinygrad_edu.engine.op import op
@@ -14,8 +14,6 @@ from tinygrad_edu.ops.reductions import AXES, along_axis, count, kept, mean
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Axis, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def deviation(x: Any, axis: Any) -> Any:

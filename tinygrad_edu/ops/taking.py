@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import composite
@@ -14,8 +14,6 @@ from tinygrad_edu.ops.types import array, called
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 @composite(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.op import op
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import A, Array, ArrayLike, DType, Out
     from tinygrad_edu.engine.tensor import Tensor
 
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
-
 
 @overload
 def array(x: A) -> A: ...
@@ -24,7 +22,7 @@ def array(x: A) -> A: ...
 def array(x: ArrayLike) -> Tensor | Array: ...
 def array(x: ArrayLike) -> Any:
     """x itself, if it is a tensor or an array; a number, a list or a table as an array."""
-    if x.__class__ is numpy.ndarray or hasattr(x, "__array_function__") or isinstance(x, np.generic):
+    if x.__class__ is np.ndarray or hasattr(x, "__array_function__") or isinstance(x, np.generic):
         return x
     return table(x, "a loss or layer") if is_table(x) else np.asarray(x)
 
@@ -56,7 +54,7 @@ def called(x: Any) -> str:
 def copy(x: Array, *, out: Out = None) -> Array:
     """y = x, in memory of its own.
 
-    >>> copy(numpy.array([1.0, 2.0]))
+    >>> copy(np.array([1.0, 2.0]))
     array([1., 2.])
     """
     if out is None:
@@ -84,10 +82,10 @@ def _bind_astype(x: Array, dtype: DType, copy: bool = True) -> tuple[tuple[Any, 
         example((3,), float, copy=False),
     ],
 )
-def astype(x: Array, dtype: numpy.dtype[Any], *, out: Out = None) -> Array:
+def astype(x: Array, dtype: np.dtype[Any], *, out: Out = None) -> Array:
     """y = x as numbers of another type. The gradient is cast back to the type of x.
 
-    >>> astype(numpy.array([1.5, 2.5]), int)
+    >>> astype(np.array([1.5, 2.5]), int)
     array([1, 2])
     """
     if dtype.kind not in "biufc":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.op import op
@@ -14,8 +14,6 @@ from tinygrad_edu.ops.indexing import ARRAY, add_at, getitem, index_of, key_and_
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, ArrayLike, Index, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _bind_writing(x: Array, index: Index, values: ArrayLike) -> tuple[tuple[Any, ...], dict[str, Any]]:

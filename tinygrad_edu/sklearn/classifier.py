@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import numpy
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
@@ -12,8 +12,6 @@ from sklearn.utils.validation import column_or_1d
 
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.sklearn.base import NeuralNet, beside
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def weighed_cross_entropy(prediction: Any, target: Any) -> Any:

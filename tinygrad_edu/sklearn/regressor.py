@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import numpy
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
 from tinygrad_edu.sklearn.base import NeuralNet, beside
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def weighed_squared_error(prediction: Any, target: Any) -> Any:

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.nn.functional.layers import warn_wider
 from tinygrad_edu.ops.network.convolution import conv, conv_transpose, fold_windows, unfold_windows
@@ -24,8 +24,6 @@ from tinygrad_edu.ops.types import array
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array
     from tinygrad_edu.engine.tensor import Tensor
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 Numbers = int | Sequence[int]
 Padding = str | int | Sequence[int | Sequence[int]]
@@ -239,7 +237,7 @@ def conv2d_route(
     padding: Padding = 0,
     dilation: Numbers = 1,
     groups: int = 1,
-    dtype: Any = numpy.float32,
+    dtype: Any = np.float32,
 ) -> dict[str, str]:
     """Which way `conv2d` computes its result and both gradients, for these shapes: one of "patches", "turned", "winograd"
     and "depthwise", as `tinygrad_edu.ops.network.convolution.routes` tells. `with F.conv_by("patches"):` takes another.
@@ -252,7 +250,7 @@ def conv2d_route(
     windows = Windows(
         tuple(x_shape[2:]), kernel, steps, pairs("conv2d", padding, 2, kernel, apart, steps), apart, groups
     )
-    kind = numpy.dtype(dtype)
+    kind = np.dtype(dtype)
     return {
         what: route_of(what, x_shape[1], weight_shape[0], kind, windows)
         for what in ("forward", "by_input", "by_kernel")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.recording import no_grad, watched
 from tinygrad_edu.nn.functional.checks import positive
@@ -15,8 +15,6 @@ from tinygrad_edu.ops.types import array
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 @lifted

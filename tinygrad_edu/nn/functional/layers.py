@@ -7,7 +7,7 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu import random
 from tinygrad_edu.engine.refusals import warn
@@ -19,8 +19,6 @@ from tinygrad_edu.ops.types import array
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array
     from tinygrad_edu.engine.tensor import Tensor
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def warn_wider() -> None:
@@ -107,7 +105,7 @@ def dropout(
     training: bool = True,
     inplace: bool = False,
     *,
-    generator: numpy.random.Generator | None = None,
+    generator: np.random.Generator | None = None,
 ) -> Array:
     """y = x·mask, where the mask is 0 with probability p, else 1 / (1 − p), so that y is x on average; without training, x.
 
@@ -127,7 +125,7 @@ def dropout(
     x = array(x)
     kept = 1 / (1 - p) if p < 1 else 0.0
 
-    def fill(own: numpy.random.Generator, mask: Any) -> None:
+    def fill(own: np.random.Generator, mask: Any) -> None:
         single = mask.dtype == np.float32
         drawn = own.random(dtype=np.float32, out=mask) if single else own.random(mask.shape, np.float32)
         np.greater_equal(drawn, p, out=mask)

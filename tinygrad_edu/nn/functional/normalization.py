@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.recording import no_grad, watched
 from tinygrad_edu.nn.functional.layers import warn_wider
@@ -19,8 +19,6 @@ from tinygrad_edu.ops.types import array, floating
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array
     from tinygrad_edu.engine.tensor import Tensor
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 @lifted

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.ops.types import array
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def l1_penalty(parameters: Any) -> Any:

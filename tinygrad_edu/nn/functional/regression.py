@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.nn.functional.checks import positive
 from tinygrad_edu.nn.functional.targets import held, not_negative, reduced, same_shape
@@ -13,8 +13,6 @@ from tinygrad_edu.ops.types import array
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import A, ArrayLike
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def mse_loss(prediction: A, target: ArrayLike, *, reduction: str = "mean") -> A:

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.protocols import arrays
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.ops.types import array
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def reduced(losses: Any, reduction: str) -> Any:

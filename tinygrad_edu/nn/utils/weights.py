@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy
+import numpy as np
 
 from tinygrad_edu import random
 from tinygrad_edu.engine.recording import no_grad
@@ -18,7 +18,6 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.nn.parameter import Buffer, Parameter
 
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 M = TypeVar("M", bound=Module)
 
 

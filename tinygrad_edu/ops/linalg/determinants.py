@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
@@ -13,8 +13,6 @@ from tinygrad_edu.ops.linalg.matrices import regular
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array
     from tinygrad_edu.engine.tensor import Tensor
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _det_rule(g: Any, y: Any, x: Any) -> Any:

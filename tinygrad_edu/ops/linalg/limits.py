@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.derived import along
 from tinygrad_edu.engine.evaluate import recompute
@@ -27,8 +27,6 @@ from tinygrad_edu.engine.recording import RECORDING, watched
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def rounding_of(values: Any, size: int) -> Any:

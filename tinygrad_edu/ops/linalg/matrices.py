@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+import numpy as np
 
 
 def regular(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:

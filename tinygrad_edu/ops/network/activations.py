@@ -10,7 +10,7 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import at, example, nonzero
 from tinygrad_edu.engine.op import op
@@ -20,8 +20,6 @@ from tinygrad_edu.ops.types import floating
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 @op(
@@ -35,7 +33,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 def sigmoid(x: Array, *, out: Out = None) -> Array:
     """y = 1 / (1 + e⁻ˣ), the logistic function.
 
-    >>> sigmoid(numpy.array([-1e4, 0.0, 1e4]))
+    >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
     return quietly(_sigmoid, floating(x), out)  # e⁻ˣ = ∞ gives the right limit, 0
@@ -66,7 +64,7 @@ def _sigmoid(x: Any, out: Any) -> Any:
 def relu(x: Array, *, out: Out = None) -> Array:
     """y = max(x, 0). Its derivative is 1 for x > 0, else 0.
 
-    >>> relu(numpy.array([-1.0, 0.0, 2.0]))
+    >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
     return np.maximum(x, ZERO[x.dtype] if hasattr(x, "dtype") else 0, out=out)
@@ -85,7 +83,7 @@ def relu(x: Array, *, out: Out = None) -> Array:
 def leaky_relu(x: Array, negative_slope: float = 0.01, *, out: Out = None) -> Array:
     """y = x for x > 0, else `negative_slope`·x.
 
-    >>> leaky_relu(numpy.array([-1.0, 2.0])).tolist()
+    >>> leaky_relu(np.array([-1.0, 2.0])).tolist()
     [-0.01, 2.0]
 
     Source: Maas, Hannun and Ng, *Rectifier nonlinearities improve neural network acoustic models* (2013).
@@ -109,7 +107,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.01, *, out: Out = None) -> Ar
 def elu(x: Array, alpha: float = 1.0, *, out: Out = None) -> Array:
     """y = x for x > 0, else α(eˣ − 1).
 
-    >>> elu(numpy.array([-1e4, 2.0]))
+    >>> elu(np.array([-1e4, 2.0]))
     array([-1.,  2.])
 
     Source: Clevert, Unterthiner and Hochreiter, *Fast and accurate deep network learning by ELUs* (2016).
@@ -146,7 +144,7 @@ def _silu_rule(g: Any, y: Any, x: Any) -> Any:
 def silu(x: Array, *, out: Out = None) -> Array:
     """y = x·sigmoid(x), also called swish.
 
-    >>> silu(numpy.array([-1e4, 0.0, 1e4])).tolist()
+    >>> silu(np.array([-1e4, 0.0, 1e4])).tolist()
     [-0.0, 0.0, 10000.0]
 
     Source: Hendrycks and Gimpel, *Gaussian error linear units* (2016).
@@ -166,7 +164,7 @@ def _tail_polynomial(degree: int) -> list[float]:
         rounding = float(Fraction(w) ** 2 - Fraction(w * w))  # exp(w²) would magnify it
         return math.exp(w * w) * (1 + rounding) * math.erfc(w) / 2 / (1 - s)
 
-    interpolation = Chebyshev.interpolate(numpy.vectorize(ratio), degree, domain=[0, 0.9])
+    interpolation = Chebyshev.interpolate(np.vectorize(ratio), degree, domain=[0, 0.9])
     return interpolation.convert(kind=Polynomial, domain=[-1, 1]).coef.tolist()
 
 
@@ -183,7 +181,7 @@ def normal_cdf(x: Array, *, out: Out = None, scratch: Out = None) -> Array:
     Right to 10⁻¹⁴ of its value in float64, also in the lower tail, where 1 + erf(x/√2) would lose every digit:
     Φ(−z) = q·exp(−z²/2), and q is smooth enough for a polynomial in z / (4 + z). (NumPy has no erf.)
 
-    >>> normal_cdf(numpy.array([-10.0, 0.0, 1.96])).tolist()
+    >>> normal_cdf(np.array([-10.0, 0.0, 1.96])).tolist()
     [7.619853024160...e-24, 0.5, 0.975002104851...]
 
     Source: Schonfelder, *Chebyshev expansions for the error and related functions*, Math. Comp. 32 (1978).
@@ -239,7 +237,7 @@ def _gelu_settings(x: Array, approximate: str = "none") -> tuple[tuple[Any, ...]
 def gelu(x: Array, approximate: str = "none", *, out: Out = None, scratch: Out = None) -> Array:
     """y = x·Φ(x); with approximate="tanh", y = x·(1 + tanh u) / 2 where u = √(2/π)·(x + 0.044715 x³).
 
-    >>> gelu(numpy.array([-1.0, 0.0, 1.0])).round(4).tolist()
+    >>> gelu(np.array([-1.0, 0.0, 1.0])).round(4).tolist()
     [-0.1587, 0.0, 0.8413]
 
     Raises ValueError for another approximation.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Drawn, Fixed, example, interval, real
 from tinygrad_edu.engine.op import op
@@ -18,8 +18,6 @@ from tinygrad_edu.ops.types import floating
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def check_classes(target: Any, kept: Any, classes: int) -> None:

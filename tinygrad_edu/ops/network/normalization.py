@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Drawn, example, positive, real
 from tinygrad_edu.engine.op import op
@@ -22,8 +22,6 @@ from tinygrad_edu.ops.reductions import channel_sum, expand
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
     from tinygrad_edu.engine.tensor import Tensor
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def beside(v: Any, x: Any) -> Any:
@@ -111,7 +109,7 @@ def batch_norm(x: Array, weight: Tensor | Array, bias: Tensor | Array, eps: floa
 
     Raises ValueError for x of fewer than two axes, and for w and b of other shapes.
 
-    >>> y, mean, var = batch_norm(numpy.array([[1.0], [3.0]]), numpy.array([1.0]), numpy.array([10.0]), eps=0.0)
+    >>> y, mean, var = batch_norm(np.array([[1.0], [3.0]]), np.array([1.0]), np.array([10.0]), eps=0.0)
     >>> y.tolist(), mean.tolist(), var.tolist()
     ([[9.0], [11.0]], [2.0], [1.0])
     """

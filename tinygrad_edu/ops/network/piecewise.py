@@ -5,9 +5,9 @@ At a corner the slope is that of PyTorch: 0 at the bounds of `hardtanh` and `har
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Drawn, at, away_from, example, nonzero, real
 from tinygrad_edu.engine.op import op
@@ -16,8 +16,6 @@ from tinygrad_edu.ops.types import floating
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 @op(
@@ -33,7 +31,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 def prelu(x: Array, weight: Array, *, out: Out = None, scratch: Out = None) -> Array:
     """y = x for x > 0, else w·x: a leaky ReLU whose slope is learnt. x and w are broadcast together.
 
-    >>> prelu(numpy.array([-2.0, 3.0]), numpy.array([0.25])).tolist()
+    >>> prelu(np.array([-2.0, 3.0]), np.array([0.25])).tolist()
     [-0.5, 3.0]
 
     Source: He et al., *Delving deep into rectifiers* (2015).
@@ -65,7 +63,7 @@ def _tanh_symbol(min_val: float, max_val: float) -> str:
 def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0, *, out: Out = None) -> Array:
     """y = x between −1 and 1, or between the bounds that are given, and a bound beyond.
 
-    >>> hardtanh(numpy.array([-2.0, 0.3, 2.0])).tolist()
+    >>> hardtanh(np.array([-2.0, 0.3, 2.0])).tolist()
     [-1.0, 0.3, 1.0]
 
     Raises ValueError for a lower bound above the upper one.
@@ -91,7 +89,7 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0, *, out: Out 
 def hardsigmoid(x: Array, *, out: Out = None) -> Array:
     """y = (x + 3) / 6, but at least 0 and at most 1: a sigmoid of straight pieces.
 
-    >>> hardsigmoid(numpy.array([-4.0, 0.0, 4.0])).tolist()
+    >>> hardsigmoid(np.array([-4.0, 0.0, 4.0])).tolist()
     [0.0, 0.5, 1.0]
 
     Source: Courbariaux, Bengio and David, *BinaryConnect* (2015), with the slope of PyTorch.
@@ -113,7 +111,7 @@ def hardsigmoid(x: Array, *, out: Out = None) -> Array:
 def hardswish(x: Array, *, out: Out = None) -> Array:
     """y = x·hardsigmoid(x): 0 up to −3, x from 3 on, and x·(x + 3)/6 between.
 
-    >>> hardswish(numpy.array([-4.0, 1.0, 4.0])).round(4).tolist()
+    >>> hardswish(np.array([-4.0, 1.0, 4.0])).round(4).tolist()
     [-0.0, 0.6667, 4.0]
 
     Source: Howard et al., *Searching for MobileNetV3* (2019).

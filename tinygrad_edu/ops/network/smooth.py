@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import at, nonzero
 from tinygrad_edu.engine.op import op
@@ -15,8 +15,6 @@ from tinygrad_edu.ops.types import floating
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
 """The α and λ of SELU, by which a layer of normal inputs of mean 0 and variance 1 has outputs of the same."""
@@ -39,7 +37,7 @@ def selu(x: Array, *, out: Out = None) -> Array:
     These are the numbers by which mean 0 and variance 1 are kept from layer to layer, weights of variance 1/n given
     (`nn.init.lecun_normal`).
 
-    >>> selu(numpy.array([-1e4, 2.0])).round(4).tolist()
+    >>> selu(np.array([-1e4, 2.0])).round(4).tolist()
     [-1.7581, 2.1014]
 
     Source: Klambauer et al., *Self-normalizing neural networks* (2017).
@@ -59,7 +57,7 @@ def selu(x: Array, *, out: Out = None) -> Array:
 def softsign(x: Array, *, out: Out = None, scratch: Out = None) -> Array:
     """y = x / (1 + |x|): between −1 and 1, as tanh is, but slower to come near them.
 
-    >>> softsign(numpy.array([-3.0, 0.0, 1.0])).tolist()
+    >>> softsign(np.array([-3.0, 0.0, 1.0])).tolist()
     [-0.75, 0.0, 0.5]
 
     Source: Bergstra et al., *Quadratic polynomials learn better image features* (2009).
@@ -80,7 +78,7 @@ def _mish_rule(g: Any, y: Any, x: Any) -> Any:
 def mish(x: Array, *, out: Out = None) -> Array:
     """y = x·tanh(softplus(x)), a smooth gate as SiLU is.
 
-    >>> mish(numpy.array([-1e4, 0.0, 1e4])).tolist()
+    >>> mish(np.array([-1e4, 0.0, 1e4])).tolist()
     [-0.0, 0.0, 10000.0]
 
     Source: Misra, *Mish: a self regularized non-monotonic activation function* (2019).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.calls import Call
 from tinygrad_edu.engine.example import at, example
@@ -21,8 +21,6 @@ from tinygrad_edu.ops.types import floating
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Axis, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _gap(a: Any, b: Any) -> Any:
@@ -53,7 +51,7 @@ logaddexp2 = binary(
 def softplus(x: Array, *, out: Out = None) -> Array:
     """y = ln(1 + eˣ), a smooth max(x, 0).
 
-    >>> softplus(numpy.array([-1e4, 1e4])).tolist()
+    >>> softplus(np.array([-1e4, 1e4])).tolist()
     [0.0, 10000.0]
     """
     return np.logaddexp(floating(x), 0, out=out)
@@ -65,7 +63,7 @@ def softplus(x: Array, *, out: Out = None) -> Array:
 def logsigmoid(x: Array, *, out: Out = None) -> Array:
     """y = ln sigmoid(x) = −ln(1 + e⁻ˣ), finite where sigmoid is 0.
 
-    >>> logsigmoid(numpy.array([-1e4, 1e4])).tolist()
+    >>> logsigmoid(np.array([-1e4, 1e4])).tolist()
     [-10000.0, -0.0]
     """
     return np.negative(np.logaddexp(np.negative(floating(x), out=out), 0, out=out), out=out)
@@ -114,7 +112,7 @@ _AXES = [
 def softmax(x: Array, axis: Axis = -1, *, out: Out = None) -> Array:
     """yᵢ = exp xᵢ / Σⱼ exp xⱼ: positive, and summing to 1 along `axis`. Subtracting max x first changes nothing but the overflow.
 
-    >>> softmax(numpy.array([1e4, 1e4])).tolist()
+    >>> softmax(np.array([1e4, 1e4])).tolist()
     [0.5, 0.5]
     """
     x = floating(x)
@@ -133,7 +131,7 @@ def softmax(x: Array, axis: Axis = -1, *, out: Out = None) -> Array:
 def log_softmax(x: Array, axis: Axis = -1, *, out: Out = None) -> Array:
     """yᵢ = xᵢ − ln Σⱼ exp xⱼ, the logarithm of softmax, finite where softmax is 0.
 
-    >>> log_softmax(numpy.array([0.0, 1e4])).tolist()
+    >>> log_softmax(np.array([0.0, 1e4])).tolist()
     [-10000.0, 0.0]
     """
     x = floating(x)

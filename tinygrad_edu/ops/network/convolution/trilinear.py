@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
@@ -23,8 +23,6 @@ from tinygrad_edu.ops.precision import in_float32
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _computed(compute: Any, x: Any, w: Any, windows: Windows, shape: Shape, out: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
@@ -18,8 +18,6 @@ from tinygrad_edu.ops.precision import in_float32
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 def _put_back(g: Any, x: Any, how: Any) -> Any:
