@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+import tinygrad_edu.autograd
+import tinygrad_edu.linalg
+import tinygrad_edu.nn  # noqa: F401 (with these, every op is declared, and tested)
+
 # ci draws the same examples each time; nightly looks further: HYPOTHESIS_PROFILE=nightly, or --hypothesis-profile.
 settings.register_profile(
     "ci", derandomize=True, deadline=None, max_examples=60, database=None, suppress_health_check=[HealthCheck.too_slow]

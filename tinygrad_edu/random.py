@@ -12,7 +12,7 @@ which threads first draw; a forked process' from that seed and how many were for
 from __future__ import annotations
 
 import os
-import threading
+from _thread import _local  # threading.local: the rest of threading would be a twentieth of the import
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -25,7 +25,7 @@ from tinygrad_edu.engine.recording import watched
 _chosen_for_block: ContextVar[np.random.Generator | None] = ContextVar("_chosen_for_block", default=None)
 
 
-class _Own(threading.local):
+class _Own(_local):
     """What each thread has: its generator, made when first used."""
 
     generator: np.random.Generator | None = None
@@ -90,6 +90,8 @@ def manual_seed(seed: int) -> np.random.Generator:
     >>> bool((a == b).all())
     True
     """
+    import threading  # here, since it takes as long to import as three pages of ops
+
     own = generator()
     own.bit_generator.state = type(own.bit_generator)(seed).state
     if threading.current_thread() is threading.main_thread():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from tinygrad_edu.engine.registry import OPS
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,6 +134,30 @@ def test_the_engine_needs_numpy_alone():
         if name_of(path).startswith("tinygrad_edu") and room(name_of(path)) not in OF_EXTRAS:
             others = {module.split(".")[0] for module in imports(path, inside_functions=False)}
             assert others <= {"numpy", "tinygrad_edu", *sys.stdlib_module_names}, path
+
+
+LATER = ("tinygrad_edu.ops.linalg", "tinygrad_edu.ops.network.losses", "tinygrad_edu.engine.transforms", "tinygrad_edu.nn",
+         "dataclasses", "difflib", "threading")  # fmt: skip
+
+
+def test_what_few_programs_need_is_loaded_when_it_is_asked_for():
+    code = f"""
+import gc, pickle, sys
+import numpy as np
+import tinygrad_edu as tg
+print([name for name in {LATER} if name in sys.modules], gc.isenabled())
+x = tg.Tensor([[2.0]], requires_grad=True)
+print(np.linalg.inv(x).op.name, tg.hessian(lambda t: (t * t).sum(), 1.0).item(), tg.ops.network.losses.__name__)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.split("\n") == ["[] True", "inv 2.0 tinygrad_edu.ops.network.losses", ""]
+
+
+def test_an_op_that_is_loaded_later_can_be_unpickled():
+    made = pickle.dumps(OPS["selu"])
+    code = f"import pickle, tinygrad_edu; print(pickle.loads({made!r}))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "<op selu>\n"
 
 
 def test_the_check_sees_an_import_that_runs_upwards(tmp_path):

@@ -62,12 +62,10 @@ _UNTOLD: dict[Any, Any] = {
 }
 """The signatures that an old NumPy does not tell: of functions that are not written in Python, of methods of ufuncs."""
 
-_ELEMENTWISE = _parameters(
-    lambda *, where=True, casting="same_kind", order="K", dtype=None, subok=True, signature=None: None
-)
-_ALONG_AXES = _parameters(lambda *, axes=NO_VALUE, axis=NO_VALUE, keepdims=False: None)
-_EINSUM = _parameters(lambda *, dtype=None, order="K", casting="safe": None)
-_OUT = _parameters(lambda out=None: None)
+_ELEMENTWISE: Any = lambda *, where=True, casting="same_kind", order="K", dtype=None, subok=True, signature=None: None
+_ALONG_AXES: Any = lambda *, axes=NO_VALUE, axis=NO_VALUE, keepdims=False: None
+_EINSUM: Any = lambda *, dtype=None, order="K", casting="safe": None
+_OUT: Any = lambda out=None: None
 
 
 def _of_numpy(function: Any) -> list[inspect.Parameter] | None:
@@ -76,13 +74,14 @@ def _of_numpy(function: Any) -> list[inspect.Parameter] | None:
         return _parameters(_UNTOLD[function[1]])
     if isinstance(function, np.ufunc):
         inputs = [inspect.Parameter(f"x{i + 1}", inspect.Parameter.POSITIONAL_ONLY) for i in range(function.nin)]
-        return [*inputs, *_OUT, *(_ALONG_AXES if function.signature else []), *_ELEMENTWISE]
+        along = _parameters(_ALONG_AXES) if function.signature else []
+        return [*inputs, *_parameters(_OUT), *along, *_parameters(_ELEMENTWISE)]
     try:
         told = _parameters(_UNTOLD.get(function, function))
     except ValueError:
         return None
     if function in (np.clip, np.einsum):  # they pass on what they do not name
-        told[-1:] = _ELEMENTWISE if function is np.clip else _EINSUM
+        told[-1:] = _parameters(_ELEMENTWISE if function is np.clip else _EINSUM)
     return told
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dis
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import numpy as np
@@ -83,6 +82,13 @@ def _absent(module: str, name: str, message: str) -> AttributeError | ImportErro
     return AttributeError(message, name=name)
 
 
+def near(name: str, known: Sequence[str]) -> list[str]:
+    """The known names that a name may be a misspelling of."""
+    from difflib import get_close_matches  # here, since few programs misspell
+
+    return get_close_matches(name, known)
+
+
 def _cure(name: str, known: Sequence[str]) -> str:
     if name in TYPES:
         return f"; types are NumPy's: write np.{NUMPY_TYPES.get(name, name)}"
@@ -96,7 +102,7 @@ def _cure(name: str, known: Sequence[str]) -> str:
         return "; to write in place: with no_grad(): t += …, or t[...] = …"
     if getattr(np, name, None) in ANSWERS:
         return f"; write np.{name}(…), which takes tensors"
-    close = get_close_matches(name, known)
+    close = near(name, known)
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
@@ -116,7 +122,7 @@ def answering(
     told = {name: cure for several, cure in cures.items() for name in several.split()}
 
     def refused(name: str) -> AttributeError | ImportError:
-        close = get_close_matches(name, known) or [x for x in known if x.lower() == name.lower()]
+        close = near(name, known) or [x for x in known if x.lower() == name.lower()]
         said = told.get(name) or (f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}")
         return _absent(module, name, f"{module} has no {name}: {said}")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,28 +47,29 @@ unit = interval(-0.8, 0.8)
 nonzero = away_from(0.0, by=0.3)
 
 
-@dataclass(frozen=True)
+# These are plain classes, since a dataclass takes as long to make as ten ops, and all of them are made on import.
+
+
 class Fixed:
     """An argument of an example that is passed as it is."""
 
-    value: Any
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
-@dataclass(frozen=True)
 class Drawn:
     """An argument of an example drawn from a domain of its own."""
 
-    shape: tuple[int, ...]
-    domain: Domain
+    def __init__(self, shape: tuple[int, ...], domain: Domain) -> None:
+        self.shape, self.domain = shape, domain
 
 
-@dataclass(frozen=True)
 class Example:
     """One way to call an op. A tuple of ints among `args` is the shape of an array to be drawn from the op's
     domain; a list is a list of such; arrays, strings, numbers, None and Fixed(value) are passed as they are."""
 
-    args: tuple[Any, ...]
-    settings: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, args: tuple[Any, ...], settings: Mapping[str, Any] | None = None) -> None:
+        self.args, self.settings = args, settings or {}
 
     def draw(self, rng: np.random.Generator, domains: Sequence[Domain]) -> tuple[list[Any], dict[str, Any]]:
         """Arguments to call the op with; float64 arrays where shapes stood, from `domains` in turn."""
@@ -95,13 +95,13 @@ def example(*args: Any, **settings: Any) -> Example:
     return Example(args, settings)
 
 
-@dataclass(frozen=True)
 class At:
     """A point where the derivative is a convention: at `inputs` (numbers), the gradients are exactly these."""
 
-    inputs: tuple[float, ...]
-    gradients: tuple[float | None, ...]
-    settings: dict[str, Any] = field(default_factory=dict)
+    def __init__(
+        self, inputs: tuple[float, ...], gradients: tuple[float | None, ...], settings: Mapping[str, Any] | None = None
+    ) -> None:
+        self.inputs, self.gradients, self.settings = inputs, gradients, settings or {}
 
 
 def at(*inputs: float, gradient: float | tuple[float | None, ...], **settings: Any) -> At:

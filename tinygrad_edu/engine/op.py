@@ -35,6 +35,7 @@ import inspect
 import pickle
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial, wraps
 from importlib import import_module
 from types import FunctionType
@@ -242,7 +243,7 @@ class Op:
     def __reduce__(self) -> tuple[Any, ...]:
         """As a function, an op is pickled by its name: in the package's table, or in the module that declares it."""
         if OPS.get(self.name) is self:
-            return _declared, (self.name,)
+            return _declared, (self.name, self.__module__)
         module = sys.modules.get(self.__module__)
         name = next((name for name, value in vars(module).items() if value is self), None) if module else None
         if module is None or name is None:
@@ -504,8 +505,11 @@ def _named(forward: Any) -> str:
     return getattr(_inmost(forward), "__name__", type(_inmost(forward)).__name__)
 
 
-def _declared(name: str) -> Op:
-    """The op of the package that was pickled by this name."""
+def _declared(name: str, module: str = "") -> Op:
+    """The op of the package that was pickled by this name, and was declared in this module then."""
+    if name not in OPS and module:  # a page that is loaded when it is needed
+        with suppress(ImportError):  # it may have another name today
+            import_module(module)
     if name not in OPS:
         raise pickle.UnpicklingError(f"no op {name!r} is declared; import the module that declares it first")
     return OPS[name]

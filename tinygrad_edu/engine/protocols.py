@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.engine.refusals import refuse_masked
-from tinygrad_edu.engine.registry import ANSWERS, UFUNCS
+from tinygrad_edu.engine.registry import ANSWERS, UFUNCS, answer_to
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.signatures import Operators as NDArrayOperatorsMixin
@@ -145,7 +145,7 @@ class NumPyProtocols(NDArrayOperatorsMixin, Node):
         return answer(*inputs, **settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        answer = ANSWERS.get(function)
+        answer = answer_to(function)
         if answer is not None:
             return answer(*args, **kwargs)
         if function in SHAPES:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +25,9 @@ COMPOSITES: dict[str, Any] = {}
 ANSWERS: dict[Any, Callable[..., Any]] = {}
 """What each NumPy function does to a tensor. Keys: a function, a ufunc, (ufunc, method), or an op's name."""
 
+LATER: dict[str, str] = {}
+"""Ops that are loaded when a function of this module of NumPy's is first asked for: {"numpy.linalg": their package}."""
+
 UFUNCS: dict[Any, Callable[[tuple[Any, ...]], Any]] = {}
 """The short way for ufuncs without settings, which operators call: `Op.apply` of the op that answers."""
 
@@ -33,6 +37,16 @@ NO_SETTINGS: Any = MappingProxyType({})
 LIMITS: dict[int, weakref.ref[Any]] = {}
 """Living results, by their address, whose gradient takes a limit 0/0 at the values they have, such as eigenvectors of equal
 eigenvalues. The rule finds it by differentiating the gradient that comes in, so the walk to it has to be recorded."""
+
+
+def answer_to(function: Any) -> Callable[..., Any] | None:
+    """The answer for a NumPy function, whose ops may have to be loaded for it; None if there is none."""
+    answer = ANSWERS.get(function)
+    if answer is None and function.__module__ in LATER:
+        import_module(LATER[function.__module__])
+        answer = ANSWERS.get(function)
+    return answer
+
 
 # ---------------------------------------------------------------------------------------------------
 # Clocks

@@ -12,20 +12,20 @@ import sys
 from collections.abc import Callable, Iterable
 from itertools import islice
 from types import CodeType, FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 
-class Place(NamedTuple):
-    """Where a declaration stands."""
+class Place:
+    """Where a declaration stands.
 
-    module: str
-    """The module, by name."""
-    code: CodeType
-    """The code that made the declaration: the module's, or a function's in which it stands."""
-    at: int
-    """The instruction in that code."""
-    helpers: tuple[CodeType, ...]
-    """The package's functions that it went through, such as `unary`: a rule may be written in one of them."""
+    module: the module, by name.
+    code: what made the declaration: the module's code, or that of a function in which it stands.
+    at: the instruction in that code.
+    helpers: the package's functions that it went through, such as `unary`: a rule may be written in one of them.
+    """
+
+    def __init__(self, module: str, code: CodeType, at: int, helpers: tuple[CodeType, ...]) -> None:
+        self.module, self.code, self.at, self.helpers = module, code, at, helpers
 
 
 def place() -> Place:

@@ -11,7 +11,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from tinygrad_edu.engine.protocols import ASKS
 from tinygrad_edu.engine.recording import quietly
-from tinygrad_edu.engine.registry import ANSWERS, UFUNCS
+from tinygrad_edu.engine.registry import ANSWERS, UFUNCS, answer_to
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.expression import ELEMENTWISE, Expression, call, make, name, normal
 from tinygrad_edu.formula.spelling import constant, spell
@@ -112,8 +112,9 @@ class Symbol(NDArrayOperatorsMixin):
         return answer(*inputs, **settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function in ANSWERS:
-            return ANSWERS[function](*args, **kwargs)
+        answer = answer_to(function)
+        if answer is not None:
+            return answer(*args, **kwargs)
         if function in ASKS:
             return function(*values_of(args), **values_of(kwargs))
         raise TypeError(f"{function.__module__}.{function.__name__} is no operation on symbols that prints")

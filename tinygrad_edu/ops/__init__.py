@@ -38,6 +38,10 @@
 No page needs one that imports it; `linalg` and `network` have lists of their own.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_edu.engine.registry import LATER
 from tinygrad_edu.ops import (
     agreed,
     arithmetic,
@@ -50,7 +54,6 @@ from tinygrad_edu.ops import (
     histograms,
     indexing,
     joining,
-    linalg,
     nan,
     network,
     norms,
@@ -74,6 +77,11 @@ from tinygrad_edu.ops import (
     types,
     writing,
 )
+
+if TYPE_CHECKING:
+    from tinygrad_edu.ops import linalg
+
+LATER["numpy.linalg"] = "tinygrad_edu.ops.linalg"
 
 __all__ = [
     "agreed",
@@ -111,3 +119,10 @@ __all__ = [
     "types",
     "writing",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load linear algebra when it is first named: few programs need it."""
+    if name == "linalg":
+        return import_module("tinygrad_edu.ops.linalg")
+    raise AttributeError(f"module 'tinygrad_edu.ops' has no attribute {name!r}")

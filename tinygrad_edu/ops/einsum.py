@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.engine.tensor import Tensor
 
 
-LETTERS = string.ascii_uppercase + string.ascii_lowercase  # in the order in which an implicit output sorts them
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order in which an implicit output sorts them
 
 
 @functools.lru_cache

@@ -13,17 +13,13 @@
 A rule of a whole is here where it is stabler or faster than that of its parts.
 """
 
-from tinygrad_edu.ops.network import (
-    activations,
-    convolution,
-    embedding,
-    losses,
-    normalization,
-    piecewise,
-    smooth,
-    softmax,
-    standardizing,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_edu.ops.network import activations, embedding, softmax
+
+if TYPE_CHECKING:
+    from tinygrad_edu.ops.network import convolution, losses, normalization, piecewise, smooth, standardizing
 
 __all__ = [
     "activations",
@@ -36,3 +32,10 @@ __all__ = [
     "softmax",
     "standardizing",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a page when it is first named: `nn` needs all of them, but a program without layers does not."""
+    if name in __all__:
+        return import_module(f"tinygrad_edu.ops.network.{name}")
+    raise AttributeError(f"module 'tinygrad_edu.ops.network' has no attribute {name!r}")
