@@ -31,7 +31,7 @@ def backward(output: Node, gradient: Any = None, retain_graph: bool = True, crea
 @watched
 @np.errstate(all="ignore")  # an infinite slope is an answer, not a mishap
 def go_back(output: Node, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
-    """`backward`, in a context that is this call's own."""
+    """Do what `backward` says, in a context that ends with this call."""
     g = cotangent(output, gradient, create_graph, "backward()")
     totals = {output: g}
     order = topological((output,), leaves=False)
@@ -51,13 +51,19 @@ def go_back(output: Node, gradient: Any, retain_graph: bool, create_graph: bool)
 
 
 def recorded_totals(order: list[Node], totals: dict[Node, Any], held: set[int], free: bool) -> list[tuple[Node, Any]]:
-    """Each leaf, and what its gradient is to be: the walk and the sums, recorded."""
+    """Pairs of a leaf and its new gradient. The walk and the sums are recorded, so that they can be differentiated.
+
+    held: as for `_own`. free: whether nodes let go of their inputs as they are read.
+    """
     differentiate(order, totals, Way(create_graph=True, free=free))
     return [(x, _tensor(x, g, held) if x.held_grad is None else x.held_grad + g) for x, g in totals.items()]
 
 
 def _own(g: Any, held: set[int]) -> Any:
-    """The gradient in memory of its own: no two `.grad` share it, nor does one with what was passed in."""
+    """The array `g`, copied if another `.grad`, or the gradient that the user passed, may lie in its memory.
+
+    held: the `id()` of each array that is given away already; `g`, or its copy, is added.
+    """
     if g.__class__ is not np.ndarray or g.base is not None or id(g) in held:
         g = g.copy()
     held.add(id(g))
@@ -65,7 +71,10 @@ def _own(g: Any, held: set[int]) -> Any:
 
 
 def _tensor(x: Node, g: Any, held: set[int]) -> Node:
-    """The gradient of a recorded walk. A recorded tensor cannot be written, so it may share memory; a leaf may not."""
+    """What a recorded walk found for `x`, as a tensor to give to the user.
+
+    A recorded tensor is given as it is, for it cannot be written; a leaf may be written, so it gets memory of its own.
+    """
     if isinstance(g, Node) and g.op is not None:
         return g
     if isinstance(g, Node) and g.needs_grad:
@@ -74,7 +83,13 @@ def _tensor(x: Node, g: Any, held: set[int]) -> Node:
 
 
 def cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any:
-    """Where a walk starts: the gradient passed for `output`, or 1 for a single number."""
+    """∂L/∂output, from which a walk starts: the `gradient` that was passed, or 1 for a single number.
+
+    create_graph: whether it is to be a tensor. what: the function that the user called, for errors.
+
+    Raises RuntimeError for an output that depends on nothing to differentiate by, or of several numbers without a gradient,
+    TypeError or ValueError for a gradient that does not fit.
+    """
     if not output.needs_grad:
         raise RuntimeError(_nothing_to_differentiate(output, what))
     data = output.ndarray
@@ -258,7 +273,7 @@ def totals_at(order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], cr
 
 
 def _plain(x: Node, g: Any, held: set[int]) -> Node:
-    """The gradient of a walk on arrays."""
+    """What a walk on arrays found for `x`, as a tensor."""
     return x.constant(_own(g, held))
 
 
@@ -272,7 +287,10 @@ def leading(order: list[Node], xs: Sequence[Node]) -> set[Node]:
 
 
 def pull(ys: Sequence[Node], xs: Sequence[Node], gs: Sequence[Any], create_graph: bool) -> list[Any]:
-    """The totals that `gs` for `ys` give at `xs`. The walk ends there, whatever they themselves were computed from."""
+    """The gradients at `xs`, where those at `ys` are `gs`: zeros for an x that no y depends on.
+
+    The walk does not go beyond `xs`. create_graph: whether it is recorded.
+    """
     stops = set(xs)
     totals: dict[Node, Any] = {}
     for y, g in zip(ys, gs, strict=True):

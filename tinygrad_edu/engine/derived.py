@@ -15,7 +15,6 @@ from tinygrad_edu.engine.differentiate import differentiate, limits_in
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.folded import fold
 from tinygrad_edu.engine.graph import Way, topological
-from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.origins import Origin, node_of
 from tinygrad_edu.engine.recording import RECORDING, SCOPE, recording, watched
@@ -74,7 +73,7 @@ class Before:
     def __contains__(self, node: Any) -> bool:
         return node.made_at < self._time
 
-    def inputs(self, order: Sequence[Node], args: Sequence[Node] = ()) -> list[Node]:
+    def inputs(self, order: Sequence[Tensor], args: Sequence[Tensor] = ()) -> list[Tensor]:
         """What the nodes of `order` made since then were computed from: `args`, and what requires a gradient or is recorded."""
         found = dict.fromkeys(args)
         for node in order:
@@ -85,26 +84,26 @@ class Before:
         return list(found)
 
 
-def called_on(f: Callable[..., Node], *args: Any, **kwargs: Any) -> Node:
+def called_on(f: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
     """`f` of the arguments, recorded so that it can be differentiated."""
     try:
         y = DIFFERENTIATED.run(f, *args, **kwargs)
     except Exception as error:
         error.__traceback__ = users_own(error)
         raise
-    if not isinstance(y, Node):
+    if not isinstance(y, Tensor):
         raise TypeError(f"a function to be differentiated returns one tensor, but this one returned {type(y).__name__}")
     return y
 
 
 def transformed(
     called: tuple[str, str],
-    f: Callable[..., Node],
+    f: Callable[..., Tensor],
     args: Sequence[Any],
-    derive: Callable[[Node, list[Node], list[Node], bool], list[Node]],
+    derive: Callable[[Tensor, list[Tensor], list[Tensor], bool], list[Tensor]],
     vectors: Sequence[Any] = (),
     create_graph: bool = False,
-) -> tuple[Node, list[Node]]:
+) -> tuple[Tensor, list[Tensor]]:
     """`y = f(*args)`, and its derivatives by the arguments, as `derive` reads them off the record.
 
     called: name and symbol of the nodes that stand for derivatives.
@@ -118,18 +117,18 @@ def transformed(
     that recorded, only when a walk comes by them. Nothing is kept under `no_grad()`.
     """
     state, before = RECORDING.get(), Before(tick())
-    xs: list[Node] = [to_differentiate(x) for x in args]
+    xs: list[Tensor] = [to_differentiate(x) for x in args]
     y = called_on(f, *xs)
     order = record_of(y, before)
     if create_graph or state.differentiating:
         return y, derive(y, xs, order, True)
     if not state.enabled:
         return y.alias(), [d.alias() for d in derive(y, xs, order, False)]
-    inputs = before.inputs(order, [x.inputs[0] for x in xs] + [v for v in vectors if isinstance(v, Node)])
+    inputs = before.inputs(order, [x.inputs[0] for x in xs] + [v for v in vectors if isinstance(v, Tensor)])
     connected = any(x.needs_grad for x in inputs)
     derived = derive(y, xs, order, at_once())
 
-    def unfold() -> list[Node]:
+    def unfold() -> list[Tensor]:
         return list(RECORDED.run(derive, y, xs, record_of(y, before), True))
 
     return (y if connected else y.alias()), connected_by(called, derived, inputs, connected, unfold)
@@ -144,11 +143,11 @@ def at_once() -> bool:
 @watched
 def connected_by(
     called: tuple[str, str],
-    derived: list[Node],
-    inputs: Sequence[Node],
+    derived: list[Tensor],
+    inputs: Sequence[Tensor],
     connected: bool,
-    unfold: Callable[[], list[Node]],
-) -> list[Node]:
+    unfold: Callable[[], list[Tensor]],
+) -> list[Tensor]:
     """The derivatives as nodes, computed from `inputs`, that stand for the record which `unfold()` makes.
 
     connected: whether an input requires a gradient; else they are plain numbers, unless everything is recorded.
@@ -164,12 +163,12 @@ def connected_by(
 RECORDED, DIFFERENTIATED = recording(enabled=True), recording(enabled=True, differentiating=True)
 
 
-def record_of(y: Node, before: Container[Node]) -> list[Node]:
+def record_of(y: Tensor, before: Container[Tensor]) -> list[Tensor]:
     """The record of `y`, as far as it is not older."""
     return topological([y], leaves=False, ends=before) if y.needs_grad else []
 
 
-def slopes(y: Node, xs: Sequence[Node], v: Any, order: Sequence[Node], create_graph: bool) -> list[Node]:
+def slopes(y: Tensor, xs: Sequence[Tensor], v: Any, order: Sequence[Tensor], create_graph: bool) -> list[Tensor]:
     """The gradients of `y` by `xs`, along `v`; zeros where `y` does not depend on them. order: the record of `y`."""
     if v is None and y.size != 1:
         raise RuntimeError(not_one_number(y, "the derivative"))
@@ -183,7 +182,7 @@ def slopes(y: Node, xs: Sequence[Node], v: Any, order: Sequence[Node], create_gr
 # What a gradient rule derives from the gradient that comes in
 
 
-def along(y: Node, node: Node, direction: Sequence[Any], orders: int) -> Any:
+def along(y: Tensor, node: Tensor, direction: Sequence[Any], orders: int) -> Any:
     """How `y` changes as the results of `node` move along `direction`, while what `node` was computed from stays.
 
     Recorded, and of the shape of `y`. A result that stays has None in `direction`; limits on the way are right for
@@ -197,13 +196,13 @@ def along(y: Node, node: Node, direction: Sequence[Any], orders: int) -> Any:
         pairs = [
             (g, y.constant(np.broadcast_to(d, g.shape).astype(g.dtype)))
             for g, d in zip(back or (), direction, strict=False)
-            if d is not None and isinstance(g, Node) and g.needs_grad
+            if d is not None and isinstance(g, Tensor) and g.needs_grad
         ]
         slope = _back_to(u, dict(pairs), node, orders)
     return y.constant(np.zeros_like(y.ndarray)) if slope is None else slope
 
 
-def _back_to(x: Node, totals: dict[Node, Any], end: Node, orders: int) -> Any:
+def _back_to(x: Tensor, totals: dict[Tensor, Any], end: Tensor, orders: int) -> Any:
     """The total that a recorded walk from `totals` gives at `x`, or None; what `end` was computed from is not looked at."""
     order = topological(list(totals), leaves=False, ends={end})
     leads = leading(order, [x])

@@ -95,7 +95,7 @@ def recompute(outputs: Sequence[Any], node: Node, value: Any) -> list[Array]:
 
 
 def forwards(outputs: Sequence[Node], results: dict[Node, Any]) -> set[Node]:
-    """Compute what `outputs` are, from the `results` that are known, and add all of it to these; the nodes that were met.
+    """Compute `outputs` from the results that are known, and add each result on the way to these. Returns the nodes met.
 
     A node that stands for a record of its own (`Op.folds`) is computed as that is: so what the record was made with
     besides the node's inputs, a plain tensor that a function used, is followed too.

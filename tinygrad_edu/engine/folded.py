@@ -56,7 +56,7 @@ class FoldedOp(Op):
         return self.apply(tuple(fold.inputs), {"fold": fold})
 
     def _forward(self, *arrays: Any, fold: Fold) -> Any:
-        """What is known, at first; and then what the record gives for these numbers."""
+        """The outputs: those known when the node is made, the first time; later, what the record gives for these numbers."""
         if fold.first is not None:
             data, fold.first = fold.first, None
         else:

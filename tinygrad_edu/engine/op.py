@@ -147,8 +147,8 @@ class Op:
     takes_out: forward(..., out=array) writes its result there, or with several outputs, hidden ones too, out=(array, …).
         If forward takes `scratch` as well, an array of the shape that the inputs broadcast to and of the type of the
         result saves it from making one to compute in.
-    may_raise: forward may raise over the values of its inputs, such as a class number out of range. Left out, what takes
-        `out` does not, and all else does.
+    may_raise: whether forward may raise over the values of its inputs, such as a class number out of range. Left out: False
+        for an op that takes `out`, else True.
     advice: what is wrong with inputs of these shapes and what to type, or None: said instead of NumPy's ValueError.
 
     How it is tested:

@@ -14,7 +14,7 @@ N = TypeVar("N", bound=Node)
 
 
 class Origin:
-    """What a result without a derivative was computed from, as long as that lives.
+    """A note of how a result without a derivative was computed, which keeps nothing alive.
 
     A comparison, an argmax, a count: no gradient goes through them, so nothing is lost when their inputs are let go, and
     an accuracy that is kept must not keep the graph of a network. Such a result is therefore a leaf, which notes its op
@@ -69,7 +69,7 @@ class Origin:
 
 
 class _Source(weakref.ref[Any]):
-    """A weak reference that knows whose source it is: the origin `of` a result that was computed from it."""
+    """A weak reference to an input of a result, with another to the origin `of` that result."""
 
     __slots__ = ("of",)
 
@@ -77,14 +77,14 @@ class _Source(weakref.ref[Any]):
 
 
 def _end(source: _Source) -> None:
-    """A source is no more: Python calls this."""
+    """Note that an input has ended; Python calls it for the weak reference."""
     origin = source.of()
     if origin is not None:
         origin.end()
 
 
 def has_origin(x: Node) -> bool:
-    """Whether it is a result without a derivative, or was written with one."""
+    """Whether a tensor is a result without a derivative, or such a result was written into it."""
     return x.attached is not None and x.attached.origin is not None
 
 
@@ -123,7 +123,10 @@ def node_of(x: N) -> N:
 
 
 def _made_firm(x: N, origin: Origin, nodes: Mapping[Any, Any]) -> N:
-    """A node of the value of `x`, which holds its inputs; in place of those among `nodes`, theirs."""
+    """A node with the value of `x` that holds the inputs of `x`, so that a record can be run again.
+
+    nodes: what stands for inputs that are such results themselves.
+    """
     inputs = [z() if z.__class__ is _Source else nodes.get(z, z) for z in origin.inputs or ()]
     for z in inputs:
         if z is None:  # it has ended in another thread, a moment ago

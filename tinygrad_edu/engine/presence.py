@@ -25,11 +25,11 @@ Mask = Any  # an array or a tensor of booleans, of the shape of the node; None w
 
 _IN_PLACE = {"linear", "elementwise", "moves", "selects", "rectifies"}
 
-_NONE = object()  # of several results, one that nothing was made of
+_NONE = object()  # in place of a mask, for one of several results that was not used
 
 
 class Presence:
-    """What is present of the nodes that a walk has reached."""
+    """A mask for each node that a walk has reached: which of its elements are present."""
 
     def __init__(self, totals: Mapping[Node, Any], recorded: bool) -> None:
         """Of the nodes that have totals now, all is present (of several results, of those that have one).
@@ -106,7 +106,7 @@ def whole_mask(shape: tuple[int, ...], present: bool, like: Node | None) -> Mask
 
 
 def held(indicator: Any) -> Mask:
-    """Where a rule left something of a mask that it was given."""
+    """Where the rule of a selection, run on a mask in place of a gradient, gave anything but 0."""
     return indicator if indicator.dtype == bool else indicator != 0
 
 
@@ -132,7 +132,7 @@ def met(part: Any, rule: Any, xs: Any, settings: Any) -> Mask:
 
 
 def summed(contribution: Any, shape: tuple[int, ...]) -> Any:
-    """The contribution with what broadcasting did to the input undone."""
+    """The contribution, summed over the axes along which the input was broadcast from this shape."""
     return contribution if contribution.shape == shape else unbroadcast(contribution, shape)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Watcher(Protocol):
-    """Who is told of all that a function does, in order to do it again without running its Python.
+    """One that is told of all that a function does, and can do it again without running its Python.
 
     One is there only while `program` runs a function for the first time; the engine then asks it in three places: where
     an op has been computed, where a leaf is made, and where a function is called that is `watched`.

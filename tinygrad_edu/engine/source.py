@@ -29,7 +29,7 @@ class Place:
 
 
 def place() -> Place:
-    """Where the op is declared that is being made: the first code outside the package's functions."""
+    """Where the op that is being made is declared: the first code, outwards, that is not one of the package's functions."""
     frame: Any = sys._getframe(2)
     helpers = []
     while frame.f_code.co_name != "<module>" and frame.f_back is not None:

@@ -13,7 +13,7 @@ _NUMBERS = (bool, int, float, np.number, np.bool_)
 
 
 def is_table(value: Any) -> bool:
-    """Whether another library made it, and can give it as an array, but NumPy's functions do not know it: a data frame."""
+    """Whether a value is a data frame, a column or the like: made by another library, which can give it as an array."""
     return (
         hasattr(value, "__array__") and not hasattr(value, "__array_function__") and not isinstance(value, np.generic)
     )

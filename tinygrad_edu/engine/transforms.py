@@ -12,8 +12,8 @@ import numpy as np
 
 from tinygrad_edu.engine.backward import grad, gradients
 from tinygrad_edu.engine.derived import RECORDED, Before, called_on, record_of, slopes, to_differentiate, transformed
-from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import recording
+from tinygrad_edu.engine.tensor import Tensor
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, ArrayLike, Number
@@ -51,11 +51,11 @@ def value_and_grad(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -
     if not isinstance(positions, list | tuple) or not all(isinstance(i, int) for i in positions):
         raise TypeError(f"value_and_grad(argnums=) takes the position of an argument, or a tuple, but got {argnums!r}")
 
-    def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Node, Any]:
+    def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         if not all(-len(args) <= i < len(args) for i in positions):
             raise TypeError(f"value_and_grad(argnums={argnums}) got {len(args)} arguments, which have no such position")
 
-        def called(*xs: Node) -> Node:
+        def called(*xs: Tensor) -> Tensor:
             given = list(args)
             for i, x in zip(positions, xs, strict=True):
                 given[i] = x
@@ -116,7 +116,7 @@ def jvp(f: Callable[..., Tensor], inputs: ArrayLike, v: Any, create_graph: bool 
             f"jvp() needs a v of the inputs' shapes {[np.shape(x) for x in args]}, but got {[np.shape(vi) for vi in vs]}"
         )
 
-    def push(y: Node, xs: list[Node], order: list[Node], create_graph: bool) -> list[Node]:
+    def push(y: Tensor, xs: list[Tensor], order: list[Tensor], create_graph: bool) -> list[Tensor]:
         tangent = None
         if y.needs_grad:
             u = to_differentiate(np.zeros_like(y.ndarray))
@@ -149,10 +149,10 @@ def jacobian(f: Callable[..., Tensor], inputs: ArrayLike, create_graph: bool = F
     return _jacobian(("jacobian", "J"), f, inputs, create_graph)
 
 
-def _jacobian(called: tuple[str, str], f: Callable[..., Node], inputs: Any, create_graph: bool) -> Any:
+def _jacobian(called: tuple[str, str], f: Callable[..., Tensor], inputs: Any, create_graph: bool) -> Any:
     args, single = _inputs(inputs)
 
-    def read(y: Any, xs: list[Node], order: list[Node], create_graph: bool) -> list[Any]:
+    def read(y: Any, xs: list[Tensor], order: list[Tensor], create_graph: bool) -> list[Any]:
         rows = []
         for index in np.ndindex(y.shape):
             chosen = RECORDED.run(operator.getitem, y, index)  # what another row hangs on is absent from this one
@@ -164,7 +164,7 @@ def _jacobian(called: tuple[str, str], f: Callable[..., Node], inputs: Any, crea
             for x, column in zip(xs, zip(*rows, strict=True), strict=True)
         ]
 
-    def recorded_or_not(y: Node, xs: list[Node], order: list[Node], create_graph: bool) -> list[Node]:
+    def recorded_or_not(y: Tensor, xs: list[Tensor], order: list[Tensor], create_graph: bool) -> list[Tensor]:
         return list(recording(enabled=create_graph).run(read, y, xs, order, create_graph))
 
     columns = transformed(called, f, args, recorded_or_not, (), create_graph)[1]
@@ -179,7 +179,7 @@ def hessian(f: Callable[..., Tensor], x: ArrayLike, create_graph: bool = False) 
     """
     _refuse_several(x, "hessian")
 
-    def slope(t: Node) -> Node:
+    def slope(t: Tensor) -> Tensor:
         y = called_on(f, t)
         return slopes(y, [t], None, record_of(y, Before(t.made_at)), True)[0]
 
@@ -195,7 +195,7 @@ def hvp(f: Callable[..., Tensor], x: ArrayLike, v: ArrayLike, create_graph: bool
     """
     _refuse_several(x, "hvp")
 
-    def product(y: Node, xs: list[Node], order: list[Node], create_graph: bool) -> list[Node]:
+    def product(y: Tensor, xs: list[Tensor], order: list[Tensor], create_graph: bool) -> list[Tensor]:
         slope = slopes(y, xs, None, order, True)[0]
         return slopes(slope, xs, v, record_of(slope, Before(xs[0].made_at)), create_graph)
 
