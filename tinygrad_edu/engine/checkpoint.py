@@ -47,7 +47,7 @@ def checkpoint(f: Callable[..., Result], *args: object) -> Result:
     drawn, since = generator.bit_generator.state, len(writes)
     first: Any = recording(writes=writes).run(f, *args)
     if isinstance(first, np.ndarray | np.generic):
-        return first
+        return first  # type: ignore[return-value]  # of arrays alone it is an array
     if not isinstance(first, Tensor):
         raise TypeError(
             f"checkpoint() takes a function that returns one tensor, but this one returned {type(first).__name__}"
