@@ -12,7 +12,6 @@ which threads first draw; a forked process' from that seed and how many were for
 from __future__ import annotations
 
 import os
-from _thread import _local  # threading.local: the rest of threading would be a twentieth of the import
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -25,10 +24,19 @@ from tinygrad_edu.engine.recording import watched
 _chosen_for_block: ContextVar[np.random.Generator | None] = ContextVar("_chosen_for_block", default=None)
 
 
-class _Own(_local):
-    """What each thread has: its generator, made when first used."""
+_OWN: dict[str, Any] = {}
 
-    generator: np.random.Generator | None = None
+
+def _own() -> Any:
+    """What each thread has: its `generator`, None until it is first used."""
+    if not _OWN:
+        import threading  # here, since it takes as long to import as three pages of ops
+
+        class Own(threading.local):
+            generator: np.random.Generator | None = None
+
+        _OWN.setdefault("threads", Own())  # one for all, also if two threads come here first
+    return _OWN["threads"]
 
 
 class _Seeds:
@@ -45,18 +53,16 @@ class _Seeds:
         return cls.sequence
 
 
-_own = _Own()
-
-
 def _generator() -> np.random.Generator:
     """The generator that serves here where none is given."""
     block = _chosen_for_block.get()
     if block is not None:
         return block
-    if _own.generator is None:
+    own = _own()
+    if own.generator is None:
         (seed,) = _Seeds.root().spawn(1)
-        _own.generator = np.random.default_rng(seed)
-    return _own.generator
+        own.generator = np.random.default_rng(seed)
+    return own.generator
 
 
 def _count_fork() -> None:
@@ -70,8 +76,8 @@ def _differ() -> None:
     parent = _Seeds.sequence
     _Seeds.sequence = np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, 1 << 31, _Seeds.forked))
     _Seeds.forked = 0
-    if _own.generator is not None:
-        bits = _own.generator.bit_generator
+    if _own().generator is not None:
+        bits = _own().generator.bit_generator
         bits.state = type(bits)(_Seeds.sequence.spawn(1)[0]).state
 
 
@@ -90,7 +96,7 @@ def manual_seed(seed: int) -> np.random.Generator:
     >>> bool((a == b).all())
     True
     """
-    import threading  # here, since it takes as long to import as three pages of ops
+    import threading
 
     own = generator()
     own.bit_generator.state = type(own.bit_generator)(seed).state

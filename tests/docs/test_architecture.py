@@ -400,9 +400,3 @@ def test_the_watcher_is_asked_in_few_lines():
 def test_the_check_sees_a_watcher_under_another_name():
     text = "tape = RECORDING.get().watcher\nif tape:\n    tape.made(x)\nrecording(watcher=1)\norigin.made < x.made"
     assert lines_of_the_watcher(text) == {1, 3, 4}
-
-
-@pytest.mark.parametrize("page", ENGINE)
-def test_no_page_of_the_engine_is_longer_than_one_sitting(page):
-    lines = len((ROOT / "tinygrad_edu" / "engine" / f"{page}.py").read_text(encoding="utf-8").splitlines())
-    assert lines <= (700 if page in ("tensor", "op") else 320)
