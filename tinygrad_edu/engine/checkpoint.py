@@ -13,9 +13,9 @@ from tinygrad_edu import random
 from tinygrad_edu.engine.derived import Before
 from tinygrad_edu.engine.folded import fold
 from tinygrad_edu.engine.graph import topological
+from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import RECORDING, quietly, recording, watched
 from tinygrad_edu.engine.registry import tick
-from tinygrad_edu.engine.tensor import Tensor
 
 Result = TypeVar("Result")
 
@@ -45,10 +45,10 @@ def checkpoint(f: Callable[..., Result], *args: object) -> Result:
         return f(*args)
     generator, begun, writes = random.generator(), tick(), [] if state.writes is None else state.writes
     drawn, since = generator.bit_generator.state, len(writes)
-    first: Any = recording(writes=writes).run(f, *args)
+    first = recording(writes=writes).run(f, *args)
     if isinstance(first, np.ndarray | np.generic):
-        return first  # type: ignore[return-value]  # of arrays alone it is an array
-    if not isinstance(first, Tensor):
+        return first
+    if not isinstance(first, Node):
         raise TypeError(
             f"checkpoint() takes a function that returns one tensor, but this one returned {type(first).__name__}"
         )
@@ -56,7 +56,7 @@ def checkpoint(f: Callable[..., Result], *args: object) -> Result:
     if not first.needs_grad or first in before:  # nothing to keep for a backward pass
         return first
     order = topological([first], leaves=False, ends=before)
-    inputs = before.inputs(order, [x for x in args if isinstance(x, Tensor)])
+    inputs = before.inputs(order, [x for x in args if isinstance(x, Node)])
     made, sketch, written = first.ndarray, _sketch(order, before), writes[since:]
     used = [weakref.ref(x) for x in inputs if x.needs_grad]
     inputs = [x for x in inputs if x.op is not None or not x.needs_grad]
@@ -64,7 +64,7 @@ def checkpoint(f: Callable[..., Result], *args: object) -> Result:
     inputs = list(dict.fromkeys([x for x in [there() for there in used] if x is not None] + inputs))
     again = recording(enabled=True, writes=None, differentiating=state.differentiating)
 
-    def unfold() -> tuple[Tensor]:
+    def unfold() -> tuple[Node]:
         """`f` run again, recorded."""
         begun, kept = tick(), [_kept(x) for x in {id(x): x for x in [w() for w in written] if x is not None}.values()]
         try:
@@ -74,7 +74,7 @@ def checkpoint(f: Callable[..., Result], *args: object) -> Result:
                 put_back()
         before = Before(begun)
         order = topological([y], leaves=False, ends=before)
-        now = [x for x in before.inputs(order, [x for x in args if isinstance(x, Tensor)]) if x.needs_grad]
+        now = [x for x in before.inputs(order, [x for x in args if isinstance(x, Node)]) if x.needs_grad]
         same = len(now) == len(used) and all(w() is None or w() is x for w, x in zip(used, now, strict=True))
         if not same or not quietly(_alike, (made, sketch), (y.ndarray, _sketch(order, before))):
             raise RuntimeError(
@@ -92,8 +92,8 @@ def _name(f: Callable[..., Any]) -> str:
     return getattr(f, "__name__", type(f).__name__)
 
 
-def _kept(target: Tensor) -> Callable[[], None]:
-    """A function that puts back the numbers that the tensor has now, and the time at which they were written."""
+def _kept(target: Node) -> Callable[[], None]:
+    """What puts the numbers of a tensor back, with the time at which they were written."""
     array, numbers, cell = target.ndarray, target.ndarray.copy(), target.shared_cell()
     written = cell.written
 
@@ -104,8 +104,8 @@ def _kept(target: Tensor) -> Callable[[], None]:
     return put_back
 
 
-def _sketch(order: Sequence[Tensor], before: Before) -> tuple[Any, ...]:
-    """A summary of what a run did: its ops, their settings, and up to 64 of the numbers of each plain input.
+def _sketch(order: Sequence[Node], before: Before) -> tuple[Any, ...]:
+    """What a run did: its ops and their settings, and up to 64 of the numbers of each plain input.
 
     Two runs may have the same result, such as 0 for a weight that is 0, and yet other derivatives.
     """

@@ -17,7 +17,6 @@ from tinygrad_edu.engine.tensor import Tensor
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, ArrayLike, Number
-    from tinygrad_edu.engine.tensor import Tensor
 
 
 @overload
@@ -129,7 +128,7 @@ def jvp(f: Callable[..., Tensor], inputs: ArrayLike, v: Any, create_graph: bool 
         return [tangent]
 
     y, tangents = transformed(("jvp", "Jv"), f, args, push, vs, create_graph)
-    return y, tangents[0]  # type: ignore[return-value]  # a tensor is the one kind of node
+    return y, tangents[0]
 
 
 @overload
