@@ -16,6 +16,7 @@ from tinygrad_edu.engine.graph import topological
 from tinygrad_edu.engine.node import Node
 from tinygrad_edu.engine.recording import RECORDING, quietly, recording, watched
 from tinygrad_edu.engine.registry import tick
+from tinygrad_edu.engine.tensor import Tensor
 
 Result = TypeVar("Result")
 
@@ -56,7 +57,7 @@ def checkpoint(f: Callable[..., Result], *args: object) -> Result:
     if not first.needs_grad or first in before:  # nothing to keep for a backward pass
         return first
     order = topological([first], leaves=False, ends=before)
-    inputs = before.inputs(order, [x for x in args if isinstance(x, Node)])
+    inputs = before.inputs(order, [x for x in args if isinstance(x, Tensor)])
     made, sketch, written = first.ndarray, _sketch(order, before), writes[since:]
     used = [weakref.ref(x) for x in inputs if x.needs_grad]
     inputs = [x for x in inputs if x.op is not None or not x.needs_grad]
@@ -74,7 +75,7 @@ def checkpoint(f: Callable[..., Result], *args: object) -> Result:
                 put_back()
         before = Before(begun)
         order = topological([y], leaves=False, ends=before)
-        now = [x for x in before.inputs(order, [x for x in args if isinstance(x, Node)]) if x.needs_grad]
+        now = [x for x in before.inputs(order, [x for x in args if isinstance(x, Tensor)]) if x.needs_grad]
         same = len(now) == len(used) and all(w() is None or w() is x for w, x in zip(used, now, strict=True))
         if not same or not quietly(_alike, (made, sketch), (y.ndarray, _sketch(order, before))):
             raise RuntimeError(

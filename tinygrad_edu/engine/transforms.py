@@ -199,7 +199,7 @@ def hvp(f: Callable[..., Tensor], x: ArrayLike, v: ArrayLike, create_graph: bool
         return slopes(slope, xs, v, record_of(slope, Before(xs[0].made_at)), create_graph)
 
     y, products = transformed(("hvp", "Hv"), f, [x], product, (v,), create_graph)
-    return y, products[0]  # type: ignore[return-value]
+    return y, products[0]
 
 
 def _inputs(inputs: Any) -> tuple[list[Any], bool]:
