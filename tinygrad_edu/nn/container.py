@@ -1,4 +1,4 @@
-"""Sequential: layers one after another."""
+"""Sequential: a model of layers that are called one after another."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 
 class Sequential(Module):
-    """y = fₙ(… f₂(f₁(x))): layers one after another.
+    """y = fₙ(… f₂(f₁(x))): layers are called one after another, each with what the one before it gave.
 
-    The layers are modules, or any functions; given as arguments they are named `0`, `1`, …, given as one mapping they
-    keep its names. `model[i]`, `model[i] = layer`, `del model[i]`, `model[i:j]`, `len(model)`, `model.append(layer)`, `insert`,
-    `extend` and `pop` work as on a list; a layer that is put in or taken out in the middle names those behind it anew.
+    The layers are modules, or any functions. Given as arguments, they are named `0`, `1`, …; given as one mapping, they
+    keep its names. `model[i]`, `model[i] = layer`, `del model[i]`, `model[i:j]`, `len(model)`, `append`, `insert`,
+    `extend` and `pop` work as on a list; a layer that is put in or taken out in the middle gives those behind it new
+    numbers.
+
+    Raises TypeError for what cannot be called, for a class instead of a layer, and, when it is called, for a layer that
+    returns None.
 
     >>> import numpy as np
     >>> from tinygrad_edu import nn
@@ -41,7 +45,7 @@ class Sequential(Module):
         return [*self._layers.items(), *others]
 
     def forward(self, x: ArrayLike) -> Tensor:
-        """The layers, applied in turn."""
+        """Call the layers one after another, and return what the last one gives."""
         y: Any = x
         for name, layer in self._layers.items():
             given, y = y, layer(y)
@@ -52,17 +56,17 @@ class Sequential(Module):
         return y
 
     def append(self, layer: Callable[..., Any]) -> Self:
-        """Add a layer at the end; returns the model."""
+        """Add a layer at the end, and return the model."""
         return self.insert(len(self), layer)
 
     def extend(self, layers: Iterable[Callable[..., Any]]) -> Self:
-        """Add layers at the end; returns the model."""
+        """Add several layers at the end, and return the model."""
         for layer in list(layers):
             self.append(layer)
         return self
 
     def insert(self, index: int, layer: Callable[..., Any]) -> Self:
-        """Put a layer before the one at `index`; returns the model."""
+        """Put a layer before the one at `index`, and return the model."""
         _check_layer(layer, "got")
         names, layers = list(self._layers), list(self)
         at = len(range(len(layers))[:index])
@@ -72,7 +76,7 @@ class Sequential(Module):
         return self
 
     def pop(self, index: int = -1) -> Callable[..., Any]:
-        """Take a layer out; returns it."""
+        """Take the layer at `index` out, and return it."""
         layer: Callable[..., Any] = self[index]
         del self[index]
         return layer
@@ -107,14 +111,14 @@ class Sequential(Module):
 
 
 def _named(names: list[str], layers: list[Any]) -> dict[str, Any]:
-    """The layers by name: those that are called by a place, by the place that they have now."""
+    """The layers by name. Those named by a number are named by the place that they have now."""
     return {
         str(i) if name.isdecimal() else name: layer for i, (name, layer) in enumerate(zip(names, layers, strict=True))
     }
 
 
 def _check_layer(layer: Any, said: str) -> None:
-    """Raise TypeError for what is no module or function."""
+    """Raise TypeError for what is neither a module nor a function."""
     if isinstance(layer, type):
         needed = [
             p

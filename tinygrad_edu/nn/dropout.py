@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 
 
 class Dropout(Module):
-    """y = x·mask, where the mask is 0 with probability p, else 1 / (1 − p); in evaluation mode, y = x.
+    """y = x·mask, where each number of the mask is 0 with probability p, else 1 / (1 − p); in evaluation mode, y = x.
 
-    generator: where the masks are drawn from, if not from the generator that `manual_seed` sets. `inplace` is accepted,
-    and changes nothing.
-    Raises ValueError for p outside [0, 1]. Source: see `F.dropout`.
+    No unit can then rely on a certain other one, which keeps large networks from learning their training set by heart.
+
+    p: the share of x that is dropped, between 0 and 1.
+    inplace: accepted, and changes nothing.
+    generator: draws the masks; by default the generator that `tg.manual_seed` sets.
+
+    Raises ValueError for p outside [0, 1].
+
+    Source: Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting* (2014).
 
     >>> layer = Dropout(0.5)
     >>> sorted(set(layer(np.ones(100)).tolist())), layer.eval()(np.ones(2)).tolist()

@@ -1,4 +1,4 @@
-"""Embedding: a table of vectors, one for each word."""
+"""Embedding: a layer that looks up a vector for each word, in a table that is learnt."""
 
 from __future__ import annotations
 
@@ -21,15 +21,21 @@ if TYPE_CHECKING:
 
 
 class Embedding(Module):
-    """yᵢ = weight[xᵢ]: the vector of each number, as a row of a table that is learnt.
+    """yᵢ = weight[xᵢ]: each whole number, which stands for a word, becomes a row of a table that is learnt.
 
-    x: whole numbers below num_embeddings, of any shape; y: (*x.shape, embedding_dim); weight: (num_embeddings,
-    embedding_dim), of standard normal numbers at first.
+    x: whole numbers below num_embeddings, of any shape; y: (*x.shape, embedding_dim). The weight is (num_embeddings,
+    embedding_dim), and begins as standard normal numbers.
 
-    padding_idx: the number of what only fills up: its row is 0 at first, and gets no gradient.
-    max_norm: rows that are looked up, and longer by the norm of order `norm_type`, are first scaled to this length.
+    num_embeddings: the number of words, at least 1.
+    embedding_dim: the length of each vector, at least 1.
+    padding_idx: the number that stands for no word, but fills sentences up; its row is 0 at first, and is not learnt.
+    max_norm: the length to which longer rows are scaled, in place, when they are looked up; None leaves them.
+    norm_type: the order of the norm that is this length.
+    generator: draws the first weights; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
 
-    Raises IndexError for a number that the table does not have, TypeError for numbers that are not whole.
+    Raises IndexError, when it is called, for a number that the table does not have, TypeError for numbers that are not
+    whole.
 
     >>> layer = Embedding(10, 3, padding_idx=0)
     >>> layer(np.array([[1, 2], [4, 0]])).shape, layer(np.array([0])).tolist()
@@ -71,7 +77,13 @@ class Embedding(Module):
         max_norm: float | None = None,
         norm_type: float = 2.0,
     ) -> Self:
-        """A layer whose table is a copy of `embeddings`, (words, width), and is not learnt unless `freeze=False`.
+        """Make a layer whose table is a copy of `embeddings`.
+
+        embeddings: (words, width).
+        freeze: whether the table stays as it is; with `freeze=False` it is learnt.
+        padding_idx, max_norm, norm_type: as `Embedding` takes them.
+
+        Raises ValueError for a table that is no matrix.
 
         >>> Embedding.from_pretrained(np.eye(3))(np.array([2])).tolist()
         [[0.0, 0.0, 1.0]]

@@ -1,4 +1,4 @@
-"""Function: a layer that is one function of its input, its options kept. `activation` and `loss` are lists of them."""
+"""Function: a layer that calls one function with its input, as all of `activation`, `loss` and `margins` do."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass_transform(eq_default=False)
 class Function(Module):
-    """y = function(x, **options). A subclass names its function, and declares the function's options as a dataclass does.
+    """y = function(x, **options). A subclass names its function, and declares the function's options as a dataclass
+    does.
 
-    `__init__` takes the options as declared, and keeps each as an attribute. A subclass that names no function is a class
-    like any other: it has the options of the class it is derived from. An option `inplace` is accepted, and not passed on.
+    `__init__` takes the options as declared, and keeps each as an attribute. A subclass that names no function is a
+    class
+    like any other: it has the options of the class that it is derived from. An option `inplace` is accepted, but is not
+    given to the function.
 
     >>> from tinygrad_edu.nn import functional as F
     >>> class Leaky(Function):
@@ -51,7 +54,7 @@ class Function(Module):
         return type(self).function(x, **self._options()) if self._names else type(self).function(x)
 
     def _options(self) -> dict[str, Any]:
-        """The options as they are now: they are attributes, which may have been set since."""
+        """The values that the options have now: they are attributes, so the user may have changed them."""
         return {name: getattr(self, name) for name in self._names}
 
     def extra_repr(self) -> str:

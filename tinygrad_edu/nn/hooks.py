@@ -1,7 +1,8 @@
-"""Hooks: functions of the reader's own that see what goes into a module and comes out of it, forward and backward.
+"""Hooks: functions of the user's own that are shown what goes into a module and what comes out of it, forward and
+backward.
 
-A backward hook is shown gradients by two nodes in the record, one that the module's inputs pass, and one that its
-outputs pass.
+A backward hook needs the gradients of all inputs of the module, and those of all its outputs. So the inputs pass one
+node in the record, and the outputs another; each node shows the hook the gradients that reach it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Kind = Literal["before", "after", "back"]
 
 
 class Handle:
-    """What registering a hook returns: `remove()` takes the hook off again, as the end of a `with` block does."""
+    """What registering a hook returns. `remove()` takes the hook off again, as the end of a `with` block does."""
 
     def __init__(self, module: Any, kind: Kind, key: int) -> None:
         self._module = weakref.ref(module)
@@ -42,7 +43,7 @@ class Handle:
 
 
 def attach(module: Any, kind: Kind, hook: Callable[..., Any]) -> Handle:
-    """Add a hook to those of a module."""
+    """Add a hook to those of a module, and return its handle."""
     if not callable(hook):
         raise TypeError(f"a hook is a function, but got {type(hook).__name__} {hook!r:.60}")
     hooks, key = vars(module).get("_hooks") or Hooks(), tick()
@@ -51,7 +52,7 @@ def attach(module: Any, kind: Kind, hook: Callable[..., Any]) -> Handle:
 
 
 def _put(module: Any, hooks: Hooks) -> None:
-    """Other hooks are another object, so that a replayed function sees that they changed."""
+    """Give the module a new object of hooks: by another object, a replayed function sees that the hooks changed."""
     if hooks.before or hooks.after or hooks.back:
         module._hooks = hooks
     else:
@@ -60,14 +61,14 @@ def _put(module: Any, hooks: Hooks) -> None:
 
 @dataclass(frozen=True)
 class Hooks:
-    """The hooks of one module, in the order in which they were registered: before and after `forward`, and going back."""
+    """The hooks of one module, by kind, in the order in which they were registered."""
 
     before: dict[int, Callable[..., Any]] = field(default_factory=dict)
     after: dict[int, Callable[..., Any]] = field(default_factory=dict)
     back: dict[int, Callable[..., Any]] = field(default_factory=dict)
 
     def call(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """`module.forward`, with the hooks around it."""
+        """Call `module.forward` with the hooks around it."""
         for hook in self.before.values():
             changed = hook(module, args)
             if changed is not None:
@@ -98,7 +99,7 @@ _passed = Op(
 
 
 class _Passage:
-    """One call of a module with backward hooks: it knows ∂L/∂outputs when ∂L/∂inputs arrive."""
+    """One call of a module with backward hooks: it keeps ∂L/∂outputs until ∂L/∂inputs arrive, then calls the hooks."""
 
     def __init__(self, module: Any, hooks: Sequence[Callable[..., Any]]) -> None:
         self._module = weakref.ref(module)  # the record must not keep the module
@@ -108,7 +109,7 @@ class _Passage:
         self._grad_output: tuple[Any, ...] = ()
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments, of which those that require a gradient have passed a node."""
+        """Send the arguments that require a gradient through a node, and return all of them."""
         self._count = len(args)
         self._places = [i for i, x in enumerate(args) if isinstance(x, Tensor) and x.needs_grad]
         changed = list(args)
@@ -118,7 +119,7 @@ class _Passage:
         return tuple(changed)
 
     def outputs(self, y: Any) -> Any:
-        """The output, a tensor or several, which have passed a node."""
+        """Send the output, a tensor or several, through a node, and return it."""
         several = isinstance(y, tuple | list)
         ys = list(y) if several else [y]
         if not all(isinstance(x, Tensor) for x in ys):
@@ -140,7 +141,7 @@ class _Passage:
         return type(y)(ys) if several else ys[0]
 
     def _watched(self, xs: list[Any], hook: Callable[[tuple[Any, ...]], Any]) -> list[Any]:
-        """The tensors behind a node with this hook."""
+        """Send the tensors through a node that calls this hook with their gradients."""
         if not xs:
             return xs
         results = _passed(*xs)
@@ -150,7 +151,7 @@ class _Passage:
         return list(results)
 
     def _arrived(self, gs: tuple[Any, ...]) -> tuple[Any, ...]:
-        """∂L/∂inputs are known: what goes back instead."""
+        """∂L/∂inputs are known: call the hooks, and return the gradients that go on."""
         shown: list[Any] = [None] * self._count
         for i, g in zip(self._places, gs, strict=True):
             shown[i] = g
@@ -158,7 +159,7 @@ class _Passage:
         return gs if changed is None else tuple([changed[i] for i in self._places])
 
     def _show(self, grad_input: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Call the hooks; ∂L/∂inputs as they leave them, or None if none changed anything."""
+        """Call the hooks. Return ∂L/∂inputs as they leave them, or None if none changed anything."""
         module, replaced = self._module(), False
         for hook in self._hooks if module is not None else ():
             changed = hook(module, grad_input, self._grad_output)

@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 
 
 class Linear(Module):
-    """y = x·W + b, the affine layer.
+    """y = x·W + b, the affine layer: each output is a weighted sum of all inputs.
 
-    x: (…, in_features); y: (…, out_features); weight W: (in_features, out_features), as the formula and the chapters
-    write it (PyTorch keeps the transpose); bias b: (out_features,), or None with `bias=False`.
-    Both begin uniform in ±1/√in_features, as PyTorch's do, in the default dtype unless `dtype` is given.
+    x: (…, in_features); y: (…, out_features). The weight W is (in_features, out_features), as the formula and textbooks
+    write it (PyTorch keeps the transpose); b is (out_features,). Both begin uniform in ±1/√in_features, as PyTorch's
+    do.
+
+    in_features, out_features: the lengths of the last axes of x and y, at least 1.
+    bias: whether b is added; without it, `layer.bias` is None.
+    generator: draws the first weights; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Raises ValueError for fewer than one input or output, and, when it is called, for x of another length.
 
     >>> import numpy as np
     >>> layer = Linear(3, 2)
@@ -69,10 +76,15 @@ class Linear(Module):
 
 
 class LazyLinear(Linear):
-    """y = x·W + b, with as many inputs as the first x has; from then on it is a `Linear`.
+    """y = x·W + b, with as many inputs as the first x has; from its first call on, the layer is a `Linear`.
 
     Until then in_features is 0 and the weight has the shape (0, out_features). The parameters stay the same tensors, so
     an optimizer may be made before. Load a state, count parameters and replay after the first call.
+
+    out_features: the length of the last axis of y.
+    bias: whether b is added.
+    generator: draws the first weights; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
 
     >>> import numpy as np
     >>> layer = LazyLinear(2)
@@ -96,7 +108,7 @@ class LazyLinear(Linear):
 
     @watched
     def become(self, inputs: int) -> None:
-        """Become a `Linear` with so many inputs."""
+        """Turn into a `Linear` with this many inputs, whose weights are drawn now."""
         made = Linear(
             inputs, self.out_features, self.bias is not None, generator=self.generator, dtype=self.weight.dtype
         )
@@ -109,10 +121,18 @@ class LazyLinear(Linear):
 
 
 class Bilinear(Module):
-    """yₖ = x₁ᵀ·Wₖ·x₂ + bₖ, called with two inputs: `layer(x1, x2)`.
+    """yₖ = x₁ᵀ·Wₖ·x₂ + bₖ: each output is a weighted sum of all products of a number of x₁ with one of x₂.
 
-    x1: (…, in1_features), x2: (…, in2_features), y: (…, out_features); weight W: (out_features, in1_features,
-    in2_features), bias b: (out_features,), or None with `bias=False`. Both begin uniform in ±1/√in1_features.
+    It is called as `layer(x1, x2)`, with x₁ (…, in1_features) and x₂ (…, in2_features); y: (…, out_features). The
+    weight W is (out_features, in1_features, in2_features), b is (out_features,). Both begin uniform in
+    ±1/√in1_features.
+
+    in1_features, in2_features, out_features: the lengths of the last axes of x₁, x₂ and y, at least 1.
+    bias: whether b is added; without it, `layer.bias` is None.
+    generator: draws the first weights; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Raises ValueError for lengths below 1, and, when it is called, for inputs of other lengths.
 
     >>> import numpy as np
     >>> layer = Bilinear(3, 4, 2)

@@ -1,7 +1,7 @@
-"""Lists and dicts that are modules themselves: what PyTorch's code holds its layers and weights in.
+"""Lists and dicts of layers or parameters that are modules themselves, as PyTorch's code uses them.
 
-Here plain lists and dicts of layers and parameters are found as well; these besides take only what belongs in them, and
-are shown as modules.
+A module finds layers and parameters in plain lists and dicts too. These besides refuse what does not belong in them,
+and `repr` shows them as modules.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def _module(kind: str, value: Any) -> Module:
-    """A module, as it is. Raises TypeError for anything else."""
+    """Return the value if it is a module. Raises TypeError for anything else."""
     if isinstance(value, Module):
         return value
     given = (
@@ -27,7 +27,7 @@ def _module(kind: str, value: Any) -> Module:
 
 
 def _parameter(kind: str, value: Any) -> Parameter:
-    """A parameter; one made of a tensor or an array that is none."""
+    """Return the value as a parameter; a tensor or an array becomes one. Raises TypeError for anything else."""
     if isinstance(value, Parameter):
         return value
     if isinstance(value, Tensor) or hasattr(value, "__array__"):
@@ -36,7 +36,7 @@ def _parameter(kind: str, value: Any) -> Parameter:
 
 
 class Held(Module):
-    """What lists and dicts share: they are not called."""
+    """The base of lists and dicts, which hold modules or parameters, and cannot be called."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         kind = type(self).__name__
@@ -46,7 +46,9 @@ class Held(Module):
 
 
 class _List(Held, MutableSequence[T]):
-    """A list: `append`, `extend`, `insert`, `pop`, `+=`, indices and slices work on it as on Python's."""
+    """A list of modules or parameters: `append`, `extend`, `insert`, `pop`, `+=`, indices and slices work as on
+    Python's.
+    """
 
     _taken: Callable[[str, Any], T]
 
@@ -85,9 +87,10 @@ class _List(Held, MutableSequence[T]):
 
 
 class ModuleList(_List[Module]):
-    """Modules in a list, named by their places: `self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])`.
+    """A list of modules, which are named by their places: `self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in
+    range(3)])`.
 
-    Raises TypeError for what is no module.
+    It works as Python's list does, but takes only modules: it raises TypeError for anything else.
 
     >>> from tinygrad_edu import nn
     >>> layers = ModuleList([nn.Linear(4, 3), nn.ReLU()])
@@ -100,9 +103,9 @@ class ModuleList(_List[Module]):
 
 
 class ParameterList(_List[Parameter]):
-    """Parameters in a list, named by their places. Tensors and arrays become parameters.
+    """A list of parameters, which are named by their places. Tensors and arrays become parameters.
 
-    Raises TypeError for what is neither.
+    It works as Python's list does, but raises TypeError for what is neither a parameter nor a tensor or an array.
 
     >>> import numpy as np
     >>> ParameterList([np.zeros(3), np.ones((3, 2))])
@@ -116,7 +119,9 @@ class ParameterList(_List[Parameter]):
 
 
 class _Dict(Held, MutableMapping[str, T]):
-    """A dict: `update`, `pop`, `items`, `in` and the rest work on it as on Python's. Names are text without a point."""
+    """A dict of modules or parameters: `update`, `pop`, `items` and `in` work as on Python's. Names are text without a
+    point.
+    """
 
     _taken: Callable[[str, Any], T]
 
@@ -154,9 +159,10 @@ class _Dict(Held, MutableMapping[str, T]):
 
 
 class ModuleDict(_Dict[Module]):
-    """Modules by name: `self.heads = nn.ModuleDict({"age": nn.Linear(4, 1), "sex": nn.Linear(4, 2)})`.
+    """A dict of modules: `self.heads = nn.ModuleDict({"age": nn.Linear(4, 1), "sex": nn.Linear(4, 2)})`.
 
-    Raises TypeError for what is no module, KeyError for names that cannot stand in a path.
+    It works as Python's dict does, but takes only modules: it raises TypeError for anything else, and KeyError for a
+    name that cannot stand in a path, because it is empty or has a point.
 
     >>> from tinygrad_edu import nn
     >>> heads = ModuleDict({"age": nn.Linear(4, 1, bias=False)})
@@ -169,7 +175,9 @@ class ModuleDict(_Dict[Module]):
 
 
 class ParameterDict(_Dict[Parameter]):
-    """Parameters by name. Tensors and arrays become parameters. Raises TypeError for what is neither.
+    """A dict of parameters. Tensors and arrays become parameters.
+
+    It works as Python's dict does, but raises TypeError for what is neither a parameter nor a tensor or an array.
 
     >>> import numpy as np
     >>> ParameterDict({"scale": np.ones(3)})["scale"].requires_grad

@@ -1,4 +1,7 @@
-"""Layers that normalize."""
+"""Layers that normalize: they subtract a mean from x and divide it by a standard deviation.
+
+They differ in what the mean is taken over: the batch, or parts of each example.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,24 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 class BatchNorm1d(Module):
-    """y = w·(x − m) / √(v + ε) + b: in training with the mean and variance of the batch, else with running ones.
+    """y = w·(x − m) / √(v + ε) + b, where each channel has a mean m and a variance v of its own.
 
-    x: (N, num_features) or (N, num_features, L); y alike. weight w and bias b: (num_features,), or None with
-    `affine=False`. running_mean and running_var follow the batches with `momentum`, or with `momentum=None` are the
-    means over all batches so far; with `track_running_stats=False` there are none, and the batch's serve always.
+    In training m and v are those of the batch; in evaluation mode they are running averages, which training keeps.
+    x: (N, num_features) or (N, num_features, L); y has the same shape. w, 1 at first, and b, 0 at first:
+        (num_features,).
 
-    Raises ValueError for x of another shape, and in training on one value a channel. Source: see `F.batch_norm`.
+    num_features: the number of channels, at least 1.
+    eps: ε, which keeps the quotient finite where a channel is constant.
+    momentum: the share by which each batch moves running_mean and running_var; None makes them means over all batches.
+    affine: whether there are w and b; without them they are None.
+    track_running_stats: whether running averages are kept; without them, the batch's m and v serve in evaluation mode
+        too.
+    dtype: the type of weights and averages; by default `tg.get_default_dtype()`.
+
+    Raises ValueError, when it is called, for x of another shape, and in training for one value a channel, which has no
+    variance.
+
+    Source: Ioffe and Szegedy, *Batch normalization* (2015).
 
     >>> import numpy as np
     >>> layer = BatchNorm1d(2)
@@ -92,11 +106,20 @@ class BatchNorm1d(Module):
 
 
 class LayerNorm(Module):
-    """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each example's last axes.
+    """y = w·(x − m) / √(v + ε) + b, where m and v are the mean and the variance over each example's last axes.
 
-    x: (…, *normalized_shape), a single length for one axis. weight w, 1 at first, and bias b, 0 at first:
-    normalized_shape, or None with `elementwise_affine=False` (b alone with `bias=False`). Nothing is running, so
-    training and inference are alike. Source: see `F.layer_norm`.
+    x: (…, *normalized_shape); y has the same shape. w, 1 at first, and b, 0 at first, have the shape
+        `normalized_shape`. Nothing depends on the batch, so training and evaluation are alike.
+
+    normalized_shape: the lengths of the last axes, or a single length for one axis.
+    eps: ε, which keeps the quotient finite where an example is constant.
+    elementwise_affine: whether there are w and b; without them they are None.
+    bias: whether there is b beside w.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Raises ValueError, when it is called, for x whose last axes have other lengths.
+
+    Source: Ba, Kiros and Hinton, *Layer normalization* (2016).
 
     >>> import numpy as np
     >>> LayerNorm(2)(np.array([[1.0, 3.0], [10.0, 30.0]], np.float32)).numpy().round(3).tolist()
@@ -130,10 +153,18 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """y = w·x / √(Σ x²/n + ε) over each example's last axes.
+    """y = w·x / √(Σ x²/n + ε), where the sum is over each example's last axes: x is scaled, but no mean is subtracted.
 
-    x: (…, *normalized_shape). weight w: normalized_shape, 1 at first, or None with `elementwise_affine=False`.
-    eps: the smallest step of x's type from 1 on, if None. Source: see `F.rms_norm`.
+    x: (…, *normalized_shape); y has the same shape. w, 1 at first, has the shape `normalized_shape`.
+
+    normalized_shape: the lengths of the last axes, or a single length for one axis.
+    eps: ε; by default the distance from 1 to the next number of x's type.
+    elementwise_affine: whether there is w; without it, it is None.
+    dtype: the type of w; by default `tg.get_default_dtype()`.
+
+    Raises ValueError, when it is called, for x whose last axes have other lengths.
+
+    Source: Zhang and Sennrich, *Root mean square layer normalization* (2019).
 
     >>> import numpy as np
     >>> RMSNorm(2)(np.array([1.0, 7.0], np.float32)).numpy().round(3)
@@ -170,10 +201,19 @@ def _check_last(layer: LayerNorm | RMSNorm, x: ArrayLike) -> None:
 
 
 class GroupNorm(Module):
-    """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each group of channels of each example.
+    """y = w·(x − m) / √(v + ε) + b, where m and v are the mean and the variance of a group of channels of one example.
 
-    x: (N, num_channels, …), in num_groups groups of equal size. weight w, 1 at first, and bias b, 0 at first:
-    (num_channels,), or None with `affine=False`. Source: see `F.group_norm`.
+    x: (N, num_channels, …); y has the same shape. w, 1 at first, and b, 0 at first: (num_channels,).
+
+    num_groups: into how many groups of equal size the channels fall.
+    num_channels: the length of axis 1 of x.
+    eps: ε, which keeps the quotient finite where a group is constant.
+    affine: whether there are w and b; without them they are None.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Raises ValueError for channels that make no equal groups, and, when it is called, for x of another shape.
+
+    Source: Wu and He, *Group normalization* (2018).
 
     >>> import numpy as np
     >>> GroupNorm(2, 4)(np.array([[1.0, 3.0, 10.0, 30.0]], np.float32)).numpy().round(3).tolist()

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Named(Tensor):
-    """A tensor that is called by its place in a module (`layers.0.weight`) as long as it has no name of its own."""
+    """A tensor that is called by its path in a module (`layers.0.weight`) as long as it has no name of its own."""
 
     __slots__ = ("_path",)
 
     _path: str | None
 
     def place(self, path: str) -> None:
-        """Call it by its path, unless it has a name of its own."""
+        """Take `path` as the name, unless there is a name of its own."""
         if self.name is None or self.name is getattr(self, "_path", None):
             self.name = self._path = path
 
@@ -30,7 +30,7 @@ class Named(Tensor):
         return make, (kind, data, requires_grad, name, grad), attributes
 
     def cast(self, dtype: np.dtype[Any]) -> None:
-        """Hold the same numbers in another type, the gradient too."""
+        """Change the type of the numbers, and of the gradient, while the tensor stays the same object."""
         gradient, self.held_grad = self.held_grad, None
         self.data = self.ndarray.astype(dtype)
         if gradient is not None:
@@ -38,7 +38,12 @@ class Named(Tensor):
 
 
 class Parameter(Named):
-    """A leaf that a module learns: it requires a gradient unless told not to.
+    """A tensor that a module learns: `parameters()` finds it where it is an attribute, and optimizers change it.
+
+    data: its first value, in the type that it has.
+    requires_grad: False freezes it, so that it keeps its value.
+    dtype: the type to convert the data to.
+    name: how errors and figures call it; by default its path in the module.
 
     >>> w = Parameter([1.0, 2.0])
     >>> w.requires_grad
@@ -54,9 +59,18 @@ class Parameter(Named):
 
 
 class Buffer(Named):
-    """A leaf that belongs to a module's state but is not learnt: a running mean, a mask.
+    """A tensor that belongs to a module's state but is not learnt, such as a running mean or a mask.
 
+    data: its first value, in the type that it has.
     persistent: whether `state_dict()` has it; what can be computed anew need not be there.
+    dtype: the type to convert the data to.
+    name: how errors and figures call it; by default its path in the module.
+
+    >>> from tinygrad_edu import nn
+    >>> layer = nn.Linear(2, 1, bias=False)
+    >>> layer.steps = Buffer(0)
+    >>> list(layer.state_dict())
+    ['weight', 'steps']
     """
 
     __slots__ = ("persistent",)
@@ -72,7 +86,9 @@ class Buffer(Named):
         return make, parts, (None, {"persistent": self.persistent})
 
     def requires_grad_(self, value: bool = True) -> Self:
-        """A buffer is not learnt: raises TypeError if asked to be."""
+        """Refuse to be learnt: raises TypeError unless `value` is False, because a buffer that is learnt is a
+        `Parameter`.
+        """
         if value:
             raise TypeError(f"{self.describe()} is a buffer, which is not learnt; make it a Parameter")
         return self

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 
 class ActivityPenalty(Module):
-    """y = x; in training it notes strength·penalty(x)/N, of a batch of N examples, for `activity_penalty` to add up.
+    """y = x. In training the layer notes strength·penalty(x)/N for a batch of N examples; `activity_penalty` adds the
+    notes up.
 
-    strength: how much it counts, 0 or more. penalty: a function of x, such as `F.l1_penalty`, by which few activations
-    are far from 0, or `F.l2_penalty`.
+    strength: how much the penalty counts, 0 or more.
+    penalty: a function of x, such as `F.l1_penalty`, by which few activations are far from 0, or `F.l2_penalty`.
 
     Raises ValueError for a negative strength.
 
@@ -42,21 +43,24 @@ class ActivityPenalty(Module):
         self.noted: Any = None
 
     def forward(self, x: A) -> A:
-        """x, whose penalty is noted."""
+        """Return x, and note its penalty in training mode."""
         if self.training:
             examples = max(np.shape(x)[0], 1) if np.ndim(x) else 1
             self.noted = self.penalty(x) * (self.strength / examples)
         return x
 
     def extra_repr(self) -> str:
-        """The strength and the penalty."""
+        """The strength and the penalty's name, which `repr` shows."""
         return f"{self.strength}, {getattr(self.penalty, '__name__', self.penalty)}"
 
 
 def activity_penalty(model: Module) -> Tensor:
-    """R = Σ of what the `ActivityPenalty` layers of a model noted in its last call; they forget it, and let go of its record.
+    """R = the sum of what a model's `ActivityPenalty` layers noted in its last call. Add it to the loss.
 
-    Raises ValueError for a model without such a layer, RuntimeError for one that was not called since, in training mode.
+    The layers forget what they noted, so the record of the call does not outlive the loss.
+
+    Raises ValueError for a model without such a layer, RuntimeError for one that was not called since, in training
+    mode.
 
     >>> import tinygrad_edu as tg
     >>> from tinygrad_edu import nn

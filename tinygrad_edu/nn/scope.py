@@ -12,10 +12,19 @@ if TYPE_CHECKING:
 
 
 class Scope:
-    """One call of a module: nodes recorded during it carry it, and figures draw them as one box.
+    """One call of a module. What is recorded during the call carries it, so that figures can draw the call as one box.
 
-    parent: the call of the module that this one was called by, or None. module: the module, or None once it is gone.
-    Equal calls are different scopes: a cell that is called ten times makes ten.
+    module: the module, or None once it is gone.
+    parent: the call of the module that called this one, or None for the outermost.
+
+    Equal calls are different scopes: a module that is called ten times makes ten.
+
+    >>> import numpy as np
+    >>> from tinygrad_edu import nn
+    >>> model = nn.Sequential(nn.Linear(2, 3))
+    >>> scope = model(np.ones((1, 2), np.float32)).scope
+    >>> scope.kind, scope.path, scope.parent.kind
+    ('Linear', '0', 'Sequential')
     """
 
     __slots__ = ("_module", "kind", "parent")
@@ -48,9 +57,10 @@ class Scope:
 
 
 def say_where(error: Any, scope: Scope, line: str) -> None:
-    """Put the path of the module before the message of an error that says what is wrong; note it below any other.
+    """Add the path of the module to an error: before a message that was written for the reader, else in a note below
+    it.
 
-    The error has it as its attribute `raised_in` too.
+    The error keeps the path in its attribute `raised_in` too.
     """
     error.raised_in = str(scope)
     message = error.args[0] if len(error.args) == 1 else None

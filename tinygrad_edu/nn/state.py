@@ -1,4 +1,4 @@
-"""Loading a state: all of it, or nothing."""
+"""Loading a state into a module: either all of it is written, or nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinygrad_edu.engine.tensor import Tensor
 
 
 class LoadReport(NamedTuple):
-    """What `load_state_dict` found: paths that the module has and the state has not, and the other way round."""
+    """What `load_state_dict` found: the paths that only the module has, and those that only the state has."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -41,7 +41,7 @@ def load(called: str, own: Mapping[str, Tensor], state: Mapping[str, Any], stric
 
 
 def _faults(path: str, own: Tensor, array: Any) -> list[str]:
-    """Why an array cannot be written into a tensor: one line, or none."""
+    """Why an array cannot be written into a tensor: a list of one line, or an empty one."""
     if array.shape != own.shape:
         said = f"{path}: expected shape {own.shape}, but got {array.shape}"
         if not own.size and array.size:

@@ -1,4 +1,4 @@
-"""summary: a table of a model's layers, what they give, hold and compute, counted from one recorded call."""
+"""summary: a table of a model's layers, with the shapes of their outputs, their parameters and their multiply-adds."""
 
 from __future__ import annotations
 
@@ -26,9 +26,13 @@ Shape = tuple[int, ...]
 class Row:
     """One call of a module.
 
-    path: its name in the model, '' for the model itself; depth: in how many calls it was made. shapes: of its outputs.
-    parameters: how many numbers the module learns or holds as weights itself, not those inside its parts, and not again
-    when it is called again. multiply_adds, nbytes: of the operations that it recorded itself.
+    path: the module's name in the model, '' for the model itself.
+    kind: the name of its class.
+    depth: how many calls it was made inside of.
+    shapes: those of its outputs.
+    parameters: how many numbers the module holds as parameters itself, without those of modules inside it; 0 when it is
+        called again.
+    multiply_adds, nbytes: those of the operations that the module recorded itself.
     """
 
     path: str
@@ -42,10 +46,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """What `summary` gives: its rows in the order of the calls, and the totals. Printed, it is a table.
+    """What `summary` returns: its rows in the order of the calls, and the totals. Printed, it is a table.
 
-    parameters, trainable: how many numbers the parameters have, and those that are not frozen. parameter_bytes: of
-    parameters and buffers.
+    rows: one for each call of a module.
+    parameters, trainable: how many numbers the parameters have, and how many of these are not frozen.
+    parameter_bytes: how much memory parameters and buffers take.
     """
 
     rows: list[Row]
@@ -55,12 +60,12 @@ class Summary:
 
     @property
     def multiply_adds(self) -> int:
-        """Of the whole call."""
+        """The multiply-adds of the whole call."""
         return sum([row.multiply_adds for row in self.rows])
 
     @property
     def nbytes(self) -> int:
-        """What the results of all operations of the call take, as they are kept for going back."""
+        """How many bytes the results of all operations take, which training keeps for going back."""
         return sum([row.nbytes for row in self.rows])
 
     def __str__(self) -> str:
@@ -93,14 +98,18 @@ def _cells(row: Row) -> list[str]:
 
 
 def summary(model: Module, *input_shapes: Shape, dtype: DType = None) -> Summary:
-    """The layers of a model as a table: their outputs' shapes, parameters, multiply-adds, and the bytes of their results.
+    """Show the layers of a model as a table: the shapes of their outputs, parameters, multiply-adds and bytes of
+    results.
 
-    input_shapes: of what the model is called with, the batch axis too: `summary(model, (1, 784))`. dtype: of the inputs,
-    which are zeros; the type of the model's parameters, if not given. Give `dtype=int` for a model of word numbers.
+    model: a module. It is called once, in evaluation mode, and what it recorded is counted.
+    input_shapes: the shapes of its inputs, with the axis of the batch: `summary(model, (1, 784))`.
+    dtype: the type of the inputs, which are zeros; by default that of the model's parameters. Give `dtype=int` for a
+        model of word numbers.
 
-    The model is called once, in evaluation mode, and what it recorded is counted. A multiply-add is a product that a
-    matrix product or a convolution adds up; each of these is run once more on ones, and its result is how many products
-    each of its numbers is the sum of. Bytes are those of all results on the way, which training keeps for going back.
+    A multiply-add is a product that a matrix product or a convolution adds to a sum. To count them, each of these is
+    run
+    once more on ones: each number of its result is then the number of products in its sum. The bytes are those of all
+    results on the way, which training keeps for going back.
 
     Raises TypeError for what is no module, and for shapes that are none.
 
@@ -137,7 +146,7 @@ def summary(model: Module, *input_shapes: Shape, dtype: DType = None) -> Summary
 
 
 class _Calls:
-    """The calls of a model's modules, as hooks see them."""
+    """Notes a row for each call of a model's modules, by hooks."""
 
     def __init__(self, model: Module) -> None:
         self.rows: list[Row] = []
@@ -148,7 +157,7 @@ class _Calls:
         self._counted: set[int] = set()
 
     def run(self, inputs: list[Tensor]) -> Any:
-        """The model's result, its calls noted; hooks are taken off, and modes are put back."""
+        """Call the model and note its calls; afterwards take the hooks off, and put the modes back."""
         modules = list(self._model.modules())
         modes = [module.training for module in modules]
         handles = [module.register_forward_pre_hook(self._begin) for module in modules]
@@ -186,7 +195,7 @@ def _own(module: Module) -> Iterator[Parameter]:
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors in a result, which may be several."""
+    """The tensors in a result, which may be nested in dicts, lists and tuples."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, dict):
@@ -214,7 +223,9 @@ def _count(results: list[Tensor], rows: dict[Any, Row]) -> None:
 
 
 def _products(node: Any) -> int:
-    """How many products an operation adds up: 0 unless it is linear in each input, and adds up at all."""
+    """How many products an operation adds to its sums: 0 unless it is linear in each of its inputs, as a matrix product
+    is.
+    """
     adds_up = node.op.presence == "product" or node.op.name in ("conv", "conv_transpose")
     if not adds_up:
         return 0
