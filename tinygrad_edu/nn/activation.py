@@ -72,7 +72,7 @@ class Tanh(Function):
 class Softsign(Function):
     """y = x / (1 + |x|), which rises from −1 to 1, more slowly than tanh.
 
-    Source: Glorot and Bengio, *Understanding the difficulty of training deep feedforward neural networks* (2010).
+    Source: Bergstra et al., *Quadratic polynomials learn better image features* (2009).
 
     >>> float(Softsign()(3.0))
     0.75
@@ -271,7 +271,7 @@ class SiLU(Function):
 
     inplace: accepted, and changes nothing.
 
-    Source: Elfwing, Uchibe and Doya, *Sigmoid-weighted linear units for neural network function approximation* (2018).
+    Source: Hendrycks and Gimpel, *Gaussian error linear units* (2016).
 
     >>> round(float(SiLU()(1.0)), 4)
     0.7311
