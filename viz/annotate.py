@@ -9,6 +9,7 @@ from typing import Any
 
 from viz.options import expect, several
 from viz.record.graph import Use, Value, users
+from viz.record.slopes import Reading
 from viz.record.trace import Traced
 from viz.wording.labels import FigureLabels, derivative, differentiated, equal_to
 from viz.wording.numbers import shape_text
@@ -25,11 +26,12 @@ def annotate(
     derivatives: Mapping[Any, Any] | None,
     sizes: Mapping[int, str],
     legend: Any,
-) -> FigureLabels:
-    """The labels of a figure.
+    max_nodes: int | None,
+) -> tuple[FigureLabels, Reading]:
+    """The labels of a figure, and the chain rule at each use for one who reads it.
 
-    show, grad, loss, sizes, legend: as `draw` takes them. numbers: whether small arrays are shown by their numbers.
-    values, derivatives: what is written instead of them.
+    show, grad, loss, sizes, legend, max_nodes: as `draw` takes them. numbers: whether small arrays are shown by their
+    numbers. values, derivatives: what is written instead of them.
     """
     labels = FigureLabels(
         loss or differentiated(traced.graph),
@@ -40,7 +42,9 @@ def annotate(
         sizes,
         numbers=numbers,
     )
-    return labels if legend is None else replace(labels, keys=keys(traced, legend, labels))
+    if legend is not None:
+        labels = replace(labels, keys=keys(traced, legend, labels))
+    return labels, traced.reading(labels.of, max_nodes)
 
 
 def noted(traced: Traced, written: Mapping[Any, Any] | None, what: str) -> dict[str, str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinygrad_edu import autograd
@@ -16,21 +15,15 @@ from tinygrad_edu.nn.module import Module
 from tinygrad_edu.program.plan import Plan
 from viz.annotate import annotate as annotate_figure
 from viz.drawing import Drawing
-from viz.languages import words
-from viz.layout.columns import extent
-from viz.layout.plan import FONT, make_plan
+from viz.folded import folded
 from viz.memory.memory_map import MemoryMap
-from viz.options import check_options, choose, several
+from viz.options import check_options, choose
 from viz.picture import Look, Picture
-from viz.record import passes
-from viz.record.folding import fold
 from viz.record.graph import Graph
 from viz.record.names import variable_names
-from viz.record.trace import MOST_IN_FORMULAS, Traced, of_interest, trace
-from viz.wording.labels import GRAD, SHOW, FigureLabels
+from viz.record.trace import trace
+from viz.wording.labels import GRAD, SHOW
 
-SLIDE = 1920 * FONT / 8, 1080 * FONT / 8  # a figure so large has letters of 8 pixels on a screen of 1920 × 1080
-ALWAYS_IN_FULL = 12  # operations, which are all wanted, however much is written on them
 MAPPED = ("output", "collapse", "max_nodes", "sizes", "theme", "lang", "timeout")  # what a figure of a plan takes
 
 
@@ -112,6 +105,9 @@ def draw(
     traced = trace(
         output,
         numbers,
+        wrt=wrt,
+        direction=direction,
+        join_sums=join_sums,
         names=names,
         variables={} if isinstance(output, Graph) else variable_names(sys._getframe(1)),
         gradient=gradient,
@@ -121,9 +117,7 @@ def draw(
         check=check,
         max_nodes=max_nodes,
     )
-    wanted = None if wrt is None else several(wrt)
-    traced = of_interest(traced, wanted, forward=direction == "forward", join_sums=join_sums)
-    labels = annotate_figure(
+    labels, reading = annotate_figure(
         traced,
         show=frozenset(parts),
         numbers=show is not None,
@@ -133,9 +127,10 @@ def draw(
         derivatives=annotate,
         sizes=sizes or {},
         legend=legend,
+        max_nodes=max_nodes,
     )
-    whole, drawn = _folded(traced, labels, look, collapse, cloud, max_nodes)
-    return Drawing(drawn, labels, look, whole=whole, reading=traced.reading(labels.of, max_nodes))
+    whole, drawn = folded(traced, labels, look, collapse=collapse, cloud=cloud, max_nodes=max_nodes)
+    return Drawing(drawn, labels, look, whole=whole, reading=reading)
 
 
 def _memory_map(plan: Plan, look: Look, given: Mapping[str, Any]) -> MemoryMap:
@@ -146,32 +141,6 @@ def _memory_map(plan: Plan, look: Look, given: Mapping[str, Any]) -> MemoryMap:
                 f"{name}= says how a graph is drawn, but this is a plan; its figure takes {', '.join(MAPPED[1:])}"
             )
     return MemoryMap(plan, look, given["collapse"], given["max_nodes"], given["sizes"] or {})
-
-
-def _folded(
-    traced: Traced, labels: FigureLabels, look: Look, collapse: Any, cloud: Any, max_nodes: int | None
-) -> tuple[Graph, Graph]:
-    """The graph, its clouds drawn as such; and what is drawn of it, folded so far that it can be read, or as asked for."""
-    graph = traced.graph
-    if cloud is not None:
-        calls = traced.calls(several(cloud), "cloud")
-        graph = passes.collapse(graph, lambda part: part.id in calls, words(look.lang)["some"])
-    if not (isinstance(collapse, str) and collapse == "auto"):
-        return graph, _collapsed(replace(traced, graph=graph), collapse)
-
-    def fits(graph: Graph) -> bool:
-        return readable(graph, labels, look.direction)
-
-    whole = passes.size(graph) <= max_nodes if max_nodes else len(graph.ops) <= ALWAYS_IN_FULL or fits(graph)
-    return graph, graph if whole else fold(graph, fits, look.lang)
-
-
-def readable(graph: Graph, labels: FigureLabels, direction: str) -> bool:
-    """Whether the figure can be read on a slide."""
-    if passes.size(graph) > MOST_IN_FORMULAS:
-        return False
-    width, height = extent(make_plan(graph, labels))
-    return width * (2 if direction == "side-by-side" else 1) <= SLIDE[0] and height <= SLIDE[1]
 
 
 def draw_backward(output: Tensor, **options: Any) -> Picture:
@@ -201,23 +170,3 @@ def draw_backward(output: Tensor, **options: Any) -> Picture:
         found[slope] = f"{found[slope]} = {name}" if slope in found else name
     names = {**variables, **{name: slope for slope, name in found.items()}, **(options.pop("names", None) or {})}
     return draw(list(found), names=names, **{"direction": "forward", **options})
-
-
-def _collapsed(traced: Traced, collapse: Any) -> Graph:
-    """The graph with the parts collapsed that `collapse` asks for."""
-    graph = traced.graph
-    if collapse is None:
-        return graph
-    if isinstance(collapse, str):
-        choose("collapse", collapse, ("auto", "all"))
-        return passes.collapse(graph, passes.innermost(graph))
-    if isinstance(collapse, int) and not isinstance(collapse, bool):
-        if collapse < 1:
-            raise ValueError(f"collapse={collapse} is not a depth; 1 is the outermost modules")
-        return passes.collapse(graph, passes.depth(graph, collapse))
-    if isinstance(collapse, Module | Iterable):
-        chosen = traced.calls(several(collapse), "collapse")
-        return passes.collapse(graph, lambda part: part.id in chosen)
-    if callable(collapse):
-        return passes.collapse(graph, collapse)
-    raise TypeError(f"collapse={collapse!r} is not a depth, 'all', 'auto', a list of modules, a function or None")

@@ -46,7 +46,7 @@ LEVELS = [
     {"viz.picture"},
     {"viz.drawing"},
     {"viz.memory"},
-    {"viz.annotate"},
+    {"viz.annotate", "viz.folded"},
     {"viz.figure", "viz.command", "viz.plots"},
     {"viz"},
     {"viz.__main__"},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import nn
 from viz import draw, trace
-from viz.figure import SLIDE
+from viz.folded import SLIDE
 from viz.record.folding import candidates, fold, repeats
 from viz.record.passes import Span, merge, only_path, size
 

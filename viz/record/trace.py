@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from tinygrad_edu import autograd
 from tinygrad_edu.engine.origins import node_of, refuse_gone
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.module import Module
-from viz.options import expect
+from viz.options import expect, several
 from viz.record import passes
 from viz.record.check import checked
 from viz.record.graph import Graph, Record
@@ -68,6 +68,9 @@ def trace(
     output: Any,
     numbers: Sequence[Any],
     *,
+    wrt: Any,
+    direction: str,
+    join_sums: bool,
     names: Mapping[str, Tensor | Module] | None,
     variables: Mapping[str, Tensor],
     gradient: Any,
@@ -77,10 +80,10 @@ def trace(
     check: bool,
     max_nodes: int | None,
 ) -> Traced:
-    """The graph of a computation, with what its values and derivatives are called.
+    """The graph of a computation, with what its values and derivatives are called; of the derivatives, those asked for.
 
-    output, numbers, names, gradient, loss, simplify, check, max_nodes: as `draw` takes them. variables: what the
-    caller's variables call tensors. formulas: whether derivatives are wanted as expressions.
+    output, numbers, wrt, direction, join_sums, names, gradient, loss, simplify, check, max_nodes: as `draw` takes them.
+    variables: what the caller's variables call tensors. formulas: whether derivatives are wanted as expressions.
     """
     if isinstance(output, Graph):
         given = {"numbers": numbers, "names": names, "gradient": gradient, "check": check}
@@ -91,7 +94,7 @@ def trace(
                 )
         if not output.values:
             raise ValueError("there is nothing to draw: this graph has no values")
-        return Traced(output)
+        return _of_interest(Traced(output), wrt, direction, join_sums)
     if callable(output) and not isinstance(output, Tensor):
         output, arguments = call(output, numbers)
         names = {**arguments, **(names or {})}
@@ -116,18 +119,18 @@ def trace(
     for name, thing in (names or {}).items():
         if isinstance(thing, Module):
             graph = passes.renamed(graph, Traced(graph, record).calls([thing], "names"), name)
-    return Traced(graph, record)
+    return _of_interest(Traced(graph, record), wrt, direction, join_sums)
 
 
-def of_interest(traced: Traced, wrt: Sequence[Any] | None, *, forward: bool, join_sums: bool) -> Traced:
-    """What is asked for of a computation: derivatives by `wrt` alone, or none (`forward`); sums of sums as one."""
-    graph = passes.join_sums(traced.graph) if join_sums else traced.graph
+def _of_interest(traced: Traced, wrt: Any, direction: str, join_sums: bool) -> Traced:
+    """What is asked for of a computation: derivatives by `wrt` alone, or forward none; sums of sums as one."""
+    if join_sums:
+        traced = replace(traced, graph=passes.join_sums(traced.graph))
     if wrt is not None:
-        joined = Traced(graph, traced.record)
-        graph = passes.only_path(graph, [joined.find(x) for x in wrt])
-    if forward:
-        graph = passes.only_path(graph, ())
-    return Traced(graph, traced.record)
+        traced = replace(traced, graph=passes.only_path(traced.graph, [traced.find(x) for x in several(wrt)]))
+    if direction == "forward":
+        traced = replace(traced, graph=passes.only_path(traced.graph, ()))
+    return traced
 
 
 def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dict[str, Tensor]]:
