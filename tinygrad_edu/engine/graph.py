@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_edu.engine.node import FREED, Cell, Node, check_intact
-from tinygrad_edu.engine.registry import OPS
+from tinygrad_edu.engine.node import FREED, Node, check_intact
+from tinygrad_edu.engine.registry import OPS, Cell
 
 # ---------------------------------------------------------------------------------------------------
 # The order of a record

@@ -7,37 +7,14 @@ symbols.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
-from tinygrad_edu.engine.registry import tick
+from tinygrad_edu.engine.registry import Cell
 
 Array = Any  # a NumPy array, or one that speaks its protocols
-
-
-class Cell:
-    """When a storage was last written. Tensors that share memory share a cell."""
-
-    __slots__ = ("written",)
-
-    last = 0  # the latest write of all
-
-    def __init__(self) -> None:
-        self.written = 0
-
-    def write(self) -> None:
-        """Note a write: records made before it are stale."""
-        self.written = Cell.last = tick()
-
-    @staticmethod
-    def write_all(cells: Sequence[Cell]) -> None:
-        """Note a write to each of them."""
-        if cells:
-            now = Cell.last = tick()
-            for cell in cells:
-                cell.written = now
 
 
 class Operation(Protocol):

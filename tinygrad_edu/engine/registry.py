@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -53,6 +53,29 @@ def answer_to(function: Any) -> Callable[..., Any] | None:
 
 tick = itertools.count(1).__next__
 """The clock of all records: a node notes the time it was made, a storage the time it was last written."""
+
+
+class Cell:
+    """When a storage was last written. Tensors that share memory share a cell."""
+
+    __slots__ = ("written",)
+
+    last = 0  # the latest write of all
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def write(self) -> None:
+        """Note a write: records made before it are stale."""
+        self.written = Cell.last = tick()
+
+    @staticmethod
+    def write_all(cells: Sequence[Cell]) -> None:
+        """Note a write to each of them."""
+        if cells:
+            now = Cell.last = tick()
+            for cell in cells:
+                cell.written = now
 
 
 class Edits:

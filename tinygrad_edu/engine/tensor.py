@@ -21,11 +21,10 @@ import numpy
 from tinygrad_edu.engine import backward
 from tinygrad_edu.engine.attached import Attached, RemovableHook
 from tinygrad_edu.engine.elsewhere import Elsewhere, tells_elsewhere
-from tinygrad_edu.engine.node import Cell
 from tinygrad_edu.engine.protocols import numbers, read_only
 from tinygrad_edu.engine.recording import RECORDING, watched
 from tinygrad_edu.engine.refusals import refuse_masked
-from tinygrad_edu.engine.registry import ANSWERS, NO_SETTINGS, Edits, tick
+from tinygrad_edu.engine.registry import ANSWERS, NO_SETTINGS, Cell, Edits, tick
 from tinygrad_edu.engine.tables import NUMERIC, is_table, table
 from tinygrad_edu.engine.writing import TensorWriting
 

@@ -17,11 +17,11 @@ import numpy as np
 
 from tinygrad_edu.engine.attached import Attached
 from tinygrad_edu.engine.methods import TensorMethods
-from tinygrad_edu.engine.node import Cell
 from tinygrad_edu.engine.origins import Origin, has_origin
 from tinygrad_edu.engine.protocols import numbers
 from tinygrad_edu.engine.recording import RECORDING, watched
 from tinygrad_edu.engine.refusals import explained
+from tinygrad_edu.engine.registry import Cell
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, ArrayLike, Index

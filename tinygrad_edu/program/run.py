@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.node import Cell
+from tinygrad_edu.engine.registry import Cell
 from tinygrad_edu.engine.tensor import new_leaf
 from tinygrad_edu.program.blocks import in_blocks
 from tinygrad_edu.program.emit import compiled, emit

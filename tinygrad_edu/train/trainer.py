@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
-from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +18,6 @@ from tinygrad_edu import random
 from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn import Module
-from tinygrad_edu.nn.utils import clip_grad_norm_
 from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.train.callbacks.callback import Callback, measured
 from tinygrad_edu.train.checkpoint import GeneratorState, load_all
@@ -29,8 +25,10 @@ from tinygrad_edu.train.files import StrPath, load_tree, save_tree
 from tinygrad_edu.train.generators import generators, put, states
 from tinygrad_edu.train.given import Metrics, check, empty, loader_of, measures, parts_of
 from tinygrad_edu.train.history import History
+from tinygrad_edu.train.interrupts import Interrupts
 from tinygrad_edu.train.position import Callbacks, Position, Sum
 from tinygrad_edu.train.replaying import Replayed
+from tinygrad_edu.train.steps import advance, judging_step, training_step
 
 _END = object()
 """What comes after the last batch."""
@@ -111,9 +109,10 @@ class Trainer:
         self.sum = Sum()
         self.loaders: tuple[Any, ...] = ()
         self.at_epoch_start: dict[str, Any] = {}
-        self._interrupted = False
-        self._train_step = Replayed(self._made_step(), "the training step", self.say, replays=replay)
-        self._judge = Replayed(self._made_judge(), "evaluation", self.say, replays=replay)
+        self._interrupts = Interrupts()
+        step = training_step(model, optimizer, loss, clip, gives_prediction=bool(self.metrics))
+        self._train_step = Replayed(step, "the training step", self.say, replays=replay)
+        self._judge = Replayed(judging_step(model, loss), "evaluation", self.say, replays=replay)
         self._predict = Replayed(lambda *inputs: model(*inputs), "prediction", self.say, replays=replay)
 
     # -- what it does -------------------------------------------------------------------------------
@@ -144,7 +143,7 @@ class Trainer:
         self.loaders = (loader,) if judged is None else (loader, judged)
         self.stopped, last = None, self.epoch + epochs
         try:
-            with self._deferring_interrupts(), random.using(self._noise):
+            with self._interrupts.deferred(self._said_at_end), random.using(self._noise):
                 if resume is not None:
                     self.load(resume)
                     last = epochs
@@ -257,41 +256,8 @@ class Trainer:
         for metric in self.metrics.values() if math.isfinite(value) else ():  # of NaN there is nothing to be measured
             metric.update(prediction[0], parts[-1])
         if self.scheduler is not None and self.schedule == "step":
-            _advance(self.scheduler, value)
+            advance(self.scheduler, value)
         return value
-
-    def _made_step(self) -> Callable[..., Any]:
-        """The step as a function of tensors alone, which is what can be replayed."""
-        model, optimizer, loss_of, clip = self.model, self.optimizer, self.loss, self.clip
-        with_prediction = bool(self.metrics)
-        learnt = [p for group in optimizer.param_groups for p in group["params"]]
-
-        def step(*batch: Any) -> tuple[Any, ...]:
-            given: list[Any] = []
-
-            def closure() -> Any:
-                prediction = model(*batch[:-1])
-                given.append(prediction)
-                loss = loss_of(prediction, batch[-1])
-                optimizer.zero_grad()
-                loss.backward(retain_graph=False)
-                if clip is not None:
-                    clip_grad_norm_(learnt, clip)
-                return loss
-
-            loss = optimizer.step(closure)  # once, or as often as L-BFGS asks
-            return (loss, given[0]) if with_prediction else (loss,)
-
-        return step
-
-    def _made_judge(self) -> Callable[..., Any]:
-        model, loss_of = self.model, self.loss
-
-        def judge(*batch: Any) -> tuple[Any, ...]:
-            prediction = model(*batch[:-1])
-            return loss_of(prediction, batch[-1]), prediction
-
-        return judge
 
     # -- one epoch ----------------------------------------------------------------------------------
 
@@ -317,7 +283,7 @@ class Trainer:
                 return
             if value - value != 0:  # NaN or infinite
                 raise _not_finite(value, self.epoch + 1, self.step_in_epoch)
-            if self._interrupted:
+            if self._interrupts.pending:
                 self.sum.seconds += time.perf_counter() - begun
                 self._break_off()
         if self.step_in_epoch == 0:
@@ -329,11 +295,11 @@ class Trainer:
         row |= {"lr": rates, "seconds": self.sum.seconds + time.perf_counter() - begun}
         if self.scheduler is not None and self.schedule == "epoch":
             monitor = self.monitor or ("val_loss" if "val_loss" in row else "loss")
-            _advance(self.scheduler, measured(row, monitor, "the schedule"))
+            advance(self.scheduler, measured(row, monitor, "the schedule"))
         self.epoch, self.step_in_epoch = self.epoch + 1, 0
         self.history.append(row)
         self._tell("on_epoch_end", row)
-        if self._interrupted:
+        if self._interrupts.pending:
             self._break_off()
 
     def _batches(self, loader: Any, fresh: bool) -> Iterator[Any]:
@@ -366,7 +332,7 @@ class Trainer:
                 total.add(float(loss.item()), len(parts[-1]))
                 for metric in self._validation.values():
                     metric.update(prediction, parts[-1])
-                if self._interrupted:
+                if self._interrupts.pending:
                     self._break_off()
         if total.rows == 0:
             raise empty("the data to evaluate on")
@@ -422,28 +388,8 @@ class Trainer:
         for callback in self.callbacks:
             getattr(callback, moment)(self, *about)
 
-    @contextmanager
-    def _deferring_interrupts(self) -> Iterator[None]:
-        """Ctrl-C is noted, for the loop to look at between steps; the second one is raised at once."""
-        self._interrupted = False
-        main = threading.current_thread() is threading.main_thread()
-        if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-            yield
-            return
-
-        def note(number: int, frame: Any) -> None:
-            if self._interrupted:
-                signal.default_int_handler(number, frame)
-            self._interrupted = True
-
-        signal.signal(signal.SIGINT, note)
-        try:
-            yield
-            if self._interrupted:
-                raise KeyboardInterrupt(f"training was interrupted at its end, after epoch {self.epoch}; all is whole")
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            self._interrupted = False
+    def _said_at_end(self) -> str:
+        return f"training was interrupted at its end, after epoch {self.epoch}; all is whole"
 
     def _break_off(self) -> None:
         """What Ctrl-C comes to, between steps."""
@@ -456,12 +402,6 @@ class Trainer:
         raise KeyboardInterrupt(
             f"training was interrupted {where}; model and history are whole, and fit() goes on from there"
         )
-
-
-def _advance(scheduler: Any, value: float) -> None:
-    """Step a schedule, with what it follows if it follows something."""
-    needs = [p for p in signature(scheduler.step).parameters.values() if p.default is Parameter.empty]
-    scheduler.step(value) if needs else scheduler.step()
 
 
 def _not_finite(value: float, epoch: int, step: int) -> FloatingPointError:
