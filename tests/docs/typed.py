@@ -48,6 +48,21 @@ for computed in (
     assert_type(computed, Tensor)
 for computed in (F.softmax(w, axis=-1), F.mse_loss(w, w.detach()), nn.MSELoss()(w, x[:2]), nn.ReLU()(w), model(w)):
     assert_type(computed, Tensor)
+normalized, places = nn.BatchNorm1d(2), Tensor([0, 1])
+for computed in (
+    F.linear(x, w),
+    F.flatten(w),
+    F.prelu(w, w[0]),
+    F.dropout(w),
+    F.batch_norm(w, None, None, training=True),
+    F.layer_norm(w, 2),
+    F.embedding(places, w),
+    F.l2_penalty(model.parameters()),
+    normalized(w),
+    nn.TripletMarginLoss()(w, w + 1, negative=w - 1),
+):
+    assert_type(computed, Tensor)
+assert_type(F.linear(x, x.T), Array)
 assert_type(tg.relu(x), Array)
 assert_type(F.softmax(x), Array)
 slope, (one, two) = tg.grad((w * w).sum(), w), tg.grad(model(w).sum(), [w, model.hidden.weight])

@@ -6,7 +6,6 @@ divides the sum by the number of elements, "sum" does not, and "none" leaves all
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,14 +30,6 @@ class Loss(Function):
 
     def forward(self, prediction: A, target: ArrayLike) -> A:  # type: ignore[override]  # as __call__
         return type(self).function(prediction, target, **self._options())
-
-
-@dataclass(eq=False, repr=False)
-class OfThree(Loss):
-    """A loss that is called with three tensors, which the parameters of its `forward` name."""
-
-    if TYPE_CHECKING:
-        __call__: ClassVar[Callable[..., Any]]
 
 
 @dataclass(eq=False, repr=False)
@@ -163,7 +154,7 @@ class PoissonNLLLoss(Loss):
     eps: float = 1e-8
 
 
-class GaussianNLLLoss(OfThree):
+class GaussianNLLLoss(Loss):
     """L = mean of ½ (log v + (y − t)²/v): the negative log-likelihood of normal numbers t of mean y and variance v.
 
     It is called as `loss(y, t, v)`; the shapes are those of `functional.gaussian_nll_loss`.
@@ -184,8 +175,12 @@ class GaussianNLLLoss(OfThree):
     _: KW_ONLY
     eps: float = 1e-6
 
-    def forward(self, prediction: Any, target: Any, var: Any) -> Any:  # type: ignore[override]  # it has three inputs
+    def forward(self, prediction: A, target: ArrayLike, var: ArrayLike) -> A:  # type: ignore[override]  # it has three inputs
         return F.gaussian_nll_loss(prediction, target, var, **self._options())
+
+    if TYPE_CHECKING:
+
+        def __call__(self, prediction: A, target: ArrayLike, var: ArrayLike) -> A: ...  # type: ignore[override]  # as forward
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.nn import functional as F
-from tinygrad_edu.nn.loss import Loss, OfThree
+from tinygrad_edu.nn.loss import Loss
 from tinygrad_edu.nn.parameter import Buffer
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A, ArrayLike
 
 # ---------------------------------------------------------------------------------------------------
 # Yes or no, −1 or 1
@@ -65,7 +68,7 @@ class HingeEmbeddingLoss(Loss):
     margin: float = 1.0
 
 
-class MarginRankingLoss(OfThree):
+class MarginRankingLoss(Loss):
     """L = mean of max(0, margin − t·(x₁ − x₂)): x₁ is to be above x₂ where t = 1, and below where t = −1.
 
     It is called as `loss(x1, x2, t)`, with three inputs of the same shape.
@@ -83,15 +86,19 @@ class MarginRankingLoss(OfThree):
     function = F.margin_ranking_loss
     margin: float = 0.0
 
-    def forward(self, x1: Any, x2: Any, target: Any) -> Any:  # type: ignore[override]  # it has three inputs
+    def forward(self, x1: A, x2: ArrayLike, target: ArrayLike) -> A:  # type: ignore[override]  # it has three inputs
         return F.margin_ranking_loss(x1, x2, target, **self._options())
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x1: A, x2: ArrayLike, target: ArrayLike) -> A: ...  # type: ignore[override]  # as forward
 
 
 # ---------------------------------------------------------------------------------------------------
 # Vectors
 
 
-class CosineEmbeddingLoss(OfThree):
+class CosineEmbeddingLoss(Loss):
     """L = mean of 1 − cos(x₁, x₂) where t = 1, and of max(0, cos(x₁, x₂) − margin) where t = −1.
 
     It is called as `loss(x1, x2, t)`, with vectors (N, width) and labels (N,).
@@ -109,11 +116,15 @@ class CosineEmbeddingLoss(OfThree):
     function = F.cosine_embedding_loss
     margin: float = 0.0
 
-    def forward(self, x1: Any, x2: Any, target: Any) -> Any:  # type: ignore[override]  # it has three inputs
+    def forward(self, x1: A, x2: ArrayLike, target: ArrayLike) -> A:  # type: ignore[override]  # it has three inputs
         return F.cosine_embedding_loss(x1, x2, target, **self._options())
 
+    if TYPE_CHECKING:
 
-class TripletMarginLoss(OfThree):
+        def __call__(self, x1: A, x2: ArrayLike, target: ArrayLike) -> A: ...  # type: ignore[override]  # as forward
+
+
+class TripletMarginLoss(Loss):
     """L = mean of max(0, d(a, p) − d(a, n) + margin): an example a is to be nearer to p, of its kind, than to n, of
     another.
 
@@ -140,8 +151,12 @@ class TripletMarginLoss(OfThree):
     eps: float = 1e-6
     swap: bool = False
 
-    def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:  # type: ignore[override]  # it has three inputs
+    def forward(self, anchor: A, positive: ArrayLike, negative: ArrayLike) -> A:  # type: ignore[override]  # it has three inputs
         return F.triplet_margin_loss(anchor, positive, negative, **self._options())
+
+    if TYPE_CHECKING:
+
+        def __call__(self, anchor: A, positive: ArrayLike, negative: ArrayLike) -> A: ...  # type: ignore[override]  # as forward
 
 
 # ---------------------------------------------------------------------------------------------------

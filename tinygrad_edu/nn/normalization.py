@@ -89,10 +89,11 @@ class BatchNorm1d(Module):
         batches: Any = self.num_batches_tracked
         momentum: Any = self.momentum
         running: Any = self.running_mean
+        given: Any = x
         if momentum is None and running is not None:
             momentum = no_grad().run(lambda: np.astype(1 / (batches + 1), running.dtype))
-        y = F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum, self.eps
+        y: Tensor = F.batch_norm(
+            given, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum, self.eps
         )
         if self.training and batches is not None:
             no_grad().run(operator.iadd, batches, 1)

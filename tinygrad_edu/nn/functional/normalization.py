@@ -17,21 +17,20 @@ from tinygrad_edu.ops.parts import lifted
 from tinygrad_edu.ops.types import array, floating
 
 if TYPE_CHECKING:
-    from tinygrad_edu.engine.arguments import Array
+    from tinygrad_edu.engine.arguments import A, Array
     from tinygrad_edu.engine.tensor import Tensor
 
 
-@lifted
 def batch_norm(
-    x: Array,
-    running_mean: Any,
+    x: A,
+    running_mean: Tensor | Array | None,
     running_var: Any,
     weight: Tensor | Array | None = None,
     bias: Tensor | Array | None = None,
     training: bool = False,
     momentum: float | Tensor = 0.1,
     eps: float = 1e-5,
-) -> Array:
+) -> A:
     """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each channel. x: (N, C) or (N, C, …); w, b: (C,).
 
     In training, or without running statistics, m and v are those of the batch, v divided by n. In training also

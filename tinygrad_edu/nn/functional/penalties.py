@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_edu.ops.types import array
 
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import A
 
-def l1_penalty(parameters: Any) -> Any:
+
+def l1_penalty(parameters: A | Iterable[A]) -> A:
     """R = Σ |w| over all numbers of the parameters, or of one tensor: it draws numbers to 0, and leaves them there.
 
     parameters: tensors, such as `model.parameters()`; only the weights are
@@ -25,7 +28,7 @@ def l1_penalty(parameters: Any) -> Any:
     return _total("l1_penalty", parameters, lambda w: np.sum(np.absolute(w)))
 
 
-def l2_penalty(parameters: Any) -> Any:
+def l2_penalty(parameters: A | Iterable[A]) -> A:
     """R = ½ Σ w² over all numbers of the parameters, or of one tensor: its gradient is w, so all shrink in proportion.
 
     λ·R in the loss does what `weight_decay=λ` does in `optim.SGD`. See `l1_penalty` for what to give it.
@@ -38,7 +41,7 @@ def l2_penalty(parameters: Any) -> Any:
     return _total("l2_penalty", parameters, lambda w: np.sum(np.square(w)) / 2)
 
 
-def _total(what: str, parameters: Any, of_one: Any) -> Any:
+def _total(what: str, parameters: Any, of_one: Callable[[Any], Any]) -> Any:
     """The sum of what each parameter pays."""
     if callable(getattr(parameters, "parameters", None)):
         raise TypeError(f"{what}() takes tensors, but got a {type(parameters).__name__}: write model.parameters()")
