@@ -39,7 +39,19 @@ DRAWN = {
     "confusion": lambda: plots.plot_confusion(MANY, CLASSES),
     "landscape": lambda: plots.landscape(lambda x, y: x**2 / 20 + y**2, {"a": [(-7, 2), (-6, 1)], "b": [(0, 0)]}),
     "activations": lambda: plots.activations(MODEL, np.ones((5, 3), np.float32)),
+    "filters": lambda: plots.filters(nn.Conv2d(1, 10, 5)),
+    "filters of colours": lambda: plots.filters(nn.Conv2d(3, 4, 3)),
+    "filters of channels": lambda: plots.filters(nn.Conv2d(4, 5, 3)),
+    "attention": lambda: plots.attention_map(MANY[:4, :6], queries=["16", "+", " ", "7"]),
+    "attention of heads": lambda: plots.attention_map(MANY.reshape(4, 10, 10)),
+    "gradients": lambda: plots.gradients(with_gradients()),
 }
+
+
+def with_gradients():
+    """The model after a backward pass."""
+    MODEL(np.ones((5, 3), np.float32)).sum().backward()
+    return MODEL
 
 
 def opened():
@@ -147,3 +159,44 @@ def test_without_matplotlib_the_install_line_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match="pip install matplotlib"):
         plots.plot_roc(SCORES, TARGET)
+
+
+def test_filters_have_one_scale_and_say_what_they_leave_out():
+    weight = RNG.normal(size=(20, 1, 3, 3))
+    figure = plots.filters(weight, most=12)
+    assert [image.get_clim() for axes in figure.axes for image in axes.images] == [
+        (-np.abs(weight).max(), np.abs(weight).max())
+    ] * 12
+    np.testing.assert_array_equal(figure.axes[7].images[0].get_array(), weight[7, 0])
+    assert figure.get_suptitle() == "12 of 20 images"
+    rows = plots.filters(RNG.normal(size=(2, 4, 3, 3))).axes
+    assert len(rows) == 8
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: plots.filters(nn.Linear(3, 4)), r"filters takes a Conv2d .* got Linear with \(3, 4\)"),
+        (lambda: plots.filters(np.full((1, 1, 2, 2), np.nan)), "finite weights"),
+        (lambda: plots.attention_map(np.ones(3)), r"shape \(Q, K\) .* got \(3,\)"),
+        (lambda: plots.attention_map(np.eye(3), keys="ab"), "keys= takes a word for each of 3, but got 2"),
+        (lambda: plots.gradients(nn.Linear(2, 2)), r"call loss.backward\(\) first"),
+    ],
+)
+def test_what_these_plots_refuse(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
+
+
+def test_gradients_are_root_mean_squares_from_first_to_last():
+    model = with_gradients()
+    axes = plots.gradients(model, biases=True).axes[0]
+    expected = [np.sqrt(np.mean(p.grad.numpy() ** 2)) for p in model.parameters()]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), expected, rtol=1e-6)
+
+
+def test_attention_of_a_head_lies_in_its_panel():
+    weights = RNG.random((3, 2, 5))
+    figure = plots.attention_map(weights)
+    for axes, head in zip(figure.axes, weights, strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), head)

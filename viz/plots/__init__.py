@@ -7,8 +7,11 @@ Each function returns a matplotlib figure of its own, made without pyplot, so th
 of one panel draw into axes that are given.
 """
 
+from viz.plots.attention import attention_map
 from viz.plots.confusion import plot_confusion
 from viz.plots.curves import training_curves
+from viz.plots.filters import filters
+from viz.plots.gradients import gradients
 from viz.plots.landscape import landscape
 from viz.plots.layers import activations
 from viz.plots.ranking import plot_precision_recall, plot_roc
@@ -16,6 +19,9 @@ from viz.plots.scores import plot_scores
 
 __all__ = [
     "activations",
+    "attention_map",
+    "filters",
+    "gradients",
     "landscape",
     "plot_confusion",
     "plot_precision_recall",
