@@ -270,6 +270,22 @@ def partials(x, w, g):
     return by
 
 
+def pooled(x, pool):
+    """The windows of two numbers each, an odd last one left out: (N, C, positions, 2)."""
+    return pool(x[..., : x.shape[2] // 2 * 2].reshape(*x.shape[:2], -1, 2))
+
+
+def into_windows(g, x, weights):
+    """g at each number of its window, times the weights: of shape (N, C, positions, 2)."""
+    y = np.zeros(x.shape)
+    y[..., : 2 * g.shape[2]] = (g[..., None] * weights).reshape(*g.shape[:2], -1)
+    return y
+
+
+def largest(x):
+    return pooled(x, lambda windows: windows == windows.max(-1, keepdims=True))
+
+
 TRANSLATED = {
     "batch_norm": by_batch_norm,
     "cholesky": lambda g, y, x, **_: sym(np.linalg.inv(y).T @ half(y.T @ g) @ np.linalg.inv(y)),
@@ -293,6 +309,8 @@ TRANSLATED = {
     ),
     "getitem": lambda g, y, x, i, **_: sum(filled(x.shape, k, g[n]) for n, k in enumerate(i)),
     "index_update": lambda g, y, x, values, **_: (g * (np.arange(4) != 1), g[:, 1]),
+    "max_pool": lambda g, y, x, **_: into_windows(g, x, largest(x)),
+    "max_pool_gradient": lambda g, y, s, x, **_: (np.sum(pooled(g, np.asarray) * largest(x), axis=-1), None),
     "mean": lambda g, y, x, **_: g / x.size,
     "median": lambda g, y, x, **_: g * weights(x, (x.size - 1) / 2),
     "nanmedian": lambda g, y, x, **_: g * weights(x, (x.size - 1) / 2),
@@ -310,7 +328,9 @@ TRANSLATED = {
     "sort": lambda g, y, x, **_: np.array([g[0][list(y[0]).index(element)] for element in x]),
     "split": lambda g, y, x, **_: np.concatenate(g),
     "standardize": by_standardize,
+    "spread_windows": lambda g, y, x, **_: np.sum(pooled(g, np.asarray), axis=-1),
     "stack": lambda g, y, a, b, **_: (g[0], g[1]),
+    "sum_pool": lambda g, y, x, **_: into_windows(g, x, np.ones(2)),
     "tensordot": lambda g, y, a, b, **_: (np.einsum("ij,klj->ikl", g, b), np.einsum("ikl,ij->klj", a, g)),
     "unfold_windows": lambda g, y, x, **_: sum(
         np.pad(g[:, :, k], [(0, 0), (0, 0), (k, g.shape[2] - 1 - k)]) for k in range(g.shape[2])

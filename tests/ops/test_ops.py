@@ -139,7 +139,7 @@ def test_numbers_of_other_types_as_in_numpy(name):
         assert bool(wrong) == ((name, dtype) in OTHERWISE), f"{name} of {dtype}: {wrong or 'is as in NumPy now'}"
 
 
-KEEPS = {"fold_windows", "conv", "conv_transpose", "conv_weight", "scatter", "scatter_add", "pad_constant", "recurrence", "constant_power", "quantile_at", "weighed",
+KEEPS = {"fold_windows", "max_pool", "max_pool_gradient", "sum_pool", "spread_windows", "conv", "conv_transpose", "conv_weight", "scatter", "scatter_add", "pad_constant", "recurrence", "constant_power", "quantile_at", "weighed",
          "first_places"}  # fmt: skip
 """What computes in the type that it is given, as NumPy does: truths add up to truths, 200 + 100 is 44 (so sums of products too), and the order of
 `np.unique_values` is that of a hash table."""

@@ -13,6 +13,7 @@ TABLE = {**OPS, **COMPOSITES}
 
 WITHOUT = {
     "conv", "conv_transpose", "conv_weight", "unfold_windows", "fold_windows",  # as functions: test_torch_convolution
+    "max_pool", "max_pool_gradient", "argmax_pool", "sum_pool", "spread_windows",  # as functions: test_torch_pooling
     "alias", "item", "astype", "sinc_derivative", "last_written", "scatter", "from_diagonal", "expand",
     "argument", "weighed", "cut_off", "full_svd", "complete_qr",
     "class_numbers", "cofactor", "quantile_at", "probability_cross_entropy",  # parts of other ops: tested through them

@@ -37,6 +37,7 @@ FRESH = {
     **dict.fromkeys(["nanargmax", "nanargmin", "count_nonzero", "isclose", "cross"], "NumPy's are made of others"),
     **dict.fromkeys(["isnan", "isinf", "isfinite", "signbit"], "NumPy is wrong where out has gaps"),
     **dict.fromkeys(["argmax", "argmin"], "NumPy turns the axis to the end, in a copy"),
+    "argmax_pool": "truths and numbers for each dimension",
     **dict.fromkeys(["sinc", "sinc_derivative", "tensordot"], "needs several arrays on the way"),
 }
 """Ops whose results are new arrays in every run, and why."""
@@ -55,6 +56,7 @@ HELD = {
 UNBOUNDED = {
     "scatter_add": "its values are repeated along the index",
     **dict.fromkeys(["conv", "conv_transpose", "conv_weight"], "a block of patches at a time, of a megabyte or so"),
+    **dict.fromkeys(["max_pool", "max_pool_gradient", "sum_pool", "spread_windows"], "a block of images on the way"),
 }
 """Ops that make arrays on their way whose size does not follow from that of the largest, and why."""
 

@@ -70,6 +70,20 @@ from tinygrad_edu.nn.module import Module
 from tinygrad_edu.nn.normalization import BatchNorm1d, GroupNorm, LayerNorm, RMSNorm
 from tinygrad_edu.nn.parameter import Buffer, Parameter
 from tinygrad_edu.nn.penalty import ActivityPenalty, activity_penalty
+from tinygrad_edu.nn.pooling import (
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    LPPool1d,
+    LPPool2d,
+    LPPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+)
 from tinygrad_edu.nn.scope import Scope
 from tinygrad_edu.nn.shape import Flatten, Identity, Unflatten
 from tinygrad_edu.nn.summary import summary
@@ -80,6 +94,9 @@ __all__ = [
     "GLU",
     "SELU",
     "ActivityPenalty",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
@@ -109,6 +126,9 @@ __all__ = [
     "Identity",
     "KLDivLoss",
     "L1Loss",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "LayerNorm",
     "LazyLinear",
     "LeakyReLU",
@@ -117,6 +137,12 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
     "Mish",
     "Module",
     "ModuleDict",
@@ -158,7 +184,7 @@ if not TYPE_CHECKING:
         "tinygrad_edu.nn",
         __all__,
         {
-            "MaxPool1d MaxPool2d AvgPool2d RNN LSTM GRU BatchNorm2d MultiheadAttention Transformer Dropout2d": (
+            "RNN LSTM GRU BatchNorm2d MultiheadAttention Transformer Dropout2d": (
                 "it is not here yet; write it as a Module, with nn.Parameters and a forward"
             ),
             "CosineSimilarity": "write F.cosine_similarity(x1, x2), with tinygrad_edu.nn.functional as F",

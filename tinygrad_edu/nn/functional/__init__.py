@@ -1,6 +1,6 @@
 """Layers and losses as functions, usually imported as F: `F.cross_entropy(model(x), labels)`.
 
-On arrays they give arrays, on tensors tensors. The pages: `layers`, `normalization`, `embedding`, `activations` (most are
+On arrays they give arrays, on tensors tensors. The pages: `layers`, `convolution`, `pooling`, `normalization`, `embedding`, `activations` (most are
 ops, in `tinygrad_edu.ops`); the losses `regression`, `losses` (of probabilities and classes), `margins`, with `distances`
 and `penalties`; and what they share, `targets` and `checks`.
 """
@@ -46,6 +46,20 @@ from tinygrad_edu.nn.functional.margins import (
 )
 from tinygrad_edu.nn.functional.normalization import batch_norm, group_norm, layer_norm, rms_norm
 from tinygrad_edu.nn.functional.penalties import l1_penalty, l2_penalty
+from tinygrad_edu.nn.functional.pooling import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 from tinygrad_edu.nn.functional.regression import (
     gaussian_nll_loss,
     half_squared_error,
@@ -63,6 +77,9 @@ from tinygrad_edu.ops.network.smooth import mish, selu, softsign
 from tinygrad_edu.ops.network.softmax import log_softmax, logsigmoid, softmax
 
 __all__ = [
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "bilinear",
     "binary_cross_entropy",
@@ -104,7 +121,16 @@ __all__ = [
     "linear",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "multi_margin_loss",
@@ -141,7 +167,5 @@ if not TYPE_CHECKING:
             "one_hot": "write tg.one_hot(labels, classes)",
             "pad": "write np.pad(x, width)",
             "softmin": "write softmax(-x)",
-            "max_pool2d": "it is not here yet; without overlap, write x.reshape(n, c, h // k, k, w // k, k).max(axis=(3, 5))",
-            "avg_pool2d": "it is not here yet; without overlap, write x.reshape(n, c, h // k, k, w // k, k).mean(axis=(3, 5))",
         },
     )

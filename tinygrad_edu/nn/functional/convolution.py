@@ -191,7 +191,7 @@ def unfold(x: Array, kernel_size: Numbers, dilation: Numbers = 1, padding: Numbe
     >>> unfold(np.arange(9.0).reshape(1, 1, 3, 3), 2)[0].tolist()
     [[0.0, 1.0, 3.0, 4.0], [1.0, 2.0, 4.0, 5.0], [3.0, 4.0, 6.0, 7.0], [4.0, 5.0, 7.0, 8.0]]
     """
-    x, single = _batched("unfold", array(x), 2)
+    x, single = batched("unfold", array(x), 2)
     kernel, steps = each("unfold", "kernel_size", kernel_size, 2), each("unfold", "stride", stride, 2)
     how = {"kernel": kernel, "stride": steps, "padding": pairs("unfold", padding, 2, kernel, (1, 1), steps)}
     y = unfold_windows(x, dilation=each("unfold", "dilation", dilation, 2), **how)  # type: ignore[call-overload]  # by name
@@ -300,7 +300,7 @@ def pairs(
     return tuple([(n, n) for n in each(who, "padding", padding, dimensions, 0)])  # type: ignore[arg-type]
 
 
-def _batched(who: str, x: Any, dimensions: int) -> tuple[Any, bool]:
+def batched(who: str, x: Any, dimensions: int) -> tuple[Any, bool]:
     """x as a batch, and whether it was a single example."""
     if x.ndim == dimensions + 1:
         return x[None], True
@@ -333,7 +333,7 @@ def _conv(who: str, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, d
     dimensions = int(who[4])
     groups = each(who, "groups", groups, 1)[0]
     weight = _weight(who, weight, bias, dimensions, groups, 0)
-    x, single = _batched(who, array(x), dimensions)
+    x, single = batched(who, array(x), dimensions)
     if x.shape[1] != weight.shape[1] * groups or len(weight) % groups:
         raise ValueError(
             f"{who} of x {x.shape} with a weight {weight.shape} in {groups} group{'s' * (groups > 1)}: the weight takes "
@@ -351,7 +351,7 @@ def _transposed(
     dimensions = int(who[14])
     groups = each(who, "groups", groups, 1)[0]
     weight = _weight(who, weight, bias, dimensions, groups, 1)
-    x, single = _batched(who, array(x), dimensions)
+    x, single = batched(who, array(x), dimensions)
     if x.shape[1] != len(weight) or len(weight) % groups:
         raise ValueError(
             f"{who} of x {x.shape} with a weight {weight.shape} in {groups} group{'s' * (groups > 1)}: the weight takes "

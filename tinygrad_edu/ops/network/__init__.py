@@ -9,6 +9,7 @@
     standardizing  the standardizing of layer, group and RMS normalization
     embedding      embedding one_hot
     convolution/   convolution as one trilinear form, by several routes
+    pooling        the largest number or the sum of each window
 
 A rule of a whole is here where it is stabler or faster than that of its parts.
 """
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.ops.network import activations, embedding, softmax
 
 if TYPE_CHECKING:
-    from tinygrad_edu.ops.network import convolution, losses, normalization, piecewise, smooth, standardizing
+    from tinygrad_edu.ops.network import convolution, losses, normalization, piecewise, pooling, smooth, standardizing
 
 __all__ = [
     "activations",
@@ -28,6 +29,7 @@ __all__ = [
     "losses",
     "normalization",
     "piecewise",
+    "pooling",
     "smooth",
     "softmax",
     "standardizing",

@@ -103,6 +103,20 @@ class Windows:
         steps = zip(tap, self.dilation, self.stride, self.positions, strict=True)
         return padded[(..., *[slice(k * d, k * d + s * (p - 1) + 1, s) for k, d, s, p in steps])]
 
+    def taps(self, dimension: int) -> list[tuple[slice, slice]]:
+        """For each place of the kernel along one dimension, in order: the places of the input that it meets, and at which
+        positions. What falls into the padding is left out, and so is a place that never meets the input."""
+        n, before = self.size[dimension], self.padding[dimension][0]
+        step, positions = self.stride[dimension], self.positions[dimension]
+        found = []
+        for k in range(self.kernel[dimension]):
+            start = k * self.dilation[dimension] - before
+            low, high = max(0, -(start // step)), min(positions, (n - 1 - start) // step + 1)
+            if low < high:
+                first = start + step * low
+                found.append((slice(first, first + step * (high - low - 1) + 1, step), slice(low, high)))
+        return found
+
     def blocks(self, x: Any, reach: int = BLOCK) -> Iterator[tuple[slice, Any]]:
         """The images of `x`, (N, C, size), a block after another: which they are, and those padded. Each block is in the
         same memory as the one before."""

@@ -1,0 +1,256 @@
+"""Layers that pool: the largest number of each window, their mean, their norm. They have no parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.nn.function import Function
+from tinygrad_edu.nn.functional.convolution import each
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike
+    from tinygrad_edu.engine.tensor import Tensor
+
+Numbers = int | Sequence[int]
+LEAST = {"kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
+
+
+class _Pool(Function):
+    """What layers of windows share: settings that are looked at when the layer is made, and shown if they are not as usual."""
+
+    dimensions: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        for name, least in LEAST.items():
+            value = vars(self).get(name)
+            if value is not None:
+                each(type(self).__name__, name, value, self.dimensions, least)
+
+    def extra_repr(self) -> str:
+        usual = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]  # subclasses are
+        shown = {name: value for name, value in self._options().items() if value != usual[name]}
+        return ", ".join([f"{name}={value!r}" for name, value in shown.items()])
+
+
+class _MaxPool(_Pool):
+    if TYPE_CHECKING:
+        __call__: ClassVar[Any]  # with return_indices, a pair
+
+
+class MaxPool1d(_MaxPool):
+    """The largest of each window along one dimension. x: (N, C, L) or (C, L). See `MaxPool2d`.
+
+    >>> import numpy as np
+    >>> MaxPool1d(2)(np.array([[[1.0, 2.0, 8.0, 4.0]]])).tolist()
+    [[[2.0, 8.0]]]
+    """
+
+    dimensions = 1
+    function = F.max_pool1d
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    padding: Numbers = 0
+    dilation: Numbers = 1
+    return_indices: bool = False
+    ceil_mode: bool = False
+
+
+class MaxPool2d(_MaxPool):
+    """The largest of each window of `kernel_size` places, `stride` apart (`kernel_size`, if not given).
+
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q). The settings, and what they may be: see `F.max_pool2d`.
+
+    Raises ValueError for images of other shapes, and for windows larger than the padded image.
+
+    >>> import numpy as np
+    >>> MaxPool2d(3, stride=2, padding=1), MaxPool2d(2)(np.ones((5, 3, 28, 28))).shape
+    (MaxPool2d(kernel_size=3, stride=2, padding=1), (5, 3, 14, 14))
+    """
+
+    dimensions = 2
+    function = F.max_pool2d
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    padding: Numbers = 0
+    dilation: Numbers = 1
+    return_indices: bool = False
+    ceil_mode: bool = False
+
+
+class MaxPool3d(_MaxPool):
+    """The largest of each window along three dimensions. x: (N, C, D, H, W) or (C, D, H, W). See `MaxPool2d`.
+
+    >>> import numpy as np
+    >>> MaxPool3d(2)(np.ones((1, 3, 4, 4, 4))).shape
+    (1, 3, 2, 2, 2)
+    """
+
+    dimensions = 3
+    function = F.max_pool3d
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    padding: Numbers = 0
+    dilation: Numbers = 1
+    return_indices: bool = False
+    ceil_mode: bool = False
+
+
+class _MaxUnpool(_Pool):
+    if TYPE_CHECKING:
+        __call__: ClassVar[Any]  # of two inputs
+
+    def forward(self, x: ArrayLike, indices: ArrayLike, output_size: Sequence[int] | None = None) -> Tensor:  # type: ignore[override]
+        return type(self).function(x, indices, **self._options(), output_size=output_size)
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Numbers put back to where `MaxPool1d(…, return_indices=True)` took them. See `MaxUnpool2d`.
+
+    >>> import numpy as np
+    >>> MaxUnpool1d(2)(np.array([[[2.0, 8.0]]]), np.array([[[1, 2]]])).tolist()
+    [[[0.0, 2.0, 8.0, 0.0]]]
+    """
+
+    dimensions = 1
+    function = F.max_unpool1d
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    padding: Numbers = 0
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Numbers put back to where `MaxPool2d(…, return_indices=True)` took them, with zeros elsewhere: called with x and the
+    indices, `unpool(y, indices)`, and with `output_size=` where several sizes are pooled to that of x. See `F.max_unpool2d`.
+
+    >>> import numpy as np
+    >>> y, indices = MaxPool2d(2, return_indices=True)(np.arange(16.0).reshape(1, 1, 4, 4))
+    >>> MaxUnpool2d(2)(y, indices)[0, 0, 1].tolist()
+    [0.0, 5.0, 0.0, 7.0]
+    """
+
+    dimensions = 2
+    function = F.max_unpool2d
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    padding: Numbers = 0
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Numbers put back to where `MaxPool3d(…, return_indices=True)` took them. See `MaxUnpool2d`.
+
+    >>> import numpy as np
+    >>> MaxUnpool3d(2)(np.full((1, 1, 1, 1, 1), 7.0), np.full((1, 1, 1, 1, 1), 5)).shape
+    (1, 1, 2, 2, 2)
+    """
+
+    dimensions = 3
+    function = F.max_unpool3d
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    padding: Numbers = 0
+
+
+class AvgPool1d(_Pool):
+    """The mean of each window along one dimension. x: (N, C, L) or (C, L). See `AvgPool2d`.
+
+    >>> import numpy as np
+    >>> AvgPool1d(2)(np.array([[[1.0, 2.0, 8.0, 4.0]]])).tolist()
+    [[[1.5, 6.0]]]
+    """
+
+    dimensions = 1
+    function = F.avg_pool1d
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    padding: Numbers = 0
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+
+
+class AvgPool2d(_Pool):
+    """The mean of each window of `kernel_size` places, `stride` apart (`kernel_size`, if not given).
+
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q). The settings, and what they may be: see `F.avg_pool2d`.
+
+    >>> import numpy as np
+    >>> AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4)).tolist()
+    [[[[2.5, 4.5], [10.5, 12.5]]]]
+    """
+
+    dimensions = 2
+    function = F.avg_pool2d
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    padding: Numbers = 0
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+    divisor_override: int | None = None
+
+
+class AvgPool3d(_Pool):
+    """The mean of each window along three dimensions. x: (N, C, D, H, W) or (C, D, H, W). See `AvgPool2d`.
+
+    >>> import numpy as np
+    >>> AvgPool3d(2)(np.ones((1, 3, 4, 4, 4))).shape
+    (1, 3, 2, 2, 2)
+    """
+
+    dimensions = 3
+    function = F.avg_pool3d
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    padding: Numbers = 0
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+    divisor_override: int | None = None
+
+
+class LPPool1d(_Pool):
+    """(Σ x^p)^(1/p) of each window along one dimension, p = `norm_type`. See `F.lp_pool2d`.
+
+    >>> import numpy as np
+    >>> LPPool1d(2, 2)(np.array([[[3.0, 4.0]]])).tolist()
+    [[[5.0]]]
+    """
+
+    dimensions = 1
+    function = F.lp_pool1d
+    norm_type: float
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    ceil_mode: bool = False
+
+
+class LPPool2d(_Pool):
+    """(Σ x^p)^(1/p) of each window, p = `norm_type`. x: (N, C, H, W) or (C, H, W). See `F.lp_pool2d`.
+
+    >>> import numpy as np
+    >>> LPPool2d(2, 2)(np.array([[[[1.0, 2.0], [2.0, 4.0]]]])).tolist()
+    [[[[5.0]]]]
+    """
+
+    dimensions = 2
+    function = F.lp_pool2d
+    norm_type: float
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    ceil_mode: bool = False
+
+
+class LPPool3d(_Pool):
+    """(Σ x^p)^(1/p) of each window along three dimensions, p = `norm_type`. See `F.lp_pool2d`.
+
+    >>> import numpy as np
+    >>> LPPool3d(3, 2)(np.ones((1, 1, 2, 2, 2))).tolist()
+    [[[[[2.0]]]]]
+    """
+
+    dimensions = 3
+    function = F.lp_pool3d
+    norm_type: float
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    ceil_mode: bool = False
