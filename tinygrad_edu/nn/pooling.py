@@ -30,7 +30,7 @@ class _Pool(Function):
                 each(type(self).__name__, name, value, self.dimensions, least)
 
     def extra_repr(self) -> str:
-        usual = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]  # subclasses are
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
         shown = {name: value for name, value in self._options().items() if value != usual[name]}
         return ", ".join([f"{name}={value!r}" for name, value in shown.items()])
 

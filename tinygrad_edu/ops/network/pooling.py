@@ -187,7 +187,7 @@ def _picked(v: Any, x: Any, how: Any) -> Any:
     return np.reshape(np.take_along_axis(rows, places, axis=2), at.shape)
 
 
-EXAMPLES = [
+EXAMPLES: list[dict[str, Any]] = [
     {"kernel": (2,), "stride": (2,), "padding": ((0, 0),), "dilation": (1,)},
     {"kernel": (2, 3), "stride": (2, 1), "padding": ((1, 0), (1, 1)), "dilation": (1, 1)},
     {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)},
@@ -196,14 +196,14 @@ EXAMPLES = [
 ]
 SIZES: list[Shape] = [(5,), (4, 4), (4, 5), (4, 5), (3, 2, 3)]
 POSITIONS = [
-    Windows(size, how["kernel"], how["stride"], how["padding"], how["dilation"]).positions  # type: ignore[arg-type]
+    Windows(size, how["kernel"], how["stride"], how["padding"], how["dilation"]).positions
     for size, how in zip(SIZES, EXAMPLES, strict=True)
 ]
 
 
 @op(
     symbol="max pool",
-    vjp=(lambda g, y, x, **how: max_pool_gradient(g, x, **how),),
+    vjp=(lambda g, y, x, **how: max_pool_gradient(g, x, **how),),  # type: ignore[has-type]  # it follows
     formulas=["∂L/∂x = ∂L/∂y where x is the first largest of a window, and 0 elsewhere"],
     presence="selects",
     takes_out=True,
@@ -301,9 +301,9 @@ def argmax_pool(x: Array, *, kernel: Shape, stride: Shape, padding: Pairs, dilat
 
 @op(
     symbol="Σ pool",
-    vjp=(lambda g, y, x, **how: spread_windows(g, size=x.shape[2:], **how),),
+    vjp=(lambda g, y, x, **how: spread_windows(g, size=x.shape[2:], **how),),  # type: ignore[has-type]  # it follows
     formulas=["∂L/∂x = Σ ∂L/∂y over the windows of x"],
-    presence="moves",
+    presence="selects",
     takes_out=True,
     analytic=True,
     examples=[example((2, 2, *size), **how) for size, how in zip(SIZES, EXAMPLES, strict=True)],
@@ -326,7 +326,7 @@ def sum_pool(x: Array, *, kernel: Shape, stride: Shape, padding: Pairs, dilation
     symbol="Σ poolᵀ",
     vjp=(lambda g, y, x, *, size, **how: sum_pool(g, **how),),
     formulas=["∂L/∂x = Σ ∂L/∂y over a window"],
-    presence="moves",
+    presence="selects",
     takes_out=True,
     analytic=True,
     examples=[
