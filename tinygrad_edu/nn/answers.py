@@ -1,4 +1,4 @@
-"""What a module answers to what it does not have: other libraries' names and arguments, and names that are taken."""
+"""Errors for what a module does not have: names and arguments of other libraries, and names that are taken."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def taken(kind: type, name: str, value: Any) -> TypeError:
 
 
 def check_arguments(kind: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raise TypeError for arguments that other libraries' layers take here, or that are a layer's input."""
+    """Raise TypeError for arguments that another library's layer would take, and for the input of a layer."""
     name = kind.__name__
     own = kind.__module__.startswith("tinygrad_edu.")
     called = f"nn.{name}" if own else name
@@ -71,7 +71,7 @@ ELSEWHERE = {
 
 
 def missing(module: Any, name: str) -> AttributeError:
-    """The error for an attribute that a module does not have, with what to write instead, or what is near."""
+    """The error for an attribute that a module does not have: it says what to write instead, or which name is near."""
     message = f"{type(module).__name__} has no attribute {name!r}"
     if name in ELSEWHERE:
         message += f"; {ELSEWHERE[name]}"
@@ -85,7 +85,7 @@ def missing(module: Any, name: str) -> AttributeError:
 
 
 def named(kind: str, name: Any, module: Any) -> str:
-    """The name under which a module is to have a member. Raises TypeError or KeyError for one that cannot be."""
+    """Return the name for a new member when it is checked. Raises TypeError or KeyError for one that cannot be."""
     if not isinstance(name, str):
         raise TypeError(f"the name of a {kind} is text, but got {type(name).__name__} {name!r:.60}")
     if not name or "." in name:
@@ -96,7 +96,7 @@ def named(kind: str, name: Any, module: Any) -> str:
 
 
 def type_to_cast_to(dtype: Any) -> np.dtype[Any]:
-    """What `to()` takes: a floating type. Raises TypeError for a device and for other types."""
+    """The floating type that `to()` was given. Raises TypeError for a device and for other types."""
     if isinstance(dtype, str) and dtype.partition(":")[0] in ("cpu", "cuda", "mps"):
         raise TypeError(f"numbers are in the memory of this computer: leave .to({dtype!r}) out")
     try:

@@ -1,4 +1,4 @@
-"""Module: parameters, sub-modules and a `forward`, found by looking at what an object holds.
+"""Module: the base of layers and networks, which holds parameters and further modules, and computes `forward`.
 
     class Net(nn.Module):
         def __init__(self):
@@ -8,9 +8,9 @@
         def forward(self, x):
             return self.output(F.relu(self.hidden(x)))
 
-Nothing is registered: a module's members are what `vars(self)` holds, also in lists, tuples and dicts, in the order of
-definition, each shared thing once. A `Parameter` is learnt, a `Buffer` is state that is not learnt (running
-statistics), and any other tensor is an attribute like any other.
+Nothing is registered. The members of a module are what `vars(self)` holds, also in lists, tuples and dicts, in the
+order of definition, and each shared one counts once. A `Parameter` is learnt, a `Buffer` is state that is not learnt
+(running averages), and any other tensor is an attribute like any other.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Mode:
-    """`module.training`: True unless it was set."""
+    """The attribute `training` of modules: it is True until it is set."""
 
     @watched
     def __get__(self, module: Module | None, kind: type[Module]) -> bool:
@@ -57,7 +57,10 @@ class Mode:
 
 
 class Module:
-    """The base of layers and networks: write `forward`, and keep parameters and sub-modules as attributes.
+    """The base of layers and networks. Write `forward`, and keep parameters and further modules as attributes.
+
+    Calling `module(x)` runs `forward`, and marks what it records as this module's, for figures and errors. Hooks,
+    states, modes and repr follow from the attributes; `super().__init__()` need not be called.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -80,48 +83,48 @@ class Module:
                 raise taken(cls, name, value)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes; called as `module(x)`."""
+        """Compute the module's output. A subclass writes this method; call it as `module(x)`."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, x): write what it computes there")
 
     def __call__(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """`forward`, with what it records marked as this module's.
+        """Run `forward`, and mark what it records as this module's.
 
-        It runs in a copy of the context, so a context variable that it sets, `set_grad_enabled` too, is as before when it
-        has ended.
+        It runs in a copy of the context. So a context variable that `forward` sets, also by `set_grad_enabled`, has its
+        old value again afterwards.
         """
         return copy_context().run(forward_of, self, args, kwargs)  # type: ignore[arg-type]  # self is a Module
 
     def _named_members(self) -> list[tuple[str, Any]]:
-        """What the module holds, by name; parameters and modules are looked for in it."""
+        """What the module holds, by name. Parameters and modules are looked for in these values."""
         return list(vars(self).items())
 
     # -- what it holds ------------------------------------------------------------------------------
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """This module, named '', and all modules inside it, each once, before those inside it."""
+        """Yield this module, with the path '', and all modules inside it, each once and before those inside it."""
         yield "", self
         for path, member in members(self):
             if isinstance(member, Module):
                 yield path, member
 
     def modules(self) -> Iterator[Module]:
-        """This module and all modules inside it."""
+        """Yield this module and all modules inside it."""
         return (module for _, module in self.named_modules())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules that this one holds itself, also in lists, tuples and dicts."""
+        """Yield the modules that this one holds itself, also in lists, tuples and dicts, with their names."""
         for path, member in members(self, deep=False):
             if isinstance(member, Module):
                 yield path, member
 
     def children(self) -> Iterator[Module]:
-        """The modules that this one holds itself."""
+        """Yield the modules that this one holds itself."""
         return (module for _, module in self.named_children())
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """The parameters, frozen ones too, with their paths (`layers.0.weight`); each once, by its first path.
+        """Yield the parameters, frozen ones too, with their paths (`layers.0.weight`), each once, by its first path.
 
-        A parameter without a name is called by its path from then on, in errors and figures.
+        From then on a parameter without a name is called by its path, in errors and figures.
         """
         for path, member in members(self):
             if isinstance(member, Parameter):
@@ -129,54 +132,58 @@ class Module:
                 yield path, member
 
     def parameters(self) -> Iterator[Parameter]:
-        """The parameters, in the order of definition."""
+        """Yield the parameters, frozen ones too, in the order of definition."""
         return (parameter for _, parameter in self.named_parameters())
 
     def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
-        """The buffers with their paths."""
+        """Yield the buffers with their paths."""
         for path, member in members(self):
             if isinstance(member, Buffer):
                 member.place(path)
                 yield path, member
 
     def buffers(self) -> Iterator[Buffer]:
-        """The buffers, in the order of definition."""
+        """Yield the buffers, in the order of definition."""
         return (buffer for _, buffer in self.named_buffers())
 
     # -- what it is told ----------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Self:
-        """Put this module and all inside it in training mode, or with `mode=False` in evaluation mode."""
+        """Put this module and all inside it in training mode, or with `mode=False` in evaluation mode. Returns the
+        module.
+        """
         for module in self.modules():
             module.training = bool(mode)
         return self
 
     def eval(self) -> Self:
-        """Put this module and all inside it in evaluation mode."""
+        """Put this module and all inside it in evaluation mode, in which dropout drops nothing. Returns the module."""
         return self.train(False)
 
     def apply(self, function: Callable[[Module], Any]) -> Self:
-        """Call `function` on this module and all inside it, in the order of definition."""
+        """Call `function` on this module and all inside it, in the order of definition. Returns the module."""
         for module in list(self.modules()):
             function(module)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradient of every parameter."""
+        """Set the gradient of every parameter to None."""
         refuse_zeros(set_to_none)
         for parameter in self.parameters():
             parameter.zero_grad()
 
     def requires_grad_(self, value: bool = True) -> Self:
-        """Learn every parameter, or with `False` freeze them all."""
+        """Have every parameter learnt, or with `False` freeze them all. Returns the module."""
         for parameter in self.parameters():
             parameter.requires_grad_(value)
         return self
 
     def to(self, dtype: DType) -> Self:
-        """Hold all parameters and floating buffers, and their gradients, in another floating type; returns the module.
+        """Convert all parameters and floating buffers, and their gradients, to another floating type. Returns the
+        module.
 
-        They stay the same tensors. An optimizer's own numbers stay in the old type: make it afterwards.
+        They stay the same tensors. An optimizer's own numbers keep the old type, so make the optimizer afterwards.
+
         Raises TypeError for what is no floating type.
         """
         wanted = type_to_cast_to(dtype)
@@ -186,27 +193,27 @@ class Module:
         return self
 
     def double(self) -> Self:
-        """`to(np.float64)`."""
+        """Convert parameters and floating buffers to float64; see `to`."""
         return self.to(np.float64)
 
     def half(self) -> Self:
-        """`to(np.float16)`."""
+        """Convert parameters and floating buffers to float16; see `to`."""
         return self.to(np.float16)
 
     def float(self) -> Self:
-        """`to(np.float32)`."""
+        """Convert parameters and floating buffers to float32; see `to`."""
         return self.to(np.float32)
 
     # -- members by name ----------------------------------------------------------------------------
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """`self.name = module`, for a name that is text."""
+        """Set `self.name = module`, where the name is given as text."""
         if not isinstance(module, Module | None):
             raise TypeError(f"add_module() takes a module, but got {type(module).__name__} {module!r:.60}")
         setattr(self, named("module", name, self), module)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """`self.name = param`, for a name that is text."""
+        """Set `self.name = param`, where the name is given as text."""
         if not isinstance(param, Parameter | None):
             raise TypeError(
                 f"register_parameter() takes a Parameter, but got {type(param).__name__}; write nn.Parameter(...)"
@@ -214,35 +221,46 @@ class Module:
         setattr(self, named("parameter", name, self), param)
 
     def register_buffer(self, name: str, tensor: ArrayLike | None, persistent: bool = True) -> None:
-        """`self.name = nn.Buffer(tensor)`, for a name that is text. persistent: whether `state_dict()` has it."""
+        """Set `self.name = nn.Buffer(tensor)`, where the name is given as text.
+
+        persistent: whether `state_dict()` has it.
+        """
         made = None if tensor is None else Buffer(tensor, persistent=persistent)
         setattr(self, named("buffer", name, self), made)
 
     # -- hooks --------------------------------------------------------------------------------------
 
     def register_forward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], Any]) -> Handle:
-        """Call `hook(module, args)` before each `forward`; what it returns, if not None, replaces the arguments.
+        """Call `hook(module, args)` before each `forward`. What it returns, if not None, replaces the arguments.
 
-        `remove()` of what is returned takes the hook off. In a replayed function it is called at recording alone.
+        Returns a handle whose `remove()` takes the hook off. In a replayed function it is called only while it is
+        recorded.
         """
         return attach(self, "before", hook)
 
     def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> Handle:
-        """Call `hook(module, args, output)` after each `forward`; what it returns, if not None, replaces the output."""
+        """Call `hook(module, args, output)` after each `forward`. What it returns, if not None, replaces the output.
+
+        Returns a handle whose `remove()` takes the hook off. In a replayed function it is called only while it is
+        recorded.
+        """
         return attach(self, "after", hook)
 
     def register_full_backward_hook(self, hook: Callable[[Any, tuple[Any, ...], tuple[Any, ...]], Any]) -> Handle:
         """Call `hook(module, grad_input, grad_output)` when a gradient has come back through the module.
 
-        grad_input: ∂L/∂x for each positional argument, None for what requires no gradient; grad_output: ∂L/∂y for the
-        output, or for each of a tuple. What the hook returns, if not None, goes back instead of grad_input.
+        grad_input: ∂L/∂x for each positional argument, None for what requires no gradient.
+        grad_output: ∂L/∂y for the output, or for each of a tuple.
+
+        What the hook returns, if not None, goes back instead of grad_input. Returns a handle whose `remove()` takes it
+        off.
         """
         return attach(self, "back", hook)
 
     # -- state --------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of all parameters and buffers, as arrays by path; what is shared is there once, what is not persistent not.
+        """Copies of all parameters and persistent buffers, as arrays by path; what is shared is there once.
 
         >>> from tinygrad_edu import nn
         >>> {name: array.shape for name, array in nn.Linear(3, 2).state_dict().items()}
@@ -253,14 +271,16 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadReport:
         """Write the arrays of `state` into the parameters and buffers of the same paths.
 
-        strict: every path must be in both. With `strict=False` what is missing stays as it is, and what is not expected is
-        left out; the report tells both: `missing_keys`, `unexpected_keys`.
+        state: arrays or tensors by path, as `state_dict()` returns them. They are copied, so what is tied stays tied.
+        strict: whether every path must be in both. With `strict=False` what is missing stays as it is, and what is not
+            expected is left out; the report that is returned names both, as `missing_keys` and `unexpected_keys`.
 
-        Raises ValueError, naming every path that is missing, not expected, or of another shape or kind; nothing is then
-        changed. Values are copied, so what is tied stays tied, and `state` stays its owner's.
+        Raises ValueError, naming every path that is missing, not expected, or of another shape or kind. Nothing is
+        changed then.
 
-        PyTorch keeps the weights of a linear layer transposed, (out, in). The error says so of a shape that would fit; of a
-        square weight it cannot be seen, and is loaded as it is: transpose what comes from PyTorch, `state["0.weight"].T`.
+        PyTorch keeps the weight of a linear layer transposed, (out, in). The error says so of a shape that would fit
+        transposed. A square weight fits either way, and is loaded as it is: for a state from PyTorch, transpose it,
+        `state["0.weight"].T`.
         """
         return load(type(self).__name__, self._state(), state, strict)
 
@@ -276,7 +296,7 @@ class Module:
         return state
 
     def __getstate__(self) -> dict[str, Any]:
-        """What copying and pickling keep: a result that a layer cached from its last call leaves its graph."""
+        """What copying and pickling keep: a result that a layer cached from its last call is detached from its graph."""
         return {
             key: value.detach() if isinstance(value, Tensor) and value.op is not None else value
             for key, value in vars(self).items()
@@ -286,11 +306,11 @@ class Module:
     # -- how it looks -------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
-        """The arguments that `repr` shows between the parentheses."""
+        """The text that `repr` shows between the parentheses. A subclass may write this method."""
         return ""
 
     def _line(self) -> str:
-        """The module in one line, without what is inside it."""
+        """The module in one line, without the modules inside it."""
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def __repr__(self) -> str:
@@ -308,7 +328,7 @@ class Module:
     if not TYPE_CHECKING:  # a type checker shall still see an unknown attribute, and an argument that __init__ lacks
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            """Refuses what a layer is not made with, such as its input, and says what to write."""
+            """Refuse arguments that a layer is not made with, such as its input, and say what to write."""
             if args or kwargs:
                 check_arguments(cls, args, kwargs)
             return super().__new__(cls)
@@ -317,8 +337,10 @@ class Module:
 
         @watched
         def __setattr__(self, name: str, value: Any) -> None:
-            """Refuses to lose a parameter or buffer to a plain tensor, as in `self.w = self.w - 0.1 * g`, and a method to what
-            is no function, as in `self.modules = [...]`."""
+            """Refuse to replace a parameter or buffer by a plain tensor, as in `self.w = self.w - 0.1 * g`, and a
+            method by what is no function, as in `self.modules = [...]`: the one would leave the state, the other be
+            lost.
+            """
             if name in METHODS and not inspect.isroutine(value):
                 raise taken(type(self), name, value)
             if name in vars(self).get("_computed", ()):
@@ -340,7 +362,9 @@ class Module:
             Edits.note()
 
         def __getattr__(self, name: str) -> Any:
-            """Only reached for what is not there: says what is."""
+            """Python calls this only for an attribute that is not there: compute it, or raise an error that says what
+            is there.
+            """
             if hasattr(type(self), name):
                 return object.__getattribute__(self, name)  # a property that raised AttributeError: its own message
             if name in vars(self).get("_computed", ()):
@@ -354,7 +378,7 @@ METHODS = frozenset(name for name, value in vars(Module).items() if name[0] != "
 
 @watched
 def forward_of(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """`module.forward`, in a context that is this call's own."""
+    """Run `module.forward` in a context that is this call's own, and say in errors where they were raised."""
     scope = Scope(module, SCOPE.get())
     SCOPE.set(scope)
     if scope.parent is None and "_named" not in vars(module):
@@ -371,8 +395,9 @@ def forward_of(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 def _name_members(module: Module) -> None:
-    """Call the parameters and buffers that have no name by their paths: once, so that errors and figures can tell what
-    they are when the module is gone."""
+    """Call the parameters and buffers that have no name by their paths. This is done once, so that errors and figures
+    can name them even when the module is gone.
+    """
     vars(module)["_named"] = True
     try:
         for path, member in members(module):

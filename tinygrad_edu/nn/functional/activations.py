@@ -21,39 +21,48 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 def step(x: A, at_zero: float = 0.0) -> A:
-    """y = 1 for x > 0, else 0, and `at_zero` at 0: Heaviside's function, by which a perceptron fires or not.
+    """y = 1 for x > 0, else 0: Heaviside's function, by which a perceptron fires or does not.
 
-    Its derivative is 0 wherever it has one, so a net of steps learns nothing by gradients.
+    Its derivative is 0 wherever there is one, so a network of steps learns nothing by gradients.
+
+    x: any shape; y has the same.
+    at_zero: the value of y at x = 0.
+
+    Source: Rosenblatt, *The perceptron* (1958).
 
     >>> step(np.array([-2.0, 0.0, 0.5])).tolist()
     [0.0, 0.0, 1.0]
-
-    Source: Rosenblatt, *The perceptron* (1958).
     """
     return np.heaviside(x, at_zero)
 
 
 def relu6(x: A, inplace: bool = False) -> A:
-    """y = max(x, 0), but at most 6: `hardtanh` between 0 and 6. `inplace` says nothing here.
+    """y = max(x, 0), but at most 6: it is `hardtanh` between 0 and 6.
+
+    x: any shape; y has the same.
+    inplace: accepted, and changes nothing.
+
+    Source: Krizhevsky, *Convolutional deep belief networks on CIFAR-10* (2010).
 
     >>> relu6(np.array([-1.0, 3.0, 8.0])).tolist()
     [0.0, 3.0, 6.0]
-
-    Source: Krizhevsky, *Convolutional deep belief networks on CIFAR-10* (2010).
     """
     return piecewise.hardtanh(x, 0.0, 6.0)
 
 
 @lifted
 def prelu(x: Array, weight: Array) -> Array:
-    """y = x for x > 0, else w·x, with one w for all, (1,), or one for each channel, (C,). x: (N, C, …), or any shape for one w.
+    """y = x for x > 0, else w·x: a leaky ReLU whose slopes are learnt.
 
-    Raises ValueError where there is neither one w nor as many as x has channels.
+    x: (N, C, …), or any shape where there is one slope.
+    weight: w, (1,) for one slope, or (C,) for one slope for each channel.
+
+    Raises ValueError where there are neither one slope nor as many as x has channels.
+
+    Source: He et al., *Delving deep into rectifiers* (2015).
 
     >>> prelu(np.array([[-2.0, -2.0]]), np.array([0.5, 0.25])).tolist()
     [[-1.0, -0.5]]
-
-    Source: He et al., *Delving deep into rectifiers* (2015).
     """
     w, shape = array(weight), np.shape(x)
     if w.size == 1:
@@ -67,9 +76,12 @@ def prelu(x: Array, weight: Array) -> Array:
 
 
 def softplus(x: A, beta: float = 1.0, threshold: float = math.inf) -> A:
-    """y = ln(1 + e^βx) / β, a smooth max(x, 0), the sharper the larger β; and y = x where βx is above `threshold`.
+    """y = ln(1 + e^βx) / β, a smooth max(x, 0).
 
-    It overflows nowhere, and so needs no threshold: PyTorch's is 20 by default, from where on it is off by 2·10⁻⁹.
+    x: any shape; y has the same.
+    beta: β; the larger it is, the sharper is the bend at 0.
+    threshold: y = x where βx is above it. Nothing overflows here, so none is needed; PyTorch's default is 20, from
+        where on y is off by 2·10⁻⁹.
 
     Raises ValueError unless β is positive.
 
@@ -82,14 +94,17 @@ def softplus(x: A, beta: float = 1.0, threshold: float = math.inf) -> A:
 
 
 def glu(x: A, axis: int = -1) -> A:
-    """y = a·σ(b), where a and b are the halves of x along an axis: one half is the gate of the other.
+    """y = a·σ(b), where a and b are the halves of x along an axis: one half says how much of the other passes.
 
-    Raises ValueError where the axis has no halves.
+    x: any shape; y has half its length along the axis.
+    axis: the axis that is halved; its length must be even.
+
+    Raises ValueError for an axis of odd length, and for a single number.
+
+    Source: Dauphin et al., *Language modeling with gated convolutional networks* (2017).
 
     >>> glu(np.array([3.0, 5.0, 0.0, 1e4])).tolist()
     [1.5, 5.0]
-
-    Source: Dauphin et al., *Language modeling with gated convolutional networks* (2017).
     """
     x = array(x)
     if x.ndim == 0 or x.shape[axis] % 2:

@@ -1,4 +1,4 @@
-"""What the settings of layers and losses are held to."""
+"""Checks of the settings of layers and losses, which raise an error that names the setting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def between_0_and_1(name: str, value: Any) -> None:
 
 
 def _check_number(name: str, value: Any) -> None:
-    """Raise TypeError for text and None: what else compares with numbers, NumPy's own among them, may pass."""
+    """Raise TypeError for text and None. Other things pass if they compare with numbers, as NumPy's own numbers do."""
     if isinstance(value, str | bytes) or value is None:
         raise TypeError(f"{name} is a number, but got {type(value).__name__} {value!r}")
 

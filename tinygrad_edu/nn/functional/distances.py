@@ -1,4 +1,4 @@
-"""How far two vectors are from each other: by angle, and by length."""
+"""How far two vectors are from each other, by the angle between them or by the length of their difference."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 def cosine_similarity(x1: A, x2: ArrayLike, axis: int = 1, eps: float = 1e-8) -> A:
-    """y = x₁·x₂ / (‖x₁‖·‖x₂‖) along an axis, each length at least ε: the cosine of the angle between two vectors.
+    """y = x₁·x₂ / (‖x₁‖·‖x₂‖), the cosine of the angle between two vectors.
 
-    x1 and x2 are broadcast together.
+    x1, x2: vectors along an axis; the other axes are broadcast together.
+    axis: the axis of the vectors, which y does not have.
+    eps: ε, the least length that is divided by, so that a vector of 0 gives 0.
 
     >>> cosine_similarity(np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[0.0, 2.0], [3.0, 3.0]])).round(6).tolist()
     [0.0, 1.0]
@@ -29,9 +31,12 @@ def cosine_similarity(x1: A, x2: ArrayLike, axis: int = 1, eps: float = 1e-8) ->
 
 
 def pairwise_distance(x1: A, x2: ArrayLike, p: float = 2.0, eps: float = 1e-6, keepdims: bool = False) -> A:
-    """y = ‖x₁ − x₂ + ε‖ₚ along the last axis. ε keeps the slope of equal vectors finite.
+    """y = ‖x₁ − x₂ + ε‖ₚ, the distance of two vectors, which lie along the last axis.
 
-    x1 and x2 are broadcast together. p: the order of the norm.
+    x1, x2: (…, width), broadcast together; y: (…).
+    p: the order of the norm; 2 is the usual length, 1 the sum of absolute values.
+    eps: ε, which keeps the slope finite where the vectors are equal.
+    keepdims: whether y keeps the last axis, of length 1.
 
     Raises ValueError unless p is positive.
 
@@ -43,7 +48,12 @@ def pairwise_distance(x1: A, x2: ArrayLike, p: float = 2.0, eps: float = 1e-6, k
 
 
 def normalize(x: A, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> A:
-    """y = x / ‖x‖ₚ along an axis, with a length of at least ε: vectors of length 1.
+    """y = x / ‖x‖ₚ: each vector is divided by its length, and has the length 1 then.
+
+    x: vectors along an axis; y has the same shape.
+    p: the order of the norm.
+    axis: the axis of the vectors.
+    eps: ε, the least length that is divided by, so that a vector of 0 stays 0.
 
     Raises ValueError unless p is positive.
 

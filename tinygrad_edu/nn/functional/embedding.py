@@ -1,4 +1,4 @@
-"""Looking up vectors: `embedding`, with padding, and with vectors kept short."""
+"""Looking up vectors in a table, with padding, and with an upper bound on their length."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 def embedding(
     numbers: Array, weight: Array, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0
 ) -> Array:
-    """yᵢ = weight[numbersᵢ]: the vector of each number, as a row of the table.
+    """yᵢ = weight[numbersᵢ]: each whole number, which stands for a word, becomes a row of the table.
 
-    numbers: whole, of any shape; weight: (words, width); y: (*numbers.shape, width). The gradient of the table is made
-    of the rows that were looked up, without a one-hot matrix.
+    The gradient of the table is made of the rows that were looked up; no one-hot matrix is built.
 
-    padding_idx: a number whose row gets no gradient; counted from the end where negative.
-    max_norm: rows that are looked up, and longer, are first scaled to this length, in place; the length is the norm of
-        order `norm_type`. A graph that used the table before is stale then: look up all numbers of a step in one call.
+    numbers: whole numbers, of any shape; y: (*numbers.shape, width).
+    weight: the table, (words, width).
+    padding_idx: the number that stands for no word: its row gets no gradient. It is counted from the end where
+        negative.
+    max_norm: the length to which longer rows are scaled, in place, when they are looked up; None leaves them. A graph
+        that used the table before is stale then, so look up all numbers of a step in one call.
+    norm_type: the order of the norm that is this length.
 
     Raises IndexError for a number that the table does not have, TypeError for numbers that are not whole.
 
@@ -47,14 +50,14 @@ def embedding(
 
 
 def row(padding_idx: int, words: int) -> int:
-    """The row of padding. Raises ValueError for one that the table does not have."""
+    """The number of the row for padding, from 0 up. Raises ValueError for one that the table does not have."""
     if not -words <= operator.index(padding_idx) < words:
         raise ValueError(f"padding_idx is one of the {words} words, 0 to {words - 1}, but got {padding_idx}")
     return operator.index(padding_idx) % words
 
 
 def _shorten(weight: Any, numbers: Any, max_norm: float, norm_type: float) -> None:
-    """Scale the rows that are looked up, and are longer than `max_norm`, in place."""
+    """Scale those of the rows that are looked up and are longer than `max_norm`, in place."""
     rows = table.embedding(weight, numbers)
     lengths = np.linalg.norm(rows, ord=norm_type, axis=-1, keepdims=True)
     longer = lengths > max_norm
@@ -64,5 +67,5 @@ def _shorten(weight: Any, numbers: Any, max_norm: float, norm_type: float) -> No
 
 @watched
 def any_of(longer: Any) -> bool:
-    """Whether a row is to be written."""
+    """Whether any row has to be written. A recorded function looks at this number, so it is watched."""
     return bool(longer.any())

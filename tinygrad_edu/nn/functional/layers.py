@@ -1,4 +1,4 @@
-"""The functions that layers compute: linear, bilinear, other shapes, and dropout."""
+"""The functions that the simplest layers compute: products with weights, changes of shape, and dropout."""
 
 from __future__ import annotations
 
@@ -31,7 +31,13 @@ def warn_wider() -> None:
 
 @lifted
 def linear(x: Array, weight: Array, bias: Tensor | Array | None = None) -> Array:
-    """y = x·W + b. x: (…, in), W: (in, out), b: (out,).
+    """y = x·W + b: each output is a weighted sum of all inputs.
+
+    x: (…, in); y: (…, out).
+    weight: W, (in, out), as `nn.Linear` keeps it.
+    bias: b, (out,), or None for none.
+
+    Raises ValueError for shapes that do not fit.
 
     >>> linear(np.array([1.0, 2.0]), np.eye(2), np.array([10.0, 20.0])).tolist()
     [11.0, 22.0]
@@ -44,9 +50,12 @@ def linear(x: Array, weight: Array, bias: Tensor | Array | None = None) -> Array
 
 @lifted
 def bilinear(x1: Array, x2: Array, weight: Tensor | Array, bias: Tensor | Array | None = None) -> Array:
-    """yₖ = x₁ᵀ·Wₖ·x₂ + bₖ: a product of every number of x₁ with every one of x₂, weighed.
+    """yₖ = x₁ᵀ·Wₖ·x₂ + bₖ: each output is a weighted sum of all products of a number of x₁ with one of x₂.
 
-    x1: (…, in1), x2: (…, in2), W: (out, in1, in2), b: (out,); y: (…, out).
+    x1: (…, in1).
+    x2: (…, in2); y: (…, out).
+    weight: W, (out, in1, in2).
+    bias: b, (out,), or None for none.
 
     Raises ValueError for other shapes.
 
@@ -66,7 +75,12 @@ def bilinear(x1: Array, x2: Array, weight: Tensor | Array, bias: Tensor | Array 
 
 @lifted
 def flatten(x: Array, start_dim: int = 1, end_dim: int = -1) -> Array:
-    """The axes from `start_dim` to `end_dim` made one: images (N, 8, 8) become rows (N, 64).
+    """Several axes become one: images (N, 8, 8) become rows (N, 64). The numbers keep their order.
+
+    x: an array of at least one axis.
+    start_dim, end_dim: the first and the last of the axes that become one.
+
+    Raises ValueError where the last comes before the first.
 
     >>> flatten(np.zeros((5, 3, 2))).shape
     (5, 6)
@@ -82,7 +96,11 @@ def flatten(x: Array, start_dim: int = 1, end_dim: int = -1) -> Array:
 
 @lifted
 def unflatten(x: Array, axis: int, unflattened_size: Sequence[int]) -> Array:
-    """One axis made several, of these lengths, of which one may be −1 and follows: rows (N, 64) become images (N, 8, 8).
+    """One axis becomes several: rows (N, 64) become images (N, 8, 8). The numbers keep their order.
+
+    x: an array of at least one axis.
+    axis: the axis that is split.
+    unflattened_size: the lengths of the new axes; one of them may be −1, and is then computed from the others.
 
     Raises ValueError for lengths whose product is not that of the axis.
 
@@ -107,10 +125,17 @@ def dropout(
     *,
     generator: np.random.Generator | None = None,
 ) -> Array:
-    """y = x·mask, where the mask is 0 with probability p, else 1 / (1 − p), so that y is x on average; without training, x.
+    """y = x·mask, where each number of the mask is 0 with probability p, else 1 / (1 − p), so that y is x on average.
 
     The mask is an input of the product: going backward twice, or forward again from the record, uses the same one.
-    It is drawn from `generator`, or else from the one that `manual_seed` sets. `inplace` says nothing here.
+
+    x: any shape; y has the same.
+    p: the share of x that is dropped, between 0 and 1.
+    training: with `training=False`, y is x.
+    inplace: accepted, and changes nothing.
+    generator: draws the mask; by default the generator that `tg.manual_seed` sets.
+
+    Raises ValueError for p outside [0, 1].
 
     Source: Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, JMLR 15 (2014), in
     the inverted form, which leaves inference alone.

@@ -48,14 +48,18 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> A:
-    """L = mean of −Σⱼ tᵢⱼ·log softmax(xᵢ)ⱼ, with the gradient (softmax(x) − t)/N.
+    """L = mean of −Σⱼ tᵢⱼ·log softmax(xᵢ)ⱼ, whose gradient is (softmax(x) − t)/N. It takes logits, as it contains the
+    softmax.
 
-    logits: (N, classes), or (classes,), or (N, classes, d₁, …). target: class numbers, of the logits' shape without the
-    axis of classes, or probabilities (one-hot ones too), of the logits' shape. Class numbers equal to `ignore_index`
-    are left out. weight: (classes,), how much each class counts. label_smoothing ε: targets (1 − ε)·t + ε/classes.
-    reduction: "mean", "sum" or "none". With class numbers, the mean is the one weighted by `weight`.
+    logits: x, (N, classes), or (classes,), or (N, classes, d₁, …).
+    target: class numbers, of the logits' shape without the axis of classes; or probabilities (one-hot ones too), of the
+        logits' shape.
+    weight: (classes,), how much each class counts; with class numbers, the mean is then the weighted one.
+    ignore_index: the class number whose examples are left out.
+    reduction: "mean", "sum" or "none".
+    label_smoothing: ε, from 0 to 1; the targets become (1 − ε)·t + ε/classes.
 
-    Raises IndexError for a class number out of range.
+    Raises IndexError for a class number out of range, ValueError and TypeError for targets that do not fit the logits.
 
     >>> x = np.array([[0.3, 2.9, 4.0]])
     >>> round(float(cross_entropy(x, np.array([2]))), 6), round(float(cross_entropy(x, np.array([[0.0, 0.0, 1.0]]))), 6)
@@ -82,7 +86,7 @@ def cross_entropy(
 
 
 def _axis_of_classes(x: Any, t: Any) -> int:
-    """The axis of the logits along which the classes are. Raises ValueError and TypeError for targets that do not fit."""
+    """The axis of the logits that has the classes. Raises ValueError and TypeError for targets that do not fit."""
     shape, given, whole = x.shape, t.shape, t.dtype.kind in "iu"
     axis = 0 if len(shape) == 1 else 1
     without = shape[:axis] + shape[axis + 1 :]
@@ -152,13 +156,19 @@ def nll_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> A:
-    """L = mean of −log p[target]: the negative log-likelihood, for `log_softmax` outputs.
+    """L = mean of −log p[t]: the negative log-likelihood of classes t, on log-probabilities, as `log_softmax` gives
+    them.
 
-    log_probabilities: (N, classes), or (classes,), or (N, classes, d₁, …). target: class numbers, of that shape without
-    the axis of classes; those equal to `ignore_index` are left out. weight: (classes,), how much each class counts; the
-    mean is then the weighted one.
+    log_probabilities: log p, (N, classes), or (classes,), or (N, classes, d₁, …).
+    target: class numbers t, of that shape without the axis of classes.
+    weight: (classes,), how much each class counts; the mean is then the weighted one.
+    ignore_index: the class number whose examples are left out.
+    reduction: "mean", "sum" or "none".
 
-    Raises IndexError for a class number out of range, TypeError for labels that are no class numbers.
+    Raises IndexError for a class number out of range, TypeError for labels that are not class numbers.
+
+    >>> float(nll_loss(np.array([[-0.25, -1.5], [-3.0, -0.75]]), np.array([0, 1])))
+    0.5
     """
     refuse_none("nll_loss", log_probabilities, target)
     x, t = array(log_probabilities), array(target)
@@ -203,13 +213,19 @@ def _rows(x: Any, target: Any, axis: int) -> tuple[Any, Any]:
 def binary_cross_entropy(
     probability: A, target: ArrayLike, weight: ArrayLike | None = None, *, reduction: str = "mean"
 ) -> A:
-    """L = mean of −t·log p − (1 − t)·log(1 − p), each logarithm at least −100. The shapes must be equal.
+    """L = mean of −t·log p − (1 − t)·log(1 − p): cross-entropy of probabilities p and targets t between 0 and 1.
 
-    weight: how much each element counts, of a shape that broadcasts to the target's. The mean is over the elements.
+    Each logarithm counts as −100 at least, so that no loss is infinite. For logits, `binary_cross_entropy_with_logits`
+    is exact also where p would be rounded to 0 or 1.
 
-    For logits, `binary_cross_entropy_with_logits` is exact where p rounds to 0 or 1.
+    probability, target: p and t, of the same shape.
+    weight: how much each element counts, of a shape that broadcasts to the target's.
+    reduction: "mean" over the elements, "sum" or "none".
 
     Raises ValueError for probabilities and targets outside [0, 1].
+
+    >>> round(float(binary_cross_entropy(np.array([0.5]), np.array([1.0]))), 4)
+    0.6931
     """
     p, t = same_shape("binary_cross_entropy", probability, target)
     probabilities("binary_cross_entropy", t)
@@ -225,10 +241,14 @@ def binary_cross_entropy_with_logits(
     pos_weight: ArrayLike | None = None,
     reduction: str = "mean",
 ) -> A:
-    """L = mean of −c·t·log σ(x) − (1 − t)·log(1 − σ(x)), finite for every x; without c, its gradient is (σ(x) − t)/N.
+    """L = mean of −c·t·log σ(x) − (1 − t)·log(1 − σ(x)). It is finite for every x; without c, its gradient is (σ(x) −
+    t)/N.
 
-    weight: how much each element counts, of a shape that broadcasts to the target's. pos_weight c: how much a 1 in the
-    target counts beside a 0, (classes,) or one number; above 1 it makes up for few ones. The mean is over the elements.
+    logits, target: x and t, of the same shape; t is between 0 and 1.
+    weight: how much each element counts, of a shape that broadcasts to the target's.
+    pos_weight: c, how much a 1 in the target counts beside a 0, (classes,) or one number; above 1 it makes up for few
+        ones.
+    reduction: "mean" over the elements, "sum" or "none".
 
     Raises ValueError for targets outside [0, 1].
 
@@ -250,11 +270,17 @@ def binary_cross_entropy_with_logits(
 def multilabel_soft_margin_loss(
     logits: A, target: ArrayLike, weight: ArrayLike | None = None, *, reduction: str = "mean"
 ) -> A:
-    """L = mean over examples of the mean over classes of −t·log σ(x) − (1 − t)·log(1 − σ(x)): several classes may be right.
+    """L = mean over examples of the mean over classes of −t·log σ(x) − (1 − t)·log(1 − σ(x)): several classes may be
+    right.
 
-    logits and target: (…, classes); target 1 for each class that is right, else 0. weight: (classes,).
+    logits, target: x and t, (…, classes); t is 1 for each class that is right, else 0.
+    weight: (classes,), how much each class counts.
+    reduction: "mean" over the examples, "sum", or "none".
 
-    Raises ValueError for targets outside [0, 1], and weights that are not one for each class.
+    Raises ValueError for targets outside [0, 1], and for weights that are not one for each class.
+
+    >>> round(float(multilabel_soft_margin_loss(np.zeros((1, 3)), np.array([[1.0, 0.0, 1.0]]))), 4)
+    0.6931
     """
     what = "multilabel_soft_margin_loss"
     x, t = same_shape(what, logits, target)
@@ -267,7 +293,7 @@ def multilabel_soft_margin_loss(
 
 
 def _weighed(what: str, losses: Any, weight: Any) -> Any:
-    """The losses, each times its weight."""
+    """Multiply each loss by its weight."""
     if weight is None:
         return losses
     broadcasts(what, "weight", weight, losses.shape)
@@ -281,9 +307,11 @@ def _weighed(what: str, losses: Any, weight: Any) -> Any:
 def kl_div(log_q: A, target: ArrayLike, *, reduction: str = "mean", log_target: bool = False) -> A:
     """L = Σ p·(log p − log q), the Kullback–Leibler divergence of q from p, where 0·log 0 is 0.
 
-    log_q: log-probabilities, as `log_softmax` gives them; target: p, or with `log_target` log p, of the same shape.
-    reduction: "batchmean" divides the sum by the number of examples, which is the divergence itself; "mean" divides it by
-    the number of elements; "sum", "none".
+    log_q: log-probabilities, as `log_softmax` gives them.
+    target: p, or with `log_target=True` log p, of the same shape.
+    reduction: "batchmean" divides the sum by the number of examples, which is the divergence itself; "mean" divides it
+        by the number of elements; "sum" and "none" as for other losses.
+    log_target: whether the target is log p.
 
     Raises ValueError for a p below 0.
 

@@ -1,4 +1,6 @@
-"""Losses that ask for a margin: nothing is paid for what is right by enough. Corners have the slope of the paying side."""
+"""Losses with a margin: what is right by enough costs nothing. At the corner, the derivative is that of the part that
+costs.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 def _short_of(margin: Any) -> Any:
-    """max(margin, 0): what is still missing."""
+    """max(margin, 0), the part of the margin that is still missing."""
     return np.clip(margin, 0, None)
 
 
@@ -39,7 +41,12 @@ def _short_of(margin: Any) -> Any:
 
 
 def hinge_loss(prediction: A, target: ArrayLike, *, margin: float = 1.0, reduction: str = "mean") -> A:
-    """L = mean of max(0, margin − t·y): the loss of a support vector machine. Labels t: −1 and 1.
+    """L = mean of max(0, margin − t·y): the loss of a support vector machine.
+
+    prediction: y, of any shape.
+    target: labels t of −1 and 1, of the same shape.
+    margin: from where on a right answer costs nothing.
+    reduction: "mean", "sum" or "none".
 
     Raises ValueError for other labels, and where the shapes differ.
 
@@ -54,9 +61,16 @@ def hinge_loss(prediction: A, target: ArrayLike, *, margin: float = 1.0, reducti
 
 
 def soft_margin_loss(prediction: A, target: ArrayLike, *, reduction: str = "mean") -> A:
-    """L = mean of log(1 + exp(−t·y)): the logistic loss of labels t −1 and 1.
+    """L = mean of log(1 + exp(−t·y)): the logistic loss, which falls the further y is on the right side.
+
+    prediction: y, of any shape.
+    target: labels t of −1 and 1, of the same shape.
+    reduction: "mean", "sum" or "none".
 
     Raises ValueError for other labels, and where the shapes differ.
+
+    >>> round(float(soft_margin_loss(np.array([0.0]), np.array([1]))), 4)
+    0.6931
     """
     y, t = same_shape("soft_margin_loss", prediction, target)
     signs("soft_margin_loss", t)
@@ -64,9 +78,17 @@ def soft_margin_loss(prediction: A, target: ArrayLike, *, reduction: str = "mean
 
 
 def hinge_embedding_loss(distance: A, target: ArrayLike, *, margin: float = 1.0, reduction: str = "mean") -> A:
-    """L = mean of d where t = 1, and of max(0, margin − d) where t = −1: like pairs near, unlike ones apart.
+    """L = mean of d where t = 1, and of max(0, margin − d) where t = −1: like pairs come near, unlike ones go apart.
+
+    distance: d, of any shape.
+    target: labels t of −1 and 1, of the same shape.
+    margin: the distance from which on an unlike pair costs nothing.
+    reduction: "mean", "sum" or "none".
 
     Raises ValueError for labels other than −1 and 1, and where the shapes differ.
+
+    >>> hinge_embedding_loss(np.array([0.25, 0.25]), np.array([1, -1]), reduction="none").tolist()
+    [0.25, 0.75]
     """
     d, t = same_shape("hinge_embedding_loss", distance, target)
     signs("hinge_embedding_loss", t)
@@ -74,9 +96,17 @@ def hinge_embedding_loss(distance: A, target: ArrayLike, *, margin: float = 1.0,
 
 
 def margin_ranking_loss(x1: A, x2: ArrayLike, target: ArrayLike, *, margin: float = 0.0, reduction: str = "mean") -> A:
-    """L = mean of max(0, margin − t·(x₁ − x₂)): x₁ ranks above x₂ where t = 1, below where t = −1.
+    """L = mean of max(0, margin − t·(x₁ − x₂)): x₁ is to be above x₂ where t = 1, and below where t = −1.
+
+    x1, x2: of the same shape.
+    target: labels t of −1 and 1, of that shape.
+    margin: by how much the one must be above the other to cost nothing.
+    reduction: "mean", "sum" or "none".
 
     Raises ValueError for labels other than −1 and 1, and where the shapes differ.
+
+    >>> float(margin_ranking_loss(np.array([2.0]), np.array([1.5]), np.array([1]), margin=1.0))
+    0.5
     """
     a, b = same_shape("margin_ranking_loss", x1, x2)
     _, t = same_shape("margin_ranking_loss", a, target)
@@ -93,7 +123,12 @@ def cosine_embedding_loss(
 ) -> A:
     """L = mean of 1 − cos(x₁, x₂) where t = 1, and of max(0, cos(x₁, x₂) − margin) where t = −1.
 
-    x1, x2: (N, width) or (width,); target: (N,) or one number. 10⁻¹² is added to each squared length.
+    10⁻¹² is added to each squared length, so that the cosine of a vector of 0 is 0.
+
+    x1, x2: (N, width) or (width,).
+    target: labels t of −1 and 1, (N,) or one number.
+    margin: up to which cosine an unlike pair costs nothing.
+    reduction: "mean", "sum" or "none".
 
     Raises ValueError for labels other than −1 and 1, and for other shapes.
 
@@ -123,10 +158,17 @@ def triplet_margin_loss(
     swap: bool = False,
     reduction: str = "mean",
 ) -> A:
-    """L = mean of max(0, d(a, p) − d(a, n) + margin): an example is nearer to one of its kind than to another's.
+    """L = mean of max(0, d(a, p) − d(a, n) + margin): an example a is to be nearer to p, of its kind, than to n, of
+    another.
 
-    anchor a, positive p, negative n: (N, width) or (width,). d(x, z) = ‖x − z + ε‖ₚ of order p. swap: take the negative's
-    distance from the positive instead, where that is smaller.
+    The distance is d(x, z) = ‖x − z + ε‖.
+
+    anchor, positive, negative: a, p and n, (N, width) or (width,).
+    margin: by how much nearer p must be to cost nothing.
+    p: the order of the norm.
+    eps: ε, which keeps the slope finite where the vectors are equal.
+    swap: whether d(p, n) takes the place of d(a, n) where it is smaller.
+    reduction: "mean", "sum" or "none".
 
     Raises ValueError where the shapes differ, and for p or margin that is not positive.
 
@@ -164,15 +206,23 @@ def multi_margin_loss(
     *,
     reduction: str = "mean",
 ) -> A:
-    """L = mean of Σⱼ max(0, margin − y[t] + yⱼ)ᵖ / classes, over the classes j that are not t: a hinge for each of them.
+    """L = mean of Σⱼ max(0, margin − y[t] + yⱼ)ᵖ / classes, over the classes j that are not t: a hinge for each of
+    them.
 
-    prediction: (N, classes) or (classes,); target: class numbers, (N,) or one. p: 1 or 2. weight: (classes,), how much
-    each class counts.
+    prediction: y, (N, classes) or (classes,).
+    target: class numbers t, (N,) or one number.
+    p: the power, 1 or 2.
+    margin: by how much the right class must be above another to cost nothing.
+    weight: (classes,), how much each class counts.
+    reduction: "mean", "sum" or "none".
 
-    Raises IndexError for a class number out of range, TypeError for labels that are no class numbers, ValueError for
+    Raises IndexError for a class number out of range, TypeError for labels that are not class numbers, ValueError for
     another p and for other shapes.
 
     Source: Crammer and Singer, *On the algorithmic implementation of multiclass kernel-based vector machines* (2001).
+
+    >>> float(multi_margin_loss(np.array([[0.5, 1.0]]), np.array([0])))
+    0.75
     """
     what = "multi_margin_loss"
     refuse_none(what, prediction, target)

@@ -1,4 +1,4 @@
-"""What normalizes: over a batch, or each example by itself."""
+"""Functions that normalize: they subtract a mean and divide by a standard deviation, of a batch or of each example."""
 
 from __future__ import annotations
 
@@ -31,13 +31,20 @@ def batch_norm(
     momentum: float | Tensor = 0.1,
     eps: float = 1e-5,
 ) -> A:
-    """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each channel. x: (N, C) or (N, C, …); w, b: (C,).
+    """y = w·(x − m) / √(v + ε) + b, where each channel has a mean m and a variance v of its own.
 
-    In training, or without running statistics, m and v are those of the batch, v divided by n. In training also
-    running ← (1 − momentum)·running + momentum·batch, with the variance divided by n − 1 there. Else m and v are the
-    running ones, and nothing is written.
+    In training, or without running averages, m and v are those of the batch (v divided by n). In training the running
+    averages then follow: running ← (1 − momentum)·running + momentum·batch, with the variance divided by n − 1 there.
+    Otherwise m and v are the running averages, and nothing is written.
 
-    Raises ValueError in training on one value a channel, which has no variance.
+    x: (N, C) or (N, C, …); y has the same shape.
+    running_mean, running_var: (C,), tensors or arrays that are written in training; or None for none.
+    weight, bias: w and b, (C,); None stands for 1 and 0.
+    training: whether this is a training step.
+    momentum: the share by which the batch moves the running averages.
+    eps: ε, which keeps the quotient finite where a channel is constant.
+
+    Raises ValueError in training for one value a channel, which has no variance, and for x of less than two axes.
 
     Source: Ioffe and Szegedy, *Batch normalization* (2015).
 
@@ -83,9 +90,14 @@ def layer_norm(
     bias: Tensor | Array | None = None,
     eps: float = 1e-5,
 ) -> Array:
-    """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of the last axes, those of `normalized_shape`.
+    """y = w·(x − m) / √(v + ε) + b, where m and v are the mean and the variance over each example's last axes.
 
-    x: (…, *normalized_shape); w and b: normalized_shape. v is divided by n. An example alone is enough, in training too.
+    v is divided by n. A single example can be normalized, in training too, because nothing depends on the batch.
+
+    x: (…, *normalized_shape); y has the same shape.
+    normalized_shape: the lengths of the last axes, or a single length for one axis.
+    weight, bias: w and b, of the shape `normalized_shape`; None stands for 1 and 0.
+    eps: ε, which keeps the quotient finite where an example is constant.
 
     Raises ValueError for x and weights of other shapes.
 
@@ -104,9 +116,12 @@ def layer_norm(
 def rms_norm(
     x: Array, normalized_shape: int | Sequence[int], weight: Tensor | Array | None = None, eps: float | None = None
 ) -> Array:
-    """y = w·x / √(Σ x²/n + ε) over the last axes, those of `normalized_shape`: the scale alone is brought to 1.
+    """y = w·x / √(Σ x²/n + ε), where the sum is over each example's last axes: x is scaled, but no mean is subtracted.
 
-    x: (…, *normalized_shape); w: normalized_shape. ε is, if not given, the smallest step of x's type from 1 on.
+    x: (…, *normalized_shape); y has the same shape.
+    normalized_shape: the lengths of the last axes, or a single length for one axis.
+    weight: w, of the shape `normalized_shape`; None stands for 1.
+    eps: ε; by default the distance from 1 to the next number of x's type.
 
     Raises ValueError for x and weights of other shapes.
 
@@ -129,12 +144,16 @@ def group_norm(
     bias: Tensor | Array | None = None,
     eps: float = 1e-5,
 ) -> Array:
-    """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each example's groups of channels.
+    """y = w·(x − m) / √(v + ε) + b, where m and v are the mean and the variance of a group of channels of one example.
 
-    x: (N, C, …), whose C channels make `num_groups` groups of equal size; w and b: (C,). One group is layer
-    normalization over all axes but the first, C groups are instance normalization.
+    One group makes it layer normalization over all axes but the first; C groups make it instance normalization.
 
-    Raises ValueError for channels that make no such groups, and for weights of other shapes.
+    x: (N, C, …); y has the same shape.
+    num_groups: into how many groups of equal size the C channels fall.
+    weight, bias: w and b, (C,); None stands for 1 and 0.
+    eps: ε, which keeps the quotient finite where a group is constant.
+
+    Raises ValueError for channels that make no equal groups, and for weights of other shapes.
 
     Source: Wu and He, *Group normalization* (2018).
 

@@ -1,4 +1,4 @@
-"""Penalties: what is added to a loss so that weights, or what layers give, stay small."""
+"""Penalties: sums that are added to a loss so that weights, or the outputs of layers, stay small."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 
 def l1_penalty(parameters: A | Iterable[A]) -> A:
-    """R = Σ |w| over all numbers of the parameters, or of one tensor: it draws numbers to 0, and leaves them there.
+    """R = Σ |w| over all numbers of the parameters: it pulls each number to 0 with the same force, and many then stay
+    there.
 
-    parameters: tensors, such as `model.parameters()`; only the weights are
-    `[p for name, p in model.named_parameters() if name.endswith("weight")]`. It is scaled where it is added:
-    `loss + 1e-4 * F.l1_penalty(weights)`.
+    parameters: a tensor, or several, such as `model.parameters()`. For the weights alone, without biases, write
+    `[p for name, p in model.named_parameters() if name.endswith("weight")]`.
+
+    How strong it is, is said where it is added: `loss + 1e-4 * F.l1_penalty(weights)`.
+
+    Raises TypeError for a model, ValueError for no parameters.
 
     Source: Tibshirani, *Regression shrinkage and selection via the lasso* (1996).
 
@@ -29,9 +33,13 @@ def l1_penalty(parameters: A | Iterable[A]) -> A:
 
 
 def l2_penalty(parameters: A | Iterable[A]) -> A:
-    """R = ½ Σ w² over all numbers of the parameters, or of one tensor: its gradient is w, so all shrink in proportion.
+    """R = ½ Σ w² over all numbers of the parameters: its gradient is w, so all numbers shrink in proportion.
 
-    λ·R in the loss does what `weight_decay=λ` does in `optim.SGD`. See `l1_penalty` for what to give it.
+    parameters: a tensor, or several, as for `l1_penalty`.
+
+    λ·R in the loss has the same effect as `weight_decay=λ` in `optim.SGD`.
+
+    Raises TypeError for a model, ValueError for no parameters.
 
     Source: Hoerl and Kennard, *Ridge regression* (1970).
 
@@ -42,7 +50,7 @@ def l2_penalty(parameters: A | Iterable[A]) -> A:
 
 
 def _total(what: str, parameters: Any, of_one: Callable[[Any], Any]) -> Any:
-    """The sum of what each parameter pays."""
+    """Add up the penalties of the parameters, each of which is `of_one(w)`."""
     if callable(getattr(parameters, "parameters", None)):
         raise TypeError(f"{what}() takes tensors, but got a {type(parameters).__name__}: write model.parameters()")
     if hasattr(parameters, "shape"):

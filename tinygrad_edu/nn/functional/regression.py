@@ -1,4 +1,4 @@
-"""Losses of numbers: squares, absolute values, and likelihoods of counts and of normal numbers."""
+"""Losses of numbers: squared and absolute errors, and likelihoods of counts and of normal numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def mse_loss(prediction: A, target: ArrayLike, *, reduction: str = "mean") -> A:
-    """L = mean (y − t)², the mean squared error. The shapes must be equal.
+    """L = mean of (y − t)², the mean squared error.
+
+    prediction, target: y and t, of the same shape.
+    reduction: "mean", "sum", or "none" for all squares.
+
+    Raises ValueError where the shapes differ.
 
     >>> float(mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
     2.0
@@ -26,9 +31,13 @@ def mse_loss(prediction: A, target: ArrayLike, *, reduction: str = "mean") -> A:
 
 
 def half_squared_error(prediction: A, target: ArrayLike, *, reduction: str = "sum") -> A:
-    """L = ½ Σ (y − t)², the loss of many textbooks, whose gradient is y − t. The shapes must be equal.
+    """L = ½ Σ (y − t)², as many textbooks write it, because its gradient is y − t. `sum_squared_error` is another name
+    for it.
 
-    It is called `sum_squared_error` too. reduction: "sum" as written, "mean" for ½ mean (y − t)², or "none".
+    prediction, target: y and t, of the same shape.
+    reduction: "sum" as written, "mean" for ½ mean (y − t)², or "none".
+
+    Raises ValueError where the shapes differ.
 
     >>> y = np.array([0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0])
     >>> round(float(half_squared_error(y, np.eye(10)[2])), 4)
@@ -42,17 +51,37 @@ sum_squared_error = half_squared_error
 
 
 def l1_loss(prediction: A, target: ArrayLike, *, reduction: str = "mean") -> A:
-    """L = mean |y − t|, the mean absolute error. The shapes must be equal."""
+    """L = mean of |y − t|, the mean absolute error.
+
+    prediction, target: y and t, of the same shape.
+    reduction: "mean", "sum", or "none" for all distances.
+
+    Raises ValueError where the shapes differ.
+
+    >>> float(l1_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
+    1.0
+    """
     y, t = same_shape("l1_loss", prediction, target)
     return reduced(np.absolute(np.subtract(y, t)), reduction)
 
 
 def huber_loss(prediction: A, target: ArrayLike, *, delta: float = 1.0, reduction: str = "mean") -> A:
-    """L = mean of d²/2 where |d| ≤ δ, else δ·(|d| − δ/2), with d = y − t: square near 0, straight beyond.
+    """L = mean of d²/2 where |d| ≤ δ, else of δ·(|d| − δ/2), with d = y − t: a few targets far off do not rule the
+    mean.
 
-    Computed as c·(d − c/2) with c = d clipped to ±δ, which is the same; its slope, c, is ±δ also at d = ±∞.
+    It is computed as c·(d − c/2), where c is d clipped to ±δ, which is the same. Its slope is c, so it is ±δ also at d
+    = ±∞.
 
-    Source: Huber, *Robust estimation of a location parameter*, 1964.
+    prediction, target: y and t, of the same shape.
+    delta: δ, the distance up to which the loss is square; beyond, it is straight.
+    reduction: "mean", "sum" or "none".
+
+    Raises ValueError for a δ that is not positive, and where the shapes differ.
+
+    Source: Huber, *Robust estimation of a location parameter* (1964).
+
+    >>> huber_loss(np.array([0.5, 3.0]), np.array([0.0, 0.0]), reduction="none").tolist()
+    [0.125, 2.5]
     """
     y, t = same_shape("huber_loss", prediction, target)
     positive("delta", delta)
@@ -62,7 +91,19 @@ def huber_loss(prediction: A, target: ArrayLike, *, delta: float = 1.0, reductio
 
 
 def smooth_l1_loss(prediction: A, target: ArrayLike, *, beta: float = 1.0, reduction: str = "mean") -> A:
-    """L = mean of d²/(2β) where |d| < β, else |d| − β/2: Huber's loss divided by β."""
+    """L = mean of d²/(2β) where |d| < β, else of |d| − β/2, with d = y − t: Huber's loss divided by β.
+
+    prediction, target: y and t, of the same shape.
+    beta: β, the distance up to which the loss is square; beyond, it has the slope of |d|.
+    reduction: "mean", "sum" or "none".
+
+    Raises ValueError for a β that is not positive, and where the shapes differ.
+
+    Source: Girshick, *Fast R-CNN* (2015).
+
+    >>> smooth_l1_loss(np.array([0.5, 3.0]), np.array([0.0, 0.0]), beta=2.0, reduction="none").tolist()
+    [0.0625, 2.0]
+    """
     positive("beta", beta)
     return huber_loss(prediction, target, delta=beta, reduction=reduction) / beta
 
@@ -76,12 +117,17 @@ def poisson_nll_loss(
     eps: float = 1e-8,
     reduction: str = "mean",
 ) -> A:
-    """L = mean of λ − t·log λ: the negative log-likelihood of counts t, which come λ at a time on average.
+    """L = mean of λ − t·log λ: the negative log-likelihood of counts t, where λ is the count that is expected.
 
-    prediction: log λ, or with `log_input=False` λ itself, to which ε is added in the logarithm; target: counts, of the
-    same shape. full: add Stirling's t·log t − t + ½ log 2πt for log t! where t > 1, which changes no gradient.
+    prediction: log λ, or with `log_input=False` λ itself.
+    target: counts t, of the same shape.
+    log_input: whether the prediction is log λ.
+    full: whether Stirling's approximation of log t!, t·log t − t + ½ log 2πt, is added where t > 1; it changes no
+        gradient.
+    eps: ε, which is added to λ in the logarithm, where the prediction is λ itself.
+    reduction: "mean", "sum" or "none".
 
-    Raises ValueError for counts below 0.
+    Raises ValueError for counts below 0, and where the shapes differ.
 
     >>> round(float(poisson_nll_loss(np.array([0.0]), np.array([2.0]))), 4)
     1.0
@@ -102,8 +148,11 @@ def gaussian_nll_loss(
 ) -> A:
     """L = mean of ½ (log v + (y − t)²/v): the negative log-likelihood of normal numbers t of mean y and variance v.
 
-    var v: of the shape of y, or without its last axis, or with a last axis of length 1, or one number; where it is below
-    ε it counts as ε, though its gradient goes on as if it did not. full: add ½ log 2π, which changes no gradient.
+    prediction, target: y and t, of the same shape.
+    var: v, of the shape of y, or without its last axis, or with a last axis of length 1, or one number.
+    full: whether ½ log 2π is added, which changes no gradient.
+    eps: ε, the least variance that is computed with; the gradient takes no notice of this bound.
+    reduction: "mean", "sum" or "none".
 
     Raises ValueError for variances below 0, and of another shape.
 

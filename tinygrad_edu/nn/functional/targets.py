@@ -1,6 +1,6 @@
-"""What the losses share: what they ask of predictions and targets, and how what each element costs is added up.
+"""What the losses share: checks of predictions and targets, and the sum or mean of what each element costs.
 
-The values of targets are looked at when a loss is called; in a replayed step, when it is recorded.
+The values of targets are looked at when a loss is called. A replayed step looks at them only while it is recorded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tinygrad_edu.ops.types import array
 
 
 def reduced(losses: Any, reduction: str) -> Any:
-    """The mean or sum of the losses, or with "none" all of them."""
+    """Add up the losses as `reduction` says: "mean" and "sum" give one number, "none" all of them."""
     check_reduction(reduction)
     if reduction == "none":
         return losses
@@ -24,7 +24,7 @@ def reduced(losses: Any, reduction: str) -> Any:
 
 
 def check_reduction(reduction: str) -> None:
-    """Raise ValueError for a reduction that there is not."""
+    """Raise ValueError for a reduction other than "mean", "sum" and "none"."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is 'mean', 'sum' or 'none', but got {reduction!r}")
 
@@ -49,21 +49,23 @@ def same_shape(what: str, prediction: Any, target: Any) -> tuple[Any, Any]:
 
 
 def as_type_of(prediction: Any, target: Any) -> Any:
-    """The target, if it holds whole numbers or truths, in the floating type of the prediction: int64 would widen float32."""
+    """Convert a target of whole numbers or truths to the prediction's floating type: int64 would widen float32."""
     if target.dtype.kind in "biu" and prediction.dtype.kind == "f":
         return np.astype(target, prediction.dtype)
     return target
 
 
 def refuse_none(what: str, prediction: Any, target: Any) -> None:
-    """Raise TypeError for what a forward() without `return` gives."""
+    """Raise TypeError for None, which a forward() without `return` gives."""
     for called, value in (("prediction", prediction), ("target", target)):
         if value is None:
             raise TypeError(f"{what} got None for the {called}; does forward() end with `return`, and its result?")
 
 
 def check_weight(what: str, weight: Any, classes: int) -> None:
-    """Raise ValueError for weights that are not one for each class: more would be left out, and one broadcast."""
+    """Raise ValueError unless there is one weight for each class: a single one would be broadcast, further ones
+    ignored.
+    """
     if weight is not None and np.shape(weight) != (classes,):
         raise ValueError(
             f"{what} takes a weight for each of the {classes} classes, of shape ({classes},), but got {np.shape(weight)}"
@@ -71,14 +73,14 @@ def check_weight(what: str, weight: Any, classes: int) -> None:
 
 
 def check_class_numbers(what: str, target: Any) -> None:
-    """Raise TypeError for labels that are no whole numbers."""
+    """Raise TypeError for labels that are not whole numbers."""
     if target.dtype.kind not in "iu":
         cure = "target.argmax(1) of a one-hot one" if target.ndim > 1 else "target.astype(int)"
         raise TypeError(f"{what} takes class numbers, which are whole, but got {target.dtype}; write {cure}")
 
 
 def broadcasts(what: str, name: str, value: Any, shape: tuple[int, ...]) -> None:
-    """Raise ValueError for weights that do not broadcast to what they weigh."""
+    """Raise ValueError for weights that do not broadcast to the shape of what they weigh."""
     try:
         fits = np.broadcast_shapes(np.shape(value), shape) == shape
     except ValueError:
@@ -139,5 +141,5 @@ def _all(values: Any, *known: int) -> bool:
 
 
 def held(x: Any) -> Any:
-    """The same numbers, through which no gradient goes."""
+    """The same numbers, but no gradient goes back through them."""
     return x.detach() if isinstance(x, Tensor) else x

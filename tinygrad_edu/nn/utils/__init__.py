@@ -1,4 +1,4 @@
-"""What is done to parameters and gradients beside learning: clipping, all parameters as one vector, normalized weights."""
+"""Tools for parameters and gradients: clipping, all parameters as one vector, and normalized weights."""
 
 from typing import TYPE_CHECKING
 

@@ -18,11 +18,15 @@ def clip_grad_norm_(
 ) -> Tensor:
     """g ← g·min(1, max_norm / (‖g‖ + 10⁻⁶)), in place, where ‖g‖ is the norm of all gradients together, as one vector.
 
-    parameters: those without a gradient are left out. norm_type: the order of the norm, np.inf for the largest number.
-    error_if_nonfinite: raise RuntimeError, and change nothing, where the norm is ∞ or NaN.
-    Returns ‖g‖ as it was. It can be part of a replayed step, but not with `error_if_nonfinite`, which looks at a number.
+    It returns ‖g‖ as it was before.
 
-    Raises ValueError for a limit below 0, or NaN, and for an order that is not positive.
+    parameters: a tensor or several; those without a gradient are left out.
+    max_norm: the largest norm that is left as it is, 0 or more.
+    norm_type: the order of the norm; np.inf for the largest number.
+    error_if_nonfinite: whether to raise RuntimeError, and to change nothing, where the norm is ∞ or NaN. A replayed
+        step cannot have it, because it looks at a number.
+
+    Raises ValueError for a max_norm below 0, or NaN, and for an order that is not positive.
 
     Source: Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural networks* (2013).
 
@@ -60,9 +64,12 @@ def _clip_norm(tensors: list[Tensor], max_norm: float, norm_type: float, error_i
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Every number of every gradient between −clip_value and clip_value, in place.
+    """Cut every number of every gradient to between −clip_value and clip_value, in place.
 
-    Raises ValueError for a limit below 0, or NaN.
+    parameters: a tensor or several; those without a gradient are left out.
+    clip_value: the largest absolute value that is left as it is, 0 or more.
+
+    Raises ValueError for a clip_value below 0, or NaN.
 
     >>> w = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> w.grad = [-7.0, 0.5, 2.0]
@@ -84,7 +91,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 
 def learnt(what: str, parameters: Any) -> list[Tensor]:
-    """The tensors, each once. Raises TypeError for what is none."""
+    """The tensors that were given, each once. Raises TypeError for anything else, with what to write."""
     if isinstance(parameters, Tensor):
         return [parameters]
     if callable(getattr(parameters, "parameters", None)):

@@ -16,9 +16,9 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """The numbers of all parameters in a row, recorded: (n,). Each shared one is there once.
+    """The numbers of all parameters in a row, (n,). It is recorded, and has the numbers of each shared parameter once.
 
-    Raises TypeError for what is no tensor, ValueError for none.
+    Raises TypeError for what is no tensor, ValueError for no parameters.
 
     >>> parameters_to_vector([Tensor([[1.0, 2.0]]), Tensor(3.0)]).tolist()
     [1.0, 2.0, 3.0]
@@ -31,11 +31,12 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def vector_to_parameters(vec: Any, parameters: Iterable[Tensor]) -> None:
-    """Write the numbers of a vector into the parameters, in their order: the inverse of `parameters_to_vector`.
+    """Write the numbers of a vector into the parameters, in their order: it undoes `parameters_to_vector`.
 
-    vec: (n,), a tensor or an array. Graphs that used the parameters are stale from then on.
+    vec: (n,), a tensor or an array.
+    parameters: the tensors that are written. Graphs that used them are stale from then on.
 
-    Raises ValueError, and writes nothing, for another length.
+    Raises ValueError, and writes nothing, for a vector of another length.
 
     >>> w, b = Tensor([[0.0, 0.0]]), Tensor(0.0)
     >>> vector_to_parameters(np.array([1.0, 2.0, 3.0]), [w, b])

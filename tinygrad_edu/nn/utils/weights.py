@@ -1,6 +1,7 @@
-"""Weights that are computed of others each time they are read: normalized by their length, or by their largest stretch.
+"""Weights that are computed from other parameters each time they are read: divided by their length, or by their norm.
 
-A module in which `weight` is computed has other parameters in its place; the record of each call begins with theirs.
+A module whose `weight` is computed has those other parameters instead of it, and the record of each call begins with
+them.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ M = TypeVar("M", bound=Module)
 
 
 def weight_norm(module: M, name: str = "weight", axis: int | None = None) -> M:
-    """w = g·v/‖v‖: direction v and length g are learnt apart, as `weight_v` and `weight_g`. Returns the module.
+    """w = g·v/‖v‖: the direction v and the length g of a weight are learnt apart, as `weight_v` and `weight_g`.
 
-    ‖v‖ is taken over all axes but `axis`, so that each index along it has a length of its own; left out, these are the
-    outputs: axis 1 of a linear layer's (in, out), else 0. axis=-1 is the last; with `axis=()` there is one length for all.
+    It returns the module.
+
+    module: a layer with this parameter.
+    name: the name of the parameter.
+    axis: the axis whose indices have a length each, taken over all other axes; by default the axis of the outputs,
+        which is 1 for a linear layer's (in, out), else 0. −1 is the last; with `axis=()` there is one length for all.
 
     Raises ValueError where the module has no such parameter, or has it normalized already.
 
@@ -48,18 +53,36 @@ def weight_norm(module: M, name: str = "weight", axis: int | None = None) -> M:
 
 
 def remove_weight_norm(module: M, name: str = "weight") -> M:
-    """Have `weight` as a parameter again, with the value that it has now. Returns the module."""
+    """Make the weight a parameter again, with the value that it has now, and return the module.
+
+    module: a layer to which `weight_norm` was applied.
+    name: the name of the parameter.
+
+    Raises ValueError where it was not.
+
+    >>> from tinygrad_edu import nn
+    >>> layer = remove_weight_norm(weight_norm(nn.Linear(3, 2)))
+    >>> [name for name, _ in layer.named_parameters()]
+    ['bias', 'weight']
+    """
     return _settle(module, name, WeightNorm, ("_g", "_v"))
 
 
 def spectral_norm(
     module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, axis: int | None = None
 ) -> M:
-    """w = v/σ(v), where σ is the largest singular value of v as a matrix with `axis` as rows: no vector grows by it.
+    """w = v/σ(v), where σ is the largest singular value of v as a matrix: multiplying by w makes no vector longer.
 
-    v is learnt, as `weight_orig`. σ = u·v·v′ with vectors that are state, `weight_u` and `weight_v`: each time that the
-    weight is read in training mode they take `n_power_iterations` steps towards the singular vectors, in evaluation none.
-    axis: left out, the outputs: 1 of a linear layer's (in, out), else 0.
+    v is learnt, as `weight_orig`. σ is estimated as u·v·v′, with vectors u and v′ that are kept in the state, as
+    `weight_u` and `weight_v`. They come nearer to the singular vectors each time that the weight is read in training
+    mode. It returns the module.
+
+    module: a layer with this parameter.
+    name: the name of the parameter.
+    n_power_iterations: how many steps u and v′ take each time, at least 1.
+    eps: the least length that u and v′ are divided by.
+    axis: the axis that becomes the rows of the matrix; by default that of the outputs, which is 1 for a linear layer's
+        (in, out), else 0.
 
     Raises ValueError where the module has no such parameter, or has it normalized already, and for no iterations.
 
@@ -88,7 +111,18 @@ def spectral_norm(
 
 
 def remove_spectral_norm(module: M, name: str = "weight") -> M:
-    """Have `weight` as a parameter again, with the value that it has now. Returns the module."""
+    """Make the weight a parameter again, with the value that it has now, and return the module.
+
+    module: a layer to which `spectral_norm` was applied.
+    name: the name of the parameter.
+
+    Raises ValueError where it was not.
+
+    >>> from tinygrad_edu import nn
+    >>> layer = remove_spectral_norm(spectral_norm(nn.Linear(3, 2)))
+    >>> [name for name, _ in layer.named_parameters()]
+    ['bias', 'weight']
+    """
     return _settle(module, name, SpectralNorm, ("_orig", "_u", "_v"))
 
 
@@ -98,7 +132,7 @@ def remove_spectral_norm(module: M, name: str = "weight") -> M:
 
 @dataclass(frozen=True)
 class WeightNorm:
-    """w = g·v/‖v‖, the norm taken over these axes."""
+    """The rule w = g·v/‖v‖, with the norm taken over the axes `over`."""
 
     name: str
     over: tuple[int, ...]
@@ -108,7 +142,7 @@ class WeightNorm:
         return self.now(module)
 
     def now(self, module: Any) -> Any:
-        """The same."""
+        """The weight of the module as it is now, as calling the rule gives it."""
         v = getattr(module, f"{self.name}_v")
         return v * (getattr(module, f"{self.name}_g") / _length(v, self.over))
 
@@ -118,7 +152,7 @@ class WeightNorm:
 
 @dataclass(frozen=True)
 class SpectralNorm:
-    """w = v/σ(v), with `row` as the rows of the matrix."""
+    """The rule w = v/σ(v), with the axis `row` as the rows of the matrix."""
 
     name: str
     row: int
@@ -126,19 +160,19 @@ class SpectralNorm:
     eps: float
 
     def __call__(self, module: Any) -> Any:
-        """The weight of the module as it is now."""
+        """The weight of the module, after the vectors took their steps if it is in training mode."""
         if module.training:
             no_grad().run(self.step, module, self.iterations)
         return self.now(module)
 
     def now(self, module: Any) -> Any:
-        """The weight, without a step of the iteration."""
+        """The weight, without any step of the vectors."""
         u, v = (np.copy(getattr(module, f"{self.name}_{letter}")) for letter in "uv")  # they will be written
         w = getattr(module, f"{self.name}_orig")
         return w / np.dot(u, np.matmul(self._matrix(w), v))
 
     def step(self, module: Any, iterations: int) -> None:
-        """Move u and v towards the singular vectors, in place."""
+        """Move u and v′ towards the singular vectors, in place."""
         m = self._matrix(getattr(module, f"{self.name}_orig").detach())
         u, v = (getattr(module, f"{self.name}_{letter}") for letter in "uv")
         for _ in range(iterations):
@@ -156,7 +190,7 @@ class SpectralNorm:
 
 
 def _length(v: Any, over: tuple[int, ...]) -> Any:
-    """‖v‖ over the axes, which stay, of length 1."""
+    """‖v‖ over these axes, which stay, of length 1."""
     return np.sqrt(np.sum(np.square(v), axis=over, keepdims=True))
 
 
@@ -173,7 +207,7 @@ def _parameter(module: Module, name: str, what: str) -> Parameter:
 
 
 def _axes(w: Tensor, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
-    """The axes that keep a length of their own: the outputs', unless others are named."""
+    """The axes along which each index has a length of its own: those of the outputs, unless others are named."""
     if axis is None:
         return (1,) if w.ndim == 2 else (0,)
     axes = axis if isinstance(axis, tuple) else (axis,)
@@ -181,12 +215,12 @@ def _axes(w: Tensor, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
 
 
 def _compute(module: Module, name: str, how: Callable[[Any], Any]) -> None:
-    """Have an attribute computed whenever it is read."""
+    """Compute the attribute `name` by this rule whenever it is read."""
     module._computed = {**vars(module).get("_computed", {}), name: how}
 
 
 def _settle(module: M, name: str, kind: type[Any], parts: tuple[str, ...]) -> M:
-    """Have an attribute that is computed as a parameter again."""
+    """Make a computed attribute a parameter again."""
     computed = vars(module).get("_computed", {})
     if not isinstance(computed.get(name), kind):
         raise ValueError(f"{type(module).__name__}.{name} is not computed by a {kind.__name__}")

@@ -1,7 +1,7 @@
-"""Functions of neural networks, as ops where one rule is stabler or faster than a composition.
+"""Activations of neural networks, as ops where one rule is stabler or faster than a composition.
 
-All are finite, forward and backward, for inputs as large as ±10⁴ in float32.
-What PyTorch may overwrite takes `inplace=`, which says nothing here.
+All are finite, forward and backward, for inputs as large as ±10⁴ in float32. Where PyTorch takes `inplace=`, it is
+accepted, and changes nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     examples=SHAPES,
 )
 def sigmoid(x: Array, *, out: Out = None) -> Array:
-    """y = 1 / (1 + e⁻ˣ), the logistic function.
+    """y = 1 / (1 + e⁻ˣ), the logistic function, which rises from 0 to 1.
 
     >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
@@ -62,7 +62,7 @@ def _sigmoid(x: Any, out: Any) -> Any:
     special=[at(0.0, gradient=0.0)],
 )
 def relu(x: Array, *, out: Out = None) -> Array:
-    """y = max(x, 0). Its derivative is 1 for x > 0, else 0.
+    """y = max(x, 0), the rectifier. Its derivative is 1 for x > 0, else 0.
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
@@ -81,7 +81,10 @@ def relu(x: Array, *, out: Out = None) -> Array:
     special=[at(0.0, gradient=0.01, negative_slope=0.01)],
 )
 def leaky_relu(x: Array, negative_slope: float = 0.01, *, out: Out = None) -> Array:
-    """y = x for x > 0, else `negative_slope`·x.
+    """y = x for x > 0, else s·x: a rectifier that still learns where its input is negative.
+
+    x: any shape; y has the same.
+    negative_slope: s, the slope for x < 0.
 
     >>> leaky_relu(np.array([-1.0, 2.0])).tolist()
     [-0.01, 2.0]
@@ -105,7 +108,10 @@ def leaky_relu(x: Array, negative_slope: float = 0.01, *, out: Out = None) -> Ar
     special=[at(0.0, gradient=1.0, alpha=1.0)],
 )
 def elu(x: Array, alpha: float = 1.0, *, out: Out = None) -> Array:
-    """y = x for x > 0, else α(eˣ − 1).
+    """y = x for x > 0, else α(eˣ − 1): it goes smoothly to −α, so that the mean of y is nearer to 0 than a ReLU's.
+
+    x: any shape; y has the same.
+    alpha: α.
 
     >>> elu(np.array([-1e4, 2.0]))
     array([-1.,  2.])
@@ -142,7 +148,7 @@ def _silu_rule(g: Any, y: Any, x: Any) -> Any:
     examples=SHAPES,
 )
 def silu(x: Array, *, out: Out = None) -> Array:
-    """y = x·sigmoid(x), also called swish.
+    """y = x·σ(x), also called swish: x times a gate that opens as x grows.
 
     >>> silu(np.array([-1e4, 0.0, 1e4])).tolist()
     [-0.0, 0.0, 10000.0]
@@ -176,9 +182,10 @@ def _tail_polynomial(degree: int) -> list[float]:
     examples=[*SHAPES, example((20,))],
 )
 def normal_cdf(x: Array, *, out: Out = None, scratch: Out = None) -> Array:
-    """y = Φ(x) = ∫₋∞ˣ exp(−t²/2) dt / √2π = (1 + erf(x/√2)) / 2: how likely a standard normal number is below x.
+    """y = Φ(x) = ∫₋∞ˣ exp(−t²/2) dt / √2π = (1 + erf(x/√2)) / 2: the probability that a standard normal number is below
+    x.
 
-    Right to 10⁻¹⁴ of its value in float64, also in the lower tail, where 1 + erf(x/√2) would lose every digit:
+    In float64 it is right to 10⁻¹⁴ of its value, also in the lower tail, where 1 + erf(x/√2) would lose every digit:
     Φ(−z) = q·exp(−z²/2), and q is smooth enough for a polynomial in z / (4 + z). (NumPy has no erf.)
 
     >>> normal_cdf(np.array([-10.0, 0.0, 1.96])).tolist()
@@ -235,7 +242,10 @@ def _gelu_settings(x: Array, approximate: str = "none") -> tuple[tuple[Any, ...]
     examples=[*SHAPES, example((3,), "tanh"), example((2, 3), approximate="tanh")],
 )
 def gelu(x: Array, approximate: str = "none", *, out: Out = None, scratch: Out = None) -> Array:
-    """y = x·Φ(x); with approximate="tanh", y = x·(1 + tanh u) / 2 where u = √(2/π)·(x + 0.044715 x³).
+    """y = x·Φ(x), where Φ(x) is the probability that a standard normal number is below x.
+
+    x: any shape; y has the same.
+    approximate: "none", or "tanh" for y = x·(1 + tanh u) / 2, where u = √(2/π)·(x + 0.044715 x³).
 
     >>> gelu(np.array([-1.0, 0.0, 1.0])).round(4).tolist()
     [-0.1587, 0.0, 0.8413]

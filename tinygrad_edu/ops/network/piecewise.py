@@ -1,6 +1,7 @@
-"""Activations of few straight or bent pieces, beside ReLU: where a piece is level, nothing comes back.
+"""Activations made of a few straight or bent pieces. Where a piece is level, no gradient comes back.
 
-At a corner the slope is that of PyTorch: 0 at the bounds of `hardtanh` and `hardsigmoid`. `inplace=` says nothing here.
+At a corner the slope is PyTorch's: it is 0 at the bounds of `hardtanh` and `hardsigmoid`. `inplace=` is accepted, and
+changes nothing.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ def _tanh_symbol(min_val: float, max_val: float) -> str:
     ],
 )
 def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0, *, out: Out = None) -> Array:
-    """y = x between −1 and 1, or between the bounds that are given, and a bound beyond.
+    """y = x between two bounds; below the lower one y is `min_val`, above the upper one `max_val`.
+
+    x: any shape; y has the same.
+    min_val, max_val: the bounds.
 
     >>> hardtanh(np.array([-2.0, 0.3, 2.0])).tolist()
     [-1.0, 0.3, 1.0]
@@ -87,7 +91,7 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0, *, out: Out 
     special=[at(-3.0, gradient=0.0), at(3.0, gradient=0.0)],
 )
 def hardsigmoid(x: Array, *, out: Out = None) -> Array:
-    """y = (x + 3) / 6, but at least 0 and at most 1: a sigmoid of straight pieces.
+    """y = (x + 3) / 6, but at least 0 and at most 1: a sigmoid that is made of three straight lines.
 
     >>> hardsigmoid(np.array([-4.0, 0.0, 4.0])).tolist()
     [0.0, 0.5, 1.0]
@@ -109,7 +113,7 @@ def hardsigmoid(x: Array, *, out: Out = None) -> Array:
     special=[at(-3.0, gradient=0.0), at(3.0, gradient=1.0)],
 )
 def hardswish(x: Array, *, out: Out = None) -> Array:
-    """y = x·hardsigmoid(x): 0 up to −3, x from 3 on, and x·(x + 3)/6 between.
+    """y = x·hardsigmoid(x): it is 0 up to −3, x from 3 on, and x·(x + 3)/6 between.
 
     >>> hardswish(np.array([-4.0, 1.0, 4.0])).round(4).tolist()
     [-0.0, 0.6667, 4.0]

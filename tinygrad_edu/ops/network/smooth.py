@@ -34,8 +34,8 @@ _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
 def selu(x: Array, *, out: Out = None) -> Array:
     """y = λx for x > 0, else λα(eˣ − 1), with λ = 1.0507… and α = 1.6733….
 
-    These are the numbers by which mean 0 and variance 1 are kept from layer to layer, weights of variance 1/n given
-    (`nn.init.lecun_normal`).
+    With these numbers, and with weights of variance 1/n (`nn.init.lecun_normal`), the outputs of each layer keep mean 0
+    and variance 1.
 
     >>> selu(np.array([-1e4, 2.0])).round(4).tolist()
     [-1.7581, 2.1014]
@@ -55,7 +55,7 @@ def selu(x: Array, *, out: Out = None) -> Array:
     special=[at(0.0, gradient=1.0)],
 )
 def softsign(x: Array, *, out: Out = None, scratch: Out = None) -> Array:
-    """y = x / (1 + |x|): between −1 and 1, as tanh is, but slower to come near them.
+    """y = x / (1 + |x|), which rises from −1 to 1, more slowly than tanh.
 
     >>> softsign(np.array([-3.0, 0.0, 1.0])).tolist()
     [-0.75, 0.0, 0.5]
@@ -76,7 +76,7 @@ def _mish_rule(g: Any, y: Any, x: Any) -> Any:
 
 @op(symbol="Mish", vjp=(_mish_rule,), presence="elementwise", ignores=("inplace",), takes_out=True, examples=SHAPES)
 def mish(x: Array, *, out: Out = None) -> Array:
-    """y = x·tanh(softplus(x)), a smooth gate as SiLU is.
+    """y = x·tanh(softplus(x)): x times a gate that opens as x grows, as in `silu`.
 
     >>> mish(np.array([-1e4, 0.0, 1e4])).tolist()
     [-0.0, 0.0, 10000.0]

@@ -1,4 +1,6 @@
-"""Softmax, and logarithms of sums of exponentials: none overflows, and none is −∞ for what was only small."""
+"""Softmax, and logarithms of sums of exponentials. None overflows, and none gives −∞ for a probability that is only
+small.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ logaddexp2 = binary(
 
 @op(symbol="softplus", vjp=(lambda g, y, x: g * sigmoid(x),), presence="elementwise", takes_out=True, examples=SHAPES)
 def softplus(x: Array, *, out: Out = None) -> Array:
-    """y = ln(1 + eˣ), a smooth max(x, 0).
+    """y = ln(1 + eˣ), a smooth max(x, 0). It overflows for no x.
 
     >>> softplus(np.array([-1e4, 1e4])).tolist()
     [0.0, 10000.0]
@@ -61,7 +63,7 @@ def softplus(x: Array, *, out: Out = None) -> Array:
     symbol="logsigmoid", vjp=(lambda g, y, x: g * sigmoid(-x),), presence="elementwise", takes_out=True, examples=SHAPES
 )
 def logsigmoid(x: Array, *, out: Out = None) -> Array:
-    """y = ln sigmoid(x) = −ln(1 + e⁻ˣ), finite where sigmoid is 0.
+    """y = ln σ(x) = −ln(1 + e⁻ˣ). It stays finite where σ(x) itself is rounded to 0.
 
     >>> logsigmoid(np.array([-1e4, 1e4])).tolist()
     [-10000.0, -0.0]
@@ -74,13 +76,13 @@ LONGEST_SHORT_ROW = 64
 
 
 def copied(x: Any, place: Any) -> Any:
-    """The place, with the numbers of x in it."""
+    """Copy the numbers of x into `place`, and return it."""
     np.copyto(place, x)
     return place
 
 
 def _largest(x: Any, axis: Any, out: Any) -> Any:
-    """max x, to be subtracted so that no exponential overflows; `out` is there to be written."""
+    """max x, which is subtracted so that no exponential overflows. `out` may be used as memory."""
     if not x.size:
         return 0
     if x.ndim != 2 or axis != -1:
@@ -110,7 +112,12 @@ _AXES = [
 )
 @in_float32
 def softmax(x: Array, axis: Axis = -1, *, out: Out = None) -> Array:
-    """yᵢ = exp xᵢ / Σⱼ exp xⱼ: positive, and summing to 1 along `axis`. Subtracting max x first changes nothing but the overflow.
+    """yᵢ = exp xᵢ / Σⱼ exp xⱼ: positive numbers that add up to 1 along an axis.
+
+    It is computed as exp(xᵢ − m) / Σⱼ exp(xⱼ − m) with m = max x, which is the same, but does not overflow.
+
+    x: any shape; y has the same.
+    axis: the axis along which y adds up to 1; several axes as a tuple, None for all.
 
     >>> softmax(np.array([1e4, 1e4])).tolist()
     [0.5, 0.5]
@@ -129,7 +136,10 @@ def softmax(x: Array, axis: Axis = -1, *, out: Out = None) -> Array:
 )
 @in_float32
 def log_softmax(x: Array, axis: Axis = -1, *, out: Out = None) -> Array:
-    """yᵢ = xᵢ − ln Σⱼ exp xⱼ, the logarithm of softmax, finite where softmax is 0.
+    """yᵢ = xᵢ − ln Σⱼ exp xⱼ, the logarithm of softmax. It stays finite where softmax itself is rounded to 0.
+
+    x: any shape; y has the same.
+    axis: the axis along which exp y adds up to 1; several axes as a tuple, None for all.
 
     >>> log_softmax(np.array([0.0, 1e4])).tolist()
     [-10000.0, 0.0]
@@ -149,7 +159,7 @@ def log_softmax(x: Array, axis: Axis = -1, *, out: Out = None) -> Array:
 
 @in_float32
 def _by_logsumexp(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
-    """∂L/∂y·exp(x − y), made to add up to ∂L/∂y though y was rounded; of −∞ alone it is 0, not NaN."""
+    """∂L/∂y·exp(x − y), scaled to add up to ∂L/∂y although y was rounded. Where all x are −∞ it is 0, not NaN."""
     p = np.exp(x - kept(np.where(y == -math.inf, 0, y), x, axis))
     total = np.sum(p, axis=axis, keepdims=True)
     return kept(g, x, axis) * (p / np.where(total == 0, 1, total))
@@ -168,8 +178,12 @@ def _by_logsumexp(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
 def logsumexp(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None, scratch: Out = None) -> Array:
     """y = log Σ eˣ: a smooth maximum. Its gradient is the softmax of x.
 
-    Computed as m + log Σ eˣ⁻ᵐ with m = max x, whose exponentials are at most 1: the naive form overflows in
-    float32 for x > 88. −∞ counts as an absent element, and y is −∞ if all are.
+    It is computed as m + log Σ eˣ⁻ᵐ with m = max x, whose exponentials are at most 1: the plain formula overflows in
+    float32 for x > 88. −∞ counts as an absent element; if all are −∞, so is y.
+
+    x: any shape.
+    axis: the axis along which the exponentials are added up; several axes as a tuple, None for all.
+    keepdims: whether y keeps these axes, of length 1.
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([1000.0, 1000.0]).logsumexp().item() == 1000 + math.log(2)
@@ -188,7 +202,7 @@ def logsumexp(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out =
 
 
 def _log_of_sum(x: Any, m: Any, axis: Any, scratch: Any) -> Any:
-    """m + log Σ eˣ⁻ᵐ, where log 0 = −∞ is the answer, and so is e¹⁰⁰⁰ beside +∞."""
+    """m + log Σ eˣ⁻ᵐ. Here log 0 = −∞ is the right answer, as is e¹⁰⁰⁰ beside +∞."""
     e = np.exp(np.subtract(x, m, scratch), scratch)
     return np.log(np.add.reduce(e, axis=axis, keepdims=True)) + m
 
