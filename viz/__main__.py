@@ -25,7 +25,7 @@ from viz.picture import DIRECTIONS, FORMATS, STYLES
 from viz.theme import THEMES
 from viz.wording.labels import GRAD, SHOW
 
-WINDOW = 60  # characters of a long expression that are shown on each side of a mistake
+CHARACTERS_AROUND_A_MISTAKE = 60  # characters of a long expression that are shown on each side of a mistake
 
 OPTIONS = (
     "annotate", "check", "collapse", "direction", "grad", "lang", "loss", "show", "sizes", "style", "theme", "values", "wrt",
@@ -101,8 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not given.output and not given.frames:
             _write_what_can_be(figure.text())
     except ExpressionError as error:
-        start = max(0, error.column - WINDOW)
-        window = given.expression.strip()[start : error.column + WINDOW]
+        start = max(0, error.column - CHARACTERS_AROUND_A_MISTAKE)
+        window = given.expression.strip()[start : error.column + CHARACTERS_AROUND_A_MISTAKE]
         parser.exit(2, f"{window}\n{' ' * (error.column - 1 - start)}^\n{error}\n")
     except (TypeError, ValueError, RuntimeError, TimeoutError, OSError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from tinygrad_edu.program.blocks import BLOCK
+from tinygrad_edu.program.blocks import BYTES_OF_A_BLOCK
 
 
 def in_threads(rounds: int = 200) -> None:
@@ -18,7 +18,7 @@ def in_threads(rounds: int = 200) -> None:
     w, slope = np.zeros((1024, 1024), np.float32), np.empty((1024, 1024), np.float32)
     lr = np.float32(0.01)
     print("\nw -= lr·g for 1024×1024 weights, µs by one thread and by two")
-    for length in (BLOCK // 4, BLOCK):
+    for length in (BYTES_OF_A_BLOCK // 4, BYTES_OF_A_BLOCK):
         flat, weights = slope.reshape(-1), w.reshape(-1)
         places = range(0, flat.size, length)
         rows = [(flat[i : i + length], weights[i : i + length], np.empty(length, np.float32)) for i in places]

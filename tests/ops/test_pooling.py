@@ -46,13 +46,13 @@ def written_out(windows, position):
 @given(cases(), st.sampled_from([1, 1 << 18]))
 def test_each_window_written_out(case, block):
     windows, how, x, g = case
-    before, pooling.BLOCK = pooling.BLOCK, block
+    before, pooling.BYTES_OF_IMAGES = pooling.BYTES_OF_IMAGES, block
     try:
         largest, places, sums = max_pool(x, **how), argmax_pool(x, **how), sum_pool(x, **how)
         slopes = max_pool_gradient(g, x, **how)
         spread = spread_windows(g, size=windows.size, **how)
     finally:
-        pooling.BLOCK = before
+        pooling.BYTES_OF_IMAGES = before
     expected, shares = np.zeros(x.shape), np.zeros(x.shape)
     assert largest.dtype == sums.dtype == x.dtype
     for n, c, *p in np.ndindex(largest.shape):

@@ -73,7 +73,7 @@ def test_means_are_made_in_blocks_in_place(monkeypatch):
     averaged, whole = AveragedModel(model), AveragedModel(model)
     array = averaged.module.weight.data
     for part in (1 << 17, 24):
-        monkeypatch.setattr(blocks, "BLOCK", part)
+        monkeypatch.setattr(blocks, "BYTES_OF_A_PART", part)
         for seed in range(3):
             with tg.no_grad():
                 model.weight[...] = np.random.default_rng(seed).random((7, 5))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import optim
-from tinygrad_edu.optim.line_search import ENOUGH, FLAT, Point, strong_wolfe
+from tinygrad_edu.optim.line_search import LEAST_DECREASE, MOST_SLOPE_LEFT, Point, strong_wolfe
 
 
 def leaf(values, **options):
@@ -59,8 +59,8 @@ def test_what_is_found_fulfils_the_strong_wolfe_conditions(waves, log_step):
     assume(start.slope < -1e-2)
     found = strong_wolfe(evaluate, start, 10**log_step, length=1.0, tolerance=1e-12, most=60)
     assert found == phi(found.step)
-    assert found.value <= start.value + ENOUGH * found.step * start.slope
-    assert abs(found.slope) <= -FLAT * start.slope
+    assert found.value <= start.value + LEAST_DECREASE * found.step * start.slope
+    assert abs(found.slope) <= -MOST_SLOPE_LEFT * start.slope
     assert found.step in tried
     assert len(tried) <= 61
 

@@ -114,7 +114,7 @@ def test_a_step_writes_in_place_and_graphs_notice():
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("layout", ["small", "blocks", "transposed", "strided", "number"])
 def test_blocks_change_nothing(monkeypatch, momentum, layout):
-    monkeypatch.setattr(blocks, "BLOCK", 10 * 4)  # ten numbers of float32
+    monkeypatch.setattr(blocks, "BYTES_OF_A_PART", 10 * 4)  # ten numbers of float32
     rng = np.random.default_rng(0)
     array = {
         "small": rng.random((2, 5), np.float32),
@@ -603,7 +603,7 @@ def test_an_optimizer_of_one_s_own():
 @pytest.mark.parametrize("block", [8, 24, 1 << 17])
 @pytest.mark.parametrize("replayed", [False, True])
 def test_a_rule_may_return_new_arrays_and_write_nothing(monkeypatch, block, replayed):
-    monkeypatch.setattr(blocks, "BLOCK", block)
+    monkeypatch.setattr(blocks, "BYTES_OF_A_PART", block)
     w = leaf((1.0, 2.0, 3.0, 4.0, 5.0))
     array = w.data
     own = Own([w], 0.1)
@@ -806,7 +806,7 @@ def test_a_step_makes_no_array_larger_than_a_few_blocks(kind, order):
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert most < 9 * blocks.BLOCK
+    assert most < 9 * blocks.BYTES_OF_A_PART
     assert np.unique(w.numpy()).size == 1
 
 

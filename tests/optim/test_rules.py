@@ -208,7 +208,7 @@ def test_blocks_change_nothing_and_single_stays_single(monkeypatch, kind, option
     a, b = tg.Tensor(array.copy(), requires_grad=True), tg.Tensor(array, requires_grad=True)
     whole, parts = kind([a], **options), kind([b], **{key: np.float64(value) for key, value in options.items()})
     walk(whole, [a], 3)
-    monkeypatch.setattr(blocks, "BLOCK", 10 * 4)
+    monkeypatch.setattr(blocks, "BYTES_OF_A_PART", 10 * 4)
     walk(parts, [b], 3)
     assert np.array_equal(a.numpy(), b.numpy())
     assert b.data is array

@@ -19,7 +19,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
 from tinygrad_edu.nn import functional as F
-from tinygrad_edu.program import RECORDS, replay
+from tinygrad_edu.program import MOST_RECORDS, replay
 
 X = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
 ONES = np.ones(3)
@@ -684,7 +684,7 @@ def test_the_cache_is_bounded():
     run = replay(counted)
     for n in range(1, 30):
         run(np.ones(n))
-    assert len(run._records) == RECORDS
+    assert len(run._records) == MOST_RECORDS
     run(np.ones(29))
     assert counted.runs == 29
     run(np.ones(1))  # used longest ago

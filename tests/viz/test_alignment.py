@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tests.viz.test_large import tangled
 from viz import draw
-from viz.layout.alignment import APART, balanced, compact
+from viz.layout.alignment import LEAST_APART, balanced, compact
 from viz.layout.clearance import overlapping
 from viz.layout.columns import columns, waypoints
 
@@ -39,7 +39,7 @@ def test_the_order_and_the_distances_are_kept(drawn):
     assert set(found) == set(sizes)
     for layer in layers:
         for a, b in pairwise(layer):
-            assert found[b] - found[a] >= (sizes[a] + sizes[b]) / 2 + APART - 1e-6
+            assert found[b] - found[a] >= (sizes[a] + sizes[b]) / 2 + LEAST_APART - 1e-6
 
 
 def test_what_is_long_is_straight_and_what_crosses_it_is_not():
@@ -64,7 +64,7 @@ def test_one_stands_level_with_the_middle_of_its_neighbours():
 def test_what_comes_before_stands_as_near_as_can_be():
     layers = [["a", "b"], ["c", "d", "e"]]
     root = {"a": "a", "b": "b", "c": "c", "d": "d", "e": "b"}
-    found = compact(layers, root, dict.fromkeys(root, 40.0 - APART))
+    found = compact(layers, root, dict.fromkeys(root, 40.0 - LEAST_APART))
     assert found == {"a": 40.0, "b": 80.0, "c": 0.0, "d": 40.0, "e": 80.0}
 
 

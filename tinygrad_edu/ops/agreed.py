@@ -75,7 +75,7 @@ Multiple = tuple[Any, Any]
 
 _NOWHERE = -1
 
-SEARCHED = 1000
+MOST_NODES_SEARCHED = 1000
 """So many nodes are looked at in search of the factor."""
 
 
@@ -96,7 +96,7 @@ def quotient(g: Any, y: Any) -> Any:
             if x not in seen and (x.made_at > y.made_at or _alike(x, y)):
                 seen.add(x)
                 order.append(x)
-        if len(order) > SEARCHED:
+        if len(order) > MOST_NODES_SEARCHED:
             return None
     places = np.arange(y.size).reshape(y.shape)
     found: dict[Any, Multiple] = {x: (new_leaf(np.ones_like(y.ndarray)), places) for x in order if _alike(x, y)}

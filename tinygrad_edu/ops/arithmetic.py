@@ -83,6 +83,10 @@ def root(x: Array, *, out: Out = None) -> Array:
 # Powers
 
 
+LARGEST_MULTIPLIED_OUT = 16
+"""The largest integer exponent whose power is computed by multiplications."""
+
+
 def _power_rule(g: Any, y: Any, x: Any, *, exponent: Any) -> Any:
     """∂L/∂x = ∂L/∂y·n·xⁿ⁻¹, and 0 for n = 0 also where x = 0."""
     if exponent == 0:
@@ -110,7 +114,7 @@ def constant_power(x: Array, exponent: Number, *, out: Out = None) -> Array:
     >>> constant_power(np.array([-2.0, 3.0]), 3)
     array([-8., 27.])
     """
-    if not (isinstance(exponent, int) and 2 <= abs(exponent) <= 16 and x.dtype.char in "fdFD"):
+    if not (isinstance(exponent, int) and 2 <= abs(exponent) <= LARGEST_MULTIPLIED_OUT and x.dtype.char in "fdFD"):
         return x**exponent if out is None else np.power(x, exponent, out=out)
     further = f"{abs(exponent):b}"[1:]  # the bits of n after its first: square for each, and multiply by x if it is 1
     base = x if exponent > 0 else np.reciprocal(x, out=None if "1" in further else out)

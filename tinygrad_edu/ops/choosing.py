@@ -16,7 +16,7 @@ import numpy
 from tinygrad_edu.engine.example import Fixed, at, example
 from tinygrad_edu.engine.op import Op, composite, declare, op
 from tinygrad_edu.engine.protocols import numbers
-from tinygrad_edu.ops.parts import BITS, binary, gate
+from tinygrad_edu.ops.parts import BITS, MOST_COPIED_ONE_BY_ONE, binary, gate
 from tinygrad_edu.ops.taking import take_along_axis
 from tinygrad_edu.ops.types import array
 from tinygrad_edu.ops.writing import index_update
@@ -75,7 +75,7 @@ _BOOL = np.dtype(bool)
 def _chosen(condition: Any, a: Any, b: Any, *, out: Any = None) -> Any:
     if out is None:
         return np.where(condition, a, b)
-    bits = BITS.get(out.dtype) if a.dtype == b.dtype == out.dtype and out.size > 128 else None
+    bits = BITS.get(out.dtype) if a.dtype == b.dtype == out.dtype and out.size > MOST_COPIED_ONE_BY_ONE else None
     if bits is None:
         np.copyto(out, b)
         np.copyto(out, a, where=condition)

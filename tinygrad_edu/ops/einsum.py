@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order in which an implicit output sorts them
 
+MOST_MULTIPLICATIONS_AT_ONCE = 20_000
+"""A sum with more is taken apart into matrix products; a smaller one is done before it is decided how."""
+
 
 @functools.lru_cache
 def explicit(equation: str, *ndims: int) -> str:
@@ -162,5 +165,5 @@ def einsum(*xs: Array, equation: str, out: Out = None) -> Array:
     >>> x.grad.tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    large = len(xs) > 1 and _multiplications(equation, tuple([x.shape for x in xs])) > 20_000
+    large = len(xs) > 1 and _multiplications(equation, tuple([x.shape for x in xs])) > MOST_MULTIPLICATIONS_AT_ONCE
     return np.einsum(equation, *xs, out=out, optimize=large)

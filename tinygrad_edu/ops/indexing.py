@@ -163,7 +163,7 @@ def repeats(arrays: tuple[Any, ...]) -> bool:
     return any(array.dtype.kind in "iu" for array in arrays)
 
 
-WIDE_ROW = 128
+NARROWEST_ROW_ADDED_ALONE = 128
 """Rows of so many numbers are added sooner one by one."""
 ROWS_AT_A_TIME = 256
 """Of shorter ones so many are added at a time, for their places are an array as well."""
@@ -178,7 +178,7 @@ def add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) -
         shape = arrays[0].shape + y.shape[1:]
         values = values if values.shape == shape else np.broadcast_to(values, shape)
         values = values if arrays[0].ndim == 1 else values.reshape(len(rows), *y.shape[1:])
-        if width >= WIDE_ROW:
+        if width >= NARROWEST_ROW_ADDED_ALONE:
             for row, value in zip(rows.tolist(), values, strict=True):
                 y[row] += value
             return

@@ -76,6 +76,9 @@ def zero(x: Array, *, out: Out = None) -> Array:
     return out
 
 
+MOST_COPIED_ONE_BY_ONE = 128
+"""So many numbers are chosen sooner by copying each that is wanted than by calculating with the bits of all."""
+
 BITS = {np.dtype(bool): np.dtype(bool), **{np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}}
 
 
@@ -104,7 +107,7 @@ def gate(a: Array, mask: Array, *, out: Out = None) -> Array:
     """
     if mask.dtype.kind != "b":
         mask = mask != 0
-    if out is not None and out.size <= 128:
+    if out is not None and out.size <= MOST_COPIED_ONE_BY_ONE:
         out.fill(0)
         np.copyto(out, a, where=mask)
         return out

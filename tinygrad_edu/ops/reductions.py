@@ -88,6 +88,10 @@ def sum(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None)
     return add_up(x, axis, out, keepdims)
 
 
+MOST_COPIED = 4096
+"""So many repeated numbers are written out; more of them are a view that repeats."""
+
+
 @op(
     symbol="expand",
     spelled=lambda s, x: s.repeated(x),
@@ -118,7 +122,7 @@ def expand(x: Array, shape: tuple[int, ...], axis: Axis = None, *, keepdims: boo
         axes = normalize_axis_tuple(axis, len(shape))
         x = x.reshape([1 if i in axes else n for i, n in enumerate(shape)])
     y = np.empty(shape, x.dtype) if out is None else out
-    if out is None and y.size > 4096:
+    if out is None and y.size > MOST_COPIED:
         return np.broadcast_to(x, shape)  # repeated without being copied
     y[...] = x  # a few numbers are copied sooner than np.broadcast_to begins
     return y

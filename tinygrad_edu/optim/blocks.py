@@ -24,7 +24,7 @@ Values: TypeAlias = "Array | Tensor"
 NOWHERE: Mapping[str, Any] = MappingProxyType({})
 """The `out` of a rule that writes nothing."""
 
-BLOCK = 1 << 17
+BYTES_OF_A_PART = 1 << 17
 """The bytes of a part: a parameter's, its gradient's and the rule's results together stay in the cache."""
 
 Rule = Callable[..., tuple[Any, State]]
@@ -38,7 +38,7 @@ def write(
     param, grad: arrays of one shape. state: by name, arrays of that shape. settings: what the rule is given by name.
     maximize: give it −grad. who: the optimizer, for errors.
     """
-    for w, g, s in parts(param, grad, state) if param.nbytes > BLOCK else ((param, grad, state),):
+    for w, g, s in parts(param, grad, state) if param.nbytes > BYTES_OF_A_PART else ((param, grad, state),):
         new, result = made = rule(w, -g if maximize else g, s, {"param": w, **s}, **settings)
         if result.keys() != s.keys():
             refuse_result(who, made, w, s)
@@ -57,7 +57,7 @@ def parts(param: Array, grad: Array, state: State) -> Iterator[tuple[Any, Any, S
         param, grad = param.reshape(-1), grad.reshape(-1)
         state = {key: array.reshape(-1) for key, array in state.items()}
     axis = int(np.argmax(param.shape))  # where not all lie row by row, slices along the longest axis
-    length = max(1, param.shape[axis] * BLOCK // param.nbytes)
+    length = max(1, param.shape[axis] * BYTES_OF_A_PART // param.nbytes)
     before = (slice(None),) * axis
     for i in range(0, param.shape[axis], length):
         part = (*before, slice(i, i + length))

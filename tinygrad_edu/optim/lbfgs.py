@@ -27,7 +27,7 @@ MaxEval = Annotated[
     int | None, Bound(lambda x: x is None or (isinstance(x, int) and x > 0), "is a whole number above 0", number=False)
 ]
 
-CURVED = 1e-10
+LEAST_CURVATURE = 1e-10
 """The smallest yᵀs of a pair that is remembered: without curvature the inverse of it would be without bounds."""
 
 
@@ -259,7 +259,7 @@ class Memory:
         """Remember how the gradient changed over the last move, in at most `limit` pairs, and set the direction, −H·g."""
         if self.updates:
             move, change = self.step * self.direction, now.gradient - self.gradient
-            if change @ move > CURVED:
+            if change @ move > LEAST_CURVATURE:
                 self.pairs = [*self.pairs, (move, change)][-limit:]
                 self.scale = float(change @ move / (change @ change))
         self.updates += 1

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-ENOUGH = 1e-4
+LEAST_DECREASE = 1e-4
 """c₁: the function has to fall by this share of what its slope at the start promises."""
 
-FLAT = 0.9
+MOST_SLOPE_LEFT = 0.9
 """c₂: the slope has to shrink to this share of that at the start."""
 
 
@@ -54,10 +54,10 @@ def strong_wolfe(
     """
 
     def too_high(point: Point) -> bool:
-        return not point.value <= start.value + ENOUGH * point.step * start.slope
+        return not point.value <= start.value + LEAST_DECREASE * point.step * start.slope
 
     def is_flat(point: Point) -> bool:
-        return abs(point.slope) <= -FLAT * start.slope
+        return abs(point.slope) <= -MOST_SLOPE_LEFT * start.slope
 
     before, now, tried = start, evaluate(step), 0
     while tried < most:

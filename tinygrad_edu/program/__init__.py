@@ -33,7 +33,7 @@ from tinygrad_edu.program.tape import refuse
 
 __all__ = ["Replay", "replay"]
 
-RECORDS = 8
+MOST_RECORDS = 8
 """How many records a function keeps; the one used longest ago goes first."""
 
 
@@ -114,7 +114,7 @@ class Replay(Generic[Result]):
         return self.__qualname__ if found is self else (Replay, (self._f,))
 
     def __repr__(self) -> str:
-        return f"<replay of {self._name}: {len(self._records)} of {RECORDS} records>"
+        return f"<replay of {self._name}: {len(self._records)} of {MOST_RECORDS} records>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         """The function's result; its tensors are the caller's own."""
@@ -155,11 +155,11 @@ class Replay(Generic[Result]):
         finally:
             self._recorder = None
         if not anomaly:  # which looks at each op, and so records every call
-            self._records = [(key, record), *self._records[: RECORDS - 1]]
+            self._records = [(key, record), *self._records[: MOST_RECORDS - 1]]
             self.recorded_in_a_row += 1
-        if self.recorded_in_a_row == 2 * RECORDS:
+        if self.recorded_in_a_row == 2 * MOST_RECORDS:
             warnings.warn(
-                f"{self._name} was recorded {2 * RECORDS} times in a row and never replayed, which is slower than calling it: what it "
+                f"{self._name} was recorded {2 * MOST_RECORDS} times in a row and never replayed, which is slower than calling it: what it "
                 "depends on is another each time; give numbers that change as arrays, np.asarray(t), batches one shape, "
                 "and what changes in a module as a tensor",
                 stacklevel=3,

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_edu.program.plan import Instruction, Plan, Storage, Value, elementwise
 
-BLOCK = 1 << 17
+BYTES_OF_A_BLOCK = 1 << 17
 """The bytes of a block of each array."""
 
 
@@ -49,7 +49,7 @@ def in_blocks(plan: Plan) -> Plan:
 def _large(instruction: Instruction) -> bool:
     """Whether the line works element by element on arrays of several blocks, in the order of memory."""
     value = instruction.value
-    if instruction.how != "out" or not elementwise(instruction.op) or value.array.nbytes < 2 * BLOCK:
+    if instruction.how != "out" or not elementwise(instruction.op) or value.array.nbytes < 2 * BYTES_OF_A_BLOCK:
         return False
     return all(
         v.array is not None
@@ -91,7 +91,7 @@ def _blocked(stretch: list[Instruction], later: Sequence[Instruction], plan: Pla
     needed = {id(_root(v)) for i in later for v in (*i.inputs, *([i.value] if i.how == "write" else ()))}
     needed |= {id(_root(v)) for v in plan.outputs}
     last = stretch[-1].value
-    size, length = last.array.size, BLOCK // max(i.value.dtype.itemsize for i in stretch)
+    size, length = last.array.size, BYTES_OF_A_BLOCK // max(i.value.dtype.itemsize for i in stretch)
     written = [i.value for i in stretch]
     kept = {v.array.ctypes.data for v in written if id(v) in needed or v is last or v.storage.kind != "buffer"}
     spare = [v for v in written if v.array.ctypes.data not in kept and _written_first(v, stretch)]

@@ -24,8 +24,11 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.program.program import Compute, Event, Program, Write, is_view, leaves_of, regions
 from tinygrad_edu.program.simplify import layout, simplified
 
-FREED = -2
+OVER = -2
 """In place of the last event that uses a storage: it is over, and the memory belongs to others."""
+
+CACHE_LINE = 64
+"""Bytes: memory that begins at a multiple of these is read and written fastest."""
 
 
 @dataclass(eq=False, slots=True)
@@ -34,7 +37,7 @@ class Storage:
 
     kind: str  # "argument", "leaf", "feed", "buffer", "block" (a buffer that is no longer than one) or "fresh"
     memory: Any = None
-    last: int = -1  # the last event that reads or writes it; FREED once that is over
+    last: int = -1  # the last event that reads or writes it; OVER once that is over
 
 
 @dataclass(eq=False, slots=True)
@@ -175,8 +178,8 @@ class Pool:
 
 def _aligned(nbytes: int) -> Any:
     """Bytes that begin at a cache line."""
-    raw = np.empty(nbytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
+    raw = np.empty(nbytes + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
     return raw[start : start + nbytes]
 
 
@@ -269,7 +272,7 @@ class _Planner:
                     instructions.append(made)
             for storage in self.dying.pop(i, ()):
                 if storage.last == i:
-                    storage.last = FREED  # once, though several values may have lived in it
+                    storage.last = OVER  # once, though several values may have lived in it
                     if storage.kind == "buffer":
                         self.pool.give_back(storage.memory)
                     elif instructions:

@@ -44,10 +44,16 @@ from tinygrad_edu.testing.functions import (
 )
 from tinygrad_edu.testing.report import AtKink, CheckError, GradientError, Report
 
-STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
+STEP_SIZES = (1e-3, 1e-4, 1e-5, 1e-6)
 """Step sizes to try in turn, relative to max(1, |x|): the first at which the two quotients agree is taken."""
 
-NOISE = 1e3 * float(np.finfo(float).eps)
+MOST_ELEMENTS_IN_TURN = 64
+"""Of so many elements each is varied in turn; more are varied together, in random directions."""
+
+DIRECTIONS = 8
+"""How many random directions there are, unless it is said."""
+
+ROUNDING_OF_A_VALUE = 1e3 * float(np.finfo(float).eps)
 """The relative rounding error of a value that a difference quotient divides by h, generously."""
 
 
@@ -206,7 +212,7 @@ class _Check:
         for i, g in enumerate(recorded):
             if not g.size:
                 continue
-            by_element = self.options.directions is None and g.size <= 64
+            by_element = self.options.directions is None and g.size <= MOST_ELEMENTS_IN_TURN
             ways = elements_of(g.shape) if by_element else self.random_directions(i)
             scale = float(np.abs(g[np.isfinite(g)]).max(initial=0.0))
             failures = []
@@ -253,11 +259,11 @@ class _Check:
         trouble = "is at the edge of the domain: the values beside it are not finite"
         found: list[_Quotient] = []
         size = max(1.0, float(np.abs(self.at[i][d != 0]).max(initial=0.0)))
-        for h in (step * size for step in STEPS):
+        for h in (step * size for step in STEP_SIZES):
             right, left, right2, left2 = [self.beside(i, d, t) for t in (h, -h, h / 2, -h / 2)]
             if not np.isfinite([right, left, right2, left2]).all():
                 continue
-            noise = NOISE * self.weight / h
+            noise = ROUNDING_OF_A_VALUE * self.weight / h
             d1, d2 = (right - left) / (2 * h), (right2 - left2) / h
             bend, bend2 = abs(right + left) / h, abs(right2 + left2) / (h / 2)  # of the slopes on the two sides
             if bend2 > 0.75 * bend and bend2 > 1e-5 * max(scale, abs(d2)) + 8 * noise:
@@ -299,7 +305,7 @@ class _Check:
     def random_directions(self, i: int) -> list[Any]:
         """Random directions, none of whose components is small, so that no element is overlooked."""
         shape = self.at[i].shape
-        rng, count = self.options.rng, self.options.directions or 8
+        rng, count = self.options.rng, self.options.directions or DIRECTIONS
         return [rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.0, shape) for _ in range(count)]
 
     # -- what is said ------------------------------------------------------------------------------

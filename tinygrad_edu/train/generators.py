@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-LONGEST_SEARCHED = 100
+LONGEST_LIST_SEARCHED = 100
 """A list or dict that is longer is taken for data, and not searched."""
 
 
@@ -48,7 +48,7 @@ def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(thing, np.random.Generator | np.ndarray | str | bytes | type):
         return
     if isinstance(thing, Mapping | list | tuple):
-        if len(thing) <= LONGEST_SEARCHED:
+        if len(thing) <= LONGEST_LIST_SEARCHED:
             pairs = thing.items() if isinstance(thing, Mapping) else enumerate(thing)
             yield from ((str(key), part) for key, part in pairs)
     elif hasattr(thing, "__dict__") and not callable(getattr(thing, "__code__", None)):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.program import RECORDS, replay
+from tinygrad_edu.program import MOST_RECORDS, replay
 
 
 class Replayed:
@@ -36,8 +36,10 @@ class Replayed:
             result = self._called(args)
             self._give_up(str(error).partition("\n")[0] or type(error).__name__)
             return result
-        if self._replayed.recorded_in_a_row > RECORDS:
-            self._give_up(f"more than {RECORDS} batches in a row had each another shape, or the model changed in each")
+        if self._replayed.recorded_in_a_row > MOST_RECORDS:
+            self._give_up(
+                f"more than {MOST_RECORDS} batches in a row had each another shape, or the model changed in each"
+            )
         return result
 
     def _called(self, args: tuple[Any, ...]) -> Any:

@@ -11,17 +11,17 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from viz.formats.render import INSTALL
-from viz.layout.columns import COLUMN, PASSING, Heights, box_size, waypoints
+from viz.layout.columns import COLUMN_GAP, PASSING_HEIGHT, Heights, box_size, waypoints
 from viz.layout.panels import components
-from viz.layout.plan import ANSWER, Plan
+from viz.layout.plan import LEAST_ANSWER_WIDTH, Plan
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.theme import Theme
 
-FONT = "Helvetica"
-BOLD = "Helvetica-Bold"
-TITLE = 12.0  # the font size of a layer's title
+FONT_NAME = "Helvetica"
+BOLD_FONT_NAME = "Helvetica-Bold"
+TITLE_FONT = 12.0  # the font size of a layer's title
 MOST_WIRES_UNHURRIED = 200  # wires, from which on the layout must hurry
-HURRY = {"nslimit": "0.05", "nslimit1": "1", "mclimit": "0.1", "searchsize": "10"}  # good enough, and soon
+HURRIED = {"nslimit": "0.05", "nslimit1": "1", "mclimit": "0.1", "searchsize": "10"}  # good enough, and soon
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -78,9 +78,9 @@ def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) 
 
     Of a large plan without groups, only the order in each column is asked for.
     """
-    settings = {"rankdir": "LR", "nodesep": "0.12", "ranksep": f"{COLUMN / 72:.3f}", "splines": "false"}
+    settings = {"rankdir": "LR", "nodesep": "0.12", "ranksep": f"{COLUMN_GAP / 72:.3f}", "splines": "false"}
     if len(plan.wires) >= MOST_WIRES_UNHURRIED:
-        settings |= {**HURRY, "nslimit": "0.5" if plan.groups else "0"}  # without groups, the order will do
+        settings |= {**HURRIED, "nslimit": "0.5" if plan.groups else "0"}  # without groups, the order will do
     elif not free:
         settings["ordering"] = "in"
     lines = []
@@ -97,7 +97,7 @@ def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) 
         lines += [node(last, width=_inches(width), height=_inches(height)), edge(wire.source, last, weight="20")]
         for k in waypoints(wire, column):
             name = f"{wire.id}-{k}"
-            lines += [node(name, width="0.05", height=_inches(PASSING)), edge(last, name, weight="8")]
+            lines += [node(name, width="0.05", height=_inches(PASSING_HEIGHT)), edge(last, name, weight="8")]
             last = name
             members.setdefault(wire.scope, []).append(last)
         members.setdefault(wire.scope, []).append(f"{wire.id}-box")
@@ -131,7 +131,7 @@ def clusters(plan: Plan, members: Mapping[tuple[str, ...], Sequence[str]]) -> li
         nested = [line for child in inside.get(scope, ()) for line in cluster(child)]
         if not scope:
             return nested
-        opening = f'\tsubgraph {quote("cluster-" + scope[-1])} {{ label="title" fontsize="{TITLE:g}" margin="8"\n'
+        opening = f'\tsubgraph {quote("cluster-" + scope[-1])} {{ label="title" fontsize="{TITLE_FONT:g}" margin="8"\n'
         return [opening, *own, *nested, "\t}\n"]
 
     return cluster(()) if plan.groups else []
@@ -168,7 +168,7 @@ def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = (), **settings: 
         lines.append(edge(line.tail, line.head, **(_line(line, theme) | _seen(line.id, unseen))))
     lines += [node(text.id, **(_text(text, theme) | _seen(text.id, unseen))) for text in scene.texts]
     paper = {"layout": "nop2", "bgcolor": theme.paper, "outputorder": "edgesfirst", "pad": "0.1", **settings}
-    return sheet(lines, paper, {"fixedsize": "shape", "fontname": FONT})  # that of a label is only a guess
+    return sheet(lines, paper, {"fixedsize": "shape", "fontname": FONT_NAME})  # that of a label is only a guess
 
 
 def _seen(id: str, unseen: frozenset[str]) -> dict[str, str]:
@@ -225,7 +225,7 @@ def _line(line: Line, theme: Theme) -> dict[str, str]:
 
 def blank_size(text: Text) -> tuple[float, float]:
     """The width and the height of the box that an answer is to be written into."""
-    return max(text.width, ANSWER), text.height - 5.0
+    return max(text.width, LEAST_ANSWER_WIDTH), text.height - 5.0
 
 
 def _text(text: Text, theme: Theme) -> dict[str, str]:
@@ -245,6 +245,6 @@ def _text(text: Text, theme: Theme) -> dict[str, str]:
     return {
         "id": text.id, "class": f"text {text.classes}", "label": literal(text.text) + aligned, "shape": "plaintext",
         "pos": f"{text.x:.2f},{text.y:.2f}", "width": _inches(text.width), "height": _inches(text.height),
-        "fontcolor": theme.colour(text), "fontname": BOLD if text.bold else FONT, "fontsize": f"{text.size:g}", "margin": "0",
+        "fontcolor": theme.colour(text), "fontname": BOLD_FONT_NAME if text.bold else FONT_NAME, "fontsize": f"{text.size:g}", "margin": "0",
         **({"style": "filled", "fillcolor": theme.paper} if text.halo else {}),
     }  # fmt: skip

@@ -12,12 +12,12 @@ from itertools import accumulate
 from typing import Any
 
 from viz.formats.styles import EDGE_FONT, apart, cell_width, line, named_once, nodes, origin
-from viz.layout.plan import FONT, Place, Plan, Wire, Words, written
+from viz.layout.plan import FONT, NOTE_SPACING, NOTES_BELOW, Place, Plan, Wire, Words, written
 from viz.layout.scene import Line, Point, Scene, Shape, Text
 from viz.record.graph import Graph, Operation, Use, Value, users
 from viz.wording.labels import FigureLabels, marked
 
-CURVE = 6  # straight pieces of each piece of a curve
+PIECES_OF_A_CURVE = 6  # straight pieces of each piece of a curve
 
 
 def styled_plan(graph: Graph, labels: FigureLabels, style: str) -> Plan:
@@ -123,7 +123,8 @@ class _Reader:
         scene = Scene(tuple(self.shapes), tuple(lines), tuple(self.texts))
         left, bottom, _, _ = scene.bounds()
         for k, note in enumerate(notes):
-            self._write(f"note{k}", "note", note, left + note.width / 2, bottom - 20.0 - 1.2 * k * note.height, 0)
+            y = bottom - NOTES_BELOW - NOTE_SPACING * k * note.height
+            self._write(f"note{k}", "note", note, left + note.width / 2, y, 0)
         return Scene(scene.shapes, scene.lines, tuple(self.texts))
 
     def _box(self, name: str) -> tuple[float, float, float, float]:
@@ -196,8 +197,8 @@ def _curve(pos: str) -> Iterator[Point]:
     yield controls[0]
     for k in range(0, len(controls) - 1, 3):
         p0, p1, p2, p3 = controls[k : k + 4]
-        for i in range(1, CURVE + 1):
-            t = i / CURVE
+        for i in range(1, PIECES_OF_A_CURVE + 1):
+            t = i / PIECES_OF_A_CURVE
             a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
             yield a * p0[0] + b * p1[0] + c * p2[0] + d * p3[0], a * p0[1] + b * p1[1] + c * p2[1] + d * p3[1]
     if tip is not None:

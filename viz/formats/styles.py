@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from viz.formats.dot import FONT, HURRY, MOST_WIRES_UNHURRIED, edge, literal, node, sheet
+from viz.formats.dot import FONT_NAME, HURRIED, MOST_WIRES_UNHURRIED, edge, literal, node, sheet
 from viz.layout.metrics import text_width
-from viz.layout.plan import TAGS, Words
+from viz.layout.plan import LEAST_USES_OF_TAGS, Words
 from viz.record.graph import Graph, Use, Value, users
 from viz.theme import Theme
 from viz.wording.labels import FigureLabels, marked
@@ -19,12 +19,12 @@ def styled(graph: Graph, labels: FigureLabels, style: str, theme: Theme, **given
     """DOT for a style; what is `given` are attributes of the whole, as `dpi` and `bgcolor`."""
     settings = {"rankdir": "LR", "bgcolor": theme.paper, "nodesep": "0.2", "ranksep": "0.35", **given}
     if len(graph.uses) > MOST_WIRES_UNHURRIED:
-        settings |= {"splines": "line", **HURRY}
+        settings |= {"splines": "line", **HURRIED}
     return sheet(
         (_records if style == "record" else _edges)(graph, labels, theme),
         settings,
-        {"fontname": FONT, "color": theme.outline, "fontcolor": theme.ink},
-        {"fontname": FONT, "color": theme.forward, "fontcolor": theme.ink, "arrowsize": "0.7", "class": "forward"},
+        {"fontname": FONT_NAME, "color": theme.outline, "fontcolor": theme.ink},
+        {"fontname": FONT_NAME, "color": theme.forward, "fontcolor": theme.ink, "arrowsize": "0.7", "class": "forward"},
     )
 
 
@@ -77,7 +77,9 @@ def apart(graph: Graph) -> frozenset[str]:
     if len(graph.uses) <= MOST_WIRES_UNHURRIED:
         return frozenset()
     used = users(graph)
-    return frozenset(value.id for value in graph.values if value.op is None and len(used[value.id]) >= TAGS)
+    return frozenset(
+        value.id for value in graph.values if value.op is None and len(used[value.id]) >= LEAST_USES_OF_TAGS
+    )
 
 
 def origin(use: Use, apart: frozenset[str]) -> str:

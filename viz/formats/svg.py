@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from viz.formats.dot import FONT
+from viz.formats.dot import FONT_NAME
 from viz.layout.scene import Scene, Shape, Text
 from viz.theme import Theme
 
@@ -49,7 +49,7 @@ def chart(
  viewBox="{left - SCENE_MARGIN:.2f} {-top - SCENE_MARGIN:.2f} {width:.2f} {height:.2f}" xmlns="http://www.w3.org/2000/svg">
 <desc>{escape(description)}</desc>
 <rect x="{left - SCENE_MARGIN:.2f}" y="{-top - SCENE_MARGIN:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{background or theme.paper}"/>
-<g font-family="{FONT},sans-serif">
+<g font-family="{FONT_NAME},sans-serif">
 {"".join(drawn)}</g>
 </svg>
 """

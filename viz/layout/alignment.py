@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
-from viz.layout.columns import PASSING, Heights, box_size, waypoints
+from viz.layout.columns import PASSING_HEIGHT, Heights, box_size, waypoints
 from viz.layout.plan import Plan
 
-APART = 8.6  # between two things in a column, in points
+LEAST_APART = 8.6  # between two things in a column, in points
 
 Neighbours = Mapping[str, Sequence[str]]
 Segment = tuple[str, str]
@@ -36,7 +36,7 @@ def straight_heights(plan: Plan, column: Mapping[str, int], order: Callable[[str
         sizes[own], places[own] = box_size(wire)[1], column[wire.source] + 1
         passed = [f"{wire.id}-{k}" for k in waypoints(wire, column)]
         for k, name in zip(waypoints(wire, column), passed, strict=True):
-            sizes[name], places[name] = PASSING, k
+            sizes[name], places[name] = PASSING_HEIGHT, k
         if passed:
             long.update((own, *passed))
         stations = [own, *passed]
@@ -137,7 +137,7 @@ def compact(layers: Sequence[Sequence[str]], root: Mapping[str, str], sizes: Map
     waiting = dict.fromkeys(following, 0)
     for layer in layers:
         for a, b in pairwise(layer):
-            following[root[a]].append((root[b], (sizes[a] + sizes[b]) / 2 + APART))
+            following[root[a]].append((root[b], (sizes[a] + sizes[b]) / 2 + LEAST_APART))
             waiting[root[b]] += 1
     x = dict.fromkeys(following, 0.0)
     order = [first for first, n in waiting.items() if n == 0]

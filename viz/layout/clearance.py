@@ -14,12 +14,12 @@ from viz.layout.scene import Line, Point, Scene, Shape, Text
 
 Box = tuple[float, float, float, float]
 MOST_LINES_CLEARED = 1500  # lines, beyond which nothing is moved any more
-TRIES = 7  # places along a stub
-NEAR = 3.0  # points of white between a line and what is not its own
-TOUCH = 1.0  # points by which ends that meet may miss each other
-BESIDE_NAME = 12.0  # points between a line and the name that it comes from or leads to
-HEAD = 10.0  # the length of a thick arrow's head
-ALONG = 24.0  # points that lines of two values may run on each other
+PLACES_TRIED = 7  # places along a stub
+LEAST_WHITE = 3.0  # points of white between a line and what is not its own
+MOST_MISSED = 1.0  # points by which ends that meet may miss each other
+LEAST_BESIDE_A_NAME = 12.0  # points between a line and the name that it comes from or leads to
+HEAD_LENGTH = 10.0  # the length of a thick arrow's head
+MOST_ALONG_EACH_OTHER = 24.0  # points that lines of two values may run on each other
 
 
 def crossed(scene: Scene) -> list[tuple[str, str]]:
@@ -52,7 +52,7 @@ def struck(scene: Scene) -> list[tuple[str, str]]:
     found = []
     for shape in scene.shapes:
         if shape.shape not in ("group", "fork"):
-            w, h = shape.width / 2 + NEAR, shape.height / 2 + NEAR
+            w, h = shape.width / 2 + LEAST_WHITE, shape.height / 2 + LEAST_WHITE
             if shape.shape == "circle":
                 through = _distances(np.array([[shape.x, shape.y]]), segments)[0] - widths < w
             else:
@@ -91,7 +91,7 @@ def merged(scene: Scene, among: Container[str] | None = None) -> list[tuple[str,
     found: list[tuple[str, str]] = []
     x0, y0, x1, y1 = segments.T
     lengths = np.hypot(x1 - x0, y1 - y0)
-    for k in np.flatnonzero(lengths > ALONG):
+    for k in np.flatnonzero(lengths > MOST_ALONG_EACH_OTHER):
         if among is not None and owners[k] not in among:
             continue
         ux, uy = (x1[k] - x0[k]) / lengths[k], (y1[k] - y0[k]) / lengths[k]
@@ -102,9 +102,9 @@ def merged(scene: Scene, among: Container[str] | None = None) -> list[tuple[str,
         turn = (aside[1] - aside[0]) / np.where(np.abs(stops - starts) < 1e-9, np.inf, stops - starts)
         first, last = (aside[0] + (at - starts) * turn for at in (low, high))
         change = np.where(np.abs(last - first) < 1e-9, np.inf, last - first)
-        part = np.sort([(side - first) / change for side in (-NEAR, NEAR)], axis=0).clip(0.0, 1.0)
-        share = np.where(np.isinf(change), (np.abs(first) < NEAR) * 1.0, part[1] - part[0])
-        beside = ((high - low) * share > ALONG) & (values != values[k])
+        part = np.sort([(side - first) / change for side in (-LEAST_WHITE, LEAST_WHITE)], axis=0).clip(0.0, 1.0)
+        share = np.where(np.isinf(change), (np.abs(first) < LEAST_WHITE) * 1.0, part[1] - part[0])
+        beside = ((high - low) * share > MOST_ALONG_EACH_OTHER) & (values != values[k])
         pairs = [(owners[k], owners[j]) for j in np.flatnonzero(beside)]
         found += [(min(pair), max(pair)) for pair in pairs]
     return list(dict.fromkeys(found))
@@ -144,14 +144,14 @@ def loose(scene: Scene) -> list[tuple[str, str]]:
         for at, point, coming in ((line.tail, line.points[0], False), (line.head, line.points[-1], True)):
             shape = shapes.get(at)
             if shape is None:
-                met = at in names and _gap(point, names[at]) < BESIDE_NAME
+                met = at in names and _gap(point, names[at]) < LEAST_BESIDE_A_NAME
             elif shape.shape != "fork":
-                met = abs(_beyond(point, shape)) < TOUCH
+                met = abs(_beyond(point, shape)) < MOST_MISSED
             elif coming == line.backward:  # a branch
-                met = math.dist(point, trunks.get((at, line.backward), (math.inf, 0.0))) < TOUCH
+                met = math.dist(point, trunks.get((at, line.backward), (math.inf, 0.0))) < MOST_MISSED
             else:
                 ends = [trunks[key] for key in ((at, False), (at, True)) if key in trunks]
-                met = any(math.dist((shape.x, shape.y), end) < TOUCH for end in ends)
+                met = any(math.dist((shape.x, shape.y), end) < MOST_MISSED for end in ends)
             if not met:
                 found.append((line.id, at))
     return found
@@ -200,7 +200,7 @@ def _moved(stack: Sequence[Text], room: tuple[float, float], segments: Any, othe
     width = max(text.width for text in stack)
     low, high = room[0] + width / 2, room[1] - width / 2
     x = stack[0].x
-    for place in sorted(np.linspace(low, high, TRIES), key=lambda place: abs(place - x)) if high > low else ():
+    for place in sorted(np.linspace(low, high, PLACES_TRIED), key=lambda place: abs(place - x)) if high > low else ():
         tried = [replace(text, x=text.x + float(place) - x) for text in stack]
         boxes = [_inner(text.box) for text in tried]
         if not any(_through(box, segments).any() or any(overlap(box, other) for other in others) for box in boxes):
@@ -233,7 +233,7 @@ def head(line: Line) -> tuple[Point, Point]:
     """The middle of the base of an arrow's head, and its tip."""
     (x0, y0), (x1, y1) = line.points[-2:]
     length = math.hypot(x1 - x0, y1 - y0) or 1.0
-    back = min(HEAD * (1.0 if line.backward else 0.75), length)
+    back = min(HEAD_LENGTH * (1.0 if line.backward else 0.75), length)
     return (x1 - (x1 - x0) / length * back, y1 - (y1 - y0) / length * back), (x1, y1)
 
 

@@ -10,16 +10,16 @@ from types import MappingProxyType
 from viz.layout.plan import Plan, Wire
 
 ARROWS_APART = 10.0  # between a wire's two arrows
-BESIDE = 2.0  # between an arrow and its text
+ARROW_TEXT_GAP = 2.0  # between an arrow and its text
 TEXT_MARGIN = 16.0  # on either side of a text along a stub
-DIAGONAL = 30.0  # the width in which a wire leaves its stub for its target
-COLUMN = 4.0  # between columns
-DROP = 16.0  # at the left of a column with forks, where branches leave for their heights
-CLEAR = 14.0  # between them and the column, in which arrow heads lie
-LANE = 30.0  # between two forks whose branches would leave through each other
+DIAGONAL_WIDTH = 30.0  # the width in which a wire leaves its stub for its target
+COLUMN_GAP = 4.0  # between columns
+FORK_WIDTH = 16.0  # at the left of a column with forks, where branches leave for their heights
+HEADS_WIDTH = 14.0  # between them and the column, in which arrow heads lie
+LANE_GAP = 30.0  # between two forks whose branches would leave through each other
 MOST_FORKS_ORDERED = 6  # forks of a column, beyond which not every order of their lanes is tried
-PASSING = 24.0  # the height that is kept free where a wire passes a column
-HEAD = 20.0  # the least distance of two arrow pairs along the edge of a circle
+PASSING_HEIGHT = 24.0  # the height that is kept free where a wire passes a column
+HEADS_APART = 20.0  # the least distance of two arrow pairs along the edge of a circle
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ def box_size(wire: Wire) -> tuple[float, float]:
     """The room that a wire's texts and stub take: width, height."""
     up = sum(line.height for line in wire.above)
     down = sum(line.height for line in wire.below)
-    beyond = 0.0 if wire.kind == "trunk" else DIAGONAL
-    return wire.width + 2 * TEXT_MARGIN + beyond, 2 * max(up, down) + ARROWS_APART + 2 * BESIDE + 4.0
+    beyond = 0.0 if wire.kind == "trunk" else DIAGONAL_WIDTH
+    return wire.width + 2 * TEXT_MARGIN + beyond, 2 * max(up, down) + ARROWS_APART + 2 * ARROW_TEXT_GAP + 4.0
 
 
 def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = MappingProxyType({})) -> Grid:
@@ -97,7 +97,7 @@ def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = Mappin
         k = column[place.id]
         widths[k] = max(widths[k], place.width)
         if place.shape == "fork":
-            drops[k] = max(drops[k], DROP + CLEAR + LANE * lane.get(place.id, 0))
+            drops[k] = max(drops[k], FORK_WIDTH + HEADS_WIDTH + LANE_GAP * lane.get(place.id, 0))
     for wire in plan.wires:
         k = column[wire.source] + 1
         widths[k] = max(widths[k], box_size(wire)[0])
@@ -105,7 +105,7 @@ def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = Mappin
     for width, drop in zip(widths, drops, strict=True):
         left.append(x + drop)
         right.append(x + drop + width)
-        x += drop + width + COLUMN
+        x += drop + width + COLUMN_GAP
     return Grid(dict(column), left, right)
 
 
@@ -119,7 +119,9 @@ def lanes(plan: Plan, column: Mapping[str, int], heights: Heights) -> dict[str, 
     for wire in plan.wires:
         if wire.kind == "branch":
             ends[wire.source].append(heights.wire(wire))
-    reach = {fork: (min(trunk[fork], *ys) - HEAD, max(trunk[fork], *ys) + HEAD) for fork, ys in ends.items()}
+    reach = {
+        fork: (min(trunk[fork], *ys) - HEADS_APART, max(trunk[fork], *ys) + HEADS_APART) for fork, ys in ends.items()
+    }
 
     def crossings(a: str, b: str) -> int:
         """Of the lines of two forks, of which a stands on the left."""
@@ -153,7 +155,7 @@ def extent(plan: Plan) -> tuple[float, float]:
     for wire in plan.wires:
         heights[column[wire.source] + 1] += box_size(wire)[1]
         for k in waypoints(wire, column):
-            heights[k] += PASSING
+            heights[k] += PASSING_HEIGHT
     return grid(plan, column).right[-1], max(heights)
 
 

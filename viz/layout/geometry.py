@@ -16,16 +16,28 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from viz.layout.clearance import beheaded, cleared, crossed, crossings, haloed, merged, overlap, struck
-from viz.layout.columns import ARROWS_APART, BESIDE, CLEAR, DIAGONAL, DROP, HEAD, LANE, Heights, grid, lanes, waypoints
+from viz.layout.columns import (
+    ARROW_TEXT_GAP,
+    ARROWS_APART,
+    DIAGONAL_WIDTH,
+    FORK_WIDTH,
+    HEADS_APART,
+    HEADS_WIDTH,
+    LANE_GAP,
+    Heights,
+    grid,
+    lanes,
+    waypoints,
+)
 from viz.layout.curves import at_x, cloud, offset, on_ellipse, spread, straightened
 from viz.layout.groups import framed
 from viz.layout.panels import beside, with_keys
-from viz.layout.plan import Place, Plan, Wire, Words, trunk_id, written
+from viz.layout.plan import NOTE_SPACING, NOTES_BELOW, Place, Plan, Wire, Words, trunk_id, written
 from viz.layout.scene import Line, Point, Scene, Shape, Text
 
-ROUTED = 120  # wires, beyond which no other ways are tried
-SERIOUS = 1000  # a line through a text, in the units in which a bend is 1
-NAME = 5.0  # between a name and its arrow
+MOST_WIRES_ROUTED = 120  # wires, beyond which no other ways are tried
+COST_OF_CROSSING_A_TEXT = 1000  # a line through a text, in the units in which a bend is 1
+NAME_GAP = 5.0  # between a name and its arrow
 
 
 def draw_lines(
@@ -40,10 +52,10 @@ def draw_lines(
         scene = beside(scene, plan)
     left, bottom, _, _ = scene.bounds()
     texts = list(scene.texts)
-    y = bottom - 20.0
+    y = bottom - NOTES_BELOW
     for k, line in enumerate(notes):
         texts += with_keys([written(f"note{k}", "note", line, left + line.width / 2, y, 0)], [line])
-        y -= 1.2 * line.height
+        y -= NOTE_SPACING * line.height
     return replace(scene, texts=tuple(texts))
 
 
@@ -62,7 +74,7 @@ class Route:
     """
 
     kind: str = "middle"
-    bend: float = DIAGONAL
+    bend: float = DIAGONAL_WIDTH
     aim: float | None = None
 
 
@@ -108,7 +120,7 @@ class _Draughtsman:
                 texts += self._stack(id, place.total, (x, y - half), classes, place.total_step)
         written_on = {wire.id: self._labels(wire) for wire in self.plan.wires}
         arrows = {place: self.arrows_into(place) for place in self.incoming}
-        if len(self.plan.wires) <= ROUTED:
+        if len(self.plan.wires) <= MOST_WIRES_ROUTED:
             arrows = self._routed(arrows, tuple(shapes), [*texts, *chain.from_iterable(written_on.values())])
             written_on |= {wire.id: self._labels(wire) for wire in self.plan.wires}
         drawn = {line.id: line for into in arrows.values() for line in into}
@@ -124,7 +136,7 @@ class _Draughtsman:
         k = self.column[place.id]
         if place.shape == "source":
             (wire,) = self.outgoing[place.id]
-            return self.grid.left[k + 1] - place.width / 2 - NAME, self.heights.wire(wire)
+            return self.grid.left[k + 1] - place.width / 2 - NAME_GAP, self.heights.wire(wire)
         if place.shape == "result":
             (wire,) = self.incoming[place.id]
             last = k - 1
@@ -134,7 +146,9 @@ class _Draughtsman:
             return self.grid.right[last] + place.width / 2 + 8.0, height
         if place.shape == "fork":
             (wire,) = self.incoming[place.id]
-            return self.grid.left[k] - CLEAR - DROP - LANE * self.lane[place.id], self.heights.wire(wire)
+            return self.grid.left[k] - HEADS_WIDTH - FORK_WIDTH - LANE_GAP * self.lane[place.id], self.heights.wire(
+                wire
+            )
         return self.grid.centre(k), self.heights.place(place.id)
 
     # -- wires --------------------------------------------------------------------------------------
@@ -159,7 +173,7 @@ class _Draughtsman:
             written_on = [text for text in texts if text.id.rpartition("-text")[0].rpartition("-")[0] not in own]
             best, chosen = self._cost(arrows[wire.target], others, shapes, written_on), USUAL
             for route in self._possible(wire, passed):
-                if (route.bend, route.aim) != (DIAGONAL, None) and best < SERIOUS:
+                if (route.bend, route.aim) != (DIAGONAL_WIDTH, None) and best < COST_OF_CROSSING_A_TEXT:
                     break
                 self.routes[wire.id] = route
                 tried = self.arrows_into(wire.target)
@@ -176,10 +190,14 @@ class _Draughtsman:
         result = self.places[wire.target].shape == "result"
         yield from (Route(kind) for kind in (kinds[:1] if result else kinds))
         for bend in (10.0, 50.0, 80.0):
-            if x1 + DIAGONAL - bend - x0 >= wire.width + BESIDE:
+            if x1 + DIAGONAL_WIDTH - bend - x0 >= wire.width + ARROW_TEXT_GAP:
                 yield from (Route(kind, bend) for kind in ("middle", *kinds) if not (result and kind in kinds[1:]))
         if not result:
-            yield from (Route(kind, aim=aim) for kind in kinds or ["middle"] for aim in (0.0, HEAD * 0.7, -HEAD * 0.7))
+            yield from (
+                Route(kind, aim=aim)
+                for kind in kinds or ["middle"]
+                for aim in (0.0, HEADS_APART * 0.7, -HEADS_APART * 0.7)
+            )
 
     @staticmethod
     def _cost(lines: Sequence[Line], others: Sequence[Line], shapes: Sequence[Shape], texts: Sequence[Text]) -> int:
@@ -191,7 +209,12 @@ class _Draughtsman:
         every = Scene((), (*lines, *near), ())
         wrong = len(struck(own)) + len(beheaded(every, among)) + len(merged(every, among))
         bends = sum(len(line.points) for line in lines)
-        return 10 * SERIOUS * wrong + SERIOUS * len(crossed(own)) + 5 * crossings(every, among) + bends
+        return (
+            10 * COST_OF_CROSSING_A_TEXT * wrong
+            + COST_OF_CROSSING_A_TEXT * len(crossed(own))
+            + 5 * crossings(every, among)
+            + bends
+        )
 
     def _stub(self, wire: Wire) -> tuple[Point, Point]:
         """The level stretch that carries the texts."""
@@ -219,7 +242,7 @@ class _Draughtsman:
         way = [left, right]
         place, (x, y) = self.places[wire.source], self.centre[wire.source]
         if place.shape == "fork":
-            way[0] = (x + DROP, left[1])
+            way[0] = (x + FORK_WIDTH, left[1])
             way.insert(0, (x, y))
         elif place.shape not in ("source", "fork") and left[0] == self.grid.left[self.column[wire.source] + 1]:
             angle = math.atan2(left[1] - y, left[0] - x)
@@ -255,11 +278,11 @@ class _Draughtsman:
         order = sorted(came, key=lambda w: -came[w][1])
         if place.shape != "circle":
             room = place.height / 2 * (0.7 if place.shape == "cloud" else 1.0) - ARROWS_APART
-            ys = spread([min(max(came[w][1] - y, -room), room) for w in reversed(order)], HEAD, -room, room)
+            ys = spread([min(max(came[w][1] - y, -room), room) for w in reversed(order)], HEADS_APART, -room, room)
             return {w: (x - place.width / 2, y + dy) for w, dy in zip(reversed(order), ys, strict=True)}
         r = place.width / 2
         angles = [self._angle(came[w], (x, y), r) for w in order]
-        angles = spread(angles, HEAD / r, -1.45, 1.45)
+        angles = spread(angles, HEADS_APART / r, -1.45, 1.45)
         return {w: (x - r * math.cos(a), y - r * math.sin(a)) for w, a in zip(order, angles, strict=True)}
 
     def _angle(self, came: Point, centre: Point, r: float) -> float:
@@ -314,10 +337,10 @@ class _Draughtsman:
         level = [x for x, height in self._way(wire) if abs(height - y) < 0.5]
         up = sum(line.height for line in wire.above)
         forward, backward = (f"{way} {wire.kind} {wire.value}" for way in ("forward", "backward"))
-        top = (x0 + x1) / 2, y + self._aside(wire) + BESIDE + up
+        top = (x0 + x1) / 2, y + self._aside(wire) + ARROW_TEXT_GAP + up
         texts = self._stack(f"{wire.id}-above", wire.above, top, forward, wire.step)
         if wire.flows:
-            top = (x0 + x1) / 2, y - ARROWS_APART / 2 - BESIDE
+            top = (x0 + x1) / 2, y - ARROWS_APART / 2 - ARROW_TEXT_GAP
             texts += self._stack(f"{wire.id}-below", wire.below, top, backward, wire.back_step)
         for text in texts:
             self.room[text.id] = x0, max(x1, *level)

@@ -22,13 +22,13 @@ _WIDTHS = {
 _WIDTH = {character: width for width, characters in _WIDTHS.items() for character in characters}
 
 
-def text_width(text: str, size: float = 14.0) -> float:
-    """The width of one line of text, in points, at a font size.
+def text_width(text: str, size: float = 14.0, bold: bool = False) -> float:
+    """The width of one line of text, in points, at a font size; bold letters are a little wider.
 
     >>> text_width("220") < text_width("사과 값")
     True
     """
-    return size * sum(_WIDTH.get(c) or _other(c) for c in text)
+    return size * sum(_WIDTH.get(c) or _other(c) for c in text) * (1.06 if bold else 1.0)
 
 
 def _other(character: str) -> float:

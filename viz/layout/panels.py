@@ -8,7 +8,7 @@ from dataclasses import replace
 from viz.layout.plan import KEY_GAP, SMALL_FONT, Plan, Words, key_width, written
 from viz.layout.scene import Scene, Text
 
-PANELS = 60.0  # between two panels
+PANEL_GAP = 60.0  # between two panels
 
 
 def beside(scene: Scene, plan: Plan) -> Scene:
@@ -25,7 +25,7 @@ def beside(scene: Scene, plan: Plan) -> Scene:
         panel = scene.part(own)
         x0, y0, x1, y1 = panel.bounds()
         panels.append(panel.moved(left - x0, dy=-(y0 + y1) / 2))
-        left += x1 - x0 + PANELS
+        left += x1 - x0 + PANEL_GAP
     return Scene(
         tuple(shape for panel in panels for shape in panel.shapes),
         tuple(line for panel in panels for line in panel.lines),
@@ -49,7 +49,7 @@ def components(plan: Plan) -> dict[str, int]:
 def side_by_side(scene: Scene, forward: str, backward: str) -> Scene:
     """Two panels of one geometry: what goes forward, and beside it what comes back."""
     left, _, right, top = scene.bounds()
-    away = right - left + PANELS
+    away = right - left + PANEL_GAP
     one = scene.without(lambda classes: "backward" in classes)
     other = scene.without(lambda classes: "forward" in classes).moved(away, "back-")
     titles = [

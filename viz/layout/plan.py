@@ -15,12 +15,14 @@ from viz.record.graph import Graph, Operation, Use, Value, users
 
 FONT = 14.0
 SMALL_FONT = 11.0
-LINE = 1.2  # the height of a line of text, in font sizes
-WIDEST = 80.0  # a circle; a longer symbol stands in a box
+LINE_HEIGHT = 1.2  # the height of a line of text, in font sizes
+WIDEST_CIRCLE = 80.0  # a circle; a longer symbol stands in a box
 KEY_GAP = 5.0  # between a key and what it stands before
-ANSWER = 34.0  # the least width of the room for an answer
-LEVEL = 56.0  # the height that a wire takes with its texts
-TAGS = 4  # a leaf used so often is drawn as tags
+LEAST_ANSWER_WIDTH = 34.0  # of the room that is left for an answer
+WIRE_HEIGHT = 56.0  # the height that a wire takes with its texts
+LEAST_USES_OF_TAGS = 4  # a leaf used so often is drawn as tags
+NOTES_BELOW = 20.0  # between a figure and the first of its notes
+NOTE_SPACING = 1.2  # the distance of two notes, in heights of a line of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,15 @@ class Words:
     @property
     def width(self) -> float:
         """Its width in points."""
-        width = text_width(self.text, self.size) * (1.06 if self.bold else 1.0)
+        width = text_width(self.text, self.size, self.bold)
         if self.key and self.role == "blank":
-            width = max(width, ANSWER)
+            width = max(width, LEAST_ANSWER_WIDTH)
         return width + key_width(self.key) + KEY_GAP if self.key else width
 
     @property
     def height(self) -> float:
         """Its height in points; an answer in handwriting takes more."""
-        return self.size * (1.6 if self.role == "blank" else LINE)
+        return self.size * (1.6 if self.role == "blank" else LINE_HEIGHT)
 
 
 def key_width(key: str) -> float:
@@ -180,9 +182,9 @@ class _Planner:
     def _circle(self, op: Operation) -> Place:
         lines = self.labels.circle(op)
         width = max((line.width for line in lines), default=0.0) + 20.0
-        if op.shape != "circle" or width > WIDEST:
+        if op.shape != "circle" or width > WIDEST_CIRCLE:
             crowd = max(len(op.inputs), len(op.outputs))
-            each = LEVEL if crowd > 2 and op.shape != "cloud" else 26.0  # so that all wires can arrive level
+            each = WIRE_HEIGHT if crowd > 2 and op.shape != "cloud" else 26.0  # so that all wires can arrive level
             height = max(46.0, each * crowd, sum(line.height for line in lines) + 20.0)
             shape = "cloud" if op.shape == "cloud" else "box"
             if shape == "cloud":
@@ -193,7 +195,7 @@ class _Planner:
 
     def _leaf(self, value: Value) -> None:
         used = self.uses[value.id]
-        if len(used) < TAGS:
+        if len(used) < LEAST_USES_OF_TAGS:
             step = min((self._step(use) for use in used), default=0)
             self.places.append(self._name(value.id, "source", value, step))
             self._connect(value, value.id, step)

@@ -9,18 +9,18 @@ from itertools import groupby
 from typing import Any
 
 from viz.layout.metrics import text_width
-from viz.layout.plan import LINE
+from viz.layout.plan import LINE_HEIGHT
 from viz.layout.scene import Scene, Shape, Text
 from viz.memory.steps import Bar, Lane, Memory
-from viz.wording.labels import ALONE, clean
+from viz.wording.labels import SYMBOLS_ALONE, clean
 from viz.wording.numbers import number_text
 
 WIDTH, HEIGHT = 960.0, 300.0  # points: of a slide, and of all lanes on it, if they can be read then
-WIDEST = 44.0  # a column, unless its symbol is wider
+WIDTH_OF_A_COLUMN = 44.0  # a column, unless its symbol is wider
 WIDTH_OF_A_GAP = 34.0  # a column that stands for many
-KEPT = 16  # lanes of what is kept between runs
+MOST_LANES_KEPT = 16  # lanes of what is kept between runs
 PLAIN, SMALL = 9.0, 7.0  # font sizes
-TIME = 50.0  # the height of the longest time
+HEIGHT_OF_TIMES = 50.0  # the height of the longest time
 TIMES_ALWAYS_WRITTEN = 5  # so many of the longest times are written however narrow their columns are
 PART = {"forward": "forward", "backward": "backward", "update": "parameter", "": "forward"}  # of a theme, by phase
 
@@ -61,7 +61,7 @@ class _Layout:
         self.lanes = self._chosen()
         self.left = 8 + max([68.0, *[text_width(self._label(lane), SMALL) for lane in self.lanes]])
         room = (WIDTH - self.left - WIDTH_OF_A_GAP * len(gaps)) / max(len(self.lines), 1)
-        self.room = min(room, WIDEST)
+        self.room = min(room, WIDTH_OF_A_COLUMN)
         self.size = PLAIN + 1 if room >= 14 else SMALL if room >= 8 else 0.0  # of symbols
         self.spans = self._spans()
         self.right = max([self.left, *[x for _, x in self.spans.values()]])
@@ -79,7 +79,7 @@ class _Layout:
 
         lanes = [lane for lane in self.memory.lanes if seen(lane)]
         kept = [lane for lane in lanes if lane.kind == "kept"]
-        largest = sorted(kept, key=lambda lane: (not lane.changes, -lane.nbytes))[:KEPT]
+        largest = sorted(kept, key=lambda lane: (not lane.changes, -lane.nbytes))[:MOST_LANES_KEPT]
         chosen = [lane for lane in lanes if lane.kind != "kept" or lane in largest]
         missing = [lane for lane in self.memory.lanes if lane not in chosen]
         for kind, count in Counter(lane.kind for lane in missing).items():
@@ -241,13 +241,13 @@ class _Layout:
             return y
         groups = [[*group] for _, group in groupby(self.lines, key=lambda k: self.columns[k].instruction)]
         seconds = [self.memory.seconds(group) or 0.0 for group in groups]
-        most, base, last = max(seconds) or 1.0, y + TIME + 18, 0.0  # last: where what is written ends
+        most, base, last = max(seconds) or 1.0, y + HEIGHT_OF_TIMES + 18, 0.0  # last: where what is written ends
         self.box("axis", "axis", (self.left, base, self.right, base + 0.6), ("outline", 100))
         self.write("times-title", "µs", self.left - 4, base - 5, "name", bold=True)
         longest = sorted(seconds, reverse=True)[:TIMES_ALWAYS_WRITTEN][-1]
         for group, time in zip(groups, seconds, strict=True):
             k, x0, x1 = group[0], self.spans[group[0]][0], self.spans[group[-1]][1]
-            margin, top = min(3.0, (x1 - x0) / 8), base - TIME * time / most
+            margin, top = min(3.0, (x1 - x0) / 8), base - HEIGHT_OF_TIMES * time / most
             classes, fill = f"time {self.columns[k].phase}", (PART[self.columns[k].phase], 100)
             self.box(f"time{k}", classes, (x0 + margin, top, x1 - margin, base), fill, step=k + 1)
             said = microseconds(time, 3 if time >= 1e-5 else 2)
@@ -309,9 +309,9 @@ class _Layout:
 
     def _symbol(self, k: int) -> list[str]:
         """A line's symbol, in two if it is long."""
-        symbol = clean(ALONE.get(self.columns[k].symbol, self.columns[k].symbol), 24)
+        symbol = clean(SYMBOLS_ALONE.get(self.columns[k].symbol, self.columns[k].symbol), 24)
         head, sign, tail = symbol.partition("-" if "-" in symbol[1:-1] else " ")
-        return [head + sign.strip(), tail] if tail and text_width(symbol) > WIDEST else [symbol]
+        return [head + sign.strip(), tail] if tail and text_width(symbol) > WIDTH_OF_A_COLUMN else [symbol]
 
     def _label(self, lane: Lane) -> str:
         """What stands at the left of a lane: its bytes, and its name if it has one."""
@@ -349,8 +349,8 @@ class _Layout:
         bold: bool = False, step: int = 0,
     ) -> None:  # fmt: skip
         """A line of text that begins at `x` (a legend, a note), ends there (a name), or is centred there."""
-        width = text_width(said, size) * (1.06 if bold else 1.0)
+        width = text_width(said, size, bold)
         x += {"legend": width / 2, "note": width / 2, "name": -width / 2}.get(role, 0.0)
         self.texts.append(
-            Text(id, f"{classes} {role}".strip(), said, x, -y, width, size * LINE, role, bold, size, step)
+            Text(id, f"{classes} {role}".strip(), said, x, -y, width, size * LINE_HEIGHT, role, bold, size, step)
         )

@@ -18,7 +18,7 @@ from tinygrad_edu.engine.origins import refuse_gone
 from tinygrad_edu.engine.recording import recording
 from viz.record.graph import Graph, Record, Tensor, seeds
 
-STEP = 1e-5
+STEP_SIZE = 1e-5
 TOLERANCE = 1e-3
 
 
@@ -77,11 +77,11 @@ class _Run:
         """Whether the derivative of L by x, or by one use of x, is what differences say."""
         base = self.base[x]
         v = self.rng.standard_normal(base.shape)
-        h = STEP * max(1e-3, float(np.abs(base).max(initial=0.0)))
+        h = STEP_SIZE * max(1e-3, float(np.abs(base).max(initial=0.0)))
         low, middle, high = (self._loss(x, base + t * v, use) for t in (-h, 0.0, h))
         said = float(np.sum(derivative * v))
         left, right, central = (middle - low) / h, (high - middle) / h, (high - low) / (2 * h)
-        scale = max(abs(said), abs(central), 1e-7 * (1 + abs(middle)) / max(h, 1e-300) * STEP)
+        scale = max(abs(said), abs(central), 1e-7 * (1 + abs(middle)) / max(h, 1e-300) * STEP_SIZE)
         if math.isfinite(central) and abs(right - left) > 10 * TOLERANCE * max(scale, abs(left), abs(right)):
             below, above = (self._loss(x, base + t * v, use) for t in (-h / 10, h / 10))
             gap = abs(above - 2 * middle + below) / (h / 10)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinygrad_edu.engine.tensor import Tensor
 
-MEMBERS_LOOKED_AT = 1000  # so many members of a container are looked at
+MOST_MEMBERS_LOOKED_AT = 1000  # so many members of a container are looked at
 
 
 def variable_names(frame: FrameType | None) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def _held(scope: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         if isinstance(value, Tensor):
             yield name, value
-        elif type(value) in (list, tuple, dict) and len(value) <= MEMBERS_LOOKED_AT:
+        elif type(value) in (list, tuple, dict) and len(value) <= MOST_MEMBERS_LOOKED_AT:
             inside.append((name, value))
     for name, container in inside:
         pairs = container.items() if isinstance(container, dict) else enumerate(container)

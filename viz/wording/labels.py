@@ -20,7 +20,7 @@ SHOW = ("value", "grad", "shape", "formula")
 GRAD = ("number", "symbol", "blank")
 MARKS = {"agrees": " ✓", "differs": " ✗", "kink": " ∧", None: ""}
 SYMBOLS = {"matmul": "dot"}  # as in the book
-ALONE = {"ᵀ": "T"}  # what is raised beside a name is small in a circle
+SYMBOLS_ALONE = {"ᵀ": "T"}  # what is raised beside a name is small in a circle
 
 
 def clean(text: str, longest: int = LONGEST_LABEL) -> str:
@@ -184,7 +184,9 @@ class FigureLabels:
     def circle(self, op: Operation) -> tuple[Words, ...]:
         """The symbol; of a layer, what it is and where."""
         if op.shape != "box":
-            return (Words(clean(rounded_text(SYMBOLS.get(op.name, ALONE.get(op.symbol, op.symbol)))), "symbol"),)
+            return (
+                Words(clean(rounded_text(SYMBOLS.get(op.name, SYMBOLS_ALONE.get(op.symbol, op.symbol)))), "symbol"),
+            )
         kind = Words(clean(op.symbol), "symbol")
         return (kind, Words(clean(op.name), "path", size=SMALL_FONT)) if op.name != op.symbol else (kind,)
 

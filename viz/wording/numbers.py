@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{5,}(?:e[+-]?\d+)?(?![\w.])")
-ROUNDING = 1e-6  # of a number: so far single precision gets in a few operations
-EPSILON = 2.0**-52  # of a complex number: one part is rounded as finely as the other is large
+SINGLE_ROUNDING = 1e-6  # of a number: so far single precision gets in a few operations
+DOUBLE_ROUNDING = 2.0**-52  # of a complex number: one part is rounded as finely as the other is large
 
 
 def number_text(value: Any, digits: int = 4) -> str:
@@ -28,7 +28,7 @@ def number_text(value: Any, digits: int = 4) -> str:
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, complex):
-        real, imag = (0.0 if abs(x) < EPSILON * abs(value) < math.inf else x for x in (value.real, value.imag))
+        real, imag = (0.0 if abs(x) < DOUBLE_ROUNDING * abs(value) < math.inf else x for x in (value.real, value.imag))
         return f"{number_text(real, digits)}{'−' if imag < 0 else '+'}{number_text(abs(imag), digits)}i"
     if isinstance(value, float) and not math.isfinite(value):
         return {"inf": "∞", "-inf": "−∞"}.get(str(value), "NaN")
@@ -36,7 +36,7 @@ def number_text(value: Any, digits: int = 4) -> str:
         return f"{value:,}".replace("-", "−")
     places = max(digits, len(str(int(abs(value)))))
     rounded = value if value.is_integer() else float(f"{value:.{places}g}")
-    while rounded.is_integer() and abs(rounded - value) > ROUNDING * abs(value):
+    while rounded.is_integer() and abs(rounded - value) > SINGLE_ROUNDING * abs(value):
         places += 1
         rounded = float(f"{value:.{places}g}")
     if rounded.is_integer() and abs(rounded) < 1e15:

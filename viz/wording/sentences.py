@@ -9,7 +9,8 @@ from viz.record.graph import Graph, Operation, Use, Value
 from viz.wording.labels import clean, derivative, differentiated, value_text
 from viz.wording.numbers import data_text, shape_text
 
-LIMIT = 400  # so many sentences
+MOST_SENTENCES = 400  # of more, as many are said
+LONGEST_NUMBERS = 60  # characters of an array's numbers; of more, its shape is said
 
 
 def sentences(graph: Graph, lang: str = "en") -> str:
@@ -37,10 +38,10 @@ class Teller:
         """The sentences, in order."""
         used = {use.value for use in self.graph.uses}
         lines = [self._given(v) for v in self.graph.values if v.op is None and v.id in used and v.kind != "constant"]
-        lines += [self._operation(op) for op in self.graph.ops[:LIMIT]]
+        lines += [self._operation(op) for op in self.graph.ops[:MOST_SENTENCES]]
         lines += [note + "." for note in self.graph.notes]
-        if len(lines) > LIMIT:
-            lines[LIMIT:] = ["…"]
+        if len(lines) > MOST_SENTENCES:
+            lines[MOST_SENTENCES:] = ["…"]
         return lines
 
     def _given(self, value: Value) -> str:
@@ -87,12 +88,12 @@ class Teller:
         return f"{clean(value.name)} ({self._amount(value)})" if value.name else self._amount(value)
 
     def _amount(self, value: Value) -> str:
-        if value.data is not None and len(text := data_text(value.data)) <= 60:
+        if value.data is not None and len(text := data_text(value.data)) <= LONGEST_NUMBERS:
             return text
         return self.say["array"].format(shape=shape_text(value.shape))
 
     def _grad(self, thing: Value | Use, value: Value) -> str:
-        if thing.grad is not None and len(text := data_text(thing.grad)) <= 60:
+        if thing.grad is not None and len(text := data_text(thing.grad)) <= LONGEST_NUMBERS:
             return text
         symbol = thing.symbol if isinstance(thing, Use) else thing.grad_symbol
         return symbol or self.say["array"].format(shape=shape_text(value.shape))

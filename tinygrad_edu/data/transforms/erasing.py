@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tinygrad_edu.data.transforms.transform import Drawing, Transform, drawn, pictures, probability, whole
 
-TRIES = 10
+MOST_TRIES = 10
 """How often a rectangle is drawn that may not fit into the picture."""
 
 
@@ -44,10 +44,10 @@ class RandomErasing(Transform):
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
         """x with rectangles erased."""
         height, width = pictures(x, "RandomErasing").shape[2:]
-        u = drawn(generator, len(x), lambda rng, n: rng.random((n, 3 + 2 * TRIES)))
-        area = (self.scale[0] + (self.scale[1] - self.scale[0]) * u[:, 3 : 3 + TRIES]) * height * width
+        u = drawn(generator, len(x), lambda rng, n: rng.random((n, 3 + 2 * MOST_TRIES)))
+        area = (self.scale[0] + (self.scale[1] - self.scale[0]) * u[:, 3 : 3 + MOST_TRIES]) * height * width
         low, high = (math.log(bound) for bound in self.ratio)
-        ratio = np.exp(low + (high - low) * u[:, 3 + TRIES :])
+        ratio = np.exp(low + (high - low) * u[:, 3 + MOST_TRIES :])
         h, w = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
         fits = (h <= height) & (w <= width)
         first = np.argmax(fits, axis=1)[:, None]

@@ -158,6 +158,9 @@ def silu(x: Array, *, out: Out = None) -> Array:
     return np.multiply(x, sigmoid.forward(x, out=out), out=out)
 
 
+_NO_TAIL = 40.0  # Φ(−40) is 0 in float64
+
+
 @functools.cache
 def _tail_polynomial(degree: int) -> list[float]:
     """q(s) / (1 − s), where q = exp(z²/2)·Φ(−z) and s = z / (4 + z), interpolated for z ≤ 36: its coefficients."""
@@ -197,7 +200,7 @@ def normal_cdf(x: Array, *, out: Out = None, scratch: Out = None) -> Array:
     y = np.empty(x.shape, x.dtype) if out is None else out
     s = np.empty_like(y) if scratch is None else scratch
     coefficients = _tail_polynomial(18 if y.dtype.itemsize > 4 else 9)
-    np.minimum(np.absolute(x, s), 40, out=s)  # z; Φ(−40) is 0 already
+    np.minimum(np.absolute(x, s), _NO_TAIL, out=s)  # z
     np.divide(s, np.add(s, 4, y), s)
     np.multiply(s, coefficients[-1], y)
     for c in coefficients[-2:0:-1]:
@@ -205,7 +208,7 @@ def normal_cdf(x: Array, *, out: Out = None, scratch: Out = None) -> Array:
         y *= s
     y += coefficients[0]
     y *= np.subtract(1, s, s)
-    np.minimum(np.absolute(x, s), 40, out=s)
+    np.minimum(np.absolute(x, s), _NO_TAIL, out=s)
     y *= np.exp(np.multiply(np.square(s, s), -0.5, s), s)
     np.subtract(np.greater(x, 0, s), y, y)  # −Φ(−z), or 1 − Φ(−z)
     return np.absolute(y, y)
@@ -216,15 +219,15 @@ def _gelu_rule(g: Any, y: Any, x: Any, *, approximate: str) -> Any:
     if approximate == "none":
         return g * (normal_cdf(x) + x * (np.exp(x * x * -0.5) * math.sqrt(0.5 / math.pi)))
     s = sigmoid(_gelu_argument(x))
-    return g * (s + y * (1 - s) * (_GELU * (1 + x * x * (3 * 0.044715))))
+    return g * (s + y * (1 - s) * (_GELU * (1 + x * x * (3 * _GELU_CUBE))))
 
 
-_GELU = math.sqrt(8 / math.pi)
+_GELU, _GELU_CUBE = math.sqrt(8 / math.pi), 0.044715  # of the approximation by tanh
 
 
 def _gelu_argument(x: Any) -> Any:
     """2u of (1 + tanh u) / 2 = sigmoid 2u, where u = √(2/π)·(x + 0.044715 x³)."""
-    return x * (1 + x * x * 0.044715) * _GELU
+    return x * (1 + x * x * _GELU_CUBE) * _GELU
 
 
 def _gelu_settings(x: Array, approximate: str = "none") -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -258,5 +261,5 @@ def gelu(x: Array, approximate: str = "none", *, out: Out = None, scratch: Out =
         return np.multiply(x, normal_cdf.forward(x, out=out, scratch=scratch), out)
     if out is None:
         return x * sigmoid.forward(_gelu_argument(x))
-    u = np.multiply(np.add(np.multiply(np.multiply(x, x, out), 0.044715, out), 1, out), x, out)
+    u = np.multiply(np.add(np.multiply(np.multiply(x, x, out), _GELU_CUBE, out), 1, out), x, out)
     return np.multiply(x, sigmoid.forward(np.multiply(u, _GELU, out), out=out), out)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
-BLOCK = 1 << 18
+BYTES_OF_IMAGES = 1 << 18
 """The bytes of images that are pooled at a time."""
 
 
@@ -131,7 +131,7 @@ def _shapes(windows: Windows) -> list[Shape]:
 def _images(x: Any, windows: Windows) -> Iterator[slice]:
     """The images, a block after another."""
     one = x.itemsize * x.shape[1] * max(math.prod(windows.size), math.prod(windows.positions))
-    count = max(1, min(len(x), BLOCK // max(one, 1)))
+    count = max(1, min(len(x), BYTES_OF_IMAGES // max(one, 1)))
     return (slice(start, start + count) for start in range(0, len(x), count))
 
 

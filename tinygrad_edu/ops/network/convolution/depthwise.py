@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_edu.ops.network.convolution.windows import Windows
 
-BLOCK = 1 << 21
+BYTES_OF_CHANNELS = 1 << 21
 """The bytes of a block of channels."""
 
 
@@ -40,7 +40,7 @@ def _bands(w: Any, windows: Windows) -> Any:
 def _some_channels(x: Any, windows: Windows) -> int:
     rows, columns = windows.padded
     one = x.itemsize * len(x) * rows * max(columns, windows.kernel[0] * windows.positions[1])
-    return max(1, min(x.shape[1], BLOCK // max(one, 1)))
+    return max(1, min(x.shape[1], BYTES_OF_CHANNELS // max(one, 1)))
 
 
 def _rows(windows: Windows, tap: int) -> slice:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.ops.network.convolution.windows import BLOCK, Windows
+from tinygrad_edu.ops.network.convolution.windows import BYTES_OF_PATCHES, Windows
 
 
 class _Columns:
@@ -72,7 +72,7 @@ def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
         )
         return
     one = out.itemsize * math.prod(shape)
-    count = max(1, min(len(g), BLOCK // max(one, 1)))
+    count = max(1, min(len(g), BYTES_OF_PATCHES // max(one, 1)))
     padded = np.empty((count, out.shape[1], *windows.padded), out.dtype)
     for start in range(0, len(g), count):
         rows = g[start : start + count]

@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import as_strided
 Shape = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
 
-BLOCK = 1 << 20
+BYTES_OF_PATCHES = 1 << 20
 """The bytes of patches that are unrolled at a time: they stay in the cache until the product has read them."""
 
 
@@ -117,7 +117,7 @@ class Windows:
                 found.append((slice(first, first + step * (high - low - 1) + 1, step), slice(low, high)))
         return found
 
-    def blocks(self, x: Any, reach: int = BLOCK) -> Iterator[tuple[slice, Any]]:
+    def blocks(self, x: Any, reach: int = BYTES_OF_PATCHES) -> Iterator[tuple[slice, Any]]:
         """The images of `x`, (N, C, size), a block after another: which they are, and those padded. Each block is in the
         same memory as the one before."""
         one = x.itemsize * x.shape[1] * math.prod(self.kernel) * math.prod(self.positions)

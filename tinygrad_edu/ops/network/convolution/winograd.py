@@ -42,7 +42,7 @@ OF_KERNEL = [
 ]  # G
 OF_OUTPUT = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]  # Aᵀ
 
-BLOCK = 3 << 18
+BYTES_OF_POINTS = 3 << 18
 """The bytes of the points that are computed together: they stay in the cache."""
 
 
@@ -115,7 +115,7 @@ def _tiles(windows: Windows) -> tuple[int, int]:
 
 def _images_at_once(windows: Windows, x: Any) -> int:
     tiles = math.prod(_tiles(windows)) * math.prod(windows.dilation)
-    return max(1, min(len(x), BLOCK // max(POINTS**2 * tiles * x.shape[1] * x.itemsize, 1)))
+    return max(1, min(len(x), BYTES_OF_POINTS // max(POINTS**2 * tiles * x.shape[1] * x.itemsize, 1)))
 
 
 def _blocks(windows: Windows, x: Any, channels: tuple[int, int]) -> Iterator[tuple[slice, _Tiles, _Tiles]]:
