@@ -1,4 +1,7 @@
-"""Optimizers: rules of learning, each a pure function and a class that runs it in place; and schedules of their rates."""
+"""Optimizers: rules by which parameters are learnt. Each is a pure function, and a class that runs it in place.
+
+`lr_scheduler` has schedules of their learning rates, `swa_utils` means of the weights over a training.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Adadelta: steps in the units of the weights, with no rate to choose."""
+"""Adadelta: steps that have the unit of the weights, so that no learning rate has to be chosen."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ class Adadelta(Optimizer):
 
     The quotient has the unit of w over that of g, so that δ has the unit of w; hence η = 1.
 
-    lr: η.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    lr: η, the learning rate.
     rho: ρ, the share of the means that is kept.
     eps: ε, from which the first steps come: d is 0 before them.
-    weight_decay: λ·w is added to the gradient.
-    maximize: go up the gradient.
+    weight_decay: λ; λ·w is added to the gradient, which pulls every weight towards 0.
+    maximize: whether to go up the gradient instead of down.
 
     Source: Zeiler, *Adadelta: an adaptive learning rate method* (2012), algorithm 1.
 
@@ -46,7 +47,7 @@ class Adadelta(Optimizer):
     weight_decay: InitVar[NotNegative] = 0.0
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The running means of g² and of δ²."""
+        """The running means of g² and of δ², both 0 at first."""
         return {"square": 0.0, "moved": 0.0}
 
     @staticmethod
@@ -61,7 +62,7 @@ class Adadelta(Optimizer):
         eps: float,
         weight_decay: float,
     ) -> tuple[Any, State]:
-        """One step: the new parameter and the new state."""
+        """Make one step: return the new parameter and the new state."""
         if weight_decay:
             grad = grad + weight_decay * param
         square = np.add(rho * state["square"], (1 - rho) * np.square(grad), out=out.get("square"))

@@ -1,4 +1,4 @@
-"""AdaGrad: a learning rate for each weight, smaller the more it has moved."""
+"""AdaGrad: each weight has a learning rate of its own, which falls with the squares of its gradients."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from tinygrad_edu.optim.settings import NotNegative
 
 
 class AdaGrad(Optimizer):
-    """w ← w − η·g / (√h + ε), h ← h + g².
+    """w ← w − η·g / (√h + ε), where h ← h + g² adds up the squares of all gradients so far.
 
-    lr: η, at step t divided by 1 + (t − 1)·lr_decay.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    lr: η, the learning rate; at step t it is divided by 1 + (t − 1)·lr_decay.
     lr_decay: how fast the rate falls.
-    weight_decay: λ·w is added to the gradient.
+    weight_decay: λ; λ·w is added to the gradient, which pulls every weight towards 0.
     initial_accumulator_value: h before the first step.
     eps: ε, which keeps the quotient finite.
-    maximize: go up the gradient.
+    maximize: whether to go up the gradient instead of down.
 
     Source: Duchi, Hazan and Singer, *Adaptive subgradient methods for online learning*, JMLR 12 (2011), in the form
     that PyTorch has.
@@ -45,11 +46,11 @@ class AdaGrad(Optimizer):
     eps: InitVar[NotNegative] = 1e-10
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The sum of squares, before the first."""
+        """The sum of squares, before the first is added."""
         return {"sum": settings["initial_accumulator_value"]}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """η / (1 + (t − 1)·lr_decay)."""
+        """The rate of step t, η / (1 + (t − 1)·lr_decay)."""
         return {"lr": settings["lr"] / (1 + (step - 1) * settings["lr_decay"])}
 
     @staticmethod
@@ -63,7 +64,7 @@ class AdaGrad(Optimizer):
         weight_decay: float,
         eps: float,
     ) -> tuple[Any, State]:
-        """One step, with lr as it is at that step: the new parameter and the new state."""
+        """Make one step with the rate of that step: return the new parameter and the new state."""
         if weight_decay:
             grad = grad + weight_decay * param
         total = np.add(state["sum"], np.square(grad), out=out.get("sum"))

@@ -1,4 +1,4 @@
-"""Adam, and AdamW: momentum, and a learning rate for each weight."""
+"""Adam and AdamW: gradient descent with momentum, and with a learning rate for each weight."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ class Adam(Optimizer):
 
     m ← β₁·m + (1 − β₁)·g, m̂ = m / (1 − β₁ᵗ);  v ← β₂·v + (1 − β₂)·g², v̂ = v / (1 − β₂ᵗ).
 
-    lr: η.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    lr: η, the learning rate.
     betas: β₁ and β₂, the shares of the means that are kept.
     eps: ε, which keeps the quotient finite.
     weight_decay: λ·w is added to the gradient, which Adam then divides by √v̂ as it does the rest: weights with large
         gradients decay less. In `AdamW` all decay alike.
     amsgrad: divide by the root of the largest v so far, so that the rate of a weight never grows.
-    maximize: go up the gradient.
+    maximize: whether to go up the gradient instead of down.
 
     The correction is computed once a step rather than once a weight: η·m̂ / (√v̂ + ε) = ηₜ·m / (√v + εₜ), where
     ηₜ = η·√(1 − β₂ᵗ) / (1 − β₁ᵗ) and εₜ = ε·√(1 − β₂ᵗ).
@@ -52,11 +53,11 @@ class Adam(Optimizer):
     amsgrad: InitVar[Switch] = False
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The running means of g and g², and the largest of the latter."""
+        """The running means of g and of g², and with amsgrad the largest mean of g² so far."""
         return {"mean": 0.0, "square": 0.0, **({"largest": 0.0} if settings["amsgrad"] else {})}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """ηₜ and εₜ, and the shares in the means."""
+        """ηₜ and εₜ, which contain the correction of bias, and the shares in the means."""
         beta1, beta2 = settings["betas"]
         root = math.sqrt(1 - beta2**step)
         lr = settings["lr"] * root / (1 - beta1**step)
@@ -78,7 +79,7 @@ class Adam(Optimizer):
         weight_decay: float,
         amsgrad: bool,
     ) -> tuple[Any, State]:
-        """One step, with ηₜ and εₜ: the new parameter and the new state."""
+        """Make one step with ηₜ and εₜ: return the new parameter and the new state."""
         if weight_decay:
             grad = grad + weight_decay * param
         mean = np.add(beta1 * state["mean"], rest1 * grad, out=out.get("mean"))
@@ -90,9 +91,12 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """w ← (1 − η·λ)·w − η·m̂ / (√v̂ + ε): `Adam` with a weight decay λ of its own, apart from the gradient.
+    """w ← (1 − η·λ)·w − η·m̂ / (√v̂ + ε): `Adam` whose weight decay λ acts on the weight itself, not through the
+    gradient.
 
-    Its settings are those of `Adam`.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    weight_decay: λ; all weights decay alike, whatever their gradients are.
+    lr, betas, eps, amsgrad, maximize: as in `Adam`.
 
     Source: Loshchilov and Hutter, *Decoupled weight decay regularization* (2019), in the form that PyTorch has.
 
@@ -111,7 +115,7 @@ class AdamW(Adam):
     weight_decay: InitVar[NotNegative] = 1e-2
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """As in `Adam`, and what is left of a weight that decays, 1 − η·λ."""
+        """The numbers of `Adam`, and the share of a weight that is left when it decays, 1 − η·λ."""
         decay = settings["lr"] * settings["weight_decay"]
         return {**super().at_step(step, settings), **({"shrink": 1 - decay} if settings["weight_decay"] else {})}
 
@@ -131,7 +135,7 @@ class AdamW(Adam):
         amsgrad: bool,
         shrink: float | None = None,
     ) -> tuple[Any, State]:
-        """The decay, and one step of `Adam`."""
+        """Let the weight decay, and make one step of `Adam`: return the new parameter and the new state."""
         if shrink is not None:
             param = shrink * param
         return Adam.update(

@@ -1,4 +1,4 @@
-"""Adamax: Adam with the largest gradient in place of the mean square."""
+"""Adamax: Adam that divides by the largest gradient instead of the root of the mean square."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ class Adamax(Optimizer):
 
     m ← β₁·m + (1 − β₁)·g;  u ← max(β₂·u, |g| + ε).
 
-    lr: η.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    lr: η, the learning rate.
     betas: β₁, the share of the mean that is kept, and β₂, that of the largest gradient.
     eps: ε, which keeps the quotient finite.
-    weight_decay: λ·w is added to the gradient.
-    maximize: go up the gradient.
+    weight_decay: λ; λ·w is added to the gradient, which pulls every weight towards 0.
+    maximize: whether to go up the gradient instead of down.
 
     Source: Kingma and Ba, *Adam: a method for stochastic optimization* (2015), section 7.1, with PyTorch's ε.
 
@@ -44,11 +45,11 @@ class Adamax(Optimizer):
     weight_decay: InitVar[NotNegative] = 0.0
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The running mean, and the largest gradient."""
+        """The running mean of g, and the largest |g|, both 0 at first."""
         return {"mean": 0.0, "largest": 0.0}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """η / (1 − β₁ᵗ), and the shares in the mean."""
+        """The corrected rate η / (1 − β₁ᵗ), and the shares in the mean."""
         return {"lr": settings["lr"] / (1 - settings["betas"][0] ** step), **shares(settings["betas"])}
 
     @staticmethod
@@ -65,7 +66,7 @@ class Adamax(Optimizer):
         eps: float,
         weight_decay: float,
     ) -> tuple[Any, State]:
-        """One step, with lr as it is at that step: the new parameter and the new state."""
+        """Make one step with the rate of that step: return the new parameter and the new state."""
         if weight_decay:
             grad = grad + weight_decay * param
         mean = np.add(beta1 * state["mean"], rest1 * grad, out=out.get("mean"))

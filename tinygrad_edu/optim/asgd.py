@@ -1,4 +1,4 @@
-"""ASGD: gradient descent, and the mean of where it has been."""
+"""ASGD: gradient descent that also keeps the mean of the weights that it went through."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from tinygrad_edu.optim.settings import NotNegative
 
 
 class ASGD(Optimizer):
-    """w ← (1 − λ·ηₜ)·w − ηₜ·g with ηₜ = η / (1 + λ·η·(t − 1))^α, and the mean a of the w from step t₀ on.
+    """w ← (1 − λ·ηₜ)·w − ηₜ·g with ηₜ = η / (1 + λ·η·(t − 1))^α. From step t₀ on, the mean a of all w is kept too.
 
-    a is in the state, `optimizer.state_dict()["state"][i]["average"]`; up to step t₀ it is w. `optim.swa_utils` takes means
-    of the weights of any optimizer.
+    a is in the state, `optimizer.state_dict()["state"][i]["average"]`; up to step t₀ it is w itself. `optim.swa_utils`
+    takes means of the weights of any optimizer.
 
-    lr: η.
-    lambd: λ, which makes weights and rate smaller.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    lr: η, the first learning rate.
+    lambd: λ, by which the weights decay and the rate falls.
     alpha: α, how fast the rate falls.
-    t0: t₀, the step from which w is averaged.
-    weight_decay: a further λ·w is added to the gradient.
-    maximize: go up the gradient.
+    t0: t₀, the step from which on w is averaged.
+    weight_decay: a further λ·w, which is added to the gradient.
+    maximize: whether to go up the gradient instead of down.
 
-    Source: Polyak and Juditsky, *Acceleration of stochastic approximation by averaging* (1992), in the form that PyTorch
-    has; there ηₜ is that of the lr before, which differs in the step after a change.
+    Source: Polyak and Juditsky, *Acceleration of stochastic approximation by averaging* (1992), in the form that
+    PyTorch has; there ηₜ is that of the lr before, which differs in the step after a change.
 
     >>> import tinygrad_edu as tg
     >>> w = tg.Tensor([1.0], requires_grad=True)
@@ -54,7 +55,7 @@ class ASGD(Optimizer):
         return {"average": 0.0}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """ηₜ, what is left of a weight, and the share of the new weight in the mean."""
+        """The rate ηₜ, the share of a weight that is left when it decays, and that of the new weight in the mean."""
         lr = settings["lr"] / (1 + settings["lambd"] * settings["lr"] * (step - 1)) ** settings["alpha"]
         return {"lr": lr, "shrink": 1 - settings["lambd"] * lr, "share": 1 / max(1, step - 1 - settings["t0"])}
 
@@ -70,7 +71,7 @@ class ASGD(Optimizer):
         shrink: float,
         share: float,
     ) -> tuple[Any, State]:
-        """One step, with lr, shrink and share as they are at that step: the new parameter and the new mean."""
+        """Make one step with the numbers of `at_step`: return the new parameter and the new mean."""
         if weight_decay:
             grad = grad + weight_decay * param
         new = np.subtract(shrink * param, lr * grad, out=out.get("param"))

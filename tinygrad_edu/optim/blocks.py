@@ -1,7 +1,7 @@
-"""A rule run over a parameter in place, a part at a time.
+"""Runs a rule over a parameter in place, one part after another.
 
-Each operation of a rule makes an array. Over a part that fits the processor's cache it is made and read there, and no array
-as large as the parameter is made at all.
+Each operation of a rule makes an array. Where the part fits the processor's cache, the array is made and read there,
+and no array as large as the parameter is made at all.
 """
 
 from __future__ import annotations
@@ -35,8 +35,12 @@ def write(
 ) -> None:
     """Run the rule in parts, and write its results into the parameter and into the arrays of the state.
 
-    param, grad: arrays of one shape. state: by name, arrays of that shape. settings: what the rule is given by name.
-    maximize: give it −grad. who: the optimizer, for errors.
+    rule: the `update` of an optimizer.
+    param, grad: arrays of one shape.
+    state: arrays of that shape, by name.
+    settings: what the rule is given by name.
+    maximize: whether the rule is given −grad.
+    who: the optimizer, for errors.
     """
     for w, g, s in parts(param, grad, state) if param.nbytes > BYTES_OF_A_PART else ((param, grad, state),):
         new, result = made = rule(w, -g if maximize else g, s, {"param": w, **s}, **settings)
@@ -52,7 +56,7 @@ def write(
 
 
 def parts(param: Array, grad: Array, state: State) -> Iterator[tuple[Any, Any, State]]:
-    """Views of the same part of a parameter, its gradient and its state, one part after another."""
+    """Yield views of the same part of a parameter, its gradient and its state, one part after another."""
     if all(a.flags.c_contiguous for a in (param, grad, *state.values())):
         param, grad = param.reshape(-1), grad.reshape(-1)
         state = {key: array.reshape(-1) for key, array in state.items()}

@@ -1,4 +1,4 @@
-"""What an optimizer is given to update; and what to write instead, where it cannot be that."""
+"""Checks of what an optimizer is given to update; the errors say what to write instead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
 
 def listed(who: str, given: Any) -> list[Any]:
-    """What an optimizer is to update, in its order. Raises TypeError, with what to write, for what is no series of things."""
+    """What an optimizer was given, as a list. Raises TypeError, with what to write, for what is no series of things."""
     kind = type(given).__name__
     if isinstance(given, Tensor):
         raise TypeError(f"{who} takes a list of parameters: write [w], or model.parameters()")
@@ -45,7 +45,7 @@ def listed(who: str, given: Any) -> list[Any]:
 
 
 def _no_parameter(who: str, given: object) -> TypeError:
-    """The error for one thing among the parameters that is none."""
+    """The error for a thing among the parameters that is not a tensor."""
     if callable(getattr(given, "parameters", None)) or isinstance(given, Iterator | list):
         cure = "write [*a.parameters(), *b.parameters()]"
     elif callable(given):
@@ -62,7 +62,7 @@ def _no_parameter(who: str, given: object) -> TypeError:
 
 
 def refuse_unfit(who: str, p: object) -> None:
-    """Raise, with what to write, for what is no leaf of floating numbers that can be written."""
+    """Raise, with what to write, unless this is a leaf of floating numbers that can be written."""
     if not isinstance(p, Tensor):
         raise _no_parameter(who, p)
     if p.op is not None or p.dtype.kind != "f":

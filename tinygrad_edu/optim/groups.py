@@ -1,4 +1,4 @@
-"""What an optimizer holds: parameters with their state, in groups with their settings."""
+"""The groups of an optimizer: parameters with their state, and the settings that they share."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ State = dict[str, Any]
 
 
 class Member:
-    """A parameter of a group; its state, and how many steps it has taken.
+    """A parameter of a group, with its state and the number of steps that it has taken.
 
-    The optimizer holds the parameter, so one that nothing else holds any more goes on being there, and gets no gradient:
-    the model has another in its place, or its name is another tensor's. Python's count of references tells; `held` is
-    whether something else has been seen to hold it: a module, if one has named it. It is None from when the caller took
-    the parameter from its group, and may use it without holding it. What is lost: nothing is noticed as long as
-    anything else, such as a loss of the old model, still holds the parameter.
+    It also notices when the parameter is of no use any more. The optimizer holds the parameter; if nothing else does
+    (the model has another in its place, or its name is bound to another tensor), it gets no gradient, and a step would
+    silently leave it. Python's count of references tells whether anything else holds it. `held` is True once something
+    else was seen to hold it, such as a module that has named it; it is None after the caller took the parameter from
+    its group, and may use it without holding it. Nothing is noticed as long as anything else, such as a loss of the old
+    model, still holds the parameter.
     """
 
     __slots__ = ("called", "held", "param", "state", "steps")
@@ -34,7 +35,7 @@ class Member:
         self.steps = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What copying and pickling keep: who holds the copy will be seen."""
+        """What copying and pickling keep. Whether something else holds the copy is found out anew."""
         return Member, (self.param,), (None, {"called": self.called, "state": self.state, "steps": self.steps})
 
     def __setstate__(self, kept: tuple[None, dict[str, Any]]) -> None:
@@ -46,11 +47,11 @@ class Member:
         return getattr(self.param, "_path", None) is not None
 
     def holders(self) -> int:
-        """How many hold the parameter: `ALONE` of them, if the optimizer alone does."""
+        """How many references to the parameter there are: `ALONE` of them, if only the optimizer holds it."""
         return sys.getrefcount(self.param)
 
     def taken(self) -> Tensor:
-        """The parameter, for the caller to use."""
+        """Hand the parameter to the caller, who may use it without holding it."""
         if not self._named():
             self.held = None
         return self.param
@@ -58,8 +59,10 @@ class Member:
     def look(self, anew: bool = False) -> None:
         """Raise RuntimeError if nothing but the optimizer holds the parameter any more, and it has no gradient.
 
-        The caller has the parameter in a variable, which holds it too.
-        anew: a step is being recorded, in which gradients are made anew, so that the one it has does not count.
+        anew: whether a step is being recorded. Gradients are then made anew, so the one that the parameter has does not
+            count.
+
+        It counts on the caller having the parameter in a variable, which is one more reference.
         """
         if self.held is None:
             return
@@ -78,7 +81,7 @@ ALONE = Member(Tensor(0.0)).holders()
 
 
 class Group(MutableMapping[str, Any]):
-    """Parameters that share settings: `group["lr"]` is one of these, and can be set; `group["params"]` are those."""
+    """Parameters that share settings: `group["lr"]` is a setting, and can be set; `group["params"]` are they."""
 
     def __init__(self, params: Iterable[Tensor], settings: Mapping[str, Any]) -> None:
         self.settings = {key: number(value) for key, value in settings.items()}

@@ -1,4 +1,4 @@
-"""L-BFGS: Newton's method, with a curvature that is remembered from the last steps."""
+"""L-BFGS: Newton's method, whose curvature is estimated from the last few steps."""
 
 from __future__ import annotations
 
@@ -32,27 +32,29 @@ LEAST_CURVATURE = 1e-10
 
 
 class LBFGS(Optimizer):
-    """w ← w − t·H·g, with an H ≈ (∇²L)⁻¹ made of the last m moves s of w and changes y of the gradient:
+    """w ← w − t·H·g, where H ≈ (∇²L)⁻¹ is made of the last m moves s of w and changes y of the gradient.
 
-    H fulfils H·y = s for the last pair, and changes as little as that allows for each pair before; it is never written
-    down. The first step is along −g, by min(1, 1/|g|₁) of lr.
+    H fulfils H·y = s for the last pair, and for each pair before it changes as little as that allows; it is never
+    written down. The first step goes along −g, by min(1, 1/|g|₁) of lr.
 
-    It is for a loss of all the data without dropout, and far quicker there than the other rules: `step(closure)` evaluates
-    the loss as often as it needs to.
+    It is for a loss of all the data without dropout, and needs far fewer steps there than the other rules.
+    `step(closure)` evaluates the loss as often as it needs to.
 
-    params: the parameters, in one group.
+    params: the tensors to learn, in one group.
     lr: the step length t, or with a line search the first that is tried.
     max_iter: how many updates a step makes at most.
-    max_eval: how many evaluations it makes at most; None is 5/4 of max_iter.
-    tolerance_grad: it is done when no |gᵢ| is larger.
-    tolerance_change: it is done when no weight, or the loss, changes by more.
-    history_size: m.
-    line_search_fn: "strong_wolfe" looks for the t of `line_search.strong_wolfe`, by at least one evaluation and as many more
-        as are left of max_eval; None takes lr.
-    maximize: climb instead.
+    max_eval: how many evaluations it makes at most; None stands for 5/4 of max_iter.
+    tolerance_grad: the step ends when no |gᵢ| is larger.
+    tolerance_change: the step ends when no weight, or the loss, changes by more.
+    history_size: m, the number of pairs that are remembered.
+    line_search_fn: "strong_wolfe" looks for the t of `line_search.strong_wolfe`, by at least one evaluation and as many
+        more as are left of max_eval; None takes lr.
+    maximize: whether to climb instead of to fall.
 
-    A function that is recorded for replay cannot hold the step, because how often the closure runs, and how far each
+    A function that is recorded for replay cannot contain the step, because how often the closure runs, and how far each
     update goes, depends on the values of the loss. Replay the closure: `optimizer.step(tg.replay(closure))`.
+
+    Raises ValueError for more than one group.
 
     Source: Nocedal, *Updating quasi-Newton matrices with limited storage* (1980); Nocedal and Wright, *Numerical
     optimization* (2006), algorithms 7.4 and 7.5; settings and stopping as in PyTorch.
@@ -90,7 +92,7 @@ class LBFGS(Optimizer):
             )
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Raises ValueError: the parameters are one group, from the start."""
+        """Refuse: raises ValueError, because the parameters are one group from the start."""
         raise ValueError(f"LBFGS has one group, {_TOGETHER}: make it with all parameters")
 
     @overload
@@ -149,12 +151,12 @@ class LBFGS(Optimizer):
                 return
 
     def state_dict(self) -> dict[str, Any]:
-        """The settings, and under 0 what is remembered: of all parameters together, their numbers one after another."""
+        """The settings, and under 0 the memory, whose vectors hold the numbers of all parameters one after another."""
         kept = super().state_dict()
         return {**kept, "state": {0: self.memory.state_dict()} if self.memory.updates else {}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over settings and memory, copied, from `state_dict()` of an optimizer of the same parameters.
+        """Copy settings and memory from the `state_dict()` of an optimizer of the same parameters.
 
         Raises ValueError, and changes nothing, if the settings' names or the number of weights differ.
         """
@@ -173,7 +175,9 @@ _TOGETHER = "since its curvature is that of all parameters together"
 
 
 class Value(NamedTuple):
-    """What the closure gave: what it returned, the loss as a number to minimize, and the gradient of that as a vector."""
+    """What a call of the closure gave: what it returned, the loss as a number to minimize, and its gradient as a
+    vector.
+    """
 
     returned: Any
     loss: float
@@ -188,7 +192,7 @@ class Objective:
         self.evaluations = 0
 
     def at_present(self) -> Value:
-        """The loss and its gradient where the parameters are."""
+        """Evaluate the loss and its gradient where the parameters are."""
         self.evaluations += 1
         returned = self.evaluate()
         if returned is None:
@@ -199,11 +203,11 @@ class Objective:
         return Value(returned, self.sign * float(returned), self.sign * _vector(slopes))
 
     def present(self) -> Vector:
-        """Where the parameters are."""
+        """The numbers that the parameters have now."""
         return _vector([p.ndarray for p in self.params])
 
     def move_to(self, place: Vector) -> None:
-        """Set the parameters."""
+        """Write a vector's numbers into the parameters."""
         start = 0
         for p in self.params:
             p.ndarray[...] = place[start : start + p.size].reshape(p.shape)
@@ -211,13 +215,14 @@ class Objective:
             start += p.size
 
     def move(self, by: Vector) -> None:
-        """Set the parameters to what they are and `by` more."""
+        """Add a vector to the parameters."""
         self.move_to(self.present() + by)
 
     def search(self, here: Point, now: Value, memory: Memory, *, tolerance: float, most: int) -> tuple[float, Value]:
-        """Go along the direction to a point that the line search accepts: the step's length, and the value there.
+        """Go along the direction to a point that the line search accepts: return the step's length, and the value
+        there.
 
-        Whatever interrupts it leaves the parameters where they were.
+        If anything interrupts it, the parameters are put back where they were.
         """
         start, values = self.present(), {0.0: now}
 
@@ -241,10 +246,14 @@ def _vector(arrays: Sequence[NDArray[Any]]) -> Vector:
 
 @dataclass
 class Memory:
-    """What an update leaves for the next. Vectors are all parameters' numbers, one after another.
+    """What an update leaves for the next one. Vectors hold the numbers of all parameters, one after another.
 
-    updates: how many there were. direction: d, the last; step: its length t. gradient, loss: those that d was computed
-    from. scale: H begins as this number times I. pairs: moves s and changes y of the gradient, the latest last.
+    updates: how many there were.
+    direction: d, the last direction.
+    step: t, how far the last update went in it.
+    gradient, loss: those from which d was computed.
+    scale: H begins as this number times I.
+    pairs: moves s and changes y of the gradient, the latest last.
     """
 
     updates: int = 0
@@ -256,7 +265,9 @@ class Memory:
     pairs: list[tuple[Vector, Vector]] = field(default_factory=list)
 
     def learn(self, now: Value, limit: int) -> None:
-        """Remember how the gradient changed over the last move, in at most `limit` pairs, and set the direction, −H·g."""
+        """Remember how the gradient changed over the last move, in at most `limit` pairs, and set the direction to
+        −H·g.
+        """
         if self.updates:
             move, change = self.step * self.direction, now.gradient - self.gradient
             if change @ move > LEAST_CURVATURE:
@@ -266,7 +277,7 @@ class Memory:
         self.loss, self.gradient, self.direction = now.loss, now.gradient, -self.times(now.gradient)
 
     def times(self, gradient: Vector) -> Vector:
-        """H·g by two loops over the pairs, from the latest back, and forth again."""
+        """H·g, computed by two loops over the pairs: from the latest to the first, and back again."""
         q, shares = gradient.copy(), []
         for move, change in reversed(self.pairs):
             shares.append(move @ q / (change @ move))
@@ -277,14 +288,14 @@ class Memory:
         return q
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy, of numbers and arrays: moves and changes are the rows of a matrix each."""
+        """A copy of the memory, as numbers and arrays. Moves and changes are the rows of a matrix each."""
         moves, changes = zip(*self.pairs, strict=True) if self.pairs else ((), ())
         own = {name: value for name, value in vars(self).items() if name != "pairs"}
         return {**copy.deepcopy(own), "moves": np.array(moves), "changes": np.array(changes)}
 
     @classmethod
     def loaded(cls, state: Mapping[str, Any]) -> Memory:
-        """A memory of what `state_dict()` gave."""
+        """Make a memory of what `state_dict()` gave."""
         pairs = zip(np.array(state["moves"]), np.array(state["changes"]), strict=True)
         return cls(
             updates=state["updates"],

@@ -1,4 +1,6 @@
-"""How far to go in a direction: a step length that lowers the function enough, and to where it is flat enough."""
+"""A line search: how far to go in a given direction, so that the function falls enough and its slope becomes flat
+enough.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ MOST_SLOPE_LEFT = 0.9
 
 
 class Point(NamedTuple):
-    """What is known of φ(t) = f(x + t·d) at one t: φ and φ′."""
+    """What is known of φ(t) = f(x + t·d) at one t: the step t, the value φ(t) and the slope φ′(t)."""
 
     step: float
     value: float
@@ -30,20 +32,22 @@ def strong_wolfe(
     tolerance: float = 1e-9,
     most: int = 25,
 ) -> Point:
-    """A t with φ(t) ≤ φ(0) + c₁·t·φ′(0) and |φ′(t)| ≤ c₂·|φ′(0)|, the strong Wolfe conditions.
+    """Find a t with φ(t) ≤ φ(0) + c₁·t·φ′(0) and |φ′(t)| ≤ c₂·|φ′(0)|, which are the strong Wolfe conditions.
 
-    First t grows until an interval must hold such a point: φ has stopped falling. Then the interval shrinks, each time to
-    the lowest point of the cubic through its ends. A value that is not finite counts as too high.
+    First t grows until φ has stopped falling, so that the interval behind must hold such a point. Then the interval
+    shrinks, each time to the lowest point of the cubic through its ends. A value that is not finite counts as too high.
 
-    evaluate: gives the point at t.
+    evaluate: a function that gives the point at t.
     start: the point at 0, whose slope is negative.
     step: the t to begin with.
-    length: the largest |dᵢ|; an interval in which no coordinate moves by `tolerance` is not divided further.
+    length: the largest |dᵢ|.
+    tolerance: an interval in which no coordinate moves by more is not divided further.
     most: how many points are tried after the first.
 
     Returns the point, or the lowest that was found.
 
-    Source: Nocedal and Wright, *Numerical optimization* (2006), algorithms 3.5 and 3.6, with the safeguards of Schmidt's
+    Source: Nocedal and Wright, *Numerical optimization* (2006), algorithms 3.5 and 3.6, with the safeguards of
+    Schmidt's
     minFunc, which PyTorch has too: t grows to between 1.01 and 10 times, and no two times in a row stays in the outer
     tenth of its interval.
 
@@ -96,7 +100,9 @@ def strong_wolfe(
 
 
 def _lowest(a: Point, b: Point, left: float, right: float) -> float:
-    """Where the cubic with the values and slopes of two points is lowest between left and right; their middle if nowhere."""
+    """Where, between left and right, the cubic with the values and slopes of two points is lowest; the middle if
+    nowhere.
+    """
     if b.step < a.step:
         a, b = b, a
     mean = a.slope + b.slope - 3 * (a.value - b.value) / (a.step - b.step)

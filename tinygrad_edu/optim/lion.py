@@ -1,4 +1,4 @@
-"""Lion: the sign of a momentum."""
+"""Lion: each weight moves by the same length, in the direction that the sign of a momentum says."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class Lion(Optimizer):
     Every weight moves by η, up or down, and one array is kept for each parameter where Adam keeps two. The rate is a third
     to a tenth of Adam's, and the weight decay as many times larger.
 
-    lr: η.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    lr: η, the learning rate.
     betas: β₁, the share of the momentum m in the step, and β₂, the share of it that is kept.
     weight_decay: λ, apart from the gradient, as in `AdamW`.
-    maximize: go up the gradient.
+    maximize: whether to go up the gradient instead of down.
 
     Source: Chen et al., *Symbolic discovery of optimization algorithms* (2023), algorithm 2.
 
@@ -43,11 +44,11 @@ class Lion(Optimizer):
     weight_decay: InitVar[NotNegative] = 0.0
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The momentum."""
+        """The momentum, which is 0 at first."""
         return {"mean": 0.0}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """η, the shares, and what is left of a weight that decays, 1 − η·λ."""
+        """The rate η, the shares, and the share of a weight that is left when it decays, 1 − η·λ."""
         decay = settings["lr"] * settings["weight_decay"]
         shrink = {"shrink": 1 - decay} if settings["weight_decay"] else {}
         return {"lr": settings["lr"], **shares(settings["betas"]), **shrink}
@@ -66,7 +67,7 @@ class Lion(Optimizer):
         rest2: float,
         shrink: float | None = None,
     ) -> tuple[Any, State]:
-        """One step, with lr and shrink as they are at that step: the new parameter and the new momentum."""
+        """Make one step with the numbers of `at_step`: return the new parameter and the new momentum."""
         if shrink is not None:
             param = shrink * param
         move = lr * np.sign(beta1 * state["mean"] + rest1 * grad)

@@ -1,4 +1,4 @@
-"""NAdam: Adam that looks ahead, as Nesterov's momentum does."""
+"""NAdam: Adam whose momentum looks one step ahead, as Nesterov's does."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ class NAdam(Optimizer):
     m ← β₁·m + (1 − β₁)·g;  v ← β₂·v + (1 − β₂)·g², v̂ = v / (1 − β₂ᵗ);
     m̂ = μₜ₊₁·m / (1 − μ₁⋯μₜ₊₁) + (1 − μₜ)·g / (1 − μ₁⋯μₜ), with μₜ = β₁·(1 − ½·0.96^(t·ψ)).
 
-    lr: η.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    lr: η, the learning rate.
     betas: β₁ and β₂, the shares of the means that are kept.
     eps: ε, which keeps the quotient finite.
-    weight_decay: λ·w is added to the gradient.
+    weight_decay: λ; λ·w is added to the gradient, which pulls every weight towards 0.
     momentum_decay: ψ; the momentum μ grows from about β₁/2 to β₁, the faster the larger ψ.
-    decoupled_weight_decay: w ← (1 − η·λ)·w instead, apart from the gradient, as in `AdamW`.
-    maximize: go up the gradient.
+    decoupled_weight_decay: whether the decay is w ← (1 − η·λ)·w, apart from the gradient, as in `AdamW`.
+    maximize: whether to go up the gradient instead of down.
 
     The products μ₁⋯μₜ are those of the β₁ of now. PyTorch multiplies as the steps go by, which is another number for a
     schedule that changes β₁.
@@ -55,11 +56,13 @@ class NAdam(Optimizer):
     decoupled_weight_decay: InitVar[Switch] = False
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The running means of g and g²."""
+        """The running means of g and of g², both 0 at first."""
         return {"mean": 0.0, "square": 0.0}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The factors of g and of m, ε times √(1 − β₂ᵗ) as in `Adam`, the shares, and what is left of a weight."""
+        """The factors of g and of m, ε times √(1 − β₂ᵗ) as in `Adam`, the shares, and the share of a weight that is
+        left.
+        """
         beta1, beta2 = settings["betas"]
         momenta, products = _momenta(beta1, settings["momentum_decay"], max(1 << step.bit_length(), 1 << 10))
         root = math.sqrt(1 - beta2**step)
@@ -90,7 +93,7 @@ class NAdam(Optimizer):
         weight_decay: float,
         shrink: float | None = None,
     ) -> tuple[Any, State]:
-        """One step, with the numbers as they are at that step: the new parameter and the new state."""
+        """Make one step with the numbers of `at_step`: return the new parameter and the new state."""
         if shrink is not None:
             param = shrink * param
         elif weight_decay:
@@ -103,6 +106,6 @@ class NAdam(Optimizer):
 
 @lru_cache(maxsize=8)
 def _momenta(beta: float, decay: float, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """μ₁, …, μ of so many steps, and their products: computed anew when the number of steps has doubled."""
+    """μ₁, μ₂, … for this many steps, and their products. They are computed anew when the steps have doubled."""
     momenta = beta * (1 - 0.5 * np.power(0.96, decay * np.arange(1, steps + 1, dtype=np.float64)))
     return momenta, np.multiply.accumulate(momenta)

@@ -1,10 +1,10 @@
-"""Optimizer: what all rules of learning share.
+"""Optimizer: the base of all rules of learning.
 
-A rule is a pure function in plain NumPy, `update(param, grad, state, out={}, **settings) -> new param, new state`: it
-reads as its formula, and run on tensors it records. The optimizer runs it over parts of each parameter (see `blocks`);
-`out` holds the parts themselves, where the last operations may write, and what they did not write is copied. What differs
-from step to step (the learning rate, Adam's correction of bias) is computed outside the rule, as plain numbers, by
-`at_step`.
+A rule is a pure function in plain NumPy, `update(param, grad, state, out={}, **settings) -> new param, new state`. It
+reads as its formula, and when it is run on tensors it records. The optimizer runs it over parts of each parameter (see
+`blocks`). `out` holds the parts themselves, into which the last operations may write; what they did not write is
+copied. Numbers that differ from step to step (the learning rate, Adam's correction of bias) are computed outside the
+rule, by `at_step`.
 """
 
 from __future__ import annotations
@@ -31,15 +31,18 @@ Loss = TypeVar("Loss")
 
 
 class Optimizer(Declared):
-    """Updates parameters by a rule: the base of `SGD` and its like, which say `update` and perhaps `start`, `at_step`, `check`.
+    """The base of `SGD` and the others: it updates parameters by a rule, which a subclass writes as `update`.
 
-    params: parameters, or groups of them with settings of their own, `[{"params": [w], "lr": 0.1}, ...]`.
-    maximize: whether to go up the gradient instead of down: the rule is given −g.
-    The other settings are what a rule declares, with the bounds of `optim.settings`, `lr: InitVar[NotNegative] = 0.01`; a
-    class that declares none hands them to `super().__init__(params, lr=lr)`.
+    A subclass may also write `start` (what is kept for each parameter), `at_step` (numbers that change from step to
+    step) and `check`. It declares its settings with the bounds of `optim.settings`, `lr: InitVar[NotNegative] = 0.01`;
+    a class that declares none hands them to `super().__init__(params, lr=lr)`.
+
+    params: the tensors to learn, or groups of them with settings of their own, `[{"params": [w], "lr": 0.1}, ...]`.
+    maximize: whether to go up the gradient instead of down; the rule is then given −g.
+
+    A setting is changed in its group: `optimizer.param_groups[0]["lr"] = 0.01`.
 
     Raises ValueError for no parameters and for one that is there twice, TypeError for what is not a leaf of floats.
-    A setting is changed in its group: `optimizer.param_groups[0]["lr"] = 0.01`.
 
     >>> import numpy as np
     >>> import tinygrad_edu as tg
@@ -76,12 +79,14 @@ class Optimizer(Declared):
             self._refuse_setting(name, "...")
 
     def __post_init__(self, *values: Any) -> None:
-        """What the `__init__` of a rule that declares its settings calls."""
+        """Begin with the settings that a rule declared: the `__init__` that is made from them calls this."""
         Optimizer.__init__(self, **dict(zip(self.declared, values, strict=True)))
 
     @watched
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Take more parameters: `{"params": [w], "lr": 0.1}`, with the settings that the optimizer was made with else."""
+        """Learn further parameters: `{"params": [w], "lr": 0.1}`. Settings that the group does not name are the
+        optimizer's own.
+        """
         if not isinstance(param_group, Mapping):
             raise TypeError(
                 f'add_param_group() takes a group, but got {type(param_group).__name__}: write add_param_group({{"params": [w]}})'
@@ -97,7 +102,7 @@ class Optimizer(Declared):
         Edits.note()
 
     def _grouped(self, params: Parameters | Tensor, seen: set[Tensor]) -> list[Group]:
-        """The groups that `params` says, checked; `seen` are the parameters that there are already."""
+        """The groups that `params` describes, checked. `seen` are the parameters that the optimizer has already."""
         who = type(self).__name__
         given = listed(who, params)
         grouped = bool(given) and all(isinstance(group, Mapping) for group in given)
@@ -126,7 +131,7 @@ class Optimizer(Declared):
         return groups
 
     def _check_rule(self) -> None:
-        """Raise TypeError for a class that has no rule, or one that would be called as a method."""
+        """Raise TypeError for a class that has no rule, or one whose rule would be called as a method."""
         who = type(self).__name__
         rule = inspect.getattr_static(type(self), "update", None)
         if type(self).step is Optimizer.step and (rule is None or inspect.isfunction(rule)):
@@ -157,16 +162,20 @@ class Optimizer(Declared):
         return f"{type(self).__name__}({'; '.join(groups)})"
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The arrays that the rule keeps for each parameter: their names, and the number that they are filled with at first."""
+        """The arrays that the rule keeps for each parameter: their names, and the number that each is filled with at
+        first.
+        """
         return {}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """What the rule is given anew at each step of a parameter, 1, 2, …: the settings that change, and what depends on them."""
+        """The numbers that the rule is given at each step of a parameter, 1, 2, …: settings that may change, and what
+        depends on them.
+        """
         return {"lr": settings["lr"]}
 
     @watched
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradient of every parameter."""
+        """Set the gradient of every parameter to None."""
         refuse_zeros(set_to_none)
         for group in self.param_groups:
             for member in group.members:
@@ -183,8 +192,8 @@ class Optimizer(Declared):
     def step(self, closure: Callable[[], Loss] | None = None) -> Loss | None:
         """Update every parameter that has a gradient, in place. Graphs that used it are stale from then on.
 
-        closure: called first, if given; it forgets the gradients, computes the loss, goes backward, and returns the loss,
-        which is then what `step` returns.
+        closure: a function that is called first, if it is given. It forgets the gradients, computes the loss, goes
+            backward, and returns the loss, which `step` then returns.
         """
         loss = None if closure is None else self.evaluated(closure)
         Edits.note()
@@ -208,7 +217,7 @@ class Optimizer(Declared):
         return loss
 
     def evaluated(self, closure: Callable[[], Loss]) -> Loss:
-        """What a closure returns, recorded though `step` may be called under `no_grad`."""
+        """Call the closure, and return what it returns. It records even where `step` is called under `no_grad`."""
         if not callable(closure):
             raise TypeError(
                 f"step() takes a function that computes the loss and its gradients, or nothing, but got {closure!r:.60}: write "
@@ -217,16 +226,20 @@ class Optimizer(Declared):
         return enable_grad().run(closure)
 
     def given_at(self, step: int, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """What the rule is given at this step: of the settings, and of what `at_step` puts in their place, what it names."""
+        """What the rule is given at this step: the settings, or the numbers of `at_step` in their place, as far as it
+        names them.
+        """
         return self.named({**settings, **self.at_step(step, settings)})
 
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of the values that the rule names."""
+        """Those of the values that the rule has parameters for."""
         names = _keywords(type(self).update)
         return {key: value for key, value in values.items() if names is None or key in names}
 
     def begun(self, member: Member, settings: Mapping[str, Any]) -> State:
-        """What the rule keeps of a parameter under these settings; what it kept under others stays where it is."""
+        """The arrays that the rule keeps of a parameter under these settings. Arrays kept under others stay where they
+        are.
+        """
         kept = self.start(settings)
         for key, begin in kept.items():
             if key not in member.state:
@@ -237,7 +250,7 @@ class Optimizer(Declared):
 
     @watched
     def state_dict(self) -> dict[str, Any]:
-        """Copies of the settings of each group, and of the steps and state of each parameter, by its position."""
+        """Copies of the settings of each group, and of the steps and the state of each parameter, by its position."""
         members = [member for group in self.param_groups for member in group.members]
         position = {id(member): i for i, member in enumerate(members)}
         return {
@@ -254,7 +267,7 @@ class Optimizer(Declared):
 
     @watched
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over settings and state, copied, from `state_dict()` of an optimizer of the same parameters.
+        """Copy settings and state from the `state_dict()` of an optimizer of the same parameters.
 
         Raises ValueError, and changes nothing, if the groups, the settings' names or the shapes differ.
         """

@@ -1,4 +1,4 @@
-"""RAdam: Adam that needs no warm-up."""
+"""RAdam: Adam that begins carefully by itself, so that no warm-up of the rate is needed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from tinygrad_edu.optim.settings import Betas, NotNegative, Switch, shares
 
 
 class RAdam(Optimizer):
-    """w ← w − η·r·m̂ / (√v̂ + ε), or w ← w − η·m̂ as long as v̂ has seen too few gradients to be trusted.
+    """w ← w − η·r·m̂ / (√v̂ + ε); but w ← w − η·m̂ as long as v̂ is a mean of too few gradients to be trusted.
 
-    m and v are the running means of `Adam`. The mean square of ρ numbers in effect, ρ = ρ∞ − 2·t·β₂ᵗ / (1 − β₂ᵗ) with
-    ρ∞ = 2 / (1 − β₂) − 1, is trusted from ρ > 5; its uncertainty is what r makes up for:
+    m and v are the running means of `Adam`. v is in effect the mean of ρ squares, where ρ = ρ∞ − 2·t·β₂ᵗ / (1 − β₂ᵗ)
+    and ρ∞ = 2 / (1 − β₂) − 1. It is trusted from ρ > 5 on. r makes up for the uncertainty that is left:
     r² = (ρ − 4)·(ρ − 2)·ρ∞ / ((ρ∞ − 4)·(ρ∞ − 2)·ρ).
 
-    lr: η.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    lr: η, the learning rate.
     betas: β₁ and β₂, the shares of the means that are kept.
     eps: ε, which keeps the quotient finite.
-    weight_decay: λ·w is added to the gradient.
-    decoupled_weight_decay: w ← (1 − η·λ)·w instead, apart from the gradient, as in `AdamW`.
-    maximize: go up the gradient.
+    weight_decay: λ; λ·w is added to the gradient, which pulls every weight towards 0.
+    decoupled_weight_decay: whether the decay is w ← (1 − η·λ)·w, apart from the gradient, as in `AdamW`.
+    maximize: whether to go up the gradient instead of down.
 
     Source: Liu et al., *On the variance of the adaptive learning rate and beyond* (2020), algorithm 2, in the form that
     PyTorch has.
@@ -50,11 +51,14 @@ class RAdam(Optimizer):
     decoupled_weight_decay: InitVar[Switch] = False
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The running means of g and g²."""
+        """The running means of g and of g², both 0 at first."""
         return {"mean": 0.0, "square": 0.0}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """η·r, the divisor's two numbers, √v times 1, plus ε, or times 0, plus 1, and the shares in the means."""
+        """The rate η·r, the two numbers of the divisor, and the shares in the means.
+
+        The divisor is of_root·√v + eps: √v + ε where v̂ is trusted, else 0·√v + 1.
+        """
         beta1, beta2 = settings["betas"]
         root = math.sqrt(1 - beta2**step)
         longest = 2 / (1 - beta2) - 1
@@ -85,7 +89,7 @@ class RAdam(Optimizer):
         weight_decay: float,
         shrink: float | None = None,
     ) -> tuple[Any, State]:
-        """One step, with the numbers as they are at that step: the new parameter and the new state."""
+        """Make one step with the numbers of `at_step`: return the new parameter and the new state."""
         if shrink is not None:
             param = shrink * param
         elif weight_decay:

@@ -1,4 +1,4 @@
-"""RMSprop: AdaGrad that forgets."""
+"""RMSprop: AdaGrad that forgets old gradients, so that the rate of a weight can grow again."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from tinygrad_edu.optim.settings import Fraction, NotNegative, Switch
 
 
 class RMSprop(Optimizer):
-    """w ← w − η·g / (√s + ε), s ← α·s + (1 − α)·g², the running mean of g².
+    """w ← w − η·g / (√s + ε), where s ← α·s + (1 − α)·g² is the running mean of g².
 
-    lr: η.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    lr: η, the learning rate.
     alpha: α, the share of the mean that is kept.
     eps: ε, which keeps the quotient finite.
-    weight_decay: λ·w is added to the gradient.
-    momentum: μ; then w ← w − η·v, v ← μ·v + g / (√s + ε).
-    centered: take the variance, s − m² with m ← α·m + (1 − α)·g, in place of s.
-    maximize: go up the gradient.
+    weight_decay: λ; λ·w is added to the gradient, which pulls every weight towards 0.
+    momentum: μ; if it is not 0, then w ← w − η·v, where v ← μ·v + g / (√s + ε).
+    centered: whether to divide by the root of the variance, s − m² with m ← α·m + (1 − α)·g, instead of √s.
+    maximize: whether to go up the gradient instead of down.
 
     Source: Hinton, *Neural networks for machine learning*, lecture 6e (2012); centered: Graves, *Generating sequences
     with recurrent neural networks* (2013); in the form that PyTorch has.
@@ -47,7 +48,7 @@ class RMSprop(Optimizer):
     centered: InitVar[Switch] = False
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The means of g² and g, and the velocity, as far as they are used."""
+        """The running mean of g², and those of g and of the velocity if they are used. All are 0 at first."""
         kept = {"square": 0.0}
         if settings["centered"]:
             kept["mean"] = 0.0
@@ -56,7 +57,7 @@ class RMSprop(Optimizer):
         return kept
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """η, and μ if there is one."""
+        """The rate η, and the momentum μ if there is one."""
         return {"lr": settings["lr"], **({"momentum": settings["momentum"]} if settings["momentum"] else {})}
 
     @staticmethod
@@ -73,7 +74,7 @@ class RMSprop(Optimizer):
         momentum: float,
         centered: bool,
     ) -> tuple[Any, State]:
-        """One step: the new parameter and the new state."""
+        """Make one step: return the new parameter and the new state."""
         if weight_decay:
             grad = grad + weight_decay * param
         square = np.add(alpha * state["square"], (1 - alpha) * np.square(grad), out=out.get("square"))

@@ -1,4 +1,4 @@
-"""Rprop: steps that know the signs of gradients alone."""
+"""Rprop: the step of each weight follows from the signs of its gradients, not from their size."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ StepSizes = Annotated[
 
 
 class Rprop(Optimizer):
-    """w ← w − s·sign g, with a step s for each weight that grows as long as the gradient keeps its sign:
+    """w ← w − s·sign g, where each weight has a step s of its own, which grows as long as the gradient keeps its sign:
 
-    s ← η₊·s where g has the sign it had; s ← η₋·s where it has the other, and there the weight stays for once.
+    s ← η₊·s where g has the same sign as before; s ← η₋·s where it has the other, and there the weight stays this once.
 
-    It is for gradients of all the data: those of a batch change sign by chance.
+    It is for gradients of all the data, because those of a batch change their sign by chance.
 
-    lr: the first s.
-    etas: η₋ and η₊.
-    step_sizes: the smallest s and the largest.
-    maximize: go up the gradient.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    lr: the first step s.
+    etas: η₋ and η₊, one between 0 and 1, one above 1.
+    step_sizes: the smallest and the largest s.
+    maximize: whether to go up the gradient instead of down.
 
     Source: Riedmiller and Braun, *A direct adaptive method for faster backpropagation learning: the RPROP algorithm*
     (1993), in the form that PyTorch has.
@@ -58,11 +59,11 @@ class Rprop(Optimizer):
     step_sizes: InitVar[StepSizes] = (1e-6, 50.0)
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """The gradient before, and the first step."""
+        """The gradient of the step before, and the step s."""
         return {"grad": 0.0, "size": settings["lr"]}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """Nothing: the rate is in the state."""
+        """No numbers change from step to step: the rate is in the state."""
         return {}
 
     @staticmethod
@@ -75,7 +76,7 @@ class Rprop(Optimizer):
         etas: tuple[float, float],
         step_sizes: tuple[float, float],
     ) -> tuple[Any, State]:
-        """One step: the new parameter and the new state."""
+        """Make one step: return the new parameter and the new state."""
         turned, size = grad * state["grad"], state["size"]
         size = np.where(turned < 0, etas[0] * size, np.where(turned > 0, etas[1] * size, size))
         size = np.clip(size, *step_sizes)

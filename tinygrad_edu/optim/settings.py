@@ -1,12 +1,12 @@
-"""Settings: what an optimizer is made with, declared once, as the fields of a dataclass are.
+"""Settings of optimizers, which are declared once, as the fields of a dataclass are.
 
     class Decay(Optimizer):
         lr: InitVar[NotNegative] = 0.01
         gamma: InitVar[Fraction] = 0.9
 
 From this follow `Decay(params, lr=0.01, gamma=0.9)`, its signature for editors and type checkers, and the check of each
-value. They are `InitVar`s, arguments that become no attributes, because each group of parameters has settings of its
-own: `optimizer.param_groups[0]["lr"]`.
+value. The fields are `InitVar`s, arguments that become no attributes, because each group of parameters has settings of
+its own: `optimizer.param_groups[0]["lr"]`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from typing import Annotated, Any, ClassVar, NamedTuple, dataclass_transform, ge
 
 
 class Bound(NamedTuple):
-    """What a value has to be.
+    """A condition that a value has to meet.
 
-    holds: whether a value is so. words: how an error says it, as in "Adam's lr is not negative". number: whether it is one
-    number, so that a text or a list is a mistake of type.
+    holds: a function that tells whether a value meets it.
+    words: how an error says it, as in "Adam's lr is not negative".
+    number: whether the value is one number, so that a text or a list is a mistake of type.
     """
 
     holds: Callable[[Any], bool]
@@ -32,7 +33,7 @@ class Bound(NamedTuple):
 
 
 def pair(holds: Callable[[float, float], bool]) -> Callable[[Any], bool]:
-    """Whether a value is two numbers of which `holds(first, second)`."""
+    """A condition for two numbers, `holds(first, second)`, as a condition for one value."""
     return lambda value: (
         isinstance(value, tuple)
         and len(value) == 2
@@ -56,10 +57,10 @@ Betas = Annotated[
 
 @dataclass_transform(eq_default=False)
 class Declared:
-    """The base of a class that declares its arguments: those of an annotation `InitVar[…]`, in their order.
+    """The base of a class that declares its arguments by annotations `InitVar[…]`, in their order.
 
-    The class has the `__init__` of a dataclass, unless it writes its own; it calls `__post_init__` with the values in the
-    order of `declared`.
+    The class gets the `__init__` of a dataclass, unless it writes its own. This calls `__post_init__` with the values
+    in the order of `declared`.
     """
 
     __slots__ = ()
@@ -85,7 +86,7 @@ class Declared:
                 delattr(cls, name)
 
     def check(self, settings: Mapping[str, Any]) -> None:
-        """Raise TypeError or ValueError, with what to write, for a setting that is not what it was declared to be."""
+        """Raise TypeError or ValueError, with what to write, for a setting that does not meet its bounds."""
         for name, value in settings.items():
             for bound in self.declared.get(name, ()):
                 self._check_bound(name, value, bound)
@@ -103,23 +104,23 @@ class Declared:
 
 
 def _declares(kind: Any) -> bool:
-    """Whether an annotation, perhaps the text of one, is that of an argument."""
+    """Whether an annotation, perhaps the text of one, declares an argument."""
     return "InitVar" in (kind if isinstance(kind, str) else repr(kind))
 
 
 def _bounds(kind: Any, known: Mapping[str, Any]) -> tuple[Bound, ...]:
-    """What an annotation such as `InitVar[NotNegative]`, perhaps as a text with these names in it, demands."""
+    """The bounds in an annotation such as `InitVar[NotNegative]`, perhaps as a text with these names in it."""
     made = eval(kind, {**known}) if isinstance(kind, str) else kind
     return tuple([part for part in get_args(getattr(made, "type", made)) if isinstance(part, Bound)])
 
 
 def shares(betas: tuple[float, float]) -> dict[str, float]:
-    """What running means keep of themselves, β₁ and β₂, and the rest, 1 − β, that comes new: numbers for `at_step`."""
+    """β₁ and β₂, the shares of running means that are kept, and 1 − β, which come new: numbers for `at_step`."""
     return {"beta1": betas[0], "rest1": 1 - betas[0], "beta2": betas[1], "rest2": 1 - betas[1]}
 
 
 def number(value: Any) -> Any:
-    """NumPy's numbers as Python's, which are weak: a float64 learning rate shall not widen float32 parameters."""
+    """Turn NumPy's numbers into Python's, which are weak: a float64 learning rate must not widen float32 parameters."""
     if hasattr(value, "item") and getattr(value, "size", 1) == 1:
         return value.item()
     if isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1:
@@ -128,7 +129,7 @@ def number(value: Any) -> Any:
 
 
 def told(name: str, value: object) -> str:
-    """A value that is no number, and what to write for one that reads as one: `str '0.1'; write lr=0.1`."""
+    """Describe a value that is no number, and say what to write if it reads as one: `str '0.1'; write lr=0.1`."""
     said = f"{type(value).__name__} {value!r:.60}"
     try:
         return f"{said}; write {name}={float(value):g}"  # type: ignore[arg-type]  # it is tried

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent, and the momentum that remembers where it was going."""
+"""Stochastic gradient descent, and momentum, which keeps a part of the last step."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from tinygrad_edu.optim.settings import NotNegative, Switch
 
 
 class SGD(Optimizer):
-    """w ← w − η·g, with momentum w ← w − η·v, v ← μ·v + (1 − τ)·g; the first v is g.
+    """w ← w − η·g. With momentum, w ← w − η·v, where v ← μ·v + (1 − τ)·g, and the first v is g.
 
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
     lr: η, the learning rate.
     momentum: μ, the share of the velocity v that is kept.
-    dampening: τ, what is held back of each gradient but the first.
-    weight_decay: λ·w is added to the gradient, which pulls every weight towards 0.
-    nesterov: look ahead: w ← w − η·(g + μ·v). It needs a momentum, and no dampening.
-    maximize: go up the gradient.
+    dampening: τ, the share of each gradient but the first that is held back.
+    weight_decay: λ; λ·w is added to the gradient, which pulls every weight towards 0.
+    nesterov: whether to look ahead, w ← w − η·(g + μ·v). It needs a momentum, and no dampening.
+    maximize: whether to go up the gradient instead of down.
 
-    Source: Polyak 1964 (momentum); Nesterov 1983; Sutskever et al., *On the importance of initialization and
-    momentum in deep learning*, 2013, in the form that PyTorch has.
+    Source: Polyak (1964), momentum; Nesterov (1983); Sutskever et al., *On the importance of initialization and
+    momentum in deep learning* (2013), in the form that PyTorch has.
 
     >>> import tinygrad_edu as tg
     >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
@@ -47,17 +48,17 @@ class SGD(Optimizer):
     nesterov: InitVar[Switch] = False
 
     def check(self, settings: Mapping[str, Any]) -> None:
-        """Nesterov's momentum needs one, undamped."""
+        """Raise ValueError for Nesterov's form without a momentum, or with a dampened one."""
         super().check(settings)
         if settings["nesterov"] and (not settings["momentum"] or settings["dampening"]):
             raise ValueError("Nesterov's momentum needs a momentum, such as 0.9, and dampening=0")
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """No velocity yet: the first is the gradient."""
+        """The velocity, if there is a momentum. It is 0 at first, so that the first velocity is the gradient."""
         return {"velocity": 0.0} if settings["momentum"] else {}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """η and μ, and the share of the gradient that is taken in, where one is dampened."""
+        """The rate η, the momentum μ, and the share of the gradient that is taken in where it is dampened."""
         momentum = {"momentum": settings["momentum"]} if settings["momentum"] else {}
         taken = {"taken": 1.0 if step == 1 else 1 - settings["dampening"]} if settings["dampening"] else {}
         return {"lr": settings["lr"], **momentum, **taken}
@@ -75,7 +76,7 @@ class SGD(Optimizer):
         nesterov: bool,
         taken: float | None = None,
     ) -> tuple[Any, State]:
-        """One step: the new parameter and the new state."""
+        """Make one step: return the new parameter and the new state."""
         if weight_decay:
             grad = grad + weight_decay * param
         if "velocity" in state:
@@ -87,12 +88,14 @@ class SGD(Optimizer):
 
 
 class Momentum(Optimizer):
-    """v ← α·v − η·g, w ← w + v: a ball that rolls down a slope, with friction.
+    """v ← α·v − η·g, w ← w + v: w moves like a ball that rolls down a slope with friction.
 
-    lr: η, the learning rate, by which v was multiplied when it was added: a new rate changes what comes, not the velocity
-        that there is. In `SGD(momentum=…)` it multiplies the velocity. Under one rate they are the same.
+    params: the tensors to learn, or groups of them with settings of their own; see `Optimizer`.
+    lr: η, the learning rate. It multiplies each gradient when it is added to v, so a new rate does not change the
+        velocity that there is; in `SGD(momentum=…)` it multiplies the velocity. While the rate stays, both are the
+        same.
     momentum: α, the share of the velocity that is kept.
-    maximize: go up the gradient.
+    maximize: whether to go up the gradient instead of down.
 
     Source: Saito, *Deep Learning from Scratch*, section 6.1.4.
 
@@ -113,17 +116,17 @@ class Momentum(Optimizer):
     momentum: InitVar[NotNegative] = 0.9
 
     def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """At rest."""
+        """The velocity, which is 0 at first."""
         return {"velocity": 0.0}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """η and α."""
+        """The rate η and the momentum α, which may change from step to step."""
         return {"lr": settings["lr"], "momentum": settings["momentum"]}
 
     @staticmethod
     def update(
         param: Values, grad: Values, state: State, out: Mapping[str, Any] = NOWHERE, *, lr: float, momentum: float
     ) -> tuple[Any, State]:
-        """One step: the new parameter and the new velocity."""
+        """Make one step: return the new parameter and the new velocity."""
         velocity = np.subtract(momentum * state["velocity"], lr * grad, out=out.get("velocity"))
         return np.add(param, velocity, out=out.get("param")), {"velocity": velocity}

@@ -1,4 +1,4 @@
-"""Means of the weights over the training: stochastic weight averaging, and exponential moving averages."""
+"""Means of the weights over a training: stochastic weight averaging (SWA), and exponential moving averages (EMA)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Average: TypeAlias = "Callable[[Values, Values, int | Values], Values]"
 
 
 def get_swa_avg_fn() -> Average:
-    """a ← a + (w − a) / (n + 1): the mean of all w alike.
+    """Make the rule a ← a + (w − a) / (n + 1), by which a is the mean of all w alike.
 
     >>> get_swa_avg_fn()(2.0, 8.0, 2)
     4.0
@@ -38,9 +38,11 @@ def get_swa_avg_fn() -> Average:
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Average:
-    """a ← δ·a + (1 − δ)·w: a mean that forgets, of about the last 1 / (1 − δ) weights.
+    """Make the rule a ← δ·a + (1 − δ)·w, a mean that forgets: in effect it is over the last 1 / (1 − δ) weights.
 
     decay: δ, from 0 to 1.
+
+    Raises ValueError for a decay outside [0, 1].
 
     >>> get_ema_avg_fn(0.75)(2.0, 8.0, 2)
     3.5
@@ -59,16 +61,20 @@ def _fading(averaged: Values, new: Values, count: int | Values, *, decay: float)
 
 
 class AveragedModel(Module):
-    """A model whose weights are the mean of another's, over the calls of `update_parameters`; the first copies them.
+    """A model whose weights are the mean of another model's weights, over the calls of `update_parameters`.
 
-    model: the model whose weights are averaged; its copy is `module`.
-    avg_fn: how a mean is made: (a, w, n) → a, of arrays. None is `get_swa_avg_fn()`, the mean of all alike.
-    use_buffers: average the buffers too, such as running statistics, rather than to take over those of the model.
+    The first call copies the weights. After the training, `update_bn` finds the running statistics of batch
+    normalization that belong to the mean weights.
 
-    After the training, `update_bn` finds the running statistics of batch normalization that belong to the mean weights.
+    model: the model whose weights are averaged; its copy is the attribute `module`.
+    avg_fn: the rule (a, w, n) → a of the mean, on arrays; None stands for `get_swa_avg_fn()`, the mean of all alike.
+    use_buffers: whether buffers, such as running statistics, are averaged too; otherwise they are copied from the
+        model.
+
+    Raises TypeError for what is no module.
 
     Source: Izmailov et al., *Averaging weights leads to wider optima and better generalization* (2018); Polyak and
-    Juditsky 1992.
+    Juditsky (1992).
 
     >>> import tinygrad_edu as tg
     >>> from tinygrad_edu import nn
@@ -91,14 +97,15 @@ class AveragedModel(Module):
         self.use_buffers = use_buffers
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the model of the mean weights gives."""
+        """Call the model with the mean weights."""
         return self.module(*args, **kwargs)
 
     @watched
     def update_parameters(self, model: Module) -> None:
         """Take the weights of `model` into the mean.
 
-        Raises ValueError, and changes nothing, for a model with other parameters or buffers than the one it was made of.
+        Raises ValueError, and changes nothing, for a model with other parameters or buffers than the one it was made
+        from.
         """
         count = int(self.n_averaged.ndarray)
         for mine, its, averages in list(self.pairs(model)):
@@ -112,7 +119,9 @@ class AveragedModel(Module):
         self.n_averaged.note_write()
 
     def pairs(self, model: Module) -> Iterator[tuple[Tensor, Tensor, bool]]:
-        """Each parameter and buffer, the one of `model` that it follows, and whether it is averaged rather than copied."""
+        """Yield each parameter and buffer, the one of `model` that it follows, and whether it is averaged rather than
+        copied.
+        """
         own, its = [{**dict(m.named_parameters()), **dict(m.named_buffers())} for m in (self.module, model)]
         if {name: x.shape for name, x in own.items()} != {name: x.shape for name, x in its.items()}:
             told = [
@@ -129,14 +138,14 @@ class AveragedModel(Module):
 
 
 class SWALR(LRScheduler):
-    """From the rate that there is to a constant one, in which weights can be averaged: ηₜ = (1 − α)·η + α·η_swa.
+    """ηₜ = (1 − α)·η + α·η_swa: the rate goes over to a constant one, at which weights can be averaged.
 
-    optimizer: the optimizer whose rates change.
+    η is the rate that another schedule would have: SWALR changes the rate that it finds.
+
+    optimizer: the optimizer whose learning rates change.
     swa_lr: η_swa, or a list of one for each group.
-    anneal_epochs: the steps until α = 1, from which on the rate is η_swa.
-    anneal_strategy: "cos", α along half a cosine, or "linear".
-
-    η is the rate that another schedule would have; SWALR changes the rate that it finds.
+    anneal_epochs: the number of steps until α = 1, from where on the rate is η_swa.
+    anneal_strategy: "cos" lets α grow along half a cosine, "linear" along a line.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=1.0)
@@ -158,7 +167,7 @@ class SWALR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """The part of η in the rate before is found, and with the part of now put in its place."""
+        """Find the part of η in the rate that there is, and put the part of this step in its place."""
         if self.anneal_epochs == 0:
             return self.swa_lrs[group]
         before, alpha = [self.anneal(0.0, 1.0, min(max(t / self.anneal_epochs, 0.0), 1.0)) for t in (step - 1, step)]
@@ -169,10 +178,12 @@ class SWALR(LRScheduler):
 
 
 def update_bn(loader: Iterable[Any], model: Module) -> None:
-    """Find the running statistics of batch normalization anew: the means over the batches of a loader.
+    """Compute the running statistics of batch normalization anew, as means over the batches of a loader.
 
-    loader: gives inputs, or tuples and lists that begin with them. model: any module, such as an `AveragedModel`; one
-    without batch normalization is left as it is. Modes and momenta are afterwards what they were.
+    Modes and momenta are afterwards what they were.
+
+    loader: gives inputs, or tuples and lists that begin with them.
+    model: any module, such as an `AveragedModel`; one without batch normalization is left as it is.
 
     >>> from tinygrad_edu import nn
     >>> model = nn.Sequential(nn.BatchNorm1d(1))

@@ -1,4 +1,4 @@
-"""Learning rates that change with time: each schedule says the next rate, from the step and from the rate now.
+"""Schedules of learning rates. Each computes the next rate from the step and from the rate that there is.
 
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=100)
@@ -6,11 +6,11 @@
         train(model, optimizer)
         scheduler.step()
 
-ηₜ = rate(t, η₀, ηₜ₋₁), where t counts the calls of `step()`, η₀ is what the optimizer was made with, and ηₜ₋₁ is the rate
-that the optimizer has now. Since most schedules change the rate that they find, several can be stepped on one optimizer,
-and a rate that is set by hand in between is gone on from: a warm-up and stairs multiply. `LambdaLR`,
-`CosineAnnealingWarmRestarts`, `CyclicLR` and `OneCycleLR` set the rate whatever it was. The formulas in the docstrings are
-those of a schedule that is alone.
+ηₜ = rate(t, η₀, ηₜ₋₁), where t counts the calls of `step()`, η₀ is the rate that the optimizer was made with, and ηₜ₋₁
+is the rate that it has now. Most schedules change the rate that they find. So several can be stepped on one optimizer,
+as a warm-up and stairs, whose factors multiply; and they go on from a rate that was set by hand in between. `LambdaLR`,
+`CosineAnnealingWarmRestarts`, `CyclicLR` and `OneCycleLR` set the rate whatever it was. The formulas in the docstrings
+hold for a schedule that is alone.
 """
 
 from typing import TYPE_CHECKING

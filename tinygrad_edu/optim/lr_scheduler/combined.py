@@ -1,4 +1,4 @@
-"""Schedules made of schedules: one after another, or all at once."""
+"""Schedules that are made of others, which run one after another or all at once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tinygrad_edu.optim.optimizer import Optimizer
 
 
 class _Combined(LRScheduler):
-    """A schedule of parts; its state has theirs in it."""
+    """A schedule that has others as its parts; its state contains theirs."""
 
     schedulers: list[LRScheduler]
 
     def _parts(self, schedulers: Iterable[LRScheduler], optimizer: Optimizer | None) -> Optimizer:
-        """Take the parts, and return the optimizer of all. Raises ValueError if they are of several."""
+        """Take the parts, and return their optimizer. Raises ValueError if they have several."""
         who = type(self).__name__
         self.schedulers = list(schedulers)
         if not self.schedulers:
@@ -32,7 +32,7 @@ class _Combined(LRScheduler):
         return own
 
     def state_dict(self) -> dict[str, Any]:
-        """That of the schedule, and those of its parts."""
+        """The state of every schedule, and those of the parts."""
         return {**super().state_dict(), "schedulers": [schedule.state_dict() for schedule in self.schedulers]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -50,11 +50,13 @@ class _Combined(LRScheduler):
 
 
 class SequentialLR(_Combined):
-    """One schedule after another: from each milestone on, the next, which begins there with its step 0.
+    """Several schedules run one after another: at each milestone the next one takes over, and begins with its step 0.
 
-    optimizer: the optimizer whose rates change.
+    optimizer: the optimizer whose learning rates change.
     schedulers: the schedules, in their order.
-    milestones: the steps at which the second begins, the third, and so on, growing.
+    milestones: the steps at which the second begins, the third, and so on; they grow.
+
+    Raises ValueError for milestones that do not grow, or are not one fewer than the schedules.
 
     >>> import tinygrad_edu as tg
     >>> from tinygrad_edu.optim.lr_scheduler import CosineAnnealingLR, LinearLR
@@ -77,7 +79,7 @@ class SequentialLR(_Combined):
         super().__init__(optimizer)
 
     def begin(self, step: int, now: Sequence[float] | None = None) -> None:
-        """The schedule whose turn it is sets the rates; one that begins, from those before any schedule."""
+        """Let the schedule whose turn it is set the rates. One that begins finds the rates before any schedule."""
         i = bisect_right(self.milestones, step)
         first = self.milestones[i - 1] if i else 0
         schedule = self.schedulers[i]
@@ -87,10 +89,12 @@ class SequentialLR(_Combined):
 
 
 class ChainedScheduler(_Combined):
-    """Several schedules at once: each step is a step of each, which changes the rate that the one before has set.
+    """Several schedules run at once: each step is a step of each, which changes the rate that the one before has set.
 
     schedulers: the schedules, all of one optimizer.
-    optimizer: the optimizer, which the schedules know.
+    optimizer: the optimizer; it need not be given, as the schedules know it.
+
+    Raises ValueError for schedules of several optimizers.
 
     >>> import tinygrad_edu as tg
     >>> from tinygrad_edu.optim.lr_scheduler import ConstantLR, ExponentialLR
@@ -107,14 +111,16 @@ class ChainedScheduler(_Combined):
         self.bases()
 
     def step(self) -> None:
-        """A step of each."""
+        """Make a step of each schedule."""
         for schedule in self.schedulers:
             schedule.step()
         self.bases()
         self.last_epoch, self._last_lr = self.last_epoch + 1, self.schedulers[-1].get_last_lr()
 
     def begin(self, step: int, now: Sequence[float] | None = None) -> None:
-        """Set each to the same step; the first finds the rates `now`, and each other those that the one before has set."""
+        """Set all schedules to this step. The first finds the rates `now`, each other one those that the one before has
+        set.
+        """
         for i, schedule in enumerate(self.schedulers):
             schedule.begin(step, None if i else now)
         self.bases()

@@ -1,4 +1,4 @@
-"""Schedules along a cosine: once down, or down again and again."""
+"""Schedules that go down along half a cosine, once or again and again."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from tinygrad_edu.optim.optimizer import Optimizer
 
 
 class CosineAnnealingLR(LRScheduler):
-    """ηₜ = η_min + (η₀ − η_min)·(1 + cos(π·t/T_max)) / 2: down to η_min in T_max steps, and up again after.
+    """ηₜ = η_min + (η₀ − η_min)·(1 + cos(π·t/T_max)) / 2: the rate goes down to η_min in T_max steps, and up again
+    after.
 
-    optimizer: the optimizer whose rates change.
-    T_max: the steps down.
-    eta_min: η_min.
+    optimizer: the optimizer whose learning rates change.
+    T_max: the number of steps down, at least 1.
+    eta_min: η_min, the lowest rate.
 
     Source: Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), without the restarts.
 
@@ -32,7 +33,10 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """The height above η_min in proportion to 1 + cos(π·t/T_max); from the bottom, where it is 0, up to that of η₀."""
+        """Scale the height above η_min by the quotient of 1 + cos(π·t/T_max) at this step and at the one before.
+
+        At the bottom that height is 0, and no factor leads up from there, so the next rate follows from η₀.
+        """
         if step == 0:
             return now
         if (step - 1) % (2 * self.T_max) == self.T_max:  # the rate is η_min now, and no multiple leads up from there
@@ -42,14 +46,16 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """ηₜ = η_min + (η₀ − η_min)·(1 + cos(π·s/T)) / 2, s the steps since the last restart: from η₀ down again and again.
+    """ηₜ = η_min + (η₀ − η_min)·(1 + cos(π·s/T)) / 2, where s counts the steps since the last restart of a round of T
+    steps.
 
-    The first round has T = T_0 steps, and each further one T_mult times as many. The rate is set whatever it was before.
+    The first round has T = T_0 steps, and each further one T_mult times as many. The rate is set, whatever it was
+    before.
 
-    optimizer: the optimizer whose rates change.
-    T_0: the steps of the first round.
-    T_mult: how much longer each round is than the one before, a whole number.
-    eta_min: η_min.
+    optimizer: the optimizer whose learning rates change.
+    T_0: the number of steps of the first round.
+    T_mult: how many times as long each round is as the one before, a whole number.
+    eta_min: η_min, the lowest rate.
 
     Source: Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), equation 5.
 
@@ -69,7 +75,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: float, base: float, now: float, group: int = 0) -> float:
-        """The cosine of the part of the round that has gone by; `step` may be between two."""
+        """The rate at the part of the round that has gone by; `step` may lie between two steps."""
         passed, length = step, self.T_0
         if self.T_mult == 1:
             passed %= length
@@ -78,22 +84,24 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         return self.eta_min + (base - self.eta_min) * (1 + math.cos(math.pi * passed / length)) / 2
 
     def step(self, epoch: float | None = None) -> None:
-        """On to the next step, or to any time: `step(epoch + i / batches)` within an epoch."""
+        """Go on to the next step, or to any time: `step(epoch + i / batches)` within an epoch."""
         time = self.time + 1 if epoch is None else epoch
         if not time >= 0:
             raise ValueError(f"step() takes an epoch from 0 on, but got {epoch}")
         self.begin(time)
 
     def begin(self, step: float, now: Sequence[float] | None = None) -> None:
-        """Set the rates of a time."""
+        """Set the rates of a time, which may lie between two steps."""
         super().begin(step, now)  # type: ignore[arg-type]  # here it may be between two steps
         self.time, self.last_epoch = step, math.floor(step)
 
     def state_dict(self) -> dict[str, Any]:
-        """That of every schedule, and the time, which may be between two steps."""
+        """The state of every schedule, and the time, which may lie between two steps."""
         return {**super().state_dict(), "time": self.time}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from the `state_dict()` of a schedule made alike. Raises ValueError if the number of groups differs."""
+        """Go on from the `state_dict()` of a schedule that was made alike. Raises ValueError if the number of groups
+        differs.
+        """
         super().load_state_dict(state)
         self.time = state["time"]

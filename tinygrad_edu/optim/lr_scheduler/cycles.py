@@ -1,4 +1,4 @@
-"""Schedules that go up and down, and the momentum with them, down and up."""
+"""Schedules by which the rate goes up and down, and the momentum down and up."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ Each = float | Sequence[float]
 
 
 class Cycle(LRScheduler):
-    """The base of schedules that change the momentum too: a rule's setting of that name, or the first of its betas.
+    """The base of schedules that change the momentum too: a rule's setting of that name, or else the first of its
+    betas.
 
-    A momentum that changes makes the steps harder to compare: what has been gathered was weighted by another.
+    Where the momentum changes, the velocity has been gathered with other shares than those that apply now.
     """
 
     cycle_momentum: bool
 
     def momentum(self, step: int, group: int) -> float:
-        """The momentum of a group after so many steps."""
+        """Compute the momentum of a group for a step; a subclass writes this method."""
         raise NotImplementedError
 
     def begin(self, step: int, now: Sequence[float] | None = None) -> None:
@@ -42,20 +43,24 @@ class Cycle(LRScheduler):
 
 
 class CyclicLR(Cycle):
-    """ηₜ = η_low + (η_high − η_low)·h·s: h goes up from 0 to 1 along a line, and down again, and s scales each cycle.
+    """ηₜ = η_low + (η_high − η_low)·h·s, where h goes from 0 to 1 and back along lines, again and again, and s scales
+    each cycle.
 
-    The momentum goes the other way, from its highest down to its lowest and back. Both are set whatever they were before.
+    The momentum goes the other way, from its highest down to its lowest and back. Both are set, whatever they were
+    before.
 
-    optimizer: the optimizer whose rates change.
+    optimizer: the optimizer whose learning rates change.
     base_lr, max_lr: η_low and η_high, or lists of one for each group.
-    step_size_up: the steps up.
-    step_size_down: the steps down; None is as many.
-    mode: what s is: "triangular": 1; "triangular2": half as much in each cycle as in the one before; "exp_range": γᵗ.
-    gamma: γ.
-    scale_fn: s as a function of the cycle, 1, 2, …, instead of a mode; with scale_mode="iterations" of the step t.
-    scale_mode: "cycle" or "iterations"; for a scale_fn alone.
+    step_size_up: the number of steps up, at least 1.
+    step_size_down: the number of steps down; None stands for as many as up.
+    mode: "triangular" keeps s = 1, "triangular2" halves s in each cycle, and "exp_range" makes it γᵗ.
+    gamma: γ, for the mode "exp_range".
+    scale_fn: a function that gives s instead of a mode, of the cycle, 1, 2, …, or of the step t.
+    scale_mode: "cycle" or "iterations", which says what scale_fn is called with.
     cycle_momentum: whether the momentum changes.
     base_momentum, max_momentum: the lowest and the highest momentum, or lists of one for each group.
+
+    Raises ValueError for an optimizer without a momentum, unless `cycle_momentum=False`.
 
     Source: Smith, *Cyclical learning rates for training neural networks* (2017).
 
@@ -106,43 +111,45 @@ class CyclicLR(Cycle):
         super().__init__(optimizer)
 
     def height(self, step: int) -> float:
-        """h·s."""
+        """The height h·s of a step, between 0 and s."""
         length = self.up + self.down
         cycle, passed = 1 + step // length, step % length
         height = passed / self.up if passed <= self.up else (length - passed) / self.down
         return height * self.scale(cycle if self.scaled_by == "cycle" else step)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """η_low + (η_high − η_low)·h·s."""
+        """The rate η_low + (η_high − η_low)·h·s."""
         return self.lows[group] + (self.highs[group] - self.lows[group]) * self.height(step)
 
     def momentum(self, step: int, group: int) -> float:
-        """The highest less the difference times h·s."""
+        """The highest momentum less h·s times the difference between the highest and the lowest."""
         return self.highest[group] - (self.highest[group] - self.lowest[group]) * self.height(step)
 
 
 class OneCycleLR(Cycle):
-    """One cycle over the whole training: from η_max / div_factor up to η_max, and down to nearly nothing.
+    """One cycle over a whole training: the rate rises from η_max / div_factor to η_max, and falls to nearly 0.
 
-    With T steps, the rate goes up until step pct_start·T − 1, and down until T − 1, to η_max / (div_factor·final_div_factor);
-    in three phases first to where it began, in as many steps as it went up. The momentum goes the other way, from its
-    highest down to its lowest and back. Both are set whatever they were before. It is stepped after each batch.
+    With T steps, it rises until step pct_start·T − 1, and falls until T − 1, to η_max / (div_factor·final_div_factor).
+    In three phases it first falls to where it began, in as many steps as it rose. The momentum goes the other way, from
+    its highest down to its lowest and back. Both are set, whatever they were before. Call `step()` after each batch.
 
-    optimizer: the optimizer whose rates change.
+    optimizer: the optimizer whose learning rates change.
     max_lr: η_max, or a list of one for each group.
-    total_steps: T; or else epochs and steps_per_epoch, whose product it is.
+    total_steps: T; or give epochs and steps_per_epoch, whose product it is.
     epochs, steps_per_epoch: how long the training is, instead of total_steps.
-    pct_start: the share of the steps that go up.
-    anneal_strategy: "cos" along half a cosine, or "linear".
+    pct_start: the share of the steps in which the rate rises, from 0 to 1.
+    anneal_strategy: "cos" goes along half a cosine, "linear" along a line.
     cycle_momentum: whether the momentum changes.
     base_momentum, max_momentum: the lowest and the highest momentum, or lists of one for each group.
-    div_factor: η_max over the first rate.
-    final_div_factor: the first rate over the last.
-    three_phase: whether to come down in two phases.
+    div_factor: η_max divided by the first rate.
+    final_div_factor: the first rate divided by the last.
+    three_phase: whether the rate falls in two phases.
 
-    Raises ValueError for a step beyond the last.
+    Raises ValueError for a step beyond the last, and for an optimizer without a momentum, unless
+    `cycle_momentum=False`.
 
-    Source: Smith and Topin, *Super-convergence: very fast training of neural networks using large learning rates* (2018).
+    Source: Smith and Topin, *Super-convergence: very fast training of neural networks using large learning rates*
+    (2018).
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=1.0)
@@ -191,19 +198,19 @@ class OneCycleLR(Cycle):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """Up from the first rate to the highest, and down to the last."""
+        """The rate on its way up from the first to the highest, and down to the last."""
         high = self.highs[group]
         first = high / self.div_factor
         last = first / self.final_div_factor
         return self._at(step, [first, high, *([first] if len(self.ends) == 3 else []), last])
 
     def momentum(self, step: int, group: int) -> float:
-        """Down from the highest to the lowest, and up again."""
+        """The momentum on its way down from the highest to the lowest, and up again."""
         high = self.highest[group]
         return self._at(step, [high, self.lowest[group], high, high])
 
     def _at(self, step: int, corners: Sequence[float]) -> float:
-        """The value at a step, between the corners where the phases begin and end."""
+        """The value at a step, between the corners at which the phases begin and end."""
         if step > self.total_steps:
             raise ValueError(
                 f"OneCycleLR was made for {self.total_steps} steps, and this is step {step}: make it with the total_steps of the "
@@ -215,7 +222,7 @@ class OneCycleLR(Cycle):
 
 
 def annealing(who: str, strategy: str) -> Callable[[float, float, float], float]:
-    """The way from one number to another: a function of both, and of the share of the way that is behind."""
+    """A way from one number to another: a function of both numbers, and of the share of the way that is behind."""
     ways: dict[str, Callable[[float, float, float], float]] = {
         "cos": lambda a, b, share: b + (a - b) * (1 + math.cos(math.pi * share)) / 2,
         "linear": lambda a, b, share: a + (b - a) * share,

@@ -1,4 +1,4 @@
-"""Schedules that multiply the rate: by a function, in stairs, at each step."""
+"""Schedules that multiply the rate by a factor: by a function of the step, in stairs, or at each step."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Factor = Callable[[int], float]
 
 
 class LambdaLR(LRScheduler):
-    """ηₜ = η₀·f(t), for any function f, whatever the rate was before.
+    """ηₜ = η₀·f(t) for any function f. The rate is set, whatever it was before.
 
-    optimizer: the optimizer whose rates change.
+    optimizer: the optimizer whose learning rates change.
     lr_lambda: f, or a list of one for each group.
 
     >>> import tinygrad_edu as tg
@@ -28,15 +28,15 @@ class LambdaLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """η₀·f(t)."""
+        """The rate η₀·f(t)."""
         return base * self.lr_lambdas[group](step)
 
 
 class MultiplicativeLR(LRScheduler):
-    """ηₜ = ηₜ₋₁·f(t): a factor at each step.
+    """ηₜ = ηₜ₋₁·f(t): each step multiplies the rate by a factor.
 
-    optimizer: the optimizer whose rates change.
-    lr_lambda: f, or a list of one for each group; it is asked from step 1 on.
+    optimizer: the optimizer whose learning rates change.
+    lr_lambda: f, or a list of one for each group; it is called from step 1 on.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -50,16 +50,16 @@ class MultiplicativeLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """f(t) times the rate."""
+        """Multiply the rate by f(t)."""
         return now * self.lr_lambdas[group](step) if step else now
 
 
 class StepLR(LRScheduler):
-    """ηₜ = η₀·γ^⌊t / step_size⌋: stairs.
+    """ηₜ = η₀·γ^⌊t / step_size⌋: the rate falls in stairs of equal length.
 
-    optimizer: the optimizer whose rates change.
-    step_size: the steps from stair to stair.
-    gamma: γ.
+    optimizer: the optimizer whose learning rates change.
+    step_size: the number of steps from stair to stair, at least 1.
+    gamma: γ, the factor of each stair.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -74,16 +74,16 @@ class StepLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """γ times the rate, every step_size steps."""
+        """Multiply the rate by γ every step_size steps."""
         return now * self.gamma if step and step % self.step_size == 0 else now
 
 
 class MultiStepLR(LRScheduler):
-    """ηₜ = η₀·γⁿ, where n counts the milestones up to t.
+    """ηₜ = η₀·γⁿ, where n is the number of milestones up to t: the rate falls in stairs at given steps.
 
-    optimizer: the optimizer whose rates change.
+    optimizer: the optimizer whose learning rates change.
     milestones: the steps at which the rate falls, in any order.
-    gamma: γ.
+    gamma: γ, the factor of each stair.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -97,15 +97,15 @@ class MultiStepLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """γ times the rate at each milestone; γ² times at one that is there twice."""
+        """Multiply the rate by γ at each milestone, and by γ² at one that is there twice."""
         return now * self.gamma ** self.milestones.count(step)
 
 
 class ExponentialLR(LRScheduler):
-    """ηₜ = η₀·γᵗ.
+    """ηₜ = η₀·γᵗ: each step multiplies the rate by the same factor.
 
-    optimizer: the optimizer whose rates change.
-    gamma: γ.
+    optimizer: the optimizer whose learning rates change.
+    gamma: γ, the factor.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -119,16 +119,16 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """γ times the rate."""
+        """Multiply the rate by γ."""
         return now * self.gamma if step else now
 
 
 class ConstantLR(LRScheduler):
-    """ηₜ = η₀·factor up to step total_iters, and η₀ from there.
+    """ηₜ = η₀·factor up to step total_iters, and η₀ from there on.
 
-    optimizer: the optimizer whose rates change.
-    factor: from above 0 to 1.
-    total_iters: the steps that it lasts.
+    optimizer: the optimizer whose learning rates change.
+    factor: above 0, and at most 1.
+    total_iters: the number of steps with the smaller rate, at least 1.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -145,7 +145,7 @@ class ConstantLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """The factor comes at step 0, and goes at step total_iters."""
+        """Multiply by the factor at step 0, and divide by it at step total_iters."""
         if step == 0:
             return now * self.factor
         return now / self.factor if step == self.total_iters else now

@@ -1,4 +1,4 @@
-"""A schedule that looks: it lowers the rate when a number has stopped getting better."""
+"""A schedule that watches a number, and lowers the rate when the number has stopped getting better."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from tinygrad_edu.optim.optimizer import Optimizer
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """η ← max(factor·η, η_min) when a loss has not got better for more than `patience` steps.
+    """η ← max(factor·η, η_min) when a number, such as a loss, has not become better for more than `patience` steps.
 
-    optimizer: the optimizer whose rates change.
-    mode: "min" for what should fall, such as a loss; "max" for what should rise, such as an accuracy.
-    factor: below 1.
-    patience: the steps without improvement that are let pass.
-    threshold: how much better than the best it has to be to count.
-    threshold_mode: "rel", a share of the best, or "abs".
-    cooldown: the steps after a change in which nothing is counted.
+    Call `step(loss)` with the number.
+
+    optimizer: the optimizer whose learning rates change.
+    mode: "min" for a number that should fall, such as a loss; "max" for one that should rise, such as an accuracy.
+    factor: what the rate is multiplied by, below 1.
+    patience: how many steps without improvement are let pass.
+    threshold: by how much a number must be better than the best so far to count as an improvement.
+    threshold_mode: "rel" takes the threshold as a share of the best number, "abs" as it is.
+    cooldown: how many steps after a change of the rate are not counted.
     min_lr: η_min, or a list of one for each group.
-    eps: a change that is smaller is left out.
+    eps: a change of the rate that is smaller is not made.
+
+    Raises ValueError for a factor that is not below 1, and for other modes.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=1.0)
@@ -59,12 +63,12 @@ class ReduceLROnPlateau(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """The rate, lowered if there were too many bad steps."""
+        """Lower the rate if there were more bad steps than patience allows."""
         lower = max(now * self.factor, self.min_lrs[group])
         return lower if self.num_bad_epochs > self.patience and now - lower > self.eps else now
 
     def step(self, metrics: SupportsFloat) -> None:  # type: ignore[override]  # what it does depends on a number
-        """On to the next step, in which the number that is watched was `metrics`."""
+        """Go on to the next step, with the number that is watched."""
         value = float(metrics)
         if self.is_better(value):
             self.best, self.num_bad_epochs = value, 0
@@ -83,12 +87,14 @@ class ReduceLROnPlateau(LRScheduler):
         return sign * value < sign * self.best - margin if math.isfinite(self.best) else sign * value < sign * self.best
 
     def state_dict(self) -> dict[str, Any]:
-        """That of every schedule, and the best number and the counts."""
+        """The state of every schedule, the best number, and the counts."""
         own = {"best": self.best, "num_bad_epochs": self.num_bad_epochs, "cooldown_counter": self.cooldown_counter}
         return {**super().state_dict(), **own}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from the `state_dict()` of a schedule made alike. Raises ValueError if the number of groups differs."""
+        """Go on from the `state_dict()` of a schedule that was made alike. Raises ValueError if the number of groups
+        differs.
+        """
         super().load_state_dict(state)
         self.best, self.num_bad_epochs = state["best"], state["num_bad_epochs"]
         self.cooldown_counter = state["cooldown_counter"]

@@ -1,4 +1,4 @@
-"""Schedules that go from one rate to another in a given number of steps: along a line, or a power."""
+"""Schedules that go from one rate to another in a given number of steps, along a line or a power."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from tinygrad_edu.optim.optimizer import Optimizer
 
 
 class LinearLR(LRScheduler):
-    """ηₜ = η₀·(a + (b − a)·t/T) up to t = T, and η₀·b from there: a warm-up.
+    """ηₜ = η₀·(a + (b − a)·t/T) up to t = T, and η₀·b from there on: a warm-up.
 
-    optimizer: the optimizer whose rates change.
-    start_factor: a, from above 0 to 1.
+    optimizer: the optimizer whose learning rates change.
+    start_factor: a, above 0 and at most 1.
     end_factor: b, from 0 to 1.
-    total_iters: T.
+    total_iters: T, the number of steps, at least 1.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -31,7 +31,10 @@ class LinearLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """The factor of this step over the one before, (a·(T − t) + b·t) / (a·(T − t + 1) + b·(t − 1)), times the rate."""
+        """Multiply the rate by the quotient of this step's factor and the last one's.
+
+        It is (a·(T − t) + b·t) / (a·(T − t + 1) + b·(t − 1)).
+        """
         if step == 0:
             return now * self.start_factor
         if step > self.total_iters:
@@ -42,11 +45,11 @@ class LinearLR(LRScheduler):
 
 
 class PolynomialLR(LRScheduler):
-    """ηₜ = η₀·(1 − t/T)^p up to t = T, and 0 from there.
+    """ηₜ = η₀·(1 − t/T)^p up to t = T, and 0 from there on.
 
-    optimizer: the optimizer whose rates change.
-    total_iters: T.
-    power: p.
+    optimizer: the optimizer whose learning rates change.
+    total_iters: T, the number of steps, at least 1.
+    power: p; 1 makes it a line.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -61,7 +64,7 @@ class PolynomialLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """((T − t) / (T − t + 1))^p times the rate."""
+        """Multiply the rate by ((T − t) / (T − t + 1))^p."""
         if step == 0 or step > self.total_iters:
             return now
         return now * float(((self.total_iters - step) / (self.total_iters - step + 1)) ** self.power)

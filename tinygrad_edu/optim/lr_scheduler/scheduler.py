@@ -1,4 +1,4 @@
-"""LRScheduler: what all schedules share."""
+"""LRScheduler: the base of all schedules of learning rates."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ T = TypeVar("T")
 
 
 class LRScheduler:
-    """The base of schedules, which say `rate`. Making one sets the rates of step 0.
+    """The base of schedules: a subclass writes `rate`, the learning rate of a step. Making a schedule sets the rates of
+    step 0.
 
-    optimizer: the optimizer whose rates change.
+    A schedule that is made after another on the same optimizer has the same η₀, and changes the rate that the other has
+    set. Groups that are added to the optimizer later take part from then on, with the rate that they have.
 
-    A schedule made after another on the same optimizer has the same η₀, and changes the rate that the other has set.
-    Groups that are added to the optimizer later take part from then on, with the rate that they have.
+    optimizer: the optimizer whose learning rates change.
+
+    Raises TypeError for what is no optimizer.
 
     >>> import tinygrad_edu as tg
     >>> from tinygrad_edu.optim.lr_scheduler import LinearLR, StepLR
@@ -41,11 +44,17 @@ class LRScheduler:
         self.begin(0)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
-        """The learning rate of a group after so many steps: `base` before the first, and `now` before this one."""
+        """Compute the learning rate of a group for a step; a subclass writes this method.
+
+        step: t, the number of steps so far.
+        base: η₀, the rate before the first step.
+        now: ηₜ₋₁, the rate that the group has.
+        group: the number of the group.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no rate(self, step, base, now, group): write it")
 
     def step(self) -> None:
-        """On to the next step: set the learning rate of each group."""
+        """Go on to the next step: set the learning rate of each group."""
         self.begin(self.last_epoch + 1)
 
     def get_last_lr(self) -> list[float]:
@@ -53,7 +62,7 @@ class LRScheduler:
         return list(self._last_lr)
 
     def begin(self, step: int, now: Sequence[float] | None = None) -> None:
-        """Set the rates of a step; `now`, if not given, are those that the optimizer has."""
+        """Set the rates of a step. `now` are the rates to begin from; by default those that the optimizer has."""
         groups = self.optimizer.param_groups
         before = [group["lr"] for group in groups] if now is None else now
         rates = [self.rate(step, *rate, i) for i, rate in enumerate(zip(self.bases(), before, strict=True))]
@@ -62,7 +71,7 @@ class LRScheduler:
         self.last_epoch, self._last_lr = step, [group["lr"] for group in groups]
 
     def bases(self) -> list[float]:
-        """The rate η₀ of each group: that before any schedule, or when the group was added."""
+        """The rate η₀ of each group, which it had before any schedule, or when it was added."""
         for group in self.optimizer.param_groups[len(self.base_lrs) :]:
             if group.initial_lr is None:
                 group.initial_lr = group["lr"]
@@ -70,14 +79,14 @@ class LRScheduler:
         return self.base_lrs
 
     def state_dict(self) -> dict[str, Any]:
-        """The step, the rates before the first, and the last. What the schedule was made with is not in it."""
+        """The step, the rates before the first, and the last rates. What the schedule was made with is not in it."""
         return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs), "last_lr": self.get_last_lr()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from the `state_dict()` of a schedule made alike.
+        """Go on from the `state_dict()` of a schedule that was made alike.
 
-        The rates now are the optimizer's: `optimizer.load_state_dict()` brings them back, after all schedules are made.
-        Raises ValueError, and changes nothing, if the number of groups differs.
+        The present rates are the optimizer's: `optimizer.load_state_dict()` brings them back, after all schedules are
+        made. Raises ValueError, and changes nothing, if the number of groups differs.
         """
         if len(state["base_lrs"]) != len(self.bases()):
             raise ValueError(
@@ -93,9 +102,13 @@ class LRScheduler:
 
 
 class PerGroup(Generic[T]):
-    """What a schedule was given for all groups, or a list of one for each: `values[i]` is that of group i.
+    """A value that a schedule was given for all groups, or a list of one for each. `values[i]` is that of group i.
 
-    who, what: the schedule and what is given, for errors. Raises ValueError for a list of another length.
+    given: the value, or the list.
+    optimizer: the optimizer that has the groups.
+    who, what: the schedule and what is given, for errors.
+
+    Raises ValueError for a list of another length.
     """
 
     def __init__(self, given: T | Sequence[T], optimizer: Optimizer, who: str, what: str) -> None:
@@ -118,7 +131,7 @@ class PerGroup(Generic[T]):
 
 
 def at_least(who: str, name: str, value: float, least: float) -> None:
-    """Raise ValueError, or TypeError for what is no number, for a setting of a schedule that is below the least one."""
+    """Raise ValueError for a schedule's setting that is below the least value, TypeError for what is no number."""
     if not isinstance(value, int | float):
         raise TypeError(f"{who}'s {name} is a number, but got {type(value).__name__} {value!r:.60}")
     if not value >= least:
@@ -126,7 +139,7 @@ def at_least(who: str, name: str, value: float, least: float) -> None:
 
 
 def set_momentum(group: Group, momentum: float) -> None:
-    """Set what a rule calls momentum: its setting of that name, or the first of its betas."""
+    """Set what a rule calls momentum: its setting of that name, or else the first of its betas."""
     if "momentum" in group:
         group["momentum"] = momentum
     else:
