@@ -277,6 +277,39 @@ def test_limits_of_their_own_are_needed():
             assert lines > 0.9 * most, f"{page} has {lines} lines: lower its limit to that"
 
 
+SAME_NAMES = {"VERSION": "each format of files counts its own"}
+"""Constants of one name that mean several things, with reasons."""
+
+
+def numbers_named(tree: ast.Module) -> set[str]:
+    """The public constants of a page that are numbers, such as limits, sizes and gaps."""
+    return {
+        node.targets[0].id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id[0] != "_"
+        if node.targets[0].id.isupper()
+        if all(
+            isinstance(n, ast.Constant | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop)
+            for n in ast.walk(node.value)
+        )
+        if all(isinstance(n.value, int | float) for n in ast.walk(node.value) if isinstance(n, ast.Constant))
+    }
+
+
+def test_a_limit_has_a_name_of_its_own():
+    pages: dict[str, list[str]] = {}
+    for path in files():
+        if name_of(path).split(".")[0] in ("tinygrad_edu", "viz"):
+            for constant in numbers_named(ast.parse(path.read_text(encoding="utf-8"))):
+                pages.setdefault(constant, []).append(name_of(path))
+    assert {constant for constant, found in pages.items() if len(found) > 1} == set(SAME_NAMES)
+
+
+def test_a_number_with_a_name_is_seen():
+    page = "A = 1 << 17\nB = 2.5 * 96.0\nC = -2\nD = 'x'\n_E = 3\nF = len(x)\nWIDTH, HEIGHT = 1, 2\nNAMES = {1: 2}"
+    assert numbers_named(ast.parse(page)) == {"A", "B", "C"}
+
+
 FOREIGN = {
     "_make": "a method of every named tuple, documented",
     "_replace": "a method of every named tuple, documented",

@@ -157,12 +157,7 @@ def chain(
     definitions: dict[Tensor, Symbol] = {}
     for tensor in order:
         inputs = tuple([nodes[x] for x in tensor.inputs])
-        if tensor.op is None:
-            spelled = constant(tensor.ndarray)
-        elif tensor.op.selects:
-            spelled = _one_of(inputs[0].expression, tensor.settings["index"], tensor.inputs[0].op.outputs)
-        else:
-            spelled = spell(tensor.op, inputs, tensor.ndarray, tensor.settings)
+        spelled = _spelled(tensor, inputs)
         if isinstance(inline, bool):
             written_out = inline and not (tensor is output or tensor.op is None or tensor.name or tensor in given)
         else:
@@ -173,17 +168,34 @@ def chain(
         node = nodes[tensor] = _Node(tensor, expression, inputs, notes)
         if tensor.op is not None and tensor.op.selects:
             inputs[0].parts[tensor.settings["index"]] = node
-    contributions: dict[tuple[Tensor, int], Symbol] = {}
+    contributions = _contributions(output, nodes, start)
+    written: dict[Tensor, Symbol] = {tensor: node for tensor, node in nodes.items() if tensor in called}
+    return Chain(output, of, called, definitions, contributions, notes.gradients, written)
+
+
+def _spelled(tensor: Tensor, inputs: Sequence[_Node]) -> Expression:
+    """What a tensor is of its inputs, written out."""
+    if tensor.op is None:
+        return constant(tensor.ndarray)
+    if tensor.op.selects:
+        return _one_of(inputs[0].expression, tensor.settings["index"], tensor.inputs[0].op.outputs)
+    return spell(tensor.op, inputs, tensor.ndarray, tensor.settings)
+
+
+def _contributions(
+    output: Tensor, nodes: Mapping[Tensor, _Node], start: Expression
+) -> dict[tuple[Tensor, int], Symbol]:
+    """What each op sends back to each of its inputs, by its result and the input's place: the walk from `start` on."""
+    found: dict[tuple[Tensor, int], Symbol] = {}
 
     def note(node: _Node, i: int, contribution: Symbol) -> None:
-        contributions[node.tensor, i] = contribution
+        found[node.tensor, i] = contribution
 
     totals = {nodes[output]: Symbol(start, np.ones_like(output.ndarray))}
     walked = [nodes[x] for x in topological([output])]
     apart = recording(enabled=False, everything=False, anomaly=False)
     quietly(partial(apart.run, walk, walked, totals, Way(note, create_graph=True)))
-    written: dict[Tensor, Symbol] = {tensor: node for tensor, node in nodes.items() if tensor in called}
-    return Chain(output, of, called, definitions, contributions, notes.gradients, written)
+    return found
 
 
 def _names(order: Sequence[Tensor], output: Tensor, given: Mapping[Tensor, str]) -> dict[Tensor, str]:
@@ -261,22 +273,11 @@ def formula(
     writer = LaTeX() if latex else Text()
     evaluated = loss is None and output.size == 1
     lines = []
-
-    def add(left: str, symbols: Sequence[tuple[Symbol, bool]], numbers: bool) -> None:
-        written = [
-            s.latex(simplify=simplify) if latex else s.text(simplify=simplify)
-            for s, simplify in symbols
-            if s.expression.size <= LONGEST_FORMULA
-        ]
-        if numbers:
-            written += _evaluated(symbols[0][0].value, writer)
-        lines.append(" = ".join(dict.fromkeys([left, *written])))
-
     for tensor, text in read.names.items():
         if tensor.op is None and not (tensor.needs_grad or tensor.name or (names and text in names)):
             lines += [f"{writer.write(name(text))} = {value}" for value in _evaluated(tensor.ndarray, writer)]
     for tensor, symbol in read.definitions.items():
-        add(writer.write(name(read.names[tensor])), [(symbol, True)], True)
+        lines.append(_line(writer.write(name(read.names[tensor])), [(symbol, True)], writer, numbers=True))
     between = _descendants(leaf, list(read.definitions))
     for tensor, local in read.gradients.items():
         if tensor is leaf or (tensor in between and tensor is not output):
@@ -284,8 +285,20 @@ def formula(
             steps = (
                 [(local, False), (whole, False), (whole, True)] if tensor is leaf else [(local, False), (local, True)]
             )
-            add(read.left(tensor, latex), steps, evaluated)
+            lines.append(_line(read.left(tensor, latex), steps, writer, numbers=evaluated))
     return "\n".join(lines)
+
+
+def _line(left: str, steps: Sequence[tuple[Symbol, bool]], writer: Text, *, numbers: bool) -> str:
+    """One name and what it equals, step by step: each a symbol, and whether it is simplified; `numbers`: then its value."""
+    written = [
+        s.latex(simplify=simplify) if isinstance(writer, LaTeX) else s.text(simplify=simplify)
+        for s, simplify in steps
+        if s.expression.size <= LONGEST_FORMULA
+    ]
+    if numbers:
+        written += _evaluated(steps[0][0].value, writer)
+    return " = ".join(dict.fromkeys([left, *written]))
 
 
 def _descendants(leaf: Tensor, order: Sequence[Tensor]) -> set[Tensor]:

@@ -79,14 +79,7 @@ def strong_wolfe(
     low, high = (before, now) if before.value <= now.value or math.isnan(now.value) else (now, before)
     crowded = False
     while tried < most and abs(high.step - low.step) * length >= tolerance:
-        left, right = sorted((low.step, high.step))
-        step, margin = _lowest(low, high, left, right), 0.1 * (right - left)
-        if min(right - step, step - left) >= margin:
-            crowded = False
-        elif crowded or step >= right or step <= left:
-            step, crowded = (right - margin if right - step < step - left else left + margin), False
-        else:
-            crowded = True
+        step, crowded = _inside(low, high, crowded)
         new, tried = evaluate(step), tried + 1
         if too_high(new) or new.value >= low.value:
             low, high = (new, low) if new.value < low.value else (low, new)
@@ -97,6 +90,17 @@ def strong_wolfe(
             high = low
         low = new
     return low
+
+
+def _inside(low: Point, high: Point, crowded: bool) -> tuple[float, bool]:
+    """The t to try between two points, and whether it is crowded: in the outer tenth of the interval, as it may be once."""
+    left, right = sorted((low.step, high.step))
+    step, margin = _lowest(low, high, left, right), 0.1 * (right - left)
+    if min(right - step, step - left) >= margin:
+        return step, False
+    if crowded or step >= right or step <= left:
+        return (right - margin if right - step < step - left else left + margin), False
+    return step, True
 
 
 def _lowest(a: Point, b: Point, left: float, right: float) -> float:

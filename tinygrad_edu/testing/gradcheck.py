@@ -99,24 +99,8 @@ def gradcheck(
     if order < 1:
         raise ValueError(f"gradcheck(order={order}): the order of a derivative is 1 or more")
     rng = np.random.default_rng(rng)
-    args = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
     name = name or name_of(f)
-    names = argument_names(f, args)
-    chosen = [i for i, x in enumerate(args) if differentiated(x)]
-    if not chosen:
-        raise ValueError(
-            f"gradcheck({name}) has nothing to differentiate by; pass floating arrays, or tensors with requires_grad=True"
-        )
-    at = [np.array(args[i].ndarray if isinstance(args[i], Tensor) else args[i], dtype=float) for i in chosen]
-
-    def of_chosen(*xs: Any) -> Any:
-        given = list(args)
-        for i, x in zip(chosen, xs, strict=True):
-            x.name = names[i]
-            given[i] = x
-        return f(*given)
-
-    function, labels = of_chosen, [names[i] for i in chosen]
+    function, at, labels = _of_chosen(f, inputs, name)
     options = _Options(rng, rtol, atol, directions)
     reports: list[Report] = []
     weight = 0.0
@@ -132,6 +116,27 @@ def gradcheck(
             labels = [*labels, *cotangent_names(len(check.cotangents), k)]
     kinks = tuple(dict.fromkeys(kink for report in reports for kink in report.kinks))
     return Report(sum(r.checked for r in reports), max(r.worst for r in reports), kinks)
+
+
+def _of_chosen(f: Callable[..., Any], inputs: Any, name: str) -> tuple[Callable[..., Any], list[Any], list[str]]:
+    """`f` as a function of the arguments that it is differentiated by; these, in float64; and what they are called."""
+    args = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    names = argument_names(f, args)
+    chosen = [i for i, x in enumerate(args) if differentiated(x)]
+    if not chosen:
+        raise ValueError(
+            f"gradcheck({name}) has nothing to differentiate by; pass floating arrays, or tensors with requires_grad=True"
+        )
+
+    def of_chosen(*xs: Any) -> Any:
+        given = list(args)
+        for i, x in zip(chosen, xs, strict=True):
+            x.name = names[i]
+            given[i] = x
+        return f(*given)
+
+    at = [np.array(args[i].ndarray if isinstance(args[i], Tensor) else args[i], dtype=float) for i in chosen]
+    return of_chosen, at, [names[i] for i in chosen]
 
 
 def gradgradcheck(f: Callable[..., Any], inputs: Any, **options: Any) -> Report:

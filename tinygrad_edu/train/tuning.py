@@ -136,13 +136,7 @@ def tune(
         raise ImportError("tune() searches with Optuna: pip install optuna") from error
     if not space:
         raise ValueError("tune() got a space without settings; write {'lr': LogUniform(1e-5, 1e-1)}")
-    pruners = {
-        None: optuna.pruners.NopPruner,
-        "hyperband": optuna.pruners.HyperbandPruner,
-        "median": optuna.pruners.MedianPruner,
-    }
-    if pruner not in pruners:
-        raise ValueError(f"pruner is 'hyperband', 'median' or None, but got {pruner!r}")
+    gives_up = _pruner(optuna, pruner)
     if mode not in ("min", "max"):
         raise ValueError(f"mode is 'min' or 'max', but got {mode!r}")
     before = optuna.logging.get_verbosity()
@@ -150,7 +144,7 @@ def tune(
     try:
         study = optuna.create_study(
             storage=storage, study_name=name, load_if_exists=storage is not None,
-            direction="minimize" if mode == "min" else "maximize", pruner=pruners[pruner](),
+            direction="minimize" if mode == "min" else "maximize", pruner=gives_up,
         )  # fmt: skip
         done = len([trial for trial in study.trials if trial.state.is_finished()])
         study.sampler = _sampler(optuna, sampler, space, None if seed is None else seed + done)
@@ -179,6 +173,17 @@ def _combinations(space: Space) -> int:
     for part in space.values():
         count *= len(_values(part) or ())
     return count
+
+
+def _pruner(optuna: Any, pruner: str | None) -> Any:
+    pruners = {
+        None: optuna.pruners.NopPruner,
+        "hyperband": optuna.pruners.HyperbandPruner,
+        "median": optuna.pruners.MedianPruner,
+    }
+    if pruner not in pruners:
+        raise ValueError(f"pruner is 'hyperband', 'median' or None, but got {pruner!r}")
+    return pruners[pruner]()
 
 
 def _sampler(optuna: Any, sampler: str, space: Space, seed: int | None) -> Any:
