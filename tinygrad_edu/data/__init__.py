@@ -1,4 +1,7 @@
-"""Data: sets to learn from, batches of them, and splits. `KFold` and `StratifiedKFold` are scikit-learn's own."""
+"""Data: sets of samples to learn from, batches of them, and splits.
+
+`KFold` and `StratifiedKFold` are scikit-learn's own.
+"""
 
 from functools import partial
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Memory for batches: written again where nobody holds the batch that was in it."""
+"""Memory for batches, which is written again once nobody holds the batch that was in it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ MOST_ARRAYS_KEPT = 4
 
 
 class Rows:
-    """Rows of one array, chosen by their numbers and copied into memory of their own, `x[places]`.
+    """Copies rows of an array, chosen by their numbers, into memory of their own: `x[places]`.
 
-    array: what has the rows. An array that lies in memory row by row is copied from into a buffer, which is used again as
-    soon as nothing refers to it: not the loop's variable, nor a view, a tensor or a graph, each of which counts as a
-    reference. A batch that somebody still holds is never written. So a pass asks the system for memory a few times, not for
-    each batch, which for large batches (32 MB in the C library of Linux) would be handed out anew, page by page.
+    Where the array lies in memory row by row, they are copied into a buffer, which is used again as soon as nothing
+    refers
+    to it: not the loop's variable, nor a view, a tensor or a graph, each of which counts as a reference. A batch that
+        somebody still holds is never written. So a pass asks the system for memory only a few times, rather than for
+        each batch; large batches (32 MB in the C library of Linux) would be handed out anew each time, page by page.
+
+    array: the array that has the rows.
+    more: how many buffers are kept beyond `MOST_ARRAYS_KEPT`, for batches that are made ahead.
     """
 
     def __init__(self, array: Any, more: int = 0) -> None:
@@ -65,7 +69,7 @@ class Rows:
 
 
 def _count_alone() -> int:
-    """What `sys.getrefcount` says of an array that a list alone holds."""
+    """What `sys.getrefcount` says of an array that only a list holds."""
     buffers = [np.empty(0)]
     return sys.getrefcount(buffers[0])
 

@@ -1,4 +1,4 @@
-"""Collating: samples of one make become one batch."""
+"""Collating: samples that have the same parts become one batch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from tinygrad_edu.engine.tensor import Tensor
 
 
 def default_collate(samples: Sequence[Any], called: str = "a sample") -> Any:
-    """Samples of one make as one batch: what is in them, stacked, in tuples, lists and dicts as theirs.
+    """Make one batch of several samples that have the same parts.
 
-    Arrays, tensors and numbers are stacked along a new first axis; a tuple, list or dict of them becomes one of stacks,
-    each of the samples' parts in the same place; texts are listed. It is what PyTorch's `default_collate` does, but that
-    a tuple stays one.
+    Arrays, tensors and numbers are stacked along a new first axis. Of tuples, lists and dicts, the parts in the same
+    place are stacked, and the batch is a tuple, list or dict of these. Texts become a list. PyTorch's `default_collate`
+    does the same, except that a tuple stays a tuple here.
+
+    samples: a list of samples.
+    called: how errors call a sample.
 
     Raises ValueError for samples that differ in shape, length or keys, TypeError for parts that are none of these.
 
@@ -55,7 +58,7 @@ def default_collate(samples: Sequence[Any], called: str = "a sample") -> Any:
 
 
 def _told(sample: Any) -> str:
-    """What a sample has that is not made as the first."""
+    """What distinguishes a sample that does not have the parts of the first."""
     if isinstance(sample, Mapping):
         return f"has {list(sample)}"
     return f"has {len(sample)}" if isinstance(sample, tuple | list) else f"is {type(sample).__name__}"

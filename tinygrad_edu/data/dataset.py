@@ -1,4 +1,4 @@
-"""Data sets: anything with a length and items, numbered from 0; or, without a length, a stream of them."""
+"""Data sets: anything that has a length and items numbered from 0, or a stream of samples without a length."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ Sample = TypeVar("Sample", covariant=True)
 
 
 class Dataset(Generic[Sample]):
-    """What samples are drawn from by their number: a subclass says `__getitem__(i)` and `__len__()`.
+    """The base of data sets, from which samples are taken by their number. Write `__getitem__(i)` and `__len__()`.
 
-    A class of your own need not be a subclass: whatever has these two methods is a data set. `a + b` is a `ConcatDataset`.
+    A class of your own need not be derived from it: whatever has these two methods is a data set. `a + b` makes a
+    `ConcatDataset`.
 
     >>> class Squares(Dataset[int]):
     ...     def __len__(self):
@@ -43,11 +44,14 @@ class Dataset(Generic[Sample]):
 
 
 class TensorDataset(Dataset[Sample]):
-    """Arrays or tensors of equal length, row by row: `dataset[i]` is `(x[i], y[i])`.
+    """Arrays or tensors of the same length, whose rows are the samples: `dataset[i]` is `(x[i], y[i])`.
 
-    What is neither (a data frame, a series, a list) becomes an array here, once, by position: the labels of its rows
-    play no part. Raises TypeError, naming the column, for a frame that holds what is no number; ValueError for arrays of
-    different lengths.
+    A data frame, a series or a list becomes an array here, once, by position: the labels of its rows have no effect.
+
+    arrays: one or several, of the same length.
+
+    Raises TypeError, naming the column, for a frame that holds what is no number; ValueError for arrays of different
+    lengths.
 
     >>> dataset = TensorDataset(np.arange(6).reshape(3, 2), np.array([0, 1, 0]))
     >>> len(dataset), dataset[1]
@@ -75,7 +79,7 @@ class TensorDataset(Dataset[Sample]):
 
     @property
     def tensors(self) -> tuple[Any, ...]:
-        """The arrays, by PyTorch's name."""
+        """The arrays, under the name that they have in PyTorch."""
         return self.arrays
 
     def __len__(self) -> int:
@@ -88,7 +92,9 @@ class TensorDataset(Dataset[Sample]):
 class Subset(Dataset[Any]):
     """Some samples of a data set, in the order of `indices`: sample i is `dataset[indices[i]]`.
 
-    dataset: a data set, an array, or a tuple of arrays of one length. indices: whole numbers, each once or several times.
+    dataset: a data set, an array, or a tuple of arrays of the same length.
+    indices: whole numbers; a number that comes twice gives a sample twice.
+
     Raises IndexError for a number that the data set does not have.
 
     >>> dataset = Subset(np.arange(10) * 10, [7, 7, 1])
@@ -118,9 +124,11 @@ class Subset(Dataset[Any]):
 
 
 class ConcatDataset(Dataset[Any]):
-    """Data sets one after the other: the samples of the first, then those of the second, and so on.
+    """Several data sets as one: the samples of the first come first, then those of the second, and so on.
 
-    datasets: at least one, each with a length. Raises ValueError for none, TypeError for a stream.
+    datasets: at least one, each with a length.
+
+    Raises ValueError for none, TypeError for a stream.
 
     >>> both = ConcatDataset([[10, 11], [20]])
     >>> len(both), both[2], both[-1], both.cumulative_sizes
@@ -146,10 +154,10 @@ class ConcatDataset(Dataset[Any]):
 
 
 class IterableDataset(Dataset[Sample]):
-    """A stream of samples, in an order of its own: a subclass says `__iter__()`.
+    """The base of streams of samples, which come in an order of their own. Write `__iter__()`.
 
-    For what has no numbers to be asked by, or is endless: lines of a file, what a simulation gives. A loader batches it
-    as it comes, and neither shuffles nor samples it.
+    It is for data that has no numbers to ask for, or no end, such as the lines of a file or what a simulation gives. A
+    loader takes the samples as they come, and neither shuffles nor samples them.
 
     >>> class Countdown(IterableDataset[int]):
     ...     def __iter__(self):
@@ -171,7 +179,11 @@ class IterableDataset(Dataset[Sample]):
 
 
 class ChainDataset(IterableDataset[Any]):
-    """Streams one after the other. datasets: `IterableDataset`s; raises TypeError, when it gets there, for anything else.
+    """Several streams as one: when the first has ended, the second begins, and so on.
+
+    datasets: `IterableDataset`s.
+
+    Raises TypeError for anything else, when its turn comes.
 
     >>> class Three(IterableDataset[int]):
     ...     def __iter__(self):
@@ -201,9 +213,13 @@ class ChainDataset(IterableDataset[Any]):
 
 
 def as_dataset(value: Any, who: str) -> Any:
-    """What was given where samples are asked for by their number: itself, or a data set of a tuple of arrays or of a frame.
+    """Return what samples can be asked from by their number: the value itself, or a data set of a tuple of arrays or a
+    frame.
 
-    who: who asks, for the error. Raises TypeError for what has no length or no items.
+    value: what the user gave.
+    who: the function that asks, for the error.
+
+    Raises TypeError for what has no length or no items.
     """
     if isinstance(value, tuple):
         return TensorDataset(*value)
@@ -226,8 +242,9 @@ def as_dataset(value: Any, who: str) -> Any:
 def at_once(dataset: Any) -> tuple[tuple[Any, ...], NDArray[np.intp] | None, bool] | None:
     """The arrays that a data set takes its rows from, or None where each sample must be asked for.
 
-    With them, which of their rows the samples are (None: all, in order), and whether a sample is one row of a lone array
-    rather than a tuple of rows. A subclass that says for itself what an item is must be asked for each.
+    Beside them stand the numbers of the rows that are its samples (None for all, in order), and whether a sample is one
+    row of a single array rather than a tuple of rows. A subclass that writes `__getitem__` itself must be asked for
+    each sample.
     """
     if hasattr(dataset, "__array_function__"):
         return (dataset,), None, True

@@ -1,4 +1,4 @@
-"""How a batch is made of the numbers of its samples: row by row of arrays at once, or sample by sample."""
+"""How a batch is made from the numbers of its samples: row by row of arrays at once, or sample by sample."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tinygrad_edu.data.buffers import Rows
 
 
 def sample(dataset: Any, collate: Callable[[Any], Any], place: Any) -> Any:
-    """One sample."""
+    """Fetch one sample."""
     return collate(dataset[int(place) if isinstance(place, np.integer) else place])
 
 
 def one_by_one(dataset: Any, collate: Callable[[list[Any]], Any], places: Any) -> Any:
-    """A batch of samples, each asked for by its number, or all by `__getitems__` where a data set has that."""
+    """Make a batch of samples that are asked for one by one, or all at once where the data set has `__getitems__`."""
     numbers = places.tolist() if isinstance(places, np.ndarray) else list(places)
     several = getattr(dataset, "__getitems__", None)
     if several is not None:
@@ -28,10 +28,13 @@ def one_by_one(dataset: Any, collate: Callable[[list[Any]], Any], places: Any) -
 def together(
     rows: Sequence[Rows], chosen: NDArray[np.intp] | None, alone: bool, checked: int | None, places: Any
 ) -> Any:
-    """A batch of rows of arrays.
+    """Make a batch of rows of arrays.
 
-    rows: the arrays. chosen: which of their rows are the data set's. alone: whether a sample is a row of one array, rather
-    than a tuple. checked: the number of samples, where `places` comes from the user's own sampler and may be wrong.
+    rows: the arrays.
+    chosen: which of their rows are the samples of the data set.
+    alone: whether a sample is a row of one array, rather than a tuple.
+    checked: the number of samples, where `places` comes from the user's own sampler and may be wrong.
+    places: the numbers of the samples.
     """
     if checked is not None:
         places = _valid(places, checked)

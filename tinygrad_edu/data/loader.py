@@ -1,4 +1,4 @@
-"""Batches: a loader visits the samples of a data set in the order of a sampler, and yields them some at a time."""
+"""Batches: a loader takes the samples of a data set in the order of a sampler, and yields them some at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Batch = TypeVar("Batch", covariant=True)
 
 
 class Order(TypedDict, total=False):
-    """The options of a loader that leave its batches of the type that they are."""
+    """The options of a loader that do not change the type of its batches."""
 
     sampler: Iterable[Any] | None
     batch_sampler: Iterable[Any] | None
@@ -40,30 +40,33 @@ class Order(TypedDict, total=False):
 
 
 class DataLoader(Generic[Batch]):
-    """The samples of a data set in batches, in a new order at each pass with `shuffle=True`.
+    """Yields the samples of a data set in batches; with `shuffle=True`, in a new order at each pass.
 
-    dataset: an array or a data frame, a tuple of them of one length, a list of samples, an `IterableDataset`, or anything
-        with `len()` and items. A sample is an array, a number, a text, or a tuple, list or dict of them; the batch is
-        alike, with arrays for the numbers (see `default_collate`).
-    batch_size: the samples of a batch; the last one is smaller if it does not divide. None: no batches, but the samples.
-    shuffle: whether each pass visits the samples in a new random order.
-    sampler: what gives the numbers of the samples instead, one by one: a `Sampler`, or anything iterable.
-    batch_sampler: what gives them a batch at a time: lists of numbers.
+    A sample is an array, a number, a text, or a tuple, list or dict of them. The batch has the same parts, with arrays
+    where the samples have numbers (see `default_collate`).
+
+    dataset: an array or a data frame, a tuple of them of the same length, a list of samples, an `IterableDataset`, or
+    anything with `len()` and items.
+    batch_size: the number of samples in a batch; the last one is smaller if it does not divide. None gives the samples
+        themselves.
+    shuffle: whether each pass takes the samples in a new random order.
+    sampler: gives the numbers of the samples instead, one by one: a `Sampler`, or anything iterable.
+    batch_sampler: gives them a batch at a time, as lists of numbers.
     drop_last: whether a last batch that is not full is left out.
-    collate_fn: what makes a batch of a list of samples, instead of `default_collate`.
-    generator: what shuffles; else the one that `manual_seed` sets. With a transform, or with threads, one more number is
-        drawn from it in each pass.
-    transform: what changes each batch when it has been made: one of `data.transforms`, or a function that is called with
-        all parts of the batch, and returns them. What it draws at random follows, for each sample, from a number that
-        `generator` gives at the beginning of the pass, and from the sample's place in the pass.
-    num_workers: how many threads make batches ahead; 0 makes each when it is asked for. Threads pay where samples are
-        waited for: files on a slow disk, a network. They do not where samples are computed, for Python computes in one
-        thread at a time, nor for arrays in memory, of which a batch is copied in less time than it takes to hand it over:
-        there the loader warns. What a data set draws at random while it makes a batch comes from a generator of that
-        batch, so that it does not depend on which thread was first.
-    prefetch_factor: how many batches each of these threads is ahead, 2 unless said.
+    collate_fn: makes a batch of a list of samples, instead of `default_collate`.
+    generator: shuffles; by default the generator that `tg.manual_seed` sets. With a transform, or with threads, one
+        more number is drawn from it in each pass.
+    transform: changes each batch when it has been made: one of `data.transforms`, or a function that is called with all
+    parts of the batch, and returns them. What it draws at random follows, for each sample, from a number that
+    `generator` gives at the beginning of the pass, and from the sample's place in the pass.
+    num_workers: how many threads make batches ahead; with 0, each is made when it is asked for. Threads pay where
+        samples are waited for, as from a slow disk or a network. They do not pay where samples are computed, because
+        Python computes in one thread at a time, nor for arrays in memory, whose rows are copied in less time than it
+        takes to hand a batch over; there the loader warns. What a data set draws at random while it makes a batch comes
+        from a generator of that batch, so it does not depend on which thread was first.
+    prefetch_factor: how many batches each thread is ahead; by default 2.
 
-    Raises TypeError for what is no data set; ValueError for options that exclude one another; IndexError for a number
+    Raises TypeError for what is no data set, ValueError for options that exclude one another, IndexError for a number
     that a sampler gives and the data set does not have.
 
     >>> for x, y in DataLoader((np.arange(5.0), np.arange(5)), batch_size=2):
@@ -176,7 +179,7 @@ class DataLoader(Generic[Batch]):
 
     @property
     def sampler(self) -> Iterable[Any]:
-        """What gives the numbers of the samples: the one that was given, or one that shuffles or does not."""
+        """What gives the numbers of the samples: the sampler that was given, or one that shuffles or does not."""
         if self._sampler is not None:
             return self._sampler
         return (
@@ -185,7 +188,9 @@ class DataLoader(Generic[Batch]):
 
     @property
     def batch_sampler(self) -> Iterable[Any] | None:
-        """What gives the numbers of a batch: the one that was given, or one that asks `sampler`; None for no batches."""
+        """What gives the numbers of each batch: the one that was given, or one that asks `sampler`; None where there
+        are no batches.
+        """
         if self._batch_sampler is not None:
             return self._batch_sampler
         return None if self.batch_size is None else BatchSampler(self.sampler, self.batch_size, self.drop_last)
@@ -207,7 +212,7 @@ class DataLoader(Generic[Batch]):
         return takewhile(lambda batch: batch is not _END, made)
 
     def _jobs(self) -> Iterator[Job]:
-        """One pass over a data set."""
+        """The batches of one pass over a data set, as jobs."""
         if self.batch_sampler is None:
             collate = self.collate_fn or _as_it_is
             for start, place in enumerate(self.sampler):
@@ -220,7 +225,9 @@ class DataLoader(Generic[Batch]):
             start += len(places)
 
     def _maker(self) -> Callable[[Any], Any]:
-        """What makes a batch of the numbers of its samples: at once where the data set can, else one by one, collated."""
+        """The function that makes a batch from the numbers of its samples: at once where the data set can, else one by
+        one.
+        """
         found = at_once(self.dataset) if self.collate_fn is None else None
         if found is None:
             return partial(one_by_one, self.dataset, self.collate_fn or default_collate)
@@ -230,13 +237,13 @@ class DataLoader(Generic[Batch]):
         return partial(together, [Rows(array, ahead) for array in arrays], chosen, alone, checked)
 
     def _stream(self) -> Iterator[Job]:
-        """One pass over a stream, after whose end nothing but `_END` comes."""
+        """The batches of one pass over a stream, as jobs. After its end they give only `_END`."""
         batches = self._read(iter(self.dataset))
         for start in count(0, self.batch_size or 1):
             yield start, partial(next, batches, _END)
 
     def _read(self, samples: Iterator[Any]) -> Iterator[Any]:
-        """The samples of a stream in batches."""
+        """Yield the samples of a stream in batches."""
         if self.batch_size is None:
             yield from map(self.collate_fn or _as_it_is, samples)
             return
@@ -246,7 +253,7 @@ class DataLoader(Generic[Batch]):
                 yield collate(batch)
 
     def _seeded(self, jobs: Iterable[Job]) -> Iterator[Job]:
-        """The jobs, each with the transform, and a generator of its own for what it draws at random."""
+        """Add to each job the transform, and a generator of its own for what it draws at random."""
         seed = None
         for i, (start, job) in enumerate(jobs):
             if seed is None:  # drawn when the order of the pass has been
@@ -276,7 +283,13 @@ def _as_it_is(sample: Any) -> Any:
 
 
 def _drawing(seed: int, i: int, start: int, job: Callable[[], Any], transform: Callable[..., Any] | None) -> Any:
-    """Batch i of a pass, transformed. seed: what everything random in this pass follows from, but for its order."""
+    """Make batch i of a pass, and transform it.
+
+    seed: a number from which everything random in this pass follows, except its order.
+    i, start: the number of the batch, and of its first sample.
+    job: makes the batch.
+    transform: changes it, if it is given.
+    """
     with random.using(np.random.default_rng([seed, i])):
         batch = job()
         if transform is None or batch is _END:

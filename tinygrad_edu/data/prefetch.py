@@ -1,4 +1,4 @@
-"""Making batches ahead of the loop that uses them, in threads."""
+"""Makes batches in threads, ahead of the loop that uses them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from typing import Any
 
 
 def prefetch(jobs: Iterable[Callable[[], Any]], workers: int, ahead: int) -> Iterator[Any]:
-    """What each job returns, in the order of the jobs, which run in threads, up to `ahead` of them before they are asked for.
+    """Run the jobs in threads, and yield what each returns, in the order of the jobs.
 
-    Each job sees the context variables (`no_grad`, a `random.using` block) of the place where it is taken from `jobs`. An
-    exception in a job is raised where its result would have come. Jobs not begun when the loop is left are dropped.
+    Each job sees the context variables (`no_grad`, a `random.using` block) of the place where it is taken from `jobs`.
+    An exception in a job is raised where its result would have come. Jobs that have not begun when the loop is left are
+    dropped.
+
+    jobs: functions without arguments.
+    workers: the number of threads.
+    ahead: how many jobs may run before their results are asked for.
     """
     pending: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="DataLoader") as pool:

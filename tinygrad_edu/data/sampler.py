@@ -1,4 +1,4 @@
-"""Samplers: in which order, and how often, the samples of a data set are visited in one pass."""
+"""Samplers: they say in which order, and how often, the samples of a data set are taken in one pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ Place = TypeVar("Place", covariant=True)
 
 
 class Sampler(Generic[Place]):
-    """The numbers of the samples of one pass, one after the other: a subclass says `__iter__()`, and `__len__()` if it can.
+    """The base of samplers, which give the numbers of the samples one after the other. Write `__iter__()`, and
+    `__len__()` if you can.
 
     >>> class Backwards(Sampler[int]):
     ...     def __init__(self, data):
@@ -43,7 +44,9 @@ class _Order(Sampler[int]):
 
 
 class SequentialSampler(_Order):
-    """0, 1, …, n − 1: every sample once, in order. data_source: the data set, of which only the length counts.
+    """Takes every sample once, in order: 0, 1, …, n − 1.
+
+    data_source: the data set, of which only the length is used.
 
     >>> list(SequentialSampler("abc"))
     [0, 1, 2]
@@ -56,17 +59,19 @@ class SequentialSampler(_Order):
         return len(self.data_source)
 
     def indices(self) -> NDArray[np.intp]:
-        """0, 1, …, n − 1."""
+        """The numbers 0, 1, …, n − 1."""
         return np.arange(len(self))
 
 
 class RandomSampler(_Order):
-    """A random order of the samples: a permutation of 0, …, n − 1, each order equally likely; another in each pass.
+    """Takes the samples in a random order, another in each pass: a permutation of 0, …, n − 1, all of them equally
+    likely.
 
-    data_source: the data set, of which only the length counts. replacement: whether each number is drawn from all n
-    instead, so that some samples come twice and others not at all. num_samples: how many are drawn in a pass, n unless
-    said; without replacement, more than n begin a second permutation. generator: what draws; else the one that
-    `manual_seed` sets.
+    data_source: the data set, of which only the length is used.
+    replacement: whether each number is drawn from all n instead, so that some samples come twice and others not at all.
+    num_samples: how many are drawn in a pass; by default n. Without replacement, more than n begin a second
+        permutation.
+    generator: draws the order; by default the generator that `tg.manual_seed` sets.
 
     Raises ValueError for a num_samples below 1.
 
@@ -90,7 +95,7 @@ class RandomSampler(_Order):
 
     @property
     def num_samples(self) -> int:
-        """How many are drawn in a pass."""
+        """The number of samples that are drawn in a pass."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __len__(self) -> int:
@@ -110,9 +115,10 @@ class RandomSampler(_Order):
 
 
 class SubsetRandomSampler(_Order):
-    """The given numbers in a random order, each once; another order in each pass.
+    """Takes the given samples in a random order, each once; another order in each pass.
 
-    indices: the numbers. generator: what draws; else the one that `manual_seed` sets.
+    indices: the numbers of the samples.
+    generator: draws the order; by default the generator that `tg.manual_seed` sets.
 
     >>> sorted(SubsetRandomSampler([2, 5, 7]))
     [2, 5, 7]
@@ -130,11 +136,12 @@ class SubsetRandomSampler(_Order):
 
 
 class WeightedRandomSampler(_Order):
-    """Sample i with probability wᵢ / Σw: with weights 1 / (size of its class), all classes are met equally often.
+    """Draws sample i with probability wᵢ / Σw. With weights 1 / (size of its class), all classes come equally often.
 
-    weights: a number ≥ 0 for each sample; they need not add up to 1. num_samples: how many are drawn in a pass.
-    replacement: whether a sample can come again; if not, each is drawn from those left, by their weights. generator: what
-    draws; else the one that `manual_seed` sets.
+    weights: a number of 0 or more for each sample; they need not add up to 1.
+    num_samples: how many are drawn in a pass.
+    replacement: whether a sample can come again; if not, each is drawn from those that are left, by their weights.
+    generator: draws the samples; by default the generator that `tg.manual_seed` sets.
 
     Raises ValueError for weights that are negative or not finite or all 0, and, without replacement, for fewer weights
     above 0 than num_samples.
@@ -184,10 +191,11 @@ class WeightedRandomSampler(_Order):
 
 
 class BatchSampler(Sampler[list[Any]]):
-    """The numbers that a sampler gives, `batch_size` at a time; the last batch is smaller if it does not divide.
+    """Takes the numbers that a sampler gives, `batch_size` at a time; the last batch is smaller if it does not divide.
 
-    sampler: what gives the numbers. batch_size: how many are in a batch. drop_last: whether a last batch that is not full
-    is left out.
+    sampler: gives the numbers.
+    batch_size: how many are in a batch, at least 1.
+    drop_last: whether a last batch that is not full is left out.
 
     Raises ValueError for a batch_size below 1.
 
@@ -222,7 +230,7 @@ def batches_of(sampler: Iterable[Any]) -> Iterator[Any]:
 
 
 def at_least_one(batch_size: int) -> int:
-    """A batch size, as a Python int."""
+    """Return a batch size as a Python int. Raises ValueError for one below 1."""
     size = operator.index(batch_size)
     if size < 1:
         raise ValueError(f"a batch has at least one row, but batch_size is {batch_size}")

@@ -1,4 +1,4 @@
-"""Splitting data into a part to learn from and a part to be judged by."""
+"""Splits data into a part to learn from and parts to be judged by."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 
 def random_split(dataset: Any, lengths: Sequence[float], generator: np.random.Generator | None = None) -> list[Subset]:
-    """The samples of a data set in a random order, cut into parts: one `Subset` for each of `lengths`.
+    """Put the samples of a data set in a random order, and cut it into parts: one `Subset` for each of `lengths`.
 
-    dataset: a data set, an array, or a tuple of arrays of one length. lengths: the number of samples of each part; or
-    fractions that add up to 1, of which each is rounded down, and the samples left over go to the first parts, one each.
-    generator: what draws the order; else the one that `manual_seed` sets.
+    dataset: a data set, an array, or a tuple of arrays of the same length.
+    lengths: the number of samples of each part; or fractions that add up to 1. Each fraction is rounded down, and the
+        samples that are left over go to the first parts, one each.
+    generator: draws the order; by default the generator that `tg.manual_seed` sets.
 
-    Raises ValueError for lengths that do not add up to the number of samples, or to 1.
+    Raises ValueError for lengths that add up neither to the number of samples nor to 1.
 
     >>> train, test = random_split(np.arange(10), [0.75, 0.25], np.random.default_rng(0))
     >>> len(train), len(test), sorted([*train, *test]) == list(range(10))
@@ -42,7 +43,7 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: np.random.Ge
 
 
 def _counts(lengths: list[float], n: int) -> list[int]:
-    """The number of samples in each part, of n together."""
+    """The number of samples in each part, which add up to n."""
     if (
         lengths
         and math.isclose(sum(lengths), 1)
@@ -87,21 +88,24 @@ def train_test_split(
     stratify: ArrayLike | None = None,
     generator: np.random.Generator | None = None,
 ) -> tuple[Any, ...]:
-    """Shuffled rows of each array, split alike: `x_train, x_test, y_train, y_test = train_test_split(x, y)`.
+    """Split the rows of each array in the same random way: `x_train, x_test, y_train, y_test = train_test_split(x, y)`.
 
-    With validation_size the parts are three: `x_train, x_validation, x_test, y_train, … = train_test_split(x, y, …)`.
+    With validation_size there are three parts: `x_train, x_validation, x_test, y_train, … = train_test_split(x, y, …)`.
 
-    arrays: of one length, split by position. What is neither array nor tensor (a data frame, a series, a list) becomes an
-        array; see `TensorDataset`.
-    test_size, validation_size: the part of the rows that is held out, rounded up, or how many they are. test_size is 0.25
-        unless it or train_size is given.
-    train_size: the part of the rows to learn from, rounded down, or how many they are; all others unless said.
-    random_state: a seed, for the same split at every call; or a generator. `generator` is another name for it. Without
-        either, the generator that `manual_seed` sets.
+    arrays: of the same length; they are split by position. A data frame, a series or a list becomes an array (see
+    `TensorDataset`).
+    test_size: the fraction of the rows to test with, rounded up, or their number; 0.25 unless it or train_size is
+        given.
+    validation_size: the fraction of the rows to validate with, rounded up, or their number.
+    train_size: the fraction of the rows to learn from, rounded down, or their number; by default all others.
+    random_state: a seed, for the same split at every call; or a generator. By default the generator that
+        `tg.manual_seed` sets.
     shuffle: whether rows are drawn at random; if not, the first are to train with and the last to test with.
-    stratify: the class of each row: each part then has of each class its share of the rows, to within one row.
+    stratify: the class of each row; each part then has its share of each class, to within one row.
+    generator: another name for random_state.
 
-    Raises ValueError for arrays of different lengths, sizes that leave a part empty, and classes that are too few to share.
+    Raises ValueError for arrays of different lengths, sizes that leave a part empty, and classes that are too few to
+    share.
 
     >>> train, test = train_test_split(np.arange(10), test_size=0.2, random_state=0)
     >>> len(train), len(test), sorted([*train, *test]) == list(range(10))
@@ -151,7 +155,7 @@ def _chosen(
 
 
 def _sizes(n: int, train: float | None, validation: float | None, test: float | None) -> list[int]:
-    """How many of n rows each part has: to train, to validate if asked for, and to test."""
+    """How many of n rows each part has: to train, to validate if that is asked for, and to test."""
     told: dict[str, Any] = {"train_size": train, "validation_size": validation, "test_size": test}
     counts: dict[str, int] = {}
     for name, size in told.items():
@@ -176,7 +180,7 @@ def _sizes(n: int, train: float | None, validation: float | None, test: float | 
 
 
 def _stratified(labels: Any, n: int, counts: list[int], rng: np.random.Generator) -> list[NDArray[np.intp]]:
-    """The rows of each part, of which each class has its share to within one row."""
+    """The rows of each part, which has its share of each class to within one row."""
     labels = np.asarray(labels.numpy() if isinstance(labels, Tensor) else labels)
     if labels.shape != (n,):
         raise ValueError(f"stratify takes the class of each of the {n} rows, but got shape {labels.shape}")
@@ -197,10 +201,13 @@ def _stratified(labels: Any, n: int, counts: list[int], rng: np.random.Generator
 
 
 def _share(sizes: NDArray[np.intp], counts: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
-    """A table of whole numbers, a row a class and a column a part, that has these sums and is within 1 of the shares.
+    """A table of whole numbers, a row for each class and a column for each part, which add up to these sums, all within
+    1 of the shares.
 
-    The share of a part in a class is n_class · n_part / n. Each is rounded down; then each part takes the rows that it
-    lacks one from each class, from those that have most left to give, and of these from where most was rounded off.
+    The share of a part in a class is n_class · n_part / n. Each is first rounded down. Then each part takes the rows
+    that it
+    lacks, one from each class: first from the classes that have most rows left, and of these from where most was
+        rounded off.
     """
     share = np.outer(sizes, counts) / counts.sum()
     table = np.floor(share).astype(np.intp)
@@ -216,6 +223,10 @@ def _share(sizes: NDArray[np.intp], counts: NDArray[np.intp], rng: np.random.Gen
 
 def of_scikit_learn(name: str) -> Any:
     """A class of scikit-learn's that splits, `KFold` or `StratifiedKFold`, as it is there.
+
+    name: the name of the class.
+
+    Raises ImportError without scikit-learn.
 
     >>> folds = of_scikit_learn("KFold")(n_splits=3)
     >>> [held_out.tolist() for _, held_out in folds.split(np.arange(6))]

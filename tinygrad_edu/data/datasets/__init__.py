@@ -1,7 +1,7 @@
 """Data sets.
 
-Images, as `(x_train, y_train), (x_test, y_test)`: float32 between 0 and 1, and int64 class numbers. Points of a plane and
-logic gates, as `x, y`. Tables, as a `TableDataset` with names for its columns.
+Images come as `(x_train, y_train), (x_test, y_test)`: float32 between 0 and 1, and int64 class numbers. Points of a
+plane and logic gates come as `x, y`. Tables come as a `TableDataset`, which has names for its columns.
 """
 
 from tinygrad_edu.data.datasets.idx import read_idx

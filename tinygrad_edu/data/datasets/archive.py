@@ -1,4 +1,4 @@
-"""Where the files of a published data set are: in a folder that is named, in the user's cache, or on its server."""
+"""Finds the files of a published data set: in a folder that the user names, in the user's cache, or on its server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 class Archive:
     """A published data set.
 
-    name: that of its folder, and of the function in `datasets`. url: the folder on its server, with a slash at the end.
+    name: the name of its folder, and of the function in `datasets`.
+    url: the folder on its server, with a slash at the end.
     files: the checksum of each file, as its publisher gives it, `md5:…`.
     """
 
@@ -22,10 +23,11 @@ class Archive:
     files: Mapping[str, str]
 
     def find(self, file: str) -> Path:
-        """The path of a file, downloaded if it must be.
+        """The path of a file, which is downloaded if it must be.
 
-        It is looked for in the folder of this name inside the one that the environment variable TINYGRAD_EDU_DATA names,
-        packed (`.gz`) or not; only where that is not set, in the user's cache, where it is downloaded to when it is missing.
+        The environment variable TINYGRAD_EDU_DATA may name a folder; the file is then looked for in the folder of this
+        name inside it, packed (`.gz`) or not. Only where it is not set, the file is looked for in the user's cache, and
+        downloaded to there when it is missing.
         """
         named = os.environ.get("TINYGRAD_EDU_DATA")
         if named:
@@ -38,10 +40,11 @@ class Archive:
         return folder / file if (folder / file).exists() else self.download(file, folder)
 
     def download(self, file: str, folder: Path) -> Path:
-        """Fetch a file into a folder: under another name, which it changes for its own when all has come and is right.
+        """Fetch a file into a folder, under another name, which it changes for its own when all of it has come and is
+        right.
 
-        Raises ImportError without pooch; OSError if the server cannot be reached, does not have the file, or sends a part
-        of it; ValueError for anything but the file that was published.
+        Raises ImportError without pooch; OSError if the server cannot be reached, does not have the file, or sends a
+        part of it; ValueError for anything but the file that was published.
         """
         instead = f"put {file} into a folder {self.name}, and name the folder it is in by TINYGRAD_EDU_DATA"
         try:
@@ -65,7 +68,7 @@ class Archive:
 
 
 def _bar(file: str) -> Any:
-    """A progress bar for a download, silent where nobody watches; none without tqdm."""
+    """A progress bar for a download, which shows only where a terminal is; without tqdm there is none."""
     try:
         from tqdm import tqdm
     except ImportError:

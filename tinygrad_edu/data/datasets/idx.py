@@ -1,4 +1,4 @@
-"""IDX, the file format that MNIST is published in."""
+"""Reads IDX, the file format in which MNIST is published."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """The array in a file of the IDX format; compressed if it ends in `.gz`.
+    """Read the array in a file of the IDX format, which is compressed if its name ends in `.gz`.
 
-    Two zero bytes, the type, the number of axes, the length of each as a big-endian 32-bit number, then the elements.
-    Raises ValueError, naming the file, if it is anything else: of another format, cut short, damaged, or too long.
+    Such a file has two zero bytes, the type, the number of axes, the length of each as a big-endian 32-bit number, and
+    then the elements.
 
-    Source: LeCun, Cortes & Burges, *The MNIST database*, the section on file formats.
+    Raises ValueError, naming the file, if it is of another format, cut short, damaged, or too long.
+
+    Source: LeCun, Cortes and Burges, *The MNIST database*, the section on file formats.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "two-idx1-ubyte"
+    ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]))
+    ...     read_idx(path).tolist()
+    [7, 9]
     """
     file = Path(path)
     content = file.read_bytes()

@@ -1,4 +1,4 @@
-"""Pictures: handwritten digits, small (in this package) and large (MNIST), and clothes (Fashion-MNIST)."""
+"""Images: handwritten digits, small (in this package) and large (MNIST), and clothes (Fashion-MNIST)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ Split = tuple[tuple[NDArray[np.float32], NDArray[np.int64]], tuple[NDArray[np.fl
 
 
 def digits(*, flatten: bool = True) -> Split:
-    """1,797 handwritten digits of 8×8 pixels: 1,437 to train and 360 to test, the same at every call.
+    """Load 1,797 handwritten digits of 8×8 pixels: 1,437 to train and 360 to test, the same at every call.
 
-    flatten: whether x is (N, 64), or else (N, 8, 8). Nothing is downloaded: the files are in this package.
+    Nothing is downloaded: the files are in this package.
 
-    Source: Alpaydin & Kaynak, *Optical recognition of handwritten digits*, UCI machine learning repository, 1998 (its test
-    set, as scikit-learn has it; licence CC BY 4.0).
+    flatten: whether x is (N, 64) rather than (N, 8, 8).
+
+    Source: Alpaydin and Kaynak, *Optical recognition of handwritten digits*, UCI machine learning repository (1998),
+    its test set, as scikit-learn has it; licence CC BY 4.0.
 
     >>> (x_train, y_train), (x_test, y_test) = digits()
     >>> x_train.shape, x_test.shape, x_train.dtype, int(y_train[0])
@@ -60,27 +62,34 @@ FASHION_MNIST = Archive(
 
 
 def mnist(*, flatten: bool = True) -> Split:
-    """70,000 handwritten digits of 28×28 pixels: 60,000 to train and 10,000 to test.
+    """Load 70,000 handwritten digits of 28×28 pixels: 60,000 to train and 10,000 to test.
 
-    flatten: whether x is (N, 784), or else (N, 28, 28). The files (`train-images-idx3-ubyte`, with or without `.gz`, …) are
-    read from the folder `mnist` inside the one that the environment variable TINYGRAD_EDU_DATA names; else from the
-    user's cache, where they are downloaded to at the first call (11 MB, with pooch).
+    Write `(x_train, y_train), (x_test, y_test) = mnist()`. The files (`train-images-idx3-ubyte`, with or without `.gz`,
+    …) are read from the folder `mnist` inside the one that the environment variable TINYGRAD_EDU_DATA names. Where it
+    is not set, they are read from the user's cache, to which the first call downloads them (11 MB, with pooch).
+
+    flatten: whether x is (N, 784) rather than (N, 28, 28).
 
     Raises ValueError, naming the file, for one that is damaged or holds something else.
 
-    Source: LeCun et al., *Gradient-based learning applied to document recognition*, 1998.
+    Source: LeCun et al., *Gradient-based learning applied to document recognition* (1998).
     """
     return _read(MNIST, flatten)
 
 
 def fashion_mnist(*, flatten: bool = True) -> Split:
-    """70,000 pictures of clothes, of 28×28 pixels: 60,000 to train and 10,000 to test, in the files and form of MNIST.
+    """Load 70,000 pictures of clothes, of 28×28 pixels: 60,000 to train and 10,000 to test, in the files and form of
+    MNIST.
 
-    Classes: T-shirt, trousers, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle boot. flatten, where the files
-    are read from, errors: as for `mnist`, but the folder is `fashion_mnist`, and 31 MB are downloaded.
+    The classes are T-shirt, trousers, pullover, dress, coat, sandal, shirt, sneaker, bag and ankle boot. The files are
+    read as those of `mnist`, but the folder is `fashion_mnist`, and 31 MB are downloaded.
 
-    Source: Xiao, Rasul & Vollgraf, *Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms*,
-    2017.
+    flatten: whether x is (N, 784) rather than (N, 28, 28).
+
+    Raises ValueError, naming the file, for one that is damaged or holds something else.
+
+    Source: Xiao, Rasul and Vollgraf, *Fashion-MNIST: a novel image dataset for benchmarking machine learning
+    algorithms* (2017).
     """
     return _read(FASHION_MNIST, flatten)
 
@@ -91,7 +100,7 @@ def _read(archive: Archive, flatten: bool) -> Split:
 
 
 def _part(archive: Archive, images: str, labels: str, flatten: bool) -> tuple[Any, Any]:
-    """The images and labels of two files, which must go together."""
+    """The images and labels of two files, which must belong together."""
     paths = archive.find(images), archive.find(labels)
     x, y = map(read_idx, paths)
     if x.shape[1:] != (28, 28) or x.dtype != np.uint8:

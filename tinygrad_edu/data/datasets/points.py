@@ -1,4 +1,4 @@
-"""Points of the plane in two or more classes, made to be seen; and the truth tables of logic gates."""
+"""Points of the plane in two or more classes, which can be drawn, and the truth tables of logic gates."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
 def spiral(
     n_samples: int = 300, classes: int = 3, noise: float = 0.2, generator: np.random.Generator | None = None
 ) -> Labelled:
-    """Arms of a spiral, one a class: x = r·(sin θ, cos θ), θ = 2π·class / classes + 4r + noise·ε, ε ~ N(0, 1), 0 ≤ r < 1.
+    """Draw points on the arms of a spiral, one arm for each class.
 
-    n_samples: the points of all classes, as equally many of each as can be, in random order. noise: the standard deviation
-    of the angle. generator: what draws; else the one that `manual_seed` sets.
+    x = r·(sin θ, cos θ), where θ = 2π·class / classes + 4r + noise·ε, ε ~ N(0, 1) and 0 ≤ r < 1. It returns x, (N, 2),
+    and the class numbers, (N,), in random order.
 
-    Source: the course cs231n, *Neural networks case study*; its angle of 4 between three arms is here 2π / 3 between them.
+    n_samples: N, the number of points in all; classes have the same number, to within one.
+    classes: the number of arms.
+    noise: the standard deviation of the angle.
+    generator: draws the points; by default the generator that `tg.manual_seed` sets.
+
+    Raises ValueError for fewer points than classes, and for negative noise.
+
+    Source: the course cs231n, *Neural networks case study*; there the angle between three arms is 4, here it is 2π / 3.
 
     >>> x, y = spiral(300)
     >>> x.shape, np.bincount(y).tolist()
@@ -38,10 +45,16 @@ def spiral(
 
 
 def moons(n_samples: int = 200, noise: float = 0.1, generator: np.random.Generator | None = None) -> Labelled:
-    """Two half circles that reach into each other: (cos θ, sin θ) and (1 − cos θ, ½ − sin θ), 0 ≤ θ ≤ π, plus noise·ε.
+    """Draw points on two half circles that reach into each other.
 
-    n_samples: the points of both, in random order. noise: the standard deviation of each coordinate. generator: what
-    draws; else the one that `manual_seed` sets.
+    They are (cos θ, sin θ) and (1 − cos θ, ½ − sin θ) for 0 ≤ θ ≤ π, plus noise·ε with ε ~ N(0, 1). It returns x, (N,
+    2), and the class numbers, (N,), in random order.
+
+    n_samples: N, the number of points of both.
+    noise: the standard deviation of each coordinate.
+    generator: draws the points; by default the generator that `tg.manual_seed` sets.
+
+    Raises ValueError for fewer than two points, and for negative noise.
 
     >>> x, y = moons(4, noise=0.0)
     >>> sorted(x[y == 1].round(2).tolist())
@@ -58,10 +71,17 @@ def moons(n_samples: int = 200, noise: float = 0.1, generator: np.random.Generat
 def circles(
     n_samples: int = 200, noise: float = 0.05, factor: float = 0.5, generator: np.random.Generator | None = None
 ) -> Labelled:
-    """A circle of radius 1, of class 0, and one of radius `factor` within, of class 1, plus noise·ε.
+    """Draw points on a circle of radius 1, which are class 0, and on a smaller one inside it, which are class 1.
 
-    n_samples: the points of both, in random order. noise: the standard deviation of each coordinate. generator: what
-    draws; else the one that `manual_seed` sets.
+    noise·ε with ε ~ N(0, 1) is added to each coordinate. It returns x, (N, 2), and the class numbers, (N,), in random
+    order.
+
+    n_samples: N, the number of points of both.
+    noise: the standard deviation of each coordinate.
+    factor: the radius of the smaller circle, at least 0 and below 1.
+    generator: draws the points; by default the generator that `tg.manual_seed` sets.
+
+    Raises ValueError for fewer than two points, for negative noise, and for another factor.
 
     >>> x, y = circles(100, noise=0.0)
     >>> sorted(set(np.hypot(*x.T).round(3).tolist()))
@@ -88,7 +108,13 @@ def _points(
     endpoint: bool = True,
     scattered: bool = False,
 ) -> Labelled:
-    """Points evenly along a curve for each class, in random order; `scattered` if noise is added to their coordinates."""
+    """Points that are spread evenly along a curve for each class, in random order.
+
+    curve: gives the points of a class at places from 0 to 1.
+    n, classes, noise, who, generator: what the public function was given, and its name.
+    endpoint: whether there is a point at 1.
+    scattered: whether noise is added to the coordinates.
+    """
     if classes < 1 or n < classes or not noise >= 0:
         raise ValueError(
             f"{who}() takes noise from 0 up, and at least one point for each class, but got noise={noise} and {n} points for "
@@ -115,10 +141,13 @@ GATES: dict[str, Callable[[NDArray[np.intp], int], NDArray[np.bool_]]] = {
 
 
 def gates(name: str, inputs: int = 2) -> Labelled:
-    """The truth table of a logic gate: all 2ⁿ rows of n inputs, and what it answers to each.
+    """The truth table of a logic gate: all 2ⁿ rows of n inputs, and what the gate answers to each.
 
-    name: `and`, `or`, `nand` (0 where all inputs are 1, else 1), `nor`, `xor` (1 where an odd number of inputs is 1),
-    `xnor`, in small letters or capitals. inputs: n. x: (2ⁿ, n), y: (2ⁿ,).
+    It returns x, (2ⁿ, n), and y, (2ⁿ,).
+
+    name: `and`, `or`, `nand` (0 where all inputs are 1, else 1), `nor`, `xor` (1 where an odd number of inputs is 1) or
+    `xnor`, in small letters or capitals.
+    inputs: n, at least 1.
 
     Raises ValueError for another name, and for no inputs.
 

@@ -1,4 +1,4 @@
-"""Tables: scikit-learn's small sets, CSV files and data frames, whose columns of texts become columns of 0 and 1."""
+"""Tables: scikit-learn's small data sets, CSV files and data frames. Columns of texts become columns of 0 and 1."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from tinygrad_edu.data.dataset import TensorDataset
 
 
 class TableDataset(TensorDataset[Any]):
-    """A data set with a name for each column: `x` (N, columns) float32, and `y` (N,), class numbers or measurements.
+    """A data set of rows `x` and targets `y`, with a name for each column. Loaders and splits take it as any data set.
 
-    feature_names: the columns of x. class_names: what the class numbers of y stand for; None where y is measured.
-    `table.arrays` is `(x, y)`, or `(x,)` without a target. It goes into loaders and splits as any data set does.
+    `table.arrays` is `(x, y)`, or `(x,)` without a target.
+
+    x: (N, columns), float32.
+    y: (N,), class numbers or measurements; None for no target.
+    feature_names: the names of the columns of x.
+    class_names: what the class numbers of y stand for; None where y is measured.
+    encoding: how the table was made of a frame, which `encode` does again for another frame.
 
     >>> table = from_frame({"size": [1, 2, 3], "city": ["Oslo", "Rome", "Oslo"], "sold": ["yes", "no", "yes"]}, "sold")
     >>> table.feature_names, table.class_names
@@ -42,10 +47,13 @@ class TableDataset(TensorDataset[Any]):
         self.encoding = encoding
 
     def encode(self, frame: Any) -> TableDataset:
-        """Another frame with the same columns, made a table as this one was: a text has the column here that it has there.
+        """Make a table of another frame with the same columns as this one was made: each text has the same column in
+        both.
 
-        frame: as for `from_frame`; without the target, the table has no y. Raises ValueError for a column that is missing,
-        and for a text that this table does not have.
+        frame: as for `from_frame`; without the target column, the table has no y.
+
+        Raises ValueError for a column that is missing, and for a text that this table does not have; TypeError for a
+        table that was made of arrays.
 
         >>> train = from_frame({"city": ["Oslo", "Rome"], "price": [1.0, 2.0]}, "price")
         >>> train.encode({"city": ["Rome", "Rome"]}).x.tolist()
@@ -59,15 +67,22 @@ class TableDataset(TensorDataset[Any]):
 
 
 def from_frame(frame: Any, target: Any = None) -> TableDataset:
-    """A data frame as a table: columns of numbers as they are, and one column of 0 and 1 for each text of a column of texts.
+    """Make a table of a data frame. Columns of numbers stay, and a column of texts becomes a column of 0 and 1 for each
+    text.
 
-    frame: of pandas, or a dict of columns. target: the name of the column that is y; without it all columns are x.
-    Numbers and booleans become float32; texts and categories become columns `name=text`, in the order of the categories,
-    or else of the alphabet. The target becomes class numbers if it is of texts, categories or booleans, int64 if it is of
-    whole numbers, and float32 else. Rows are taken by position.
+    Numbers and booleans become float32. Texts and categories become columns `name=text`, in the order of the
+    categories, or else of the alphabet. The target becomes class numbers if it holds texts, categories or booleans,
+    int64 if it holds whole numbers, and float32 otherwise. Rows are taken by position.
 
-    Raises ValueError where values are missing, naming each such column, since only you can say whether to leave those rows
-    out or what to fill in; TypeError for a column of dates or of mixed types.
+    frame: a data frame of pandas, or a dict of columns.
+    target: the name of the column that is y; without it, all columns are x.
+
+    Raises ValueError where values are missing, naming each such column, because only you can say whether to leave those
+    rows out or what to fill in; TypeError for a column of dates or of mixed types.
+
+    >>> table = from_frame({"size": [1.5, 2.5], "city": ["Rome", "Oslo"]})
+    >>> table.feature_names, table.x.tolist()
+    (['size', 'city=Oslo', 'city=Rome'], [[1.5, 0.0, 1.0], [2.5, 1.0, 0.0]])
     """
     who = "from_frame()"
     frame = _frame(frame, who)
@@ -82,7 +97,18 @@ def from_frame(frame: Any, target: Any = None) -> TableDataset:
 
 
 def from_csv(path: str | os.PathLike[str], target: Any = None, **options: Any) -> TableDataset:
-    """A file of comma-separated values as a table: what pandas' `read_csv(path, **options)` reads, by `from_frame`."""
+    """Make a table of a file of comma-separated values, which pandas reads; see `from_frame`.
+
+    path: the file.
+    target: the name of the column that is y; without it, all columns are x.
+    options: further arguments of `pandas.read_csv`.
+
+    Raises ValueError and TypeError as `from_frame` does, naming the file; ImportError without pandas.
+
+    >>> import io
+    >>> from_csv(io.StringIO("size,price\\n1,10\\n2,20\\n"), "price").y.tolist()
+    [10, 20]
+    """
     pandas = _pandas("from_csv()")
     try:
         return from_frame(pandas.read_csv(path, **options), target)
@@ -99,7 +125,7 @@ def _pandas(who: str) -> Any:
 
 
 def _frame(frame: Any, who: str) -> Any:
-    """A data frame of pandas, whose columns have different names."""
+    """The data frame that was given, whose columns have different names."""
     pandas = _pandas(who)
     if isinstance(frame, Mapping):
         frame = pandas.DataFrame(frame)
@@ -124,7 +150,7 @@ def _refuse_missing(frame: Any, who: str) -> None:
 
 
 def _texts(column: Any, name: Any, who: str) -> list[Any] | None:
-    """What a column of texts or categories can hold; None for a column of numbers."""
+    """The texts or categories that a column can hold; None for a column of numbers."""
     types = _pandas(who).api.types
     if hasattr(column.dtype, "categories"):
         return list(column.dtype.categories)
@@ -148,8 +174,9 @@ def _texts(column: Any, name: Any, who: str) -> list[Any] | None:
 class Encoding:
     """How a frame becomes a table.
 
-    columns: those of x, with what each can hold; None for numbers. target: the column that is y. classes: what it can
-    hold; None for numbers.
+    columns: the columns of x, with what each can hold; None for numbers.
+    target: the column that is y.
+    classes: what the target can hold; None for numbers.
     """
 
     columns: Mapping[Any, list[Any] | None]
@@ -157,7 +184,7 @@ class Encoding:
     classes: list[Any] | None
 
     def table(self, frame: Any, who: str) -> TableDataset:
-        """The table of a frame that has these columns, and maybe the target."""
+        """Make a table of a frame that has these columns, and maybe the target."""
         lacking = [name for name in self.columns if name not in frame.columns]
         if lacking:
             raise ValueError(f"{who}: the frame has no column {lacking[0]!r}, which the table was made of")
@@ -185,7 +212,7 @@ class Encoding:
 
 
 def _numbers(column: Any, name: Any, who: str) -> NDArray[Any]:
-    """A column of numbers."""
+    """A column of numbers, as an array. Raises ValueError for anything else."""
     array = np.asarray(column)
     if array.dtype.kind == "O":  # as of pandas' types that know missing values
         array = np.asarray(column.tolist())
@@ -195,7 +222,7 @@ def _numbers(column: Any, name: Any, who: str) -> NDArray[Any]:
 
 
 def _places(column: Any, texts: Sequence[Any], name: Any, who: str) -> NDArray[np.int64]:
-    """The place of each value among the texts."""
+    """The place of each value among the texts. Raises ValueError for a value that is not among them."""
     places = {text: i for i, text in enumerate(texts)}
     for row, value in enumerate(column):
         if value not in places:
@@ -206,9 +233,12 @@ def _places(column: Any, texts: Sequence[Any], name: Any, who: str) -> NDArray[n
 
 
 def iris() -> TableDataset:
-    """150 iris flowers of three kinds, by the lengths and widths of their sepals and petals in cm: (150, 4), classes 0–2.
+    """Load 150 iris flowers of three kinds: the lengths and widths of their sepals and petals in cm, (150, 4), and
+    classes 0–2.
 
-    Needs scikit-learn. Source: Fisher, *The use of multiple measurements in taxonomic problems*, 1936.
+    It needs scikit-learn.
+
+    Source: Fisher, *The use of multiple measurements in taxonomic problems* (1936).
 
     >>> table = iris()
     >>> table.x.shape, table.class_names
@@ -218,32 +248,48 @@ def iris() -> TableDataset:
 
 
 def wine() -> TableDataset:
-    """178 wines of three growers, by what a chemist measured of them: (178, 13), classes 0–2.
+    """Load 178 wines of three growers: what a chemist measured of each, (178, 13), and classes 0–2.
 
-    Needs scikit-learn. Source: Aeberhard & Forina, *Wine*, UCI machine learning repository, 1991.
+    It needs scikit-learn.
+
+    Source: Aeberhard and Forina, *Wine*, UCI machine learning repository (1991).
+
+    >>> wine().x.shape
+    (178, 13)
     """
     return _bundled("wine")
 
 
 def breast_cancer() -> TableDataset:
-    """569 tumours, by the nuclei of their cells under a microscope: (569, 30), malignant (0) or benign (1).
+    """Load 569 tumours: measures of their cells' nuclei under a microscope, (569, 30), and malignant (0) or benign (1).
 
-    Needs scikit-learn. Source: Street, Wolberg & Mangasarian, *Nuclear feature extraction for breast tumor diagnosis*, 1993.
+    It needs scikit-learn.
+
+    Source: Street, Wolberg and Mangasarian, *Nuclear feature extraction for breast tumor diagnosis* (1993).
+
+    >>> breast_cancer().class_names
+    ['malignant', 'benign']
     """
     return _bundled("breast_cancer")
 
 
 def diabetes() -> TableDataset:
-    """442 patients with diabetes, and how far the disease went in a year: (442, 10), y from 25 to 346.
+    """Load 442 patients with diabetes: ten measures of each, (442, 10), and how far the disease went in a year, from 25
+    to 346.
 
-    The columns are centred, and scaled to a sum of squares of 1. Needs scikit-learn. Source: Efron, Hastie, Johnstone &
-    Tibshirani, *Least angle regression*, 2004.
+    The columns have mean 0 and a sum of squares of 1. It needs scikit-learn.
+
+    Source: Efron, Hastie, Johnstone and Tibshirani, *Least angle regression* (2004).
+
+    >>> table = diabetes()
+    >>> table.x.shape, float(table.y.min()), float(table.y.max())
+    ((442, 10), 25.0, 346.0)
     """
     return _bundled("diabetes")
 
 
 def _bundled(name: str) -> TableDataset:
-    """A set that scikit-learn brings along."""
+    """Load a set that is part of scikit-learn."""
     try:
         from sklearn import datasets
     except ImportError as error:

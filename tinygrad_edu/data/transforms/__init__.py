@@ -1,7 +1,8 @@
-"""Transforms of batches, for augmentation: `DataLoader(…, transform=Compose([RandomShift(2), GaussianNoise(sigma=0.1)]))`.
+"""Transforms of batches, which make more data of the data that there is.
 
-They take arrays whose first axis is that of the samples, pictures as (N, C, H, W) or (N, H, W), and work on the whole
-batch at once. Names follow torchvision's where it has the thing.
+`DataLoader(…, transform=Compose([RandomShift(2), GaussianNoise(sigma=0.1)]))` uses them. They take arrays whose first
+axis is that of the samples, pictures as (N, C, H, W) or (N, H, W), and work on the whole batch at once. Names follow
+torchvision's where it has the same.
 """
 
 from tinygrad_edu.data.transforms.erasing import Cutout, RandomErasing

@@ -1,4 +1,4 @@
-"""Transforms that hide a part of the picture: random erasing, cutout."""
+"""Transforms that hide a part of each picture: random erasing and cutout."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ MOST_TRIES = 10
 
 
 class RandomErasing(Transform):
-    """With probability p, a rectangle of each picture becomes `value`, of another size and place in each.
+    """Fills a rectangle of each picture with a value, with probability p; its size and place are random in each.
 
-    scale: its area, as a part of the picture's, between two numbers. ratio: its height over its width, between two numbers,
-    evenly in their logarithm. value: what it is filled with. Where ten rectangles drawn do not fit in, none is erased.
+    p: the probability, from 0 to 1.
+    scale: the smallest and the largest area, as shares of the picture's.
+    ratio: the smallest and the largest quotient of height and width, evenly spread in its logarithm.
+    value: what the rectangle is filled with.
 
-    Raises ValueError for a p outside [0, 1], for a scale or ratio that is no pair of growing numbers above 0.
+    Where ten rectangles that were drawn do not fit into the picture, none is erased.
 
-    Source: Zhong, Zheng, Kang, Li & Yang, *Random erasing data augmentation*, 2017.
+    Raises ValueError for a p outside [0, 1], and for a scale or ratio that is no pair of growing numbers above 0.
+
+    Source: Zhong, Zheng, Kang, Li and Yang, *Random erasing data augmentation* (2017).
 
     >>> erased = RandomErasing(p=1.0, scale=(0.25, 0.25), ratio=(1.0, 1.0))(np.ones((1, 4, 4)))
     >>> int(erased.sum())
@@ -42,7 +46,7 @@ class RandomErasing(Transform):
         self.p, self.scale, self.ratio, self.value = probability(p, "RandomErasing's p"), scale, ratio, value
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """x with rectangles erased."""
+        """Erase rectangles."""
         height, width = pictures(x, "RandomErasing").shape[2:]
         u = drawn(generator, len(x), lambda rng, n: rng.random((n, 3 + 2 * MOST_TRIES)))
         area = (self.scale[0] + (self.scale[1] - self.scale[0]) * u[:, 3 : 3 + MOST_TRIES]) * height * width
@@ -59,11 +63,15 @@ class RandomErasing(Transform):
 
 
 class Cutout(Transform):
-    """A square of each picture becomes `value`; its centre is anywhere in the picture, so parts of it may be outside.
+    """Fills a square of each picture with a value. Its centre is anywhere in the picture, so parts of it may be
+    outside.
 
-    size: the side in pixels. value: what it is filled with. Raises ValueError for a size below 1.
+    size: the side in pixels, at least 1.
+    value: what the square is filled with.
 
-    Source: DeVries & Taylor, *Improved regularization of convolutional neural networks with cutout*, 2017.
+    Raises ValueError for a size below 1.
+
+    Source: DeVries and Taylor, *Improved regularization of convolutional neural networks with cutout* (2017).
 
     >>> hidden = int(16 - Cutout(2)(np.ones((1, 4, 4))).sum())
     >>> hidden in (1, 2, 4)
@@ -76,7 +84,7 @@ class Cutout(Transform):
         self.size, self.value = size, value
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """x with squares hidden."""
+        """Hide squares."""
         shape = pictures(x, "Cutout").shape[2:]
         centre = whole(drawn(generator, len(x), lambda rng, n: rng.random((n, 2))), shape)
         top, left = (centre - self.size // 2).T
@@ -85,12 +93,12 @@ class Cutout(Transform):
 
 
 def _rectangle(first: NDArray[Any], length: Any, whole: int) -> NDArray[np.bool_]:
-    """Which of `whole` places are from `first` on, `length` of them: (N, whole)."""
+    """Which of `whole` places lie in the `length` places from `first` on: (N, whole)."""
     places = np.arange(whole)
     start, stop = first[:, None], (first + length)[:, None]
     return (start <= places) & (places < stop)
 
 
 def _hide(x: NDArray[Any], hidden: NDArray[np.bool_], value: float) -> NDArray[Any]:
-    """x with `value` where `hidden`, (N, H, W), says so."""
+    """Put `value` where `hidden`, (N, H, W), is true."""
     return np.where(hidden[:, None] if x.ndim == 4 else hidden, x.dtype.type(value), x)

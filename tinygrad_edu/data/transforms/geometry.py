@@ -1,4 +1,4 @@
-"""Transforms that move pixels: rotation, shifting, flips, crops."""
+"""Transforms that move pixels: rotations, shifts, flips and crops."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ Interpolation = Literal["nearest", "bilinear"]
 def rotate(
     x: NDArray[Any], degrees: ArrayLike, interpolation: Interpolation = "nearest", fill: float = 0.0
 ) -> NDArray[Any]:
-    """Pictures turned about their centre, counter-clockwise: the pixel at (dy, dx) from the centre is taken from
-    (cos θ·dy + sin θ·dx, cos θ·dx − sin θ·dy).
+    """Turn pictures about their centre, counter-clockwise.
 
-    x: (N, C, H, W) or (N, H, W). degrees: θ, a number, or one for each picture. interpolation: `nearest` takes the pixel
-    that is nearest to that place, `bilinear` weighs the four around it. fill: what is outside the picture.
+    The pixel at (dy, dx) from the centre is taken from (cos θ·dy + sin θ·dx, cos θ·dx − sin θ·dy). Turning square
+    pictures by a multiple of 90°, and any pictures by 180°, is exact: it only moves pixels.
 
-    Turning square pictures by a multiple of 90°, and any by one of 180°, is exact: it only moves pixels.
+    x: (N, C, H, W) or (N, H, W).
+    degrees: θ, a number, or one for each picture.
+    interpolation: "nearest" takes the pixel that is nearest to that place, "bilinear" weighs the four around it.
+    fill: the value outside the picture.
+
+    Raises ValueError for another interpolation, and for angles that are not finite.
 
     >>> rotate(np.array([[[1.0, 2.0], [3.0, 4.0]]]), 90).tolist()
     [[[2.0, 4.0], [1.0, 3.0]]]
@@ -72,15 +76,21 @@ def _sample(
 
 
 def _window(x: NDArray[Any], top: NDArray[Any], left: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """A part of each picture, from a place of its own on. x: (N, C, H, W); top, left: (N,) → (N, C, height, width)."""
+    """A part of each picture, from a place of its own on. x: (N, C, H, W); top, left: (N,); the result: (N, C, height,
+    width).
+    """
     windows = np.lib.stride_tricks.sliding_window_view(x, (height, width), axis=(2, 3))  # (N, C, tops, lefts, h, w)
     return windows[np.arange(len(x)), :, top, left]
 
 
 def shift(x: NDArray[Any], down: ArrayLike, right: ArrayLike, fill: float = 0.0) -> NDArray[Any]:
-    """Pictures moved by whole pixels: y[i, j] = x[i − down, j − right]; what comes in from outside is `fill`.
+    """Move pictures by whole pixels: y[i, j] = x[i − down, j − right].
 
-    x: (N, C, H, W) or (N, H, W). down, right: whole numbers, negative for up and left; or one for each picture.
+    x: (N, C, H, W) or (N, H, W).
+    down, right: whole numbers, negative for up and left; or one for each picture.
+    fill: the value of what comes in from outside.
+
+    Raises TypeError for numbers that are not whole.
 
     >>> shift(np.array([[[1, 2], [3, 4]]]), 0, 1).tolist()
     [[[0, 1], [0, 3]]]
@@ -95,10 +105,13 @@ def shift(x: NDArray[Any], down: ArrayLike, right: ArrayLike, fill: float = 0.0)
 
 
 def crop(x: NDArray[Any], top: ArrayLike, left: ArrayLike, height: int, width: int) -> NDArray[Any]:
-    """A part of each picture: `height` rows from row `top` on, `width` columns from column `left` on.
+    """Cut a part out of each picture.
 
-    x: (N, C, H, W) or (N, H, W). top, left: whole numbers from 0, or one for each picture. Raises ValueError for a part
-    that is not all inside.
+    x: (N, C, H, W) or (N, H, W).
+    top, left: the first row and column of the part, whole numbers from 0; or one for each picture.
+    height, width: the numbers of its rows and columns.
+
+    Raises ValueError for a part that is not all inside.
 
     >>> crop(np.arange(9).reshape(1, 3, 3), 1, 0, 2, 2).tolist()
     [[[3, 4], [6, 7]]]
@@ -120,7 +133,7 @@ def crop(x: NDArray[Any], top: ArrayLike, left: ArrayLike, height: int, width: i
 
 
 def _whole(pixels: ArrayLike, n: int, who: str) -> NDArray[Any]:
-    """A whole number for each of n pictures."""
+    """A whole number for each of n pictures. Raises TypeError for others."""
     array = np.asarray(pixels)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{who} moves by whole pixels, but got {pixels!r:.60}")
@@ -128,7 +141,9 @@ def _whole(pixels: ArrayLike, n: int, who: str) -> NDArray[Any]:
 
 
 def hflip(x: NDArray[Any]) -> NDArray[Any]:
-    """Pictures mirrored, left for right: y[i, j] = x[i, W − 1 − j].
+    """Mirror pictures, left for right: y[i, j] = x[i, W − 1 − j].
+
+    x: (N, C, H, W) or (N, H, W).
 
     >>> hflip(np.array([[[1, 2], [3, 4]]])).tolist()
     [[[2, 1], [4, 3]]]
@@ -138,7 +153,9 @@ def hflip(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def vflip(x: NDArray[Any]) -> NDArray[Any]:
-    """Pictures upside down: y[i, j] = x[H − 1 − i, j].
+    """Mirror pictures, top for bottom: y[i, j] = x[H − 1 − i, j].
+
+    x: (N, C, H, W) or (N, H, W).
 
     >>> vflip(np.array([[[1, 2], [3, 4]]])).tolist()
     [[[3, 4], [1, 2]]]
@@ -154,7 +171,7 @@ class _Flip(Transform):
         self.p = probability(p, f"{type(self).__name__}'s p")
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """x, with some pictures mirrored."""
+        """Mirror some of the pictures."""
         chosen = drawn(generator, len(x), lambda rng, n: rng.random(n)) < self.p
         y = x.copy()
         y[chosen] = self._mirrored(x[chosen])
@@ -165,7 +182,9 @@ class _Flip(Transform):
 
 
 class RandomHorizontalFlip(_Flip):
-    """`hflip` of each picture with probability p.
+    """Mirrors each picture, left for right, with probability p.
+
+    p: the probability, from 0 to 1.
 
     >>> RandomHorizontalFlip(p=1.0)(np.array([[[1, 2]]])).tolist()
     [[[2, 1]]]
@@ -176,7 +195,9 @@ class RandomHorizontalFlip(_Flip):
 
 
 class RandomVerticalFlip(_Flip):
-    """`vflip` of each picture with probability p.
+    """Mirrors each picture, top for bottom, with probability p.
+
+    p: the probability, from 0 to 1.
 
     >>> RandomVerticalFlip(p=1.0)(np.array([[[1], [2]]])).tolist()
     [[[2], [1]]]
@@ -187,9 +208,13 @@ class RandomVerticalFlip(_Flip):
 
 
 class RandomRotation(Transform):
-    """`rotate` by an angle between −degrees and degrees, for each picture another; or between two angles.
+    """Turns each picture by another random angle, between −degrees and degrees or between two angles; see `rotate`.
 
-    degrees: a number from 0 up, or a pair. interpolation, fill: as for `rotate`.
+    degrees: a number of 0 or more, or the smallest and the largest angle.
+    interpolation: "nearest" or "bilinear", as for `rotate`.
+    fill: the value outside the picture.
+
+    Raises ValueError for angles that are negative or do not grow.
 
     >>> RandomRotation((90, 90))(np.array([[[1, 2], [3, 4]]])).tolist()
     [[[2, 4], [1, 3]]]
@@ -206,16 +231,18 @@ class RandomRotation(Transform):
         self.degrees, self.interpolation, self.fill = (float(pair[0]), float(pair[1])), interpolation, fill
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """x turned."""
+        """Turn the pictures."""
         return rotate(
             x, drawn(generator, len(x), lambda rng, n: rng.uniform(*self.degrees, n)), self.interpolation, self.fill
         )
 
 
 class RandomShift(Transform):
-    """`shift` by −pixels to pixels up or down and to the side, each equally likely, for each picture another.
+    """Moves each picture by another random number of pixels, from −pixels to pixels, up or down and to the side; see
+    `shift`.
 
-    pixels: a whole number from 0 up, or one for rows and one for columns. fill: what comes in from outside.
+    pixels: a whole number of 0 or more, or one for rows and one for columns.
+    fill: the value of what comes in from outside.
 
     >>> RandomShift(0)(np.array([[[1, 2]]])).tolist()
     [[[1, 2]]]
@@ -225,19 +252,21 @@ class RandomShift(Transform):
         self.pixels, self.fill = _pair(pixels, "RandomShift", "pixels", 0), fill
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """x moved."""
+        """Move the pictures."""
         most = np.array(self.pixels)
         by = whole(drawn(generator, len(x), lambda rng, n: rng.random((n, 2))), 2 * most + 1) - most
         return shift(x, by[:, 0], by[:, 1], self.fill)
 
 
 class RandomCrop(Transform):
-    """`crop` of `size` pixels from anywhere in the picture, for each picture from elsewhere: (N, C, height, width).
+    """Cuts a part out of each picture, at another random place in each: the result is (N, C, height, width).
 
-    size: the height and width, or one number for both. padding: how many pixels of `fill` are put around the picture
-    before; so 32×32 pixels stay that with size 32 and padding 4.
+    size: the height and width of the part, or one number for both.
+    padding: how many pixels are put around the picture before. With size 32 and padding 4, pictures of 32×32 pixels
+        stay as large.
+    fill: the value of these pixels.
 
-    Raises ValueError for pictures smaller than that.
+    Raises ValueError for pictures smaller than the part.
 
     >>> RandomCrop(2)(np.ones((5, 3, 8, 8))).shape
     (5, 3, 2, 2)
@@ -248,7 +277,7 @@ class RandomCrop(Transform):
         self.padding, _ = _pair(padding, "RandomCrop", "padding", 0)
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """A part of each picture."""
+        """Cut a part out of each picture."""
         pictures(x, "RandomCrop")
         around = [(0, 0)] * (x.ndim - 2) + [(self.padding, self.padding)] * 2
         x = np.pad(x, around, constant_values=self.fill) if self.padding else x
@@ -258,9 +287,11 @@ class RandomCrop(Transform):
 
 
 class CenterCrop(Transform):
-    """`crop` of `size` pixels from the middle. size: the height and width, or one number for both.
+    """Cuts the middle part out of each picture.
 
-    Raises ValueError for pictures smaller than that.
+    size: the height and width of the part, or one number for both.
+
+    Raises ValueError for pictures smaller than the part.
 
     >>> CenterCrop(1)(np.arange(9).reshape(1, 3, 3)).tolist()
     [[[4]]]
@@ -270,7 +301,7 @@ class CenterCrop(Transform):
         self.size = _pair(size, "CenterCrop", "size", 1)
 
     def apply(self, x: NDArray[Any], generator: Drawing = None) -> NDArray[Any]:
-        """The middle of each picture."""
+        """Cut the middle out of each picture."""
         pictures(x, "CenterCrop")
         top, left = _room(x, self.size, "CenterCrop") // 2
         return crop(x, top, left, *self.size)
@@ -285,7 +316,7 @@ def _room(x: NDArray[Any], size: tuple[int, int], who: str) -> NDArray[Any]:
 
 
 def _pair(value: int | Sequence[int], who: str, name: str, least: int) -> tuple[int, int]:
-    """A number of rows and one of columns."""
+    """A number for rows and one for columns. Raises ValueError for one below `least`."""
     pair = tuple(value) if isinstance(value, Sequence) else (value, value)
     if len(pair) != 2 or min(pair) < least:
         raise ValueError(f"{who} takes {name} as a whole number from {least} up, or two, but got {value}")

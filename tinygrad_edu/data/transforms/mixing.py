@@ -1,4 +1,4 @@
-"""Transforms that mix samples with one another: mixup."""
+"""Transforms that mix the samples of a batch with one another: mixup."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tinygrad_edu.ops.network.embedding import one_hot
 
 
 class MixUp(Transform):
-    """Each sample mixed with another of the batch: x′ = λx + (1 − λ)x₂, y′ = λy + (1 − λ)y₂, λ ~ Beta(α, α).
+    """Mixes each sample with another of the batch: x′ = λx + (1 − λ)x₂, y′ = λy + (1 − λ)y₂, where λ ~ Beta(α, α).
 
-    The labels become probabilities of the classes, (N, classes), of which each row adds up to 1; `F.cross_entropy` takes
+    The labels become probabilities of the classes, (N, classes), which add up to 1 in each row; `F.cross_entropy` takes
     them. For each sample another λ and another partner is drawn, and a sample may be its own partner.
 
-    alpha: α; near 0 most samples stay as they are, 1 makes all λ equally likely. num_classes: how many classes there are,
-    for labels that are class numbers; those that are rows of probabilities stay so.
+    alpha: α; near 0 most samples stay as they are, 1 makes all λ equally likely.
+    num_classes: the number of classes, which is needed for labels that are class numbers.
 
-    Raises ValueError for an alpha not above 0, and for class numbers without num_classes; TypeError for a batch without
-    labels.
+    Raises ValueError for an alpha that is not above 0, and for class numbers without num_classes; TypeError for a batch
+    without labels.
 
-    Source: Zhang, Cisse, Dauphin & Lopez-Paz, *mixup: beyond empirical risk minimization*, 2017.
+    Source: Zhang, Cisse, Dauphin and Lopez-Paz, *mixup: beyond empirical risk minimization* (2017).
 
     >>> x, y = MixUp(num_classes=2)(np.array([[0.0], [1.0]]), np.array([0, 1]), generator=np.random.default_rng(0))
     >>> bool(np.allclose(x[:, 0], y[:, 1])), y.sum(1).tolist()
@@ -37,7 +37,7 @@ class MixUp(Transform):
         self.alpha, self.num_classes = alpha, num_classes
 
     def batch(self, x: NDArray[Any], rest: tuple[Any, ...], generator: Drawing) -> tuple[Any, ...]:
-        """The samples and their labels, mixed."""
+        """Mix the samples and their labels."""
         if len(rest) != 1:
             raise TypeError(f"MixUp mixes samples and their labels: it takes (x, y), but got {1 + len(rest)} parts")
         floating(x, "MixUp")
@@ -53,7 +53,7 @@ class MixUp(Transform):
         return mixed(x), mixed(y)
 
     def _probabilities(self, y: Any, dtype: Any) -> NDArray[Any]:
-        """Labels as a row of probabilities for each sample."""
+        """The labels as a row of probabilities for each sample."""
         y = np.asarray(y.numpy() if isinstance(y, Tensor) else y)
         if y.ndim == 2 and y.dtype.kind == "f":
             return y

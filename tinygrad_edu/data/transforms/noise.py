@@ -1,4 +1,4 @@
-"""Transforms that add noise: Gaussian, salt and pepper."""
+"""Transforms that add noise: normal numbers, and pixels that are lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from tinygrad_edu.data.transforms.transform import Drawing, Transform, drawn, fl
 
 
 class GaussianNoise(Transform):
-    """y = x + mean + sigma·ε, ε ~ N(0, 1) for each number; then between 0 and 1, unless `clip=False`.
+    """Adds normal noise to each number: y = x + mean + sigma·ε, where ε ~ N(0, 1).
+
+    mean: the mean of the noise.
+    sigma: the standard deviation of the noise, 0 or more.
+    clip: whether y is then cut to between 0 and 1.
 
     Raises ValueError for a negative sigma, TypeError for whole numbers.
 
@@ -26,7 +30,7 @@ class GaussianNoise(Transform):
         self.mean, self.sigma, self.clip = mean, sigma, clip
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """x and noise."""
+        """Add the noise."""
         floating(x, "GaussianNoise")
         kind: Any = np.float64 if x.dtype == np.float64 else np.float32
         noise = drawn(generator, len(x), lambda rng, n: rng.standard_normal((n, *x.shape[1:]), dtype=kind))
@@ -37,10 +41,13 @@ class GaussianNoise(Transform):
 
 
 class SaltAndPepper(Transform):
-    """Pixels that were lost: each, with probability `amount`, becomes `high` (salt) or else `low` (pepper).
+    """Loses pixels: each becomes, with probability `amount`, either `high` (salt) or `low` (pepper).
 
-    amount: the share of pixels that are lost. salt: the probability that a lost pixel is `high`. The channels of a picture
-    (N, C, H, W) are lost together; of rows (N, F), each number by itself.
+    The channels of a picture (N, C, H, W) are lost together; of rows (N, F), each number is lost by itself.
+
+    amount: the share of pixels that are lost, from 0 to 1.
+    salt: the probability that a lost pixel becomes `high`.
+    low, high: the values of lost pixels.
 
     Raises ValueError for an amount or a salt outside [0, 1].
 
@@ -54,7 +61,7 @@ class SaltAndPepper(Transform):
         self.low, self.high = low, high
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """x with lost pixels."""
+        """Lose pixels."""
         shape = (1, *x.shape[2:]) if x.ndim == 4 else x.shape[1:]
         u = drawn(generator, len(x), lambda rng, n: rng.random((n, *shape), dtype=np.float32))
         salt, low, high = self.amount * self.salt, x.dtype.type(self.low), x.dtype.type(self.high)

@@ -1,4 +1,6 @@
-"""What a transform is: a function of a batch, whose randomness comes from a generator, or from one for each sample."""
+"""The base of transforms: a function of a batch, whose random numbers come from a generator, or from one for each
+sample.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,18 @@ from tinygrad_edu.engine.tensor import Tensor
 
 
 class SampleGenerators:
-    """A random stream for each sample of a batch, which follows from the seed, the epoch and the sample's number alone.
+    """A random stream for each sample of a batch, which follows only from the seed, the epoch and the number of the
+    sample.
 
-    So what happens to a sample is the same in whichever batch, thread or process it is, and after a training was resumed.
+    So the same happens to a sample in whichever batch, thread or process it is, and after a training was resumed.
+    `generators[i]` is a generator of its own for sample i of the batch. The streams are those of one Philox generator,
+    keyed by the seed, at counters that are made of the epoch and the number.
 
-    seed: a number, or a list of numbers. indices: what tells the samples of an epoch apart, whole numbers from 0. epoch:
-    from 0. `generators[i]` is a generator of its own for sample i of the batch.
+    seed: a number, or a list of numbers.
+    indices: whole numbers from 0, which tell the samples of an epoch apart.
+    epoch: the number of the epoch, from 0.
 
-    The streams are those of one Philox generator, keyed by the seed, at counters made of the epoch and the number.
-    Source: Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, 2011.
+    Source: Salmon et al., *Parallel random numbers: as easy as 1, 2, 3* (2011).
 
     >>> few, many = SampleGenerators(0, [7], epoch=2), SampleGenerators(0, range(10), epoch=2)
     >>> bool(few[0].random() == many[7].random())
@@ -39,14 +44,16 @@ class SampleGenerators:
         return np.random.Generator(np.random.Philox(key=self.key, counter=[0, 0, self.indices[i], self.epoch]))
 
     def draw(self, function: Callable[[np.random.Generator, int], NDArray[Any]]) -> NDArray[Any]:
-        """What `function(generator, 1)` draws for each sample, one after the other; at each call, further numbers."""
+        """Draw `function(generator, 1)` for each sample, one after the other; each call draws further numbers."""
         self._drawn += 1
         if not len(self):
             return function(np.random.default_rng(0), 0)
         return np.concatenate([function(generator, 1) for generator in self._streams()])
 
     def _streams(self) -> Iterator[np.random.Generator]:
-        """One generator, put to the stream of each sample in turn: ten times faster than making one for each."""
+        """Yield one generator, set to the stream of each sample in turn, which is ten times faster than making one for
+        each.
+        """
         bits = np.random.Philox(key=self.key)
         generator, state = np.random.Generator(bits), bits.state
         counter = np.array([0, self._drawn, 0, self.epoch], np.uint64)
@@ -71,17 +78,17 @@ def drawn(generator: Drawing, n: int, function: Callable[[np.random.Generator, i
 
 
 def whole(u: NDArray[Any], counts: ArrayLike) -> NDArray[np.intp]:
-    """Whole numbers from 0 to counts − 1, each equally likely, of numbers from 0 to 1 that are evenly spread."""
+    """Turn numbers that are evenly spread from 0 to 1 into whole numbers from 0 to counts − 1, all equally likely."""
     return np.floor(u * np.asarray(counts)).astype(np.intp)
 
 
 class Transform:
-    """A function of a batch: `transform(x)` gives x transformed, `transform(x, y)` also the labels, which mostly stay.
+    """The base of transforms of batches. Write `apply(x, generator)`, which returns x transformed.
 
-    x: an array whose first axis is that of the samples; its shape otherwise, and its type, are kept unless said. It is
-    not written into. generator: what is drawn from: a generator, a `SampleGenerators`, or else what `manual_seed` sets.
-
-    A subclass says `apply(x, generator)`.
+    `transform(x)` gives x transformed; `transform(x, y)` gives the labels too, which mostly stay as they are. x is an
+    array whose first axis is that of the samples. It is not written into, and its shape and type are kept unless a
+    transform says otherwise. `generator=` is what is drawn from: a generator, a `SampleGenerators`, or by default the
+    generator that `tg.manual_seed` sets.
 
     >>> class Negative(Transform):
     ...     def apply(self, x, generator):
@@ -91,7 +98,7 @@ class Transform:
     """
 
     def __call__(self, x: Any, *rest: Any, generator: Drawing = None) -> Any:
-        """x transformed; or with labels, both."""
+        """Transform x, or with labels, both."""
         parts = self.batch(_array(x, type(self).__name__), rest, generator)
         if isinstance(x, Tensor):
             parts = (Tensor(parts[0]), *parts[1:])
@@ -102,7 +109,7 @@ class Transform:
         return (self.apply(x, generator), *rest)
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """x transformed."""
+        """Return x transformed; a subclass writes this method."""
         raise NotImplementedError(f"{type(self).__name__} transforms nothing; give it def apply(self, x, generator)")
 
     def __repr__(self) -> str:
@@ -111,10 +118,12 @@ class Transform:
 
 
 class Compose(Transform):
-    """One transform after the other: `Compose([f, g])(x)` is `g(f(x))`.
+    """Applies several transforms one after the other: `Compose([f, g])(x)` is `g(f(x))`.
 
     transforms: `Transform`s, which draw one after the other from the generator; or functions, which are called with all
-    parts of the batch, and return them.
+        parts of the batch, and return them.
+
+    Raises TypeError for what cannot be called, and for a class instead of a transform.
 
     >>> both = Compose([lambda x: x + 1, lambda x: x * 2])
     >>> both(np.array([1.0, 2.0]))
@@ -129,7 +138,7 @@ class Compose(Transform):
         self.transforms = list(transforms)
 
     def __call__(self, x: Any, *rest: Any, generator: Drawing = None) -> Any:
-        """x transformed by each; or with labels, both."""
+        """Transform x by each, or with labels, both."""
         parts = (x, *rest)
         for transform in self.transforms:
             parts = transformed(transform, parts, generator)
@@ -137,13 +146,15 @@ class Compose(Transform):
 
 
 def transformed(transform: Callable[..., Any], parts: tuple[Any, ...], generator: Drawing) -> tuple[Any, ...]:
-    """The parts of a batch after a transform, or after a function that draws from elsewhere if from anything."""
+    """The parts of a batch after a transform, or after a function, which draws its random numbers from elsewhere."""
     made = transform(*parts, generator=generator) if isinstance(transform, Transform) else transform(*parts)
     return made if isinstance(made, tuple) else (made,)
 
 
 def _array(x: Any, who: str) -> NDArray[Any]:
-    """What is transformed, as an array."""
+    """The batch that is to be transformed, as an array. Raises ValueError for a recorded tensor, and for a single
+    number.
+    """
     if isinstance(x, Tensor):
         if x.requires_grad or x.op is not None:
             raise ValueError(f"{who} is not differentiated, but got a tensor that is recorded; write x.detach()")
@@ -157,7 +168,7 @@ def _array(x: Any, who: str) -> NDArray[Any]:
 
 
 def floating(x: NDArray[Any], who: str) -> NDArray[Any]:
-    """x. Raises TypeError for whole numbers, which cannot take a part of 1."""
+    """Return x. Raises TypeError for whole numbers, which cannot hold a fraction."""
     if x.dtype.kind != "f":
         raise TypeError(
             f"{who} takes numbers with a fraction, but got {x.dtype}; write x.astype(np.float32) / 255 for pixels"
@@ -166,7 +177,7 @@ def floating(x: NDArray[Any], who: str) -> NDArray[Any]:
 
 
 def pictures(x: NDArray[Any], who: str) -> NDArray[Any]:
-    """Pictures as (N, C, H, W), with one channel where x is (N, H, W)."""
+    """Pictures as (N, C, H, W), with one channel where x is (N, H, W). Raises ValueError for other shapes."""
     if x.ndim not in (3, 4):
         raise ValueError(
             f"{who} takes pictures (N, C, H, W) or (N, H, W), but got shape {x.shape}; write x.reshape(-1, 28, 28) for rows of "
@@ -176,7 +187,7 @@ def pictures(x: NDArray[Any], who: str) -> NDArray[Any]:
 
 
 def probability(value: float, name: str) -> float:
-    """A number from 0 to 1."""
+    """Return the value as a float. Raises ValueError unless it is from 0 to 1."""
     if not 0 <= value <= 1:
         raise ValueError(f"{name} is a probability, from 0 to 1, but got {value!r}")
     return float(value)

@@ -1,4 +1,4 @@
-"""Transforms of values: normalizing, standardizing, one-hot labels."""
+"""Transforms of values: they normalize or standardize numbers, and turn labels into rows of 0 and 1."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from tinygrad_edu.ops.network.embedding import one_hot
 
 
 class Normalize(Transform):
-    """y = (x − mean) / std.
+    """y = (x − mean) / std. It brings data with this mean and standard deviation to mean 0 and deviation 1.
 
-    mean, std: a number; or one for each channel of pictures (N, C, H, W), or for each column of rows (N, F); or an array
-    like a sample. Raises ValueError for a std that is not above 0, and for as many numbers as fit no axis.
+    mean, std: a number each; or one for each channel of pictures (N, C, H, W), or for each column of rows (N, F); or an
+        array with the shape of a sample.
+
+    Raises ValueError for a std that is not above 0, and for as many numbers as fit no axis.
 
     >>> Normalize(0.5, 0.25)(np.array([[0.5, 1.0]], np.float32))
     array([[0., 2.]], dtype=float32)
@@ -28,7 +30,7 @@ class Normalize(Transform):
             raise ValueError(f"{type(self).__name__} divides by std, which must be above 0, but got {self.std.min()}")
 
     def apply(self, x: NDArray[Any], generator: Drawing = None) -> NDArray[Any]:
-        """(x − mean) / std."""
+        """Compute (x − mean) / std."""
         who = type(self).__name__
         mean, std = (
             _beside(floating(x, who), part, who, name) for part, name in ((self.mean, "mean"), (self.std, "std"))
@@ -36,13 +38,13 @@ class Normalize(Transform):
         return (x - mean) / std
 
     def inverse(self, y: NDArray[Any]) -> NDArray[Any]:
-        """x = y·std + mean: back to the units that x was in."""
+        """Compute x = y·std + mean, which brings y back to the units that x was in."""
         mean, std = _beside(y, self.mean, "Normalize", "mean"), _beside(y, self.std, "Normalize", "std")
         return y * std + mean
 
 
 def _beside(x: NDArray[Any], part: NDArray[np.float64], who: str, name: str) -> NDArray[Any]:
-    """The means or deviations, shaped so that they meet the axis that they are for, in the type of x."""
+    """The means or deviations in the type of x, with a shape that meets the axis that they are for."""
     shaped = part[:, None, None] if part.ndim == 1 and x.ndim == 4 else part
     try:
         fits = np.broadcast_shapes(x.shape[1:], shaped.shape) == x.shape[1:]
@@ -57,11 +59,12 @@ def _beside(x: NDArray[Any], part: NDArray[np.float64], who: str, name: str) -> 
 
 
 class Standardize(Normalize):
-    """`Normalize` by the mean and standard deviation of data: those of each column (N, F), or channel (N, C, H, W).
+    """`Normalize` by the mean and the standard deviation of given data, of each column (N, F) or channel (N, C, H, W).
 
-    x: the data that the model learns from; of (N, H, W), all pixels together. Other data is then transformed by the same
-    numbers, so that it means the same: `scale = Standardize(x_train); scale(x_train), scale(x_test)`. A column that never
-    changes is divided by 1.
+    Transform other data by the same numbers, so that it means the same: `scale = Standardize(x_train)`, and then
+    `scale(x_train)` and `scale(x_test)`. A column that never changes is divided by 1.
+
+    x: the data that the model learns from; of (N, H, W), all pixels have one mean together.
 
     Raises ValueError for data without rows.
 
@@ -82,10 +85,14 @@ class Standardize(Normalize):
 
 
 class OneHot(Transform):
-    """Labels as rows of 0 with a 1 in the place of the class: (N,) becomes (N, classes), float32.
+    """Turns labels into rows of 0 with a 1 in the place of the class: (N,) becomes (N, classes), float32.
 
-    Of a batch (x, y) it is y, the last part, that is transformed. num_classes: how many classes there are. Raises
-    IndexError for a label that is not from 0 to num_classes − 1, TypeError for labels that are no whole numbers.
+    Of a batch (x, y), the last part, y, is transformed.
+
+    num_classes: the number of classes.
+
+    Raises IndexError for a label that is not from 0 to num_classes − 1, TypeError for labels that are not whole
+    numbers.
 
     >>> OneHot(3)(np.array([2, 0]))
     array([[0., 0., 1.],
@@ -96,6 +103,6 @@ class OneHot(Transform):
         self.num_classes = num_classes
 
     def batch(self, x: NDArray[Any], rest: tuple[Any, ...], generator: Drawing) -> tuple[Any, ...]:
-        """The last part one-hot."""
+        """Turn the last part into rows of 0 and 1."""
         *others, labels = (x, *rest)
         return (*others, np.asarray(one_hot(labels, self.num_classes)))
