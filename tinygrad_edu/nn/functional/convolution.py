@@ -239,10 +239,17 @@ def conv2d_route(
     groups: int = 1,
     dtype: Any = np.float32,
 ) -> dict[str, str]:
-    """Which way `conv2d` computes its result and both gradients, for these shapes: one of "patches", "turned", "winograd"
-    and "depthwise", as `tinygrad_edu.ops.network.convolution.routes` tells. `with F.conv_by("patches"):` takes another.
+    """Which way `conv2d` computes its result and both gradients, for these shapes.
 
-    >>> conv2d_route((32, 64, 16, 16), (64, 64, 3, 3), padding=1)
+    x_shape: (N, C, H, W); weight_shape: (O, C / groups, K, L); dtype: of both. The routes are "patches", "turned",
+    "winograd" and "depthwise", and where numba is installed (`pip install "tinygrad-edu[fast]"`) "fast direct", "fast
+    winograd" and "fast depthwise"; `tinygrad_edu.ops.network.convolution.routes` tells what each is, and where it is taken.
+    `with F.conv_by("patches"):` takes another, wherever it fits.
+
+    >>> conv2d_route((32, 64, 16, 16), (256, 64, 1, 1))
+    {'forward': 'patches', 'by_input': 'patches', 'by_kernel': 'patches'}
+    >>> with conv_by("winograd"):
+    ...     conv2d_route((32, 64, 16, 16), (64, 64, 3, 3), padding=1)
     {'forward': 'winograd', 'by_input': 'winograd', 'by_kernel': 'winograd'}
     """
     kernel, steps = tuple(weight_shape[2:]), each("conv2d", "stride", stride, 2)

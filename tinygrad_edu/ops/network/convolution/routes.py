@@ -6,20 +6,31 @@ patches: windows unrolled into columns, block by block; a single place each for 
 turned: the gradient of the input as a convolution with the kernel turned round (stride 1).
 winograd: F(4×4, 3×3), for 3×3 kernels that step by 1 over many channels (floats, two dimensions).
 depthwise: banded matrices, where each channel has a kernel of its own (two dimensions; the input's gradient at stride 1).
+
+Where numba is installed (the extra "fast"), by one of these instead, for float32 and float64 (the input's gradient at
+stride 1):
+
+fast direct: all windows of an image at once, by vectors of channels.
+fast winograd: as winograd.
+fast depthwise: by vectors of channels that each have a kernel of their own.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, Literal, get_args
 
 from tinygrad_edu.ops.network.convolution import depthwise, patches, winograd
 from tinygrad_edu.ops.network.convolution.windows import Windows
 
 Sum = Literal["forward", "by_input", "by_kernel"]
-Route = Literal["patches", "turned", "winograd", "depthwise"]
+Route = Literal["patches", "turned", "winograd", "depthwise", "fast direct", "fast winograd", "fast depthwise"]
 
 FORCED: ContextVar[Route | None] = ContextVar("FORCED", default=None)
 
@@ -29,47 +40,80 @@ CHANNELS_WORTH_WINOGRAD = 16
 TIMES_FEWER_CHANNELS = 4
 """So many times fewer channels in than out, and adding the input's gradient up costs less than unrolling that of y."""
 
+FEW, VERY_FEW = 8, 4
+"""Channels: of a group, that fill too little of a vector; of an input's gradient, that are better added up."""
+
+LEAST_IN_MAPS, PRODUCTS_WORTH_MAPS = 3, 64
+"""By numba Winograd's maps cost less: the channels, in and out, and their product, from which on they pay."""
+
+
+@functools.cache
+def fast() -> bool:
+    """Whether numba is installed; it is not imported to find out."""
+    return find_spec("numba") is not None
+
 
 def fits(route: Route, what: Sum, channels: int, outputs: int, dtype: Any, windows: Windows) -> bool:
     """Whether a route can compute this sum at all."""
-    plane = len(windows.size) == 2
+    if what == "by_input" and route != "patches" and windows.across() is None:
+        return False
+    if route.startswith("fast") and not (fast() and dtype.char in "fd"):
+        return False
     if route == "turned":
-        return what == "by_input" and windows.across() is not None
-    if route == "winograd":
+        return what == "by_input"
+    plane = len(windows.size) == 2
+    if route.endswith("winograd"):
         plain = windows.stride == (1, 1) and windows.groups == 1
-        return (
-            plane and plain and windows.kernel == (3, 3) and dtype.kind == "f"
-            and (what != "by_input" or windows.across() is not None)
-        )  # fmt: skip
-    if route == "depthwise":
-        alone = windows.groups == channels == outputs
-        return plane and alone and (what != "by_input" or windows.across() is not None)
+        return plane and plain and windows.kernel == (3, 3) and dtype.kind == "f"
+    if route.endswith("depthwise"):
+        return windows.groups == channels == outputs and (plane or route.startswith("fast"))
     return True
 
 
 def route(what: Sum, channels: int, outputs: int, dtype: Any, windows: Windows) -> Route:
     """The route that is taken: the one that was asked for, where it fits; else the one that was measured to be fastest."""
+    can: Any = lambda name: fits(name, what, channels, outputs, dtype, windows)
     asked = FORCED.get()
     if asked is not None:
-        return asked if fits(asked, what, channels, outputs, dtype, windows) else "patches"
-    if min(channels, outputs) >= CHANNELS_WORTH_WINOGRAD and fits("winograd", what, channels, outputs, dtype, windows):
+        return asked if can(asked) else "patches"
+    quick = _fast_route(what, channels, outputs, windows, can)
+    if quick is not None:
+        return quick
+    if min(channels, outputs) >= CHANNELS_WORTH_WINOGRAD and can("winograd"):
         return "winograd"
-    if channels > 1 and fits("depthwise", what, channels, outputs, dtype, windows):
+    if channels > 1 and can("depthwise"):
         return "depthwise"
     few = channels * TIMES_FEWER_CHANNELS <= outputs
-    return (
-        "turned" if not (few or windows.unit) and fits("turned", what, channels, outputs, dtype, windows) else "patches"
-    )
+    return "turned" if not (few or windows.unit) and can("turned") else "patches"
+
+
+def _fast_route(what: Sum, channels: int, outputs: int, windows: Windows, can: Any) -> Route | None:
+    """The route by numba, or None where those without it were measured to be as fast.
+
+    They are for kernels of a single place, which are a product of matrices; for groups of few channels, since a vector is
+    filled by those of one group; and for an input's gradient that has very few channels, and is added up.
+    """
+    if channels > 1 and can("fast depthwise"):
+        return "fast depthwise"
+    if set(windows.kernel) == {1} or (windows.groups > 1 and outputs < FEW * windows.groups):
+        return None
+    if what == "by_input" and channels < VERY_FEW and channels * TIMES_FEWER_CHANNELS <= outputs:
+        return None
+    if min(channels, outputs) >= LEAST_IN_MAPS and channels * outputs >= PRODUCTS_WORTH_MAPS and can("fast winograd"):
+        return "fast winograd"
+    return "fast direct" if can("fast direct") else None
 
 
 @contextmanager
 def forced(name: Route) -> Iterator[None]:
     """Compute by this route inside the block, wherever it fits, and by patches elsewhere.
 
-    Raises ValueError for a route that there is not.
+    Raises ValueError for a route that there is not, ImportError for one that needs numba where it is not installed.
     """
     if name not in get_args(Route):
         raise ValueError(f"convolutions are computed by {', '.join(get_args(Route))}, not by {name!r}")
+    if name.startswith("fast") and not fast():
+        raise ImportError(f'the route {name!r} needs numba: pip install "tinygrad-edu[fast]"')
     token = FORCED.set(name)
     try:
         yield
@@ -77,13 +121,19 @@ def forced(name: Route) -> Iterator[None]:
         FORCED.reset(token)
 
 
+def _room(name: Route) -> ModuleType:
+    """The page that computes by a route; those by numba are imported when one is first taken."""
+    if name.startswith("fast"):
+        return import_module(f"tinygrad_edu.ops.network.convolution.fast.{name.removeprefix('fast ')}")
+    return {"winograd": winograd, "depthwise": depthwise}.get(name, patches)
+
+
 def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
     """out[n, o] = Σ over channels and window of x·w."""
     if not x.size or not w.size:
         out[...] = 0
         return
-    rooms = {"winograd": winograd.forward, "depthwise": depthwise.forward}
-    rooms.get(route("forward", x.shape[1], len(w), x.dtype, windows), patches.forward)(x, w, windows, out)
+    _room(route("forward", x.shape[1], len(w), x.dtype, windows)).forward(x, w, windows, out)
 
 
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
@@ -91,8 +141,7 @@ def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
     if not x.size or not g.size:
         out[...] = 0
         return
-    rooms = {"winograd": winograd.by_kernel, "depthwise": depthwise.by_kernel}
-    rooms.get(route("by_kernel", x.shape[1], g.shape[1], x.dtype, windows), patches.by_kernel)(x, g, windows, out)
+    _room(route("by_kernel", x.shape[1], g.shape[1], x.dtype, windows)).by_kernel(x, g, windows, out)
 
 
 def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
@@ -102,11 +151,8 @@ def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
         return
     taken = route("by_input", out.shape[1], len(w), g.dtype, windows)
     if taken == "turned":
-        across, groups, spatial = windows.across(), windows.groups, tuple(range(3, w.ndim + 1))
+        across = windows.across()
         assert across is not None
-        parts = w.reshape(groups, len(w) // groups, *w.shape[1:]).swapaxes(1, 2)
-        turned = parts[(..., *[slice(None, None, -1)] * len(spatial))]
-        patches.forward(g, turned.reshape(out.shape[1], -1, *w.shape[2:]), across, out)
+        patches.forward(g, windows.turned(w), across, out)
     else:
-        rooms = {"winograd": winograd.by_input, "depthwise": depthwise.by_input}
-        rooms.get(taken, patches.by_input)(g, w, windows, out)
+        _room(taken).by_input(g, w, windows, out)

@@ -81,6 +81,12 @@ class Windows:
             return None
         return Windows(self.positions, self.kernel, self.stride, padding, self.dilation, self.groups)
 
+    def turned(self, w: Any) -> Any:
+        """The kernel of `across`: w, (O, C / groups, kernel), with its channels in each other's place and turned round."""
+        parts = w.reshape(self.groups, len(w) // self.groups, *w.shape[1:]).swapaxes(1, 2)
+        parts = parts[(..., *[slice(None, None, -1)] * len(self.kernel))]
+        return parts.reshape(w.shape[1] * self.groups, -1, *self.kernel)
+
     # -- over arrays ----------------------------------------------------------------------------------
 
     def inner(self, padded: Any) -> Any:
