@@ -112,3 +112,18 @@ def test_put_back(dimensions, settings, other):
     if not other and settings:
         at = np.sort(np.arange(at[0, 0].size))[::-1].reshape(at.shape[2:]) * np.ones(at.shape, int)
     agree(lambda y: ours(y, at, size), lambda y: theirs(y, torch.tensor(at), size), y)
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "size"),
+    [*itertools.product([1, 2, 3], [1, 2, 3, 5, 9]), (2, (2, 7)), (2, (None, 3)), (3, (1, 2, None))],
+)
+def test_as_many_windows_as_are_asked_for(dimensions, size):
+    x = image(dimensions)
+    for name in (f"AdaptiveAvgPool{dimensions}d", f"AdaptiveMaxPool{dimensions}d"):
+        ours, theirs = getattr(nn, name)(size), getattr(torch.nn, name)(size)
+        agree(lambda x, f=ours: f(x) ** 2, lambda x, f=theirs: f(x) ** 2, x)
+        agree(lambda x, f=ours: f(x) ** 2, lambda x, f=theirs: f(x) ** 2, x[0])
+    name = f"adaptive_max_pool{dimensions}d"
+    at, there = getattr(F, name)(x, size, True)[1], getattr(torch.nn.functional, name)(torch.tensor(x), size, True)[1]
+    np.testing.assert_array_equal(at, there.numpy())

@@ -38,9 +38,24 @@ from tinygrad_edu.nn.convolution import (
     Fold,
     Unfold,
 )
-from tinygrad_edu.nn.dropout import Dropout
+from tinygrad_edu.nn.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from tinygrad_edu.nn.embedding import Embedding
-from tinygrad_edu.nn.linear import Bilinear, LazyLinear, Linear
+from tinygrad_edu.nn.lazy import (
+    LazyBatchNorm1d,
+    LazyBatchNorm2d,
+    LazyBatchNorm3d,
+    LazyConv1d,
+    LazyConv2d,
+    LazyConv3d,
+    LazyConvTranspose1d,
+    LazyConvTranspose2d,
+    LazyConvTranspose3d,
+    LazyInstanceNorm1d,
+    LazyInstanceNorm2d,
+    LazyInstanceNorm3d,
+    LazyLinear,
+)
+from tinygrad_edu.nn.linear import Bilinear, Linear
 from tinygrad_edu.nn.lists import ModuleDict, ModuleList, ParameterDict, ParameterList
 from tinygrad_edu.nn.loss import (
     BCELoss,
@@ -67,10 +82,26 @@ from tinygrad_edu.nn.margins import (
     TripletMarginLoss,
 )
 from tinygrad_edu.nn.module import Module
-from tinygrad_edu.nn.normalization import BatchNorm1d, GroupNorm, LayerNorm, RMSNorm
+from tinygrad_edu.nn.normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    RMSNorm,
+)
 from tinygrad_edu.nn.parameter import Buffer, Parameter
 from tinygrad_edu.nn.penalty import ActivityPenalty, activity_penalty
 from tinygrad_edu.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
@@ -84,6 +115,26 @@ from tinygrad_edu.nn.pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from tinygrad_edu.nn.resizing import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    PixelShuffle,
+    PixelUnshuffle,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    Upsample,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
 from tinygrad_edu.nn.scope import Scope
 from tinygrad_edu.nn.shape import Flatten, Identity, Unflatten
 from tinygrad_edu.nn.summary import summary
@@ -94,14 +145,28 @@ __all__ = [
     "GLU",
     "SELU",
     "ActivityPenalty",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "Bilinear",
     "Buffer",
+    "CircularPad1d",
+    "CircularPad2d",
+    "CircularPad3d",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ConstantPad3d",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -111,6 +176,9 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Embedding",
     "Flatten",
     "Fold",
@@ -124,12 +192,27 @@ __all__ = [
     "HingeLoss",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
     "LayerNorm",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
     "LazyLinear",
     "LeakyReLU",
     "Linear",
@@ -154,10 +237,18 @@ __all__ = [
     "Parameter",
     "ParameterDict",
     "ParameterList",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReflectionPad3d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "ReplicationPad3d",
     "Scope",
     "Sequential",
     "SiLU",
@@ -172,6 +263,10 @@ __all__ = [
     "TripletMarginLoss",
     "Unflatten",
     "Unfold",
+    "Upsample",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ZeroPad3d",
     "activity_penalty",
     "functional",
     "init",
@@ -184,7 +279,7 @@ if not TYPE_CHECKING:
         "tinygrad_edu.nn",
         __all__,
         {
-            "RNN LSTM GRU BatchNorm2d MultiheadAttention Transformer Dropout2d": (
+            "RNN LSTM GRU MultiheadAttention Transformer": (
                 "it is not here yet; write it as a Module, with nn.Parameters and a forward"
             ),
             "CosineSimilarity": "write F.cosine_similarity(x1, x2), with tinygrad_edu.nn.functional as F",

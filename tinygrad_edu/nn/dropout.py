@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -33,16 +34,53 @@ class Dropout(Module):
     ([0.0, 2.0], [1.0, 1.0])
     """
 
+    function: ClassVar[Callable[..., Any]] = F.dropout
+
     def __init__(self, p: float = 0.5, inplace: bool = False, *, generator: np.random.Generator | None = None) -> None:
-        between_0_and_1("Dropout's p", p)
-        truth("Dropout's inplace", inplace)
+        between_0_and_1(f"{type(self).__name__}'s p", p)
+        truth(f"{type(self).__name__}'s inplace", inplace)
         self.p, self.inplace, self.generator = p, inplace, generator
 
     if TYPE_CHECKING:
         __call__: ClassVar[Unary[[]]]  # type: ignore[assignment]  # on arrays it gives arrays
 
     def forward(self, x: A) -> A:
-        return F.dropout(x, self.p, self.training, generator=self.generator)
+        return type(self).function(x, self.p, self.training, generator=self.generator)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class Dropout1d(Dropout):
+    """Dropout of whole channels of sequences. x: (N, C, L) or (C, L). See `Dropout2d`.
+
+    >>> layer = Dropout1d(0.5)
+    >>> sorted(set(layer(np.ones((1, 50, 4))).sum(axis=2).ravel().tolist()))
+    [0.0, 8.0]
+    """
+
+    function = F.dropout1d
+
+
+class Dropout2d(Dropout):
+    """y = x·mask, where the mask is one number a channel: 0 with probability p, else 1 / (1 − p); in evaluation mode, y = x.
+
+    x: (N, C, H, W). p, inplace, generator: see `Dropout`. Source: see `F.dropout2d`.
+
+    >>> layer = Dropout2d(0.5)
+    >>> sorted(set(layer(np.ones((1, 50, 2, 2))).sum(axis=(2, 3)).ravel().tolist()))
+    [0.0, 8.0]
+    """
+
+    function = F.dropout2d
+
+
+class Dropout3d(Dropout):
+    """Dropout of whole channels of volumes. x: (N, C, D, H, W) or (C, D, H, W). See `Dropout2d`.
+
+    >>> layer = Dropout3d(0.5)
+    >>> sorted(set(layer(np.ones((1, 50, 1, 2, 2))).sum(axis=(2, 3, 4)).ravel().tolist()))
+    [0.0, 8.0]
+    """
+
+    function = F.dropout3d

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinygrad_edu.creation import count
-from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
 from tinygrad_edu.nn.module import Module
@@ -73,51 +72,6 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
-
-
-class LazyLinear(Linear):
-    """y = x·W + b, with as many inputs as the first x has; from its first call on, the layer is a `Linear`.
-
-    Until then in_features is 0 and the weight has the shape (0, out_features). The parameters stay the same tensors, so
-    an optimizer may be made before. Load a state, count parameters and replay after the first call.
-
-    out_features: the length of the last axis of y.
-    bias: whether b is added.
-    generator: draws the first weights; by default the generator that `tg.manual_seed` sets.
-    dtype: the type of the weights; by default `tg.get_default_dtype()`.
-
-    >>> import numpy as np
-    >>> layer = LazyLinear(2)
-    >>> layer(np.ones((5, 3), np.float32)).shape, layer
-    ((5, 2), Linear(3, 2))
-    """
-
-    def __init__(
-        self, out_features: int, bias: bool = True, *, generator: np.random.Generator | None = None, dtype: DType = None
-    ) -> None:
-        super().__init__(1, out_features, bias, dtype=dtype)
-        self.in_features, self.generator = 0, generator
-        self.weight = Parameter(self.weight.numpy()[:0].copy())
-
-    def forward(self, x: ArrayLike) -> Tensor:
-        shape = np.shape(x)  # type: ignore[arg-type]  # NumPy's stubs know lists of lists to a depth
-        if not shape or not shape[-1]:
-            raise ValueError(f"{self!r} takes x of shape (…, n), and is made for that n, but got {shape}")
-        self.become(shape[-1])
-        return self.forward(x)
-
-    @watched
-    def become(self, inputs: int) -> None:
-        """Turn into a `Linear` with this many inputs, whose weights are drawn now."""
-        made = Linear(
-            inputs, self.out_features, self.bias is not None, generator=self.generator, dtype=self.weight.dtype
-        )
-        self.in_features = made.in_features
-        self.weight.data = made.weight.data
-        if self.bias is not None and made.bias is not None:
-            self.bias.data = made.bias.data
-        del self.generator
-        self.__class__ = Linear  # type: ignore[assignment]
 
 
 class Bilinear(Module):

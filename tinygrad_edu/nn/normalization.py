@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
 
@@ -25,7 +25,74 @@ if TYPE_CHECKING:
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
-class BatchNorm1d(Module):
+class Norm(Module):
+    """What batch and instance normalization share: weights, running averages, and how x may lie."""
+
+    takes: ClassVar[dict[int, str]]
+    """The axes that x may have: their number, and their names, with C for num_features."""
+
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: Buffer | None
+    running_var: Buffer | None
+    num_batches_tracked: Buffer | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        dtype: DType = None,
+    ) -> None:
+        self.num_features = count(num_features, type(self).__name__, "num_features")
+        if self.num_features < 1:
+            raise ValueError(f"{type(self).__name__} needs at least one feature, but got {num_features}")
+        self.eps, self.momentum = eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        shape = (self.num_features,)
+        self.weight = Parameter(ones(shape, dtype=dtype)) if affine else None
+        self.bias = Parameter(zeros(shape, dtype=dtype)) if affine else None
+        self.running_mean = Buffer(zeros(shape, dtype=dtype)) if track_running_stats else None
+        self.running_var = Buffer(ones(shape, dtype=dtype)) if track_running_stats else None
+        self.num_batches_tracked = Buffer(0) if track_running_stats else None
+
+    def _check(self, x: Any) -> None:
+        """Raise ValueError for x of another shape."""
+        shape = x.shape if hasattr(x, "shape") else np.shape(x)
+        axes = self.takes.get(len(shape))
+        if axes is None or shape[axes.split(", ").index("C")] != self.num_features:
+            taken = " or ".join([f"({names.replace('C', str(self.num_features))})" for names in self.takes.values()])
+            cure = "; write x[:, None] for images of one channel" if len(shape) == 3 and 4 in self.takes else ""
+            raise ValueError(f"{self!r} takes x of shape {taken}, but got {shape}{cure}")
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(Norm):
+    def forward(self, x: ArrayLike) -> Tensor:
+        self._check(x)
+        batches: Any = self.num_batches_tracked
+        momentum: Any = self.momentum
+        running: Any = self.running_mean
+        given: Any = x
+        if momentum is None and running is not None:
+            momentum = no_grad().run(lambda: np.astype(1 / (batches + 1), running.dtype))
+        y: Tensor = F.batch_norm(
+            given, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum, self.eps
+        )
+        if self.training and batches is not None:
+            no_grad().run(operator.iadd, batches, 1)
+        return y
+
+
+class BatchNorm1d(_BatchNorm):
     """y = w·(x − m) / √(v + ε) + b, where each channel has a mean m and a variance v of its own.
 
     In training m and v are those of the batch; in evaluation mode they are running averages, which training keeps.
@@ -52,58 +119,104 @@ class BatchNorm1d(Module):
     ([[-1.0, -1.0], [1.0, 1.0]], array([1.1, 1.7], dtype=float32))
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
-    running_mean: Buffer | None
-    running_var: Buffer | None
-    num_batches_tracked: Buffer | None
+    takes: ClassVar = {2: "N, C", 3: "N, C, L"}
 
+
+class BatchNorm2d(_BatchNorm):
+    """y = w·(x − m) / √(v + ε) + b, where each channel of a batch of images has a mean m and a variance v of its own.
+
+    x: (N, num_features, H, W); y has the same shape. Settings, and what they mean: see `BatchNorm1d`.
+
+    >>> import numpy as np
+    >>> y = BatchNorm2d(3)(np.random.default_rng(0).standard_normal((4, 3, 5, 5), np.float32))
+    >>> y.shape, float(y.numpy()[:, 1].mean().round(5)) + 0.0, float(y.numpy()[:, 1].std().round(2))
+    ((4, 3, 5, 5), 0.0, 1.0)
+    """
+
+    takes: ClassVar = {4: "N, C, H, W"}
+
+
+class BatchNorm3d(_BatchNorm):
+    """y = w·(x − m) / √(v + ε) + b, where each channel of a batch of volumes has a mean m and a variance v of its own.
+
+    x: (N, num_features, D, H, W); y has the same shape. Settings, and what they mean: see `BatchNorm1d`.
+
+    >>> import numpy as np
+    >>> BatchNorm3d(2)(np.zeros((4, 2, 3, 3, 3), np.float32)).shape
+    (4, 2, 3, 3, 3)
+    """
+
+    takes: ClassVar = {5: "N, C, D, H, W"}
+
+
+class _InstanceNorm(Norm):
     def __init__(
         self,
         num_features: int,
         eps: float = 1e-5,
         momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
+        affine: bool = False,
+        track_running_stats: bool = False,
         *,
         dtype: DType = None,
     ) -> None:
-        self.num_features = count(num_features, "BatchNorm1d", "num_features")
-        if self.num_features < 1:
-            raise ValueError(f"BatchNorm1d needs at least one feature, but got {num_features}")
-        self.eps, self.momentum = eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
-        shape = (self.num_features,)
-        self.weight = Parameter(ones(shape, dtype=dtype)) if affine else None
-        self.bias = Parameter(zeros(shape, dtype=dtype)) if affine else None
-        self.running_mean = Buffer(zeros(shape, dtype=dtype)) if track_running_stats else None
-        self.running_var = Buffer(ones(shape, dtype=dtype)) if track_running_stats else None
-        self.num_batches_tracked = Buffer(0) if track_running_stats else None
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype)
 
     def forward(self, x: ArrayLike) -> Tensor:
-        shape = x.shape if hasattr(x, "shape") else np.shape(x)
-        if len(shape) not in (2, 3) or shape[1] != self.num_features:
-            raise ValueError(
-                f"{self!r} takes x of shape (N, {self.num_features}) or (N, {self.num_features}, L), but got {shape}"
-            )
-        batches: Any = self.num_batches_tracked
-        momentum: Any = self.momentum
-        running: Any = self.running_mean
+        self._check(x)
         given: Any = x
-        if momentum is None and running is not None:
-            momentum = no_grad().run(lambda: np.astype(1 / (batches + 1), running.dtype))
-        y: Tensor = F.batch_norm(
-            given, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum, self.eps
-        )
-        if self.training and batches is not None:
-            no_grad().run(operator.iadd, batches, 1)
-        return y
+        single = np.ndim(x) == min(self.takes)
+        momentum: Any = 0.1 if self.momentum is None else self.momentum
+        statistics = self.training or not self.track_running_stats
+        y: Tensor = F.instance_norm(
+            given[None] if single else given, self.running_mean, self.running_var, self.weight, self.bias, statistics,
+            momentum, self.eps,
+        )  # fmt: skip
+        return y[0] if single else y
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
+
+class InstanceNorm1d(_InstanceNorm):
+    """y = w·(x − m) / √(v + ε) + b along one dimension. x: (N, num_features, L) or (num_features, L). See `InstanceNorm2d`.
+
+    >>> import numpy as np
+    >>> InstanceNorm1d(1, eps=0.0)(np.array([[[1.0, 3.0]], [[10.0, 30.0]]])).tolist()
+    [[[-1.0, 1.0]], [[-1.0, 1.0]]]
+    """
+
+    takes: ClassVar = {3: "N, C, L", 2: "C, L"}
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """y = w·(x − m) / √(v + ε) + b, where each channel of each image has a mean m and a variance v of its own.
+
+    x: (N, num_features, H, W) or (num_features, H, W); y has the same shape. w and b: (num_features,).
+
+    affine: whether there are w, 1 at first, and b, 0 at first; by default there are none. track_running_stats: keep running
+    averages, which serve in evaluation mode; by default there are none, and training and evaluation are alike. eps,
+    momentum, dtype: see `BatchNorm1d`.
+
+    Raises ValueError for x of another shape, and for images of a single number, which have no variance.
+
+    Source: Ulyanov et al., *Instance normalization: the missing ingredient for fast stylization* (2016).
+
+    >>> import numpy as np
+    >>> y = InstanceNorm2d(3)(np.random.default_rng(0).standard_normal((4, 3, 5, 5), np.float32))
+    >>> y.shape, float(y[2, 1].std().round(2))
+    ((4, 3, 5, 5), 1.0)
+    """
+
+    takes: ClassVar = {4: "N, C, H, W", 3: "C, H, W"}
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """y = w·(x − m) / √(v + ε) + b, of volumes. x: (N, num_features, D, H, W) or without N. See `InstanceNorm2d`.
+
+    >>> import numpy as np
+    >>> InstanceNorm3d(2)(np.zeros((2, 3, 3, 3), np.float32)).shape
+    (2, 3, 3, 3)
+    """
+
+    takes: ClassVar = {5: "N, C, D, H, W", 4: "C, D, H, W"}
 
 
 class LayerNorm(Module):

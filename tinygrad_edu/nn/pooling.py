@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.engine.tensor import Tensor
 
 Numbers = int | Sequence[int]
+Size = int | None | Sequence[int | None]
 LEAST = {"kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
 
 
@@ -254,3 +255,88 @@ class LPPool3d(_Pool):
     kernel_size: Numbers
     stride: Numbers | None = None
     ceil_mode: bool = False
+
+
+class AdaptiveAvgPool1d(_Pool):
+    """The mean of each of so many windows along one dimension. x: (N, C, L) or (C, L). See `AdaptiveAvgPool2d`.
+
+    >>> import numpy as np
+    >>> AdaptiveAvgPool1d(2)(np.ones((1, 3, 5))).shape
+    (1, 3, 2)
+    """
+
+    dimensions = 1
+    function = F.adaptive_avg_pool1d
+    output_size: Size
+
+
+class AdaptiveAvgPool2d(_Pool):
+    """The mean of each of so many windows: images of any size become images of `output_size`, (P, Q), or one number for both.
+
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q). None stands for a size that stays. See `F.adaptive_avg_pool2d`.
+
+    >>> import numpy as np
+    >>> AdaptiveAvgPool2d((1, 2))(np.arange(12.0).reshape(1, 1, 3, 4)).tolist()
+    [[[[4.5, 6.5]]]]
+    """
+
+    dimensions = 2
+    function = F.adaptive_avg_pool2d
+    output_size: Size
+
+
+class AdaptiveAvgPool3d(_Pool):
+    """The mean of each of so many windows along three dimensions. x: (N, C, D, H, W) or (C, D, H, W). See `AdaptiveAvgPool2d`.
+
+    >>> import numpy as np
+    >>> AdaptiveAvgPool3d(2)(np.ones((1, 3, 5, 5, 5))).shape
+    (1, 3, 2, 2, 2)
+    """
+
+    dimensions = 3
+    function = F.adaptive_avg_pool3d
+    output_size: Size
+
+
+class AdaptiveMaxPool1d(_MaxPool):
+    """The largest of each of so many windows along one dimension. x: (N, C, L) or (C, L). See `AdaptiveMaxPool2d`.
+
+    >>> import numpy as np
+    >>> AdaptiveMaxPool1d(2)(np.ones((1, 3, 5))).shape
+    (1, 3, 2)
+    """
+
+    dimensions = 1
+    function = F.adaptive_max_pool1d
+    output_size: Size
+    return_indices: bool = False
+
+
+class AdaptiveMaxPool2d(_MaxPool):
+    """The largest of each of so many windows: images of any size become images of `output_size`, (P, Q), or one number for both.
+
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q). None stands for a size that stays. See `F.adaptive_max_pool2d`.
+
+    >>> import numpy as np
+    >>> AdaptiveMaxPool2d((1, 2))(np.arange(12.0).reshape(1, 1, 3, 4)).tolist()
+    [[[[9.0, 11.0]]]]
+    """
+
+    dimensions = 2
+    function = F.adaptive_max_pool2d
+    output_size: Size
+    return_indices: bool = False
+
+
+class AdaptiveMaxPool3d(_MaxPool):
+    """The largest of each of so many windows along three dimensions. x: (N, C, D, H, W) or (C, D, H, W). See `AdaptiveMaxPool2d`.
+
+    >>> import numpy as np
+    >>> AdaptiveMaxPool3d(2)(np.ones((1, 3, 5, 5, 5))).shape
+    (1, 3, 2, 2, 2)
+    """
+
+    dimensions = 3
+    function = F.adaptive_max_pool3d
+    output_size: Size
+    return_indices: bool = False

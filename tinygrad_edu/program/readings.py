@@ -30,7 +30,7 @@ from tinygrad_edu.engine.registry import ANSWERS
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.functional.embedding import any_of
 from tinygrad_edu.nn.functional.normalization import follow
-from tinygrad_edu.nn.linear import LazyLinear
+from tinygrad_edu.nn.lazy import Lazy
 from tinygrad_edu.ops.linalg.limits import jumps
 from tinygrad_edu.ops.linalg.spectra import note_where_close
 from tinygrad_edu.program.tape import Tape, reading, refuse
@@ -307,8 +307,8 @@ def any_row(tape: Tape, as_written: Any, longer: Any) -> bool:
     return True
 
 
-@reading(LazyLinear.become)
-def become(tape: Tape, as_written: Any, layer: LazyLinear, inputs: int) -> None:
+@reading(Lazy.become)
+def become(tape: Tape, as_written: Any, layer: Lazy, inputs: int) -> None:
     """Refused: Python does not make it again."""
     refuse(f"the first call of {layer!r}, which makes its weight,", "call the model once before")
 

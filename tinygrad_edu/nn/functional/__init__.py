@@ -1,6 +1,6 @@
 """Layers and losses as functions, usually imported as F: `F.cross_entropy(model(x), labels)`.
 
-On arrays they give arrays, on tensors tensors. The pages: `layers`, `convolution`, `pooling`, `normalization`, `embedding`, `activations` (most are
+On arrays they give arrays, on tensors tensors. The pages: `layers`, `convolution`, `pooling`, `adaptive`, `resizing`, `normalization`, `embedding`, `activations` (most are
 ops, in `tinygrad_edu.ops`); the losses `regression`, `losses` (of probabilities and classes), `margins`, with `distances`
 and `penalties`; and what they share, `targets` and `checks`.
 """
@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING
 from tinygrad_edu.engine.elsewhere import answering
 from tinygrad_edu.nn.functional import convolution
 from tinygrad_edu.nn.functional.activations import glu, prelu, relu6, softplus, step
+from tinygrad_edu.nn.functional.adaptive import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from tinygrad_edu.nn.functional.convolution import (
     conv1d,
     conv2d,
@@ -26,7 +34,16 @@ from tinygrad_edu.nn.functional.convolution import (
 )
 from tinygrad_edu.nn.functional.distances import cosine_similarity, normalize, pairwise_distance
 from tinygrad_edu.nn.functional.embedding import embedding
-from tinygrad_edu.nn.functional.layers import bilinear, dropout, flatten, linear, unflatten
+from tinygrad_edu.nn.functional.layers import (
+    bilinear,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    flatten,
+    linear,
+    unflatten,
+)
 from tinygrad_edu.nn.functional.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -44,7 +61,7 @@ from tinygrad_edu.nn.functional.margins import (
     soft_margin_loss,
     triplet_margin_loss,
 )
-from tinygrad_edu.nn.functional.normalization import batch_norm, group_norm, layer_norm, rms_norm
+from tinygrad_edu.nn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from tinygrad_edu.nn.functional.penalties import l1_penalty, l2_penalty
 from tinygrad_edu.nn.functional.pooling import (
     avg_pool1d,
@@ -70,6 +87,7 @@ from tinygrad_edu.nn.functional.regression import (
     smooth_l1_loss,
     sum_squared_error,
 )
+from tinygrad_edu.nn.functional.resizing import interpolate, pixel_shuffle, pixel_unshuffle
 from tinygrad_edu.ops.elementwise import tanh
 from tinygrad_edu.ops.network.activations import elu, gelu, leaky_relu, relu, sigmoid, silu
 from tinygrad_edu.ops.network.piecewise import hardsigmoid, hardswish, hardtanh
@@ -77,6 +95,12 @@ from tinygrad_edu.ops.network.smooth import mish, selu, softsign
 from tinygrad_edu.ops.network.softmax import log_softmax, logsigmoid, softmax
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -97,6 +121,9 @@ __all__ = [
     "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "embedding",
     "flatten",
@@ -112,6 +139,8 @@ __all__ = [
     "hinge_embedding_loss",
     "hinge_loss",
     "huber_loss",
+    "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "l1_penalty",
@@ -138,6 +167,8 @@ __all__ = [
     "nll_loss",
     "normalize",
     "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "relu",

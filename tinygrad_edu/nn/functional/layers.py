@@ -144,6 +144,11 @@ def dropout(
     >>> np.unique(y).tolist(), bool(abs(y.mean() - 1) < 0.05)
     ([0.0, 1.25], True)
     """
+    return _dropped(x, np.shape(x), p, training, generator)
+
+
+def _dropped(x: Any, shape: tuple[int, ...], p: float, training: bool, generator: Any) -> Any:
+    """x times a mask of this shape, with which x is broadcast."""
     between_0_and_1("dropout's p", p)
     if not training or p == 0:
         return x
@@ -157,4 +162,75 @@ def dropout(
         mask *= kept
 
     dtype = x.dtype if x.dtype.kind in "fc" else float
-    return np.multiply(x, random.draw(fill, x.shape, dtype, generator, "mask"))
+    return np.multiply(x, random.draw(fill, shape, dtype, generator, "mask"))
+
+
+@lifted
+def dropout1d(
+    x: Array,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: np.random.Generator | None = None,
+) -> Array:
+    """Dropout of whole channels of sequences. x: (N, C, L) or (C, L). See `dropout2d`.
+
+    >>> y = dropout1d(np.ones((1, 50, 4)), 0.2, generator=np.random.default_rng(0))
+    >>> np.unique(y.sum(axis=2)).tolist()
+    [0.0, 5.0]
+    """
+    return _channels("dropout1d", x, {3: 2, 2: 1}, p, training, generator)
+
+
+@lifted
+def dropout2d(
+    x: Array,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: np.random.Generator | None = None,
+) -> Array:
+    """y = x·mask, where the mask is one number a channel: 0 with probability p, else 1 / (1 − p).
+
+    Neighbouring numbers of an image are alike, so one that is dropped alone is still told by those around it.
+
+    x: (N, C, H, W), or (N, C, L), as PyTorch takes it; y alike. The other arguments are those of `dropout`.
+
+    Raises ValueError for x of another shape.
+
+    Source: Tompson et al., *Efficient object localization using convolutional networks* (2015).
+
+    >>> y = dropout2d(np.ones((1, 50, 2, 2)), 0.2, generator=np.random.default_rng(0))
+    >>> np.unique(y.sum(axis=(2, 3))).tolist()
+    [0.0, 5.0]
+    """
+    return _channels("dropout2d", x, {4: 2, 3: 2}, p, training, generator)
+
+
+@lifted
+def dropout3d(
+    x: Array,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: np.random.Generator | None = None,
+) -> Array:
+    """Dropout of whole channels of volumes. x: (N, C, D, H, W) or (C, D, H, W). See `dropout2d`.
+
+    >>> y = dropout3d(np.ones((1, 50, 1, 2, 2)), 0.2, generator=np.random.default_rng(0))
+    >>> np.unique(y.sum(axis=(2, 3, 4))).tolist()
+    [0.0, 5.0]
+    """
+    return _channels("dropout3d", x, {5: 2, 4: 1}, p, training, generator)
+
+
+def _channels(who: str, x: Any, leading: dict[int, int], p: float, training: bool, generator: Any) -> Any:
+    """Dropout with one number of the mask for all that lies behind the leading axes; how many these are, by x's axes."""
+    shape = np.shape(x)
+    if len(shape) not in leading:
+        raise ValueError(f"{who} takes x of {' or '.join(map(str, leading))} axes, but got {shape}")
+    kept = leading[len(shape)]
+    return _dropped(x, (*shape[:kept], *[1] * (len(shape) - kept)), p, training, generator)

@@ -1,0 +1,108 @@
+"""What layers of images refuse, and say."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from tinygrad_edu import nn
+from tinygrad_edu.nn import functional as F
+
+
+def ones(*shape):
+    return np.ones(shape, np.float32)
+
+
+BAD = [
+    (lambda: nn.BatchNorm2d(3)(ones(2, 3)), r"BatchNorm2d\(3, .*\) takes x of shape \(N, 3, H, W\), but got \(2, 3\)"),
+    (lambda: nn.BatchNorm2d(3)(ones(2, 4, 5)), r"but got \(2, 4, 5\); write x\[:, None\] for images of one channel"),
+    (lambda: nn.BatchNorm3d(3)(ones(2, 4, 5, 5, 5)), r"\(N, 3, D, H, W\), but got"),
+    (lambda: nn.InstanceNorm2d(3)(ones(4, 5, 5)), r"\(N, 3, H, W\) or \(3, H, W\), but got \(4, 5, 5\)"),
+    (lambda: nn.InstanceNorm2d(3)(ones(2, 3, 1, 1)), "more than one value a channel"),
+    (lambda: nn.InstanceNorm2d(0), "InstanceNorm2d needs at least one feature"),
+    (lambda: F.instance_norm(ones(2, 3)), r"takes x of shape \(N, C, …\)"),
+    (lambda: nn.LazyConv2d(4, 3)(ones(5, 5)), r"LazyConv2d\(0, 4, kernel_size=3\) takes x of shape \(N, n, H, W\), .*got \(5, 5\)"),
+    (lambda: nn.LazyBatchNorm2d()(ones(5, 5)), r"takes x of shape \(N, n, H, W\), and is made for that n, but got"),
+    (lambda: nn.LazyConv2d(4, 0), "kernel_size is a number of at least 1"),
+    (lambda: nn.Dropout2d()(ones(5, 5)), r"dropout2d takes x of 4 or 3 axes, but got \(5, 5\)"),
+    (lambda: nn.Dropout2d(2), "Dropout2d's p is a number between 0 and 1"),
+    (lambda: nn.ZeroPad2d((1, 2)), "padding is a number of at least 0, or 4 of them"),
+    (lambda: nn.ZeroPad2d(-1), "at least 0"),
+    (lambda: nn.ZeroPad2d(1)(ones(5, 5)), r"ZeroPad2d\(1\) takes x of shape"),
+    (lambda: nn.ReflectionPad2d(5)(ones(1, 5, 5)), "makes a border of what x has"),
+    (lambda: F.interpolate(ones(1, 1, 4)), "takes either size"),
+    (lambda: F.interpolate(ones(1, 1, 4), 2, 2), "takes either size"),
+    (lambda: F.interpolate(ones(1, 1, 4), 2, mode="cubic"), "mode is one of nearest, nearest-exact, area, linear"),
+    (lambda: F.interpolate(ones(1, 1, 4), 2, mode="bilinear"), r"takes x of shape \(N, C, H, W\), but got \(1, 1, 4\)"),
+    (lambda: F.interpolate(ones(1, 4), 2), r"takes x of shape \(N, C, L\), \(N, C, H, W\) or"),
+    (lambda: F.interpolate(ones(1, 1, 4), 2, align_corners=True), "align_corners is for the modes linear"),
+    (lambda: F.interpolate(ones(1, 1, 4), (2, 2)), "one number for all, or 1"),
+    (lambda: F.interpolate(ones(1, 1, 4), 0), "one place or more"),
+    (lambda: F.interpolate(ones(1, 1, 4), scale_factor=-1), "scale_factor is positive"),
+    (lambda: F.pixel_shuffle(ones(1, 3, 2, 2), 2), r"takes x of shape \(…, C·4, H, W\), but got \(1, 3, 2, 2\)"),
+    (lambda: F.pixel_unshuffle(ones(1, 3, 3, 2), 2), r"takes x of shape \(…, C, 2·H, 2·W\)"),
+    (lambda: F.adaptive_avg_pool2d(ones(1, 3, 4, 4), 0), "one place or more"),
+    (lambda: F.adaptive_avg_pool2d(ones(4, 4), 1), "takes x of shape"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "message"), BAD)
+def test_what_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_sizes_are_whole_numbers():
+    with pytest.raises(TypeError, match="output_size is a whole number or None, or 2 of them"):
+        F.adaptive_avg_pool2d(ones(1, 3, 4, 4), (1, 2, 3))
+
+
+def test_lazy_layers_draw_as_others_and_are_copied_before():
+    for lazy, plain in (
+        (nn.LazyConv2d(4, 3, groups=2, generator=np.random.default_rng(3), dtype=float), nn.Conv2d),
+        (nn.LazyConvTranspose2d(4, 3, groups=2, generator=np.random.default_rng(3), dtype=float), nn.ConvTranspose2d),
+    ):
+        for layer in (pickle.loads(pickle.dumps(copy.deepcopy(lazy))), lazy):
+            assert layer.in_channels == 0
+            layer(np.ones((1, 6, 5, 5)))
+            expected = plain(6, 4, 3, groups=2, generator=np.random.default_rng(3), dtype=float).state_dict()
+            assert all(np.array_equal(array, expected[name]) for name, array in layer.state_dict().items())
+
+
+def test_lazy_layers_leave_the_generator_alone_until_they_are_called():
+    tg.manual_seed(0)
+    first = tg.rand(3).numpy()
+    tg.manual_seed(0)
+    nn.LazyConv2d(4, 3)
+    assert np.array_equal(tg.rand(3).numpy(), first)
+
+
+def test_what_was_asked_is_shown():
+    shown = {
+        "AdaptiveAvgPool2d(output_size=1)": nn.AdaptiveAvgPool2d(1),
+        "MaxPool2d(kernel_size=2, stride=2)": nn.MaxPool2d(2, 2),
+        "Upsample(scale_factor=2, mode='nearest')": nn.Upsample(scale_factor=2),
+        "ZeroPad2d((1, 2, 3, 4))": nn.ZeroPad2d((1, 2, 3, 4)),
+        "ConstantPad1d(1, value=2.0)": nn.ConstantPad1d(1, 2.0),
+        "LazyConv2d(0, 4, kernel_size=3, padding=1)": nn.LazyConv2d(4, 3, padding=1),
+        "PixelShuffle(upscale_factor=2)": nn.PixelShuffle(2),
+        "Dropout2d(p=0.5)": nn.Dropout2d(),
+    }
+    for text, layer in shown.items():
+        assert repr(layer) == text
+
+
+def test_batches_of_no_image():
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2), nn.Upsample(scale_factor=2), nn.AvgPool2d(3, 2, 1), nn.AdaptiveAvgPool2d(2),
+        nn.AdaptiveMaxPool2d(3), nn.InstanceNorm2d(4), nn.ZeroPad2d(1), nn.Upsample(size=4, mode="bicubic"),
+    )  # fmt: skip
+    x = tg.Tensor(ones(0, 3, 8, 8), requires_grad=True)
+    y = net(x)
+    assert y.shape == (0, 4, 4, 4)
+    y.sum().backward()
+    assert x.grad.shape == x.shape
