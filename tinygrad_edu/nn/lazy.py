@@ -30,7 +30,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 class Lazy(Module):
     """What lazy layers share."""
 
-    kind: ClassVar[type[Module]]
+    kind: ClassVar[type[Any]]
     """What it becomes."""
     counted: ClassVar[str] = "in_channels"
     """The attribute that says how many inputs there are."""
@@ -42,7 +42,8 @@ class Lazy(Module):
         """Be like a layer of this kind that has no inputs."""
         drawn = {"generator": numpy.random.default_rng(0)} if "generator" in settings else {}
         self.generator = settings.pop("generator", None)
-        self._make = functools.partial(type(self).kind, **settings)
+        kind: Any = type(self).kind
+        self._make = functools.partial(kind, **settings)
         like = self._make(settings.get("groups", 1), **drawn)
         for name, value in vars(like).items():
             axis = self.emptied.get(name)
@@ -79,7 +80,7 @@ class Lazy(Module):
             else:
                 setattr(self, name, value)
         del self._make, self.generator
-        self.__class__ = type(self).kind  # type: ignore[assignment]
+        self.__class__ = type(self).kind
 
 
 class LazyLinear(Lazy, Linear):
