@@ -8,6 +8,7 @@ from viz.drawing import Drawing
 from viz.figure import draw, draw_backward
 from viz.memory.memory_map import MemoryMap
 from viz.picture import Picture
-from viz.record.graph import Graph, trace
+from viz.record.graph import Graph
+from viz.record.record import trace
 
 __all__ = ["Drawing", "Graph", "MemoryMap", "Picture", "draw", "draw_backward", "trace"]

@@ -8,7 +8,6 @@ this process is one of them.
 
 from __future__ import annotations
 
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tests.benchmarks.epoch import BATCH
-from tests.benchmarks.turns import Program, Programs, serve, take_turns
+from tests.benchmarks.turns import Program, Programs, medians, serve, take_turns
 from tinygrad_edu.data import DataLoader, Dataset
 
 ROWS = 60_000
@@ -91,14 +90,13 @@ LOADERS: Programs = {
 def table(rounds: int = 15) -> dict[str, float]:
     """The median processor time of a pass, by loader, and the table on paper."""
     answers = take_turns("tests.benchmarks.batches", LOADERS, rounds)
-    seconds = {name: statistics.median(a["seconds"] for a in given[1:]) for name, given in answers.items()}
     print(
         f"\na pass over {ROWS:,} rows of 784 float32 without a model, batch {BATCH}; one core, median of {rounds} rounds"
     )
-    for name, t in sorted(seconds.items(), key=lambda pair: pair[1]):
+    for name, t in medians(answers):
         assert all(answer["value"] == ROWS for answer in answers[name])
         print(f"  {name:30}{t * 1e3:8.1f} ms CPU")
-    return seconds
+    return dict(medians(answers))
 
 
 class Waited(Dataset[tuple[Any, int]]):

@@ -10,11 +10,10 @@ process is one of them: for each line that it reads it trains an epoch, and answ
 from __future__ import annotations
 
 import os
-import statistics
 import sys
 from typing import Any
 
-from tests.benchmarks.turns import Program, Programs, serve, take_turns
+from tests.benchmarks.turns import Program, Programs, medians, ratio, serve, take_turns
 
 BATCH = 100
 
@@ -131,16 +130,12 @@ LOOPS: Programs = {
 def table(rounds: int = 7) -> dict[str, float]:
     """The median processor time of an epoch, by loop, after a first one that is not counted; and the table on paper."""
     answers = take_turns("tests.benchmarks.epoch", LOOPS, rounds)
-    seconds = {name: statistics.median(a["seconds"] for a in given[1:]) for name, given in answers.items()}
     print(f"\none epoch of 60,000 MNIST images, 784-50-10, Adam, batch 100; one core, median of {rounds} rounds")
     print(f"  {'':24}{'CPU s':>8}{'Trainer / it':>14}   loss of epochs 1 and {rounds + 1}")
-    for name, t in sorted(seconds.items(), key=lambda pair: pair[1]):
-        ratio = statistics.median(
-            ours["seconds"] / its["seconds"]
-            for ours, its in zip(answers["Trainer"][1:], answers[name][1:], strict=True)
-        )
-        print(f"  {name:24}{t:8.3f}{ratio:13.2f}×   {answers[name][0]['value']:.4f}, {answers[name][-1]['value']:.4f}")
-    return seconds
+    for name, t in medians(answers):
+        times = ratio(answers, "Trainer", name)
+        print(f"  {name:24}{t:8.3f}{times:13.2f}×   {answers[name][0]['value']:.4f}, {answers[name][-1]['value']:.4f}")
+    return dict(medians(answers))
 
 
 if __name__ == "__main__":

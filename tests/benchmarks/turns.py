@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -47,6 +48,18 @@ def take_turns(module: str, programs: Programs, rounds: int) -> dict[str, list[d
     for worker in workers.values():
         worker.communicate()
     return answers
+
+
+def medians(answers: Mapping[str, list[dict[str, float]]]) -> list[tuple[str, float]]:
+    """The median processor time of a run of each program, the fastest first; the first run does not count."""
+    found = {name: statistics.median(a["seconds"] for a in given[1:]) for name, given in answers.items()}
+    return sorted(found.items(), key=lambda pair: pair[1])
+
+
+def ratio(answers: Mapping[str, list[dict[str, float]]], ours: str, other: str) -> float:
+    """How many times as long one program takes as another: the median over rounds, in each of which both ran."""
+    rounds = zip(answers[ours][1:], answers[other][1:], strict=True)
+    return statistics.median(own["seconds"] / its["seconds"] for own, its in rounds)
 
 
 def _ask(name: str, worker: subprocess.Popen[str]) -> dict[str, float]:

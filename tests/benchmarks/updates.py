@@ -7,13 +7,12 @@ One parameter, its gradient given; each in a process of its own, on one core, in
 
 from __future__ import annotations
 
-import statistics
 import sys
 from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.turns import Program, Programs, serve, take_turns
+from tests.benchmarks.turns import Program, Programs, medians, ratio, serve, take_turns
 
 SIZE = 10_000_000
 STEPS = 5
@@ -73,18 +72,12 @@ UPDATES: Programs = {
 def table(rounds: int = 9) -> dict[str, float]:
     """The median processor time of an update, by system; and the table on paper."""
     answers = take_turns("tests.benchmarks.updates", UPDATES, rounds)
-    milliseconds = {
-        name: statistics.median(answer["seconds"] for answer in given[1:]) / STEPS * 1e3
-        for name, given in answers.items()
-    }
+    milliseconds = {name: seconds / STEPS * 1e3 for name, seconds in medians(answers)}
     print(f"\nAdam's update of {SIZE:,} float32 parameters; one core, median of {rounds} rounds")
     print(f"  {'':24}{'CPU ms':>8}{'ours / it':>11}   a parameter after {(rounds + 1) * STEPS} updates")
-    for name, t in sorted(milliseconds.items(), key=lambda pair: pair[1]):
-        ratio = statistics.median(
-            ours["seconds"] / its["seconds"]
-            for ours, its in zip(answers["tinygrad_edu"][1:], answers[name][1:], strict=True)
-        )
-        print(f"  {name:24}{t:8.1f}{ratio:10.2f}×   {answers[name][-1]['value']:.5f}")
+    for name, t in milliseconds.items():
+        times = ratio(answers, "tinygrad_edu", name)
+        print(f"  {name:24}{t:8.1f}{times:10.2f}×   {answers[name][-1]['value']:.5f}")
     return milliseconds
 
 

@@ -542,9 +542,14 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_shape_error_is_short_and_ends_in_the_answer(mistake):
+    assert_short(mistake, MISTAKES[mistake])
+
+
+def assert_short(mistake, answer):
+    """The traceback of a mistake is short, ends in the answer, and tells of no other error."""
     ran = subprocess.run([sys.executable, "-c", SHAPES.format(mistake)], capture_output=True, text=True)
     lines = ran.stderr.rstrip().splitlines()
-    assert lines[-1].startswith(MISTAKES[mistake])
+    assert lines[-1].startswith(answer)
     assert len(lines) <= 15
     assert "During handling" not in ran.stderr
     assert "direct cause" not in ran.stderr
@@ -678,7 +683,4 @@ BACKWARD_MISTAKES = {
 
 @pytest.mark.parametrize("mistake", BACKWARD_MISTAKES)
 def test_a_mistake_going_backward_or_in_data_is_short_and_ends_in_the_answer(mistake):
-    ran = subprocess.run([sys.executable, "-c", SHAPES.format(mistake)], capture_output=True, text=True)
-    lines = ran.stderr.rstrip().splitlines()
-    assert lines[-1].startswith(BACKWARD_MISTAKES[mistake])
-    assert len(lines) <= 15
+    assert_short(mistake, BACKWARD_MISTAKES[mistake])

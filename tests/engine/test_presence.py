@@ -2,7 +2,6 @@
 
 import copy
 import math
-import tracemalloc
 import weakref
 
 import numpy as np
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
+from tests.measuring import peak_bytes
 from tinygrad_edu import Tensor, autograd
 from tinygrad_edu.engine.differentiate import differentiate
 from tinygrad_edu.engine.graph import Way, topological
@@ -329,12 +329,7 @@ def peak_of_the_walk(act, retain_graph):
     for w in weights:
         loss = act(loss @ w)
     loss = loss.sum()
-    tracemalloc.start()
-    try:
-        loss.backward(retain_graph=retain_graph)
-        return tracemalloc.get_traced_memory()[1] / (500 * 100 * 8)
-    finally:
-        tracemalloc.stop()
+    return peak_bytes(lambda: loss.backward(retain_graph=retain_graph)) / (500 * 100 * 8)
 
 
 @pytest.mark.parametrize("retain_graph", [True, False])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import numpy as np
 import pytest
 
+from tests.measuring import peak_bytes
 from tinygrad_edu import nn
 from tinygrad_edu.nn import functional as F
 
@@ -27,10 +26,7 @@ def test_no_one_hot_matrix_is_made():
     layer, numbers = nn.Embedding(20_000, 4), np.arange(1000)
     layer(numbers).sum().backward()
     layer.zero_grad()
-    tracemalloc.start()
-    layer(numbers).sum().backward()
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    peak = peak_bytes(lambda: layer(numbers).sum().backward())
     assert peak < 20 * layer.weight.nbytes  # the matrix of 1000 × 20,000 floats would be 250 times as large
 
 

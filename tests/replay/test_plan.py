@@ -1,11 +1,10 @@
 """Recording, simplifying, planning and emitting, each alone, and what they must keep."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 
 import tinygrad_edu as tg
+from tests.measuring import peak_bytes
 from tests.replay.programs import assert_same, leaf
 from tinygrad_edu import optim
 from tinygrad_edu.engine.recording import tracing
@@ -111,12 +110,7 @@ def test_a_recording_lets_go_of_what_it_does_not_read_again():
         optimizer.step()
 
     optimizer.zero_grad()
-    tracemalloc.start()
-    try:
-        step(np.ones(20_000))
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    peak = peak_bytes(lambda: step(np.ones(20_000)))
     assert peak < 10 * sum(p.nbytes for p in parameters)
 
 
@@ -131,12 +125,7 @@ def test_a_plan_is_made_when_the_numbers_are_gone():
         w.grad = None
         y.sum().backward()
 
-    tracemalloc.start()
-    try:
-        step(np.ones(20_000))
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    peak = peak_bytes(lambda: step(np.ones(20_000)))
     assert step.plan.nbytes > 1.0 * w.nbytes * n  # and these are not on top:
     assert peak < 8.5 * w.nbytes * n
 

@@ -13,7 +13,7 @@ from tinygrad_edu import nn
 from tinygrad_edu.engine.recording import tracing
 from viz import Graph, draw, trace
 from viz.record.check import checked
-from viz.record.graph import Record
+from viz.record.record import Record
 
 
 def leaf(x, name=None):

@@ -16,7 +16,8 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import nn
 from viz import Drawing, draw
-from viz.formats.html import MOST_VIEWS, embedded, find_layers, ways_to_close
+from viz.formats.html import embedded
+from viz.formats.views import MOST_VIEWS, find_layers, ways_to_close
 from viz.languages import WORDS
 from viz.wording.page_words import PAGE_WORDS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -99,11 +99,20 @@ def load_checkpoint(
     All is loaded or nothing: where one part does not fit, each is as it was before. Raises ValueError, naming the file,
     for one that is cut, damaged, of another program or an unknown version, that lacks a part, or that does not fit.
     """
-    parts = _parts(model, optimizer, scheduler, generator, history)
+    return load_parts(path, _parts(model, optimizer, scheduler, generator, history))
+
+
+def load_parts(path: StrPath, parts: Mapping[str, Stateful], lacking: str = "") -> Tree:
+    """Load the parts from a file that holds them by these names, all or none, and return all that is in it.
+
+    lacking: what it says of the file if one of them is not in it.
+    """
     tree = load_tree(path)
     missing = [name for name in parts if name not in tree]
     if missing:
-        raise ValueError(f"{os.fspath(path)} holds {', '.join(tree) or 'nothing'}, but no {', '.join(missing)}")
+        raise ValueError(
+            f"{os.fspath(path)} holds {', '.join(tree) or 'nothing'}, but no {', '.join(missing)}{lacking}"
+        )
     load_all({name: (part, tree[name]) for name, part in parts.items()}, os.fspath(path))
     return tree
 

@@ -20,8 +20,8 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.train.callbacks.callback import Callback, measured
-from tinygrad_edu.train.checkpoint import GeneratorState, load_all
-from tinygrad_edu.train.files import StrPath, load_tree, save_tree
+from tinygrad_edu.train.checkpoint import GeneratorState, load_all, load_parts
+from tinygrad_edu.train.files import StrPath, save_tree
 from tinygrad_edu.train.generators import generators, put, states
 from tinygrad_edu.train.given import Metrics, check, empty, loader_of, measures, parts_of
 from tinygrad_edu.train.history import History
@@ -223,14 +223,7 @@ class Trainer:
 
         Raises ValueError, naming the file, for one that is damaged or does not fit; all is then as it was.
         """
-        tree = load_tree(path)
-        parts = self._parts()
-        missing = [name for name in parts if name not in tree]
-        if missing:
-            raise ValueError(
-                f"{path} holds {', '.join(tree) or 'nothing'}, but no {', '.join(missing)}: it is not of a trainer made alike"
-            )
-        load_all({name: (part, tree[name]) for name, part in parts.items()}, str(path))
+        load_parts(path, self._parts(), ": it is not of a trainer made alike")
 
     def _parts(self) -> dict[str, Any]:
         parts = {

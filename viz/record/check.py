@@ -16,7 +16,8 @@ from tinygrad_edu.engine.differentiate import differentiate
 from tinygrad_edu.engine.graph import Way, topological
 from tinygrad_edu.engine.origins import refuse_gone
 from tinygrad_edu.engine.recording import recording
-from viz.record.graph import Graph, Record, Tensor, seeds
+from viz.record.graph import Graph
+from viz.record.record import Record, Tensor, seeds
 
 STEP_SIZE = 1e-5
 TOLERANCE = 1e-3

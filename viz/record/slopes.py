@@ -14,7 +14,8 @@ import numpy as np
 
 from tinygrad_edu.engine.recording import recording
 from tinygrad_edu.formula import LONGEST_FORMULA, ONE, Symbol, chain, constant, run_or_name_rule
-from viz.record.graph import MOST_NUMBERS_KEPT, Data, Record, Tensor, plain
+from viz.record.graph import MOST_NUMBERS_KEPT, Data, plain
+from viz.record.record import Record, Tensor
 from viz.record.symbols import named
 
 LONGEST_TEXT = 120  # characters of a formula

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from tinygrad_edu.formula import LONGEST_FORMULA, Symbol, chain, constant, spell
-from viz.record.graph import Graph, Record, Tensor
+from viz.record.graph import Graph
+from viz.record.record import Record, Tensor
 
 LONGEST_VALUE = 16  # characters of an expression that stands for a value
 LONGEST_DERIVATIVE = 40  # characters of a derivative that is written in full

@@ -16,7 +16,8 @@ from tinygrad_edu.nn.module import Module
 from viz.options import expect, several
 from viz.record import passes
 from viz.record.check import checked
-from viz.record.graph import Graph, Record
+from viz.record.graph import Graph
+from viz.record.record import Record
 from viz.record.slopes import Reading, read
 from viz.record.symbols import name_values, with_derivatives
 

@@ -20,6 +20,16 @@ def expression():
     return step
 
 
+def _stepping(update, state, x, labels):
+    def step(value=False):
+        nonlocal state
+        loss, state = update(state, x, labels)
+        jax.block_until_ready(state)
+        return float(loss) if value else None
+
+    return step
+
+
 def net(widths):
     p = problem(widths)
     state = [(jnp.asarray(w), jnp.asarray(b)) for w, b in zip(p.weights, p.biases, strict=True)]
@@ -37,13 +47,7 @@ def net(widths):
         loss, gradients = jax.value_and_grad(loss_of)(parameters, x, labels)
         return loss, jax.tree.map(lambda p, g: p - LR * g, parameters, gradients)
 
-    def step(value=False):
-        nonlocal state
-        loss, state = update(state, x, labels)
-        jax.block_until_ready(state)
-        return float(loss) if value else None
-
-    return step
+    return _stepping(update, state, x, labels)
 
 
 def modern_net():
@@ -82,10 +86,4 @@ def modern_net():
         )
         return loss, (layers, first, second, running, t, key)
 
-    def step(value=False):
-        nonlocal state
-        loss, state = update(state, x, labels)
-        jax.block_until_ready(state)
-        return float(loss) if value else None
-
-    return step
+    return _stepping(update, state, x, labels)
