@@ -48,7 +48,7 @@ arccos = unary(np.arccos, "arccos", lambda g, y, x: -g / np.sqrt(1 - x * x), "co
 arctan = unary(np.arctan, "arctan", lambda g, y, x: g / (1 + x * x), "tan y = x, |y| < π/2.")
 sinh = unary(np.sinh, "sinh", lambda g, y, x: g * np.cosh(x), "y = (eˣ − e⁻ˣ) / 2.")
 cosh = unary(np.cosh, "cosh", lambda g, y, x: g * np.sinh(x), "y = (eˣ + e⁻ˣ) / 2.")
-tanh = unary(np.tanh, "tanh", lambda g, y, x: g * (1 - y * y), "y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).")
+tanh = unary(np.tanh, "tanh", lambda g, y, x: g * (1 - y * y), "y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ), which rises from −1 to 1.")
 arcsinh = unary(np.arcsinh, "arcsinh", lambda g, y, x: g / np.sqrt(x * x + 1), "sinh y = x.")
 arccosh = unary(
     np.arccosh, "arccosh", lambda g, y, x: g / np.sqrt(x * x - 1), "cosh y = x, y ≥ 0.", domain=interval(1.2, 3.0)

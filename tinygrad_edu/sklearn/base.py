@@ -1,4 +1,4 @@
-"""What the estimators share: the net, its training, and the generator that everything random in a fit is drawn from."""
+"""What the estimators share: the net, its training, and the generator from which a fit draws everything random."""
 
 from __future__ import annotations
 
@@ -33,15 +33,20 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
 
 
 class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """The base of the estimators. Attributes after `fit`:
+    """The base of the estimators. After `fit` they have these attributes:
 
-    module_: the net. optimizer_: what trains it, so that `partial_fit` goes on. history_: losses by epoch. n_iter_: epochs
-    that were trained. n_features_in_, feature_names_in_: the columns that it was fitted on.
+    module_: the net.
+    optimizer_: its optimizer, with which `partial_fit` goes on.
+    history_: the losses of the epochs.
+    n_iter_: the number of epochs that were trained.
+    n_features_in_, feature_names_in_: the columns that it was fitted on.
     """
 
     @staticmethod
     def loss(prediction: Any, target: Any) -> Any:
-        """The mean loss of a batch. target: the weight of each row, and then what it is to be."""
+        """The mean loss of a batch; a subclass gives this function. target: the weight of each row, and beside it its
+        target.
+        """
         raise NotImplementedError
 
     def __init__(
@@ -80,7 +85,7 @@ class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     # -- what is given --------------------------------------------------------------------------------
 
     def _rows(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        """X as an array of floats: float32 stays what it is, all else is float64."""
+        """X as an array of floats: float32 stays, everything else becomes float64."""
         return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
 
     def _rows_and(self, X: Any, y: Any, *, reset: bool, **options: Any) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -94,7 +99,7 @@ class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     # -- the net --------------------------------------------------------------------------------------
 
     def _layers(self, inputs: int, outputs: int) -> Module:
-        """The net of `hidden_layer_sizes`."""
+        """Make the net of `hidden_layer_sizes`."""
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation is one of {', '.join(ACTIVATIONS)}, but got {self.activation!r}")
         layers: list[Module] = []
@@ -106,7 +111,7 @@ class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
     def _begin(self, inputs: int, outputs: int, dtype: Any) -> None:
-        """Make the net and its optimizer; all that is random is drawn from a generator of this fit's own."""
+        """Make the net and its optimizer. Everything random is drawn from a generator of this fit's own."""
         if self.max_epochs < 1 or self.batch_size < 1:
             raise ValueError(
                 f"max_epochs and batch_size are 1 or more, but got {self.max_epochs} and {self.batch_size}"
@@ -126,7 +131,9 @@ class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.n_iter_ = 0
 
     def _train(self, X: NDArray[Any], target: NDArray[Any], epochs: int, labels: NDArray[Any] | None = None) -> None:
-        """Train for so many epochs. target: what the loss takes, a row for each row of X; labels: what a split keeps alike."""
+        """Train for some epochs. target: what the loss takes, a row for each row of X; labels: the classes that a split
+        keeps even.
+        """
         callbacks, validation = [], None
         if self.early_stopping and epochs > 1:
             X, held, target, held_target = train_test_split(
@@ -146,11 +153,11 @@ class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.n_iter_ += trainer.epoch
 
     def _draw(self) -> int:
-        """A seed, from the fit's own generator."""
+        """Draw a seed from the fit's own generator."""
         return int(self._generator.integers(2**31 - 1))
 
     def _outputs(self, X: Any) -> NDArray[Any]:
-        """What the net gives for each row, in evaluation mode."""
+        """Call the net in evaluation mode, and return its outputs for all rows."""
         check_is_fitted(self)
         rows = self._rows(X, reset=False)
         dtype = next(self.module_.parameters()).dtype
@@ -159,5 +166,5 @@ class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
 
 def beside(target: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
-    """Targets and weights in one array (N, 1 + columns), the weight first: a batch has one target."""
+    """Put targets and weights into one array (N, 1 + columns), the weight first, because a batch has one target."""
     return np.column_stack([weight, target]).astype(weight.dtype)

@@ -1,4 +1,4 @@
-"""NeuralNetClassifier: a net that gives a probability for each class."""
+"""NeuralNetClassifier: an estimator whose net gives a probability for each class."""
 
 from __future__ import annotations
 
@@ -21,15 +21,24 @@ def weighed_cross_entropy(prediction: Any, target: Any) -> Any:
 
 
 class NeuralNetClassifier(ClassifierMixin, NeuralNet):  # type: ignore[misc]  # scikit-learn has no types
-    """A feed-forward net with softmax and cross-entropy, as scikit-learn's estimator.
+    """A feed-forward net with softmax and cross-entropy, as an estimator of scikit-learn.
 
-    module: a function (inputs, outputs) that makes the net, whose outputs are logits; else a net of hidden_layer_sizes,
-        with an activation ("relu", "tanh", "sigmoid", "gelu", "elu", "identity"), dropout and batch_norm.
-    optimizer: "adam", "adamw", "sgd", "momentum", "rmsprop", "adagrad", or a class; with learning_rate, weight_decay.
-    batch_size, max_epochs: how it is trained. early_stopping: hold out a validation_fraction, stop after `patience` epochs
-        without a better loss on it, and keep the best weights.
-    random_state: as everywhere in scikit-learn. Each fit has a generator of its own, so that the same seed gives the same
-        net, in threads and processes too.
+    module: a function (inputs, outputs) that makes the net, whose outputs are logits; by default a net of linear
+        layers.
+    hidden_layer_sizes: the numbers of outputs of its hidden layers.
+    activation: "relu", "tanh", "sigmoid", "gelu", "elu" or "identity", behind each hidden layer.
+    dropout: the share of each hidden layer's outputs that is dropped in training.
+    batch_norm: whether there is batch normalization before each activation.
+    optimizer: "adam", "adamw", "sgd", "momentum", "rmsprop", "adagrad", or a class.
+    learning_rate, weight_decay: settings of the optimizer.
+    batch_size: the number of rows in a batch.
+    max_epochs: the number of epochs, if it is not stopped early.
+    early_stopping: whether a part of the rows is held out, and training stops when the loss on it does not get better
+        any more; the best weights are kept then.
+    validation_fraction: the share of the rows that is held out.
+    patience: for how many epochs that loss may not get better.
+    random_state: a seed, as everywhere in scikit-learn. Each fit has a generator of its own, so that the same seed
+        gives the same net, in threads and processes too.
 
     >>> import numpy as np
     >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -41,9 +50,13 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):  # type: ignore[misc]  # 
     loss = staticmethod(weighed_cross_entropy)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train from the beginning.
+        """Train a new net, and return the estimator.
 
-        X: (N, features); y: (N,), the classes; sample_weight: (N,), what each row counts.
+        X: (N, features).
+        y: (N,), the classes.
+        sample_weight: (N,), how much each row counts.
+
+        Raises ValueError if y has one class only.
         """
         X, labels = self._checked(X, y, reset=True)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
@@ -55,7 +68,13 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):  # type: ignore[misc]  # 
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train one epoch further on these rows. classes: all that there will be, at the first call."""
+        """Train one further epoch on these rows, and return the estimator.
+
+        X: (N, features).
+        y: (N,), the classes.
+        classes: all classes that there will be, at the first call.
+        sample_weight: (N,), how much each row counts.
+        """
         first = not hasattr(self, "module_")
         X, labels = self._checked(X, y, reset=first)
         if first:
@@ -75,7 +94,7 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):  # type: ignore[misc]  # 
         return np.asarray(F.softmax(self._outputs(X), -1))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The class with the largest probability."""
+        """The class with the largest probability for each row."""
         best = self._outputs(X).argmax(axis=1)
         return np.asarray(self.classes_)[best]
 

@@ -1,4 +1,4 @@
-"""NeuralNetRegressor: a net that gives numbers."""
+"""NeuralNetRegressor: an estimator whose net gives numbers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def weighed_squared_error(prediction: Any, target: Any) -> Any:
 
 
 class NeuralNetRegressor(RegressorMixin, NeuralNet):  # type: ignore[misc]  # scikit-learn has no types
-    """A feed-forward net with the squared error, as scikit-learn's estimator.
+    """A feed-forward net with the squared error, as an estimator of scikit-learn.
 
-    The arguments are those of `NeuralNetClassifier`. y may have several columns, an output each. Scale y first, by
-    `TransformedTargetRegressor`, where it is far from the size of 1.
+    The parameters are those of `NeuralNetClassifier`. y may have several columns; the net has an output for each. Where
+    y is far from the size of 1, scale it first, by `TransformedTargetRegressor`.
 
     >>> import numpy as np
     >>> x = np.linspace(-1, 1, 50)[:, None]
@@ -32,9 +32,11 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):  # type: ignore[misc]  # sc
     loss = staticmethod(weighed_squared_error)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train from the beginning.
+        """Train a new net, and return the estimator.
 
-        X: (N, features); y: (N,) or (N, outputs); sample_weight: (N,), what each row counts.
+        X: (N, features).
+        y: (N,) or (N, outputs).
+        sample_weight: (N,), how much each row counts.
         """
         X, target = self._checked(X, y, reset=True)
         weight = self._weights(sample_weight, X)
@@ -43,7 +45,7 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):  # type: ignore[misc]  # sc
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train one epoch further on these rows."""
+        """Train one further epoch on these rows, and return the estimator."""
         first = not hasattr(self, "module_")
         X, target = self._checked(X, y, reset=first)
         if first:

@@ -1,6 +1,6 @@
-"""Checking: gradients against difference quotients, ops against all that is asked of an op.
+"""Checks: gradients against difference quotients, and ops against all that is asked of an op.
 
-`gradcheck` and `gradgradcheck` judge any function of tensors; `check_op` runs every check that follows from an
+`gradcheck` and `gradgradcheck` check any function of tensors; `check_op` runs every check that follows from an
 op's declaration. `tinygrad_edu.testing.strategies` draws inputs and whole programs for hypothesis.
 """
 

@@ -1,8 +1,8 @@
-"""check_op: everything that is asked of an op, derived from its declaration and its examples.
+"""check_op: checks everything that is asked of an op, from its declaration and its examples.
 
-Each method of the classes in `checks` is one demand, tried on one example: what the op computes, what its rules
-compute, what it makes of presence, what it does to memory, what it leaves in the graph, and the shapes and layouts
-that arrays come in. Where NumPy has the function, NumPy is the judge.
+Each method of the classes in `checks` is one demand, which is tried on one example: what the op computes, what its
+rules compute, how presence passes it, what it does to memory, what it leaves in the graph, and which shapes and layouts
+it takes. Where NumPy has the function, its result decides.
 """
 
 from __future__ import annotations
@@ -31,12 +31,16 @@ from tinygrad_edu.testing.report import CheckError, GradientError, Report
 def check_op(op: Any, *, rng: int | np.random.Generator = 0, order: int = 2) -> Report:
     """Run every check that follows from the declaration of an op, or of a composite, on each of its examples.
 
-    Its values against the NumPy functions it answers for; its derivatives up to `order` against difference
-    quotients, and a complex step if it is declared analytic; its gradients at special points; that the rules
-    keep shape and dtype, write into nothing and return memory of their own; that arrays give arrays; that it is
-    recorded, can be evaluated again on new values, and records nothing under `no_grad`; that broadcasting,
-    empty, 0-d, strided and reversed arrays go through; that `takes_out`, `view` and `refuses` are true; that the
-    examples set each setting off its default; that its `presence` is what it declares.
+    It checks the values against the NumPy functions that the op answers for; the derivatives up to `order` against
+    difference quotients, and against a complex step if the op is declared analytic; the gradients at special points;
+    that the rules keep shape and dtype, write into nothing and return memory of their own; that arrays give arrays;
+    that the op is recorded, can be evaluated again on new values, and records nothing under `no_grad`; that broadcast,
+    empty, 0-d, strided and reversed arrays work; that `takes_out`, `view` and `refuses` are true; that the examples set
+    each setting to another value than its default; and that `presence` is as declared.
+
+    op: an op or a composite.
+    rng: a seed or a Generator, from which the numbers of the examples are drawn.
+    order: up to which order derivatives are checked.
 
     Raises CheckError (GradientError where a derivative is wrong), naming the op, the example and what to look at;
     ValueError for an op without examples.
@@ -80,10 +84,10 @@ def check_op(op: Any, *, rng: int | np.random.Generator = 0, order: int = 2) -> 
 
 
 class Demands(Values, Rules, Presences, Memory, Records, Layouts):
-    """All demands on one example, in turn."""
+    """All demands on one example."""
 
     def check(self, order: int) -> Report:
-        """All demands in turn; the report of the derivatives."""
+        """Check all demands in turn, and return the report of the derivatives."""
         try:
             return self._check(order)
         except CheckError:
@@ -120,7 +124,9 @@ class Demands(Values, Rules, Presences, Memory, Records, Layouts):
 
 
 def _check_settings(op: Any, cases: Sequence[Demands]) -> None:
-    """Some example sets each setting off its default, unless it is declared, and found, to be refused there."""
+    """Raise CheckError unless some example sets each setting to another value than its default, or the op refuses it as
+    declared.
+    """
     function = op if not hasattr(op, "plan") else op.plan.own or op.forward
     if isinstance(function, np.ufunc):
         return
@@ -147,12 +153,14 @@ def _check_settings(op: Any, cases: Sequence[Demands]) -> None:
 
 
 def _equal(value: Any, default: Any) -> bool:
-    """Whether a setting has its default value; an array never has."""
+    """Whether a setting has its default value. An array never has it."""
     return value is default or (not hasattr(value, "shape") and bool(value == default))
 
 
 def _check_special(op: Any, point: Any) -> None:
-    """The gradients agreed on at a kink: exact, in every precision, alone and among other numbers."""
+    """Check the gradients that were agreed on at a kink: they are exact, in every precision, alone and among other
+    numbers.
+    """
     for dtype in (np.float64, np.float32):
         xs = [Tensor(np.asarray(x, dtype=dtype), requires_grad=True) for x in point.inputs]
         y = op(*xs, **point.settings)

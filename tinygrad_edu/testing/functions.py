@@ -1,4 +1,4 @@
-"""Functions of tensors as functions of arrays: their floating outputs, flat; their gradients; their names."""
+"""Turns functions of tensors into functions of arrays, with floating outputs in a row, gradients and names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinygrad_edu.engine.tensor import Tensor
 
 
 def differentiated(x: Any) -> bool:
-    """Whether an argument is one to differentiate by."""
+    """Whether a function is differentiated by this argument."""
     if isinstance(x, Tensor):
         return x.requires_grad
     return isinstance(x, float) or (hasattr(x, "dtype") and x.dtype.kind == "f")
@@ -40,17 +40,17 @@ def outputs_of(result: Any, what: str) -> list[Any]:
 
 
 def flattened(arrays: Sequence[Any]) -> Any:
-    """Several arrays as one row."""
+    """Put the numbers of several arrays into one row."""
     return np.concatenate([np.ravel(a) for a in arrays])
 
 
 def leaf_of(x: Any) -> Tensor:
-    """A tensor of these numbers, which asks for no gradient."""
+    """Make a tensor of these numbers, which requires no gradient."""
     return Tensor(np.asarray(x))
 
 
 def elements_of(shape: tuple[int, ...]) -> list[Any]:
-    """The directions of the elements, one at a time."""
+    """The directions of the elements: arrays of 0 with one 1."""
     size = int(np.prod(shape))
     return list(np.eye(size).reshape(size, *shape))
 
@@ -65,7 +65,7 @@ def gradients_of(ys: Sequence[Any], xs: Sequence[Any], vs: Sequence[Any], create
 
 
 def gradient_of(f: Callable[..., Any], n: int) -> Callable[..., Any]:
-    """The gradient of `f` by its n arguments, as a function of them and of the incoming gradients."""
+    """Make the gradient of `f` by its n arguments a function of them and of the incoming gradients."""
 
     def slopes(*args: Any) -> tuple[Any, ...]:
         recorded = is_grad_enabled()
@@ -86,12 +86,12 @@ def name_of(f: Any) -> str:
 
 
 def takes_for_symmetric(ys: Sequence[Tensor]) -> str | None:
-    """The op of a record, if there is one, that takes its input for symmetric: its name."""
+    """The name of an op in the record that takes its input for symmetric, or None."""
     return next((node.op.name for node in topological(list(ys)) if node.op is not None and node.op.symmetric), None)
 
 
 def symmetrized(xs: Sequence[Any]) -> Sequence[Any]:
-    """Matrices in which xᵢⱼ and xⱼᵢ change together."""
+    """(x + xᵀ)/2 for each x, in which xᵢⱼ and xⱼᵢ change together."""
     return [(x + x.mT) / 2 for x in xs]
 
 
@@ -109,6 +109,6 @@ def argument_names(f: Any, args: Sequence[Any]) -> list[str]:
 
 
 def cotangent_names(count: int, order: int) -> list[str]:
-    """What the gradients that arrive are called."""
+    """What errors call the incoming gradients."""
     which = "the incoming gradient" + (f" of order {order}" if order > 1 else "")
     return [which] if count == 1 else [f"{which} ({i})" for i in range(count)]

@@ -1,17 +1,17 @@
-"""gradcheck: is a recorded gradient the derivative?
+"""gradcheck: compares a recorded gradient with the derivative that values alone give.
 
-The outputs y = f(x) are weighted with random cotangents v, so that every entry of the Jacobian counts: the
-head ⟨v, y⟩, unlike a sum, does not hide what adds up to zero (softmax, normalization). Its derivative along
-each element is then found without any rule, from values alone:
+The outputs y = f(x) are weighted with random cotangents v, so that every entry of the Jacobian counts: unlike a sum,
+⟨v, y⟩ does not hide what adds up to zero (softmax, normalization). Its derivative along each element is then found
+without any rule, from values alone:
 
     D(h) = (⟨v, f(x + h)⟩ − ⟨v, f(x − h)⟩) / 2h,        R = (4·D(h/2) − D(h)) / 3
 
-The two step sizes give both Richardson's extrapolation R, and how far it may be off, |D(h) − D(h/2)|. Where
-the slopes to the left and to the right go on to disagree as h shrinks, there is a kink; a kink has no
-derivative to compare with, so it is reported and not judged.
+The two step sizes give both Richardson's extrapolation R, and how far it may be off, |D(h) − D(h/2)|. Where the slopes
+to the left and to the right still disagree as h shrinks, there is a kink. A kink has no derivative to compare with, so
+it is reported and not judged.
 
-A second judge, for functions that extend to complex numbers, is the complex step Im f(x + ih) / h, which
-has no cancellation and so is exact to rounding.
+Functions that can take complex numbers can be compared with the complex step Im f(x + ih) / h too. Nothing cancels in
+it, so it is exact to rounding.
 
 Sources: Richardson, *The approximate arithmetical solution by finite differences …* (1911); Squire and Trapp,
 *Using complex variables to estimate derivatives of real functions*, SIAM Review 40 (1998).
@@ -71,17 +71,17 @@ def gradcheck(
 ) -> Report:
     """Compare the gradient that `f` records with difference quotients of its values.
 
-    f takes tensors, and returns one or a tuple of them. inputs is one of, or a sequence of, arrays, numbers and
-    tensors. Floating arrays and numbers are differentiated by, in float64, and so is a tensor that requires a
-    gradient; everything else is passed as it is, and held constant.
-
-    order: 2 checks the gradient's own derivatives too (also by the incoming gradient), and so on.
-    rng: where the random cotangents and directions come from, a seed or a Generator.
-    rtol, atol: what a recorded gradient may be off by, beyond the error bound of the quotients: its own rounding, which
-    counts where terms cancel. Functions of a size of 1e-14 need a smaller atol.
-    directions: compare along so many random directions for each argument, instead of by each element; left out,
+    f: a function that takes tensors, and returns one or a tuple of them.
+    inputs: an array, a number or a tensor, or a sequence of them. `f` is differentiated by floating arrays and numbers,
+        in float64, and by tensors that require a gradient; everything else is held constant.
+    order: with 2, the derivatives of the gradient are checked too (also by the incoming gradient), and so on.
+    rng: a seed or a Generator, from which the random cotangents and directions come.
+    rtol, atol: by how much a recorded gradient may be off, beyond the error bound of the quotients. This is for its own
+    rounding, which counts where terms cancel. Functions of a size of 1e-14 need a smaller atol.
+    directions: along how many random directions each argument is compared, instead of by each element; by default
     arguments of more than 64 elements are compared along 8.
-    analytic: judge the first derivative by a complex step as well.
+    analytic: whether the first derivative is compared with a complex step as well.
+    name: what errors call the function; by default its own name.
 
     Returns a Report. Its `kinks` names the elements at which f is not differentiable; they are not compared.
 
@@ -119,7 +119,7 @@ def gradcheck(
 
 
 def _of_chosen(f: Callable[..., Any], inputs: Any, name: str) -> tuple[Callable[..., Any], list[Any], list[str]]:
-    """`f` as a function of the arguments that it is differentiated by; these, in float64; and what they are called."""
+    """`f` as a function of the arguments that it is differentiated by, these arguments in float64, and their names."""
     args = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
     names = argument_names(f, args)
     chosen = [i for i, x in enumerate(args) if differentiated(x)]
@@ -140,7 +140,10 @@ def _of_chosen(f: Callable[..., Any], inputs: Any, name: str) -> tuple[Callable[
 
 
 def gradgradcheck(f: Callable[..., Any], inputs: Any, **options: Any) -> Report:
-    """`gradcheck` to second order: the gradient, and the derivatives of the gradient.
+    """Check the gradient that `f` records, and the derivatives of this gradient: it is `gradcheck` with order 2.
+
+    f, inputs: as for `gradcheck`.
+    options: further arguments of `gradcheck`.
 
     >>> import numpy as np
     >>> gradgradcheck(np.sin, np.array([0.5, 1.0])).checked
@@ -155,8 +158,10 @@ def gradgradcheck(f: Callable[..., Any], inputs: Any, **options: Any) -> Report:
 
 @dataclass
 class _Quotient:
-    """What values say about one derivative: the number, how far it may be off by the step and by rounding; or why
-    there is no number."""
+    """What values say about one derivative: the number, and by how much the step and rounding may have put it off.
+
+    `trouble` says why there is no number, where there is none.
+    """
 
     value: float = np.nan
     spread: float = np.inf
@@ -177,10 +182,14 @@ class _Options:
 
 
 class _Check:
-    """The derivatives of ⟨v, f(x)⟩ at one point, recorded and numerical.
+    """Checks the derivatives of ⟨v, f(x)⟩ at one point.
 
-    weight: the size of the terms that f's values may be a difference of. alone: f is one op, and there is nothing
-    smaller to lay a fault at.
+    f, at, names: the function, its arguments, and what errors call them.
+    what: what errors call the function.
+    options: the tolerances.
+    order: of which order the derivatives are.
+    weight: the size of the terms that f's values may be a difference of.
+    alone: whether f is a single op, so that there is nothing smaller to look for a fault in.
     """
 
     def __init__(

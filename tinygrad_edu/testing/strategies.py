@@ -1,9 +1,8 @@
-"""Strategies for hypothesis: arrays and tensors, shapes and axes and indices, and whole random programs.
+"""Strategies for hypothesis: arrays and tensors, shapes, axes and indices, and whole random programs.
 
-hypothesis draws from these, and shrinks what fails to something small. NumPy's own part of it is
-`hypothesis.extra.numpy`; here is what gradients need besides: numbers away from kinks, numbers that tie,
-numbers at the ends of floating point, and programs, which are graphs of operations on numbers that each of them
-can take.
+hypothesis draws from these, and shrinks what fails to something small. NumPy's part of it is `hypothesis.extra.numpy`.
+Here is what gradients need besides: numbers away from kinks, numbers that tie, numbers at the ends of floating point,
+and programs, which are graphs of operations on numbers that each of them can take.
 
 >>> from hypothesis import given
 >>> from tinygrad_edu.testing import gradcheck, strategies
@@ -41,25 +40,29 @@ Shape = tuple[int, ...]
 
 
 def dtypes(kinds: str = "f") -> Strategy:
-    """dtypes of these kinds: f floating, i signed, u unsigned, b boolean. Shrinks to float64 first."""
+    """Draw dtypes of these kinds: f floating, i signed, u unsigned, b boolean. float64 comes first when an example
+    shrinks.
+    """
     by_kind = {"f": ["float64", "float32", "float16"], "i": ["int64", "int32", "int8"], "u": ["uint8"], "b": ["bool"]}
     return st.sampled_from([np.dtype(name) for kind in kinds for name in by_kind[kind]])
 
 
 def shapes(max_dims: int = 3, max_side: int = 4, min_dims: int = 0, min_side: int = 0) -> Strategy:
-    """Shapes, of no dimension and of no elements too."""
+    """Draw shapes, also those without dimensions and those without elements."""
     return hnp.array_shapes(min_dims=min_dims, max_dims=max_dims, min_side=min_side, max_side=max_side)
 
 
 def broadcastable_shapes(count: int = 2, max_dims: int = 3, max_side: int = 4, min_side: int = 1) -> Strategy:
-    """Tuples of `count` shapes that broadcast together: leading axes missing, axes of length one."""
+    """Draw tuples of `count` shapes that broadcast together: leading axes are missing, or axes have length one."""
     return hnp.mutually_broadcastable_shapes(
         num_shapes=count, max_dims=max_dims, max_side=max_side, min_side=min_side
     ).map(lambda drawn: drawn.input_shapes)
 
 
 def axes(ndim: int, *, none: bool = True, several: bool = True) -> Strategy:
-    """Axes of an array of `ndim` dimensions as NumPy takes them: None, one, from the end, a tuple of some."""
+    """Draw axes of an array of `ndim` dimensions in the forms that NumPy takes: None, one axis, also from the end, or a
+    tuple.
+    """
     options: list[Strategy] = [st.none()] if none or not ndim else []
     if ndim:
         options.append(st.integers(-ndim, ndim - 1))
@@ -70,7 +73,9 @@ def axes(ndim: int, *, none: bool = True, several: bool = True) -> Strategy:
 
 @st.composite
 def indices(draw: Any, shape: Shape) -> Any:
-    """Indices in every form NumPy knows: integers, slices of any step, `...`, None, integer arrays, masks, mixtures."""
+    """Draw indices in every form that NumPy knows: integers, slices of any step, `...`, None, integer arrays, masks,
+    mixtures.
+    """
     form = draw(st.sampled_from(["basic", "integers", "mask", "mixed"]))
     if form == "basic" or not shape or 0 in shape:
         return draw(hnp.basic_indices(shape, allow_newaxis=True))
@@ -94,9 +99,11 @@ def indices(draw: Any, shape: Shape) -> Any:
 
 @st.composite
 def arrays(draw: Any, shape: Any = None, dtype: Any = np.float64, domain: Domain = real) -> Any:
-    """Arrays with numbers of a domain (`real`, `positive`, `away_from(0)`, `spread`, … of `tinygrad_edu.op`).
+    """Draw arrays with numbers of a domain (`real`, `positive`, `away_from(0)`, `spread`, … of `tinygrad_edu.op`).
 
-    shape and dtype are given, or strategies for them.
+    shape: a shape, or a strategy for shapes.
+    dtype: a dtype, or a strategy for dtypes.
+    domain: where the numbers come from.
     """
     shape = draw(shapes(min_side=1) if shape is None else shape) if not isinstance(shape, tuple) else shape
     kind = draw(dtype) if isinstance(dtype, st.SearchStrategy) else np.dtype(dtype)
@@ -108,17 +115,17 @@ def arrays(draw: Any, shape: Any = None, dtype: Any = np.float64, domain: Domain
 def tensors(
     draw: Any, shape: Any = None, dtype: Any = np.float64, domain: Domain = real, requires_grad: bool = True
 ) -> Any:
-    """Leaves, as `arrays` draws them."""
+    """Draw leaves, with numbers as `arrays` draws them."""
     return Tensor(draw(arrays(shape, dtype, domain)), requires_grad=requires_grad)
 
 
 def ties(shape: Any = None, dtype: Any = np.float64) -> Strategy:
-    """Arrays of few different numbers, zero among them: where orders, maxima and steps are not unique."""
+    """Draw arrays of few different numbers, zero among them, so that orders, maxima and steps are not unique."""
     return hnp.arrays(dtype, shapes(min_side=1) if shape is None else shape, elements=st.sampled_from([0, 1, -1, 2]))
 
 
 def special_values(shape: Any = None, dtype: Any = np.float64) -> Strategy:
-    """Arrays of the numbers at which functions differ: ±0, ±1, the smallest and largest, ±∞, NaN."""
+    """Draw arrays of the numbers at which functions differ: ±0, ±1, the smallest and the largest, ±∞, NaN."""
     kind = np.finfo(dtype)
     points = [0.0, 1.0, -1.0, -0.0, 0.5, float(kind.tiny), float(kind.eps), float(kind.max), -float(kind.max)]
     points += [np.inf, -np.inf, np.nan]

@@ -1,4 +1,4 @@
-"""Training: the loop, what follows it, how good the result is, and how to keep it."""
+"""Training: the loop, callbacks that follow it, metrics that say how good the result is, and files that keep it."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What each layer of a model gives."""
+"""The outputs of the layers of a model."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from tinygrad_edu.train.replaying import as_tensor
 
 
 def activations(model: Module, *inputs: Any) -> dict[str, NDArray[Any]]:
-    """The output of each layer for these inputs, by the layer's path, in the order of the calls.
+    """Call the model, and return the output of each layer, by the layer's path, in the order of the calls.
 
-    A layer is a module that holds no other. One that gives back its input, such as dropout in evaluation, is left out; of
-    one that is called several times, the last output counts. The model runs in the mode that it has: with batch
+    A layer is a module that holds no other. One that gives back its input, such as dropout in evaluation mode, is left
+    out; of one that is called several times, the last output counts. The model runs in the mode that it has: with batch
     normalization, call `model.eval()` first.
+
+    model: a module.
+    inputs: what it is called with, arrays or tensors.
 
     >>> import numpy as np
     >>> from tinygrad_edu import nn

@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a training, in one file, to go on from."""
+"""Checkpoints: the state of a training in one file, from which it can go on."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class Stateful(Protocol):
-    """What has a state: a model, an optimizer, a schedule, a history."""
+    """Anything that has a state: a model, an optimizer, a schedule, a history."""
 
     def state_dict(self) -> dict[str, Any]:
-        """The state, copied."""
+        """A copy of the state."""
 
     def load_state_dict(self, state: Any) -> Any:
         """Go on from such a state; raise, and change nothing, if it does not fit."""
 
 
 class GeneratorState:
-    """A generator of random numbers as something that has a state."""
+    """A generator of random numbers, with the two methods that a checkpoint needs."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         if not isinstance(generator, np.random.Generator):
@@ -38,11 +38,11 @@ class GeneratorState:
         self.generator = generator
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next numbers follow from."""
+        """The state from which the next numbers follow."""
         return dict(self.generator.bit_generator.state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Draw the same numbers from here on."""
+        """Draw, from here on, the numbers that follow from a state."""
         self.generator.bit_generator.state = state
 
 
@@ -58,13 +58,15 @@ def save_checkpoint(
 ) -> Path:
     """Write the state of what is given into one file, and return its path.
 
-    The file is in the safetensors format: the arrays by their names (`model.0.weight`), what is shared once, and the
-    rest, such as settings and steps, as JSON in its header. It is written beside its place and moved there, so that an
-    interrupted save leaves the file as it was. Nothing is pickled, and so loading runs no code.
+    The file is in the safetensors format: it has the arrays by their names (`model.0.weight`), what is shared once, and
+    the rest, such as settings and steps, as JSON in its header. It is written beside its place and then moved there, so
+    that an interrupted save leaves the old file as it was. Nothing is pickled, so loading runs no code.
 
-    others: further things to keep under their names: plain values, arrays, and lists, tuples and dicts of them.
+    path: the file.
+    model, optimizer, scheduler, generator, history: what is saved.
+    others: further things to save under their names: plain values, arrays, and lists, tuples and dicts of them.
 
-    Raises TypeError, naming the place, for what cannot be written; FileNotFoundError for a folder that is not there.
+    Raises TypeError, naming the place, for what cannot be written; FileNotFoundError for a folder that does not exist.
 
     >>> import tempfile
     >>> from tinygrad_edu import nn, optim
@@ -94,10 +96,26 @@ def load_checkpoint(
     generator: np.random.Generator | None = None,
     history: History | None = None,
 ) -> Tree:
-    """Put what is given into the state that a file of `save_checkpoint` holds, and return all that is in the file, by name.
+    """Put what is given into the state that a file of `save_checkpoint` holds, and return all that is in the file, by
+    name.
 
-    All is loaded or nothing: where one part does not fit, each is as it was before. Raises ValueError, naming the file,
-    for one that is cut, damaged, of another program or an unknown version, that lacks a part, or that does not fit.
+    Either all is loaded or nothing: where one part does not fit, each is as it was before.
+
+    path: the file.
+    model, optimizer, scheduler, generator, history: what is to be loaded; what is left out is only returned.
+
+    Raises ValueError, naming the file, for one that is cut, damaged, of another program or an unknown version, that
+    lacks a part, or that does not fit.
+
+    >>> import tempfile
+    >>> from tinygrad_edu import nn
+    >>> layer, other = nn.Linear(2, 1), nn.Linear(2, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_checkpoint(Path(folder) / "last.safetensors", model=layer, epoch=3)
+    ...     load_checkpoint(path, model=other)["epoch"]
+    3
+    >>> bool((layer.weight == other.weight).all())
+    True
     """
     return load_parts(path, _parts(model, optimizer, scheduler, generator, history))
 
@@ -118,7 +136,7 @@ def load_parts(path: StrPath, parts: Mapping[str, Stateful], lacking: str = "") 
 
 
 def load_all(parts: dict[str, tuple[Stateful, Any]], source: str) -> None:
-    """Load the state of each part; if one does not fit, put all back, and raise ValueError that names the source."""
+    """Load the state of each part. If one does not fit, put all back, and raise ValueError that names the source."""
     undo: list[Callable[[], Any]] = []
     try:
         for loading, (part, state) in parts.items():  # noqa: B007 (the error names it)
@@ -138,7 +156,9 @@ def _parts(
     generator: np.random.Generator | None,
     history: History | None,
 ) -> dict[str, Stateful]:
-    """What was given, by name. The schedule comes before the optimizer, whose rates are those that hold."""
+    """What was given, by name. The schedule comes before the optimizer, because the optimizer's rates are those that
+    hold.
+    """
     given: dict[str, Any] = {
         "model": model,
         "scheduler": scheduler,

@@ -1,4 +1,4 @@
-"""Parameters to and from PyTorch, in safetensors files."""
+"""Reads and writes parameters as PyTorch keeps them, in safetensors files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,25 @@ from tinygrad_edu.train.files import StrPath, as_bytes, read, write_atomically
 
 
 def load_torch(path: StrPath, model: Module) -> None:
-    """Load a file that PyTorch's users write by `safetensors.torch.save_file(model.state_dict(), path)` or `save_model`.
+    """Load a file that PyTorch's users write by `safetensors.torch.save_file(model.state_dict(), path)` or
+    `save_model`.
 
-    path: the file. model: a module with the same names. PyTorch keeps a Linear's weight as (out, in), and it is
-    transposed; everything else lies as it does there. A tensor that is shared may be in the file once or under each of its
-    names.
+    PyTorch keeps the weight of a Linear as (out, in), so it is transposed; everything else lies as it does there. A
+    tensor that is shared may be in the file once, or under each of its names.
+
+    path: the file.
+    model: a module whose parameters and buffers have the same names.
 
     Raises ValueError, naming the file, for one that is cut or that does not fit: the message lists every name that is
     missing, not expected, or of another shape. Nothing is changed then.
+
+    >>> import tempfile
+    >>> from tinygrad_edu import nn
+    >>> layer, other = nn.Linear(3, 2), nn.Linear(3, 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     load_torch(to_torch(layer, Path(folder) / "layer.safetensors"), other)
+    >>> bool((layer.bias == other.bias).all())
+    True
     """
     arrays, _ = read(path)
     names, turned = _names(model), _turned(model)
@@ -41,11 +52,14 @@ def load_torch(path: StrPath, model: Module) -> None:
 
 
 def to_torch(model: Module, path: StrPath) -> Path:
-    """Write the parameters and buffers for PyTorch, and return the file's path.
+    """Write the parameters and buffers of a model for PyTorch, and return the file's path.
 
-    There, `model.load_state_dict(safetensors.torch.load_file(path))` reads it; what is shared is written once, and then
-    `safetensors.torch.load_model(model, path)` does. Weights of Linear are written as (out, in). The file is written in one
-    move, as by `save_checkpoint`.
+    There, `model.load_state_dict(safetensors.torch.load_file(path))` reads the file. What is shared is written once,
+    and then `safetensors.torch.load_model(model, path)` reads it. The weight of a Linear is written as (out, in). The
+    file is written in one move, as by `save_checkpoint`.
+
+    model: a module.
+    path: the file.
 
     >>> import tempfile
     >>> from tinygrad_edu import nn
@@ -62,7 +76,7 @@ def to_torch(model: Module, path: StrPath) -> Path:
 
 
 def _names(model: Module) -> dict[str, str]:
-    """For each name that a parameter or buffer has in the model, the first one."""
+    """For each name that a parameter or buffer has in the model, its first name."""
     first: dict[int, str] = {}
     names: dict[str, str] = {}
     for path, module in model.named_modules():
@@ -73,7 +87,7 @@ def _names(model: Module) -> dict[str, str]:
 
 
 def _turned(model: Module) -> set[str]:
-    """The names of what PyTorch keeps transposed."""
+    """The names of the parameters that PyTorch keeps transposed."""
     names = _names(model)
     linear = [path for path, module in model.named_modules() if isinstance(module, Linear)]
     return {names[f"{path}.weight".lstrip(".")] for path in linear}

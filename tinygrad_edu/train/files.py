@@ -1,6 +1,7 @@
-"""Files that are whole or not there: trees of plain values and arrays, in the safetensors format, without pickle.
+"""Files that are either whole or not there: plain values and arrays, in the safetensors format, without pickle.
 
-The arrays of a tree are the file's tensors, named by their paths in it (`model.0.weight`); the rest is JSON in the header.
+A tree is a dictionary of plain values, arrays, and lists, tuples and dicts of them. Its arrays are the file's tensors,
+named by their paths in the tree (`model.0.weight`); the rest is JSON in the header.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def safetensors() -> ModuleType:
 
 
 def write_atomically(path: StrPath, content: bytes) -> Path:
-    """Write a file so that at any moment it is the old one or the new one: beside it first, then moved into place."""
+    """Write a file beside its place, and then move it there, so that at any moment the file is the old one or the new
+    one.
+    """
     target = Path(path)
     try:
         number, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
@@ -58,10 +61,11 @@ def write_atomically(path: StrPath, content: bytes) -> Path:
 
 
 def as_bytes(arrays: Mapping[str, NDArray[Any]], metadata: dict[str, str] | None = None) -> bytes:
-    """A safetensors file of these arrays.
+    """The content of a safetensors file with these arrays.
 
     The package writes an array's memory as it lies, so each is first laid row by row, in the byte order of the format;
-    `np.ascontiguousarray` would give a single number a length. Raises TypeError for types that the format lacks.
+    `np.ascontiguousarray` would make a single number an array of length 1. Raises TypeError for types that the format
+    lacks.
     """
     package = safetensors()
     laid = {}
@@ -88,16 +92,19 @@ def read(path: StrPath) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
 
 
 def save_tree(path: StrPath, tree: Mapping[str, Any]) -> Path:
-    """Write a tree, atomically. Raises TypeError, naming the place, for what is no plain value or array."""
+    """Write a tree, and return the file's path. Raises TypeError, naming the place, for what is no plain value or
+    array.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     plain = {key: _packed(value, key, arrays) for key, value in tree.items()}
     return write_atomically(path, as_bytes(arrays, {_OURS: json.dumps({"version": VERSION, "tree": plain})}))
 
 
 def load_tree(path: StrPath) -> Tree:
-    """What `save_tree` wrote.
+    """Read a tree that `save_tree` wrote.
 
-    Raises ValueError, naming the file, if it is cut or damaged, is another program's, or of a version that is not known.
+    Raises ValueError, naming the file, if it is cut or damaged, is another program's, or of a version that is not
+    known.
     """
     arrays, metadata = read(path)
     name = os.fspath(path)
@@ -121,7 +128,7 @@ def load_tree(path: StrPath) -> Tree:
 
 
 def _packed(value: Any, path: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """The value as JSON has it, its arrays put among `arrays` under their paths."""
+    """The value as JSON has it. Its arrays are put into `arrays` under their paths."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic):

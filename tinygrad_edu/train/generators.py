@@ -1,4 +1,4 @@
-"""The random generators that a model or a loader holds, so that their states can be saved with it."""
+"""The random generators that a model or a loader holds, whose states are saved with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST_LIST_SEARCHED = 100
 
 
 def generators(root: Any) -> dict[str, np.random.Generator]:
-    """The generators that a thing holds, in attributes, and in short lists, tuples and dicts, by their paths; each once."""
+    """The generators that a thing has in attributes and in short lists, tuples and dicts, by their paths; each once."""
     return {path: x for path, x in _walk(root) if isinstance(x, np.random.Generator)}
 
 
@@ -22,7 +22,7 @@ def states(held: Mapping[str, np.random.Generator]) -> dict[str, Any]:
 
 
 def put(held: Mapping[str, np.random.Generator], saved: Mapping[str, Any], who: str) -> None:
-    """Put generators into the states that were saved. Raises ValueError where there are others now."""
+    """Put generators into the states that were saved. Raises ValueError if they are not the same ones as then."""
     if held.keys() != saved.keys():
         raise ValueError(
             f"the {who} has the random generators {', '.join(held) or 'none'}, but when it was saved it had "
@@ -33,7 +33,7 @@ def put(held: Mapping[str, np.random.Generator], saved: Mapping[str, Any], who: 
 
 
 def _walk(root: Any) -> Iterator[tuple[str, Any]]:
-    """What a thing holds, and what that holds; each once."""
+    """Yield what a thing holds, and what that holds, each once, with its path."""
     seen = {id(root)}
     things: list[tuple[str, Any]] = [("", root)]
     for path, thing in things:  # the list grows as it is read

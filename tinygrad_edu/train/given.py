@@ -1,4 +1,4 @@
-"""What a trainer is given: looked at before anything is trained."""
+"""Checks of what a trainer is given, before anything is trained."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Metrics = Iterable[str | Metric | Callable[[Any, Any], Any]] | Mapping[str, Metr
 def check(
     model: Any, optimizer: Any, loss: Any, callbacks: Any, scheduler: Any, schedule: str, clip: float | None
 ) -> None:
-    """Raise for what a trainer cannot be made of."""
+    """Raise an error for what a trainer cannot be made of, and say what to write."""
     if not isinstance(model, Module):
         raise TypeError(f"Trainer takes a module, but got {type(model).__name__}")
     if not isinstance(optimizer, Optimizer):
@@ -52,7 +52,7 @@ def check(
 
 
 def measures(metrics: Metrics, loss: Any) -> dict[str, Metric]:
-    """The metrics by their names. Raises ValueError for names that there are not, or twice."""
+    """The metrics by their names. Raises ValueError for names that do not exist, or occur twice."""
     logits = isinstance(loss, BCEWithLogitsLoss | CrossEntropyLoss) or loss in (
         F.cross_entropy,
         F.binary_cross_entropy_with_logits,
@@ -77,7 +77,7 @@ def measures(metrics: Metrics, loss: Any) -> dict[str, Metric]:
 
 
 def _name(metric: Any) -> str:
-    """What a metric is called: as the function of its name is (`F1Score` is `f1_score`)."""
+    """What a metric is called: `F1Score` is called `f1_score`, as the function is."""
     if isinstance(metric, str):
         return metric
     if not isinstance(metric, Metric):
@@ -88,7 +88,7 @@ def _name(metric: Any) -> str:
 
 
 def loader_of(data: Any, batch_size: int, name: str, *, shuffle: bool) -> Any:
-    """What gives batches: the loader itself, or one of the arrays."""
+    """What gives batches: the loader that was given, or one that is made of the arrays that were given."""
     if isinstance(data, tuple | np.ndarray | Tensor) or hasattr(data, "iloc"):
         data = DataLoader(data, batch_size=batch_size, shuffle=shuffle)
     if isinstance(data, Iterator):
@@ -109,5 +109,5 @@ def parts_of(batch: Any) -> tuple[Any, ...]:
 
 
 def empty(name: str) -> ValueError:
-    """The error for data without a batch."""
+    """The error for data that gave no batch."""
     return ValueError(f"{name} gave no batches: is the data empty, or drop_last=True with fewer rows than batch_size?")

@@ -1,4 +1,4 @@
-"""History: what each epoch of a training came to."""
+"""History: what was measured in each epoch of a training."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 
 class History:
-    """What was measured, epoch by epoch: `history["loss"]` is a list of one number for each.
+    """A table of what was measured in each epoch: `history["loss"]` is a list of one number for each epoch.
 
-    rows: a dictionary for each epoch: `epoch`, from 1 on; `loss` and the metrics over the training batches; `val_loss` and
-    the like over the validation set; `lr`, the rate of the first group of parameters in that epoch; `seconds`, how long it
-    took.
+    rows: a dictionary for each epoch. It has `epoch`, from 1 on; `loss` and the metrics over the training batches;
+        `val_loss` and the like over the validation set; `lr`, the rate of the first group of parameters in that epoch;
+        and `seconds`, how long the epoch took.
 
     >>> history = History([{"epoch": 1, "loss": 0.7}, {"epoch": 2, "loss": 0.4}])
     >>> history["loss"], history.last["loss"], len(history)
@@ -22,17 +22,17 @@ class History:
         self.rows: list[dict[str, Any]] = [] if rows is None else rows
 
     def append(self, row: dict[str, Any]) -> None:
-        """Add an epoch."""
+        """Add the row of an epoch."""
         self.rows.append(row)
 
     @property
     def names(self) -> list[str]:
-        """What was measured, in the order of its first time."""
+        """The names of the columns, in the order in which they first occur."""
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
     @property
     def last(self) -> dict[str, Any]:
-        """The last epoch. Raises IndexError if there was none."""
+        """The row of the last epoch. Raises IndexError if there was none."""
         if not self.rows:
             raise IndexError("the history has no epoch yet")
         return self.rows[-1]
@@ -55,7 +55,7 @@ class History:
         return f"History({len(self)} epochs of {', '.join(self.names) or 'nothing'})"
 
     def to_frame(self) -> Any:
-        """A pandas data frame, a row for each epoch. Raises ImportError without pandas.
+        """Make a pandas data frame with a row for each epoch. Raises ImportError without pandas.
 
         >>> History([{"epoch": 1, "loss": 0.7}, {"epoch": 2, "loss": 0.4}]).to_frame().loc[2, "loss"].item()
         0.4
@@ -68,11 +68,11 @@ class History:
         return frame.set_index("epoch") if "epoch" in frame else frame
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows, copied."""
+        """A copy of the rows."""
         return {"rows": [dict(row) for row in self.rows]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from these rows. Raises ValueError for what are no rows."""
+        """Go on from the rows of a `state_dict()`. Raises ValueError for anything else."""
         if not isinstance(state, Mapping) or not isinstance(state.get("rows"), list):
             raise ValueError(f"a history is loaded from its state_dict(), with 'rows', but got {state!r:.60}")
         self.rows = [dict(row) for row in state["rows"]]

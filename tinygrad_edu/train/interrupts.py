@@ -1,4 +1,4 @@
-"""Ctrl-C during training: noted at once, and looked at where all is whole."""
+"""Ctrl-C during training: it is noted at once, and acted on between two steps, where everything is whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a training is: what its checkpoints hold beside the states of model and optimizer."""
+"""The position of a training: what its checkpoints hold beside the states of model and optimizer."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
 
 class Sum:
-    """The losses of the batches of an epoch, each times its rows."""
+    """Adds up the losses of the batches of an epoch, each times its number of rows."""
 
     def __init__(self) -> None:
         self.total, self.rows, self.seconds = 0.0, 0, 0.0
 
     def add(self, loss: float, rows: int) -> None:
-        """Add a batch."""
+        """Add the loss of a batch."""
         self.total += loss * rows
         self.rows += rows
 
     def over(self, metrics: Mapping[str, Metric]) -> dict[str, Any]:
-        """The mean loss, and the metrics."""
+        """The mean loss, and the values of the metrics."""
         return {"loss": self.total / self.rows, **{name: metric.compute() for name, metric in metrics.items()}}
 
 
 class Position:
-    """Where a trainer is, as something that has a state."""
+    """The position of a trainer, with the two methods that a checkpoint needs."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
 
     def state_dict(self) -> dict[str, Any]:
-        """Its numbers, what it has measured of this epoch, and the random generators of model and data."""
+        """The trainer's counts, what it has measured in this epoch, and the random generators of model and data."""
         t = self.trainer
         within = t.step_in_epoch > 0
         return {
@@ -53,7 +53,7 @@ class Position:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go there. Raises ValueError for other metrics or random generators."""
+        """Go to a position. Raises ValueError if the metrics or the random generators are others."""
         t = self.trainer
         if state["metrics"] and state["metrics"].keys() != t.metrics.keys():
             raise ValueError(
@@ -73,22 +73,26 @@ class Position:
 
 
 def _gradients(trainer: Trainer) -> dict[str, Any]:
-    """Those of the last step, by the parameters' paths: an epoch may end right after the resume, and be looked at."""
+    """The gradients of the last step, by the parameters' paths. Callbacks look at them if an epoch ends right after a
+    resume.
+    """
     return {path: p.grad.ndarray.copy() for path, p in trainer.model.named_parameters() if p.grad is not None}
 
 
 class Callbacks:
-    """The callbacks as one thing that has a state: each is known by its class, and by which of that class it is."""
+    """All callbacks as one thing with a state. Each is known by its class, and by which of that class it is."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self.callbacks = callbacks
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of each, with its class."""
+        """The state of each callback, with its class."""
         return {"callbacks": [[type(callback).__name__, callback.state_dict()] for callback in self.callbacks]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with those that were there; one that is new begins, and one that is gone is not missed."""
+        """Give each callback the state that it had. One that is new begins, and the state of one that is gone is
+        ignored.
+        """
         kept: dict[str, list[Any]] = {}
         for name, own in state["callbacks"]:
             kept.setdefault(name, []).append(own)

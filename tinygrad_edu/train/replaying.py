@@ -1,4 +1,4 @@
-"""A function that is replayed where it can be, and else called, once it has said why."""
+"""A function that is replayed as long as that works; else it is called, after one line that says why."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from tinygrad_edu.program import MOST_RECORDS, replay
 
 
 class Replayed:
-    """`f`, replayed as long as that works; from the first time that it does not, called as it is.
+    """Replays a function as long as that works. From the first time that it does not, the function is called as it is.
 
-    f: what is called. what: what it is called in the one line that is said. replays: whether to try at all.
-    `eager` is why it is not replayed, or None.
+    f: the function.
+    what: what it is called in the one line that is said.
+    say: prints that line.
+    replays: whether replay is tried at all.
 
-    A recording or a run that fails leaves all as it was, so the call is made again without it: an error of the function's
-    own is then raised there, with its own traceback.
+    `eager` tells why it is not replayed, or is None. A recording or a run that fails leaves all as it was, so the call
+    is made
+    again without it: an error of the function's own is then raised there, with its own traceback.
     """
 
     def __init__(self, f: Callable[..., Any], what: str, say: Callable[[str], None], *, replays: bool = True) -> None:
@@ -43,7 +46,7 @@ class Replayed:
         return result
 
     def _called(self, args: tuple[Any, ...]) -> Any:
-        """The result without replay; its error is raised as if replay had not been tried."""
+        """Call the function without replay. Its error is raised as if replay had not been tried."""
         try:
             return self.f(*map(as_tensor, args))
         except Exception as error:
@@ -57,5 +60,5 @@ class Replayed:
 
 
 def as_tensor(x: Any) -> Any:
-    """Arrays as tensors, which they also are where a function is replayed."""
+    """Turn an array into a tensor, which it also is where a function is replayed."""
     return Tensor(x) if isinstance(x, np.ndarray) else x

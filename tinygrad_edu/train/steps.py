@@ -1,4 +1,6 @@
-"""One step of training, of evaluation, and of a schedule: the first two are functions of tensors alone, so that they can be replayed."""
+"""One step of training, of evaluation, and of a schedule. The first two are functions of tensors, so they can be
+replayed.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,12 @@ def training_step(
     *,
     gives_prediction: bool,
 ) -> Callable[..., tuple[Any, ...]]:
-    """A function of a batch that updates the model by it: it gives the loss before the update, and the prediction if wanted.
+    """Make a function of a batch that updates the model, and gives the loss before the update.
 
+    model, optimizer: what is trained.
+    loss_of: the loss, as a function of prediction and target.
     clip: the largest norm of all gradients together, or None.
+    gives_prediction: whether the function gives the prediction too.
     """
     learnt = [p for group in optimizer.param_groups for p in group["params"]]
 
@@ -45,7 +50,7 @@ def training_step(
 
 
 def judging_step(model: Module, loss_of: Callable[[Any, Any], Any]) -> Callable[..., tuple[Any, Any]]:
-    """A function of a batch that gives the loss and the prediction."""
+    """Make a function of a batch that gives the loss and the prediction."""
 
     def judge(*batch: Any) -> tuple[Any, Any]:
         prediction = model(*batch[:-1])
@@ -55,6 +60,6 @@ def judging_step(model: Module, loss_of: Callable[[Any, Any], Any]) -> Callable[
 
 
 def advance(scheduler: Any, value: float) -> None:
-    """Step a schedule, with what it follows if it follows something."""
+    """Step a schedule; give it the value if it takes one."""
     needs = [p for p in signature(scheduler.step).parameters.values() if p.default is Parameter.empty]
     scheduler.step(value) if needs else scheduler.step()

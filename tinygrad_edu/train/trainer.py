@@ -1,4 +1,4 @@
-"""Trainer: the loop of learning, with all that belongs to it."""
+"""Trainer: the loop that trains a model, and what belongs to it."""
 
 from __future__ import annotations
 
@@ -35,30 +35,33 @@ _END = object()
 
 
 class Trainer:
-    """Train a model: for each batch w ← rule(w, ∂loss(model(x), y)/∂w), for each epoch a row of the history.
+    """Trains a model: for each batch w ← rule(w, ∂loss(model(x), y)/∂w), for each epoch a row of the history.
 
-    model: a module. optimizer: one of its parameters. loss: a function of prediction and target, such as
-    `F.cross_entropy` or a loss module, that gives one number, the mean over the batch.
-    metrics: names ("accuracy", "f1_macro", "mse"; see `metrics.named`), `Metric` objects, or functions of prediction and
-        target whose values are averaged over rows; a mapping gives them other names.
-    callbacks: what follows the training; see `Callback`.
-    scheduler: a schedule of the learning rate, stepped after each epoch, or with `schedule="step"` after each update.
-    monitor: what a schedule that looks, such as ReduceLROnPlateau, is shown: a column of the history; if not given,
-        `val_loss`, or without validation `loss`.
+    model: a module.
+    optimizer: an optimizer of its parameters.
+    loss: a function of prediction and target, such as `F.cross_entropy` or a loss module, that gives one number, the
+        mean over the batch.
+    metrics: names ("accuracy", "f1_macro", "mse"; see `metrics.named`), `Metric` objects, or functions of prediction
+        and target whose values are averaged over rows; a mapping gives them other names.
+    callbacks: objects that are told how the training goes; see `Callback`.
+    scheduler: a schedule of the learning rate.
+    schedule: when the scheduler steps: after each "epoch", or after each "step".
+    monitor: the column of the history that a scheduler such as ReduceLROnPlateau watches; by default `val_loss`, or
+        without validation `loss`.
     clip: the largest norm of all gradients together; larger ones are scaled down to it.
-    seed: what the order of the batches and the noise of dropout follow from; if not given, it is drawn from the generator
-        that `manual_seed` sets. The initial weights are the model's own affair.
+    seed: a number from which the order of the batches and the noise of dropout follow; by default it is drawn from the
+        generator that `tg.manual_seed` sets. The first weights do not depend on it: the model has them already.
     replay: whether steps are recorded and run as a program (`tg.replay`). Where that is impossible, one line on the
-        standard error says why, and the step is run op by op. `replayed` tells, for training and evaluation.
+    standard error says why, and the step is run op by op. `replayed` tells this for training and evaluation.
 
-    A batch is a tuple: the last part is the target, and what comes before is what the model is called with.
+    A batch is a tuple: the last part is the target, and the model is called with those before it.
 
-    Training is reproducible: what is random in an epoch follows from the seed and the number of the epoch, and what the
-    model draws from the trainer's own generator, so a training that is resumed from a checkpoint, at any step, equals
-    one that never stopped, bit for bit. Generators that the loader or the model holds are saved too.
+    Training is reproducible. What is random in an epoch follows from the seed and the number of the epoch, and what the
+    model draws comes from the trainer's own generator. So a training that is resumed from a checkpoint, at any step,
+    equals one that never stopped, bit for bit. Generators that the loader or the model holds are saved too.
 
-    Ctrl-C ends the step in progress, lets the callbacks save, and raises KeyboardInterrupt: model, optimizer and history
-    are whole, and `fit` goes on from there. A second Ctrl-C does not wait.
+    Ctrl-C ends the step in progress, lets the callbacks save, and raises KeyboardInterrupt. Model, optimizer and
+    history are whole then, and `fit` goes on from there. A second Ctrl-C does not wait.
 
     Raises ValueError for an optimizer of other parameters, metrics that do not exist, and a clip that is not positive.
 
@@ -126,14 +129,18 @@ class Trainer:
         batch_size: int = 32,
         resume: StrPath | None = None,
     ) -> History:
-        """Train for so many epochs, and return the history of all epochs so far.
+        """Train for some epochs, and return the history of all epochs so far.
 
-        train: a `DataLoader`, or anything that gives batches each time it is iterated; or a tuple of arrays (x, y), which
-            is shuffled. validation: the same; it is measured after each epoch. batch_size: of arrays that are given.
-        resume: a file of the `Checkpoint` callback or of `save`, from which training goes on until there are `epochs` epochs
-            in all. Called again without it, `fit` trains `epochs` further ones; an epoch that was interrupted is completed first.
+        train: a `DataLoader`, or anything that gives batches each time it is iterated; or a tuple of arrays (x, y),
+            which is shuffled.
+        validation: the same; loss and metrics are measured on it after each epoch.
+        epochs: how many epochs to train. Called again, `fit` trains as many further ones; an epoch that was interrupted
+            is completed first.
+        batch_size: the number of rows in a batch, where arrays are given.
+        resume: a file of the `Checkpoint` callback or of `save`. Training goes on from it until there are `epochs`
+            epochs in all.
 
-        Raises ValueError for a loader that gives no batches, FloatingPointError for a loss that is no finite number (unless a
+        Raises ValueError for a loader that gives no batches, FloatingPointError for a loss that is not finite (unless a
         callback stops before, see `TerminateOnNaN`).
         """
         if epochs < 0:
@@ -158,19 +165,25 @@ class Trainer:
         return self.history
 
     def evaluate(self, data: Any, *, batch_size: int = 1000) -> dict[str, Any]:
-        """Loss and metrics over data, in evaluation mode: `{"loss": …, "accuracy": …}`.
+        """Measure loss and metrics over data, in evaluation mode: `{"loss": …, "accuracy": …}`.
 
-        data: a loader or a tuple of arrays, as for `fit`. Raises ValueError if it gives no batches.
+        data: a loader or a tuple of arrays, as for `fit`.
+        batch_size: the number of rows in a batch, where arrays are given.
+
+        Raises ValueError if there are no batches.
         """
         loader = loader_of(data, batch_size, "data", shuffle=False)
         with random.using(self._generator(2, self.epoch)):
             return self._evaluated(loader)
 
     def predict(self, data: Any, *, batch_size: int = 1000) -> Any:
-        """What the model gives, in evaluation mode: an array of all rows.
+        """Call the model in evaluation mode, and return its outputs for all rows as one array.
 
-        data: the input as an array, or a tuple of arrays for a model of several inputs; or a loader, of whose batches the
-        last part is taken for the target and left out, if there are more than one. Raises ValueError if there are no rows.
+        data: the input as an array, or a tuple of arrays for a model of several inputs; or a loader, of whose batches
+            the last part is taken for the target and left out, if there is more than one part.
+        batch_size: the number of rows in a batch, where arrays are given.
+
+        Raises ValueError if there are no rows.
         """
         arrays = isinstance(data, tuple | np.ndarray | Tensor) or hasattr(data, "iloc")
         loader = loader_of(data, batch_size, "data", shuffle=False)
@@ -185,7 +198,9 @@ class Trainer:
         return np.concatenate(outputs)
 
     def stop(self, reason: str) -> None:
-        """End training after the step, or epoch, in progress: for callbacks. It is said, and kept in `stopped`."""
+        """End training after the step, or epoch, in progress; callbacks call this. The reason is printed, and kept in
+        `stopped`.
+        """
         self.stopped = reason
         self.say(f"stopped in epoch {self.epoch + (self.step_in_epoch > 0)}: {reason}")
 
@@ -198,28 +213,29 @@ class Trainer:
 
     @property
     def steps_per_epoch(self) -> int | None:
-        """How many batches an epoch has, where its loader knows."""
+        """How many batches an epoch has, or None where the loader does not know."""
         try:
             return len(self.loaders[0])
         except (TypeError, IndexError):
             return None
 
     def say(self, text: str) -> None:
-        """One line on the standard error."""
+        """Print one line on the standard error."""
         print(f"Trainer: {text}", file=sys.stderr)
 
     # -- saving -------------------------------------------------------------------------------------
 
     def save(self, path: StrPath) -> Path:
-        """Write all that `fit(…, resume=path)` goes on from: model, optimizer, schedule, history, callbacks, random numbers.
+        """Write all that `fit(…, resume=path)` goes on from: model, optimizer, schedule, history, callbacks and random
+        numbers.
 
-        The file is that of `save_checkpoint`, so that `load_checkpoint(path, model=model)` takes the model from it.
+        The file is one of `save_checkpoint`, so `load_checkpoint(path, model=model)` takes the model from it.
         """
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         return save_tree(path, parts)
 
     def load(self, path: StrPath) -> None:
-        """Go on from a file that `save` wrote, as a trainer that was made alike, but for callbacks that were added or left out.
+        """Go on from a file that `save` wrote. The trainer must have been made alike, except that callbacks may differ.
 
         Raises ValueError, naming the file, for one that is damaged or does not fit; all is then as it was.
         """
@@ -240,7 +256,7 @@ class Trainer:
     # -- one step -----------------------------------------------------------------------------------
 
     def train_on(self, batch: Any) -> float:
-        """One step on one batch: the loss before it."""
+        """Make one step on one batch, and return the loss before it."""
         parts = parts_of(batch)
         loss, *prediction = self._train_step(*parts)
         value = float(loss.item())
@@ -296,7 +312,9 @@ class Trainer:
             self._break_off()
 
     def _batches(self, loader: Any, fresh: bool) -> Iterator[Any]:
-        """The batches of this epoch, drawn by its own generator; in an epoch that is gone on with, those still to come."""
+        """Yield the batches of this epoch, in an order of its own; of an epoch that was interrupted, those still to
+        come.
+        """
         held = generators(self.loaders)
         if fresh:
             self.at_epoch_start = states(held)
@@ -333,7 +351,7 @@ class Trainer:
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """The model in evaluation mode, and afterwards each of its modules in the mode that it had."""
+        """A block in which the model is in evaluation mode; afterwards each of its modules has the mode that it had."""
         modes = [(module, module.training) for module in self.model.modules()]
         self.model.eval()
         try:
@@ -344,9 +362,9 @@ class Trainer:
 
     @contextmanager
     def trial(self) -> Iterator[Any]:
-        """A block in which steps are tried on the training data, which it gives; all is afterwards as before.
+        """A block that gives the training data, so that steps can be tried on it; afterwards all is as before.
 
-        Within `fit` alone. Raises RuntimeError elsewhere.
+        Raises RuntimeError outside `fit`.
         """
         if not self.loaders:
             raise RuntimeError("a trial needs data: it is for callbacks, within fit()")
@@ -364,7 +382,13 @@ class Trainer:
     # -- the small things ---------------------------------------------------------------------------
 
     def better(self, name: str, value: float, best: float | None, mode: str = "auto", by: float = 0.0) -> bool:
-        """Whether a value of a column of the history is better than the best, by more than `by`. NaN never is."""
+        """Whether a value of a column of the history is better than the best, by more than `by`. NaN never is.
+
+        name: the name of the column.
+        value, best: the value, and the best so far, or None.
+        mode: "max", "min", or "auto", by which the metric of that name decides.
+        by: how much better it must be.
+        """
         if math.isnan(value):
             return False
         if best is None:
@@ -374,7 +398,7 @@ class Trainer:
         return value > best + by if grows else value < best - by
 
     def _generator(self, *purpose: int) -> np.random.Generator:
-        """A generator that follows from the seed and from what it is for."""
+        """A generator that follows from the seed and from the purpose that it is for."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=purpose))
 
     def _tell(self, moment: str, *about: Any) -> None:
@@ -385,7 +409,7 @@ class Trainer:
         return f"training was interrupted at its end, after epoch {self.epoch}; all is whole"
 
     def _break_off(self) -> None:
-        """What Ctrl-C comes to, between steps."""
+        """Act on Ctrl-C, between two steps: tell the callbacks, and raise KeyboardInterrupt."""
         self._tell("on_interrupt")
         where = (
             f"in epoch {self.epoch + 1}, after step {self.step_in_epoch}"

@@ -1,4 +1,4 @@
-"""Search for settings: many trainings, each with settings drawn from a space, by Optuna.
+"""Search for settings by Optuna: many trainings, each with settings that are drawn from a space.
 
     def run(settings, follow):
         model = net(settings["width"])
@@ -8,9 +8,11 @@
     study = tune(run, {"lr": LogUniform(1e-5, 1e-1), "width": Choice([50, 100])}, trials=50, seed=0)
     study.best_params, study.best_value
 
-The study is Optuna's own: `study.trials_dataframe()`, `optuna.visualization.matplotlib.plot_optimization_history(study)`.
+The study is Optuna's own: `study.trials_dataframe()`,
+`optuna.visualization.matplotlib.plot_optimization_history(study)`.
 
-Source: Bergstra and Bengio, *Random search for hyper-parameter optimization*, JMLR 13 (2012); Akiba et al., *Optuna* (2019).
+Source: Bergstra and Bengio, *Random search for hyper-parameter optimization*, JMLR 13 (2012); Akiba et al., *Optuna*
+(2019).
 """
 
 from __future__ import annotations
@@ -31,48 +33,74 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Uniform:
-    """Any number from low to high, each alike."""
+    """A setting that can be any number between two bounds; all are equally likely.
+
+    low, high: the bounds.
+
+    >>> Uniform(0.0, 0.5)
+    Uniform(low=0.0, high=0.5)
+    """
 
     low: float
     high: float
 
     def draw(self, trial: optuna.Trial, name: str) -> float:
-        """The trial's number."""
+        """Draw a number for the trial."""
         return trial.suggest_float(name, self.low, self.high)
 
 
 @dataclass(frozen=True)
 class LogUniform:
-    """Any number from low to high, each order of magnitude alike: for rates, of which 0.01 is as far from 0.001 as from 0.1."""
+    """A setting that can be any number between two bounds, where each order of magnitude is equally likely.
+
+    It is for learning rates and the like, of which 0.01 is as far from 0.001 as from 0.1.
+
+    low, high: the bounds, above 0.
+
+    >>> LogUniform(1e-5, 1e-1)
+    LogUniform(low=1e-05, high=0.1)
+    """
 
     low: float
     high: float
 
     def draw(self, trial: optuna.Trial, name: str) -> float:
-        """The trial's number."""
+        """Draw a number for the trial."""
         return trial.suggest_float(name, self.low, self.high, log=True)
 
 
 @dataclass(frozen=True)
 class Integer:
-    """Any whole number from low to high, both included."""
+    """A setting that can be any whole number between two bounds; all are equally likely.
+
+    low, high: the bounds, which are included.
+
+    >>> Integer(1, 4)
+    Integer(low=1, high=4)
+    """
 
     low: int
     high: int
 
     def draw(self, trial: optuna.Trial, name: str) -> int:
-        """The trial's number."""
+        """Draw a number for the trial."""
         return trial.suggest_int(name, self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several values: numbers, words, truths, None."""
+    """A setting that can be one of several values.
+
+    values: numbers, words, truths or None.
+
+    >>> Choice(["relu", "tanh"])
+    Choice(values=['relu', 'tanh'])
+    """
 
     values: Sequence[Any]
 
     def draw(self, trial: optuna.Trial, name: str) -> Any:
-        """The trial's value."""
+        """Draw a value for the trial."""
         return trial.suggest_categorical(name, list(self.values))
 
 
@@ -80,9 +108,10 @@ Space = Mapping[str, Uniform | LogUniform | Integer | Choice]
 
 
 class Follow(Callback):
-    """Tell a trial what each epoch came to, and end a training that is not promising.
+    """Reports each epoch to a trial, and ends a training that is not promising.
 
-    monitor: a column of the history. trial: Optuna's.
+    trial: Optuna's trial.
+    monitor: the column of the history that is reported.
     """
 
     def __init__(self, trial: optuna.Trial, monitor: str = "val_loss") -> None:
@@ -112,19 +141,22 @@ def tune(
 ) -> optuna.Study:
     """Search the space for the settings with the best value of `run`, and return Optuna's study.
 
-    run: called as run(settings, follow) with a dictionary of settings, trains and returns the value. `follow` goes into the
-        trainer's callbacks, if a pruner is to end trainings early.
-    space: what is drawn, by name: `Uniform`, `LogUniform`, `Integer`, `Choice`.
-    trials: how many there are to be in all; those that a storage has already count.
+    run: a function run(settings, follow) that trains with a dictionary of settings, and returns the value. If a pruner
+        is to end trainings early, put `follow` into the trainer's callbacks.
+    space: the settings by name, each a `Uniform`, `LogUniform`, `Integer` or `Choice`.
+    trials: how many trainings there are to be in all; those that a storage has already count.
     sampler: "random"; "tpe", which draws near what was good; "grid", every combination of choices and integers, once.
-    pruner: "median" gives up what is worse than half of the others were at the epoch, "hyperband" starts many and lets
-        few go on; None lets all end. monitor: the column of the history that it compares.
-    mode: whether the smallest or the largest value is the best.
-    seed: what the draws follow from. storage: where trials are kept, "sqlite:///study.db"; called again with the same
-        name, the search goes on from there.
+    pruner: "median" gives up what is worse than half of the others were at that epoch, "hyperband" starts many and lets
+    few go on; None lets all end.
+    monitor: the column of the history that the pruner compares.
+    mode: "min" or "max", whether the smallest or the largest value is the best.
+    seed: a number from which the draws follow.
+    storage: where trials are kept, such as "sqlite:///study.db"; called again with the same name, the search goes on
+        from there.
+    name: the name of the study in the storage.
 
     Raises ValueError for a space without settings, for a grid over numbers that are not choices, and for a sampler or
-    pruner that there is not; ImportError without Optuna.
+    pruner that does not exist; ImportError without Optuna.
 
     >>> study = tune(lambda settings, follow: (settings["x"] - 2) ** 2, {"x": Uniform(-5, 5)}, trials=40, seed=0)
     >>> abs(study.best_params["x"] - 2) < 1
@@ -162,7 +194,7 @@ def tune(
 
 
 def _values(part: Any) -> list[Any] | None:
-    """All values of a part of the space, if they can be counted."""
+    """All values of a setting, or None where they cannot be counted."""
     if isinstance(part, Choice):
         return list(part.values)
     return list(range(part.low, part.high + 1)) if isinstance(part, Integer) else None

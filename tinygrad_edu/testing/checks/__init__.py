@@ -1,1 +1,1 @@
-"""What is asked of an op, a page a subject: values, rules, presence, memory, records, layouts."""
+"""The demands on an op, one page for each subject: values, rules, presence, memory, records, layouts."""

@@ -1,4 +1,4 @@
-"""The arrays among arguments and results, and what they are called."""
+"""Finds the arrays among arguments and results, and says what they are called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One example of an op, with numbers drawn for it, and what each demand is made with."""
+"""One example of an op, with the numbers that were drawn for it, and what the demands need to check it."""
 
 from __future__ import annotations
 

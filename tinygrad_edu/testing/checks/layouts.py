@@ -1,4 +1,4 @@
-"""The shapes and layouts that arrays come in: strided, broadcast, empty, 0-d."""
+"""Demands on shapes and layouts: strided, broadcast, empty and 0-d arrays work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an op does to memory: it writes into nothing, and shares only what it declares."""
+"""Demands on memory: an op writes into nothing, and shares only what it declares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an op makes of presence: what is dropped sends nothing back."""
+"""Demands on presence: what a selection dropped sends nothing back."""
 
 from __future__ import annotations
 

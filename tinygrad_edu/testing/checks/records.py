@@ -1,4 +1,4 @@
-"""What an op leaves in the graph: a record that can be evaluated again."""
+"""Demands on the record: it can be evaluated again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rules of an op compute: its derivatives, of the shapes and types of its inputs."""
+"""Demands on rules: they compute the derivatives, in the shapes and types of the inputs."""
 
 from __future__ import annotations
 

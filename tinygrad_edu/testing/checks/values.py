@@ -1,4 +1,4 @@
-"""What an op computes: NumPy's numbers, arrays of arrays."""
+"""Demands on values: they are NumPy's, and arrays give arrays."""
 
 from __future__ import annotations
 

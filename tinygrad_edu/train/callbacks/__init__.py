@@ -1,4 +1,4 @@
-"""Callbacks: what follows a training, stops it, saves it, and draws it elsewhere."""
+"""Callbacks: objects that follow a training, stop it, save it, or show it elsewhere."""
 
 from tinygrad_edu.train.callbacks.callback import Callback
 from tinygrad_edu.train.callbacks.csv_log import CSVLogger

@@ -1,4 +1,4 @@
-"""Callback: what is told how a training goes, and may stop it."""
+"""Callback: the base of objects that are told how a training goes, and may stop it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ Logs = Mapping[str, Any]
 
 
 class Callback:
-    """What a `Trainer` tells of each moment; a subclass says what it does then.
+    """The base of callbacks. A `Trainer` calls their methods at each moment of a training; a subclass writes those that
+    it needs.
 
-    It may call `trainer.stop(reason)`, read `trainer.model`, `.optimizer`, `.history`, `.epoch` and `.step`, and
-    `trainer.save(path)`. What it must know again after a resume it says in `state_dict`.
+    A callback may call `trainer.stop(reason)` and `trainer.save(path)`, and read `trainer.model`, `.optimizer`,
+    `.history`, `.epoch` and `.step`. What it must know again after a resume, it returns from `state_dict`.
 
     >>> class Say(Callback):
     ...     def on_epoch_end(self, trainer, logs):
@@ -30,28 +31,28 @@ class Callback:
     """Whether it looks at the gradients that the last step of an epoch left: then they are saved too."""
 
     def on_fit_begin(self, trainer: Trainer) -> None:
-        """Training begins, or goes on."""
+        """Called when training begins, or goes on."""
 
     def on_epoch_begin(self, trainer: Trainer) -> None:
-        """An epoch begins, which is the number `trainer.epoch + 1`."""
+        """Called when an epoch begins; its number is `trainer.epoch + 1`."""
 
     def on_step_end(self, trainer: Trainer, logs: Logs) -> None:
-        """The parameters have been updated; their gradients are still there."""
+        """Called when the parameters have been updated; their gradients are still there."""
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
-        """An epoch has ended, and was measured: `logs` is its row in the history."""
+        """Called when an epoch has ended and was measured: `logs` is its row in the history."""
 
     def on_interrupt(self, trainer: Trainer) -> None:
-        """Ctrl-C: the step in progress was ended first, so all is whole."""
+        """Called after Ctrl-C, when the step in progress has ended, so that all is whole."""
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        """Training has ended by itself or was stopped, but not by an error."""
+        """Called when training has ended by itself or was stopped, but not when an error ended it."""
 
     def close(self, trainer: Trainer) -> None:
-        """Training is over, in whatever way: close files and bars."""
+        """Called when training is over, in whatever way: close files and bars here."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What to go on from: plain values and arrays."""
+        """The state to go on from after a resume: plain values and arrays."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""CSVLogger: the history as a table that grows while training goes on."""
+"""CSVLogger: writes the history into a file, line by line, while training goes on."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 
 class CSVLogger(Callback):
-    """Write each epoch as a line of a CSV file, at once, under a header of names.
+    """Writes each epoch as a line of a CSV file, as soon as it has ended, under a header of names.
 
-    path: the file. It is written anew when training begins, from the epochs that the history has by then, so that after a
-    resume it is the file of an uninterrupted training. Only numbers are written. Numbers are written so that reading them
-    gives the same.
+    The file is written anew when training begins, from the epochs that the history has by then. So after a resume it is
+    the file of an uninterrupted training. Only numbers are written, with all digits, so that reading them gives the
+    same numbers.
+
+    path: the file.
 
     >>> CSVLogger("out/history.csv").path.name
     'history.csv'
@@ -30,7 +32,7 @@ class CSVLogger(Callback):
         self._names: list[str] = []
 
     def on_fit_begin(self, trainer: Trainer) -> None:
-        """Begin the file."""
+        """Begin the file, with the epochs that there are."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("w", newline="", encoding="utf-8")
         self._names = []
@@ -38,7 +40,7 @@ class CSVLogger(Callback):
             self.on_epoch_end(trainer, row)
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
-        """A line."""
+        """Write a line."""
         if self._file is None:
             return
         numbers: dict[str, Any] = {name: value for name, value in logs.items() if isinstance(value, int | float)}

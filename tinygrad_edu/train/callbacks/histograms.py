@@ -1,4 +1,4 @@
-"""How gradients and activations are distributed, epoch by epoch: whether they vanish, explode, or die."""
+"""Histograms of gradients and activations for each epoch, which show whether they vanish, explode, or die."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _Histograms(Callback):
-    """The base of what keeps a histogram of some arrays in every so many epochs."""
+    """The base of callbacks that keep histograms of some arrays."""
 
     def __init__(self, every: int = 1, bins: int = 64) -> None:
         if every < 1 or bins < 1:
@@ -24,11 +24,11 @@ class _Histograms(Callback):
         self.records: list[dict[str, Any]] = []
 
     def arrays(self, trainer: Trainer) -> dict[str, Any]:
-        """What is to be counted, by name."""
+        """The arrays of which histograms are made, by name; a subclass writes this method."""
         raise NotImplementedError
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
-        """Count."""
+        """Make histograms, if it is their epoch."""
         if logs["epoch"] % self.every == 0:
             self.records += [
                 {"epoch": logs["epoch"], "name": name, **histogram(array, self.bins)}
@@ -43,16 +43,17 @@ class _Histograms(Callback):
         return [record for record in self.records if record["name"] == name]
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been counted."""
+        """The records so far."""
         return {"records": [dict(record) for record in self.records]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on after what has been counted."""
+        """Go on from the records of a `state_dict()`."""
         self.records = [dict(record) for record in state["records"]]
 
 
 def histogram(array: Any, bins: int) -> dict[str, Any]:
-    """Counts and edges of `bins` equal intervals; mean and standard deviation; how much is zero, and how much not finite.
+    """Counts and edges of `bins` equal intervals, mean, standard deviation, the share of zeros, and how many are not
+    finite.
 
     >>> histogram(np.array([0.0, 1.0, 1.0, np.nan]), bins=2)["counts"].tolist()
     [1, 2]
@@ -71,11 +72,14 @@ def histogram(array: Any, bins: int) -> dict[str, Any]:
 
 
 class GradientHistogram(_Histograms):
-    """A histogram of the gradient of each parameter, at the last step of every so many epochs.
+    """Makes a histogram of the gradient of each parameter, at the last step of an epoch.
 
-    every: of how many epochs one is counted. bins: the number of intervals, from the smallest to the largest value.
-    `records` is a list of dictionaries: epoch, name (the parameter's path), counts (bins,), edges (bins + 1,), mean, std,
-    zeros (the part that is exactly 0), not_finite (how many are NaN or infinite); `of(name)` are those of one parameter.
+    `records` is a list of dictionaries: epoch, name (the parameter's path), counts (bins,), edges (bins + 1,), mean,
+    std, zeros (the share that is exactly 0) and not_finite (how many are NaN or infinite). `of(name)` are those of one
+    parameter.
+
+    every: after how many epochs the next histogram is made.
+    bins: the number of intervals, from the smallest to the largest value.
 
     >>> GradientHistogram(every=5).records
     []
@@ -89,10 +93,14 @@ class GradientHistogram(_Histograms):
 
 
 class ActivationHistogram(_Histograms):
-    """A histogram of the output of each layer for the same inputs, at the end of every so many epochs.
+    """Makes a histogram of the output of each layer for the same inputs, at the end of an epoch.
 
-    x: the inputs, an array or a tuple of several. every, bins, `records`, `of(name)`: as of `GradientHistogram`, with the
-    layers' paths for names. The model runs in evaluation mode.
+    The model runs in evaluation mode. `records` and `of(name)` are as those of `GradientHistogram`, with the layers'
+    paths for names.
+
+    x: the inputs, an array or a tuple of several.
+    every: after how many epochs the next histogram is made.
+    bins: the number of intervals, from the smallest to the largest value.
 
     >>> ActivationHistogram(np.ones((5, 3))).records
     []
@@ -103,6 +111,6 @@ class ActivationHistogram(_Histograms):
         self.inputs = x if isinstance(x, tuple) else (x,)
 
     def arrays(self, trainer: Trainer) -> dict[str, Any]:
-        """What the layers give."""
+        """The outputs of the layers."""
         with trainer.evaluating():
             return activations(trainer.model, *self.inputs)

@@ -1,4 +1,4 @@
-"""MLflow: what each epoch came to, in MLflow's store."""
+"""MLflow: writes what each epoch measured into MLflow's store."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ if TYPE_CHECKING:
 
 
 class MLflow(Callback):
-    """Log what each epoch came to, as metrics of an MLflow run.
+    """Logs what each epoch measured, as metrics of an MLflow run.
 
-    experiment: its name, made if it is not there. folder: the folder of a file store; or store: the address of a server,
-    such as "http://localhost:5000". parameters: settings of the run, by name. run: the run's name.
+    experiment: the name of the experiment, which is made if it is not there.
+    folder: the folder of a file store.
+    store: the address of a server, such as "http://localhost:5000", instead of a folder.
+    parameters: settings of the run, by name.
+    run: the name of the run.
 
-    Raises ImportError, with what to type, without mlflow or mlflow-skinny; ValueError unless there is one of folder and
-    store.
+    Raises ValueError unless one of folder and store is given; ImportError, with what to type, when training begins
+    without mlflow or mlflow-skinny.
 
     >>> MLflow("digits", folder="out/mlruns").experiment
     'digits'
@@ -63,18 +66,18 @@ class MLflow(Callback):
         return MlflowClient(Path(self.folder).absolute().as_uri())
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
-        """All numbers of an epoch."""
+        """Log all numbers of an epoch."""
         for name, value in logs.items():
             if isinstance(value, int | float) and name != "epoch":
                 self._client.log_metric(self.run_id, name, value, step=logs["epoch"])
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        """The run is complete."""
+        """Mark the run as complete."""
         self._client.set_terminated(self.run_id)
         self._client = None
 
     def close(self, trainer: Trainer) -> None:
-        """A run that is not complete by now was broken off."""
+        """Mark a run that is not complete by now as broken off."""
         if self._client is not None and self.run_id is not None:
             self._client.set_terminated(self.run_id, "KILLED")
             self._client = None

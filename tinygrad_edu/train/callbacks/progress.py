@@ -1,4 +1,4 @@
-"""ProgressBar: how far an epoch is."""
+"""ProgressBar: shows how much of an epoch is done."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 
 
 class ProgressBar(Callback):
-    """A bar of tqdm for each epoch, with the loss; at its end, with all that was measured. Silent where no terminal is.
+    """Shows a bar of tqdm for each epoch, with the loss, and at its end with all that was measured.
 
-    every: of how many steps one is shown. file: where to, if not the standard error; a file that is no terminal stays empty.
+    It shows nothing where there is no terminal.
 
-    Raises ImportError, with what to type, without tqdm.
+    every: after how many steps the bar is drawn again.
+    file: where the bar is drawn; by default the standard error. A file that is no terminal stays empty.
+
+    Raises ImportError, with what to type, when an epoch begins without tqdm.
 
     >>> ProgressBar(every=20).every
     20
@@ -28,7 +31,7 @@ class ProgressBar(Callback):
         self._bar: Any = None
 
     def on_epoch_begin(self, trainer: Trainer) -> None:
-        """A new bar."""
+        """Begin a bar."""
         try:
             from tqdm.auto import tqdm
         except ImportError as error:
@@ -43,13 +46,13 @@ class ProgressBar(Callback):
         )
 
     def on_step_end(self, trainer: Trainer, logs: Logs) -> None:
-        """On by some steps."""
+        """Draw the bar again, if it is time."""
         if self._bar is not None and trainer.step_in_epoch % self.every == 0:
             self._bar.set_postfix(loss=f"{logs['loss']:.4f}", refresh=False)
             self._bar.update(trainer.step_in_epoch - self._bar.n)
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
-        """The whole bar, with what was measured."""
+        """Complete the bar, and show what was measured."""
         if self._bar is not None:
             shown = {
                 name: f"{value:.4g}"

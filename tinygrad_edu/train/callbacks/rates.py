@@ -1,4 +1,4 @@
-"""LearningRateFinder: a rate that is neither too small to learn nor too large to hold, found by trying all."""
+"""LearningRateFinder: tries learning rates, and takes one that is neither too small to learn nor too large."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ if TYPE_CHECKING:
 
 
 class LearningRateFinder(Callback):
-    """Before training, try rates that grow from step to step, see where the loss falls fastest, and begin with that rate.
+    """Before training, tries rates that grow from step to step, and takes the rate at which the loss falls fastest.
 
-    The rate of step k of n is lowest·(highest / lowest)^(k / (n − 1)). The loss is smoothed as a running mean with weight
-    0.9 for the past, corrected for its beginning at 0; the trial ends where that is over four times its least. Then
-    model, optimizer and random numbers are as they were before it, but for the rate: the one at the steepest fall of the
-    smoothed loss over log(rate).
+    The rate of step k of n is lowest·(highest / lowest)^(k / (n − 1)). The loss is smoothed as a running mean that
+    keeps 0.9 of the past, corrected for its beginning at 0. The trial ends early where the smoothed loss is over four
+    times its least. The rate that is taken is the one at the steepest fall of the smoothed loss over log(rate). Apart
+    from the rate, model, optimizer and random numbers are afterwards as they were before the trial.
 
-    lowest, highest: where the trial begins and ends. steps: how many it takes. apply: whether the optimizer gets the rate;
-    else it is only found. Afterwards `rates` and `losses` (smoothed) are what was tried, and `suggestion` the rate.
+    Afterwards `rates` and `losses` (smoothed) are what was tried, and `suggestion` is the rate.
 
-    Raises RuntimeError where the loss never fell.
+    lowest, highest: the first and the last rate of the trial.
+    steps: how many steps it takes, at least 3.
+    apply: whether the optimizer gets the rate; otherwise it is only found.
+
+    Raises RuntimeError, when training begins, where the loss never fell.
 
     Source: Smith, *Cyclical learning rates for training neural networks* (2017), section 3.3.
 
@@ -43,7 +46,7 @@ class LearningRateFinder(Callback):
         self.suggestion: float | None = None
 
     def on_fit_begin(self, trainer: Trainer) -> None:
-        """Try, unless that has been done: a training that is gone on with has its rate."""
+        """Try the rates, unless that has been done: a training that is resumed has its rate."""
         if self.suggestion is not None:
             return
         with trainer.trial() as batches:
@@ -72,7 +75,7 @@ class LearningRateFinder(Callback):
             self.losses.append(smooth)
 
     def _steepest(self) -> float:
-        """The rate between two neighbours that the loss falls most from, the one to the other."""
+        """The rate between those two neighbours between which the loss falls most."""
         falls = [after - before for before, after in zip(self.losses, self.losses[2:], strict=False)]
         if not falls or min(falls) >= 0:
             raise RuntimeError(
@@ -85,7 +88,7 @@ class LearningRateFinder(Callback):
         return {"rates": self.rates, "losses": self.losses, "suggestion": self.suggestion}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """What was tried and found."""
+        """Take over what was tried and found."""
         self.rates, self.losses, self.suggestion = list(state["rates"]), list(state["losses"]), state["suggestion"]
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Checkpoint: saving while training goes on."""
+"""Checkpoint: saves the training while it goes on."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(Callback):
-    """Save the whole training into a folder: `last.safetensors`, `best.safetensors` and `epoch-0010.safetensors`.
+    """Saves the whole training into a folder: `last.safetensors`, `best.safetensors` and `epoch-0010.safetensors`.
 
-    folder: made if it is not there. last: whether the newest state is kept, after each epoch and where Ctrl-C came.
-    best: whether the state of the best epoch is. monitor: what is best: a column of the history; if not given, `val_loss`,
-    or without validation `loss`. mode: "min", "max", or "auto", which asks the metric. every: keep a file of its own every
-    so many epochs. every_steps: save the last state every so many steps too, where an epoch takes hours.
+    `Trainer.fit(…, resume=folder / "last.safetensors")` goes on from such a file; `load_checkpoint(path, model=model)`
+    takes only the model.
 
-    `Trainer.fit(…, resume=folder / "last.safetensors")` goes on from such a file; `load_checkpoint(path, model=model)` takes
-    the model alone.
+    folder: the folder, which is made if it is not there.
+    last: whether the newest state is saved, after each epoch and after Ctrl-C.
+    best: whether the state of the best epoch is saved.
+    monitor: the column of the history that says what is best; by default `val_loss`, or without validation `loss`.
+    mode: "min", "max", or "auto", by which the metric of that name decides.
+    every: after how many epochs a file of its own is saved; None for never.
+    every_steps: after how many steps the last state is saved too, where an epoch takes hours; None for never.
+
+    Raises ValueError for numbers below 1, and for another mode.
 
     >>> Checkpoint("out/run", every=10)
     Checkpoint('out/run')
@@ -61,7 +66,7 @@ class Checkpoint(Callback):
             trainer.save(self.folder / "last.safetensors")
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
-        """Save what is to be kept."""
+        """Save the states that are to be kept."""
         if self.best:
             monitor = self.monitor or ("val_loss" if "val_loss" in logs else "loss")
             value = measured(logs, monitor, "Checkpoint")
@@ -74,16 +79,16 @@ class Checkpoint(Callback):
             trainer.save(self.folder / "last.safetensors")
 
     def on_interrupt(self, trainer: Trainer) -> None:
-        """Save where Ctrl-C came."""
+        """Save the state at Ctrl-C."""
         if self.last:
             trainer.say(f"saved {trainer.save(self.folder / 'last.safetensors')}")
 
     def state_dict(self) -> dict[str, Any]:
-        """The best so far."""
+        """The best value so far."""
         return {"best": self.best_value}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from the best so far."""
+        """Go on from the best value so far."""
         self.best_value = state["best"]
 
     def __repr__(self) -> str:

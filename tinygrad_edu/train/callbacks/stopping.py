@@ -1,4 +1,4 @@
-"""Stopping before the last epoch: when nothing gets better, and when numbers are none any more."""
+"""Stops training before the last epoch: when nothing gets better any more, or when the loss is not finite."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ Mode = Literal["auto", "min", "max"]
 
 
 def check_mode(mode: str, who: str) -> None:
-    """Raise ValueError for a mode that there is not."""
+    """Raise ValueError for a mode that does not exist."""
     if mode not in ("auto", "min", "max"):
         raise ValueError(f"{who} takes mode='auto', 'min' or 'max', but got {mode!r}")
 
 
 class EarlyStopping(Callback):
-    """Stop when what is followed has not become better for so many epochs.
+    """Stops the training when a number, such as the validation loss, has not become better for some epochs.
 
-    monitor: the name of a column of the history. patience: after how many epochs without a new best it stops. min_delta:
-    by how much a value must be better to count. mode: "min", "max", or "auto", which asks the metric. restore_best: whether
-    the model gets the weights of its best epoch at the end, be it stopped or not. After training, `best` is the best value
-    and `best_epoch` its epoch.
+    After training, `best` is the best value and `best_epoch` its epoch.
 
-    Raises ValueError where an epoch has no such value.
+    monitor: the name of a column of the history.
+    patience: after how many epochs without a new best value training stops, at least 1.
+    min_delta: by how much a value must be better to count.
+    mode: "min", "max", or "auto", by which the metric of that name decides.
+    restore_best: whether the model gets the weights of its best epoch at the end, also if it was not stopped.
+
+    Raises ValueError for other settings, and where an epoch has no such number.
 
     Source: Prechelt, *Early stopping, but when?* (1998).
 
@@ -57,7 +60,7 @@ class EarlyStopping(Callback):
         self.weights: dict[str, Any] | None = None
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
-        """Compare, and stop if it is time."""
+        """Compare the number with the best one, and stop if it is time."""
         value = measured(logs, self.monitor, "EarlyStopping")
         if trainer.better(self.monitor, value, self.best, self.mode, self.min_delta):
             self.best, self.best_epoch = value, logs["epoch"]
@@ -72,11 +75,11 @@ class EarlyStopping(Callback):
             trainer.model.load_state_dict(self.weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best so far."""
+        """The best value so far, its epoch, and its weights."""
         return {"best": self.best, "best_epoch": self.best_epoch, "weights": self.weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on waiting."""
+        """Go on waiting from such a state."""
         self.best, self.best_epoch, self.weights = state["best"], state["best_epoch"], state["weights"]
 
     def __repr__(self) -> str:
@@ -84,14 +87,15 @@ class EarlyStopping(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Stop, without an error, at the first step whose loss is NaN or infinite. Without it, such a loss is an error.
+    """Stops the training, without an error, at the first step whose loss is NaN or infinite. Without it, that is an
+    error.
 
     >>> TerminateOnNaN()
     TerminateOnNaN()
     """
 
     def on_step_end(self, trainer: Trainer, logs: Logs) -> None:
-        """Look at the loss."""
+        """Stop if the loss is not finite."""
         if not math.isfinite(logs["loss"]):
             trainer.stop(f"the loss is {logs['loss']}")
 

@@ -1,4 +1,4 @@
-"""TensorBoard: curves and histograms as event files, written by tensorboardX."""
+"""TensorBoard: writes curves and histograms as event files, by tensorboardX."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 
 
 class TensorBoard(Callback):
-    """Write what each epoch came to, and histograms of parameters, gradients and activations, for `tensorboard --logdir`.
+    """Writes what each epoch measured, and histograms of parameters, gradients and activations, for `tensorboard
+    --logdir`.
 
-    folder: where the event file goes, made if it is not there. histograms: every how many epochs they are written; 0 for
-    never. x: inputs that layers are watched on; without it there are no activations. every_steps: every how many steps the
-    loss is written too; 0 for never.
+    The names are `loss`, `val_loss` and so on, `loss/step`, `parameters/0.weight`, `gradients/0.weight`,
+    `activations/0`.
 
-    Names: `loss`, `val_loss` and so on; `loss/step`; `parameters/0.weight`, `gradients/0.weight`, `activations/0`.
+    folder: the folder of the event file, which is made if it is not there.
+    histograms: after how many epochs they are written again; 0 for never.
+    x: inputs for which activations are written; without it there are none.
+    every_steps: after how many steps the loss is written too; 0 for never.
 
-    Raises ImportError, with what to type, without tensorboardX.
+    Raises ImportError, with what to type, when training begins without tensorboardX.
 
     >>> TensorBoard("out/run").folder.name
     'run'
@@ -40,7 +43,7 @@ class TensorBoard(Callback):
         self._writer: Any = None
 
     def on_fit_begin(self, trainer: Trainer) -> None:
-        """Begin an event file; after a resume, what the old one has beyond it is left out by its step."""
+        """Begin an event file. After a resume, viewers leave out what an older file has beyond this epoch."""
         try:
             from tensorboardX import SummaryWriter
         except ImportError as error:
@@ -48,12 +51,12 @@ class TensorBoard(Callback):
         self._writer = SummaryWriter(str(self.folder), purge_step=trainer.epoch + 1)
 
     def on_step_end(self, trainer: Trainer, logs: Logs) -> None:
-        """The loss of a step."""
+        """Write the loss of a step."""
         if self.every_steps and trainer.step % self.every_steps == 0:
             self._writer.add_scalar("loss/step", logs["loss"], trainer.step)
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
-        """All numbers of an epoch, and the histograms."""
+        """Write all numbers of an epoch, and the histograms."""
         epoch = logs["epoch"]
         for name, value in logs.items():
             if isinstance(value, int | float) and name != "epoch":

@@ -1,4 +1,4 @@
-"""WandB: what each epoch came to, for Weights & Biases."""
+"""WandB: sends what each epoch measured to Weights & Biases."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
 
 class WandB(Callback):
-    """Log what each epoch came to, as a run of Weights & Biases.
+    """Logs what each epoch measured, as a run of Weights & Biases.
 
-    project: the project's name. folder: where the run's files go. mode: "offline" writes files alone, which `wandb sync`
-    sends later; "online" sends at once, and needs an account. config: settings of the run, by name. options: further
-    arguments of `wandb.init`.
+    project: the name of the project.
+    folder: the folder of the run's files.
+    mode: "offline" only writes files, which `wandb sync` sends later; "online" sends at once, and needs an account.
+    config: settings of the run, by name.
+    options: further arguments of `wandb.init`.
 
-    Raises ImportError, with what to type, without wandb.
+    Raises ValueError for another mode; ImportError, with what to type, when training begins without wandb.
 
     >>> WandB("digits").mode
     'offline'
@@ -49,7 +51,7 @@ class WandB(Callback):
         )
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
-        """All numbers of an epoch."""
+        """Log all numbers of an epoch."""
         self.run.log(
             {name: value for name, value in logs.items() if isinstance(value, int | float)}, step=logs["epoch"]
         )

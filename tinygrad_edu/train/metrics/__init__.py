@@ -1,11 +1,11 @@
-"""Metrics: how good predictions are, as functions of a prediction and a target, and as objects that take batches.
+"""Metrics: how good predictions are, as functions of a prediction and a target, and as objects that gather batches.
 
-accuracy(model(x), y)
+`accuracy(model(x), y)` gives the number of one batch at once. `Accuracy` gathers it over several:
 
-judge = Accuracy()
-for x, y in loader:
-    judge.update(model(x), y)
-judge.compute()
+    judge = Accuracy()
+    for x, y in loader:
+        judge.update(model(x), y)
+    judge.compute()
 """
 
 from __future__ import annotations
@@ -105,9 +105,12 @@ OTHERS: Mapping[str, Callable[[], Metric]] = {
 
 
 def named(name: str, *, logits: bool = False) -> Metric:
-    """The metric of a name, such as "accuracy", "f1_macro", "auroc", "log_loss" or "mse".
+    """Make the metric of a name, such as "accuracy", "f1_macro", "auroc", "log_loss" or "mse".
 
-    logits: whether it will be given logits rather than probabilities. Raises ValueError for a name that there is not.
+    name: the name.
+    logits: whether the metric will be given logits rather than probabilities.
+
+    Raises ValueError for a name that does not exist; it says which exist, or which is near.
 
     >>> named("f1_macro"), named("accuracy", logits=True)
     (F1Score(classes=None, threshold=0.5, average='macro'), Accuracy(threshold=0.0))

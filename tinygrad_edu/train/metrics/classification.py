@@ -1,4 +1,4 @@
-"""How many class numbers are right: accuracy, and what can be read off the confusion matrix."""
+"""Metrics of classes: accuracy, and what follows from the confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Average = Literal["binary", "micro", "macro", "weighted"] | None
 
 
 class Accuracy(Metric):
-    """The part of predictions that are right: mean of [ŷ = t].
+    """The share of predictions that are right: mean of [ŷ = t]. See `accuracy` for what it is given.
 
-    threshold: from which a float is class 1, where the prediction has one number a row: 0.5 for probabilities, 0 for
-    logits.
+    threshold: from where on a float counts as class 1, where the prediction has one number a row: 0.5 for
+        probabilities, 0 for logits.
 
     >>> Accuracy().update([[0.1, 0.9], [0.8, 0.2]], [1, 1]).update([[0.7, 0.3]], [0]).compute()
     0.6666666666666666
@@ -30,7 +30,7 @@ class Accuracy(Metric):
         self.threshold = threshold
 
     def start(self) -> dict[str, Any]:
-        """How many are right, and how many there are."""
+        """How many predictions are right, and how many there are."""
         return {"right": 0, "count": 0}
 
     def add(self, prediction: Any, target: Any) -> None:
@@ -40,14 +40,19 @@ class Accuracy(Metric):
         self.count += len(true)
 
     def result(self) -> float:
-        """The part that is right."""
+        """The share that is right."""
         return self.right / self.count
 
 
 class TopKAccuracy(Metric):
-    """The part of rows where the right class is among the k with the highest scores; of equal scores, later classes first.
+    """The share of rows in which the right class is among the k with the highest scores.
 
-    prediction: scores (N, classes); target: (N,). The order of equal scores is scikit-learn's.
+    It is given scores (N, classes) and targets (N,). Of equal scores, those of later classes come first, as in
+    scikit-learn.
+
+    k: how many classes count, at least 1.
+
+    Raises ValueError for a k below 1.
 
     >>> TopKAccuracy(k=2).update([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [1, 2]).compute()
     0.5
@@ -62,11 +67,11 @@ class TopKAccuracy(Metric):
         self.k = k
 
     def start(self) -> dict[str, Any]:
-        """How many are right, and how many there are."""
+        """How many rows are right, and how many there are."""
         return {"right": 0, "count": 0}
 
     def add(self, prediction: Any, target: Any) -> None:
-        """Count a batch: right is a row in which fewer than k classes come before the true one."""
+        """Count a batch. A row is right if fewer than k classes come before the true one."""
         given, true = as_array(prediction), whole(target, "top-k accuracy")
         scores(given, true, "top-k accuracy")
         own = np.take_along_axis(given, true[:, None], axis=1)
@@ -76,15 +81,19 @@ class TopKAccuracy(Metric):
         self.count += len(true)
 
     def result(self) -> float:
-        """The part that is right."""
+        """The share that is right."""
         return self.right / self.count
 
 
 class ConfusionMatrix(Metric):
-    """Cᵢⱼ: how many of class i were taken for class j. (classes, classes), of whole numbers.
+    """Cᵢⱼ, how many rows of class i were taken for class j: a matrix (classes, classes) of whole numbers.
 
-    classes: how many there are; if not given, as many as are seen, in scores or numbers. threshold: see `Accuracy`.
     Rows are the truth and columns the prediction, as in scikit-learn.
+
+    classes: the number of classes; by default as many as are seen, in scores or numbers.
+    threshold: from where on a float counts as class 1; see `Accuracy`.
+
+    Raises ValueError for a class number that is too large.
 
     >>> ConfusionMatrix().update([0, 1, 1], [0, 1, 0]).compute()
     array([[1, 1],
@@ -98,7 +107,7 @@ class ConfusionMatrix(Metric):
         self.classes, self.threshold = classes, threshold
 
     def start(self) -> dict[str, Any]:
-        """The matrix, as large as it is known to be."""
+        """The matrix of zeros, as large as it is known to be."""
         return {"counts": np.zeros((self.classes or 0, self.classes or 0), np.int64)}
 
     def add(self, prediction: Any, target: Any) -> None:
@@ -115,16 +124,15 @@ class ConfusionMatrix(Metric):
         self.counts += np.bincount(n * true + predicted, minlength=n * n).reshape(n, n)
 
     def result(self) -> Any:
-        """The matrix."""
+        """A copy of the matrix."""
         return self.counts.copy()
 
 
 class _OfCounts(ConfusionMatrix):
-    """A quotient of what the confusion matrix says of each class: its hits, and what they are divided by.
+    """The base of quotients of counts of the confusion matrix, for each class: its hits, divided by some of its rows.
 
-    average: "binary", that of class 1 of two; "macro", the mean over the classes that are predicted or true somewhere;
-    "weighted", the same with each class counted as often as it is true; "micro", the quotient of the sums over classes;
-    None, one for each class. It is 0 where nothing is divided by.
+    average: "binary", "macro", "weighted", "micro" or None; see `precision`.
+    classes, threshold: as for `ConfusionMatrix`.
     """
 
     def __init__(self, average: Average = "binary", *, classes: int | None = None, threshold: float = 0.5) -> None:
@@ -136,11 +144,13 @@ class _OfCounts(ConfusionMatrix):
         self.average = average
 
     def of(self, hits: Any, predicted: Any, true: Any) -> tuple[Any, Any]:
-        """Dividend and divisor, of how often classes are rightly predicted, predicted, and true."""
+        """Dividend and divisor, from how often classes are rightly predicted, predicted, and true; a subclass writes
+        this method.
+        """
         raise NotImplementedError
 
     def result(self) -> Any:
-        """The average, or all of them."""
+        """The average, or the quotients of all classes."""
         hits, predicted, true = self.counts.diagonal(), self.counts.sum(0), self.counts.sum(1)
         if self.average == "micro":
             return float(_quotient(*self.of(hits.sum(), predicted.sum(), true.sum())))
@@ -159,12 +169,15 @@ class _OfCounts(ConfusionMatrix):
 
 
 def _quotient(dividend: Any, divisor: Any) -> Any:
-    """dividend / divisor, and 0 where the divisor is."""
+    """dividend / divisor, and 0 where the divisor is 0."""
     return np.divide(dividend, divisor, out=np.zeros(np.shape(divisor)), where=np.asarray(divisor) != 0)
 
 
 class Precision(_OfCounts):
-    """Of what is predicted to be a class, the part that is it: TP / (TP + FP). See `precision` for `average`.
+    """The share of what is predicted to be a class that is this class: TP / (TP + FP).
+
+    average: "binary", "macro", "weighted", "micro" or None; see `precision`.
+    classes, threshold: as for `ConfusionMatrix`.
 
     >>> Precision().update([1, 1, 1, 0], [1, 0, 1, 1]).compute()
     0.6666666666666666
@@ -173,12 +186,15 @@ class Precision(_OfCounts):
     _called = "precision"
 
     def of(self, hits: Any, predicted: Any, true: Any) -> tuple[Any, Any]:
-        """Hits over predictions."""
+        """The hits, divided by the predictions."""
         return hits, predicted
 
 
 class Recall(_OfCounts):
-    """Of what is a class, the part that is predicted to be it: TP / (TP + FN). See `recall` for `average`.
+    """The share of what is a class that is predicted to be this class: TP / (TP + FN).
+
+    average: "binary", "macro", "weighted", "micro" or None; see `precision`.
+    classes, threshold: as for `ConfusionMatrix`.
 
     >>> Recall(average=None).update([1, 1, 1, 0], [1, 0, 1, 1]).compute()
     array([0.        , 0.66666667])
@@ -187,12 +203,15 @@ class Recall(_OfCounts):
     _called = "recall"
 
     def of(self, hits: Any, predicted: Any, true: Any) -> tuple[Any, Any]:
-        """Hits over truths."""
+        """The hits, divided by the true ones."""
         return hits, true
 
 
 class F1Score(_OfCounts):
-    """The harmonic mean of precision and recall: 2·TP / (2·TP + FP + FN). See `f1_score` for `average`.
+    """The harmonic mean of precision and recall, which is 2·TP / (2·TP + FP + FN).
+
+    average: "binary", "macro", "weighted", "micro" or None; see `precision`.
+    classes, threshold: as for `ConfusionMatrix`.
 
     >>> round(F1Score("macro").update([0, 1, 2, 2], [0, 1, 1, 2]).compute(), 4)
     0.7778
@@ -201,15 +220,17 @@ class F1Score(_OfCounts):
     _called = "the F1 score"
 
     def of(self, hits: Any, predicted: Any, true: Any) -> tuple[Any, Any]:
-        """Twice the hits over predictions and truths."""
+        """Twice the hits, divided by predictions and true ones together."""
         return 2 * hits, predicted + true
 
 
 def accuracy(prediction: Numbers, target: Numbers, *, threshold: float = 0.5) -> float:
-    """The part of predictions that are right: mean of [ŷ = t].
+    """The share of predictions that are right: mean of [ŷ = t].
 
-    prediction: class numbers (N, …); or floats (N, …), class 1 from `threshold` on (0.5 for probabilities, 0 for
-    logits); or scores (N, classes, …), of which the largest counts, the first of equal ones. target: class numbers.
+    prediction: class numbers (N, …); or floats (N, …), which are class 1 from `threshold` on; or scores (N, classes,
+        …), of which the largest counts, the first of equal ones.
+    target: class numbers (N, …).
+    threshold: 0.5 for probabilities, 0 for logits.
 
     >>> accuracy([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6]], [1, 0, 0])
     0.6666666666666666
@@ -218,7 +239,11 @@ def accuracy(prediction: Numbers, target: Numbers, *, threshold: float = 0.5) ->
 
 
 def top_k_accuracy(prediction: Numbers, target: Numbers, *, k: int = 2) -> float:
-    """The part of rows where the right class is among the k with the highest scores. See `TopKAccuracy`.
+    """The share of rows in which the right class is among the k with the highest scores.
+
+    prediction: scores (N, classes); of equal scores, those of later classes come first.
+    target: class numbers (N,).
+    k: how many classes count, at least 1.
 
     >>> top_k_accuracy([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [1, 2], k=2)
     0.5
@@ -229,7 +254,10 @@ def top_k_accuracy(prediction: Numbers, target: Numbers, *, k: int = 2) -> float
 def confusion_matrix(
     prediction: Numbers, target: Numbers, *, classes: int | None = None, threshold: float = 0.5
 ) -> NDArray[np.int64]:
-    """Cᵢⱼ: how many of class i were taken for class j. See `ConfusionMatrix`.
+    """Cᵢⱼ, how many rows of class i were taken for class j: a matrix (classes, classes) of whole numbers.
+
+    prediction, target, threshold: as for `accuracy`.
+    classes: the number of classes; by default as many as are seen.
 
     >>> confusion_matrix([0, 1, 1], [0, 1, 0]).tolist()
     [[1, 1], [0, 1]]
@@ -246,12 +274,15 @@ def precision(
     classes: int | None = None,
     threshold: float = 0.5,
 ) -> Any:
-    """Of what is predicted to be a class, the part that is it: TP / (TP + FP).
+    """The share of what is predicted to be a class that is this class: TP / (TP + FP).
 
-    prediction, target, threshold: as for `accuracy`. classes: how many there are, if that is more than can be seen.
+    A class that is never predicted has precision 0.
+
+    prediction, target, threshold: as for `accuracy`.
     average: "binary", the precision of class 1 of two; "macro", the mean over the classes that are predicted or true
     somewhere; "weighted", the same with each class counted as often as it is true; "micro", that of all classes
-    together; None, an array of one for each class. What nothing is predicted to be has precision 0.
+    together; None, an array of one for each class.
+    classes: the number of classes, if there are more than can be seen.
 
     >>> precision([0, 1, 2, 2], [0, 1, 1, 2], average=None).tolist()
     [1.0, 1.0, 0.5]
@@ -267,7 +298,10 @@ def recall(
     classes: int | None = None,
     threshold: float = 0.5,
 ) -> Any:
-    """Of what is a class, the part that is predicted to be it: TP / (TP + FN). The arguments are those of `precision`.
+    """The share of what is a class that is predicted to be this class: TP / (TP + FN).
+
+    prediction, target, threshold: as for `accuracy`.
+    average, classes: as for `precision`.
 
     >>> recall([0, 1, 2, 2], [0, 1, 1, 2], average="macro")
     0.8333333333333334
@@ -283,7 +317,10 @@ def f1_score(
     classes: int | None = None,
     threshold: float = 0.5,
 ) -> Any:
-    """The harmonic mean of precision and recall: 2·TP / (2·TP + FP + FN). The arguments are those of `precision`.
+    """The harmonic mean of precision and recall, which is 2·TP / (2·TP + FP + FN).
+
+    prediction, target, threshold: as for `accuracy`.
+    average, classes: as for `precision`.
 
     >>> f1_score([0.9, 0.6, 0.2], [1, 0, 0])
     0.6666666666666666

@@ -1,4 +1,4 @@
-"""Metric: a number that says how good predictions are, gathered batch by batch."""
+"""Metric: the base of numbers that say how good predictions are, and are gathered batch by batch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from tinygrad_edu.train.metrics.reading import Numbers, as_array
 
 
 class Metric:
-    """What is gathered over batches: `update(prediction, target)` for each, `compute()` at the end, `reset()` before the next.
+    """The base of metrics: call `update(prediction, target)` for each batch, `compute()` at the end, and `reset()`
+    before the next pass.
 
-    A subclass says `add`, `result`, and `start`: what it gathers, by name, before the first batch, as numbers, arrays,
-    or lists of arrays. They are its attributes from then on.
+    A subclass writes `start`, `add` and `result`. `start` returns what is gathered, by name, before the first batch, as
+    numbers, arrays, or lists of arrays. They are attributes of the metric from then on.
 
     >>> class Largest(Metric):
     ...     def start(self):
@@ -37,26 +38,26 @@ class Metric:
     _rows = 0
 
     def start(self) -> dict[str, Any]:
-        """What is gathered, before the first batch."""
+        """What is gathered, by name, before the first batch; a subclass writes this method."""
         raise NotImplementedError(f"{type(self).__name__} has no start(self): return what it gathers, by name")
 
     def add(self, prediction: Any, target: Any) -> None:
-        """Gather one batch."""
+        """Gather one batch; a subclass writes this method."""
         raise NotImplementedError(f"{type(self).__name__} has no add(self, prediction, target)")
 
     def result(self) -> Any:
-        """What the batches come to."""
+        """Compute the metric from what was gathered; a subclass writes this method."""
         raise NotImplementedError(f"{type(self).__name__} has no result(self)")
 
     def reset(self) -> Self:
-        """Forget all batches."""
+        """Forget all batches, and return the metric."""
         self._rows = 0
         for name, value in self.start().items():
             setattr(self, name, value)
         return self
 
     def update(self, prediction: Numbers, target: Numbers) -> Self:
-        """Gather one batch; the metric itself, so that `update(…).compute()` can be written."""
+        """Gather one batch, and return the metric, so that `update(…).compute()` can be written."""
         if self._rows == 0:
             self.reset()
         rows = len(as_array(target)) if np.ndim(as_array(target)) else 1
@@ -71,13 +72,13 @@ class Metric:
         return self.result()
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been gathered, to be gone on from."""
+        """What was gathered so far."""
         if self._rows == 0:
             return {"rows": 0}
         return {"rows": self._rows, **{name: getattr(self, name) for name in self.start()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict()` gave."""
+        """Go on from what a `state_dict()` holds."""
         self.reset()
         self._rows = int(state["rows"])
         for name in self.start() if self._rows else ():
@@ -89,7 +90,10 @@ class Metric:
 
 
 class Mean(Metric):
-    """The mean over rows of what `function(prediction, target)` gives for each batch: any function made a metric.
+    """The mean over rows of what a function of prediction and target gives for each batch: it makes a metric of any
+    function.
+
+    function: function(prediction, target), which gives one number for a batch.
 
     >>> off = Mean(lambda prediction, target: float(np.mean(np.abs(prediction - target))))
     >>> off.update(np.array([1.0]), np.array([2.0])).update(np.array([1.0, 1.0]), np.array([1.0, 1.0])).compute()
@@ -100,17 +104,17 @@ class Mean(Metric):
         self.function = function
 
     def start(self) -> dict[str, Any]:
-        """The sum over rows, and how many they are."""
+        """The sum over rows, and the number of rows."""
         return {"total": 0.0, "count": 0}
 
     def add(self, prediction: Any, target: Any) -> None:
-        """The function's value, once for each row."""
+        """Add the function's value, once for each row."""
         rows = len(as_array(target))
         self.total += rows * float(self.function(prediction, target))
         self.count += rows
 
     def result(self) -> float:
-        """The mean."""
+        """The mean over rows."""
         return self.total / self.count
 
     total: float
@@ -124,11 +128,11 @@ class Gathered(Metric):
     targets: list[NDArray[Any]]
 
     def start(self) -> dict[str, Any]:
-        """Scores and targets of the batches."""
+        """The scores and the targets of the batches."""
         return {"scores": [], "targets": []}
 
     def add(self, prediction: Any, target: Any) -> None:
-        """Keep copies: a loader may write its batches into one array."""
+        """Keep copies of a batch, because a loader may write its next batch into the same array."""
         self.scores.append(np.array(as_array(prediction)))
         self.targets.append(np.array(as_array(target)))
 

@@ -1,4 +1,4 @@
-"""How good predicted probabilities are: the log loss, which is cross-entropy by its name in statistics."""
+"""Metrics of probabilities: the log loss, which is what statistics calls cross-entropy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from tinygrad_edu.train.metrics.reading import Numbers, as_array, refuse_nan, sc
 
 
 class LogLoss(Metric):
-    """L = mean of −log p[t]: the cross-entropy of probabilities. See `log_loss`.
+    """L = mean of −log p[t]: it is the cross-entropy of probabilities. See `log_loss` for what it is given.
+
+    from_logits: whether it is given logits rather than probabilities.
 
     >>> round(LogLoss().update([[0.5, 0.5]], [0]).update([[0.9, 0.1]], [0]).compute(), 4)
     0.3993
@@ -26,7 +28,7 @@ class LogLoss(Metric):
         self.from_logits = from_logits
 
     def start(self) -> dict[str, Any]:
-        """The sum, and of how many."""
+        """The sum, and the number of targets."""
         return {"total": 0.0, "count": 0}
 
     def add(self, prediction: Any, target: Any) -> None:
@@ -53,7 +55,7 @@ class LogLoss(Metric):
 
 
 def _log(p: Any, eps: float) -> Any:
-    """log p, of p between ε and 1 − ε. Raises ValueError for rows that are no probabilities."""
+    """log p, with p cut to between ε and 1 − ε. Raises ValueError for rows that are no probabilities."""
     sums = p.sum(axis=1)
     if p.min(initial=0) < 0 or p.max(initial=0) > 1 or (abs(sums - 1) > eps**0.5).any():
         raise ValueError(
@@ -63,10 +65,15 @@ def _log(p: Any, eps: float) -> Any:
 
 
 def log_loss(prediction: Numbers, target: Numbers, *, from_logits: bool = False) -> float:
-    """L = mean of −log p[t], with p between ε and 1 − ε, where ε is 2⁻⁵² in float64, so that it is finite.
+    """L = mean of −log p[t], which is the cross-entropy of probabilities.
 
-    prediction: probabilities (N, classes, …), or (N, …) of class 1 of two; with `from_logits=True`, logits, of which
-    softmax or the sigmoid makes probabilities. target: class numbers (N, …).
+    p is cut to between ε and 1 − ε, where ε is 2⁻⁵² in float64, so that L is finite.
+
+    prediction: probabilities (N, classes, …), or (N, …) of class 1 of two.
+    target: class numbers (N, …).
+    from_logits: whether the prediction holds logits, which softmax or the sigmoid turns into probabilities.
+
+    Raises ValueError for what are no probabilities.
 
     >>> round(log_loss([0.9, 0.2], [1, 0]), 4), round(log_loss([[0.0, 0.0]], [1], from_logits=True), 4)
     (0.1643, 0.6931)

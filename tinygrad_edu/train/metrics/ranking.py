@@ -1,4 +1,4 @@
-"""How well scores put what is in a class before what is not, at every threshold: ROC and precision-recall curves."""
+"""Metrics of scores at every threshold: ROC and precision-recall curves, and what follows from them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ Over = Literal["macro", "weighted"] | None
 
 
 def roc_curve(prediction: Numbers, target: Numbers) -> Curve:
-    """The part of class 0 and the part of class 1 that scores at least a threshold, for every threshold.
+    """The rates of false and true positives at every threshold s, where what scores ≥ s counts as class 1.
 
-    FPR(s) = FP / (FP + TN), TPR(s) = TP / (TP + FN), where what scores ≥ s counts as class 1.
+    FPR(s) = FP / (FP + TN) is the share of class 0 that scores ≥ s, and TPR(s) = TP / (TP + FN) the share of class 1.
+    It returns
+    FPR, TPR and the thresholds, which fall: the first is ∞, where both rates are 0, and then each score that occurs
+    follows. The rate of a class that is absent is NaN.
 
-    prediction: scores (N,), probabilities or logits; target: 0 or 1, (N,). Returns FPR, TPR and the thresholds, which
-    fall: first ∞, where both are 0, then each score that occurs. A rate of a class that is absent is NaN.
+    prediction: scores (N,), probabilities or logits.
+    target: 0 or 1, (N,).
 
     Source: Fawcett, *An introduction to ROC analysis* (2006).
 
@@ -37,10 +40,13 @@ def roc_curve(prediction: Numbers, target: Numbers) -> Curve:
 
 
 def precision_recall_curve(prediction: Numbers, target: Numbers) -> Curve:
-    """Precision and recall of class 1 for every threshold s, where what scores ≥ s is predicted to be class 1.
+    """Precision and recall of class 1 at every threshold s, where what scores ≥ s is predicted to be class 1.
 
-    prediction: scores (N,); target: 0 or 1, (N,). Returns precision and recall, which has a last point (1, 0) without a
-    threshold, and the thresholds, which grow. If class 1 is absent, recall is 1 by convention.
+    It returns precision and recall, which have a last point (1, 0) without a threshold, and the thresholds, which grow.
+    If class 1 is absent, recall is 1 by convention.
+
+    prediction: scores (N,), probabilities or logits.
+    target: 0 or 1, (N,).
 
     >>> precision, recall, thresholds = precision_recall_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
     >>> precision.round(2).tolist(), recall.tolist(), thresholds.tolist()
@@ -58,13 +64,16 @@ def auroc(
     multi_class: Literal["ovr", "ovo"] = "ovr",
     average: Over = "macro",
 ) -> Any:
-    """The area under the ROC curve: the probability that one of class 1 scores above one of class 0, ties counted half.
+    """The area under the ROC curve: the probability that one of class 1 scores above one of class 0, where ties count
+    half.
 
-    prediction: scores (N,), with a target of 0 and 1; or (N, classes), with class numbers (N,).
-    multi_class: "ovr", each class against the rest; "ovo", each pair of classes that occur, by the scores of the one
-    and of the other. average: "macro"; "weighted" by how often classes or pairs occur; None, with "ovr", for each class.
+    It is NaN where a class, or the rest, is absent. A mean of it is NaN then too, unless that class weighs nothing.
 
-    It is NaN where a class, or the rest, is absent; so is then a mean of it, unless it weighs nothing.
+    prediction: scores (N,), or (N, classes).
+    target: 0 and 1, (N,), for scores (N,); else class numbers (N,).
+    multi_class: "ovr" takes each class against the rest; "ovo" takes each pair of classes that occur, by the scores of
+        the one and of the other.
+    average: "macro"; "weighted" by how often classes or pairs occur; None, with "ovr", for one number a class.
 
     Source: Hand and Till, *A simple generalisation of the area under the ROC curve* (2001), for "ovo".
 
@@ -96,10 +105,13 @@ def auroc(
 
 
 def average_precision(prediction: Numbers, target: Numbers, *, average: Over = "macro") -> Any:
-    """AP = Σₙ (Rₙ − Rₙ₋₁)·Pₙ over falling thresholds: precision, averaged over recall, without interpolation.
+    """AP = Σₙ (Rₙ − Rₙ₋₁)·Pₙ over falling thresholds: it is the precision, averaged over the recall without
+    interpolation.
 
-    prediction: scores (N,), with a target of 0 and 1; or (N, classes), with class numbers (N,): each class against the
-    rest. average: "macro", "weighted" by how often classes occur, or None for each. A class that is absent has 0.
+    prediction: scores (N,), or (N, classes), where each class is taken against the rest.
+    target: 0 and 1, (N,), for scores (N,); else class numbers (N,).
+    average: "macro", "weighted" by how often classes occur, or None for one number a class. A class that is absent has
+        0.
 
     >>> round(average_precision([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]), 4)
     0.8333
@@ -111,7 +123,7 @@ def average_precision(prediction: Numbers, target: Numbers, *, average: Over = "
 
 
 def _binary(prediction: Numbers, target: Numbers, who: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Scores, and whether each is of class 1."""
+    """The scores, and whether each is of class 1."""
     given, true = as_array(prediction), whole(target, who)
     if given.shape != true.shape or given.ndim != 1 or not len(given):
         raise ValueError(f"{who} takes scores (N,) and classes 0 and 1 (N,), but got {given.shape} and {true.shape}")
@@ -121,7 +133,7 @@ def _binary(prediction: Numbers, target: Numbers, who: str) -> tuple[NDArray[Any
 
 
 def _counts(given: NDArray[Any], positive: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any], Floats]:
-    """How many of class 0 and of class 1 score at least each score that occurs, from the highest on; and those scores."""
+    """How many of class 0 and 1 score at least each score that occurs, from the highest on, and those scores."""
     order = np.argsort(given, kind="stable")[::-1]
     falling = given[order]
     last = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)  # of each run of ties
@@ -130,7 +142,7 @@ def _counts(given: NDArray[Any], positive: NDArray[np.bool_]) -> tuple[NDArray[A
 
 
 def _part(counts: NDArray[Any]) -> Floats:
-    """Counts as parts of the last, which is all; NaN of none."""
+    """Counts as shares of the last one, which counts all; NaN where that is 0."""
     return counts / counts[-1] if counts[-1] else np.full(len(counts), np.nan)
 
 
@@ -155,7 +167,7 @@ def _over_classes(
     average: Over,
     who: str,
 ) -> Any:
-    """That of each class against the rest, averaged."""
+    """The number for each class against the rest, or their average."""
     _check_average(average, who)
     scores(given, true, who)
     if given.ndim != 2:
@@ -179,7 +191,7 @@ def _check_average(average: Over, who: str) -> None:
 
 
 class ROCCurve(Gathered):
-    """`roc_curve` over batches.
+    """The ROC curve over batches, whose scores are all kept until the end; see `roc_curve`.
 
     >>> fpr, tpr, thresholds = ROCCurve().update([0.2, 0.7], [0, 1]).update([0.5], [1]).compute()
     >>> tpr.tolist()
@@ -192,7 +204,7 @@ class ROCCurve(Gathered):
 
 
 class PrecisionRecallCurve(Gathered):
-    """`precision_recall_curve` over batches.
+    """The precision-recall curve over batches, whose scores are all kept until the end; see `precision_recall_curve`.
 
     >>> precision, recall, thresholds = PrecisionRecallCurve().update([0.2, 0.7], [0, 1]).compute()
     >>> precision.tolist(), recall.tolist()
@@ -205,7 +217,10 @@ class PrecisionRecallCurve(Gathered):
 
 
 class AUROC(Gathered):
-    """`auroc` over batches.
+    """The area under the ROC curve over batches, whose scores are all kept until the end; see `auroc`.
+
+    multi_class: "ovr" takes each class against the rest, "ovo" each pair of classes.
+    average: "macro", "weighted", or None for one number a class.
 
     >>> AUROC().update([0.1, 0.4], [0, 0]).update([0.35, 0.8], [1, 1]).compute()
     0.75
@@ -220,7 +235,9 @@ class AUROC(Gathered):
 
 
 class AveragePrecision(Gathered):
-    """`average_precision` over batches.
+    """The average precision over batches, whose scores are all kept until the end; see `average_precision`.
+
+    average: "macro", "weighted", or None for one number a class.
 
     >>> AveragePrecision().update([0.1, 0.4], [0, 1]).update([0.8], [1]).compute()
     1.0

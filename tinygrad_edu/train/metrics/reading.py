@@ -1,4 +1,4 @@
-"""What metrics are given: predictions and targets, as arrays that have been looked at."""
+"""Turns what metrics are given into arrays, and checks it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Numbers = Tensor | ArrayLike
 
 
 def as_array(x: Numbers) -> NDArray[Any]:
-    """The numbers, without their graph."""
+    """The numbers as an array, without their graph."""
     return x.ndarray if isinstance(x, Tensor) else np.asarray(x)
 
 
 def whole(target: Numbers, who: str) -> NDArray[np.int64]:
-    """Class numbers, in the shape that they have. Floats are taken where each is whole, as targets of `BCELoss` are.
+    """Class numbers, in the shape that they have. Floats are taken if each is whole, as targets of `BCELoss` are.
 
     Raises ValueError for what is no class number.
     """
@@ -39,10 +39,13 @@ def whole(target: Numbers, who: str) -> NDArray[np.int64]:
 def classes_of(
     prediction: Numbers, target: Numbers, who: str, threshold: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """The class numbers predicted, those that are right, both (n,), and how many classes there are as far as can be seen.
+    """The predicted class numbers, the true ones, both (n,), and how many classes there are as far as can be seen.
 
     prediction: class numbers (N, …); or floats (N, …), of which what is ≥ `threshold` is class 1, else 0; or scores
-    (N, classes, …), of which the largest wins, the first of equal ones. target: class numbers (N, …).
+    (N, classes, …), of which the largest counts, the first of equal ones.
+    target: class numbers (N, …).
+    who: the metric, for errors.
+    threshold: from where on a float counts as class 1.
 
     Raises ValueError for other shapes, for NaN, and for a target that is none of the classes.
     """
@@ -60,7 +63,7 @@ def classes_of(
 
 
 def scores(given: NDArray[Any], true: NDArray[np.int64], who: str) -> None:
-    """Raise ValueError for what are no scores (N, classes, …) of the targets (N, …), or NaN."""
+    """Raise ValueError for what are not scores (N, classes, …) of the targets (N, …), and for NaN."""
     if given.ndim != true.ndim + 1 or given.shape[:1] + given.shape[2:] != true.shape or given.shape[1] == 1:
         cure = ""
         if given.ndim == true.ndim == 2 and len(given) == len(true):
@@ -82,7 +85,7 @@ def within(true: NDArray[np.int64], classes: int, who: str) -> None:
 
 
 def refuse_nan(given: NDArray[Any], who: str) -> None:
-    """Raise ValueError where something is not a number."""
+    """Raise ValueError where a number is NaN."""
     if given.dtype.kind == "f" and np.isnan(given).any():
         raise ValueError(
             f"{who} is given a prediction that is NaN; tg.detect_anomaly() names the operation it comes from"
@@ -90,5 +93,5 @@ def refuse_nan(given: NDArray[Any], who: str) -> None:
 
 
 def _first(array: NDArray[Any]) -> float:
-    """The first that is not whole."""
+    """The first number that is not whole."""
     return float(array[array != np.rint(array)].flat[0])

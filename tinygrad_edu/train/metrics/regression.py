@@ -1,4 +1,4 @@
-"""How far predicted numbers are from the right ones, and how good predicted probabilities are."""
+"""Metrics of numbers: how far predicted numbers are from the right ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinygrad_edu.train.metrics.reading import Numbers, as_array, refuse_nan
 
 
 class MeanSquaredError(Metric):
-    """mean (y − t)², over all elements.
+    """The mean of (y − t)² over all elements; it is given predictions y and targets t of the same shape.
 
     >>> MeanSquaredError().update([1.0, 2.0], [1.0, 4.0]).update([0.0], [1.0]).compute()
     1.6666666666666667
@@ -23,7 +23,7 @@ class MeanSquaredError(Metric):
     count: int
 
     def start(self) -> dict[str, Any]:
-        """The sum, and of how many."""
+        """The sum, and the number of elements."""
         return {"total": 0.0, "count": 0}
 
     def add(self, prediction: Any, target: Any) -> None:
@@ -33,7 +33,7 @@ class MeanSquaredError(Metric):
         self.count += true.size
 
     def error(self, difference: Any) -> Any:
-        """What is averaged."""
+        """The square of a difference, which is averaged."""
         return np.square(difference)
 
     def result(self) -> float:
@@ -42,24 +42,25 @@ class MeanSquaredError(Metric):
 
 
 class MeanAbsoluteError(MeanSquaredError):
-    """mean |y − t|, over all elements.
+    """The mean of |y − t| over all elements; it is given predictions y and targets t of the same shape.
 
     >>> MeanAbsoluteError().update([1.0, 2.0], [1.0, 4.0]).compute()
     1.0
     """
 
     def error(self, difference: Any) -> Any:
-        """What is averaged."""
+        """The absolute value of a difference, which is averaged."""
         return np.abs(difference)
 
 
 class R2Score(Metric):
-    """R² = 1 − Σ(y − t)² / Σ(t − t̄)²: 1 for perfect predictions, 0 for the mean; of several columns, the mean of theirs.
+    """R² = 1 − Σ(y − t)² / Σ(t − t̄)²: it is 1 for perfect predictions, and 0 for predicting the mean.
 
-    Where t is constant, it is 1 if the prediction is perfect, else 0; of one row, NaN. All as in scikit-learn.
+    Of several columns, it is the mean of theirs. Where t is constant, it is 1 if the prediction is perfect, else 0; of
+    one row it is NaN. All this is as in scikit-learn. Sums about the mean are merged batch by batch by the formula of
+    Chan, Golub and LeVeque, because Σt² − n·t̄² would lose digits.
 
-    Sums about the mean are merged batch by batch by the formula of Chan, Golub and LeVeque, *Algorithms for computing
-    the sample variance* (1983), since Σt² − n·t̄² would lose the digits.
+    Source: Chan, Golub and LeVeque, *Algorithms for computing the sample variance* (1983).
 
     >>> round(R2Score().update([2.5, 0.0, 2.0], [3.0, -0.5, 2.0]).update([8.0], [7.0]).compute(), 4)
     0.9486
@@ -71,7 +72,7 @@ class R2Score(Metric):
     about: Any
 
     def start(self) -> dict[str, Any]:
-        """Σ(y − t)², t̄, Σ(t − t̄)², and of how many rows."""
+        """Σ(y − t)², t̄, Σ(t − t̄)², and the number of rows."""
         return {"count": 0, "residual": 0.0, "mean": 0.0, "about": 0.0}
 
     def add(self, prediction: Any, target: Any) -> None:
@@ -88,7 +89,7 @@ class R2Score(Metric):
         self.count = n + m
 
     def result(self) -> float:
-        """1 − what is left of the spread."""
+        """1 − Σ(y − t)² / Σ(t − t̄)², or the mean of it over columns."""
         if self.count < 2:
             return float("nan")
         residual, about = np.asarray(self.residual), np.asarray(self.about)
@@ -97,7 +98,11 @@ class R2Score(Metric):
 
 
 def mean_squared_error(prediction: Numbers, target: Numbers) -> float:
-    """mean (y − t)², over all elements. The shapes must be equal.
+    """The mean of (y − t)² over all elements.
+
+    prediction, target: y and t, which have the same shape.
+
+    Raises ValueError where the shapes differ.
 
     >>> mean_squared_error([1.0, 2.0], [1.0, 4.0])
     2.0
@@ -106,7 +111,11 @@ def mean_squared_error(prediction: Numbers, target: Numbers) -> float:
 
 
 def mean_absolute_error(prediction: Numbers, target: Numbers) -> float:
-    """mean |y − t|, over all elements. The shapes must be equal.
+    """The mean of |y − t| over all elements.
+
+    prediction, target: y and t, which have the same shape.
+
+    Raises ValueError where the shapes differ.
 
     >>> mean_absolute_error([1.0, 2.0], [1.0, 4.0])
     1.0
@@ -115,7 +124,11 @@ def mean_absolute_error(prediction: Numbers, target: Numbers) -> float:
 
 
 def r2_score(prediction: Numbers, target: Numbers) -> float:
-    """R² = 1 − Σ(y − t)² / Σ(t − t̄)². See `R2Score`.
+    """R² = 1 − Σ(y − t)² / Σ(t − t̄)²: it is 1 for perfect predictions, and 0 for predicting the mean. See `R2Score`.
+
+    prediction, target: y and t, which have the same shape.
+
+    Raises ValueError where the shapes differ.
 
     >>> r2_score([1.0, 2.0, 3.0], [1.0, 2.0, 4.0])
     0.7857142857142857
@@ -124,7 +137,7 @@ def r2_score(prediction: Numbers, target: Numbers) -> float:
 
 
 def _alike(prediction: Numbers, target: Numbers, who: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both as float64, which sums are made in."""
+    """Both as float64, in which sums are made. Raises ValueError where the shapes differ."""
     given, true = as_array(prediction), as_array(target)
     if given.shape != true.shape or given.ndim == 0:
         raise ValueError(
