@@ -286,7 +286,41 @@ def largest(x):
     return pooled(x, lambda windows: windows == windows.max(-1, keepdims=True))
 
 
+def weights_of(q, k, mask, scale):
+    """The weights of attention, of complex numbers too."""
+    e = np.exp(scale * q @ k.mT + mask)
+    return e / e.sum(-1, keepdims=True)
+
+
+def slopes_of_attention(g, q, k, v, mask, kept, scale):
+    """Its gradients by q, k and v."""
+    p = weights_of(q, k, mask, scale)
+    r = g @ v.mT * kept
+    s = p * (r - (r * p).sum(-1, keepdims=True))
+    return scale * s @ k, scale * s.mT @ q, (p * kept).mT @ g
+
+
+def by_complex_step(function, gs, xs):
+    """⟨g, ∂y/∂x⟩ for each number of each x, exact to the last digits."""
+    found = []
+    for i, x in enumerate(xs):
+        slope = np.zeros(x.shape)
+        for place in np.ndindex(*x.shape):
+            step = np.zeros(x.shape, complex)
+            step[place] = 1e-30j
+            ys = function(*[z + step if n == i else z for n, z in enumerate(xs)])
+            slope[place] = sum((g * y.imag).sum() for g, y in zip(gs, ys, strict=True)) / 1e-30
+        found.append(slope)
+    return tuple(found)
+
+
 TRANSLATED = {
+    "attention": lambda g, y, *xs, scale, **_: by_complex_step(
+        lambda q, k, v, mask, kept: ((weights_of(q, k, mask, scale) * kept) @ v,), [g], xs
+    ),
+    "attention_slopes": lambda g, y, *xs, scale, **_: by_complex_step(
+        lambda *xs: slopes_of_attention(*xs, scale), g, xs
+    ),
     "batch_norm": by_batch_norm,
     "cholesky": lambda g, y, x, **_: sym(np.linalg.inv(y).T @ half(y.T @ g) @ np.linalg.inv(y)),
     "concatenate": lambda g, y, a, b, **_: (g[: len(a)], g[len(a) :]),

@@ -12,6 +12,7 @@ from tinygrad_edu.testing.checks.arrays import arrays_in, filled
 TABLE = {**OPS, **COMPOSITES}
 
 WITHOUT = {
+    "attention", "attention_slopes",  # as a function: test_torch_attention
     "conv", "conv_transpose", "conv_weight", "unfold_windows", "fold_windows",  # as functions: test_torch_convolution
     "max_pool", "max_pool_gradient", "argmax_pool", "sum_pool", "spread_windows",  # as functions: test_torch_pooling
     "alias", "item", "astype", "sinc_derivative", "last_written", "scatter", "from_diagonal", "expand",

@@ -7,6 +7,7 @@ first; an op with several results may declare a tuple for an input, a rule by ea
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable, Container
 from functools import partial
 from typing import Any
@@ -70,6 +71,41 @@ class ByResult:
             if any(part is not None for part in parts):
                 g[places[0]] = without_gaps(parts, [y[k] for k in places])
         return g
+
+
+class _Jointly:
+    """One of several rules that a single computation gives the gradients of: see `jointly`."""
+
+    def __init__(self, rule: Rule, i: int, last: list[Any]) -> None:
+        self._rule, self._i, self._last = rule, i, last
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self._rule)
+
+    def __call__(self, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
+        """The i-th gradient: of those that were computed for the input before, if g and y are still the same objects."""
+        known, anchor = self._last[0], g[0] if g.__class__ is tuple else g
+        place = tuple(map(id, (y, *xs)))  # two nodes may get the same g
+        same = known is not None and known[0]() is anchor and known[1] == place and known[2][self._i] is not None
+        parts = known[2] if same else list(self._rule(g, y, *xs, **settings))
+        part, parts[self._i] = parts[self._i], None  # a contribution belongs to the walk, which may add to it
+        rest = any(part is not None for part in parts)
+        self._last[0] = (weakref.ref(anchor, self._forget), place, parts) if rest else None
+        return part
+
+    def _forget(self, gone: Any) -> None:
+        """Let the parts go that nobody asked for."""
+        known = self._last[0]
+        if known is not None and known[0] is gone:
+            self._last[0] = None
+
+
+def jointly(rule: Rule, count: int) -> tuple[Rule, ...]:
+    """Rules for the first `count` inputs, of one that returns a tuple of their gradients: a walk computes it once, for the
+    first of them, and hands the others what it is their turn to get."""
+    last: list[Any] = [None]
+    return tuple([_Jointly(rule, i, last) for i in range(count)])
 
 
 def rules_of(vjp: Any, name: str) -> Any:

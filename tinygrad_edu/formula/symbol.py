@@ -35,7 +35,7 @@ class Symbol(NDArrayOperatorsMixin):
     'e^{-x} \\\\odot y'
     """
 
-    __slots__ = ("expression", "value")
+    __slots__ = ("__weakref__", "expression", "value")
 
     __hash__ = object.__hash__  # the mixin's elementwise == takes it away
 

@@ -27,6 +27,7 @@ from tinygrad_edu.nn.activation import (
     Step,
     Tanh,
 )
+from tinygrad_edu.nn.attention import MultiheadAttention
 from tinygrad_edu.nn.container import Sequential
 from tinygrad_edu.nn.convolution import (
     Conv1d,
@@ -115,6 +116,7 @@ from tinygrad_edu.nn.pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from tinygrad_edu.nn.positions import PositionalEmbedding, PositionalEncoding
 from tinygrad_edu.nn.resizing import (
     CircularPad1d,
     CircularPad2d,
@@ -138,6 +140,13 @@ from tinygrad_edu.nn.resizing import (
 from tinygrad_edu.nn.scope import Scope
 from tinygrad_edu.nn.shape import Flatten, Identity, Unflatten
 from tinygrad_edu.nn.summary import summary
+from tinygrad_edu.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "ELU",
@@ -232,6 +241,7 @@ __all__ = [
     "ModuleList",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "Parameter",
@@ -240,6 +250,8 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "PoissonNLLLoss",
+    "PositionalEmbedding",
+    "PositionalEncoding",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -260,6 +272,11 @@ __all__ = [
     "Softsign",
     "Step",
     "Tanh",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "Unflatten",
     "Unfold",
@@ -279,9 +296,7 @@ if not TYPE_CHECKING:
         "tinygrad_edu.nn",
         __all__,
         {
-            "RNN LSTM GRU MultiheadAttention Transformer": (
-                "it is not here yet; write it as a Module, with nn.Parameters and a forward"
-            ),
+            "RNN LSTM GRU": ("it is not here yet; write it as a Module, with nn.Parameters and a forward"),
             "CosineSimilarity": "write F.cosine_similarity(x1, x2), with tinygrad_edu.nn.functional as F",
             "PairwiseDistance": "write F.pairwise_distance(x1, x2), with tinygrad_edu.nn.functional as F",
             "CELU Hardshrink MultiLabelMarginLoss RReLU Softmin Softshrink Tanhshrink Threshold": (

@@ -89,5 +89,9 @@ def _names(model: Module) -> dict[str, str]:
 def _turned(model: Module) -> set[str]:
     """The names of the parameters that PyTorch keeps transposed."""
     names = _names(model)
-    linear = [path for path, module in model.named_modules() if isinstance(module, Linear)]
-    return {names[f"{path}.weight".lstrip(".")] for path in linear}
+    return {
+        names[f"{path}.{name}".lstrip(".")]
+        for path, module in model.named_modules()
+        for name in ("weight", *getattr(type(module), "TURNED", ()))
+        if name in vars(module) and (name != "weight" or isinstance(module, Linear))
+    }

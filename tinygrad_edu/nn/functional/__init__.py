@@ -1,7 +1,8 @@
 """Layers and losses as functions, usually imported as F: `F.cross_entropy(model(x), labels)`.
 
-On arrays they give arrays, on tensors tensors. The pages: `layers`, `convolution`, `pooling`, `adaptive`, `resizing`, `normalization`, `embedding`, `activations` (most are
-ops, in `tinygrad_edu.ops`); the losses `regression`, `losses` (of probabilities and classes), `margins`, with `distances`
+On arrays they give arrays, on tensors tensors. The pages: `layers`, `convolution`, `pooling`, `adaptive`, `resizing`,
+`normalization`, `embedding`, `attention`, `activations` (most are ops, in `tinygrad_edu.ops`); the losses `regression`,
+`losses` (of probabilities and classes), `margins`, with `distances`
 and `penalties`; and what they share, `targets` and `checks`.
 """
 
@@ -20,6 +21,7 @@ from tinygrad_edu.nn.functional.adaptive import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
+from tinygrad_edu.nn.functional.attention import scaled_dot_product_attention
 from tinygrad_edu.nn.functional.convolution import (
     conv1d,
     conv2d,
@@ -174,6 +176,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",

@@ -10,6 +10,7 @@
     embedding      embedding one_hot
     convolution/   convolution as one trilinear form, by several routes
     pooling        the largest number or the sum of each window
+    attention/     scaled dot-product attention, a block at a time
 
 A rule of a whole is here where it is stabler or faster than that of its parts.
 """
@@ -20,10 +21,20 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.ops.network import activations, embedding, softmax
 
 if TYPE_CHECKING:
-    from tinygrad_edu.ops.network import convolution, losses, normalization, piecewise, pooling, smooth, standardizing
+    from tinygrad_edu.ops.network import (
+        attention,
+        convolution,
+        losses,
+        normalization,
+        piecewise,
+        pooling,
+        smooth,
+        standardizing,
+    )
 
 __all__ = [
     "activations",
+    "attention",
     "convolution",
     "embedding",
     "losses",
