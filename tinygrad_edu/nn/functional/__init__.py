@@ -2,8 +2,7 @@
 
 On arrays they give arrays, on tensors tensors. The pages: `layers`, `convolution`, `pooling`, `adaptive`, `resizing`,
 `normalization`, `embedding`, `attention`, `activations` (most are ops, in `tinygrad_edu.ops`); the losses `regression`,
-`losses` (of probabilities and classes), `margins`, with `distances`
-and `penalties`; and what they share, `targets` and `checks`.
+`losses` (of probabilities and classes), `margins`, with `distances` and `penalties`; and what they share, `targets` and `checks`.
 """
 
 from __future__ import annotations
