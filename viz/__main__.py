@@ -21,7 +21,8 @@ from tinygrad_edu.engine.tensor import Tensor
 from viz.command import CONSTANTS, Expression, ExpressionError
 from viz.figure import draw
 from viz.languages import WORDS
-from viz.picture import DIRECTIONS, FORMATS, STYLES
+from viz.look import DIRECTIONS, STYLES
+from viz.picture import FORMATS
 from viz.theme import THEMES
 from viz.wording.labels import GRAD, SHOW
 

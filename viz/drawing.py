@@ -19,7 +19,8 @@ from viz.layout.groups import grouped
 from viz.layout.panels import side_by_side
 from viz.layout.plan import SMALL_FONT, Plan, Words, make_plan
 from viz.layout.scene import Scene
-from viz.picture import Look, Picture
+from viz.look import Look
+from viz.picture import Picture
 from viz.record.graph import Graph
 from viz.record.passes import only_path
 from viz.record.slopes import Reading

@@ -16,9 +16,10 @@ from tinygrad_edu.program.plan import Plan
 from viz.annotate import annotate as annotate_figure
 from viz.drawing import Drawing
 from viz.folded import folded
+from viz.look import Look
 from viz.memory.memory_map import MemoryMap
 from viz.options import check_options, choose
-from viz.picture import Look, Picture
+from viz.picture import Picture
 from viz.record.graph import Graph
 from viz.record.names import variable_names
 from viz.record.trace import trace

@@ -10,8 +10,8 @@ from tinygrad_edu.nn.module import Module
 from viz.languages import words
 from viz.layout.columns import extent
 from viz.layout.plan import FONT, make_plan
+from viz.look import Look
 from viz.options import choose, several
-from viz.picture import Look
 from viz.record import passes
 from viz.record.folding import fold
 from viz.record.graph import Graph

@@ -1,4 +1,4 @@
-"""What saves itself and shows itself: `Look`, `Picture`, and `Frames`, a picture step by step."""
+"""What saves itself and shows itself: `Picture`, and `Frames`, a picture step by step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +16,14 @@ from viz.formats.dot import drawing
 from viz.formats.fonts import has_wide_font
 from viz.formats.render import PRINT, SCREEN, graphviz, with_dpi
 from viz.formats.svg import animated
-from viz.languages import words
 from viz.layout.metrics import is_wide
 from viz.layout.scene import Line, Scene, Shape, Text
+from viz.look import Look
 from viz.options import choose, expect
 from viz.theme import THEMES
 
-STYLES = ("book", "record", "plain")
-DIRECTIONS = ("both", "forward", "backward", "side-by-side")
 FORMATS = ("svg", "pdf", "png", "dot", "html", "json", "md", "tex", "txt")
 PICTURES = ("svg", "pdf", "png", "dot", "tex")  # in which a frame differs from the whole figure
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a figure looks: everything about it that is not in the graph."""
-
-    style: str = "book"
-    theme: str = "default"
-    direction: str = "both"
-    lang: str = "en"
-    timeout: float = 20.0
-    panels: bool = False  # whether separate parts stand beside each other
-
-    def __post_init__(self) -> None:
-        choose("style", self.style, STYLES)
-        choose("theme", self.theme, THEMES)
-        choose("direction", self.direction, DIRECTIONS)
-        if self.style != "book":
-            choose(f"direction in the style {self.style!r}", self.direction, DIRECTIONS[:2])
-            choose(f"panels in the style {self.style!r}", self.panels, (False,))
-        words(self.lang)
 
 
 class Picture(ABC):

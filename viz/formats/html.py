@@ -17,10 +17,10 @@ from functools import cached_property
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinygrad_edu.formula.writing import grouped
-from viz.formats.views import make_views, ways_from
+from viz.formats.views import Figure, make_views, ways_from
 from viz.languages import words
 from viz.layout.plan import Plan, trunk_id
 from viz.layout.scene import Line, Scene, Shape, Text
@@ -32,11 +32,8 @@ from viz.wording.numbers import data_text, number_text, rounded_text, shape_text
 from viz.wording.page_words import PAGE_WORDS
 from viz.wording.sentences import Teller
 
-if TYPE_CHECKING:
-    from viz.drawing import Drawing
 
-
-def page(drawing: Drawing) -> str:
+def page(drawing: Figure) -> str:
     """The page of a figure, as HTML."""
     lang = drawing.look.lang
     said = {**words(lang), **PAGE_WORDS[lang]}
@@ -81,11 +78,11 @@ def _hash(content: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
-def _light(drawing: Drawing) -> Theme:
+def _light(drawing: Figure) -> Theme:
     return THEMES["print" if drawing.look.theme == "print" else "default"]
 
 
-def _dark(drawing: Drawing) -> Theme:
+def _dark(drawing: Figure) -> Theme:
     dark = THEMES["dark"]
     grey = replace(dark, backward=dark.ink, grad=dark.ink, parameter=dark.ink)
     return grey if drawing.look.theme == "print" else dark
@@ -99,7 +96,7 @@ def _colours(theme: Theme) -> str:
 # What the script is given
 
 
-def figure_data(drawing: Drawing, name: str, said: Mapping[str, str]) -> dict[str, Any]:
+def figure_data(drawing: Figure, name: str, said: Mapping[str, str]) -> dict[str, Any]:
     """Everything that the page shows, as plain data."""
     views = make_views(drawing)
     with ThreadPoolExecutor(4) as pool:  # each waits for a layout
@@ -117,7 +114,7 @@ def figure_data(drawing: Drawing, name: str, said: Mapping[str, str]) -> dict[st
     }
 
 
-def _value(value: Value, drawing: Drawing) -> dict[str, Any]:
+def _value(value: Value, drawing: Figure) -> dict[str, Any]:
     called = drawing.reading.names.get(value.id)
     of = drawing.labels.of
     return {
@@ -135,7 +132,7 @@ def _value(value: Value, drawing: Drawing) -> dict[str, Any]:
     }
 
 
-def _slope(id: str, drawing: Drawing) -> dict[str, Any]:
+def _slope(id: str, drawing: Figure) -> dict[str, Any]:
     slope = drawing.reading.slopes[id]
     return {"rule": slope.rule, "general": slope.general, "symbol": slope.symbol, "data": cells(slope.data)}
 
@@ -163,7 +160,7 @@ def cells(data: Data) -> Any:
 class _View:
     """One layout as plain data, with the y axis downwards."""
 
-    def __init__(self, drawing: Drawing) -> None:
+    def __init__(self, drawing: Figure) -> None:
         self.graph: Graph = drawing.graph
         self.plan: Plan = drawing.plan
         self.scene: Scene = drawing.scene

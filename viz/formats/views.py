@@ -6,23 +6,49 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from viz.layout.plan import Plan
+from viz.layout.scene import Scene
+from viz.look import Look
 from viz.record import passes
 from viz.record.graph import Graph, Part
-
-if TYPE_CHECKING:
-    from viz.drawing import Drawing
+from viz.record.slopes import Reading
+from viz.wording.labels import FigureLabels
 
 MOST_VIEWS = 12  # layouts in one page
 MOST_IN_ALL_LAYOUTS = 800  # operations and values of all layouts together
+
+
+class Figure(Protocol):
+    """What a page asks of a figure: `Drawing` is one."""
+
+    graph: Graph
+    labels: FigureLabels
+    look: Look
+    whole: Graph
+    reading: Reading
+
+    @property
+    def plan(self) -> Plan:
+        """What is to be placed."""
+
+    @property
+    def scene(self) -> Scene:
+        """Every shape, line and text in its place."""
+
+    def text(self) -> str:
+        """The figure in words."""
+
+    def of(self, graph: Graph, labels: FigureLabels) -> Figure:
+        """Another figure of the same computation, in the same look."""
 
 
 @dataclass(frozen=True)
 class View:
     """One layout, and the layers that are closed in it; without `layers`, it was folded otherwise."""
 
-    drawing: Drawing
+    drawing: Figure
     closed: frozenset[str]
     layers: Mapping[str, Layer]
 
@@ -36,7 +62,7 @@ class Layer:
     children: tuple[str, ...]
 
 
-def make_views(drawing: Drawing) -> list[View]:
+def make_views(drawing: Figure) -> list[View]:
     """The figure as it was drawn, first, and with layers closed and opened: in every way, if these are few.
 
     What was folded to be read can be opened, too, if it is not too much for a page.

@@ -15,10 +15,11 @@ from tinygrad_edu.program.plan import Plan
 from viz.formats.svg import chart
 from viz.languages import words
 from viz.layout.scene import Scene
+from viz.look import Look
 from viz.memory.lanes import lay_out, microseconds
 from viz.memory.steps import Bar, read_plan
 from viz.options import choose
-from viz.picture import Look, Picture
+from viz.picture import Picture
 from viz.record.folding import longest_repeat
 from viz.theme import THEMES
 from viz.wording.numbers import shape_text
