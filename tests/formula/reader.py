@@ -12,6 +12,7 @@ import tinygrad_edu as tg
 from tinygrad_edu.engine.registry import ANSWERS, COMPOSITES, OPS
 from tinygrad_edu.formula import Symbol
 from tinygrad_edu.formula.composites import draw_composite
+from tinygrad_edu.ops.network import recurrence
 
 for module in pkgutil.walk_packages(tg.__path__, "tinygrad_edu."):
     if not module.name.endswith("__main__"):
@@ -314,6 +315,70 @@ def by_complex_step(function, gs, xs):
     return tuple(found)
 
 
+def by_lstm(g, y, a, h0, c0, weight, reverse):
+    (gh, gc, gg), (hs, cs, gates) = g, y
+    delta, by_h, by_c, f_next = np.zeros(a.shape), np.zeros(h0.shape), np.zeros(h0.shape), 0
+    for t in reversed(range(len(a))):
+        i, f, new, o = np.split(gates[t], 4, axis=1)
+        gi, gf, gn, go = np.split(gg[t], 4, axis=1)
+        last = cs[t - 1] if t else c0
+        by_h = gh[t] + (delta[t + 1] @ weight.T if t + 1 < len(a) else 0)
+        by_c = gc[t] + f_next * by_c + by_h * o * (1 - np.tanh(cs[t]) ** 2)
+        parts = [
+            (by_c * new + gi) * i * (1 - i), (by_c * last + gf) * f * (1 - f),
+            (by_c * i + gn) * (1 - new**2), (by_h * np.tanh(cs[t]) + go) * o * (1 - o),
+        ]  # fmt: skip
+        delta[t], f_next = np.concatenate(parts, axis=1), f
+    began = np.concatenate([h0[None], hs[:-1]])
+    return delta, delta[0] @ weight.T, f_next * by_c, np.einsum("tnh,tng->hg", began, delta)
+
+
+def by_gru(g, y, a, h0, weight, bias, reverse):
+    (gh, gg), (hs, gates) = g, y
+    by_a, delta, by_h, z_next = np.zeros(a.shape), np.zeros(a.shape), np.zeros(h0.shape), 0
+    began = np.concatenate([h0[None], hs[:-1]])
+    for t in reversed(range(len(a))):
+        r, z, n, u = np.split(gates[t], 4, axis=1)
+        gr, gz, gn, gu = np.split(gg[t], 4, axis=1)
+        by_h = gh[t] + z_next * by_h + (delta[t + 1] @ weight.T if t + 1 < len(a) else 0)
+        by_n = (by_h * (1 - z) + gn) * (1 - n**2)
+        by_r, by_z = (by_n * u + gr) * r * (1 - r), (by_h * (began[t] - n) + gz) * z * (1 - z)
+        by_a[t], z_next = np.concatenate([by_r, by_z, by_n], axis=1), z
+        delta[t] = np.concatenate([by_r, by_z, by_n * r + gu], axis=1)
+    by_0 = z_next * by_h + delta[0] @ weight.T
+    return by_a, by_0, np.einsum("tnh,tng->hg", began, delta), delta.sum((0, 1))
+
+
+def by_rnn(g, y, a, h0, weight, reverse, nonlinearity):
+    (gh,), (hs,), delta = g, y, np.zeros(a.shape)
+    for t in reversed(range(len(a))):
+        delta[t] = (1 - hs[t] ** 2) * (gh[t] + (delta[t + 1] @ weight.T if t + 1 < len(a) else 0))
+    began = np.concatenate([h0[None], hs[:-1]])
+    return delta, delta[0] @ weight.T, np.einsum("tnh,tng->hg", began, delta)
+
+
+def by_difference(loop, count):
+    """∂L/∂xᵢ of a loop, element by element, from its own numbers: what is said is that it is the loop's."""
+
+    def by_each(g, y, *xs, **settings):
+        def along(i, at, step):
+            moved = [x.copy() for x in xs]
+            moved[i][at] += step
+            return sum(np.sum(part * made) for part, made in zip(g, loop(*moved, **settings), strict=True))
+
+        h, found = 1e-2, []
+        for i in range(count):
+            slopes = np.zeros(xs[i].shape)
+            for at in np.ndindex(*xs[i].shape):
+                near, far = along(i, at, h) - along(i, at, -h), along(i, at, 2 * h) - along(i, at, -2 * h)
+                further = along(i, at, 3 * h) - along(i, at, -3 * h)
+                slopes[at] = (45 * near - 9 * far + further) / (60 * h)
+            found.append(slopes)
+        return tuple(found)
+
+    return by_each
+
+
 TRANSLATED = {
     "attention": lambda g, y, *xs, scale, **_: by_complex_step(
         lambda q, k, v, mask, kept: ((weights_of(q, k, mask, scale) * kept) @ v,), [g], xs
@@ -341,6 +406,12 @@ TRANSLATED = {
     "embedding": lambda g, y, weight, numbers, **_: sum(
         filled(weight.shape, k, g[place]) for place, k in np.ndenumerate(numbers)
     ),
+    "gru": by_gru,
+    "gru_slopes": by_difference(recurrence.gru_slopes, 6),
+    "lstm": by_lstm,
+    "lstm_slopes": by_difference(recurrence.lstm_slopes, 7),
+    "rnn": by_rnn,
+    "rnn_slopes": by_difference(recurrence.rnn_slopes, 3),
     "getitem": lambda g, y, x, i, **_: sum(filled(x.shape, k, g[n]) for n, k in enumerate(i)),
     "index_update": lambda g, y, x, values, **_: (g * (np.arange(4) != 1), g[:, 1]),
     "max_pool": lambda g, y, x, **_: into_windows(g, x, largest(x)),

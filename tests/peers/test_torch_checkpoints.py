@@ -108,7 +108,8 @@ def test_what_does_not_fit_changes_nothing(tmp_path):
     state["extra"] = state.pop("4.bias")
     save_file(state, tmp_path / "a")
     with pytest.raises(
-        ValueError, match=r"(?s)a, its Linear weights transposed, does not fit.*missing: 4.bias.*not expected: extra"
+        ValueError,
+        match=r"(?s)a, its weights of Linear and recurrent layers transposed, does not fit.*missing: 4.bias.*not expected: extra",
     ):
         load_torch(tmp_path / "a", mine)
     content = (tmp_path / "a").read_bytes()

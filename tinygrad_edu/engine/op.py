@@ -57,7 +57,7 @@ from tinygrad_edu.engine.plans import EMPTY, CallPlan
 from tinygrad_edu.engine.recording import RECORDING, SCOPE
 from tinygrad_edu.engine.refusals import explained, has_nan, here, refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, COMPOSITES, NO_SETTINGS, OPS, UFUNCS, tick
-from tinygrad_edu.engine.rules import ByResult, Positions, Rule, rules_of
+from tinygrad_edu.engine.rules import ByResult, Joint, Positions, Rule, rules_of
 from tinygrad_edu.engine.source import declared, place
 from tinygrad_edu.engine.tables import is_table, table
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
@@ -118,7 +118,7 @@ class Op:
         position first, for any number of inputs; None for an op that has no derivative at all. Of an op with several
         results, an input may have a tuple of rules, one by each result: g is then that result's cotangent alone, and
         only the rules of results that have one are run. A rule that stands there for several results gets a tuple of
-        theirs.
+        theirs. `Joint(rule, count)` of an op with several results: one function that gives the gradients by all inputs.
     formulas: what `formula` prints for each input (the last for all further ones) where the rule is an algorithm rather
         than a formula: a sentence, "∂L/∂x = …", or the rule in its plainest form, a function like the rule itself, or
         a pair of both: the sentence for `formula`, the plain rule for the formulas of a whole record.
@@ -177,7 +177,7 @@ class Op:
         answers: Sequence[Any] = (),
         spelled: Callable[..., Any] | Literal["by name"] | None = None,
         # its derivative
-        vjp: tuple[Any, ...] | Rule | Positions | None = None,
+        vjp: tuple[Any, ...] | Rule | Positions | Joint | None = None,
         formulas: Sequence[str | Rule | tuple[str, Rule] | None] | None = None,
         symmetric: bool = False,
         presence: Presence | tuple[Presence, ...] = "ends",

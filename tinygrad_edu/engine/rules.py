@@ -1,14 +1,16 @@
 """How an op keeps its gradient rules: one for each input, by position.
 
 Most ops declare a tuple of functions. An op of any number of inputs declares one function, which is given the position
-first; an op with several results may declare a tuple for an input, a rule by each result.
+first; an op with several results may declare a tuple for an input, a rule by each result. Where one computation gives the
+gradients by all inputs, `Joint` holds it.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 import weakref
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,6 +33,44 @@ class Positions:
 
     def __getitem__(self, i: int) -> Rule | None:
         return None if i in self._without else partial(self.rule, i)
+
+
+class Joint:
+    """The rules of an op with several results, one computation of which gives the gradients by all inputs.
+
+    rule: (g, y, *inputs, **settings) to a tuple of gradients, for the first `count` inputs. Further inputs, such as a mask,
+        have no derivative. g: the cotangents of all results, 0 for those of which nothing was made.
+    """
+
+    def __init__(self, rule: Callable[..., tuple[Any, ...]], count: int) -> None:
+        self.rule, self._count = rule, count
+
+    def __getitem__(self, i: int) -> Rule | None:
+        return partial(self._alone, i) if i < self._count else None
+
+    def _alone(self, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
+        return self.rule(g, y, *xs, **settings)[i]
+
+    def visited(self) -> Positions:
+        """The rules for one visit of a walk to a node: what is computed for the first input serves the others."""
+        known: list[Any] = []
+
+        def rule(i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
+            if not known:
+                known.extend(self.rule(g, y, *xs, **settings))
+            return known[i]
+
+        return Positions(rule, range(self._count, sys.maxsize))
+
+    @staticmethod
+    def filled(g: Sequence[Any], results: Sequence[Any]) -> tuple[Any, ...]:
+        """The cotangents, in place of those of which nothing was made a 0 that takes no memory, whatever its shape."""
+        return tuple(
+            [
+                np.broadcast_to(np.zeros((), y.dtype), y.shape) if part is None else part
+                for part, y in zip(g, results, strict=True)
+            ]
+        )
 
 
 class ByResult:
@@ -113,7 +153,7 @@ def rules_of(vjp: Any, name: str) -> Any:
 
     Raises TypeError for what is no tuple of rules, nor a function of the position.
     """
-    if vjp is None or isinstance(vjp, Positions):
+    if vjp is None or isinstance(vjp, Positions | Joint):
         return vjp
     if isinstance(vjp, tuple):
         rules = tuple([ByResult(i, rule) if isinstance(rule, tuple) else rule for i, rule in enumerate(vjp)])

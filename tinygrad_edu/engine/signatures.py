@@ -178,7 +178,7 @@ OfFirst: TypeAlias = "Array | _OfFirst"
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.op import Op
-    from tinygrad_edu.engine.rules import Rule
+    from tinygrad_edu.engine.rules import Joint, Rule
 
     class UnaryOp(Unary[P], Op):
         """An op of one array."""
@@ -250,6 +250,8 @@ class DeclaresGiving(Protocol[R]):
 class DeclaresOps(Protocol):
     """How `op` is called. What the op takes is read off `bind`, if it has one, else off the function that it decorates."""
 
+    @overload
+    def __call__(self, *, vjp: Joint, **declaration: Any) -> DeclaresAs[Any]: ...
     @overload
     def __call__(self, *, bind: None = None, results: None = None, **declaration: Any) -> Declares: ...
     @overload

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_edu.engine.graph import unbroadcast
 from tinygrad_edu.engine.recording import quietly, tracing
+from tinygrad_edu.engine.rules import Joint
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.expression import ONE, call, gradient, make
 from tinygrad_edu.formula.symbol import Symbol, as_symbol, values_of
@@ -29,6 +30,8 @@ def run_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Symb
         rule = partial(op.rules[i], **settings)
         value = quietly(rule, values_of(g), values_of(y), *[values_of(x) for x in xs])
         result = Symbol(as_symbol(quietly(partial(plain, **settings), g, y, *xs)).expression, value)
+    elif isinstance(op.rules, Joint):  # an algorithm
+        return _named_rule(op, i, g, y, *xs, **settings)
     else:
         result = as_symbol(op.rules[i](g, y, *xs, **settings))
     if not isinstance(g, tuple) and result.expression is g.expression:
@@ -45,15 +48,23 @@ def run_or_name_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any)
     said, plain = stated(op, i)
     if said is None or plain is not None:
         return run_rule(op, i, g, y, *xs, **settings)
-    incoming = [part.expression for part in (g if isinstance(g, tuple) else (g,)) if isinstance(part, Symbol)]
     try:
         result = run_rule(op, i, g, y, *xs, **settings)
     except Exception:  # whatever a program that is run again makes of symbols
-        value = op.rules[i](values_of(g), values_of(y), *[values_of(x) for x in xs], **settings)
-    else:
-        value = result.value
-        if result.expression.size - sum([e.size for e in incoming]) <= LONGEST_RULE:
-            return result
+        return _named_rule(op, i, g, y, *xs, **settings)
+    if result.expression.size - sum([e.size for e in _incoming(g)]) <= LONGEST_RULE:
+        return result
+    return _named_rule(op, i, g, y, *xs, **settings)
+
+
+def _incoming(g: Any) -> list[Any]:
+    return [part.expression for part in (g if isinstance(g, tuple) else (g,)) if isinstance(part, Symbol)]
+
+
+def _named_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Symbol:
+    """The gradient of input `i` by name, f′(x)ᵀ @ ∂L/∂y, with its value."""
+    value = op.rules[i](values_of(g), values_of(y), *[values_of(x) for x in xs], **settings)
+    incoming = _incoming(g)
     slope = call(f"{op.name}′" if len(xs) == 1 else f"∂{op.name}/∂{indexed('x', i)}", *[x.expression for x in xs])
     arrived = incoming[0] if len(incoming) == 1 else call("", *incoming)
     return Symbol(make("matmul", make("transpose", slope), arrived), value)

@@ -28,6 +28,7 @@ from tinygrad_edu.nn.activation import (
     Tanh,
 )
 from tinygrad_edu.nn.attention import MultiheadAttention
+from tinygrad_edu.nn.cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_edu.nn.container import Sequential
 from tinygrad_edu.nn.convolution import (
     Conv1d,
@@ -117,6 +118,7 @@ from tinygrad_edu.nn.pooling import (
     MaxUnpool3d,
 )
 from tinygrad_edu.nn.positions import PositionalEmbedding, PositionalEncoding
+from tinygrad_edu.nn.recurrent import GRU, LSTM, RNN
 from tinygrad_edu.nn.resizing import (
     CircularPad1d,
     CircularPad2d,
@@ -152,6 +154,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "ActivityPenalty",
     "AdaptiveAvgPool1d",
@@ -191,6 +196,7 @@ __all__ = [
     "Embedding",
     "Flatten",
     "Fold",
+    "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
     "HalfSquaredError",
@@ -209,6 +215,7 @@ __all__ = [
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
+    "LSTMCell",
     "LayerNorm",
     "LazyBatchNorm1d",
     "LazyBatchNorm2d",
@@ -253,6 +260,7 @@ __all__ = [
     "PositionalEmbedding",
     "PositionalEncoding",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "ReflectionPad1d",
@@ -296,7 +304,6 @@ if not TYPE_CHECKING:
         "tinygrad_edu.nn",
         __all__,
         {
-            "RNN LSTM GRU": ("it is not here yet; write it as a Module, with nn.Parameters and a forward"),
             "CosineSimilarity": "write F.cosine_similarity(x1, x2), with tinygrad_edu.nn.functional as F",
             "PairwiseDistance": "write F.pairwise_distance(x1, x2), with tinygrad_edu.nn.functional as F",
             "CELU Hardshrink MultiLabelMarginLoss RReLU Softmin Softshrink Tanhshrink Threshold": (

@@ -17,8 +17,8 @@ def load_torch(path: StrPath, model: Module) -> None:
     """Load a file that PyTorch's users write by `safetensors.torch.save_file(model.state_dict(), path)` or
     `save_model`.
 
-    PyTorch keeps the weight of a Linear as (out, in), so it is transposed; everything else lies as it does there. A
-    tensor that is shared may be in the file once, or under each of its names.
+    PyTorch keeps the weights of Linear and recurrent layers as (out, in), so they are transposed; everything else lies as
+    it does there. A tensor that is shared may be in the file once, or under each of its names.
 
     path: the file.
     model: a module whose parameters and buffers have the same names.
@@ -48,14 +48,17 @@ def load_torch(path: StrPath, model: Module) -> None:
     try:
         model.load_state_dict(state)
     except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}, its Linear weights transposed, does not fit: {error}") from error
+        raise ValueError(
+            f"{os.fspath(path)}, its weights of Linear and recurrent layers transposed, does not fit: {error}"
+        ) from error
 
 
 def to_torch(model: Module, path: StrPath) -> Path:
     """Write the parameters and buffers of a model for PyTorch, and return the file's path.
 
     There, `model.load_state_dict(safetensors.torch.load_file(path))` reads the file. What is shared is written once,
-    and then `safetensors.torch.load_model(model, path)` reads it. The weight of a Linear is written as (out, in). The
+    and then `safetensors.torch.load_model(model, path)` reads it. The weights of Linear and
+    recurrent layers are written as (out, in). The
     file is written in one move, as by `save_checkpoint`.
 
     model: a module.
@@ -92,6 +95,6 @@ def _turned(model: Module) -> set[str]:
     return {
         names[f"{path}.{name}".lstrip(".")]
         for path, module in model.named_modules()
-        for name in ("weight", *getattr(type(module), "TURNED", ()))
+        for name in ("weight", *getattr(module, "TURNED", ()))
         if name in vars(module) and (name != "weight" or isinstance(module, Linear))
     }

@@ -1,6 +1,6 @@
 """Layers and losses as functions, usually imported as F: `F.cross_entropy(model(x), labels)`.
 
-On arrays they give arrays, on tensors tensors. The pages: `layers`, `convolution`, `pooling`, `adaptive`, `resizing`,
+On arrays they give arrays, on tensors tensors. The pages: `layers`, `convolution`, `recurrence`, `pooling`, `adaptive`, `resizing`,
 `normalization`, `embedding`, `attention`, `activations` (most are ops, in `tinygrad_edu.ops`); the losses `regression`,
 `losses` (of probabilities and classes), `margins`, with `distances` and `penalties`; and what they share, `targets` and `checks`.
 """
@@ -78,6 +78,7 @@ from tinygrad_edu.nn.functional.pooling import (
     max_unpool2d,
     max_unpool3d,
 )
+from tinygrad_edu.nn.functional.recurrence import gru, gru_cell, lstm, lstm_cell, rnn, rnn_cell
 from tinygrad_edu.nn.functional.regression import (
     gaussian_nll_loss,
     half_squared_error,
@@ -133,6 +134,8 @@ __all__ = [
     "gelu",
     "glu",
     "group_norm",
+    "gru",
+    "gru_cell",
     "half_squared_error",
     "hardsigmoid",
     "hardswish",
@@ -154,6 +157,8 @@ __all__ = [
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "lstm",
+    "lstm_cell",
     "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
@@ -175,6 +180,8 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "rnn",
+    "rnn_cell",
     "scaled_dot_product_attention",
     "selu",
     "sigmoid",

@@ -11,6 +11,7 @@
     convolution/   convolution as one trilinear form, by several routes
     pooling        the largest number or the sum of each window
     attention/     scaled dot-product attention, a block at a time
+    recurrence/    RNN, LSTM and GRU over time, each with its backward pass through time
 
 A rule of a whole is here where it is stabler or faster than that of its parts.
 """
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         normalization,
         piecewise,
         pooling,
+        recurrence,
         smooth,
         standardizing,
     )
@@ -41,6 +43,7 @@ __all__ = [
     "normalization",
     "piecewise",
     "pooling",
+    "recurrence",
     "smooth",
     "softmax",
     "standardizing",

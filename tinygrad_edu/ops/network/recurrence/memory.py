@@ -1,0 +1,237 @@
+"""Long short-term memory: a layer whose cells keep, forget and show what they hold, by three gates.
+
+Source: Hochreiter and Schmidhuber, *Long short-term memory* (1997); Gers, Schmidhuber and Cummins, *Learning to forget*
+(2000), for the forget gate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from tinygrad_edu.engine.example import Fixed, example
+from tinygrad_edu.engine.op import op
+from tinygrad_edu.engine.rules import Joint
+from tinygrad_edu.ops.network.recurrence.steps import (
+    alike,
+    before,
+    check,
+    flipped,
+    in_time,
+    is_absent,
+    left_out,
+    masked,
+    product,
+    unrolled_rule,
+)
+from tinygrad_edu.ops.precision import in_float32
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import Array, Out
+
+np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+MASK = Fixed(np.array([[True, True], [False, True], [True, False]]))
+
+
+def _bind(
+    a: Array, h0: Array, c0: Array, weight: Array, mask: Array | None = None, reverse: bool = False
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (a, h0, c0, weight, *([] if mask is None else [mask])), {"reverse": bool(reverse)}
+
+
+def _back(g: Any, y: Any, a: Any, h0: Any, c0: Any, weight: Any, *mask: Any, reverse: bool) -> tuple[Any, ...]:
+    """∂L/∂a, ∂L/∂h₀, ∂L/∂c₀ through time; then ∂L/∂W, in one product."""
+    hs, cs, gates = y
+    slopes, by_h, by_c = lstm_slopes(*g, c0, cs, gates, weight, *mask, reverse=reverse)
+    return slopes, by_h, by_c, product(before(h0, hs, reverse), slopes)
+
+
+@op(
+    symbol="LSTM",
+    vjp=Joint(in_float32(_back), 4),
+    bind=_bind,
+    outputs=2,
+    takes_out=True,
+    formulas=[
+        "∂L/∂aₜ = δₜ = (∂cₜ·g i(1−i), ∂cₜ·cₜ₋₁ f(1−f), ∂cₜ·i(1−g²), ∂hₜ·tanh(cₜ) o(1−o)), where "
+        "∂hₜ = ∂L/∂hₜ + δₜ₊₁ @ Wᵀ and ∂cₜ = ∂L/∂cₜ + fₜ₊₁·∂cₜ₊₁ + ∂hₜ·o(1 − tanh² cₜ)",
+        "∂L/∂h₀ = δ₁ @ Wᵀ, as in ∂L/∂aₜ",
+        "∂L/∂c₀ = f₁·∂c₁, as in ∂L/∂aₜ",
+        "∂L/∂W = Σ hₜ₋₁ᵀ @ ∂L/∂aₜ",
+    ],
+    examples=[
+        example((3, 2, 8), (2, 2), (2, 2), (2, 8)),
+        example((2, 1, 4), (1, 1), (1, 1), (1, 4), reverse=True),
+        example((3, 2, 4), (2, 1), (2, 1), (1, 4), MASK),
+        example((3, 2, 4), (2, 1), (2, 1), (1, 4), MASK, reverse=True),
+        example((0, 2, 4), (2, 1), (2, 1), (1, 4)),
+    ],
+)
+@in_float32
+def lstm(a: Array, h0: Array, c0: Array, weight: Array, *mask: Array, reverse: bool, out: Out = None) -> Any:
+    """(i, f, g, o) = (σ, σ, tanh, σ)(a_t + h_{t−1}·W); c_t = f·c_{t−1} + i·g; h_t = o·tanh c_t, for every step t.
+
+    a: (T, N, 4H), what the input gives to the gates, in the order i, f, g, o; h0, c0: (N, H), the states before the first
+    step; weight W: (H, 4H). mask: (T, N), where it is false the states stay as they are. reverse: whether steps go from the
+    last to the first. Returns the states h and c after each step, (T, N, H) each.
+
+    A sigmoid is computed as σ(x) = (1 + tanh(x/2))/2, so that all four gates are one tanh.
+
+    >>> import numpy as np
+    >>> h, c = lstm(np.zeros((3, 1, 4)), np.zeros((1, 1)), np.ones((1, 1)), np.zeros((1, 4)))
+    >>> c[:, 0, 0].tolist()
+    [0.5, 0.25, 0.125]
+    """
+    a, h0, c0, weight = alike(a, h0, c0, weight)
+    steps, rows, width = a.shape
+    n = width // 4
+    state = (rows, n)
+    check("lstm", mask, a=(a, (steps, rows, 4 * n)), h0=(h0, state), c0=(c0, state), weight=(weight, (n, 4 * n)))
+    hs, cs, gates = out or [np.empty((steps, rows, m), a.dtype) for m in (n, n, width)]
+    halves = np.full(width, 0.5, a.dtype)
+    halves[2 * n : 3 * n] = 1
+    shift = 1 - halves
+    np.multiply(a, halves, out=gates)
+    weight = weight * halves
+    hidden, cell, now = in_time(reverse, hs, cs, gates)
+    z, p = np.empty((rows, width), a.dtype), np.empty(state, a.dtype)
+    last_h, last_c = h0, c0
+    for gated, h, c, off in zip(now, hidden, cell, left_out(mask, steps, reverse), strict=True):
+        np.add(gated, np.matmul(last_h, weight, out=z), out=gated)
+        np.tanh(gated, out=gated)
+        gated *= halves
+        gated += shift
+        i, f, g, o = quarters(gated)
+        np.multiply(f, last_c, out=c)
+        np.add(c, np.multiply(i, g, out=p), out=c)
+        np.tanh(c, out=h)
+        h *= o
+        if off is not None:
+            np.copyto(h, last_h, where=off)
+            np.copyto(c, last_c, where=off)
+            np.copyto(gated, 0, where=off)
+        last_h, last_c = h, c
+    return hs, cs, gates
+
+
+def _unrolled(gh: Any, gc: Any, gg: Any, c0: Any, cs: Any, gates: Any, weight: Any, *mask: Any, reverse: bool) -> Any:
+    """`lstm_slopes`, written in ops."""
+    gh, gc, gg, cs, gates, *on = flipped(reverse, gh, gc, gg, cs, gates, *mask)
+    steps, n = gates.shape[0], weight.shape[0]
+    by_h, by_c, found = np.zeros(c0.shape, cs.dtype), np.zeros(c0.shape, cs.dtype), []
+    for t in reversed(range(steps)):
+        by_h, by_c, last = by_h + gh[t], by_c + gc[t], cs[t - 1] if t else c0
+        i, f, g, o = quarters(gates[t])
+        shown = np.tanh(cs[t])
+        through = by_c + by_h * o * (1 - np.square(shown))
+        by_i, by_f, by_g, by_o = [
+            part + gg[t, :, k * n : (k + 1) * n]
+            for k, part in enumerate((through * g, through * last, through * i, by_h * shown))
+        ]
+        parts = [by_i * i * (1 - i), by_f * f * (1 - f), by_g * (1 - np.square(g)), by_o * o * (1 - o)]
+        slope = np.concatenate(parts, axis=1)
+        through = through * f
+        slope, (by_h, by_c) = masked(on, t, slope, (slope @ weight.T, by_h), (through, by_c))
+        found.append(slope)
+    slopes = np.stack(found[::-1]) if found else gates  # as empty
+    return *flipped(reverse, slopes), by_h, by_c
+
+
+def _bind_slopes(
+    gh: Array, gc: Array, gg: Array, c0: Array, cs: Array, gates: Array, weight: Array, mask: Array | None = None,
+    reverse: bool = False,
+) -> tuple[tuple[Any, ...], dict[str, Any]]:  # fmt: skip
+    return (gh, gc, gg, c0, cs, gates, weight, *([] if mask is None else [mask])), {"reverse": bool(reverse)}
+
+
+@op(
+    symbol="LSTM back",
+    vjp=unrolled_rule(_unrolled, 7),
+    bind=_bind_slopes,
+    outputs=3,
+    takes_out=True,
+    formulas=["∂L/∂xᵢ = (∂lstm_slopes/∂xᵢ)ᵀ @ ∂L/∂y, of the loop in ops"],
+    examples=[
+        example((2, 2, 2), (2, 2, 2), (2, 2, 8), (2, 2), (2, 2, 2), (2, 2, 8), (2, 8)),
+        example((2, 1, 1), (2, 1, 1), (2, 1, 4), (1, 1), (2, 1, 1), (2, 1, 4), (1, 4), reverse=True),
+        example((3, 2, 1), (3, 2, 1), (3, 2, 4), (2, 1), (3, 2, 1), (3, 2, 4), (1, 4), MASK),
+    ],
+)
+@in_float32
+def lstm_slopes(
+    gh: Array, gc: Array, gg: Array, c0: Array, cs: Array, gates: Array, weight: Array, *mask: Array, reverse: bool,
+    out: Out = None,
+) -> Any:  # fmt: skip
+    """Backpropagation through time of `lstm`: ∂L/∂a, ∂L/∂h0 and ∂L/∂c0, for what came back to its states and gates.
+
+    gh, gc: ∂L/∂h and ∂L/∂c, (T, N, H); gg: ∂L/∂gates, (T, N, 4H); c0: (N, H); cs, gates: what `lstm` computed; weight:
+    (H, 4H).
+
+    >>> import numpy as np
+    >>> none, gc, gates = np.zeros((2, 1, 1)), np.array([0.0, 4.0]).reshape(2, 1, 1), np.full((2, 1, 4), 0.5)
+    >>> a, h, c = lstm_slopes(none, gc, 0 * gates, none[0], none, gates, np.zeros((1, 4)))
+    >>> a.tolist(), c.item()  # half of it is forgotten at each of two steps
+    ([[[0.25, 0.0, 0.75, 0.0]], [[0.5, 0.0, 1.5, 0.0]]], 1.0)
+    """
+    absent = is_absent(gc), is_absent(gg)
+    gh, gc, gg, c0, cs, gates, weight = alike(gh, gc, gg, c0, cs, gates, weight)
+    steps, rows, width = gates.shape
+    n = width // 4
+    each = (steps, rows, n)
+    check(
+        "lstm_slopes", mask, gates=(gates, (steps, rows, 4 * n)), gg=(gg, gates.shape), gh=(gh, each), gc=(gc, each),
+        c0=(c0, each[1:]), cs=(cs, each), weight=(weight, (n, 4 * n)),
+    )  # fmt: skip
+    slopes, by_h, by_c = out or [np.empty(shape, gates.dtype) for shape in (gates.shape, each[1:], each[1:])]
+    ghs, gcs, now, cell, found = in_time(reverse, gh, gc, gates, cs, slopes)
+    i, f, g, o = quarters(now)
+    by_i, by_f, by_g, by_o = quarters(found)
+    by_activation(now, found)
+    local = None if absent[1] else in_time(reverse, gg)[0] * found
+    shown = np.tanh(cell)
+    by_i *= g
+    by_f[1:] *= cell[:-1]
+    by_f[:1] *= c0
+    by_g *= i
+    by_o *= shown
+    np.multiply(shown, shown, out=shown)
+    np.multiply(np.subtract(1, shown, out=shown), o, out=shown)  # ∂h/∂c
+    by_h[...] = by_c[...] = 0
+    p, back, offs = np.empty(each[1:], gates.dtype), np.ascontiguousarray(weight.T), left_out(mask, steps, reverse)
+    for t in reversed(range(steps)):
+        slope, off = found[t], offs[t]
+        by_h += ghs[t]
+        if not absent[0]:
+            by_c += gcs[t]
+        kept = None if off is None else (by_h.copy(), by_c.copy())
+        by_c += np.multiply(by_h, shown[t], out=p)
+        slope[:, : 3 * n].reshape(rows, 3, n)[...] *= by_c[:, None]
+        slope[:, 3 * n :] *= by_h
+        if local is not None:
+            slope += local[t]
+        by_c *= f[t]
+        if off is not None:
+            np.copyto(slope, 0, where=off)
+        np.matmul(slope, back, out=by_h)
+        if kept is not None:
+            np.copyto(by_h, kept[0], where=off)
+            np.copyto(by_c, kept[1], where=off)
+    return slopes, by_h, by_c
+
+
+def quarters(gates: Any) -> list[Any]:
+    """The columns of i, f, g and o."""
+    n = gates.shape[-1] // 4
+    return [gates[..., k * n : (k + 1) * n] for k in range(4)]
+
+
+def by_activation(gates: Any, out: Any) -> None:
+    """The slope of each gate by its own sum: y(1 − y) of a sigmoid, 1 − y² of a tanh."""
+    n = gates.shape[-1] // 4
+    np.multiply(gates, gates, out=out)
+    sigmoids, both, new, last = out[..., : 2 * n], gates[..., : 2 * n], out[..., 2 * n : 3 * n], out[..., 3 * n :]
+    np.subtract(both, sigmoids, out=sigmoids)
+    np.subtract(1, new, out=new)
+    np.subtract(gates[..., 3 * n :], last, out=last)
