@@ -247,7 +247,7 @@ def test_what_other_libraries_models_have_is_answered_with_what_to_write(name, c
     ("module", "name", "cure"),
     [
         (nn.utils, "clip_grad_norm", r"write clip_grad_norm_\(parameters, max_norm\)"),
-        (nn, "Transformer", "it is not here yet; write it as a Module"),
+        (nn, "CELU", "it is not here; Sequential takes functions too"),
         (nn, "Relu", r"did you mean ReLU\?"),
         (nn, "something", "it has .*BCELoss, "),
         (init, "he_normal", r"write kaiming_normal\(shape\)"),

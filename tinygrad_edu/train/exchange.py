@@ -57,9 +57,8 @@ def to_torch(model: Module, path: StrPath) -> Path:
     """Write the parameters and buffers of a model for PyTorch, and return the file's path.
 
     There, `model.load_state_dict(safetensors.torch.load_file(path))` reads the file. What is shared is written once,
-    and then `safetensors.torch.load_model(model, path)` reads it. The weights of Linear and
-    recurrent layers are written as (out, in). The
-    file is written in one move, as by `save_checkpoint`.
+    and then `safetensors.torch.load_model(model, path)` reads it. The weights of Linear and recurrent layers are written
+    as (out, in). The file is written in one move, as by `save_checkpoint`.
 
     model: a module.
     path: the file.
