@@ -19,6 +19,7 @@ import numpy as np
 
 import tinygrad_edu as tg
 from tinygrad_edu import optim
+from viz.plots import landscape
 
 QUICK = "--quick" in sys.argv or "QUICK" in os.environ  # fewer steps, for a look
 OUT = Path("out/lessons/03")
@@ -112,6 +113,8 @@ ends = {lr: descend(bowl, (-3.0, 4.0), lr, 100)[-1] for lr in (1e-10, 0.1, 1.1)}
 twenty = descend(bowl, (-3.0, 4.0), 0.1, 20)[-1]
 for lr, end in ends.items():
     print(f"rate {lr:g}: after 100 steps at {end}")
+ways = {f"rate {lr}": descend(bowl, (-3.0, 4.0), lr, 10) for lr in (0.02, 0.1, 0.9, 1.05)}
+landscape(lambda x, y: x**2 + y**2, ways, x=(-7, 7), y=(-5, 5)).savefig(OUT / "rates.png", dpi=150)
 
 # %% [markdown]
 # ## Where the slope is zero, and yet not the bottom
@@ -153,6 +156,8 @@ axes[1].plot(xs * 1.5, [plateau(np.array([x])) for x in xs * 1.5], color="#88888
 axes[1].plot(stuck, [plateau(x) for x in stuck], "o", markersize=3)
 axes[1].set(xlabel="x", title="A plateau: no slope, no progress")
 figure.savefig(OUT / "hollow_and_plateau.png", dpi=150, bbox_inches="tight")
+ways = {"on the ridge of a saddle": ridge, "a hair beside it": beside}
+landscape(lambda x, y: x**2 - y**2, ways, x=(-1.5, 1.5), y=(-1, 1)).savefig(OUT / "saddle.png", dpi=150)
 
 # %% [markdown]
 # ## The numbers

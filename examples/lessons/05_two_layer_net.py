@@ -15,7 +15,6 @@ import sys
 import time
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import tinygrad_edu as tg
@@ -23,6 +22,7 @@ import tinygrad_edu.nn.functional as F
 from tinygrad_edu import nn, optim
 from tinygrad_edu.data import DataLoader, datasets
 from viz import draw
+from viz.plots import training_curves
 
 QUICK = "--quick" in sys.argv or "QUICK" in os.environ  # fewer steps, for a look
 OUT = Path("out/lessons/05")
@@ -95,7 +95,7 @@ print(f"{count} weights: numerically {numerical_time:.2f} s, analytically {analy
 # %% [markdown]
 # ## Learning
 #
-# In batches of 100, with the training loss of every step, and the accuracy after every epoch on both sets. If the two
+# In batches of 100, with the mean loss of every epoch, and the accuracy after it on both sets, the test set for validation. If the two
 # accuracies go apart, the net learns by heart; here they do not.
 
 # %%
@@ -124,14 +124,12 @@ for _ in range(60 if QUICK else 150):
     losses += [step(x, t).item() for x, t in DataLoader((x_train, t_train), batch_size=100, shuffle=True)]
     accuracies.append((accuracy(x_train, t_train), accuracy(x_test, t_test)))
 
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
-axes[0].plot(losses, linewidth=0.7)
-axes[0].set(xlabel="update", ylabel="loss of the batch")
-for line, name, style in zip(zip(*accuracies, strict=True), ("training", "test"), ("-", "--"), strict=True):
-    axes[1].plot(line, style, label=name)
-axes[1].set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
-axes[1].legend()
-figure.savefig(OUT / "learning.png", dpi=150, bbox_inches="tight")
+history = {
+    "loss": np.reshape(losses, (len(accuracies), -1)).mean(axis=1),
+    "accuracy": [training for training, _ in accuracies],
+    "val_accuracy": [test for _, test in accuracies],
+}
+training_curves(history).savefig(OUT / "learning.png", dpi=150)
 tg.set_default_dtype(np.float32)
 
 # %% [markdown]

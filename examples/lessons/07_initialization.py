@@ -22,6 +22,7 @@ import tinygrad_edu as tg
 import tinygrad_edu.nn.functional as F
 from tinygrad_edu import nn, optim
 from tinygrad_edu.data import DataLoader, datasets
+from viz.plots import activations
 
 QUICK = "--quick" in sys.argv or "QUICK" in os.environ  # fewer steps, for a look
 OUT = Path("out/lessons/07")
@@ -30,40 +31,53 @@ OUT.mkdir(parents=True, exist_ok=True)
 # %% [markdown]
 # ## What five layers make of 1,000 inputs
 #
-# 1,000 examples of 100 numbers pass five layers of 100 units. What the units say is shown as a histogram, layer by layer.
+# 1,000 examples of 100 numbers pass five layers of 100 units, in four nets that differ by the spread of their weights: 1,
+# 0.01, Xavier's √(1/n) and He's √(2/n). What the units say is shown as a histogram, a row for each net, layer by layer.
 
 # %%
 generator = np.random.default_rng(0)
 x = generator.normal(size=(1000, 100))
-activations = {"sigmoid": tg.sigmoid, "tanh": np.tanh, "ReLU": tg.relu}
-scales = {"1": 1.0, "0.01": 0.01, "Xavier √(1/n)": np.sqrt(1 / 100), "He √(2/n)": np.sqrt(2 / 100)}
+functions = {"sigmoid": tg.sigmoid, "tanh": np.tanh, "ReLU": tg.relu}
+scales = {"one": 1.0, "hundredth": 0.01, "Xavier": np.sqrt(1 / 100), "He": np.sqrt(2 / 100)}
 
 
-def layers(activation, scale, depth=5):
-    """What each layer gives, one after another."""
-    h, found = x, []
-    for _ in range(depth):
-        h = activation(h @ (scale * generator.normal(size=(100, 100))))
-        found.append(h)
-    return found
+class Layer(nn.Module):
+    """h = f(x·W), with weights of a given spread."""
+
+    def __init__(self, function, scale):
+        self.weight = nn.Parameter(scale * generator.normal(size=(100, 100)))
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x @ self.weight)
 
 
-spread = {}
-for name, activation in activations.items():
-    figure, axes = plt.subplots(len(scales), 5, figsize=(11, 7))
-    for axis, i in zip(axes[0], range(1, 6), strict=True):
-        axis.set_title(f"layer {i}", fontsize=9)
-    for row, (scale_name, scale) in zip(axes, scales.items(), strict=True):
-        found = layers(activation, scale)
+class Side(nn.Module):
+    """Nets of five layers, side by side, each with its own spread."""
+
+    def __init__(self, function):
+        self.nets = {name: [Layer(function, scale) for _ in range(5)] for name, scale in scales.items()}
+
+    def forward(self, x):
+        self.found = {}
+        for name, layers in self.nets.items():
+            h, self.found[name] = x, []
+            for layer in layers:
+                h = layer(h)
+                self.found[name].append(h.numpy())
+        return h
+
+
+spread, last = {}, {}
+for name, function in functions.items():
+    side = Side(function)
+    picture = activations(side, x, bins=30, share=name != "ReLU")
+    picture.savefig(OUT / f"{name}.png", dpi=60 if QUICK else 110)
+    for scale_name, found in side.found.items():
         spread[name, scale_name] = [float(h.std()) for h in found]
-        for axis, h in zip(row, found, strict=True):
-            axis.hist(h.ravel(), bins=30, range=(0, 1) if name != "tanh" else (-1, 1), color="#1f5fa8")
-            axis.set_yticks([])
-        row[0].set_ylabel(scale_name)
-    figure.suptitle(name)
-    figure.savefig(OUT / f"{name}.png", dpi=80 if QUICK else 150, bbox_inches="tight")
+        last[name, scale_name] = found[-1]
 for (name, scale_name), stds in spread.items():
-    print(f"{name:>8} {scale_name:>14}: std by layer", [round(s, 3) for s in stds])
+    print(f"{name:>8} {scale_name:>9}: std by layer", [round(s, 3) for s in stds])
 
 # %% [markdown]
 # ## Equal weights stay equal
@@ -143,13 +157,13 @@ figure.savefig(OUT / "learning.png", dpi=150, bbox_inches="tight")
 
 # %%
 numbers = {
-    "sigmoid, std 1, share saturated": float(np.mean(np.abs(layers(tg.sigmoid, 1.0)[-1] - 0.5) > 0.45)),
-    "sigmoid, std 0.01, last layer's std": spread["sigmoid", "0.01"][-1],
-    "tanh, std 0.01, last layer's std": spread["tanh", "0.01"][-1],
-    "tanh, Xavier, last over first std": spread["tanh", "Xavier √(1/n)"][-1] / spread["tanh", "Xavier √(1/n)"][0],
-    "ReLU, std 0.01, last layer's std": spread["ReLU", "0.01"][-1],
-    "ReLU, Xavier, last over first std": spread["ReLU", "Xavier √(1/n)"][-1] / spread["ReLU", "Xavier √(1/n)"][0],
-    "ReLU, He, last over first std": spread["ReLU", "He √(2/n)"][-1] / spread["ReLU", "He √(2/n)"][0],
+    "sigmoid, std 1, share saturated": float(np.mean(np.abs(last["sigmoid", "one"] - 0.5) > 0.45)),
+    "sigmoid, std 0.01, last layer's std": spread["sigmoid", "hundredth"][-1],
+    "tanh, std 0.01, last layer's std": spread["tanh", "hundredth"][-1],
+    "tanh, Xavier, last over first std": spread["tanh", "Xavier"][-1] / spread["tanh", "Xavier"][0],
+    "ReLU, std 0.01, last layer's std": spread["ReLU", "hundredth"][-1],
+    "ReLU, Xavier, last over first std": spread["ReLU", "Xavier"][-1] / spread["ReLU", "Xavier"][0],
+    "ReLU, He, last over first std": spread["ReLU", "He"][-1] / spread["ReLU", "He"][0],
     "equal columns differ by": float(np.ptp(equal, axis=1).max()),
     "… and have moved by": moved,
     "zero columns differ by": float(np.ptp(zero, axis=1).max()),

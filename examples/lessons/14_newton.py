@@ -20,6 +20,7 @@ import numpy as np
 import tinygrad_edu as tg
 from tinygrad_edu import optim
 from viz import draw, draw_backward
+from viz.plots import landscape
 
 OUT = Path("out/lessons/14")
 OUT.mkdir(parents=True, exist_ok=True)
@@ -136,21 +137,18 @@ while np.abs(gradient(rosenbrock, place)).max() > 1e-9:
 path = np.array(path)
 
 v = tg.Tensor(np.array([0.0, 2.0]), requires_grad=True)
-rule = optim.SGD([v], lr=0.001)
+rule, passed = optim.SGD([v], lr=0.001), [v.numpy().copy()]
 for _ in range(1000):
     rule.zero_grad()
     rosenbrock(v).backward()
     rule.step()
+    passed.append(v.numpy().copy())
 descent_left = float(np.linalg.norm(v.numpy() - 1))
 print(f"Rosenbrock's valley: Newton {len(path) - 1} steps; descent is {descent_left:.2f} away after 1,000")
 
-figure, axis = plt.subplots(figsize=(5, 4))
-gx, gy = np.meshgrid(np.linspace(-2, 2, 200), np.linspace(-1.5, 3, 200))
-axis.contour(gx, gy, np.log1p(rosenbrock(np.stack([gx, gy]))), levels=15, colors="#bbbbbb", linewidths=0.8)
-axis.plot(*path.T, "o-", color="#d55e00", markersize=4, label="Newton")
-axis.plot(1, 1, "k+")
-axis.legend()
-figure.savefig(OUT / "rosenbrock.png", dpi=150, bbox_inches="tight")
+ways = {"Newton": path, "descent": np.array(passed)}
+picture = landscape(lambda x, y: rosenbrock(np.stack([x, y])), ways, x=(-2, 2), y=(-1.5, 3))
+picture.savefig(OUT / "rosenbrock.png", dpi=150)
 
 # %% [markdown]
 # ## The numbers

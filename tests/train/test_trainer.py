@@ -529,7 +529,7 @@ def bad(moons, net):
         "a negative clip": (lambda: trainer(clip=-1.0), ValueError, "above 0"),
         "an unknown schedule": (lambda: trainer(schedule="batch"), ValueError, "'epoch' or 'step'"),
         "no schedule": (lambda: trainer(scheduler=0.1), TypeError, "lr_scheduler"),
-        "negative epochs": (lambda: trainer().fit(moons, epochs=-1), ValueError, "epochs=-1"),
+        "negative epochs": (lambda: trainer().fit(moons, epochs=-1), ValueError, "from 0 up, but got -1"),
         "an unknown column": (
             lambda: trainer(callbacks=[EarlyStopping("val_loss")]).fit(moons),
             ValueError,

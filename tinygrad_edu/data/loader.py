@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from inspect import signature
 from itertools import count, islice, takewhile
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, overload
 
@@ -18,6 +19,7 @@ from tinygrad_edu.data.fetching import one_by_one, sample, together
 from tinygrad_edu.data.prefetch import prefetch
 from tinygrad_edu.data.sampler import BatchSampler, RandomSampler, SequentialSampler, at_least_one, batches_of
 from tinygrad_edu.data.transforms.transform import SampleGenerators, Transform, transformed
+from tinygrad_edu.engine.elsewhere import unexpected
 from tinygrad_edu.engine.refusals import warn
 
 if TYPE_CHECKING:
@@ -127,7 +129,12 @@ class DataLoader(Generic[Batch]):
     ) -> None:
         if others:
             name = next(iter(others))
-            raise TypeError(f"DataLoader takes no {name}=: {_WITHOUT.get(name, 'see help(DataLoader)')}")
+            if name in _WITHOUT:
+                raise TypeError(f"DataLoader() takes no {name}=: {_WITHOUT[name]}")
+            takes = [*signature(DataLoader.__init__).parameters][1:-1]
+            raise TypeError(unexpected("DataLoader", name, takes))
+        if not isinstance(shuffle, bool | np.bool):
+            raise TypeError(f"shuffle is True or False, but got {type(shuffle).__name__} {shuffle!r:.40}")
         stream = isinstance(dataset, IterableDataset)
         self.dataset = dataset if stream else as_dataset(dataset, "DataLoader")
         self.batch_size = None if batch_size is None else at_least_one(batch_size)

@@ -230,8 +230,14 @@ def batches_of(sampler: Iterable[Any]) -> Iterator[Any]:
 
 
 def at_least_one(batch_size: int) -> int:
-    """Return a batch size as a Python int. Raises ValueError for one below 1."""
-    size = operator.index(batch_size)
+    """Return a batch size as a Python int. Raises ValueError for one below 1, TypeError for no whole number."""
+    try:
+        size = operator.index(batch_size)
+    except TypeError:
+        cure = f"{type(batch_size).__name__} {batch_size!r:.40}"
+        if np.ndim(batch_size):
+            cure = f"{type(batch_size).__name__}; write DataLoader((x, y), batch_size) for arrays that belong together"
+        raise TypeError(f"batch_size is a whole number, but got {cure}") from None
     if size < 1:
         raise ValueError(f"a batch has at least one row, but batch_size is {batch_size}")
     return size

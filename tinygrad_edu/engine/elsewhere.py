@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dis
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -104,6 +105,33 @@ def _cure(name: str, known: Sequence[str]) -> str:
         return f"; write np.{name}(…), which takes tensors"
     close = near(name, known)
     return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+ARGUMENTS = {"learning_rate": "lr", "decay": "weight_decay", "beta": "betas", "epsilon": "eps"}
+"""Arguments of other libraries, and the same here."""
+
+
+def unexpected(who: str, name: str, takes: Sequence[str]) -> str:
+    """What is said of an argument that a class or function does not take."""
+    close = [ARGUMENTS[name]] if ARGUMENTS.get(name) in takes else near(name, takes)
+    said = f"did you mean {' or '.join(f'{other}=' for other in close)}?" if close else f"it takes {', '.join(takes)}"
+    return f"{who}() takes no {name}=: {said}"
+
+
+class TellsArguments:
+    """A base whose subclasses, made with an argument that they do not take, name the one that is near, or all."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # a type checker shall still see the arguments of `__init__`
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            """Raises TypeError for an argument by a name that `__init__` does not have."""
+            takes = dict(list(inspect.signature(cls.__init__).parameters.items())[1:]) if kwargs else {}
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
+                for name in kwargs.keys() - takes.keys():
+                    raise TypeError(unexpected(cls.__name__, name, list(takes)))
+            return super().__new__(cls)
 
 
 def answering(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.engine.elsewhere import unexpected
 from tinygrad_edu.engine.tensor import Tensor
 
 
@@ -45,6 +46,8 @@ def check_arguments(kind: type[Any], args: tuple[Any, ...], kwargs: dict[str, An
             raise TypeError(f"{name}() takes no {key}=: write reduction='mean', 'sum' or 'none'")
         if key in ("inplace", "device") and key not in takes:
             raise TypeError(f"{name}() takes no {key}=: leave it out; {_WITHOUT[key]}")
+        if key not in takes and takes:
+            raise TypeError(unexpected(name, key, list(takes)))
     if not takes:
         raise TypeError(f"{name}() takes no arguments: write {called}()")
 
@@ -82,6 +85,11 @@ def missing(module: Any, name: str) -> AttributeError:
         if close:
             message += f"; did you mean {' or '.join(close)}?"
     return AttributeError(message, name=name, obj=module)
+
+
+def nothing(module: Any) -> TypeError:
+    """The error for a module that is called with None."""
+    return TypeError(f"{module!r} got None for x; does the forward() that made it end with `return`, and its result?")
 
 
 def named(kind: str, name: Any, module: Any) -> str:

@@ -60,6 +60,21 @@ class _Window(Module):
         outputs = (self.out_channels,)
         self.bias = Parameter(init.uniform(outputs, -bound, bound, generator=generator, dtype=dtype)) if bias else None
 
+    def _misshapen(self, shape: tuple[int, ...]) -> ValueError:
+        """The error for x of another shape, and what makes it fit: an axis of channels that is missing, or stands last."""
+        axes, channels = self.dimensions, self.in_channels
+        size = ", ".join("DHW"[-axes:] if axes > 1 else "L")
+        cure = ""
+        if len(shape) == axes + 1 and channels == 1:
+            cure = "; write x[:, None], which gives one channel to each"
+        elif len(shape) == axes + 2 and shape[-1] == channels:
+            cure = "; write np.moveaxis(x, -1, 1), for the channels stand last"
+        elif len(shape) == 2 and axes > 1:
+            side = math.isqrt(shape[1] // channels)
+            sizes = f"{side}, {side}" if axes == 2 and side * side * channels == shape[1] else f"{size}"
+            cure = f"; write x.reshape(-1, {channels}, {sizes}) for rows of pixels"
+        return ValueError(f"{self!r} takes x of shape (N, {channels}, {size}), but got {shape}{cure}")
+
     def _say(self, **options: tuple[Any, Any]) -> str:
         """The arguments, those that are not as usual by name."""
         said = [str(self.in_channels), str(self.out_channels), f"kernel_size={_short(vars(self)['kernel_size'])}"]
@@ -111,8 +126,7 @@ class _Conv(_Window):
         shape = np.shape(x)
         lead = len(shape) - self.dimensions
         if lead not in (1, 2) or shape[lead - 1] != self.in_channels:
-            size = ", ".join("DHW"[-self.dimensions :] if self.dimensions > 1 else "L")
-            raise ValueError(f"{self!r} takes x of shape (N, {self.in_channels}, {size}), but got {shape}")
+            raise self._misshapen(shape)
         pairs: Any = self._pairs
         if self.padding_mode != "zeros":
             x = np.pad(x, ((0, 0),) * lead + pairs, mode=MODES[self.padding_mode])
@@ -204,8 +218,7 @@ class _ConvTranspose(_Window):
         shape = np.shape(x)
         lead = len(shape) - self.dimensions
         if lead not in (1, 2) or shape[lead - 1] != self.in_channels:
-            size = ", ".join("DHW"[-self.dimensions :] if self.dimensions > 1 else "L")
-            raise ValueError(f"{self!r} takes x of shape (N, {self.in_channels}, {size}), but got {shape}")
+            raise self._misshapen(shape)
         settings = self.stride, self.padding, self.output_padding, self.groups, self.dilation
         return type(self).function(x, self.weight, self.bias, *settings)
 

@@ -31,6 +31,7 @@ class Embedding(Module):
     padding_idx: the number that stands for no word, but fills sentences up; its row is 0 at first, and is not learnt.
     max_norm: the length to which longer rows are scaled, in place, when they are looked up; None leaves them.
     norm_type: the order of the norm that is this length.
+    sparse: must be False: a gradient has the shape of its tensor here, and is made of the rows that were looked up.
     generator: draws the first weights; by default the generator that `tg.manual_seed` sets.
     dtype: the type of the weights; by default `tg.get_default_dtype()`.
 
@@ -49,10 +50,16 @@ class Embedding(Module):
         padding_idx: int | None = None,
         max_norm: float | None = None,
         norm_type: float = 2.0,
+        sparse: bool = False,
         *,
         generator: np.random.Generator | None = None,
         dtype: DType = None,
     ) -> None:
+        if sparse:
+            raise ValueError(
+                "Embedding(sparse=True) would give a gradient of rows alone, but a gradient has the shape of its tensor here: "
+                "leave sparse out; the rows that were looked up are added into zeros, without a one-hot matrix"
+            )
         self.num_embeddings = count(num_embeddings, "Embedding", "num_embeddings")
         self.embedding_dim = count(embedding_dim, "Embedding", "embedding_dim")
         if self.num_embeddings < 1 or self.embedding_dim < 1:

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_edu.creation import count
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
+from tinygrad_edu.nn.answers import nothing
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.nn.parameter import Parameter
 
@@ -63,6 +64,8 @@ class Linear(Module):
         )
 
     def forward(self, x: ArrayLike) -> Tensor:
+        if x is None:
+            raise nothing(self)
         try:
             return F.linear(x, self.weight, self.bias)
         except ValueError:

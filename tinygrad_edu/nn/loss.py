@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.function import Function
+from tinygrad_edu.nn.functional.targets import check_reduction
 from tinygrad_edu.nn.parameter import Buffer
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ class Loss(Function):
 
     _: KW_ONLY
     reduction: str = "mean"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_reduction(self.reduction, *self.reductions)
+
+    reductions: ClassVar[tuple[str, ...]] = ()
+    """Ways beyond "mean", "sum" and "none" of reducing."""
 
     if TYPE_CHECKING:
         __call__: ClassVar[Compared]  # type: ignore[assignment]  # a loss has two inputs
@@ -309,5 +317,6 @@ class KLDivLoss(Loss):
     """
 
     function = F.kl_div
+    reductions = ("batchmean",)
     _: KW_ONLY
     log_target: bool = False

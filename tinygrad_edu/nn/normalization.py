@@ -14,6 +14,7 @@ import numpy
 from tinygrad_edu.creation import count, ones, zeros
 from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.nn import functional as F
+from tinygrad_edu.nn.functional.checks import between_0_and_1, not_negative
 from tinygrad_edu.nn.functional.normalization import shape_of
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.nn.parameter import Buffer, Parameter
@@ -50,6 +51,9 @@ class Norm(Module):
         self.num_features = count(num_features, type(self).__name__, "num_features")
         if self.num_features < 1:
             raise ValueError(f"{type(self).__name__} needs at least one feature, but got {num_features}")
+        not_negative(f"{type(self).__name__}'s eps", eps)
+        if momentum is not None:
+            between_0_and_1(f"{type(self).__name__}'s momentum", momentum)
         self.eps, self.momentum = eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         shape = (self.num_features,)
@@ -252,7 +256,7 @@ class LayerNorm(Module):
         *,
         dtype: DType = None,
     ) -> None:
-        self.normalized_shape, self.eps = shape_of(normalized_shape), eps
+        self.normalized_shape, self.eps = _lengths(self, normalized_shape, eps), eps
         self.elementwise_affine = elementwise_affine
         shape = self.normalized_shape
         self.weight = Parameter(ones(shape, dtype=dtype)) if elementwise_affine else None
@@ -295,7 +299,7 @@ class RMSNorm(Module):
         *,
         dtype: DType = None,
     ) -> None:
-        self.normalized_shape, self.eps = shape_of(normalized_shape), eps
+        self.normalized_shape, self.eps = _lengths(self, normalized_shape, eps), eps
         self.elementwise_affine = elementwise_affine
         self.weight = Parameter(ones(self.normalized_shape, dtype=dtype)) if elementwise_affine else None
 
@@ -305,6 +309,17 @@ class RMSNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+def _lengths(layer: LayerNorm | RMSNorm, given: int | Sequence[int], eps: float | None) -> tuple[int, ...]:
+    """`normalized_shape` as a shape. Raises ValueError for one without a positive length, and for an eps below 0."""
+    who = type(layer).__name__
+    if eps is not None:
+        not_negative(f"{who}'s eps", eps)
+    shape = shape_of(given)
+    if not shape or min(shape) < 1:
+        raise ValueError(f"{who}'s normalized_shape is a length from 1 up, or several, but got {given!r:.60}")
+    return shape
 
 
 def _check_last(layer: LayerNorm | RMSNorm, x: ArrayLike) -> None:
@@ -344,6 +359,7 @@ class GroupNorm(Module):
         self.num_channels = count(num_channels, "GroupNorm", "num_channels")
         if self.num_groups < 1 or self.num_channels < 1 or self.num_channels % self.num_groups:
             raise ValueError(f"GroupNorm cannot make {num_groups} equal groups of {num_channels} channels")
+        not_negative("GroupNorm's eps", eps)
         self.eps, self.affine = eps, affine
         shape = (self.num_channels,)
         self.weight = Parameter(ones(shape, dtype=dtype)) if affine else None

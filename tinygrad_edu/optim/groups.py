@@ -86,12 +86,16 @@ class Group(MutableMapping[str, Any]):
     def __init__(self, params: Iterable[Tensor], settings: Mapping[str, Any]) -> None:
         self.settings = {key: number(value) for key, value in settings.items()}
         self.members = [Member(p) for p in params]
-        self.initial_lr: float | None = None  # before any scheduler changed it
+        given = self.settings.pop("initial_lr", None)
+        self.initial_lr: float | None = given
+        """The rate before any schedule changed it, for one that goes on with `last_epoch=`; None without a schedule."""
 
     @watched
     def __getitem__(self, key: str) -> Any:
         if key == "params":
             return [member.taken() for member in self.members]
+        if key == "initial_lr" and self.initial_lr is not None:
+            return self.initial_lr
         if key not in self.settings:
             raise self._lacks(key)
         return self.settings[key]

@@ -114,7 +114,7 @@ class Optimizer(Declared):
                 )
             members = [group["params"]] if isinstance(group["params"], Tensor) else listed(who, group["params"])
             own = {key: value for key, value in group.items() if key != "params"}
-            if not own.keys() <= self.defaults.keys():
+            if not own.keys() - {"initial_lr"} <= self.defaults.keys():
                 raise TypeError(f"{who} has {', '.join(self.defaults)}, but a group says {', '.join(own)}")
             if not members:
                 raise ValueError(
@@ -260,7 +260,11 @@ class Optimizer(Declared):
                 if member.steps
             },
             "param_groups": [
-                {**group.settings, "params": [position[id(member)] for member in group.members]}
+                {
+                    **group.settings,
+                    **({} if group.initial_lr is None else {"initial_lr": group.initial_lr}),
+                    "params": [position[id(member)] for member in group.members],
+                }
                 for group in self.param_groups
             ],
         }
@@ -282,16 +286,27 @@ class Optimizer(Declared):
                 f"but this {type(self).__name__} has {[len(group.members) for group in self.param_groups]}"
             )
         for own, group in zip(self.param_groups, groups, strict=True):
-            if own.keys() | {"params"} != group.keys():
+            if own.keys() | {"params"} != group.keys() - {"initial_lr"}:
                 raise ValueError(
                     f"the state has the settings {', '.join(group)}, but {type(self).__name__} has {', '.join(own)}"
                 )
             self.check({key: number(value) for key, value in group.items() if key != "params"})
         members = [member for group in self.param_groups for member in group.members]
         taken: list[tuple[int, State]] = [(0, {}) for _ in members]
+        settings_of = [group for group in groups for _ in group["params"]]
         for i, kept in state["state"].items():
-            p = members[operator.index(i)].param
+            if i not in range(len(members)) or "step" not in kept:
+                fault = f"no step of parameter {i}" if i in range(len(members)) else f"a state of parameter {i}"
+                raise ValueError(
+                    f"the state has {fault}, but {type(self).__name__} has {len(members)} parameters, from 0"
+                )
+            p = members[i].param
             arrays = {key: np.array(value, p.dtype) for key, value in kept.items() if key != "step"}
+            known = self.start({key: number(value) for key, value in settings_of[i].items()})
+            if known and not arrays.keys() <= known.keys():
+                raise ValueError(
+                    f"the state keeps {', '.join(arrays)} of {members[i].called}, but {type(self).__name__} keeps {', '.join(known)}"
+                )
             taken[i] = operator.index(kept["step"]), arrays
             for key, value in arrays.items():
                 if value.shape != p.shape:
@@ -301,6 +316,7 @@ class Optimizer(Declared):
         for own, group in zip(self.param_groups, groups, strict=True):
             for key in own:
                 own[key] = group[key]
+            own.initial_lr = group.get("initial_lr", own.initial_lr)
         for member, (steps, arrays) in zip(members, taken, strict=True):
             member.steps, member.state = steps, arrays
         Edits.note()

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple, dataclass_transform, get_args
 
+from tinygrad_edu.engine.elsewhere import TellsArguments
+
 
 class Bound(NamedTuple):
     """A condition that a value has to meet.
@@ -56,7 +58,7 @@ Betas = Annotated[
 
 
 @dataclass_transform(eq_default=False)
-class Declared:
+class Declared(TellsArguments):
     """The base of a class that declares its arguments by annotations `InitVar[…]`, in their order.
 
     The class gets the `__init__` of a dataclass, unless it writes its own. This calls `__post_init__` with the values

@@ -146,6 +146,7 @@ class SWALR(LRScheduler):
     swa_lr: η_swa, or a list of one for each group.
     anneal_epochs: the number of steps until α = 1, from where on the rate is η_swa.
     anneal_strategy: "cos" lets α grow along half a cosine, "linear" along a line.
+    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=1.0)
@@ -160,11 +161,12 @@ class SWALR(LRScheduler):
         swa_lr: float | Sequence[float],
         anneal_epochs: int = 10,
         anneal_strategy: Literal["cos", "linear"] = "cos",
+        last_epoch: int = -1,
     ) -> None:
         at_least("SWALR", "anneal_epochs", anneal_epochs, 0)
         self.swa_lrs = PerGroup(swa_lr, optimizer, "SWALR", "values of swa_lr")
         self.anneal_epochs, self.anneal = anneal_epochs, annealing("SWALR", anneal_strategy)
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
         """Find the part of η in the rate that there is, and put the part of this step in its place."""

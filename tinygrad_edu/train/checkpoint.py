@@ -81,6 +81,10 @@ def save_checkpoint(
     tree: Tree = {
         name: part.state_dict() for name, part in _parts(model, optimizer, scheduler, generator, history).items()
     }
+    if not tree and not others:
+        raise TypeError(
+            "save_checkpoint() got nothing to save; write model=model, and optimizer=optimizer to go on training"
+        )
     taken = tree.keys() & others.keys()
     if taken:
         raise TypeError(f"save_checkpoint() has {', '.join(sorted(taken))} already; call the other otherwise")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,31 +25,66 @@ def check(
 ) -> None:
     """Raise an error for what a trainer cannot be made of, and say what to write."""
     if not isinstance(model, Module):
-        raise TypeError(f"Trainer takes a module, but got {type(model).__name__}")
+        cure = (
+            f"the class {model.__name__}; write {model.__name__}()" if isinstance(model, type) else type(model).__name__
+        )
+        raise TypeError(f"Trainer takes a module, but got {cure}")
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
             f"Trainer takes an optimizer, but got {type(optimizer).__name__}; write optim.Adam(model.parameters())"
         )
     if not callable(loss) or isinstance(loss, type):
-        cure = f"; write {loss.__name__}()" if isinstance(loss, type) else ""
-        raise TypeError(
-            f"Trainer takes a loss that can be called with prediction and target, but got {loss!r:.60}{cure}"
-        )
+        cure = f"the class {loss.__name__}; write {loss.__name__}()" if isinstance(loss, type) else f"{loss!r:.60}"
+        if isinstance(loss, str) and hasattr(F, loss):
+            cure += f"; write F.{loss}"
+        raise TypeError(f"Trainer takes a loss that can be called with prediction and target, but got {cure}")
     own = {id(p) for p in model.parameters()}
     if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
         raise ValueError(
             "the optimizer has none of the model's parameters; make it of the model that is trained: optim.Adam(model.parameters())"
         )
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            cure = f"; write {callback.__name__}()" if isinstance(callback, type) else ""
-            raise TypeError(f"callbacks are Callback objects, but got {callback!r:.60}{cure}")
-    if scheduler is not None and not hasattr(scheduler, "step"):
-        raise TypeError(f"scheduler= takes a schedule of optim.lr_scheduler, but got {type(scheduler).__name__}")
+    _check_callbacks(callbacks)
+    if scheduler is not None and (not hasattr(scheduler, "step") or isinstance(scheduler, type)):
+        kind = f"the class {scheduler.__name__}" if isinstance(scheduler, type) else type(scheduler).__name__
+        raise TypeError(
+            f"scheduler= takes a schedule, such as optim.lr_scheduler.StepLR(optimizer, 10), but got {kind}"
+        )
+    if getattr(scheduler, "optimizer", optimizer) is not optimizer:
+        raise ValueError("scheduler= changes the rates of another optimizer than the trainer's; make it of this one")
     if schedule not in ("epoch", "step"):
         raise ValueError(f"schedule= is 'epoch' or 'step', but got {schedule!r}")
-    if clip is not None and not clip > 0:
-        raise ValueError(f"clip= is the largest norm of the gradients, above 0, but got {clip}")
+    if clip is not None and not (isinstance(clip, int | float) and clip > 0):
+        raise ValueError(f"clip= is the largest norm of the gradients, above 0, but got {clip!r:.60}")
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    """Raise TypeError for what is no list of callbacks."""
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks= takes a list, but got {type(callbacks).__name__}; write callbacks=[callback]")
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            kind = f"the class {callback.__name__}; write {callback.__name__}()" if isinstance(callback, type) else ""
+            raise TypeError(f"callbacks are Callback objects, but got {kind or repr(callback)[:60]}")
+
+
+def seed_of(seed: Any) -> int:
+    """A seed as a Python int. Raises TypeError for what is no whole number, ValueError for one below 0."""
+    return _whole("Trainer's seed", seed)
+
+
+def epochs_of(epochs: Any) -> int:
+    """A number of epochs as a Python int. Raises as `seed_of`."""
+    return _whole("fit()'s epochs", epochs)
+
+
+def _whole(what: str, value: Any) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} is a whole number from 0 up, but got {type(value).__name__} {value!r:.60}") from None
+    if number < 0:
+        raise ValueError(f"{what} is a whole number from 0 up, but got {number}")
+    return number
 
 
 def measures(metrics: Metrics, loss: Any) -> dict[str, Metric]:
@@ -104,8 +140,27 @@ def parts_of(batch: Any) -> tuple[Any, ...]:
     """The parts of a batch. Raises TypeError for one that has no target."""
     if not isinstance(batch, tuple | list) or len(batch) < 2:
         said = f"{len(batch)} parts" if isinstance(batch, tuple | list) else type(batch).__name__
-        raise TypeError(f"a batch is a tuple (x, y): what the model is given, and the target; but got {said}")
+        raise TypeError(
+            f"a batch is a tuple (x, y): what the model is given, and the target; but got {said}"
+            "; arrays are given as one tuple: fit((x, y))"
+        )
     return tuple(batch)
+
+
+def narrower(parts: Sequence[Any], dtype: Any) -> tuple[Any, ...]:
+    """The parts of a batch, floating numbers that are wider than the type of the model brought to it."""
+    return tuple([np.astype(part, dtype) if _wider(part, dtype) else part for part in parts])
+
+
+def _wider(part: Any, dtype: Any) -> bool:
+    own: Any = getattr(part, "dtype", None)
+    return dtype is not None and getattr(own, "kind", "") == "f" and own.itemsize > dtype.itemsize
+
+
+def type_of(model: Module) -> Any:
+    """The floating type of all parameters of a model, or None where they are of several, or none."""
+    found = {p.dtype for p in model.parameters() if p.dtype.kind == "f"}
+    return found.pop() if len(found) == 1 else None
 
 
 def empty(name: str) -> ValueError:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_edu import random
+from tinygrad_edu.engine.elsewhere import TellsArguments
 from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn import Module
@@ -23,7 +24,18 @@ from tinygrad_edu.train.callbacks.callback import Callback, measured
 from tinygrad_edu.train.checkpoint import GeneratorState, load_all, load_parts
 from tinygrad_edu.train.files import StrPath, save_tree
 from tinygrad_edu.train.generators import generators, put, states
-from tinygrad_edu.train.given import Metrics, check, empty, loader_of, measures, parts_of
+from tinygrad_edu.train.given import (
+    Metrics,
+    check,
+    empty,
+    epochs_of,
+    loader_of,
+    measures,
+    narrower,
+    parts_of,
+    seed_of,
+    type_of,
+)
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.interrupts import Interrupts
 from tinygrad_edu.train.position import Callbacks, Position, Sum
@@ -34,7 +46,7 @@ _END = object()
 """What comes after the last batch."""
 
 
-class Trainer:
+class Trainer(TellsArguments):
     """Trains a model: for each batch w ← rule(w, ∂loss(model(x), y)/∂w), for each epoch a row of the history.
 
     model: a module.
@@ -54,7 +66,9 @@ class Trainer:
     replay: whether steps are recorded and run as a program (`tg.replay`). Where that is impossible, one line on the
     standard error says why, and the step is run op by op. `replayed` tells this for training and evaluation.
 
-    A batch is a tuple: the last part is the target, and the model is called with those before it.
+    A batch is a tuple: the last part is the target, and the model is called with those before it. All is computed in the
+    type of the model's parameters: float64 data, such as NumPy makes, are brought to float32 for a float32 model, and
+    `model.double()` computes in float64.
 
     Training is reproducible. What is random in an epoch follows from the seed and the number of the epoch, and what the
     model draws comes from the trainer's own generator. So a training that is resumed from a checkpoint, at any step,
@@ -98,7 +112,7 @@ class Trainer:
         self.metrics = measures(metrics, loss)
         self._validation = {name: copy.deepcopy(metric) for name, metric in self.metrics.items()}
         self.callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
-        self.seed = int(random.generator().integers(1 << 62)) if seed is None else seed
+        self.seed = int(random.generator().integers(1 << 62)) if seed is None else seed_of(seed)
         self.history = History()
         self.epoch = 0
         """How many epochs have been trained."""
@@ -113,6 +127,7 @@ class Trainer:
         self.loaders: tuple[Any, ...] = ()
         self.at_epoch_start: dict[str, Any] = {}
         self._interrupts = Interrupts()
+        self._dtype = type_of(model)
         step = training_step(model, optimizer, loss, clip, gives_prediction=bool(self.metrics))
         self._train_step = Replayed(step, "the training step", self.say, replays=replay)
         self._judge = Replayed(judging_step(model, loss), "evaluation", self.say, replays=replay)
@@ -143,10 +158,10 @@ class Trainer:
         Raises ValueError for a loader that gives no batches, FloatingPointError for a loss that is not finite (unless a
         callback stops before, see `TerminateOnNaN`).
         """
-        if epochs < 0:
-            raise ValueError(f"fit() trains for 0 epochs or more, but got epochs={epochs}")
+        epochs = epochs_of(epochs)
         loader = loader_of(train, batch_size, "train", shuffle=True)
         judged = None if validation is None else loader_of(validation, batch_size, "validation", shuffle=False)
+        self._dtype = type_of(self.model)
         self.loaders = (loader,) if judged is None else (loader, judged)
         self.stopped, last = None, self.epoch + epochs
         try:
@@ -188,10 +203,12 @@ class Trainer:
         arrays = isinstance(data, tuple | np.ndarray | Tensor) or hasattr(data, "iloc")
         loader = loader_of(data, batch_size, "data", shuffle=False)
         outputs = []
+        self._dtype = type_of(self.model)
         with self.evaluating():
             for batch in loader:
                 parts = batch if isinstance(batch, tuple | list) else (batch,)
                 inputs = parts if arrays or len(parts) == 1 else parts[:-1]
+                inputs = narrower(inputs, self._dtype)
                 outputs.append(no_grad().run(self._predict, *inputs).numpy())
         if not outputs:
             raise empty("data")
@@ -257,7 +274,7 @@ class Trainer:
 
     def train_on(self, batch: Any) -> float:
         """Make one step on one batch, and return the loss before it."""
-        parts = parts_of(batch)
+        parts = narrower(parts_of(batch), self._dtype)
         loss, *prediction = self._train_step(*parts)
         value = float(loss.item())
         rows = len(parts[-1])
@@ -336,9 +353,10 @@ class Trainer:
         for metric in self._validation.values():
             metric.reset()
         judge = no_grad()
+        self._dtype = type_of(self.model)
         with self.evaluating():
             for batch in loader:
-                parts = parts_of(batch)
+                parts = narrower(parts_of(batch), self._dtype)
                 loss, prediction = judge.run(self._judge, *parts)
                 total.add(float(loss.item()), len(parts[-1]))
                 for metric in self._validation.values():

@@ -45,7 +45,8 @@ def training_curves(history: History | Mapping[str, Any], *, log: bool = False) 
             if f"val_{name}" in columns:
                 axes.plot(epochs[best], columns[f"val_{name}"][best], "o", color=COLORS[1])
         axes.set(title=name.replace("_", " "), xlabel="epoch", yscale="log" if log and name == "loss" else "linear")
-    grid[0].legend()
+    told = next((axes for axes, name in zip(grid, shown, strict=False) if f"val_{name}" in columns), grid[0])
+    told.legend()  # where there are both lines, if anywhere
     if rates is not None and varies:
         wide = np.min(rates) > 0 and np.max(rates) / np.min(rates) > 100
         grid[-1].step(epochs, rates, where="mid", color=COLORS[2])

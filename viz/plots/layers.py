@@ -45,6 +45,9 @@ def activations(model: Module, x: Any, *, bins: int = 60, columns: int = 5, shar
         axes.text(0.97, 0.96, "\n".join(said), transform=axes.transAxes, ha="right", va="top", fontsize=8)
         axes.set_title(f"{path} {kinds.get(path, '')}".strip(), fontsize=10)
         axes.tick_params(labelsize=8)
+        axes.locator_params(axis="x", nbins=4)
+        axes.ticklabel_format(axis="x", scilimits=(-3, 4))
+        axes.xaxis.get_offset_text().set_fontsize(8)
     for axes in grid[::columns]:
         axes.set_ylabel("part of all")
     return figure

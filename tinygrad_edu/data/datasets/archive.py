@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,14 @@ class Archive:
     name: the name of its folder, and of the function in `datasets`.
     url: the folder on its server, with a slash at the end.
     files: the checksum of each file, as its publisher gives it, `md5:…`.
+    mirrors: the same folder on other servers, which are asked in turn where the first does not answer or sends something
+        else.
     """
 
     name: str
     url: str
     files: Mapping[str, str]
+    mirrors: Sequence[str] = ()
 
     def find(self, file: str) -> Path:
         """The path of a file, which is downloaded if it must be.
@@ -53,18 +56,19 @@ class Archive:
             raise ImportError(
                 f"data.datasets.{self.name}() downloads its files with pooch: pip install pooch tqdm; or {instead}"
             ) from error
-        fetch = pooch.HTTPDownloader(progressbar=_bar(file), chunk_size=1 << 16)
-        url = self.url + file
-        try:
-            pooch.retrieve(url, known_hash=self.files[file], fname=file, path=folder, downloader=fetch)
-        except OSError as error:
-            raise OSError(f"{url} could not be downloaded: {error}; try again, or {instead}") from error
-        except ValueError as error:
-            raise ValueError(
-                f"what came from {url} is not the published {file}, whose checksum is {self.files[file]}, and was thrown away: "
-                f"try again, or {instead}"
-            ) from error
-        return folder / file
+        faults: list[OSError | ValueError] = []
+        for url in [server + file for server in (self.url, *self.mirrors)]:
+            fetch = pooch.HTTPDownloader(progressbar=_bar(file), chunk_size=1 << 16)
+            try:
+                pooch.retrieve(url, known_hash=self.files[file], fname=file, path=folder, downloader=fetch)
+                return folder / file
+            except OSError as error:
+                faults.append(OSError(f"{url} could not be downloaded: {error}"))
+            except ValueError:
+                said = f"what came from {url} is not the published {file}, whose checksum is {self.files[file]}, and was thrown away"
+                faults.append(ValueError(said))
+        said = "; ".join(map(str, faults))
+        raise type(faults[0])(f"{said}; try again, or {instead}") from faults[0]
 
 
 def _bar(file: str) -> Any:

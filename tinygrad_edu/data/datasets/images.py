@@ -47,6 +47,7 @@ MNIST = Archive(
         "t10k-images-idx3-ubyte.gz": "md5:9fb629c4189551a2d022fa330f9573f3",
         "t10k-labels-idx1-ubyte.gz": "md5:ec29112dd5afa0611ce80d1b7f02629c",
     },
+    mirrors=["http://yann.lecun.com/exdb/mnist/"],
 )
 
 FASHION_MNIST = Archive(

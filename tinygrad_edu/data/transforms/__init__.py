@@ -5,6 +5,8 @@ axis is that of the samples, pictures as (N, C, H, W) or (N, H, W), and work on 
 torchvision's where it has the same.
 """
 
+from typing import TYPE_CHECKING
+
 from tinygrad_edu.data.transforms.erasing import Cutout, RandomErasing
 from tinygrad_edu.data.transforms.geometry import (
     CenterCrop,
@@ -23,6 +25,7 @@ from tinygrad_edu.data.transforms.mixing import MixUp
 from tinygrad_edu.data.transforms.noise import GaussianNoise, SaltAndPepper
 from tinygrad_edu.data.transforms.transform import Compose, SampleGenerators, Transform
 from tinygrad_edu.data.transforms.values import Normalize, OneHot, Standardize
+from tinygrad_edu.engine.elsewhere import answering
 
 __all__ = [
     "CenterCrop",
@@ -48,3 +51,13 @@ __all__ = [
     "shift",
     "vflip",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = answering(
+        "tinygrad_edu.data.transforms",
+        __all__,
+        {
+            "ToTensor ToPILImage PILToTensor": "leave it out; pictures are arrays here",
+            "Resize": "it is not here; resize pictures with Pillow before",
+        },
+    )

@@ -25,6 +25,13 @@ def positive(name: str, value: float) -> None:
         raise ValueError(f"{name} must be positive, but got {value}")
 
 
+def not_negative(name: str, value: float) -> None:
+    """Raise TypeError for a setting that is no number, ValueError for one below 0."""
+    _check_number(name, value)
+    if not value >= 0:
+        raise ValueError(f"{name} is not negative, but got {value}")
+
+
 def truth(name: str, value: Any) -> None:
     """Raise TypeError for a setting that is neither True nor False."""
     if not isinstance(value, bool):

@@ -86,6 +86,11 @@ def flatten(x: Array, start_dim: int = 1, end_dim: int = -1) -> Array:
     (5, 6)
     """
     shape = np.shape(x)
+    axes = range(-len(shape), len(shape))
+    if start_dim not in axes or end_dim not in axes:
+        raise IndexError(
+            f"flatten() joins axes {start_dim} to {end_dim}, but x of shape {shape} has {len(shape)}, from 0 to {len(shape) - 1}"
+        )
     first, last = start_dim % len(shape), end_dim % len(shape)
     if first > last:
         raise ValueError(

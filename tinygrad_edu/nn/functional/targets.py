@@ -23,10 +23,11 @@ def reduced(losses: Any, reduction: str) -> Any:
     return np.mean(losses) if reduction == "mean" else np.sum(losses)
 
 
-def check_reduction(reduction: str) -> None:
-    """Raise ValueError for a reduction other than "mean", "sum" and "none"."""
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"reduction is 'mean', 'sum' or 'none', but got {reduction!r}")
+def check_reduction(reduction: str, *others: str) -> None:
+    """Raise ValueError for a reduction other than "mean", "sum", "none", and the others that are named."""
+    if reduction not in ("mean", "sum", "none", *others):
+        also = "".join([f", {other!r}" for other in others])
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none'{also}, but got {reduction!r}")
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -40,6 +41,10 @@ def same_shape(what: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """
     refuse_none(what, prediction, target)
     prediction, target = array(prediction), array(target)
+    if "U" in (prediction.dtype.kind, target.dtype.kind):
+        raise TypeError(
+            f"{what} compares numbers, but got words; write np.unique(target, return_inverse=True)[1] to number them"
+        )
     if prediction.shape != target.shape:
         raise ValueError(
             f"{what} got a prediction of shape {prediction.shape} and a target of shape {target.shape}; "

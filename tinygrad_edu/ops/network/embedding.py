@@ -64,7 +64,9 @@ def embedding(weight: Array, numbers: Array, padding_idx: int | None, *, out: Ou
     Raises IndexError for a number below 0 or not below the number of words, TypeError for numbers that are not whole.
     """
     if numbers.dtype.kind not in "iu":
-        raise TypeError(f"words are looked up by whole numbers, but got {numbers.dtype}; write numbers.astype(int)")
+        one_hot = numbers.ndim > 1 and numbers.shape[-1] == len(weight)
+        cure = "numbers.argmax(-1) of one-hot ones" if one_hot else "numbers.astype(int)"
+        raise TypeError(f"words are looked up by whole numbers, but got {numbers.dtype}; write {cure}")
     words = len(weight)
     if numbers.size and (np.minimum.reduce(numbers, axis=None) < 0 or np.maximum.reduce(numbers, axis=None) >= words):
         place = tuple(np.argwhere((numbers < 0) | (numbers >= words))[0].tolist())

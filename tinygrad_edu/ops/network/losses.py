@@ -27,7 +27,18 @@ def check_classes(target: Any, kept: Any, classes: int) -> None:
         place = tuple([int(i[0]) for i in np.nonzero(wrong)])
         raise IndexError(
             f"target[{', '.join(map(str, place))}] is {target[place]}, but there are {classes} classes, 0 to {classes - 1}"
+            + _cure_of_classes(target[kept], classes)
         )
+
+
+def _cure_of_classes(numbers: Any, classes: int) -> str:
+    """What to write where class numbers begin at 1, or where one column is to tell two classes apart."""
+    low, high = int(numbers.min()), int(numbers.max())
+    if classes == 1 and (low, high) == (0, 1):
+        return "; one column of logits takes binary_cross_entropy_with_logits, and class numbers two columns"
+    if low == 1 and high == classes:
+        return "; write target - 1, for classes are counted from 0"
+    return f"; the last layer must give {high + 1} numbers for as many classes" if low >= 0 else ""
 
 
 @op(

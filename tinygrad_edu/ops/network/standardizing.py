@@ -33,13 +33,19 @@ def _mean(x: Any, axis: tuple[int, ...]) -> Any:
     return np.sum(x, axis=axis, keepdims=True) / n
 
 
+def _mean_product(a: Any, b: Any, axis: tuple[int, ...]) -> Any:
+    """The mean of a·b over the axes; over the last alone without an array of all the products."""
+    if axis in ((-1,), (a.ndim - 1,)):
+        return np.vecdot(a, b)[..., None] / max(a.shape[-1], 1)
+    return _mean(a * b, axis)
+
+
 @in_float32
 def _by_value(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], eps: float, centered: bool) -> Any:
     """∂L/∂x through every y that x is part of, by the mean and the variance."""
     z, r, _ = y
-    if centered:
-        g = g - _mean(g, axis)
-    return (g - z * _mean(g * z, axis)) * r
+    rest = g - z * _mean_product(g, z, axis)
+    return (rest - _mean(g, axis) if centered else rest) * r
 
 
 @in_float32
@@ -95,15 +101,18 @@ def standardize(x: Array, axis: tuple[int, ...], eps: float, centered: bool, *, 
     """
     x, n = floating(x), max(math.prod([x.shape[a] for a in axis]), 1)
     y, r, m = out or (None, None, None)
+    d = x
     if centered:
         m = np.divide(add_up(x, axis, m, True), n, out=m)
-        square = np.square(np.subtract(x, m, out=y), out=y)
-    else:
-        square = np.square(x, out=y)
-    v = np.divide(add_up(square, axis, r, True), n, out=r)
-    r = np.reciprocal(np.sqrt(np.add(v, eps, out=r), out=r), out=r)
+        d = y = np.subtract(x, m, out=y)
+    if axis in ((-1,), (x.ndim - 1,)):  # without an array of the squares
+        total = np.vecdot(d, d, out=None if r is None else r[..., 0])[..., None]
+    else:  # the squares take the place of the differences, which are then computed anew
+        total = add_up(np.square(d, out=y), axis, r, True)
+        d = np.subtract(x, m, out=y) if centered else x
+    r = np.divide(total, n, out=r)
+    r = np.reciprocal(np.sqrt(np.add(r, eps, out=r), out=r), out=r)
     if not centered:
         m = np.empty_like(r) if m is None else m
         m.fill(0)
-        return np.multiply(x, r, out=y), r, m
-    return np.multiply(np.subtract(x, m, out=y), r, out=y), r, m  # the difference anew: its square is where it was
+    return np.multiply(d, r, out=y), r, m

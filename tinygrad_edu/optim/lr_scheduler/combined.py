@@ -55,6 +55,7 @@ class SequentialLR(_Combined):
     optimizer: the optimizer whose learning rates change.
     schedulers: the schedules, in their order.
     milestones: the steps at which the second begins, the third, and so on; they grow.
+    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
 
     Raises ValueError for milestones that do not grow, or are not one fewer than the schedules.
 
@@ -68,7 +69,13 @@ class SequentialLR(_Combined):
     [0.5, 0.75, 1.0, 0.5, 0.0]
     """
 
-    def __init__(self, optimizer: Optimizer, schedulers: Iterable[LRScheduler], milestones: Iterable[int]) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        schedulers: Iterable[LRScheduler],
+        milestones: Iterable[int],
+        last_epoch: int = -1,
+    ) -> None:
         self._parts(schedulers, optimizer)
         self.milestones = list(milestones)
         if len(self.milestones) != len(self.schedulers) - 1 or self.milestones != sorted(set(self.milestones)):
@@ -76,7 +83,7 @@ class SequentialLR(_Combined):
                 f"SequentialLR needs growing milestones, one fewer than schedules, but got {self.milestones} "
                 f"for {len(self.schedulers)}"
             )
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def begin(self, step: int, now: Sequence[float] | None = None) -> None:
         """Let the schedule whose turn it is set the rates. One that begins finds the rates before any schedule."""

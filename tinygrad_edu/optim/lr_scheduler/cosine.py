@@ -17,6 +17,7 @@ class CosineAnnealingLR(LRScheduler):
     optimizer: the optimizer whose learning rates change.
     T_max: the number of steps down, at least 1.
     eta_min: η_min, the lowest rate.
+    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
 
     Source: Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), without the restarts.
 
@@ -27,10 +28,11 @@ class CosineAnnealingLR(LRScheduler):
     [1.0, 0.854, 0.5, 0.146, 0.0]
     """
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         at_least("CosineAnnealingLR", "T_max", T_max, 1)
+        at_least("CosineAnnealingLR", "eta_min", eta_min, 0)
         self.T_max, self.eta_min = T_max, eta_min
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
         """Scale the height above η_min by the quotient of 1 + cos(π·t/T_max) at this step and at the one before.
@@ -56,6 +58,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     T_0: the number of steps of the first round.
     T_mult: how many times as long each round is as the one before, a whole number.
     eta_min: η_min, the lowest rate.
+    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
 
     Source: Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), equation 5.
 
@@ -66,13 +69,16 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0]
     """
 
-    def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0) -> None:
+    def __init__(
+        self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1
+    ) -> None:
         for name, value in (("T_0", T_0), ("T_mult", T_mult)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"CosineAnnealingWarmRestarts' {name} is a whole number from 1 on, but got {value}")
+        at_least("CosineAnnealingWarmRestarts", "eta_min", eta_min, 0)
         self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
         self.time: float = 0
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def rate(self, step: float, base: float, now: float, group: int = 0) -> float:
         """The rate at the part of the round that has gone by; `step` may lie between two steps."""

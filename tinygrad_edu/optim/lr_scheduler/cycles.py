@@ -59,6 +59,7 @@ class CyclicLR(Cycle):
     scale_mode: "cycle" or "iterations", which says what scale_fn is called with.
     cycle_momentum: whether the momentum changes.
     base_momentum, max_momentum: the lowest and the highest momentum, or lists of one for each group.
+    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
 
     Raises ValueError for an optimizer without a momentum, unless `cycle_momentum=False`.
 
@@ -85,6 +86,7 @@ class CyclicLR(Cycle):
         cycle_momentum: bool = True,
         base_momentum: Each = 0.8,
         max_momentum: Each = 0.9,
+        last_epoch: int = -1,
     ) -> None:
         at_least("CyclicLR", "step_size_up", step_size_up, 1)
         self.up, self.down = step_size_up, step_size_up if step_size_down is None else step_size_down
@@ -107,8 +109,11 @@ class CyclicLR(Cycle):
         if isinstance(optimizer, Optimizer):
             self.refuse_without_momentum(optimizer)
             for i, group in enumerate(optimizer.param_groups):
-                group["lr"] = self.lows[i]
-        super().__init__(optimizer)
+                at_least("CyclicLR", "base_lr", self.lows[i], 0)
+                at_least("CyclicLR", "max_lr", self.highs[i], 0)
+                if last_epoch < 0:
+                    group["lr"] = self.lows[i]
+        super().__init__(optimizer, last_epoch)
 
     def height(self, step: int) -> float:
         """The height h·s of a step, between 0 and s."""
@@ -144,6 +149,7 @@ class OneCycleLR(Cycle):
     div_factor: η_max divided by the first rate.
     final_div_factor: the first rate divided by the last.
     three_phase: whether the rate falls in two phases.
+    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
 
     Raises ValueError for a step beyond the last, and for an optimizer without a momentum, unless
     `cycle_momentum=False`.
@@ -173,6 +179,7 @@ class OneCycleLR(Cycle):
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
         three_phase: bool = False,
+        last_epoch: int = -1,
     ) -> None:
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
@@ -194,8 +201,9 @@ class OneCycleLR(Cycle):
         if isinstance(optimizer, Optimizer):
             self.refuse_without_momentum(optimizer)
             for i, group in enumerate(optimizer.param_groups):
+                at_least("OneCycleLR", "max_lr", self.highs[i], 0)
                 group.initial_lr = self.highs[i] / div_factor
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
         """The rate on its way up from the first to the highest, and down to the last."""

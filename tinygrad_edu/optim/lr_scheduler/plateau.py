@@ -69,7 +69,12 @@ class ReduceLROnPlateau(LRScheduler):
 
     def step(self, metrics: SupportsFloat) -> None:  # type: ignore[override]  # what it does depends on a number
         """Go on to the next step, with the number that is watched."""
-        value = float(metrics)
+        try:
+            value = float(metrics)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"ReduceLROnPlateau.step() takes the number that it watches, such as a loss, but got {metrics!r:.60}"
+            ) from None
         if self.is_better(value):
             self.best, self.num_bad_epochs = value, 0
         else:

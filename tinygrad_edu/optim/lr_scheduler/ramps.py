@@ -13,6 +13,7 @@ class LinearLR(LRScheduler):
     start_factor: a, above 0 and at most 1.
     end_factor: b, from 0 to 1.
     total_iters: T, the number of steps, at least 1.
+    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -22,13 +23,18 @@ class LinearLR(LRScheduler):
     """
 
     def __init__(
-        self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+        last_epoch: int = -1,
     ) -> None:
         if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
             raise ValueError(f"LinearLR's factors are between 0 and 1, but got {start_factor} and {end_factor}")
         at_least("LinearLR", "total_iters", total_iters, 1)
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
         """Multiply the rate by the quotient of this step's factor and the last one's.
@@ -50,6 +56,7 @@ class PolynomialLR(LRScheduler):
     optimizer: the optimizer whose learning rates change.
     total_iters: T, the number of steps, at least 1.
     power: p; 1 makes it a line.
+    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -58,10 +65,10 @@ class PolynomialLR(LRScheduler):
     [8.0, 4.5, 2.0, 0.5, 0.0, 0.0]
     """
 
-    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0) -> None:
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
         at_least("PolynomialLR", "total_iters", total_iters, 1)
         self.total_iters, self.power = total_iters, power
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
         """Multiply the rate by ((T − t) / (T − t + 1))^p."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from tinygrad_edu.engine.elsewhere import TellsArguments
 from tinygrad_edu.optim.groups import Group
 from tinygrad_edu.optim.optimizer import Optimizer
 
 T = TypeVar("T")
 
 
-class LRScheduler:
+class LRScheduler(TellsArguments):
     """The base of schedules: a subclass writes `rate`, the learning rate of a step. Making a schedule sets the rates of
     step 0.
 
@@ -19,8 +20,10 @@ class LRScheduler:
     set. Groups that are added to the optimizer later take part from then on, with the rate that they have.
 
     optimizer: the optimizer whose learning rates change.
+    last_epoch: the step after which the schedule goes on, or −1 to begin. The optimizer then has the rate of that step, and
+        the rate before any schedule, `initial_lr`, which its `load_state_dict()` brings, or a group is given.
 
-    Raises TypeError for what is no optimizer.
+    Raises TypeError for what is no optimizer, ValueError for a group without that first rate.
 
     >>> import tinygrad_edu as tg
     >>> from tinygrad_edu.optim.lr_scheduler import LinearLR, StepLR
@@ -35,13 +38,19 @@ class LRScheduler:
     [0.1, 0.4, 0.7, 0.1, 0.1]
     """
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"{type(self).__name__} takes an optimizer, but got {type(optimizer).__name__}")
+        whole("last_epoch", last_epoch, type(self).__name__, -1)
         self.optimizer = optimizer
-        self.last_epoch = 0
+        self.last_epoch = last_epoch
         self.base_lrs: list[float] = []
-        self.begin(0)
+        if last_epoch >= 0 and any(group.initial_lr is None for group in optimizer.param_groups):
+            raise ValueError(
+                f"{type(self).__name__} goes on after step {last_epoch}, but a group of the optimizer does not say its first rate; "
+                'load the optimizer\'s state before, or write {"params": params, "initial_lr": 0.1} for the group'
+            )
+        self.begin(last_epoch + 1)
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
         """Compute the learning rate of a group for a step; a subclass writes this method.
@@ -88,6 +97,12 @@ class LRScheduler:
         The present rates are the optimizer's: `optimizer.load_state_dict()` brings them back, after all schedules are
         made. Raises ValueError, and changes nothing, if the number of groups differs.
         """
+        if not isinstance(state, Mapping) or not {"last_epoch", "base_lrs", "last_lr"} <= state.keys():
+            raise ValueError(
+                f"load_state_dict() takes what {type(self).__name__}.state_dict() gives, with last_epoch, base_lrs and last_lr, "
+                f"but got {state!r:.60}"
+            )
+        whole("last_epoch", state["last_epoch"], type(self).__name__, 0)
         if len(state["base_lrs"]) != len(self.bases()):
             raise ValueError(
                 f"the state is of {len(state['base_lrs'])} groups, but the optimizer has {len(self.base_lrs)}"
@@ -136,6 +151,13 @@ def at_least(who: str, name: str, value: float, least: float) -> None:
         raise TypeError(f"{who}'s {name} is a number, but got {type(value).__name__} {value!r:.60}")
     if not value >= least:
         raise ValueError(f"{who}'s {name} is at least {least}, but got {value}")
+
+
+def whole(name: str, value: Any, who: str, least: int) -> None:
+    """Raise TypeError for what is no whole number, ValueError for one that is below the least one."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{who}'s {name} is a whole number, but got {type(value).__name__} {value!r:.60}")
+    at_least(who, name, int(value), least)
 
 
 def set_momentum(group: Group, momentum: float) -> None:

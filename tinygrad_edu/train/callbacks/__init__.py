@@ -1,5 +1,8 @@
 """Callbacks: objects that follow a training, stop it, save it, or show it elsewhere."""
 
+from typing import TYPE_CHECKING
+
+from tinygrad_edu.engine.elsewhere import answering
 from tinygrad_edu.train.callbacks.callback import Callback
 from tinygrad_edu.train.callbacks.csv_log import CSVLogger
 from tinygrad_edu.train.callbacks.histograms import ActivationHistogram, GradientHistogram
@@ -25,3 +28,14 @@ __all__ = [
     "TerminateOnNaN",
     "WandB",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = answering(
+        "tinygrad_edu.train.callbacks",
+        __all__,
+        {
+            "ModelCheckpoint": "write Checkpoint(folder)",
+            "LRScheduler LearningRateScheduler ReduceLROnPlateau": "write Trainer(…, scheduler=schedule)",
+            "CSVLog": "write CSVLogger(path)",
+        },
+    )

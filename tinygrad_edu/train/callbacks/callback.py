@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_edu.engine.elsewhere import near
+
 if TYPE_CHECKING:
     from tinygrad_edu.train.trainer import Trainer
 
@@ -62,8 +64,9 @@ class Callback:
 def measured(logs: Logs, name: str, who: str) -> float:
     """The number of that name. Raises ValueError if there is none."""
     if name not in logs:
-        raise ValueError(
-            f"{who} follows {name!r}, but an epoch has {', '.join(logs)}"
-            + ("; give fit() validation data" if name.startswith("val_") else "")
-        )
+        close = near(name, list(logs))
+        cure = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+        if name.startswith("val_") and not any(other.startswith("val_") for other in logs):
+            cure = "; give fit() validation data"
+        raise ValueError(f"{who} follows {name!r}, but an epoch has {', '.join(logs)}{cure}")
     return float(logs[name])
