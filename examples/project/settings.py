@@ -33,6 +33,10 @@ class Settings:
             given = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise SystemExit(f"{path}: {error}") from error
+        if not isinstance(given, dict):
+            raise SystemExit(
+                f'{path} holds {type(given).__name__}; write an object of settings, such as {{"epochs": 10}}'
+            )
         unknown = sorted(given.keys() - {field.name for field in fields(cls)})
         if unknown:
             raise SystemExit(f"{path} sets {', '.join(unknown)}; there are {', '.join(f.name for f in fields(cls))}")
@@ -45,7 +49,13 @@ class Settings:
 
 def widths(text: str) -> tuple[int, ...]:
     """Numbers between commas: 100,50."""
-    return tuple([int(part) for part in text.split(",") if part])
+    try:
+        found = tuple([int(part) for part in text.split(",") if part])
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"whole numbers between commas, such as 100,50, but got {text!r}") from None
+    if any(width < 1 for width in found):
+        raise argparse.ArgumentTypeError(f"a layer has at least one unit, but got {text!r}")
+    return found
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

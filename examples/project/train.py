@@ -30,9 +30,17 @@ def main(arguments: list[str] | None = None) -> int:
     read = kept if options.resume else options.config
     settings = with_options(Settings.read(read) if read else Settings(), options)
 
+    if settings.epochs < 1 or settings.batch_size < 1:
+        raise SystemExit(
+            f"--epochs and --batch-size are 1 or more, but got {settings.epochs} and {settings.batch_size}"
+        )
     (x, t), test = data_of(settings)
     x_train, x_val, t_train, t_val = train_test_split(x, t, test_size=0.1, stratify=t, random_state=settings.seed)
-    model = net_of(settings, x.shape[1])
+    try:
+        model = net_of(settings, x.shape[1])
+        optimizer = optimizer_of(settings, model)
+    except (TypeError, ValueError) as error:
+        raise SystemExit(f"the settings do not make a net and its optimizer: {error}") from error
     options.out.mkdir(parents=True, exist_ok=True)
     settings.write(kept)
 
@@ -40,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     if settings.patience:
         callbacks.append(EarlyStopping(patience=settings.patience, restore_best=True))
     trainer = Trainer(
-        model, optimizer_of(settings, model), nn.CrossEntropyLoss(), metrics=["accuracy"], callbacks=callbacks,
+        model, optimizer, nn.CrossEntropyLoss(), metrics=["accuracy"], callbacks=callbacks,
         seed=settings.seed,
     )  # fmt: skip
     last = options.out / "last.safetensors"
@@ -52,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\nstopped in epoch {trainer.epoch + 1}; --resume goes on from {last}")
         return 130
+    except (OSError, ValueError) as error:
+        raise SystemExit(str(error)) from error
     training_curves(trainer.history).savefig(options.out / "curves.png", dpi=150)
     best = max(trainer.history["val_accuracy"])
     found = trainer.evaluate(test)

@@ -325,3 +325,21 @@ def test_a_state_goes_through_json_in_every_schedule():
 def test_what_schedules_refuse_and_what_to_write(make, error, message):
     with pytest.raises(error, match=message):
         make(optim.SGD([leaf()], lr=0.1))
+
+
+def test_a_sequence_goes_on_after_last_epoch():
+    def made(last):
+        optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=0.8)
+        parts = [lr_scheduler.LinearLR(optimizer, 0.5, total_iters=3), lr_scheduler.ExponentialLR(optimizer, 0.5)]
+        return lr_scheduler.SequentialLR(optimizer, parts, [3], last)
+
+    straight, rates = made(-1), []
+    for _ in range(7):
+        rates.append(straight.get_last_lr()[0])
+        straight.step()
+    for last in range(5):
+        again = made(last)
+        assert again.last_epoch == last + 1
+        assert again.get_last_lr()[0] == rates[last + 1]
+        again.step()
+        assert again.get_last_lr()[0] == rates[last + 2]

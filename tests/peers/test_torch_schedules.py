@@ -259,3 +259,47 @@ def test_chains_of_schedules(cycle, chain, by_hand, resumed):
         for p, q in zip(ours, theirs, strict=True):
             p.step()
             q.step()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda m, o, last: m.StepLR(o, 3, gamma=0.5, last_epoch=last),
+        lambda m, o, last: m.MultiStepLR(o, [2, 6, 8], gamma=0.5, last_epoch=last),
+        lambda m, o, last: m.ExponentialLR(o, 0.9, last_epoch=last),
+        lambda m, o, last: m.LambdaLR(o, lambda t: 1 / (1 + t), last_epoch=last),
+        lambda m, o, last: m.MultiplicativeLR(o, lambda t: 0.9 + t / 100, last_epoch=last),
+        lambda m, o, last: m.ConstantLR(o, 0.3, 6, last_epoch=last),
+        lambda m, o, last: m.LinearLR(o, 0.1, 1.0, 8, last_epoch=last),
+        lambda m, o, last: m.PolynomialLR(o, 9, 2.0, last_epoch=last),
+        lambda m, o, last: m.CosineAnnealingLR(o, 8, 0.01, last_epoch=last),
+        lambda m, o, last: m.CosineAnnealingWarmRestarts(o, 4, last_epoch=last),
+        lambda m, o, last: m.CyclicLR(o, 0.1, 1.0, 3, last_epoch=last),
+        lambda m, o, last: m.OneCycleLR(o, 1.0, 12, last_epoch=last),
+    ],
+)  # fmt: skip
+def test_a_schedule_goes_on_after_last_epoch(make):
+    """A new optimizer with the state of the old one, and a new schedule with `last_epoch`, go on as PyTorch's do."""
+
+    def rates(schedules, optimizer_of):
+        first = optimizer_of()
+        schedule = make(schedules, first, -1)
+        for _ in range(5):
+            first.step()
+            schedule.step()
+        again = optimizer_of()
+        again.load_state_dict(first.state_dict())
+        schedule = make(schedules, again, 4)
+        found = [again.param_groups[0]["lr"]]
+        for _ in range(6):
+            again.step()
+            schedule.step()
+            found.append(again.param_groups[0]["lr"])
+        return found
+
+    ours = rates(lr_scheduler, lambda: tg.optim.SGD([tg.Tensor([1.0], requires_grad=True)], lr=0.8, momentum=0.9))
+    theirs = rates(
+        torch.optim.lr_scheduler,
+        lambda: torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.8, momentum=0.9),
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)

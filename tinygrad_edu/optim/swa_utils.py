@@ -146,7 +146,7 @@ class SWALR(LRScheduler):
     swa_lr: η_swa, or a list of one for each group.
     anneal_epochs: the number of steps until α = 1, from where on the rate is η_swa.
     anneal_strategy: "cos" lets α grow along half a cosine, "linear" along a line.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=1.0)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tinygrad_edu.optim.lr_scheduler.plateau import ReduceLROnPlateau
-from tinygrad_edu.optim.lr_scheduler.scheduler import LRScheduler
+from tinygrad_edu.optim.lr_scheduler.scheduler import LRScheduler, whole
 from tinygrad_edu.optim.optimizer import Optimizer
 
 
@@ -55,7 +55,7 @@ class SequentialLR(_Combined):
     optimizer: the optimizer whose learning rates change.
     schedulers: the schedules, in their order.
     milestones: the steps at which the second begins, the third, and so on; they grow.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     Raises ValueError for milestones that do not grow, or are not one fewer than the schedules.
 
@@ -83,7 +83,10 @@ class SequentialLR(_Combined):
                 f"SequentialLR needs growing milestones, one fewer than schedules, but got {self.milestones} "
                 f"for {len(self.schedulers)}"
             )
-        super().__init__(optimizer, last_epoch)
+        super().__init__(optimizer)
+        whole("last_epoch", last_epoch, "SequentialLR", -1)
+        for step in range(last_epoch + 1):  # the parts begin anew, so the steps that are over are gone through
+            self.begin(step + 1)
 
     def begin(self, step: int, now: Sequence[float] | None = None) -> None:
         """Let the schedule whose turn it is set the rates. One that begins finds the rates before any schedule."""

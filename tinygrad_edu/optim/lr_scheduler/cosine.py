@@ -17,7 +17,7 @@ class CosineAnnealingLR(LRScheduler):
     optimizer: the optimizer whose learning rates change.
     T_max: the number of steps down, at least 1.
     eta_min: η_min, the lowest rate.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     Source: Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), without the restarts.
 
@@ -58,7 +58,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     T_0: the number of steps of the first round.
     T_mult: how many times as long each round is as the one before, a whole number.
     eta_min: η_min, the lowest rate.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     Source: Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), equation 5.
 
@@ -68,6 +68,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     >>> [(round(scheduler.get_last_lr()[0], 3), scheduler.step())[0] for _ in range(7)]
     [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0]
     """
+
+    absolute = True
 
     def __init__(
         self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1

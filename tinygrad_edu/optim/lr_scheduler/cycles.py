@@ -59,7 +59,7 @@ class CyclicLR(Cycle):
     scale_mode: "cycle" or "iterations", which says what scale_fn is called with.
     cycle_momentum: whether the momentum changes.
     base_momentum, max_momentum: the lowest and the highest momentum, or lists of one for each group.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     Raises ValueError for an optimizer without a momentum, unless `cycle_momentum=False`.
 
@@ -71,6 +71,8 @@ class CyclicLR(Cycle):
     >>> [(scheduler.get_last_lr()[0], scheduler.step())[0] for _ in range(9)]
     [1.0, 3.0, 5.0, 3.0, 1.0, 2.0, 3.0, 2.0, 1.0]
     """
+
+    absolute = True
 
     def __init__(
         self,
@@ -149,7 +151,7 @@ class OneCycleLR(Cycle):
     div_factor: η_max divided by the first rate.
     final_div_factor: the first rate divided by the last.
     three_phase: whether the rate falls in two phases.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     Raises ValueError for a step beyond the last, and for an optimizer without a momentum, unless
     `cycle_momentum=False`.
@@ -163,6 +165,8 @@ class OneCycleLR(Cycle):
     >>> [(round(scheduler.get_last_lr()[0], 3), scheduler.step())[0] for _ in range(6)]
     [2.0, 5.0, 8.0, 5.333, 2.667, 0.0]
     """
+
+    absolute = True
 
     def __init__(
         self,

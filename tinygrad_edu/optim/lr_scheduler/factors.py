@@ -17,7 +17,7 @@ class LambdaLR(LRScheduler):
 
     optimizer: the optimizer whose learning rates change.
     lr_lambda: f, or a list of one for each group.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=1.0)
@@ -25,6 +25,8 @@ class LambdaLR(LRScheduler):
     >>> [(round(scheduler.get_last_lr()[0], 3), scheduler.step())[0] for _ in range(3)]
     [1.0, 0.5, 0.333]
     """
+
+    absolute = True
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1) -> None:
         _check_functions("LambdaLR", lr_lambda)
@@ -41,7 +43,7 @@ class MultiplicativeLR(LRScheduler):
 
     optimizer: the optimizer whose learning rates change.
     lr_lambda: f, or a list of one for each group; it is called from step 1 on.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -66,7 +68,7 @@ class StepLR(LRScheduler):
     optimizer: the optimizer whose learning rates change.
     step_size: the number of steps from stair to stair, at least 1.
     gamma: γ, the factor of each stair.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -92,7 +94,7 @@ class MultiStepLR(LRScheduler):
     optimizer: the optimizer whose learning rates change.
     milestones: the steps at which the rate falls, in any order.
     gamma: γ, the factor of each stair.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -118,7 +120,7 @@ class ExponentialLR(LRScheduler):
 
     optimizer: the optimizer whose learning rates change.
     gamma: γ, the factor.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -143,7 +145,7 @@ class ConstantLR(LRScheduler):
     optimizer: the optimizer whose learning rates change.
     factor: above 0, and at most 1.
     total_iters: the number of steps with the smaller rate, at least 1.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)

@@ -13,7 +13,7 @@ class LinearLR(LRScheduler):
     start_factor: a, above 0 and at most 1.
     end_factor: b, from 0 to 1.
     total_iters: T, the number of steps, at least 1.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)
@@ -56,7 +56,7 @@ class PolynomialLR(LRScheduler):
     optimizer: the optimizer whose learning rates change.
     total_iters: T, the number of steps, at least 1.
     power: p; 1 makes it a line.
-    last_epoch: the step after which the schedule goes on; see `LRScheduler`.
+    last_epoch: the last step that is over, or −1 to begin; see `LRScheduler`.
 
     >>> import tinygrad_edu as tg
     >>> optimizer = tg.optim.SGD([tg.Tensor([1.0])], lr=8.0)

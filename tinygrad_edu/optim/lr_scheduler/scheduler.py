@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from tinygrad_edu.engine.elsewhere import TellsArguments
 from tinygrad_edu.optim.groups import Group
@@ -20,8 +20,8 @@ class LRScheduler(TellsArguments):
     set. Groups that are added to the optimizer later take part from then on, with the rate that they have.
 
     optimizer: the optimizer whose learning rates change.
-    last_epoch: the step after which the schedule goes on, or −1 to begin. The optimizer then has the rate of that step, and
-        the rate before any schedule, `initial_lr`, which its `load_state_dict()` brings, or a group is given.
+    last_epoch: the last step that is over, or −1 to begin. The schedule then goes on at the step after it, whose rate the
+        optimizer has already; it has the rate before any schedule, `initial_lr`, too. Its `load_state_dict()` brings both.
 
     Raises TypeError for what is no optimizer, ValueError for a group without that first rate.
 
@@ -38,6 +38,9 @@ class LRScheduler(TellsArguments):
     [0.1, 0.4, 0.7, 0.1, 0.1]
     """
 
+    absolute: ClassVar[bool] = False
+    """Whether a rate follows from the step alone, whatever the rate before was."""
+
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"{type(self).__name__} takes an optimizer, but got {type(optimizer).__name__}")
@@ -50,7 +53,11 @@ class LRScheduler(TellsArguments):
                 f"{type(self).__name__} goes on after step {last_epoch}, but a group of the optimizer does not say its first rate; "
                 'load the optimizer\'s state before, or write {"params": params, "initial_lr": 0.1} for the group'
             )
-        self.begin(last_epoch + 1)
+        if last_epoch < 0 or self.absolute:
+            self.begin(last_epoch + 1)
+        else:
+            self.bases()
+            self.last_epoch, self._last_lr = last_epoch + 1, [group["lr"] for group in optimizer.param_groups]
 
     def rate(self, step: int, base: float, now: float, group: int = 0) -> float:
         """Compute the learning rate of a group for a step; a subclass writes this method.
