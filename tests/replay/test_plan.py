@@ -11,7 +11,7 @@ from tinygrad_edu.engine.recording import tracing
 from tinygrad_edu.ops.parts import gate
 from tinygrad_edu.program import record, replay
 from tinygrad_edu.program.emit import compiled, emit
-from tinygrad_edu.program.plan import plan
+from tinygrad_edu.program.planning import plan
 from tinygrad_edu.program.program import PLACE, Compute, Write
 from tinygrad_edu.program.simplify import simplified
 from tinygrad_edu.program.tape import Tape

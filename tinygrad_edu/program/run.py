@@ -16,7 +16,8 @@ from tinygrad_edu.engine.tensor import new_leaf
 from tinygrad_edu.program.blocks import in_blocks
 from tinygrad_edu.program.emit import compiled, emit
 from tinygrad_edu.program.nested import mapped
-from tinygrad_edu.program.plan import Instruction, plan
+from tinygrad_edu.program.plan import Instruction
+from tinygrad_edu.program.planning import plan
 from tinygrad_edu.program.program import PLACE, Program, root
 from tinygrad_edu.program.record import recorded
 from tinygrad_edu.program.tape import Tape, refuse_kept

@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import example, spread
 from tinygrad_edu.engine.op import op
@@ -25,8 +25,6 @@ from tinygrad_edu.ops.precision import in_float32
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 BYTES_OF_IMAGES = 1 << 18
 """The bytes of images that are pooled at a time."""

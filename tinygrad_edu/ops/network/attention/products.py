@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.graph import unbroadcast
@@ -25,8 +25,6 @@ from tinygrad_edu.ops.types import floating
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
-
-np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
 # ---------------------------------------------------------------------------------------------------
