@@ -60,6 +60,7 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/torch: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --no-deps torchvision==0.28.0
 	@touch $@
 
 $(VENV)/notebooks: $(VENV)/installed

@@ -1,6 +1,18 @@
 """Networks that chapters name, each on a page of its own, loaded when it is first named.
 
-gpt  GPT, a decoder of text
+perceptron  mlp, layers of neurons
+lenet       LeNet5
+convnets    SimpleConvNet DeepConvNet, which read digits
+alexnet     AlexNet
+vgg         VGG11 VGG13 VGG16 VGG19
+googlenet   GoogLeNet, of Inception blocks
+resnet      ResNet18 ResNet34 ResNet50 ResNet101 ResNet152
+mobilenet   MobileNetV2
+unet        UNet, which marks places of an image
+deeplab     DeepLabV3 and its head, by atrous convolutions
+gpt         GPT, a decoder of text
+
+Those of images that torchvision has too have its names inside, so its weights can be read: `train.load_torch`.
 """
 
 from __future__ import annotations
@@ -9,10 +21,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tinygrad_edu.models.alexnet import AlexNet as AlexNet
+    from tinygrad_edu.models.convnets import DeepConvNet as DeepConvNet
+    from tinygrad_edu.models.convnets import SimpleConvNet as SimpleConvNet
+    from tinygrad_edu.models.deeplab import DeepLabHead as DeepLabHead
+    from tinygrad_edu.models.deeplab import DeepLabV3 as DeepLabV3
+    from tinygrad_edu.models.googlenet import GoogLeNet as GoogLeNet
     from tinygrad_edu.models.gpt import GPT as GPT
+    from tinygrad_edu.models.lenet import LeNet5 as LeNet5
+    from tinygrad_edu.models.mobilenet import MobileNetV2 as MobileNetV2
+    from tinygrad_edu.models.perceptron import mlp as mlp
+    from tinygrad_edu.models.resnet import ResNet as ResNet
+    from tinygrad_edu.models.resnet import ResNet18 as ResNet18
+    from tinygrad_edu.models.resnet import ResNet34 as ResNet34
+    from tinygrad_edu.models.resnet import ResNet50 as ResNet50
+    from tinygrad_edu.models.resnet import ResNet101 as ResNet101
+    from tinygrad_edu.models.resnet import ResNet152 as ResNet152
+    from tinygrad_edu.models.unet import UNet as UNet
+    from tinygrad_edu.models.vgg import VGG as VGG
+    from tinygrad_edu.models.vgg import VGG11 as VGG11
+    from tinygrad_edu.models.vgg import VGG13 as VGG13
+    from tinygrad_edu.models.vgg import VGG16 as VGG16
+    from tinygrad_edu.models.vgg import VGG19 as VGG19
 
 PAGES = {
+    "alexnet": ("AlexNet",),
+    "convnets": ("DeepConvNet", "SimpleConvNet"),
+    "deeplab": ("DeepLabHead", "DeepLabV3"),
+    "googlenet": ("GoogLeNet",),
     "gpt": ("GPT",),
+    "lenet": ("LeNet5",),
+    "perceptron": ("mlp",),
+    "mobilenet": ("MobileNetV2",),
+    "resnet": ("ResNet", "ResNet18", "ResNet34", "ResNet50", "ResNet101", "ResNet152"),
+    "unet": ("UNet",),
+    "vgg": ("VGG", "VGG11", "VGG13", "VGG16", "VGG19"),
 }
 """The networks, by their page."""
 

@@ -1,0 +1,150 @@
+"""The networks of images: as many parameters as were published, whatever the image, and what they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from tinygrad_edu import models, nn
+from tinygrad_edu.models.resnet import BasicBlock, Bottleneck
+from tinygrad_edu.nn import init
+
+
+@pytest.fixture
+def empty(monkeypatch):
+    """Weights that are zeros, which take neither time nor memory until they are read."""
+    for name in ("uniform", "normal", "kaiming_normal"):
+        monkeypatch.setattr(init, name, lambda shape, *_, **__: np.zeros(shape, np.float32))
+
+
+COUNTS = {
+    "LeNet5": (models.LeNet5, 61_706),
+    "SimpleConvNet": (models.SimpleConvNet, 433_890),
+    "DeepConvNet": (models.DeepConvNet, 123_552),
+    "AlexNet": (models.AlexNet, 61_100_840),
+    "VGG11": (models.VGG11, 132_863_336),
+    "VGG13": (models.VGG13, 133_047_848),
+    "VGG16": (models.VGG16, 138_357_544),
+    "VGG19": (models.VGG19, 143_667_240),
+    "VGG11 with batch norm": (lambda: models.VGG11(batch_norm=True), 132_868_840),
+    "VGG13 with batch norm": (lambda: models.VGG13(batch_norm=True), 133_053_736),
+    "VGG16 with batch norm": (lambda: models.VGG16(batch_norm=True), 138_365_992),
+    "VGG19 with batch norm": (lambda: models.VGG19(batch_norm=True), 143_678_248),
+    "GoogLeNet": (models.GoogLeNet, 13_004_888),
+    "GoogLeNet without heads": (lambda: models.GoogLeNet(aux_logits=False), 6_624_904),
+    "ResNet18": (models.ResNet18, 11_689_512),
+    "ResNet34": (models.ResNet34, 21_797_672),
+    "ResNet50": (models.ResNet50, 25_557_032),
+    "ResNet101": (models.ResNet101, 44_549_160),
+    "ResNet152": (models.ResNet152, 60_192_808),
+    "MobileNetV2": (models.MobileNetV2, 3_504_872),
+    "UNet": (models.UNet, 31_030_658),
+    "DeepLabV3": (models.DeepLabV3, 42_004_074),
+    "DeepLabV3 of 101 layers": (lambda: models.DeepLabV3(depths=(3, 4, 23, 3)), 60_996_202),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_as_many_parameters_as_were_published(name, empty):
+    make, expected = COUNTS[name]
+    assert sum(p.size for p in make().parameters()) == expected
+
+
+SMALL = {
+    "mlp": (lambda n, c: models.mlp(c * 32 * 32, 7, n, batch_norm=True, dropout=0.5), 32),
+    "LeNet5": (lambda n, c: models.LeNet5((c, 32, 40), n), (32, 40)),
+    "SimpleConvNet": (lambda n, c: models.SimpleConvNet((c, 9, 11), n, filters=3, hidden=5), (9, 11)),
+    "DeepConvNet": (lambda n, c: models.DeepConvNet((c, 17, 20), n), (17, 20)),
+    "AlexNet": (lambda n, c: models.AlexNet(n, in_channels=c, hidden=8), 64),
+    "VGG": (lambda n, c: models.VGG((1, 1, 2, 1, 1), n, in_channels=c, hidden=8, batch_norm=True), 32),
+    "GoogLeNet": (lambda n, c: models.GoogLeNet(n, False, in_channels=c), 33),
+    "ResNet": (lambda n, c: models.ResNet(Bottleneck, (1, 2, 1, 1), n, in_channels=c, width=4), 33),
+    "plain": (lambda n, c: models.ResNet(BasicBlock, (1, 2, 1, 1), n, in_channels=c, width=4, shortcut=False), 33),
+    "MobileNetV2": (lambda n, c: models.MobileNetV2(n, 0.25, in_channels=c), 33),
+}
+PLACES = {
+    "UNet": (lambda n, c: models.UNet(c, n, width=4, depth=2, batch_norm=True), (16, 20), (16, 20)),
+    "UNet that cuts off": (lambda n, c: models.UNet(c, n, width=4, depth=2), (18, 23), (16, 20)),
+    "UNet as published": (lambda n, c: models.UNet(c, n, width=1, padding=0), (572, 572), (388, 388)),
+    "DeepLabV3": (lambda n, c: models.DeepLabV3(n, False, in_channels=c, depths=(1, 1, 1, 1), width=4), (33, 40), (33, 40)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(("classes", "channels"), [(3, 1), (5, 4)])
+def test_any_image_and_number_of_classes(name, classes, channels):
+    make, size = SMALL[name]
+    size = size if isinstance(size, tuple) else (size, size)
+    net = make(classes, channels)
+    x = np.random.default_rng(0).standard_normal((2, channels, *size)).astype(np.float32)
+    y = net(x)
+    assert y.shape == (2, classes)
+    (y**2).sum().backward()
+    assert all(p.grad is not None and np.isfinite(p.grad.numpy()).all() for p in net.parameters())
+    assert net.eval()(x).shape == (2, classes)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_class_for_each_place(name):
+    make, size, expected = PLACES[name]
+    net = make(3, 2)
+    x = np.random.default_rng(0).standard_normal((1 if "published" in name else 2, 2, *size)).astype(np.float32)
+    y = net(x)
+    assert y.shape == (len(x), 3, *expected)
+    if "published" not in name:
+        (y**2).sum().backward()
+        assert all(p.grad is not None for p in net.parameters())
+
+
+def test_heads_in_the_middle_are_for_training(empty):
+    net = models.GoogLeNet(7)
+    x = np.zeros((2, 3, 32, 32), np.float32)
+    assert [y.shape for y in net(x)] == [(2, 7)] * 3
+    assert net.eval()(x).shape == (2, 7)
+    net = models.DeepLabV3(4, depths=(1, 1, 1, 1), width=4)
+    assert [y.shape for y in net(x)] == [(2, 4, 32, 32)] * 2
+    assert net.eval()(x).shape == (2, 4, 32, 32)
+
+
+def test_a_step_is_replayed_as_it_is_computed():
+    def made():
+        tg.manual_seed(0)
+        return models.ResNet(BasicBlock, (1, 1, 1, 1), 3, width=4)
+
+    eager, other = made(), made()
+    run = tg.replay(lambda x: tg.grad((other(x) ** 2).sum(), list(other.parameters())))
+    for k in range(3):
+        x = np.random.default_rng(k).standard_normal((2, 3, 32, 32)).astype(np.float32)
+        for a, b in zip(run(x), tg.grad((eager(x) ** 2).sum(), list(eager.parameters())), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_summaries(empty):
+    made = nn.summary(models.SimpleConvNet(), (1, 1, 28, 28))
+    assert made.multiply_adds == 30 * 24 * 24 * 25 + 4320 * 100 + 100 * 10
+    made = nn.summary(models.ResNet18(), (1, 3, 32, 32))
+    assert made.parameters == 11_689_512
+    assert made.rows[-1].shapes == [(1, 1000)]
+    assert "layer2" in str(made)
+
+
+BAD = [
+    (lambda: models.mlp(3), "takes the numbers of inputs and outputs"),
+    (lambda: models.LeNet5((1, 8, 8)), "12 places or more"),
+    (lambda: models.SimpleConvNet((1, 5, 5)), "takes larger images"),
+    (lambda: models.DeepConvNet((1, 3, 3)), "4 places or more"),
+    (lambda: models.AlexNet(3, hidden=4)(np.zeros((1, 3, 30, 30), np.float32)), r"AlexNet\.features\.5: max_pool2d's windows"),
+    (lambda: models.SimpleConvNet()(np.zeros((5, 28, 28), np.float32)), r"SimpleConvNet\.0: .* takes x of shape \(N, 1, H, W\), but got \(5, 28, 28\)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "message"), BAD)
+def test_what_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_unknown_networks():
+    with pytest.raises(AttributeError, match=r"no attribute 'ResNet20'; it has .*ResNet18"):
+        _ = models.ResNet20
