@@ -98,9 +98,11 @@ class Hardtanh(Function):
 
 
 class Hardsigmoid(Function):
-    """y = (x + 3)/6, but at least 0 and at most 1: a sigmoid made of three straight lines.
+    """y = (x + 3)/6, but at least 0 and at most 1: it is a sigmoid made of three straight lines.
 
     inplace: accepted, and changes nothing.
+
+    Source: Courbariaux, Bengio and David, *BinaryConnect* (2015), with the slope of PyTorch.
 
     >>> float(Hardsigmoid()(0.0)), float(Hardsigmoid()(5.0))
     (0.5, 1.0)
@@ -130,7 +132,7 @@ class ReLU(Function):
 
 
 class ReLU6(Function):
-    """y = max(x, 0), but at most 6.
+    """y = max(x, 0), but at most 6: it is a rectifier whose outputs stay small enough for numbers of few bits.
 
     inplace: accepted, and changes nothing.
 
@@ -297,7 +299,7 @@ class Mish(Function):
 
 
 class Hardswish(Function):
-    """y = x·hardsigmoid(x) = x·(x + 3)/6 between −3 and 3, with 0 below and x above: a `SiLU` without an exponential.
+    """y = x·hardsigmoid(x), which is 0 up to −3, x from 3 on, and x·(x + 3)/6 between: a `SiLU` without an exponential.
 
     inplace: accepted, and changes nothing.
 

@@ -1,4 +1,4 @@
-"""Attention of several heads: each looks in a subspace of its own."""
+"""Attention of several heads, each of which looks in a subspace of its own."""
 
 from __future__ import annotations
 
@@ -24,18 +24,28 @@ if TYPE_CHECKING:
 
 
 class MultiheadAttention(Module):
-    """y = concat(head₁, …, headₕ)·Wₒ + bₒ, headᵢ = attention(q·Wᵢ, k·Wᵢ′, v·Wᵢ″): each head of width E/h.
+    """y = concat(head₁, …, headₕ)·Wₒ + bₒ, where headᵢ = attention(q·Wᵢ, k·Wᵢ′, v·Wᵢ″) has the width E/h.
 
-    embed_dim: E, the width of queries and of y; num_heads: h, which divides E. dropout: the probability by which a weight
-    is left out in training. bias: whether the projections add one. add_bias_kv: one more key and value, learnt, for all;
-    add_zero_attn: one more key and value, of zeros, so that a query may look at nothing. kdim, vdim: widths of keys and
-    values, E if None. batch_first: batches are (N, L, E) rather than (L, N, E).
+    It is called as `layer(query, key, value)`, and returns y and the weights of the attention; see `forward`.
 
-    in_proj_weight: (E, 3E), the matrices of q, k and v beside each other, in_proj_bias: (3E,); with kdim or vdim, three
-    matrices q_proj_weight (E, E), k_proj_weight (kdim, E) and v_proj_weight (vdim, E). out_proj: a Linear(E, E). Names and
-    beginnings are PyTorch's, and matrices lie (in, out), as Linear's do: `train.load_torch` transposes.
+    in_proj_weight, (E, 3E), has the matrices of q, k and v beside each other, and in_proj_bias is (3E,). With kdim or
+    vdim there
+    are three matrices instead: q_proj_weight (E, E), k_proj_weight (kdim, E) and v_proj_weight (vdim, E). out_proj is a
+    Linear(E, E). Names and first values are PyTorch's, but matrices are (in, out), as Linear's: `train.load_torch`
+    transposes.
 
-    Raises ValueError for heads that do not divide E, and for inputs and masks of shapes that do not fit.
+    embed_dim: E, the width of queries and of y.
+    num_heads: h, the number of heads, which divides E.
+    dropout: the probability with which a weight of the attention is dropped in training.
+    bias: whether the projections add a bias.
+    add_bias_kv: whether there is one more key and value for all examples, which is learnt.
+    add_zero_attn: whether there is one more key and value of zeros, so that a query may look at nothing.
+    kdim, vdim: the widths of keys and values; by default E.
+    batch_first: whether batches are (N, L, E) rather than (L, N, E).
+    generator: draws the first weights and the dropout; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Raises ValueError for heads that do not divide E, and, when it is called, for inputs and masks that do not fit.
 
     Source: Vaswani et al., *Attention is all you need* (2017), section 3.2.2.
 
@@ -107,14 +117,17 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """y, as the query, and the weights: (N, L, S), their mean over the heads, or (N, h, L, S) of each with
-        `average_attn_weights=False`; None with `need_weights=False`, which never makes them as a whole.
+        """Return y, of the shape of the query, and the weights of the attention, (N, L, S).
 
-        query: (L, N, E), key: (S, N, kdim), value: (S, N, vdim); with batch_first (N, L, E) and so on, and of a single
+        query, key, value: (L, N, E), (S, N, kdim) and (S, N, vdim); with batch_first (N, L, E) and so on; of a single
             example (L, E) and so on.
-        key_padding_mask: (N, S), True at keys that nobody looks at. attn_mask: (L, S), or (N·h, L, S), True where a query
-            does not look (in `F.scaled_dot_product_attention` True is where it does, as in PyTorch). Numbers are added.
-        is_causal: queries look at keys up to their own place; with attn_mask it only says that the mask is that one.
+        key_padding_mask: (N, S), True at keys that no query looks at.
+        need_weights: whether the weights are returned; without them, they are never made as a whole.
+        attn_mask: (L, S) or (N·h, L, S), True where a query does not look (in `F.scaled_dot_product_attention` True is
+            where it does, as in PyTorch). Numbers are added to the scores.
+        average_attn_weights: whether the weights are the mean over the heads; if not, they are (N, h, L, S).
+        is_causal: whether queries look only at keys up to their own place. Beside an attn_mask it only says that this
+            is the mask.
         """
         q, k, v = floating(query), floating(key), floating(value)
         several = self._check(q, k, v)

@@ -1,6 +1,7 @@
-"""Layers that slide windows: Conv1d, Conv2d, Conv3d, their transposes, and Unfold and Fold.
+"""Layers that slide a window over sequences, images and volumes: convolutions, transposed convolutions, Unfold and
+Fold.
 
-A weight lies as PyTorch's does: (out, in / groups, kernel), transposed ones (in, out / groups, kernel).
+The weight is (out, in / groups, kernel), as PyTorch's; that of a transposed convolution is (in, out / groups, kernel).
 """
 
 from __future__ import annotations
@@ -32,13 +33,15 @@ MODES: dict[str, str] = {"zeros": "constant", "reflect": "reflect", "replicate":
 
 
 class _Window(Module):
-    """What layers with a window share: settings for each dimension, a weight and a bias that begin as PyTorch's do."""
+    """The base of layers with a window: it keeps their settings, and makes a weight and a bias that begin as PyTorch's
+    do.
+    """
 
     dimensions: ClassVar[int]
     bias: Parameter | None
 
     def _settle(self, in_channels: int, out_channels: int, groups: int, **settings: tuple[Numbers, int]) -> None:
-        """Look at the settings, each with the least it may be, and keep them as attributes."""
+        """Check the settings, each with the least value that it may have, and keep them as attributes."""
         who = type(self).__name__
         self.in_channels = count(in_channels, who, "in_channels")
         self.out_channels = count(out_channels, who, "out_channels")
@@ -54,7 +57,7 @@ class _Window(Module):
     def _begin(
         self, shape: tuple[int, ...], bias: bool, generator: numpy.random.Generator | None, dtype: DType
     ) -> None:
-        """Weights and bias uniform in ±1/√n, where n is the number of inputs that one output sums."""
+        """Draw weights and bias, uniform in ±1/√n, where n is the number of products in each sum."""
         bound = 1 / math.sqrt(math.prod(shape[1:]))
         self.weight = Parameter(init.uniform(shape, -bound, bound, generator=generator, dtype=dtype))
         outputs = (self.out_channels,)
@@ -141,7 +144,10 @@ class _Conv(_Window):
 
 
 class Conv1d(_Conv):
-    """y = x ⋆ w + b along one dimension. x: (N, in_channels, L); see `Conv2d`.
+    """y = x ⋆ w + b along one dimension: windows slide over a sequence, and each is summed with the numbers of a
+    kernel.
+
+    x: (N, in_channels, L) or (in_channels, L); y: (N, out_channels, P). The parameters are those of `Conv2d`.
 
     >>> import numpy as np
     >>> Conv1d(3, 4, 5, padding=2)(np.ones((2, 3, 10), np.float32)).shape
@@ -153,15 +159,28 @@ class Conv1d(_Conv):
 
 
 class Conv2d(_Conv):
-    """y = x ⋆ w + b: windows of `kernel_size` slide over images, and each is summed with `out_channels` kernels.
+    """y = x ⋆ w + b: windows slide over images, and each is multiplied with the numbers of a kernel and summed.
 
-    x: (N, in_channels, H, W), or without N; y: (N, out_channels, P, Q). weight: (out_channels, in_channels / groups,
-    K, L); bias: (out_channels,), or None with `bias=False`. Both begin uniform in ±1/√n with n = in_channels / groups·K·L.
-    padding: a number, one a dimension, pairs (before, after), "same" or "valid"; padding_mode says what stands there:
-    zeros, the image reflected, its border replicated, or the image again, circular. stride, dilation, groups: see
-    `F.conv2d`.
+    x: (N, in_channels, H, W) or (in_channels, H, W); y: (N, out_channels, P, Q). The formula, and that of P and Q, is
+        in `F.conv2d`. The weight w is (out_channels, in_channels / groups, K, L), and b is (out_channels,). Both begin
+        uniform in ±1/√n, where n = in_channels / groups·K·L is the number of products in each sum.
 
-    Raises ValueError for groups that do not divide the channels, and for images of another shape.
+    in_channels, out_channels: the numbers of channels of x and y, at least 1.
+    kernel_size: K and L, the places of a window, or one number for both.
+    stride: the step from window to window, a number or one for each dimension.
+    padding: how many places are put around x: a number, one for each dimension, pairs (before, after), "same" (y has as
+    many places as x, at stride 1), or "valid" (none).
+    dilation: the step from place to place inside a window, a number or one for each dimension.
+    groups: into how many groups the channels fall; each has kernels of its own.
+    bias: whether b is added; without it, `layer.bias` is None.
+    padding_mode: what stands in the padding: "zeros", the image mirrored ("reflect"), its border repeated
+        ("replicate"), or the image again ("circular").
+    generator: draws the first weights; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Raises ValueError for groups that do not divide the channels, and, when it is called, for x of another shape.
+
+    Source: LeCun et al., *Gradient-based learning applied to document recognition* (1998).
 
     >>> import numpy as np
     >>> layer = Conv2d(1, 30, 5)
@@ -174,7 +193,10 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """y = x ⋆ w + b along three dimensions. x: (N, in_channels, D, H, W); see `Conv2d`.
+    """y = x ⋆ w + b along three dimensions: windows slide over volumes, and each is summed with the numbers of a
+    kernel.
+
+    x: (N, in_channels, D, H, W) or without N; y: (N, out_channels, O, P, Q). The parameters are those of `Conv2d`.
 
     >>> import numpy as np
     >>> Conv3d(1, 2, 3)(np.ones((1, 1, 4, 5, 6), np.float32)).shape
@@ -230,7 +252,9 @@ class _ConvTranspose(_Window):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """The adjoint of a convolution along one dimension, as a layer. See `ConvTranspose2d`.
+    """A transposed convolution along one dimension: each number of x adds a kernel, times itself, to y.
+
+    x: (N, in_channels, P) or (in_channels, P); y: (N, out_channels, L). The parameters are those of `ConvTranspose2d`.
 
     >>> import numpy as np
     >>> ConvTranspose1d(3, 2, 4, stride=2, padding=1)(np.ones((1, 3, 5), np.float32)).shape
@@ -242,13 +266,28 @@ class ConvTranspose1d(_ConvTranspose):
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """The adjoint of a convolution of images, as a layer: each number lays its weighed kernel down, `stride` apart.
+    """A transposed convolution: each number of x adds a kernel, times itself, to y, so that images become larger.
 
-    x: (N, in_channels, P, Q), or without N; y: (N, out_channels, H, W), with
-    H = (P − 1)·stride − 2·padding + dilation·(K − 1) + 1 + output_padding. weight: (in_channels, out_channels / groups,
-    K, L); bias: (out_channels,), or None with `bias=False`. Both begin uniform in ±1/√(out_channels / groups·K·L).
+    x: (N, in_channels, P, Q) or (in_channels, P, Q); y: (N, out_channels, H, W), where
+    H = (P − 1)·stride − 2·padding + dilation·(K − 1) + 1 + output_padding. It brings images back to the size that they
+    had before a `Conv2d` with the same settings. The weight is (in_channels, out_channels / groups, K, L), and b is
+    (out_channels,). Both begin uniform in ±1/√(out_channels / groups·K·L).
 
-    Raises ValueError for groups that do not divide the channels, and for images of another shape.
+    in_channels, out_channels: the numbers of channels of x and y, at least 1.
+    kernel_size: K and L, the places of a kernel, or one number for both.
+    stride: the step in y from kernel to kernel, a number or one for each dimension.
+    padding: how many places are cut off around y, a number or one for each dimension.
+    output_padding: how many places y is longer. Where stride is more than 1, several sizes H have the same P, and this
+        tells which is meant; it is less than stride or dilation.
+    groups: into how many groups the channels fall; each has kernels of its own.
+    bias: whether b is added; without it, `layer.bias` is None.
+    dilation: the step from place to place inside a kernel, a number or one for each dimension.
+    generator: draws the first weights; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Raises ValueError for groups that do not divide the channels, and, when it is called, for x of another shape.
+
+    Source: Dumoulin and Visin, *A guide to convolution arithmetic for deep learning* (2016).
 
     >>> import numpy as np
     >>> ConvTranspose2d(8, 3, 4, stride=2, padding=1)(np.ones((1, 8, 7, 7), np.float32)).shape
@@ -260,7 +299,10 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """The adjoint of a convolution along three dimensions, as a layer. See `ConvTranspose2d`.
+    """A transposed convolution along three dimensions: each number of x adds a kernel, times itself, to y.
+
+    x: (N, in_channels, O, P, Q) or without N; y: (N, out_channels, D, H, W). The parameters are those of
+        `ConvTranspose2d`.
 
     >>> import numpy as np
     >>> ConvTranspose3d(2, 1, 2, stride=2)(np.ones((1, 2, 3, 3, 3), np.float32)).shape
@@ -272,7 +314,14 @@ class ConvTranspose3d(_ConvTranspose):
 
 
 class Unfold(Module):
-    """The windows of images as columns. See `F.unfold`.
+    """The windows of images become columns: (N, C, H, W) becomes (N, C·K·L, P·Q). Textbooks call this im2col.
+
+    kernel_size: K and L, the places of a window, or one number for both.
+    dilation: the step from place to place inside a window.
+    padding: how many zeros are put around the image.
+    stride: the step from window to window.
+
+    Raises ValueError, when it is called, for windows that do not fit.
 
     >>> import numpy as np
     >>> Unfold(2)(np.ones((1, 3, 4, 4))).shape
@@ -290,7 +339,16 @@ class Unfold(Module):
 
 
 class Fold(Module):
-    """Columns of windows put back into images, and added up where windows overlap. See `F.fold`.
+    """Columns of windows become images again: (N, C·K·L, P·Q) becomes (N, C, H, W), and overlapping windows are added
+    up.
+
+    output_size: H and W, or one number for both.
+    kernel_size: K and L, the places of a window, or one number for both.
+    dilation: the step from place to place inside a window.
+    padding: how many zeros were put around the image.
+    stride: the step from window to window.
+
+    Raises ValueError, when it is called, for shapes that do not fit.
 
     >>> import numpy as np
     >>> Fold(4, 2)(np.ones((1, 12, 9))).shape

@@ -52,7 +52,9 @@ class Dropout(Module):
 
 
 class Dropout1d(Dropout):
-    """Dropout of whole channels of sequences. x: (N, C, L) or (C, L). See `Dropout2d`.
+    """y = x·mask, with one number of the mask for each channel of a sequence: whole channels are dropped.
+
+    x: (N, C, L) or (C, L). The parameters are those of `Dropout`.
 
     >>> layer = Dropout1d(0.5)
     >>> sorted(set(layer(np.ones((1, 50, 4))).sum(axis=2).ravel().tolist()))
@@ -63,9 +65,13 @@ class Dropout1d(Dropout):
 
 
 class Dropout2d(Dropout):
-    """y = x·mask, where the mask is one number a channel: 0 with probability p, else 1 / (1 − p); in evaluation mode, y = x.
+    """y = x·mask, with one number of the mask for each channel of an image: whole channels are dropped.
 
-    x: (N, C, H, W). p, inplace, generator: see `Dropout`. Source: see `F.dropout2d`.
+    Neighbouring numbers of an image are alike, so one that is dropped alone could still be told from those around it.
+
+    x: (N, C, H, W). The parameters are those of `Dropout`.
+
+    Source: Tompson et al., *Efficient object localization using convolutional networks* (2015).
 
     >>> layer = Dropout2d(0.5)
     >>> sorted(set(layer(np.ones((1, 50, 2, 2))).sum(axis=(2, 3)).ravel().tolist()))
@@ -76,7 +82,9 @@ class Dropout2d(Dropout):
 
 
 class Dropout3d(Dropout):
-    """Dropout of whole channels of volumes. x: (N, C, D, H, W) or (C, D, H, W). See `Dropout2d`.
+    """y = x·mask, with one number of the mask for each channel of a volume: whole channels are dropped.
+
+    x: (N, C, D, H, W) or (C, D, H, W). The parameters are those of `Dropout`.
 
     >>> layer = Dropout3d(0.5)
     >>> sorted(set(layer(np.ones((1, 50, 1, 2, 2))).sum(axis=(2, 3, 4)).ravel().tolist()))

@@ -1,4 +1,5 @@
-"""Lazy layers: each learns at its first call how many inputs it has, and is from then on the layer whose name it bears.
+"""Lazy layers: each learns at its first call how many inputs it has, and is from then on the layer that it is named
+after.
 
 Until then its parameters are empty. They stay the same tensors, so an optimizer may be made before. Load a state, count
 parameters and replay after the first call.
@@ -28,7 +29,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 class Lazy(Module):
-    """What lazy layers share."""
+    """The base of lazy layers."""
 
     kind: ClassVar[type[Any]]
     """What it becomes."""
@@ -39,7 +40,7 @@ class Lazy(Module):
     generator: numpy.random.Generator | None = None
 
     def _wait(self, **settings: Any) -> None:
-        """Be like a layer of this kind that has no inputs."""
+        """Take over the settings and attributes of a layer of this kind that has no inputs yet."""
         drawn = {"generator": numpy.random.default_rng(0)} if "generator" in settings else {}
         self.generator = settings.pop("generator", None)
         kind: Any = type(self).kind
@@ -199,7 +200,9 @@ class _LazyNorm(Lazy):
 
 
 class LazyConv1d(_LazyConv, conv.Conv1d):
-    """A `Conv1d` with as many channels in as the first x has. The other arguments are those of `Conv1d`.
+    """A `Conv1d` that has as many input channels as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `Conv1d`, without in_channels.
 
     >>> import numpy as np
     >>> layer = LazyConv1d(8, 3)
@@ -212,7 +215,9 @@ class LazyConv1d(_LazyConv, conv.Conv1d):
 
 
 class LazyConv2d(_LazyConv, conv.Conv2d):
-    """A `Conv2d` with as many channels in as the first x has. The other arguments are those of `Conv2d`.
+    """A `Conv2d` that has as many input channels as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `Conv2d`, without in_channels.
 
     >>> import numpy as np
     >>> layer = LazyConv2d(8, 3)
@@ -225,7 +230,9 @@ class LazyConv2d(_LazyConv, conv.Conv2d):
 
 
 class LazyConv3d(_LazyConv, conv.Conv3d):
-    """A `Conv3d` with as many channels in as the first x has. The other arguments are those of `Conv3d`.
+    """A `Conv3d` that has as many input channels as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `Conv3d`, without in_channels.
 
     >>> import numpy as np
     >>> layer = LazyConv3d(8, 3)
@@ -238,7 +245,9 @@ class LazyConv3d(_LazyConv, conv.Conv3d):
 
 
 class LazyConvTranspose1d(_LazyConvTranspose, conv.ConvTranspose1d):
-    """A `ConvTranspose1d` with as many channels in as the first x has. The other arguments are those of `ConvTranspose1d`.
+    """A `ConvTranspose1d` that has as many input channels as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `ConvTranspose1d`, without in_channels.
 
     >>> import numpy as np
     >>> layer = LazyConvTranspose1d(8, 3)
@@ -251,7 +260,9 @@ class LazyConvTranspose1d(_LazyConvTranspose, conv.ConvTranspose1d):
 
 
 class LazyConvTranspose2d(_LazyConvTranspose, conv.ConvTranspose2d):
-    """A `ConvTranspose2d` with as many channels in as the first x has. The other arguments are those of `ConvTranspose2d`.
+    """A `ConvTranspose2d` that has as many input channels as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `ConvTranspose2d`, without in_channels.
 
     >>> import numpy as np
     >>> layer = LazyConvTranspose2d(8, 3)
@@ -264,7 +275,9 @@ class LazyConvTranspose2d(_LazyConvTranspose, conv.ConvTranspose2d):
 
 
 class LazyConvTranspose3d(_LazyConvTranspose, conv.ConvTranspose3d):
-    """A `ConvTranspose3d` with as many channels in as the first x has. The other arguments are those of `ConvTranspose3d`.
+    """A `ConvTranspose3d` that has as many input channels as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `ConvTranspose3d`, without in_channels.
 
     >>> import numpy as np
     >>> layer = LazyConvTranspose3d(8, 3)
@@ -277,7 +290,9 @@ class LazyConvTranspose3d(_LazyConvTranspose, conv.ConvTranspose3d):
 
 
 class LazyBatchNorm1d(_LazyNorm, norm.BatchNorm1d):
-    """A `BatchNorm1d` with as many features as the first x has. The other arguments are those of `BatchNorm1d`.
+    """A `BatchNorm1d` that has as many features as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `BatchNorm1d`, without num_features.
 
     >>> import numpy as np
     >>> layer = LazyBatchNorm1d()
@@ -290,7 +305,9 @@ class LazyBatchNorm1d(_LazyNorm, norm.BatchNorm1d):
 
 
 class LazyBatchNorm2d(_LazyNorm, norm.BatchNorm2d):
-    """A `BatchNorm2d` with as many features as the first x has. The other arguments are those of `BatchNorm2d`.
+    """A `BatchNorm2d` that has as many features as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `BatchNorm2d`, without num_features.
 
     >>> import numpy as np
     >>> layer = LazyBatchNorm2d()
@@ -303,7 +320,9 @@ class LazyBatchNorm2d(_LazyNorm, norm.BatchNorm2d):
 
 
 class LazyBatchNorm3d(_LazyNorm, norm.BatchNorm3d):
-    """A `BatchNorm3d` with as many features as the first x has. The other arguments are those of `BatchNorm3d`.
+    """A `BatchNorm3d` that has as many features as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `BatchNorm3d`, without num_features.
 
     >>> import numpy as np
     >>> layer = LazyBatchNorm3d()
@@ -316,8 +335,10 @@ class LazyBatchNorm3d(_LazyNorm, norm.BatchNorm3d):
 
 
 class LazyInstanceNorm1d(_LazyNorm, norm.InstanceNorm1d):
-    """An `InstanceNorm1d` with as many features as the first x has. The other arguments are those of `InstanceNorm1d`. As in
-    PyTorch, it has weights and running averages unless told not to.
+    """An `InstanceNorm1d` that has as many features as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `InstanceNorm1d`, without num_features. As in PyTorch, it has weights and running
+    averages unless told not to.
 
     >>> import numpy as np
     >>> layer = LazyInstanceNorm1d()
@@ -330,8 +351,10 @@ class LazyInstanceNorm1d(_LazyNorm, norm.InstanceNorm1d):
 
 
 class LazyInstanceNorm2d(_LazyNorm, norm.InstanceNorm2d):
-    """An `InstanceNorm2d` with as many features as the first x has. The other arguments are those of `InstanceNorm2d`. As in
-    PyTorch, it has weights and running averages unless told not to.
+    """An `InstanceNorm2d` that has as many features as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `InstanceNorm2d`, without num_features. As in PyTorch, it has weights and running
+    averages unless told not to.
 
     >>> import numpy as np
     >>> layer = LazyInstanceNorm2d()
@@ -344,8 +367,10 @@ class LazyInstanceNorm2d(_LazyNorm, norm.InstanceNorm2d):
 
 
 class LazyInstanceNorm3d(_LazyNorm, norm.InstanceNorm3d):
-    """An `InstanceNorm3d` with as many features as the first x has. The other arguments are those of `InstanceNorm3d`. As in
-    PyTorch, it has weights and running averages unless told not to.
+    """An `InstanceNorm3d` that has as many features as the first x has; from its first call on, it is that layer.
+
+    The parameters are those of `InstanceNorm3d`, without num_features. As in PyTorch, it has weights and running
+    averages unless told not to.
 
     >>> import numpy as np
     >>> layer = LazyInstanceNorm3d()

@@ -64,7 +64,7 @@ class _OfClasses(_Weighted):
 
 
 class MSELoss(Loss):
-    """L = mean of (y − t)², the mean squared error of a prediction y and a target t of the same shape.
+    """L = mean of (y − t)², the mean squared error. The prediction y and the target t have the same shape.
 
     reduction: "mean", "sum" or "none".
 
@@ -92,7 +92,7 @@ class HalfSquaredError(Loss):
 
 
 class L1Loss(Loss):
-    """L = mean of |y − t|, the mean absolute error of a prediction y and a target t of the same shape.
+    """L = mean of |y − t|, the mean absolute error. The prediction y and the target t have the same shape.
 
     reduction: "mean", "sum" or "none".
 

@@ -27,7 +27,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 class Norm(Module):
-    """What batch and instance normalization share: weights, running averages, and how x may lie."""
+    """The base of batch and instance normalization, which keeps weights and running averages, and checks x."""
 
     takes: ClassVar[dict[int, str]]
     """The axes that x may have: their number, and their names, with C for num_features."""
@@ -129,7 +129,7 @@ class BatchNorm1d(_BatchNorm):
 class BatchNorm2d(_BatchNorm):
     """y = w·(x − m) / √(v + ε) + b, where each channel of a batch of images has a mean m and a variance v of its own.
 
-    x: (N, num_features, H, W); y has the same shape. Settings, and what they mean: see `BatchNorm1d`.
+    x: (N, num_features, H, W); y has the same shape. The parameters are those of `BatchNorm1d`.
 
     >>> import numpy as np
     >>> y = BatchNorm2d(3)(np.random.default_rng(0).standard_normal((4, 3, 5, 5), np.float32))
@@ -143,7 +143,7 @@ class BatchNorm2d(_BatchNorm):
 class BatchNorm3d(_BatchNorm):
     """y = w·(x − m) / √(v + ε) + b, where each channel of a batch of volumes has a mean m and a variance v of its own.
 
-    x: (N, num_features, D, H, W); y has the same shape. Settings, and what they mean: see `BatchNorm1d`.
+    x: (N, num_features, D, H, W); y has the same shape. The parameters are those of `BatchNorm1d`.
 
     >>> import numpy as np
     >>> BatchNorm3d(2)(np.zeros((4, 2, 3, 3, 3), np.float32)).shape
@@ -180,7 +180,9 @@ class _InstanceNorm(Norm):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """y = w·(x − m) / √(v + ε) + b along one dimension. x: (N, num_features, L) or (num_features, L). See `InstanceNorm2d`.
+    """y = w·(x − m) / √(v + ε) + b, where each channel of each sequence has a mean m and a variance v of its own.
+
+    x: (N, num_features, L) or (num_features, L). The parameters are those of `InstanceNorm2d`.
 
     >>> import numpy as np
     >>> InstanceNorm1d(1, eps=0.0)(np.array([[[1.0, 3.0]], [[10.0, 30.0]]])).tolist()
@@ -193,13 +195,17 @@ class InstanceNorm1d(_InstanceNorm):
 class InstanceNorm2d(_InstanceNorm):
     """y = w·(x − m) / √(v + ε) + b, where each channel of each image has a mean m and a variance v of its own.
 
-    x: (N, num_features, H, W) or (num_features, H, W); y has the same shape. w and b: (num_features,).
+    x: (N, num_features, H, W) or (num_features, H, W); y has the same shape.
 
-    affine: whether there are w, 1 at first, and b, 0 at first; by default there are none. track_running_stats: keep running
-    averages, which serve in evaluation mode; by default there are none, and training and evaluation are alike. eps,
-    momentum, dtype: see `BatchNorm1d`.
+    num_features: the number of channels, at least 1.
+    eps: ε, which keeps the quotient finite where a channel is constant.
+    momentum: the share by which each batch moves the running averages.
+    affine: whether there are w, 1 at first, and b, 0 at first, both (num_features,).
+    track_running_stats: whether running averages are kept, which serve in evaluation mode; without them, training and
+    evaluation are alike.
+    dtype: the type of weights and averages; by default `tg.get_default_dtype()`.
 
-    Raises ValueError for x of another shape, and for images of a single number, which have no variance.
+    Raises ValueError, when it is called, for x of another shape, and for one number a channel, which has no variance.
 
     Source: Ulyanov et al., *Instance normalization: the missing ingredient for fast stylization* (2016).
 
@@ -213,7 +219,9 @@ class InstanceNorm2d(_InstanceNorm):
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """y = w·(x − m) / √(v + ε) + b, of volumes. x: (N, num_features, D, H, W) or without N. See `InstanceNorm2d`.
+    """y = w·(x − m) / √(v + ε) + b, where each channel of each volume has a mean m and a variance v of its own.
+
+    x: (N, num_features, D, H, W) or without N. The parameters are those of `InstanceNorm2d`.
 
     >>> import numpy as np
     >>> InstanceNorm3d(2)(np.zeros((2, 3, 3, 3), np.float32)).shape

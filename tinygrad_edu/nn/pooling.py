@@ -1,4 +1,4 @@
-"""Layers that pool: the largest number of each window, their mean, their norm. They have no parameters."""
+"""Layers that pool: they take the largest number of each window, or its mean or norm. They have no parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ LEAST = {"kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
 
 
 class _Pool(Function):
-    """What layers of windows share: settings that are looked at when the layer is made, and shown if they are not as usual."""
+    """The base of layers with windows. It checks settings when a layer is made, and shows those that differ from the
+    default.
+    """
 
     dimensions: ClassVar[int]
 
@@ -42,7 +44,9 @@ class _MaxPool(_Pool):
 
 
 class MaxPool1d(_MaxPool):
-    """The largest of each window along one dimension. x: (N, C, L) or (C, L). See `MaxPool2d`.
+    """The largest number of each window is taken, along one dimension.
+
+    x: (N, C, L) or (C, L); y: (N, C, P). The parameters are those of `MaxPool2d`.
 
     >>> import numpy as np
     >>> MaxPool1d(2)(np.array([[[1.0, 2.0, 8.0, 4.0]]])).tolist()
@@ -60,11 +64,21 @@ class MaxPool1d(_MaxPool):
 
 
 class MaxPool2d(_MaxPool):
-    """The largest of each window of `kernel_size` places, `stride` apart (`kernel_size`, if not given).
+    """The largest number of each window is taken, so that images become smaller.
 
-    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q). The settings, and what they may be: see `F.max_pool2d`.
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
 
-    Raises ValueError for images of other shapes, and for windows larger than the padded image.
+    kernel_size: the places of a window, a number or one for each dimension.
+    stride: the step from window to window; None stands for kernel_size.
+    padding: how many places are put around the image, at most half of a window; they are less than all numbers.
+    dilation: the step from place to place inside a window.
+    return_indices: whether the layer gives (y, indices), the places that the numbers were taken from; `MaxUnpool2d`
+        needs them.
+    ceil_mode: whether windows may reach over the far border.
+
+    Raises ValueError, when it is called, for images of other shapes, and for windows larger than the padded image.
+
+    Source: Jarrett et al., *What is the best multi-stage architecture for object recognition?* (2009).
 
     >>> import numpy as np
     >>> MaxPool2d(3, stride=2, padding=1), MaxPool2d(2)(np.ones((5, 3, 28, 28))).shape
@@ -82,7 +96,9 @@ class MaxPool2d(_MaxPool):
 
 
 class MaxPool3d(_MaxPool):
-    """The largest of each window along three dimensions. x: (N, C, D, H, W) or (C, D, H, W). See `MaxPool2d`.
+    """The largest number of each window is taken, along three dimensions.
+
+    x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q). The parameters are those of `MaxPool2d`.
 
     >>> import numpy as np
     >>> MaxPool3d(2)(np.ones((1, 3, 4, 4, 4))).shape
@@ -108,7 +124,9 @@ class _MaxUnpool(_Pool):
 
 
 class MaxUnpool1d(_MaxUnpool):
-    """Numbers put back to where `MaxPool1d(…, return_indices=True)` took them. See `MaxUnpool2d`.
+    """Each number is put back to where `MaxPool1d(…, return_indices=True)` took it; the other places are 0.
+
+    It is called as `layer(y, indices)`. The parameters are those of `MaxUnpool2d`.
 
     >>> import numpy as np
     >>> MaxUnpool1d(2)(np.array([[[2.0, 8.0]]]), np.array([[[1, 2]]])).tolist()
@@ -123,8 +141,18 @@ class MaxUnpool1d(_MaxUnpool):
 
 
 class MaxUnpool2d(_MaxUnpool):
-    """Numbers put back to where `MaxPool2d(…, return_indices=True)` took them, with zeros elsewhere: called with x and the
-    indices, `unpool(y, indices)`, and with `output_size=` where several sizes are pooled to that of x. See `F.max_unpool2d`.
+    """Each number is put back to where `MaxPool2d(…, return_indices=True)` took it; the other places are 0.
+
+    It is called as `layer(y, indices)`, and with `output_size=` where images of several sizes are pooled to the size of
+    y.
+
+    kernel_size: the places of a window, as for `MaxPool2d`.
+    stride: the step from window to window; None stands for kernel_size.
+    padding: how many places were put around the image.
+
+    Raises ValueError, when it is called, for other shapes and sizes.
+
+    Source: Zeiler and Fergus, *Visualizing and understanding convolutional networks* (2014).
 
     >>> import numpy as np
     >>> y, indices = MaxPool2d(2, return_indices=True)(np.arange(16.0).reshape(1, 1, 4, 4))
@@ -140,7 +168,9 @@ class MaxUnpool2d(_MaxUnpool):
 
 
 class MaxUnpool3d(_MaxUnpool):
-    """Numbers put back to where `MaxPool3d(…, return_indices=True)` took them. See `MaxUnpool2d`.
+    """Each number is put back to where `MaxPool3d(…, return_indices=True)` took it; the other places are 0.
+
+    It is called as `layer(y, indices)`. The parameters are those of `MaxUnpool2d`.
 
     >>> import numpy as np
     >>> MaxUnpool3d(2)(np.full((1, 1, 1, 1, 1), 7.0), np.full((1, 1, 1, 1, 1), 5)).shape
@@ -155,7 +185,9 @@ class MaxUnpool3d(_MaxUnpool):
 
 
 class AvgPool1d(_Pool):
-    """The mean of each window along one dimension. x: (N, C, L) or (C, L). See `AvgPool2d`.
+    """The mean of each window is taken, along one dimension.
+
+    x: (N, C, L) or (C, L); y: (N, C, P). The parameters are those of `AvgPool2d`.
 
     >>> import numpy as np
     >>> AvgPool1d(2)(np.array([[[1.0, 2.0, 8.0, 4.0]]])).tolist()
@@ -172,9 +204,20 @@ class AvgPool1d(_Pool):
 
 
 class AvgPool2d(_Pool):
-    """The mean of each window of `kernel_size` places, `stride` apart (`kernel_size`, if not given).
+    """The mean of each window is taken, so that images become smaller.
 
-    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q). The settings, and what they may be: see `F.avg_pool2d`.
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
+
+    kernel_size: the places of a window, a number or one for each dimension.
+    stride: the step from window to window; None stands for kernel_size.
+    padding: how many zeros are put around the image, at most half of a window.
+    ceil_mode: whether windows may reach over the far border.
+    count_include_pad: whether the zeros around the image count among the places that the sum is divided by.
+    divisor_override: the number that the sum is divided by instead; None for the number of places.
+
+    Raises ValueError, when it is called, for images of other shapes, and for windows larger than the padded image.
+
+    Source: LeCun et al., *Gradient-based learning applied to document recognition* (1998).
 
     >>> import numpy as np
     >>> AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4)).tolist()
@@ -192,7 +235,9 @@ class AvgPool2d(_Pool):
 
 
 class AvgPool3d(_Pool):
-    """The mean of each window along three dimensions. x: (N, C, D, H, W) or (C, D, H, W). See `AvgPool2d`.
+    """The mean of each window is taken, along three dimensions.
+
+    x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q). The parameters are those of `AvgPool2d`.
 
     >>> import numpy as np
     >>> AvgPool3d(2)(np.ones((1, 3, 4, 4, 4))).shape
@@ -210,7 +255,9 @@ class AvgPool3d(_Pool):
 
 
 class LPPool1d(_Pool):
-    """(Σ x^p)^(1/p) of each window along one dimension, p = `norm_type`. See `F.lp_pool2d`.
+    """y = (Σ x^p)^(1/p) over each window is taken, along one dimension.
+
+    x: (N, C, L) or (C, L); y: (N, C, P). The parameters are those of `LPPool2d`.
 
     >>> import numpy as np
     >>> LPPool1d(2, 2)(np.array([[[3.0, 4.0]]])).tolist()
@@ -226,7 +273,18 @@ class LPPool1d(_Pool):
 
 
 class LPPool2d(_Pool):
-    """(Σ x^p)^(1/p) of each window, p = `norm_type`. x: (N, C, H, W) or (C, H, W). See `F.lp_pool2d`.
+    """y = (Σ x^p)^(1/p) over each window: with p = 1 it is the sum, with a large p nearly the largest number.
+
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
+
+    norm_type: p, above 0.
+    kernel_size: the places of a window, a number or one for each dimension.
+    stride: the step from window to window; None stands for kernel_size.
+    ceil_mode: whether windows may reach over the far border.
+
+    Raises ValueError, when it is called, for a p that is not positive.
+
+    Source: Sermanet et al., *Convolutional neural networks applied to house numbers digit classification* (2012).
 
     >>> import numpy as np
     >>> LPPool2d(2, 2)(np.array([[[[1.0, 2.0], [2.0, 4.0]]]])).tolist()
@@ -242,7 +300,9 @@ class LPPool2d(_Pool):
 
 
 class LPPool3d(_Pool):
-    """(Σ x^p)^(1/p) of each window along three dimensions, p = `norm_type`. See `F.lp_pool2d`.
+    """y = (Σ x^p)^(1/p) over each window is taken, along three dimensions.
+
+    x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q). The parameters are those of `LPPool2d`.
 
     >>> import numpy as np
     >>> LPPool3d(3, 2)(np.ones((1, 1, 2, 2, 2))).tolist()
@@ -258,7 +318,11 @@ class LPPool3d(_Pool):
 
 
 class AdaptiveAvgPool1d(_Pool):
-    """The mean of each of so many windows along one dimension. x: (N, C, L) or (C, L). See `AdaptiveAvgPool2d`.
+    """The mean of each of a given number of windows is taken: sequences of any length get the same length.
+
+    x: (N, C, L) or (C, L); y: (N, C, P).
+
+    output_size: P, the number of windows; None leaves the length as it is.
 
     >>> import numpy as np
     >>> AdaptiveAvgPool1d(2)(np.ones((1, 3, 5))).shape
@@ -271,9 +335,13 @@ class AdaptiveAvgPool1d(_Pool):
 
 
 class AdaptiveAvgPool2d(_Pool):
-    """The mean of each of so many windows: images of any size become images of `output_size`, (P, Q), or one number for both.
+    """The mean of each of a given number of windows is taken: images of any size get the same size.
 
-    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q). None stands for a size that stays. See `F.adaptive_avg_pool2d`.
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
+
+    output_size: (P, Q), or one number for both; None stands for a size that stays as it is.
+
+    Source: Lin et al., *Network in network* (2013), for one window over the whole image.
 
     >>> import numpy as np
     >>> AdaptiveAvgPool2d((1, 2))(np.arange(12.0).reshape(1, 1, 3, 4)).tolist()
@@ -286,7 +354,11 @@ class AdaptiveAvgPool2d(_Pool):
 
 
 class AdaptiveAvgPool3d(_Pool):
-    """The mean of each of so many windows along three dimensions. x: (N, C, D, H, W) or (C, D, H, W). See `AdaptiveAvgPool2d`.
+    """The mean of each of a given number of windows is taken: volumes of any size get the same size.
+
+    x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q).
+
+    output_size: (O, P, Q), or one number for all; None stands for a size that stays as it is.
 
     >>> import numpy as np
     >>> AdaptiveAvgPool3d(2)(np.ones((1, 3, 5, 5, 5))).shape
@@ -299,7 +371,9 @@ class AdaptiveAvgPool3d(_Pool):
 
 
 class AdaptiveMaxPool1d(_MaxPool):
-    """The largest of each of so many windows along one dimension. x: (N, C, L) or (C, L). See `AdaptiveMaxPool2d`.
+    """The largest number of each of a given number of windows is taken: sequences of any length get the same length.
+
+    x: (N, C, L) or (C, L); y: (N, C, P). The parameters are those of `AdaptiveMaxPool2d`.
 
     >>> import numpy as np
     >>> AdaptiveMaxPool1d(2)(np.ones((1, 3, 5))).shape
@@ -313,9 +387,12 @@ class AdaptiveMaxPool1d(_MaxPool):
 
 
 class AdaptiveMaxPool2d(_MaxPool):
-    """The largest of each of so many windows: images of any size become images of `output_size`, (P, Q), or one number for both.
+    """The largest number of each of a given number of windows is taken: images of any size get the same size.
 
-    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q). None stands for a size that stays. See `F.adaptive_max_pool2d`.
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
+
+    output_size: the number of windows along each dimension, or one number for all; None stands for a size that stays.
+    return_indices: whether the layer gives (y, indices), the places that the numbers were taken from.
 
     >>> import numpy as np
     >>> AdaptiveMaxPool2d((1, 2))(np.arange(12.0).reshape(1, 1, 3, 4)).tolist()
@@ -329,7 +406,9 @@ class AdaptiveMaxPool2d(_MaxPool):
 
 
 class AdaptiveMaxPool3d(_MaxPool):
-    """The largest of each of so many windows along three dimensions. x: (N, C, D, H, W) or (C, D, H, W). See `AdaptiveMaxPool2d`.
+    """The largest number of each of a given number of windows is taken: volumes of any size get the same size.
+
+    x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q). The parameters are those of `AdaptiveMaxPool2d`.
 
     >>> import numpy as np
     >>> AdaptiveMaxPool3d(2)(np.ones((1, 3, 5, 5, 5))).shape

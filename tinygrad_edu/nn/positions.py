@@ -1,4 +1,4 @@
-"""Where in a sequence a vector stands: attention does not see it unless it is added."""
+"""Positions: vectors that say where in a sequence a place is, which attention does not see unless they are added."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 
 def sinusoids(length: int, width: int) -> NDArray[np.float64]:
-    """p[t, 2i] = sin(t/10000^(2i/width)), p[t, 2i + 1] = cos of the same: (length, width), each pair a clock of its own.
+    """p[t, 2i] = sin(t/10000^(2i/width)) and p[t, 2i + 1] = cos(t/10000^(2i/width)): each pair turns at a rate of its
+    own.
 
-    p[t + d] is p[t] turned, pair by pair, by an angle that depends on d alone, so distances can be learnt.
+    p[t + d] is p[t] turned, pair by pair, by an angle that depends only on d, so distances can be learnt.
+
+    length: the number of places t.
+    width: the length of each vector.
 
     >>> sinusoids(2, 2).round(3).tolist()
     [[0.0, 1.0], [0.841, 0.54]]
@@ -38,11 +42,20 @@ def sinusoids(length: int, width: int) -> NDArray[np.float64]:
 
 
 class PositionalEncoding(Module):
-    """y = dropout(x + p), where p is the table of `sinusoids`: positions as sines and cosines, which are not learnt.
+    """y = dropout(x + p), where p is the table of `sinusoids`: positions are sines and cosines, which are not learnt.
 
-    x: (…, L, d_model), batches first, or (L, N, d_model) with `batch_first=False`; L is max_len at most.
+    x: (…, L, d_model), or with `batch_first=False` (L, N, d_model); y has the same shape.
 
-    Raises ValueError for a longer sequence, and for another width.
+    d_model: the width of x.
+    dropout: the share of y that is dropped in training.
+    max_len: the greatest L.
+    batch_first: whether the axis of the places is the last but one; if not, it is the first.
+    generator: draws the dropout; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the table; by default `tg.get_default_dtype()`.
+
+    Raises ValueError, when it is called, for a longer sequence, and for another width.
+
+    Source: Vaswani et al., *Attention is all you need* (2017), section 3.5.
 
     >>> PositionalEncoding(2, dropout=0.0)(np.zeros((1, 2, 2))).numpy().round(3).tolist()
     [[[0.0, 1.0], [0.841, 0.54]]]
@@ -72,7 +85,7 @@ class PositionalEncoding(Module):
         self.table: Buffer | Parameter = Buffer(sinusoids(self.max_len, self.d_model).astype(dtype), persistent=False)
 
     def forward(self, x: ArrayLike, start: int = 0) -> Tensor:
-        """start: the place of the first vector, where those before it were dealt with earlier."""
+        """Add the positions. start: the place of the first vector, where those before it were dealt with earlier."""
         shape = np.shape(x)  # type: ignore[arg-type]  # NumPy's stubs know lists of lists to a depth
         axis = -2 if self.batch_first or len(shape) == 2 else 0
         if len(shape) < 2 or shape[-1] != self.d_model:
@@ -89,9 +102,10 @@ class PositionalEncoding(Module):
 
 
 class PositionalEmbedding(PositionalEncoding):
-    """y = dropout(x + w), where w is a table that is learnt, a row for each place, normal of deviation 0.02 at first.
+    """y = dropout(x + w), where w is a table that is learnt, with a row for each place.
 
-    x: as for `PositionalEncoding`. table: (max_len, d_model).
+    w, (max_len, d_model), begins as normal numbers of deviation 0.02. x is as for `PositionalEncoding`, and the
+    parameters are those of `PositionalEncoding`.
 
     >>> PositionalEmbedding(4, max_len=16)(np.zeros((3, 5, 4), np.float32)).shape
     (3, 5, 4)

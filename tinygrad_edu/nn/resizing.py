@@ -1,4 +1,4 @@
-"""Layers that make images larger or smaller, by interpolation, by folding channels into places, or by a border."""
+"""Layers that make images larger or smaller: by interpolation, by turning channels into places, or by a border."""
 
 from __future__ import annotations
 
@@ -20,9 +20,17 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 class Upsample(Function):
-    """Images made larger (or smaller) to `size`, or by `scale_factor`, as `mode` reads off between numbers.
+    """Images become larger or smaller: numbers between those of x are read off as `mode` says.
 
-    x: (N, C, size) of one to three dimensions. Modes, and the other settings: see `F.interpolate`.
+    x: (N, C, size) of one to three dimensions; y: (N, C, P).
+
+    size: the sizes P, or one number for all. Either this or scale_factor is given.
+    scale_factor: P divided by the size of x, a number or one for each dimension.
+    mode: "nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic" or "area"; see `F.interpolate`.
+    align_corners: whether the first and the last number stay those of x, for the modes that go from number to number.
+    recompute_scale_factor: whether the scale is computed anew from the rounded size.
+
+    Raises ValueError, when it is called, for a mode that does not fit x.
 
     >>> import numpy as np
     >>> Upsample(scale_factor=2, mode="bilinear")(np.ones((1, 3, 4, 5))).shape
@@ -41,7 +49,14 @@ class Upsample(Function):
 
 
 class PixelShuffle(Function):
-    """r² channels become an image r times as high and wide, r = `upscale_factor`. See `F.pixel_shuffle`.
+    """r² channels become one image that is r times as high and wide: (…, C·r², H, W) becomes (…, C, r·H, r·W).
+
+    upscale_factor: r, at least 1.
+
+    Raises ValueError, when it is called, for channels that r² does not divide.
+
+    Source: Shi et al., *Real-time single image and video super-resolution using an efficient sub-pixel convolutional
+    neural network* (2016).
 
     >>> import numpy as np
     >>> PixelShuffle(2)(np.ones((1, 12, 4, 5))).shape
@@ -53,7 +68,11 @@ class PixelShuffle(Function):
 
 
 class PixelUnshuffle(Function):
-    """The inverse of `PixelShuffle`, by `downscale_factor`. See `F.pixel_unshuffle`.
+    """An image becomes r² channels of images that are r times as small; it undoes `PixelShuffle`.
+
+    downscale_factor: r, at least 1.
+
+    Raises ValueError, when it is called, for sizes that r does not divide.
 
     >>> import numpy as np
     >>> PixelUnshuffle(2)(np.ones((1, 3, 8, 10))).shape
@@ -65,8 +84,7 @@ class PixelUnshuffle(Function):
 
 
 class _Pad(Module):
-    """y is x with a border. padding: a number for all sides, or (left, right, top, bottom, front, back), as many as there
-    are: the last dimension comes first."""
+    """The base of layers that put a border around x. The first sizes in `padding` are those of the last dimension."""
 
     dimensions: ClassVar[int]
     mode: ClassVar[str]
@@ -103,8 +121,11 @@ class _ConstantPad(_Pad):
 
 
 class ZeroPad1d(_Pad):
-    """A border of zeros,
-    along one dimension: (left, right), or one number for both. x: (N, C, L) or (C, L).
+    """A border of zeros is put around sequences. x: (N, C, L) or (C, L).
+
+    padding: how many places wide the border is, (left, right), or one number for both.
+
+    Raises ValueError, when it is called, for x of another shape.
 
     >>> import numpy as np
     >>> ZeroPad1d(1)(np.array([[[1.0, 2.0, 3.0]]]))[0, 0].tolist()
@@ -116,8 +137,11 @@ class ZeroPad1d(_Pad):
 
 
 class ZeroPad2d(_Pad):
-    """A border of zeros,
-    around images: (left, right, top, bottom), or one number for all. x: (N, C, H, W) or (C, H, W).
+    """A border of zeros is put around images. x: (N, C, H, W) or (C, H, W).
+
+    padding: how many places wide the border is, (left, right, top, bottom), or one number for all.
+
+    Raises ValueError, when it is called, for x of another shape.
 
     >>> import numpy as np
     >>> ZeroPad2d((1, 2, 0, 1))(np.ones((1, 3, 4, 4))).shape
@@ -129,8 +153,11 @@ class ZeroPad2d(_Pad):
 
 
 class ZeroPad3d(_Pad):
-    """A border of zeros,
-    around volumes: (left, right, top, bottom, front, back), or one number. x: (N, C, D, H, W) or without N.
+    """A border of zeros is put around volumes. x: (N, C, D, H, W) or (C, D, H, W).
+
+    padding: how many places wide the border is, (left, right, top, bottom, front, back), or one number for all.
+
+    Raises ValueError, when it is called, for x of another shape.
 
     >>> import numpy as np
     >>> ZeroPad3d(1)(np.ones((1, 3, 2, 2, 2))).shape
@@ -142,8 +169,12 @@ class ZeroPad3d(_Pad):
 
 
 class ConstantPad1d(_ConstantPad):
-    """A border of one number, `value`,
-    along one dimension: (left, right), or one number for both. x: (N, C, L) or (C, L).
+    """A border of one number is put around sequences. x: (N, C, L) or (C, L).
+
+    padding: how many places wide the border is, (left, right), or one number for both.
+    value: the number.
+
+    Raises ValueError, when it is called, for x of another shape.
 
     >>> import numpy as np
     >>> ConstantPad1d(1, 7.0)(np.array([[[1.0, 2.0, 3.0]]]))[0, 0].tolist()
@@ -154,8 +185,12 @@ class ConstantPad1d(_ConstantPad):
 
 
 class ConstantPad2d(_ConstantPad):
-    """A border of one number, `value`,
-    around images: (left, right, top, bottom), or one number for all. x: (N, C, H, W) or (C, H, W).
+    """A border of one number is put around images. x: (N, C, H, W) or (C, H, W).
+
+    padding: how many places wide the border is, (left, right, top, bottom), or one number for all.
+    value: the number.
+
+    Raises ValueError, when it is called, for x of another shape.
 
     >>> import numpy as np
     >>> ConstantPad2d((1, 2, 0, 1), 7.0)(np.ones((1, 3, 4, 4))).shape
@@ -166,8 +201,12 @@ class ConstantPad2d(_ConstantPad):
 
 
 class ConstantPad3d(_ConstantPad):
-    """A border of one number, `value`,
-    around volumes: (left, right, top, bottom, front, back), or one number. x: (N, C, D, H, W) or without N.
+    """A border of one number is put around volumes. x: (N, C, D, H, W) or (C, D, H, W).
+
+    padding: how many places wide the border is, (left, right, top, bottom, front, back), or one number for all.
+    value: the number.
+
+    Raises ValueError, when it is called, for x of another shape.
 
     >>> import numpy as np
     >>> ConstantPad3d(1, 7.0)(np.ones((1, 3, 2, 2, 2))).shape
@@ -178,8 +217,12 @@ class ConstantPad3d(_ConstantPad):
 
 
 class ReflectionPad1d(_Pad):
-    """A border that reflects what lies inside, without repeating the outermost numbers,
-    along one dimension: (left, right), or one number for both. x: (N, C, L) or (C, L).
+    """A border that mirrors what lies inside, without its outermost numbers, is put around sequences. x: (N, C, L) or
+    (C, L).
+
+    padding: how many places wide the border is, (left, right), or one number for both.
+
+    Raises ValueError, when it is called, for x of another shape, and for a border wider than x.
 
     >>> import numpy as np
     >>> ReflectionPad1d(1)(np.array([[[1.0, 2.0, 3.0]]]))[0, 0].tolist()
@@ -191,8 +234,12 @@ class ReflectionPad1d(_Pad):
 
 
 class ReflectionPad2d(_Pad):
-    """A border that reflects what lies inside, without repeating the outermost numbers,
-    around images: (left, right, top, bottom), or one number for all. x: (N, C, H, W) or (C, H, W).
+    """A border that mirrors what lies inside, without its outermost numbers, is put around images. x: (N, C, H, W) or
+    (C, H, W).
+
+    padding: how many places wide the border is, (left, right, top, bottom), or one number for all.
+
+    Raises ValueError, when it is called, for x of another shape, and for a border wider than x.
 
     >>> import numpy as np
     >>> ReflectionPad2d((1, 2, 0, 1))(np.ones((1, 3, 4, 4))).shape
@@ -204,8 +251,12 @@ class ReflectionPad2d(_Pad):
 
 
 class ReflectionPad3d(_Pad):
-    """A border that reflects what lies inside, without repeating the outermost numbers,
-    around volumes: (left, right, top, bottom, front, back), or one number. x: (N, C, D, H, W) or without N.
+    """A border that mirrors what lies inside, without its outermost numbers, is put around volumes. x: (N, C, D, H, W)
+    or (C, D, H, W).
+
+    padding: how many places wide the border is, (left, right, top, bottom, front, back), or one number for all.
+
+    Raises ValueError, when it is called, for x of another shape, and for a border wider than x.
 
     >>> import numpy as np
     >>> ReflectionPad3d(1)(np.ones((1, 3, 2, 2, 2))).shape
@@ -217,8 +268,11 @@ class ReflectionPad3d(_Pad):
 
 
 class ReplicationPad1d(_Pad):
-    """A border that repeats the outermost numbers,
-    along one dimension: (left, right), or one number for both. x: (N, C, L) or (C, L).
+    """A border that repeats the outermost numbers is put around sequences. x: (N, C, L) or (C, L).
+
+    padding: how many places wide the border is, (left, right), or one number for both.
+
+    Raises ValueError, when it is called, for x of another shape.
 
     >>> import numpy as np
     >>> ReplicationPad1d(1)(np.array([[[1.0, 2.0, 3.0]]]))[0, 0].tolist()
@@ -230,8 +284,11 @@ class ReplicationPad1d(_Pad):
 
 
 class ReplicationPad2d(_Pad):
-    """A border that repeats the outermost numbers,
-    around images: (left, right, top, bottom), or one number for all. x: (N, C, H, W) or (C, H, W).
+    """A border that repeats the outermost numbers is put around images. x: (N, C, H, W) or (C, H, W).
+
+    padding: how many places wide the border is, (left, right, top, bottom), or one number for all.
+
+    Raises ValueError, when it is called, for x of another shape.
 
     >>> import numpy as np
     >>> ReplicationPad2d((1, 2, 0, 1))(np.ones((1, 3, 4, 4))).shape
@@ -243,8 +300,11 @@ class ReplicationPad2d(_Pad):
 
 
 class ReplicationPad3d(_Pad):
-    """A border that repeats the outermost numbers,
-    around volumes: (left, right, top, bottom, front, back), or one number. x: (N, C, D, H, W) or without N.
+    """A border that repeats the outermost numbers is put around volumes. x: (N, C, D, H, W) or (C, D, H, W).
+
+    padding: how many places wide the border is, (left, right, top, bottom, front, back), or one number for all.
+
+    Raises ValueError, when it is called, for x of another shape.
 
     >>> import numpy as np
     >>> ReplicationPad3d(1)(np.ones((1, 3, 2, 2, 2))).shape
@@ -256,8 +316,12 @@ class ReplicationPad3d(_Pad):
 
 
 class CircularPad1d(_Pad):
-    """A border from the other end, as if images lay side by side,
-    along one dimension: (left, right), or one number for both. x: (N, C, L) or (C, L).
+    """A border that continues with the other end, as if copies lay side by side, is put around sequences. x: (N, C, L)
+    or (C, L).
+
+    padding: how many places wide the border is, (left, right), or one number for both.
+
+    Raises ValueError, when it is called, for x of another shape, and for a border wider than x.
 
     >>> import numpy as np
     >>> CircularPad1d(1)(np.array([[[1.0, 2.0, 3.0]]]))[0, 0].tolist()
@@ -269,8 +333,12 @@ class CircularPad1d(_Pad):
 
 
 class CircularPad2d(_Pad):
-    """A border from the other end, as if images lay side by side,
-    around images: (left, right, top, bottom), or one number for all. x: (N, C, H, W) or (C, H, W).
+    """A border that continues with the other end, as if copies lay side by side, is put around images. x: (N, C, H, W)
+    or (C, H, W).
+
+    padding: how many places wide the border is, (left, right, top, bottom), or one number for all.
+
+    Raises ValueError, when it is called, for x of another shape, and for a border wider than x.
 
     >>> import numpy as np
     >>> CircularPad2d((1, 2, 0, 1))(np.ones((1, 3, 4, 4))).shape
@@ -282,8 +350,12 @@ class CircularPad2d(_Pad):
 
 
 class CircularPad3d(_Pad):
-    """A border from the other end, as if images lay side by side,
-    around volumes: (left, right, top, bottom, front, back), or one number. x: (N, C, D, H, W) or without N.
+    """A border that continues with the other end, as if copies lay side by side, is put around volumes. x: (N, C, D, H,
+    W) or (C, D, H, W).
+
+    padding: how many places wide the border is, (left, right, top, bottom, front, back), or one number for all.
+
+    Raises ValueError, when it is called, for x of another shape, and for a border wider than x.
 
     >>> import numpy as np
     >>> CircularPad3d(1)(np.ones((1, 3, 2, 2, 2))).shape

@@ -1,6 +1,6 @@
-"""The Transformer: layers of attention and of a network for each place, in an encoder and a decoder.
+"""The Transformer: an encoder and a decoder, made of layers of attention and of a network that works on each place.
 
-Names, arguments and order of operations are PyTorch's, so its checkpoints load by `train.load_torch`.
+Names, arguments and the order of operations are PyTorch's, so its checkpoints load by `train.load_torch`.
 
 Source: Vaswani et al., *Attention is all you need* (2017); norms before the blocks: Xiong et al., *On layer
 normalization in the Transformer architecture* (2020).
@@ -43,7 +43,7 @@ def _activation(given: Activation) -> Callable[[Any], Any]:
 
 
 class _Layer(Module):
-    """What both kinds of layers have: a network for each place, and norms before or after what is added."""
+    """The base of both kinds of layers: it has a network for each place, and norms before or after what is added."""
 
     def __init__(
         self,
@@ -88,11 +88,24 @@ class _Layer(Module):
 
 
 class TransformerEncoderLayer(_Layer):
-    """x + attention(x), then x + W₂·activation(W₁·x), each followed by a norm; with `norm_first`, each begun by one.
+    """x ← norm(x + attention(x)), then x ← norm(x + W₂·activation(W₁·x)). With norm_first, the norms come before the
+    blocks.
 
-    d_model: the width of x and y, (N, L, d_model) with batch_first, (L, N, d_model) without, (L, d_model) of one example.
-    nhead: heads, which divide d_model. dim_feedforward: the width between W₁ and W₂. dropout: on the weights of attention,
-    and on all that is added. activation: "relu", "gelu" or a function. bias: whether products and norms have one.
+    x and the result are (N, L, d_model) with batch_first, else (L, N, d_model), and (L, d_model) for one example.
+
+    d_model: the width of x.
+    nhead: the number of heads, which divides d_model.
+    dim_feedforward: the width between W₁ and W₂.
+    dropout: the probability of dropout, on the weights of the attention and on all that is added.
+    activation: "relu", "gelu" or a function.
+    layer_norm_eps: the ε of the norms.
+    batch_first: whether the axis of the examples comes first.
+    norm_first: whether a norm comes before each block rather than after it.
+    bias: whether products and norms have a bias.
+    generator: draws the first weights and the dropout; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Raises ValueError for heads that do not divide d_model, and for another activation.
 
     >>> layer = TransformerEncoderLayer(8, 2, 16, batch_first=True)
     >>> layer(np.ones((3, 5, 8), np.float32), is_causal=True).shape
@@ -112,7 +125,9 @@ class TransformerEncoderLayer(_Layer):
         src_key_padding_mask: ArrayLike | None = None,
         is_causal: bool = False,
     ) -> Tensor:
-        """The masks are those of `MultiheadAttention`: True where nobody looks. is_causal needs no mask beside it."""
+        """Compute the layer. The masks are those of `MultiheadAttention`: True where nobody looks. is_causal needs no
+        mask beside it.
+        """
 
         def attend(x: Any) -> Any:
             return self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)[0]
@@ -122,9 +137,10 @@ class TransformerEncoderLayer(_Layer):
 
 
 class TransformerDecoderLayer(_Layer):
-    """x + attention(x), x + attention to the memory, x + W₂·activation(W₁·x), with a norm after each, or before each.
+    """x ← norm(x + attention(x)), x ← norm(x + attention to the memory), x ← norm(x + W₂·activation(W₁·x)).
 
-    The arguments are those of `TransformerEncoderLayer`. memory: what the encoder gave, as wide as x.
+    It is called as `layer(x, memory)`, where the memory is what the encoder gave, as wide as x. With norm_first, the
+    norms come before the blocks. The parameters are those of `TransformerEncoderLayer`.
 
     >>> layer = TransformerDecoderLayer(8, 2, 16, batch_first=True)
     >>> layer(np.ones((3, 5, 8), np.float32), np.ones((3, 7, 8), np.float32), tgt_is_causal=True).shape
@@ -152,7 +168,9 @@ class TransformerDecoderLayer(_Layer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """The masks are those of `MultiheadAttention`, for the target's own attention and for that to the memory."""
+        """Compute the layer. The masks are those of `MultiheadAttention`, for the target's own attention and for that
+        to the memory.
+        """
 
         def attend(x: Any) -> Any:
             return self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)[0]
@@ -174,10 +192,12 @@ def _copies(layer: Module, number: int, what: str) -> ModuleList:
 
 
 class TransformerEncoder(Module):
-    """Copies of a layer, one after the other, then a norm if one is given.
+    """Copies of a layer are called one after the other, and then a norm if one is given.
 
-    encoder_layer: copied `num_layers` times, so all begin with the same numbers, as in PyTorch; draw them anew with
-    `for p in encoder.parameters(): …` where that is not wanted. norm: a module, or None.
+    encoder_layer: the layer that is copied. All copies begin with the same numbers, as in PyTorch; draw them anew with
+    `for p in encoder.parameters(): …` where that is not wanted.
+    num_layers: the number of copies.
+    norm: a module, or None.
 
     >>> encoder = TransformerEncoder(TransformerEncoderLayer(8, 2, 16, batch_first=True), 2)
     >>> encoder(np.ones((3, 5, 8), np.float32)).shape
@@ -195,7 +215,7 @@ class TransformerEncoder(Module):
         src_key_padding_mask: ArrayLike | None = None,
         is_causal: bool = False,
     ) -> Tensor:
-        """As of each layer."""
+        """Call the layers one after the other; the masks are given to each."""
         x: Any = src
         for layer in self.layers:
             x = layer(x, mask, src_key_padding_mask, is_causal)
@@ -203,7 +223,16 @@ class TransformerEncoder(Module):
 
 
 class TransformerDecoder(Module):
-    """Copies of a layer, each of which sees the memory, then a norm if one is given. See `TransformerEncoder`."""
+    """Copies of a layer are called one after the other, each with the memory, and then a norm if one is given.
+
+    decoder_layer: the layer that is copied; see `TransformerEncoder`.
+    num_layers: the number of copies.
+    norm: a module, or None.
+
+    >>> decoder = TransformerDecoder(TransformerDecoderLayer(8, 2, 16, batch_first=True), 2)
+    >>> decoder(np.ones((3, 5, 8), np.float32), np.ones((3, 7, 8), np.float32)).shape
+    (3, 5, 8)
+    """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         self.layers = _copies(decoder_layer, num_layers, "TransformerDecoder")
@@ -220,7 +249,7 @@ class TransformerDecoder(Module):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """As of each layer."""
+        """Call the layers one after the other; the masks are given to each."""
         x: Any = tgt
         masks = (tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask, tgt_is_causal, memory_is_causal)
         for layer in self.layers:
@@ -229,12 +258,16 @@ class TransformerDecoder(Module):
 
 
 class Transformer(Module):
-    """A decoder that reads what an encoder made: sequences to sequences, without embeddings or an output layer.
+    """A decoder reads what an encoder made: it turns sequences into sequences, without embeddings or an output layer.
 
-    d_model … bias: as of `TransformerEncoderLayer`. num_encoder_layers, num_decoder_layers: how many of each; custom_encoder,
-    custom_decoder: modules in their place. Matrices begin as Xavier's, each drawn by itself.
+    It is called as `net(src, tgt)`. Matrices begin as Xavier's, each drawn by itself.
 
-    Raises ValueError where src and tgt are not as wide as d_model, or not of one batch.
+    num_encoder_layers, num_decoder_layers: how many layers of each there are.
+    custom_encoder, custom_decoder: modules in their place.
+
+    The other parameters are those of `TransformerEncoderLayer`.
+
+    Raises ValueError, when it is called, where src and tgt are not as wide as d_model, or not of one batch.
 
     >>> net = Transformer(8, 2, 1, 1, 16, batch_first=True)
     >>> net(np.ones((3, 7, 8), np.float32), np.ones((3, 5, 8), np.float32), tgt_is_causal=True).shape
@@ -291,7 +324,7 @@ class Transformer(Module):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """The decoder's result, as tgt; the masks are those of the layers."""
+        """Return the decoder's result, of the shape of tgt; the masks are those of the layers."""
         shapes = np.shape(src), np.shape(tgt)  # type: ignore[arg-type]  # NumPy's stubs know lists of lists to a depth
         batch = 0 if self.batch_first else 1
         fits = all(len(s) in (2, 3) and s[-1] == self.d_model for s in shapes) and len(shapes[0]) == len(shapes[1])
@@ -307,7 +340,7 @@ class Transformer(Module):
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, dtype: DType = None) -> NDArray[Any]:
-        """(sz, sz): −∞ where a key comes after the query, else 0.
+        """Make a mask (sz, sz) that is −∞ where a key comes after the query, else 0.
 
         >>> Transformer.generate_square_subsequent_mask(2).tolist()
         [[0.0, -inf], [0.0, 0.0]]

@@ -1,7 +1,7 @@
-"""Adaptive pooling: as many windows as are asked for, whatever the size of the image.
+"""Adaptive pooling: there are as many windows as are asked for, whatever the size of the image.
 
-Window i of P over S places goes from ⌊i·S / P⌋ to ⌈(i + 1)·S / P⌉, so windows are of two lengths at most, and overlap where P
-does not divide S. One window in all is global pooling.
+Window i of P over S places goes from ⌊i·S / P⌋ to ⌈(i + 1)·S / P⌉. So windows have at most two lengths, and overlap
+where P does not divide S. One window over the whole image is called global pooling.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ Size = int | None | Sequence[int | None]
 
 @lifted
 def adaptive_avg_pool1d(x: Array, output_size: Size) -> Array:
-    """The mean of each of so many windows, along one dimension. See `adaptive_avg_pool2d`.
+    """The mean of each of a given number of windows is taken, along one dimension.
+
+    x: (N, C, L) or (C, L); y: (N, C, P).
+    output_size: P, the number of windows; None leaves the length as it is.
 
     >>> adaptive_avg_pool1d(np.array([[[1.0, 2.0, 3.0]]]), 2).tolist()
     [[[1.5, 2.5]]]
@@ -35,12 +38,14 @@ def adaptive_avg_pool1d(x: Array, output_size: Size) -> Array:
 
 @lifted
 def adaptive_avg_pool2d(x: Array, output_size: Size) -> Array:
-    """The mean of each of so many windows: images of any size become images of `output_size`.
+    """The mean of each of a given number of windows is taken: images of any size get the same size.
 
-    x: (N, C, H, W) or (C, H, W); output_size: (P, Q), one number for both, or None where the size stays; y: (N, C, P, Q).
-    Size 1 is the mean of the whole image, global average pooling.
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
+    output_size: (P, Q), or one number for both; None stands for a size that stays. 1 takes the mean of the whole image.
 
-    Raises ValueError for images of other shapes. Source: Lin et al., *Network in network* (2013), for global pooling.
+    Raises ValueError for images of other shapes.
+
+    Source: Lin et al., *Network in network* (2013), for one window over the whole image.
 
     >>> adaptive_avg_pool2d(np.arange(12.0).reshape(1, 1, 3, 4), (1, 2)).tolist()
     [[[[4.5, 6.5]]]]
@@ -50,7 +55,10 @@ def adaptive_avg_pool2d(x: Array, output_size: Size) -> Array:
 
 @lifted
 def adaptive_avg_pool3d(x: Array, output_size: Size) -> Array:
-    """The mean of each of so many windows, along three dimensions. See `adaptive_avg_pool2d`.
+    """The mean of each of a given number of windows is taken: volumes of any size get the same size.
+
+    x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q).
+    output_size: (O, P, Q), or one number for all; None stands for a size that stays.
 
     >>> adaptive_avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).tolist()
     [[[[[3.5]]]]]
@@ -60,7 +68,11 @@ def adaptive_avg_pool3d(x: Array, output_size: Size) -> Array:
 
 @lifted
 def adaptive_max_pool1d(x: Array, output_size: Size, return_indices: bool = False) -> Any:
-    """The largest of each of so many windows, along one dimension. See `adaptive_max_pool2d`.
+    """The largest number of each of a given number of windows is taken, along one dimension.
+
+    x: (N, C, L) or (C, L); y: (N, C, P).
+
+    The other parameters are those of `adaptive_max_pool2d`.
 
     >>> adaptive_max_pool1d(np.array([[[1.0, 4.0, 3.0]]]), 2).tolist()
     [[[4.0, 4.0]]]
@@ -70,10 +82,12 @@ def adaptive_max_pool1d(x: Array, output_size: Size, return_indices: bool = Fals
 
 @lifted
 def adaptive_max_pool2d(x: Array, output_size: Size, return_indices: bool = False) -> Any:
-    """The largest of each of so many windows: images of any size become images of `output_size`.
+    """The largest number of each of a given number of windows is taken: images of any size get the same size.
 
-    x: (N, C, H, W) or (C, H, W); output_size: (P, Q), one number for both, or None where the size stays; y: (N, C, P, Q);
-    with `return_indices`, (y, the places of the largest in their images, counted along rows).
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
+    output_size: the number of windows along each dimension, or one number for all; None stands for a size that stays.
+    return_indices: whether the result is (y, indices), with the places of the largest numbers in their images, counted
+    along rows.
 
     Raises ValueError for images of other shapes.
 
@@ -85,7 +99,11 @@ def adaptive_max_pool2d(x: Array, output_size: Size, return_indices: bool = Fals
 
 @lifted
 def adaptive_max_pool3d(x: Array, output_size: Size, return_indices: bool = False) -> Any:
-    """The largest of each of so many windows, along three dimensions. See `adaptive_max_pool2d`.
+    """The largest number of each of a given number of windows is taken: volumes of any size get the same size.
+
+    x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q).
+
+    The other parameters are those of `adaptive_max_pool2d`.
 
     >>> adaptive_max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).tolist()
     [[[[[7.0]]]]]

@@ -31,24 +31,26 @@ def scaled_dot_product_attention(
     *,
     generator: np.random.Generator | None = None,
 ) -> Array:
-    """y = softmax(scale·q kᵀ + mask)·v: for each query the mean of the values, weighed by how well their keys fit.
+    """y = softmax(scale·q kᵀ + mask)·v: each query gets the mean of the values, weighed by how well their keys fit it.
 
-    query: (…, L, E), key: (…, S, E), value: (…, S, V); y: (…, L, V). The axes in front, such as batch and heads, are
-        broadcast together.
+    A query that may look at nothing gets 0, as in PyTorch. No (L, S) array outlives the call, and none is kept for the
+    gradients, except the mask of dropout; higher derivatives make them.
+
+    query: (…, L, E). The axes in front, such as batch and heads, are broadcast together.
+    key: (…, S, E).
+    value: (…, S, V); y: (…, L, V).
     attn_mask: broadcast with (…, L, S). Truths say where a query may look; numbers are added to the scores.
-    dropout_p: the probability by which a weight is left out, always: pass 0 in evaluation.
-    is_causal: a query may look at keys up to its own place; then there is no attn_mask beside it.
-    scale: what products are multiplied by, 1/√E if not given.
-    enable_gqa: keys and values may have fewer heads, on the third axis from the end, each for a group of the query's.
-    generator: where dropout draws from, if not from the generator that `manual_seed` sets.
-
-    A query that may look at nothing gets 0, as in PyTorch. No (L, S) array outlives the call, nor is one kept for the
-    gradients, but the mask of dropout; higher derivatives make them.
+    dropout_p: the probability with which a weight is dropped. It is always applied: pass 0 in evaluation.
+    is_causal: whether a query looks only at keys up to its own place; then no attn_mask can be given.
+    scale: the factor of the products; by default 1/√E.
+    enable_gqa: whether keys and values may have fewer heads, on the third axis from the end, each for a group of the
+        query's.
+    generator: draws the dropout; by default the generator that `tg.manual_seed` sets.
 
     Raises ValueError for shapes that do not fit one another, naming all of them; TypeError for a mask of whole numbers.
 
-    Source: Vaswani et al., *Attention is all you need* (2017), section 3.2.1; Ainslie et al., *GQA: training generalized
-    multi-query transformer models from multi-head checkpoints* (2023).
+    Source: Vaswani et al., *Attention is all you need* (2017), section 3.2.1; Ainslie et al., *GQA: training
+    generalized multi-query transformer models from multi-head checkpoints* (2023).
 
     >>> keys, values = np.eye(2) * 100, np.array([[1.0], [2.0]])
     >>> scaled_dot_product_attention(np.array([[1.0, 0.0]]), keys, values).tolist()

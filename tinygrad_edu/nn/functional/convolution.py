@@ -1,8 +1,8 @@
 """Convolution as functions: along one, two and three dimensions, transposed, and unrolled.
 
-x is (N, C, size), or (C, size) for a single example; size is (L,), (H, W) or (D, H, W). A setting is a number for all
-dimensions, or one for each. padding is also "valid" (none), "same" (as many positions as places, at stride 1), or pairs
-(before, after) for each dimension.
+x is (N, C, size), or (C, size) for a single example, where size is (L,), (H, W) or (D, H, W). A setting is one number
+for all dimensions, or one for each. padding may also be "valid" (none), "same" (y has as many places as x, at stride
+1), or pairs (before, after) for each dimension.
 """
 
 from __future__ import annotations
@@ -52,9 +52,12 @@ def conv1d(
     dilation: Numbers = 1,
     groups: int = 1,
 ) -> Array:
-    """y[n, o, p] = b[o] + Σ over c, k of x[n, c, stride·p + dilation·k]·w[o, c, k], along one dimension.
+    """y[n, o, p] = b[o] + Σ over c, k of x[n, c, stride·p + dilation·k]·w[o, c, k]: windows slide over sequences.
 
-    x: (N, C, L) or (C, L); weight: (O, C / groups, K); bias: (O,); y: (N, O, P). See `conv2d`.
+    x: (N, C, L) or (C, L); y: (N, O, P).
+    weight: w, (O, C / groups, K).
+
+    The other parameters are those of `conv2d`.
 
     >>> conv1d(np.array([[[1.0, 2.0, 4.0, 8.0]]]), np.array([[[1.0, -1.0]]])).tolist()
     [[[-1.0, -2.0, -4.0]]]
@@ -74,15 +77,19 @@ def conv2d(
 ) -> Array:
     """y[n, o, p] = b[o] + Σ over c, k of x[n, c, stride·p + dilation·k]·w[o, c, k]: windows slide over images.
 
-    x: (N, C, H, W) or (C, H, W); weight: (O, C / groups, K, L); bias: (O,); y: (N, O, P, Q), with
-    P = ⌊(H + before + after − dilation·(K − 1) − 1) / stride⌋ + 1.
+    Here p and k are places in two dimensions. P = ⌊(H + before + after − dilation·(K − 1) − 1) / stride⌋ + 1.
 
-    stride: the step from window to window. padding: the zeros around the image. dilation: the step inside a window,
-    where one more than 1 makes it an atrous convolution. groups: the channels fall into so many parts, each with kernels of
-    its own; as many as channels make it depthwise.
+    x: (N, C, H, W) or (C, H, W); y: (N, O, P, Q).
+    weight: w, (O, C / groups, K, L).
+    bias: b, (O,), or None for none.
+    stride: the step from window to window.
+    padding: how many zeros are put around the image.
+    dilation: the step from place to place inside a window; with more than 1 it is called an atrous convolution.
+    groups: into how many groups the channels fall; each has kernels of its own. With a group for each channel, the
+    convolution is called depthwise.
 
-    Raises ValueError for shapes that do not fit, for groups that do not divide the channels, and for a kernel larger than
-    the padded image.
+    Raises ValueError for shapes that do not fit, for groups that do not divide the channels, and for a kernel larger
+    than the padded image.
 
     Source: LeCun et al., *Gradient-based learning applied to document recognition* (1998).
 
@@ -103,9 +110,12 @@ def conv3d(
     dilation: Numbers = 1,
     groups: int = 1,
 ) -> Array:
-    """y[n, o, p] = b[o] + Σ over c, k of x[n, c, stride·p + dilation·k]·w[o, c, k], along three dimensions.
+    """y[n, o, p] = b[o] + Σ over c, k of x[n, c, stride·p + dilation·k]·w[o, c, k]: windows slide over volumes.
 
-    x: (N, C, D, H, W) or (C, D, H, W); weight: (O, C / groups, J, K, L); bias: (O,). See `conv2d`.
+    x: (N, C, D, H, W) or (C, D, H, W); y: (N, O, P, Q, R).
+    weight: w, (O, C / groups, J, K, L).
+
+    The other parameters are those of `conv2d`.
 
     >>> conv3d(np.ones((1, 2, 3, 3, 3)), np.ones((4, 2, 2, 2, 2))).shape
     (1, 4, 2, 2, 2)
@@ -124,7 +134,12 @@ def conv_transpose1d(
     groups: int = 1,
     dilation: Numbers = 1,
 ) -> Array:
-    """Each number of x lays its weighed kernel down, `stride` apart, along one dimension. See `conv_transpose2d`.
+    """Each number of x adds a kernel, times itself, to y, along one dimension: sequences become longer.
+
+    x: (N, C, P) or (C, P); y: (N, O, L).
+    weight: (C, O / groups, K).
+
+    The other parameters are those of `conv_transpose2d`.
 
     >>> conv_transpose1d(np.array([[[1.0, 10.0]]]), np.array([[[1.0, 2.0, 3.0]]]), stride=2).tolist()
     [[[1.0, 2.0, 13.0, 20.0, 30.0]]]
@@ -143,14 +158,20 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Numbers = 1,
 ) -> Array:
-    """y[n, o, stride·p + dilation·k − padding] = b[o] + Σ over c, p, k of x[n, c, p]·w[c, o, k]: an image grows.
+    """y[n, o, stride·p + dilation·k − padding] = b[o] + Σ over c, p, k of x[n, c, p]·w[c, o, k]: images become larger.
 
-    It is the gradient of a convolution by its input, as a layer: what `conv2d` with the same settings makes of size
-    (H, W), this takes back to it.
+    It is the gradient of a convolution by its input: it brings images back to the size that they had before `conv2d`
+    with the same settings. H = (P − 1)·stride − 2·padding + dilation·(K − 1) + 1 + output_padding.
 
-    x: (N, C, P, Q) or (C, P, Q); weight: (C, O / groups, K, L); bias: (O,); y: (N, O, H, W), with
-    H = (P − 1)·stride − 2·padding + dilation·(K − 1) + 1 + output_padding. Several sizes have the same P where stride is
-    more than 1; output_padding, less than stride or dilation, says which is meant.
+    x: (N, C, P, Q) or (C, P, Q); y: (N, O, H, W).
+    weight: w, (C, O / groups, K, L).
+    bias: b, (O,), or None for none.
+    stride: the step in y from kernel to kernel.
+    padding: how many places are cut off around y.
+    output_padding: how many places y is longer. Where stride is more than 1, several sizes H have the same P, and this
+        tells which is meant; it is less than stride or dilation.
+    groups: into how many groups the channels fall; each has kernels of its own.
+    dilation: the step from place to place inside a kernel.
 
     Raises ValueError for shapes and settings that do not fit.
 
@@ -173,7 +194,12 @@ def conv_transpose3d(
     groups: int = 1,
     dilation: Numbers = 1,
 ) -> Array:
-    """Each number of x lays its weighed kernel down, `stride` apart, along three dimensions. See `conv_transpose2d`.
+    """Each number of x adds a kernel, times itself, to y, along three dimensions: volumes become larger.
+
+    x: (N, C, P, Q, R) or (C, P, Q, R); y: (N, O, D, H, W).
+    weight: (C, O / groups, J, K, L).
+
+    The other parameters are those of `conv_transpose2d`.
 
     >>> conv_transpose3d(np.ones((1, 1, 2, 2, 2)), np.ones((1, 1, 2, 2, 2)), stride=2).shape
     (1, 1, 4, 4, 4)
@@ -183,10 +209,17 @@ def conv_transpose3d(
 
 @lifted
 def unfold(x: Array, kernel_size: Numbers, dilation: Numbers = 1, padding: Numbers = 0, stride: Numbers = 1) -> Array:
-    """The windows of images as columns, (N, C·K·L, P·Q): what chapters call im2col. A convolution is then a product of
-    matrices, W.reshape(O, −1) @ columns.
+    """The windows of images become columns. Textbooks call this im2col.
 
-    x: (N, C, H, W) or (C, H, W). Raises ValueError for other shapes, and for windows that do not fit.
+    A convolution is then a product of matrices, W.reshape(O, −1) @ columns.
+
+    x: (N, C, H, W) or (C, H, W); y: (N, C·K·L, P·Q).
+    kernel_size: K and L, the places of a window.
+    dilation: the step from place to place inside a window.
+    padding: how many zeros are put around the image.
+    stride: the step from window to window.
+
+    Raises ValueError for other shapes, and for windows that do not fit.
 
     >>> unfold(np.arange(9.0).reshape(1, 1, 3, 3), 2)[0].tolist()
     [[0.0, 1.0, 3.0, 4.0], [1.0, 2.0, 4.0, 5.0], [3.0, 4.0, 6.0, 7.0], [4.0, 5.0, 7.0, 8.0]]
@@ -208,10 +241,18 @@ def fold(
     padding: Numbers = 0,
     stride: Numbers = 1,
 ) -> Array:
-    """Columns of windows put back into images of `output_size`, and added up where windows overlap: col2im. It is the
-    adjoint of `unfold`, and its inverse only where no windows overlap.
+    """Columns of windows become images again, and overlapping windows are added up. Textbooks call this col2im.
 
-    x: (N, C·K·L, P·Q) or (C·K·L, P·Q); y: (N, C, H, W). Raises ValueError for shapes that do not fit.
+    It is the adjoint of `unfold`, and undoes it only where no windows overlap.
+
+    x: (N, C·K·L, P·Q) or (C·K·L, P·Q); y: (N, C, H, W).
+    output_size: H and W.
+    kernel_size: K and L, the places of a window.
+    dilation: the step from place to place inside a window.
+    padding: how many zeros were put around the image.
+    stride: the step from window to window.
+
+    Raises ValueError for shapes that do not fit.
 
     >>> fold(np.ones((1, 4, 4)), 3, 2)[0, 0].tolist()
     [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
@@ -239,17 +280,16 @@ def conv2d_route(
     groups: int = 1,
     dtype: Any = np.float32,
 ) -> dict[str, str]:
-    """Which way `conv2d` computes its result and both gradients, for these shapes.
+    """Tell how `conv2d` computes its result and both gradients for these shapes.
 
-    x_shape: (N, C, H, W); weight_shape: (O, C / groups, K, L); dtype: of both. The routes are "patches", "turned",
-    "winograd" and "depthwise", and where numba is installed (`pip install "tinygrad-edu[fast]"`) "fast direct", "fast
-    winograd" and "fast depthwise"; `tinygrad_edu.ops.network.convolution.routes` tells what each is, and where it is taken.
-    `with F.conv_by("patches"):` takes another, wherever it fits.
+    It is one of "patches", "turned", "winograd" and "depthwise", as `tinygrad_edu.ops.network.convolution.routes`
+    explains. `with F.conv_by("patches"):` takes another.
 
-    >>> conv2d_route((32, 64, 16, 16), (256, 64, 1, 1))
-    {'forward': 'patches', 'by_input': 'patches', 'by_kernel': 'patches'}
-    >>> with conv_by("winograd"):
-    ...     conv2d_route((32, 64, 16, 16), (64, 64, 3, 3), padding=1)
+    x_shape, weight_shape: the shapes of x and of the weight.
+    stride, padding, dilation, groups: as for `conv2d`.
+    dtype: the type of x.
+
+    >>> conv2d_route((32, 64, 16, 16), (64, 64, 3, 3), padding=1)
     {'forward': 'winograd', 'by_input': 'winograd', 'by_kernel': 'winograd'}
     """
     kernel, steps = tuple(weight_shape[2:]), each("conv2d", "stride", stride, 2)
@@ -269,7 +309,7 @@ def conv2d_route(
 
 
 def each(who: str, name: str, value: Numbers, dimensions: int, least: int = 1) -> tuple[int, ...]:
-    """A setting for each dimension: of one number, that for all. Raises for what is no whole number, or below `least`."""
+    """A setting as one number for each dimension. Raises for what is no whole number, or below `least`."""
     given = (value,) * dimensions if not isinstance(value, Sequence) else tuple(value)
     if len(given) == 1:
         given *= dimensions
@@ -287,7 +327,7 @@ def each(who: str, name: str, value: Numbers, dimensions: int, least: int = 1) -
 def pairs(
     who: str, padding: Padding, dimensions: int, kernel: Sequence[int], dilation: Sequence[int], stride: Sequence[int]
 ) -> Pairs:
-    """(before, after) for each dimension."""
+    """The padding as pairs (before, after) for each dimension."""
     if isinstance(padding, str):
         if padding == "valid":
             return ((0, 0),) * dimensions

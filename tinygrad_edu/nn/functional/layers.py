@@ -179,7 +179,11 @@ def dropout1d(
     *,
     generator: np.random.Generator | None = None,
 ) -> Array:
-    """Dropout of whole channels of sequences. x: (N, C, L) or (C, L). See `dropout2d`.
+    """y = x·mask, with one number of the mask for each channel of a sequence: whole channels are dropped.
+
+    x: (N, C, L) or (C, L); y has the same shape.
+
+    The other parameters are those of `dropout`.
 
     >>> y = dropout1d(np.ones((1, 50, 4)), 0.2, generator=np.random.default_rng(0))
     >>> np.unique(y.sum(axis=2)).tolist()
@@ -197,11 +201,14 @@ def dropout2d(
     *,
     generator: np.random.Generator | None = None,
 ) -> Array:
-    """y = x·mask, where the mask is one number a channel: 0 with probability p, else 1 / (1 − p).
+    """y = x·mask, with one number of the mask for each channel of an image: it is 0 with probability p, else 1 / (1 −
+    p).
 
-    Neighbouring numbers of an image are alike, so one that is dropped alone is still told by those around it.
+    Neighbouring numbers of an image are alike, so one that is dropped alone could still be told from those around it.
 
-    x: (N, C, H, W), or (N, C, L), as PyTorch takes it; y alike. The other arguments are those of `dropout`.
+    x: (N, C, H, W), or (N, C, L), as PyTorch takes it; y has the same shape.
+
+    The other parameters are those of `dropout`.
 
     Raises ValueError for x of another shape.
 
@@ -223,7 +230,11 @@ def dropout3d(
     *,
     generator: np.random.Generator | None = None,
 ) -> Array:
-    """Dropout of whole channels of volumes. x: (N, C, D, H, W) or (C, D, H, W). See `dropout2d`.
+    """y = x·mask, with one number of the mask for each channel of a volume: whole channels are dropped.
+
+    x: (N, C, D, H, W) or (C, D, H, W); y has the same shape.
+
+    The other parameters are those of `dropout`.
 
     >>> y = dropout3d(np.ones((1, 50, 1, 2, 2)), 0.2, generator=np.random.default_rng(0))
     >>> np.unique(y.sum(axis=(2, 3, 4))).tolist()

@@ -94,10 +94,15 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Array:
-    """y = w·(x − m) / √(v + ε) + b, with the mean m and variance v of each channel of each example.
+    """y = w·(x − m) / √(v + ε) + b, where each channel of each example has a mean m and a variance v of its own.
 
-    x: (N, C, …); w and b: (C,). With running statistics, (C,), m and v are those instead where `use_input_stats` is False;
-    else these move, running ← (1 − momentum)·running + momentum·(the mean over the examples, of m and of v·n / (n − 1)).
+    x: (N, C, …); y has the same shape.
+    running_mean, running_var: (C,), tensors or arrays, or None for none. With use_input_stats they follow:
+    running ← (1 − momentum)·running + momentum·(the mean over the examples, of m and of v·n / (n − 1)).
+    weight, bias: w and b, (C,); None stands for 1 and 0.
+    use_input_stats: whether m and v are those of x; if not, they are the running averages.
+    momentum: the share by which an input moves the running averages.
+    eps: ε, which keeps the quotient finite where a channel is constant.
 
     Raises ValueError for x of another shape, and for one number a channel, which has no variance.
 

@@ -1,8 +1,8 @@
-"""Pooling as functions: the largest number of each window, their mean, their norm; windows of a size, or as many as asked for.
+"""Pooling as functions: the largest number of each window, its mean, or its norm.
 
-x is (N, C, size), or (C, size) for a single example; size is (L,), (H, W) or (D, H, W). A setting is a number for all
-dimensions, or one for each. There are P = ⌊(S + 2·padding − dilation·(K − 1) − 1) / stride⌋ + 1 windows of K places over
-S; with `ceil_mode` ⌈…⌉ + 1, as long as the last one begins inside the input or the padding before it.
+x is (N, C, size), or (C, size) for a single example, where size is (L,), (H, W) or (D, H, W). A setting is one number
+for all dimensions, or one for each. Over S places there are P = ⌊(S + 2·padding − dilation·(K − 1) − 1) / stride⌋ + 1
+windows of K places; with `ceil_mode` ⌈…⌉ + 1, as long as the last one begins inside the input or the padding before it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ def max_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """y[n, c, p] = max over k of x[n, c, stride·p + dilation·k − padding], along one dimension. See `max_pool2d`.
+    """y[n, c, p] = max over k of x[n, c, stride·p + dilation·k − padding]: the largest number of each window is taken.
+
+    x: (N, C, L) or (C, L); y: (N, C, P).
+
+    The other parameters are those of `max_pool2d`.
 
     >>> max_pool1d(np.array([[[1.0, 2.0, 8.0, 4.0]]]), 2).tolist()
     [[[2.0, 8.0]]]
@@ -60,14 +64,19 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """y[n, c, p] = max over k of x[n, c, stride·p + dilation·k − padding]: the largest of each window; NaN if there is one.
+    """y[n, c, p] = max over k of x[n, c, stride·p + dilation·k − padding]: the largest number of each window is taken.
 
-    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q). What stands in the padding is less than all numbers. Where several are
-    largest, the first of them, along rows, gets the gradient.
+    Here p and k are places in two dimensions. Where several numbers are largest, the first of them, along rows, gets
+    the gradient. A window with a NaN gives NaN.
 
-    kernel_size: the places of a window. stride: the step from window to window, `kernel_size` if not given. padding: the
-    places around the image, at most half of a window. dilation: the step inside a window. ceil_mode: windows may reach over
-    the far border. return_indices: give (y, the places of the largest in their images, counted along rows) too.
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
+    kernel_size: the places of a window.
+    stride: the step from window to window; None stands for kernel_size.
+    padding: how many places are put around the image, at most half of a window; they are less than all numbers.
+    dilation: the step from place to place inside a window.
+    ceil_mode: whether windows may reach over the far border.
+    return_indices: whether the result is (y, indices), with the places of the largest numbers in their images, counted
+    along rows.
 
     Raises ValueError for images of other shapes, and for a window larger than the padded image.
 
@@ -90,7 +99,11 @@ def max_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """y[n, c, p] = max over k of x[n, c, stride·p + dilation·k − padding], along three dimensions. See `max_pool2d`.
+    """y[n, c, p] = max over k of x[n, c, stride·p + dilation·k − padding]: the largest number of each window is taken.
+
+    x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q).
+
+    The other parameters are those of `max_pool2d`.
 
     >>> max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).tolist()
     [[[[[7.0]]]]]
@@ -107,7 +120,11 @@ def max_unpool1d(
     padding: Numbers = 0,
     output_size: Sequence[int] | None = None,
 ) -> Array:
-    """Each number put back to its place, along one dimension. See `max_unpool2d`.
+    """y[n, c, indices[n, c, p]] = x[n, c, p], and 0 elsewhere: each number is put back to where `max_pool1d` took it.
+
+    x, indices: (N, C, P) or (C, P); y: (N, C, L).
+
+    The other parameters are those of `max_unpool2d`.
 
     >>> max_unpool1d(np.array([[[2.0, 8.0]]]), np.array([[[1, 2]]]), 2).tolist()
     [[[0.0, 2.0, 8.0, 0.0]]]
@@ -124,10 +141,15 @@ def max_unpool2d(
     padding: Numbers = 0,
     output_size: Sequence[int] | None = None,
 ) -> Array:
-    """y[n, c, indices[n, c, p]] = x[n, c, p], and 0 elsewhere: what `max_pool2d(…, return_indices=True)` took, put back.
+    """y[n, c, indices[n, c, p]] = x[n, c, p], and 0 elsewhere: each number is put back to where `max_pool2d` took it.
 
-    x, indices: (N, C, P, Q) or (C, P, Q); y: (N, C, H, W), with H = (P − 1)·stride − 2·padding + kernel_size, or as in
-    `output_size`, (H, W), which may differ from that by less than stride, since windows of several sizes have the same P.
+    H = (P − 1)·stride − 2·padding + kernel_size, unless output_size tells another size.
+
+    x, indices: (N, C, P, Q) or (C, P, Q), as `max_pool2d(…, return_indices=True)` gives them; y: (N, C, H, W).
+    kernel_size: the places of a window.
+    stride: the step from window to window; None stands for kernel_size.
+    padding: how many places were put around the image.
+    output_size: (H, W), which may differ from the formula by less than stride, because several sizes have the same P.
 
     Raises ValueError for other shapes and sizes, IndexError for places that are not in the image.
 
@@ -149,7 +171,11 @@ def max_unpool3d(
     padding: Numbers = 0,
     output_size: Sequence[int] | None = None,
 ) -> Array:
-    """Each number put back to its place, along three dimensions. See `max_unpool2d`.
+    """y[n, c, indices[n, c, p]] = x[n, c, p], and 0 elsewhere: each number is put back to where `max_pool3d` took it.
+
+    x, indices: (N, C, O, P, Q) or (C, O, P, Q); y: (N, C, D, H, W).
+
+    The other parameters are those of `max_unpool2d`.
 
     >>> max_unpool3d(np.full((1, 1, 1, 1, 1), 7.0), np.full((1, 1, 1, 1, 1), 5), 2).sum(axis=(2, 3)).tolist()
     [[[0.0, 7.0]]]
@@ -170,7 +196,11 @@ def avg_pool1d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Array:
-    """The mean of each window, along one dimension. See `avg_pool2d`.
+    """y[n, c, p] = Σ over k of x[n, c, stride·p + k − padding] / places: the mean of each window is taken.
+
+    x: (N, C, L) or (C, L); y: (N, C, P).
+
+    The other parameters are those of `avg_pool2d`.
 
     >>> avg_pool1d(np.array([[[1.0, 2.0, 8.0, 4.0]]]), 2).tolist()
     [[[1.5, 6.0]]]
@@ -188,10 +218,15 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    """y[n, c, p] = Σ over k of x[n, c, stride·p + k − padding] / places: the mean of each window.
+    """y[n, c, p] = Σ over k of x[n, c, stride·p + k − padding] / places: the mean of each window is taken.
 
-    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q). The padding holds zeros; with `count_include_pad=False` they are not
-    counted among the places. divisor_override: divide by this instead. The other settings are those of `max_pool2d`.
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
+    kernel_size: the places of a window.
+    stride: the step from window to window; None stands for kernel_size.
+    padding: how many zeros are put around the image, at most half of a window.
+    ceil_mode: whether windows may reach over the far border.
+    count_include_pad: whether the zeros around the image count among the places.
+    divisor_override: the number that the sum is divided by instead; None for the number of places.
 
     Raises ValueError for images of other shapes, and for a window larger than the padded image.
 
@@ -213,7 +248,11 @@ def avg_pool3d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    """The mean of each window, along three dimensions. See `avg_pool2d`.
+    """y[n, c, p] = Σ over k of x[n, c, stride·p + k − padding] / places: the mean of each window is taken.
+
+    x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q).
+
+    The other parameters are those of `avg_pool2d`.
 
     >>> avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).tolist()
     [[[[[3.5]]]]]
@@ -225,7 +264,11 @@ def avg_pool3d(
 def lp_pool1d(
     x: Array, norm_type: float, kernel_size: Numbers, stride: Numbers | None = None, ceil_mode: bool = False
 ) -> Array:
-    """y = (Σ x^p)^(1/p) over each window, along one dimension, with p = `norm_type`. See `lp_pool2d`.
+    """y = (Σ x^p)^(1/p) over each window is taken, along one dimension.
+
+    x: (N, C, L) or (C, L); y: (N, C, P).
+
+    The other parameters are those of `lp_pool2d`.
 
     >>> lp_pool1d(np.array([[[3.0, 4.0, 6.0, 8.0]]]), 2, 2).tolist()
     [[[5.0, 10.0]]]
@@ -237,13 +280,20 @@ def lp_pool1d(
 def lp_pool2d(
     x: Array, norm_type: float, kernel_size: Numbers, stride: Numbers | None = None, ceil_mode: bool = False
 ) -> Array:
-    """y = (Σ x^p)^(1/p) over each window, with p = `norm_type`: the sum for p = 1, near the largest for a large p.
+    """y = (Σ x^p)^(1/p) over each window: with p = 1 it is the sum, with a large p nearly the largest number.
 
-    x: (N, C, H, W) or (C, H, W). The gradient is 0 where the sum is (PyTorch's is NaN). A window that `ceil_mode` lets
-    reach over the border counts its places inside, times what a whole one has more.
+    The gradient is 0 where the sum is 0 (PyTorch's is NaN). Where `ceil_mode` lets a window reach over the border, the
+    sum of its places inside is scaled up to a whole window.
 
-    Raises ValueError for p that is not positive. Source: Sermanet et al., *Convolutional neural networks applied to house
-    numbers digit classification* (2012).
+    x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
+    norm_type: p, above 0.
+    kernel_size: the places of a window.
+    stride: the step from window to window; None stands for kernel_size.
+    ceil_mode: whether windows may reach over the far border.
+
+    Raises ValueError for a p that is not positive, or infinite.
+
+    Source: Sermanet et al., *Convolutional neural networks applied to house numbers digit classification* (2012).
 
     >>> lp_pool2d(np.array([[[[1.0, 2.0], [2.0, 4.0]]]]), 2, 2).tolist()
     [[[[5.0]]]]
@@ -255,7 +305,11 @@ def lp_pool2d(
 def lp_pool3d(
     x: Array, norm_type: float, kernel_size: Numbers, stride: Numbers | None = None, ceil_mode: bool = False
 ) -> Array:
-    """y = (Σ x^p)^(1/p) over each window, along three dimensions, with p = `norm_type`. See `lp_pool2d`.
+    """y = (Σ x^p)^(1/p) over each window is taken, along three dimensions.
+
+    x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q).
+
+    The other parameters are those of `lp_pool2d`.
 
     >>> lp_pool3d(np.ones((1, 1, 2, 2, 2)), 3, 2).tolist()
     [[[[[2.0]]]]]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def mse_loss(prediction: A, target: ArrayLike, *, reduction: str = "mean") -> A:
-    """L = mean of (y − t)², the mean squared error.
+    """L = mean of (y − t)², the mean squared error. Its gradient is 2(y − t)/n.
 
     prediction, target: y and t, of the same shape.
     reduction: "mean", "sum", or "none" for all squares.
@@ -51,7 +51,7 @@ sum_squared_error = half_squared_error
 
 
 def l1_loss(prediction: A, target: ArrayLike, *, reduction: str = "mean") -> A:
-    """L = mean of |y − t|, the mean absolute error.
+    """L = mean of |y − t|, the mean absolute error. Its gradient is sign(y − t)/n.
 
     prediction, target: y and t, of the same shape.
     reduction: "mean", "sum", or "none" for all distances.

@@ -32,20 +32,22 @@ def interpolate(
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
 ) -> Array:
-    """y[i] is x at the place (i + ½)·S / P − ½, read off between its numbers: an image of S places becomes one of P.
-
-    x: (N, C, size) of one to three dimensions; y: (N, C, P).
-
-    size: the sizes that are to be, or one for all; or scale_factor: times what x has, rounded down. One of both is given.
-    mode: "nearest" takes the number at ⌊i·S / P⌋, "nearest-exact" at ⌊(i + ½)·S / P⌋; "linear", "bilinear", "trilinear" go
-    straight from one number to the next along each dimension, "bicubic" by cubics through four; "area" takes the mean of
-    windows, as `adaptive_avg_pool2d`. align_corners: of the straight and cubic ones, the first and last numbers stay those
-    of x, y[i] = x at i·(S − 1) / (P − 1). recompute_scale_factor: take S / P in place of the given scale_factor, which is
-    no longer that when the size was rounded.
+    """y[i] is x at the place (i + ½)·S / P − ½, read off between its numbers: S places become P along each dimension.
 
     A NaN or infinity spreads along the rows and columns that it lies in, except with "nearest".
-    Raises ValueError for a mode that there is not, or not for images of so many dimensions, and unless one of size and
-    scale_factor is given.
+
+    x: (N, C, size) of one to three dimensions; y: (N, C, P).
+    size: the sizes P, or one number for all. Either this or scale_factor is given.
+    scale_factor: P / S, a number or one for each dimension; the sizes are rounded down.
+    mode: "nearest" takes the number at ⌊i·S / P⌋, "nearest-exact" at ⌊(i + ½)·S / P⌋; "linear", "bilinear" and
+        "trilinear" go straight from one number to the next along each dimension, "bicubic" goes by cubics through four;
+        "area" takes the mean of windows, as `adaptive_avg_pool2d`.
+    align_corners: whether, of the straight and cubic modes, the first and the last number stay those of x, so that y[i]
+        is x at i·(S − 1) / (P − 1).
+    recompute_scale_factor: whether S / P, with the rounded size, takes the place of the given scale_factor.
+
+    Raises ValueError for a mode that does not exist, or not for images of so many dimensions, and unless one of size
+    and scale_factor is given.
 
     Source: Keys, *Cubic convolution interpolation for digital image processing* (1981).
 
@@ -156,12 +158,13 @@ def _weights(have: int, taps: Any, source: Any) -> Any:
 def pixel_shuffle(x: Array, upscale_factor: int) -> Array:
     """y[…, c, r·h + i, r·w + j] = x[…, c·r² + i·r + j, h, w]: r² channels make an image r times as high and wide.
 
-    x: (…, C·r², H, W) with r = `upscale_factor`; y: (…, C, r·H, r·W).
+    x: (…, C·r², H, W); y: (…, C, r·H, r·W).
+    upscale_factor: r, at least 1.
 
     Raises ValueError for channels that r² does not divide.
 
-    Source: Shi et al., *Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural
-    network* (2016).
+    Source: Shi et al., *Real-time single image and video super-resolution using an efficient sub-pixel convolutional
+    neural network* (2016).
 
     >>> pixel_shuffle(np.arange(4.0).reshape(1, 4, 1, 1), 2).tolist()
     [[[[0.0, 1.0], [2.0, 3.0]]]]
@@ -179,9 +182,12 @@ def pixel_shuffle(x: Array, upscale_factor: int) -> Array:
 
 @lifted
 def pixel_unshuffle(x: Array, downscale_factor: int) -> Array:
-    """y[…, c·r² + i·r + j, h, w] = x[…, c, r·h + i, r·w + j]: the inverse of `pixel_shuffle`.
+    """y[…, c·r² + i·r + j, h, w] = x[…, c, r·h + i, r·w + j]: it undoes `pixel_shuffle`.
 
-    x: (…, C, r·H, r·W) with r = `downscale_factor`; y: (…, C·r², H, W). Raises ValueError for sizes that r does not divide.
+    x: (…, C, r·H, r·W); y: (…, C·r², H, W).
+    downscale_factor: r, at least 1.
+
+    Raises ValueError for sizes that r does not divide.
 
     >>> pixel_unshuffle(np.arange(4.0).reshape(1, 1, 2, 2), 2).ravel().tolist()
     [0.0, 1.0, 2.0, 3.0]

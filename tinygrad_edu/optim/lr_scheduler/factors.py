@@ -140,7 +140,7 @@ class ExponentialLR(LRScheduler):
 
 
 class ConstantLR(LRScheduler):
-    """ηₜ = η₀·factor up to step total_iters, and η₀ from there on.
+    """ηₜ = η₀·factor up to step total_iters, and η₀ from there on: training begins with a smaller rate.
 
     optimizer: the optimizer whose learning rates change.
     factor: above 0, and at most 1.

@@ -106,9 +106,16 @@ def _fast_route(what: Sum, channels: int, outputs: int, windows: Windows, can: A
 
 @contextmanager
 def forced(name: Route) -> Iterator[None]:
-    """Compute by this route inside the block, wherever it fits, and by patches elsewhere.
+    """Compute convolutions by this route inside the block, wherever it fits, and by patches elsewhere.
 
-    Raises ValueError for a route that there is not, ImportError for one that needs numba where it is not installed.
+    name: the route, as `F.conv2d_route` names it.
+
+    Raises ValueError for a route that does not exist, ImportError for one that needs numba where it is not installed.
+
+    >>> from tinygrad_edu.nn import functional as F
+    >>> with F.conv_by("patches"):
+    ...     F.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3))).tolist()
+    [[[[9.0]]]]
     """
     if name not in get_args(Route):
         raise ValueError(f"convolutions are computed by {', '.join(get_args(Route))}, not by {name!r}")
