@@ -27,7 +27,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 class Norm(Module):
-    """The base of batch and instance normalization, which keeps weights and running averages, and checks x."""
+    """The base of batch and instance normalization, which keeps weights and running averages and checks the shape of x."""
 
     takes: ClassVar[dict[int, str]]
     """The axes that x may have: their number, and their names, with C for num_features."""

@@ -282,14 +282,18 @@ def conv2d_route(
 ) -> dict[str, str]:
     """Tell how `conv2d` computes its result and both gradients for these shapes.
 
-    It is one of "patches", "turned", "winograd" and "depthwise", as `tinygrad_edu.ops.network.convolution.routes`
-    explains. `with F.conv_by("patches"):` takes another.
+    The routes are "patches", "turned", "winograd" and "depthwise", and where numba is installed (`pip install
+    "tinygrad-edu[fast]"`) "fast direct", "fast winograd" and "fast depthwise";
+    `tinygrad_edu.ops.network.convolution.routes` tells where each is taken. `with F.conv_by("patches"):` takes another.
 
     x_shape, weight_shape: the shapes of x and of the weight.
     stride, padding, dilation, groups: as for `conv2d`.
     dtype: the type of x.
 
-    >>> conv2d_route((32, 64, 16, 16), (64, 64, 3, 3), padding=1)
+    >>> conv2d_route((32, 64, 16, 16), (256, 64, 1, 1))
+    {'forward': 'patches', 'by_input': 'patches', 'by_kernel': 'patches'}
+    >>> with conv_by("winograd"):
+    ...     conv2d_route((32, 64, 16, 16), (64, 64, 3, 3), padding=1)
     {'forward': 'winograd', 'by_input': 'winograd', 'by_kernel': 'winograd'}
     """
     kernel, steps = tuple(weight_shape[2:]), each("conv2d", "stride", stride, 2)

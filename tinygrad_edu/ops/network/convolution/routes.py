@@ -112,6 +112,7 @@ def forced(name: Route) -> Iterator[None]:
 
     Raises ValueError for a route that does not exist, ImportError for one that needs numba where it is not installed.
 
+    >>> import numpy as np
     >>> from tinygrad_edu.nn import functional as F
     >>> with F.conv_by("patches"):
     ...     F.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3))).tolist()
