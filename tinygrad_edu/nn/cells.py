@@ -1,6 +1,7 @@
 """Recurrent cells, which take one step of a sequence: RNNCell, LSTMCell and GRUCell; and what layers share with them.
 
-Weights lie as Linear's do, (in, out), under PyTorch's names and with its order of gates; `load_torch` transposes its weights.
+Weights are (in, out), as Linear's, under PyTorch's names and with its order of gates; `train.load_torch` transposes its
+weights.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 class Recurrent(Module):
-    """What layers and cells share: weights for the input and for the state, all uniform in ±1/√hidden_size at first."""
+    """The base of cells and layers: weights for the input and for the state, which begin uniform in ±1/√hidden_size."""
 
     gates: ClassVar[int] = 1
     input_size: int
@@ -119,15 +120,26 @@ class _Cell(Recurrent):
 
 
 class RNNCell(_Cell):
-    """h′ = φ(x·W_ih + b_ih + h·W_hh + b_hh), one step of an RNN, with φ = tanh or, with nonlinearity="relu", ReLU.
+    """h′ = φ(x·W_ih + b_ih + h·W_hh + b_hh), one step of an RNN: the new state follows from the input and the old
+    state.
 
-    x: (N, input_size); h, h′: (N, hidden_size); both also without N. Without h, it is 0. weight_ih: (input_size,
-    hidden_size); weight_hh: (hidden_size, hidden_size); bias_ih, bias_hh: (hidden_size,), or none with `bias=False`.
+    It is called as `cell(x, h)`, with x (N, input_size) and h (N, hidden_size), or both without N; without h, it is 0.
+    The weights weight_ih and weight_hh are (input_size, hidden_size) and (hidden_size, hidden_size).
+
+    input_size: the number of features of x.
+    hidden_size: the number of features of h.
+    bias: whether there are bias_ih and bias_hh, (hidden_size,).
+    nonlinearity: φ, "tanh" or "relu".
+    generator: draws the first weights; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Raises ValueError for another nonlinearity, and, when it is called, for inputs of other shapes.
+
+    Source: Elman, *Finding structure in time* (1990).
 
     >>> import numpy as np
-    >>> cell = RNNCell(3, 4)
-    >>> cell, cell(np.ones((2, 3), np.float32)).shape
-    (RNNCell(3, 4), (2, 4))
+    >>> RNNCell(3, 4)(np.ones((2, 3), np.float32)).shape
+    (2, 4)
     """
 
     def __init__(
@@ -150,10 +162,20 @@ class RNNCell(_Cell):
 
 
 class LSTMCell(_Cell):
-    """One step of an LSTM: (i, f, g, o) = (σ, σ, tanh, σ)(x·W_ih + b_ih + h·W_hh + b_hh); c′ = f·c + i·g; h′ = o·tanh c′.
+    """One step of an LSTM: (i, f, g, o) = (σ, σ, tanh, σ)(x·W_ih + b_ih + h·W_hh + b_hh), c′ = f·c + i·g, h′ = o·tanh
+    c′.
 
-    x: (N, input_size); hx: the states (h, c), (N, hidden_size) each; all also without N. Without hx they are 0. Returns h′
-    and c′. weight_ih: (input_size, 4·hidden_size); weight_hh: (hidden_size, 4·hidden_size), the gates in the order i f g o.
+    It is called as `cell(x, (h, c))` and returns h′ and c′; x is (N, input_size), the states are (N, hidden_size), and
+    all may come without N; without states, they are 0. The weights weight_ih and weight_hh are (input_size,
+    4·hidden_size) and (hidden_size, 4·hidden_size), with the gates in the order i f g o.
+
+    input_size: the number of features of x.
+    hidden_size: the number of features of h and c.
+    bias: whether there are bias_ih and bias_hh, (4·hidden_size,).
+    generator: draws the first weights; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Source: Hochreiter and Schmidhuber, *Long short-term memory* (1997).
 
     >>> import numpy as np
     >>> h, c = LSTMCell(3, 4)(np.ones((2, 3), np.float32))
@@ -183,10 +205,20 @@ class LSTMCell(_Cell):
 
 
 class GRUCell(_Cell):
-    """One step of a GRU: (r, z) = σ(a + q), n = tanh(a + r·q), h′ = (1 − z)·n + z·h; a = x·W_ih + b_ih, q = h·W_hh + b_hh.
+    """One step of a GRU: (r, z) = σ(a + q), n = tanh(a + r·q), h′ = (1 − z)·n + z·h, where z keeps the old state.
 
-    x: (N, input_size); h, h′: (N, hidden_size); both also without N. Without h, it is 0. weight_ih: (input_size,
-    3·hidden_size); weight_hh: (hidden_size, 3·hidden_size), the gates in the order r z n.
+    Here a = x·W_ih + b_ih and q = h·W_hh + b_hh. It is called as `cell(x, h)`, with x (N, input_size) and h (N,
+    hidden_size), or both without N; without h, it is 0. The weights weight_ih and weight_hh are (input_size,
+    3·hidden_size) and (hidden_size, 3·hidden_size), with the gates in the order r z n.
+
+    input_size: the number of features of x.
+    hidden_size: the number of features of h.
+    bias: whether there are bias_ih and bias_hh, (3·hidden_size,).
+    generator: draws the first weights; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Source: Cho et al., *Learning phrase representations using RNN encoder–decoder* (2014), in the form that PyTorch
+    has.
 
     >>> import numpy as np
     >>> GRUCell(3, 4)(np.ones((2, 3), np.float32)).shape

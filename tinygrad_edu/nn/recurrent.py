@@ -1,6 +1,7 @@
 """Recurrent layers: RNN, LSTM and GRU over sequences, in one or more layers, in one or both directions.
 
-Weights lie as Linear's do, (in, out), under PyTorch's names and with its order of gates; `load_torch` transposes its weights.
+Weights are (in, out), as Linear's, under PyTorch's names and with its order of gates; `train.load_torch` transposes its
+weights.
 """
 
 from __future__ import annotations
@@ -148,20 +149,30 @@ class _Layers(Recurrent):
 
 
 class RNN(_Layers):
-    """h_t = φ(x_t·W_ih + b_ih + h_{t−1}·W_hh + b_hh) for every step t of sequences, in one or more layers.
+    """h_t = φ(x_t·W_ih + b_ih + h_{t−1}·W_hh + b_hh) is computed for every step t of sequences, in one or more layers.
 
-    Called as `y, h_n = layer(x, h_0)`. x: (T, N, input_size); y: (T, N, D·hidden_size), the states of the last layer, where D
-    is 2 for a bidirectional one, else 1; h_0, h_n: (D·num_layers, N, hidden_size), the states before the first step, 0 if left
-    out, and after the last. One example may come without N, and x may be a `PackedSequence`. mask: truths (T, N), by name:
-    a step where it is false is as if it were not there.
+    It is called as `y, h_n = layer(x, h_0)`. x is (T, N, input_size), and y is (T, N, D·hidden_size), the states of the
+    last layer, where D is 2 for a bidirectional one, else 1. h_0 and h_n, the states before the first step (0 if left
+    out) and after the last, are (D·num_layers, N, hidden_size). One example may come without N, and x may be a
+    `PackedSequence`. A step at which `mask=`, truths (T, N), is false is as if it were not there.
 
-    num_layers: each layer gets the states of the one before. nonlinearity: "tanh" or "relu". batch_first: x, y and mask are
-    (N, T, …). dropout: between layers, in training. bidirectional: a second state goes from the last step to the first, and
-    stands behind the first one in y. unroll: record every step as ops of its own, as figures show it; otherwise a layer is
-    one op, whatever the number of steps.
+    The parameters of layer k are weight_ih_lk (in, hidden_size), weight_hh_lk (hidden_size, hidden_size), bias_ih_lk
+    and bias_hh_lk, with `_reverse` behind their names for the other direction.
 
-    Parameters, for layer k: weight_ih_lk (in, hidden_size), weight_hh_lk (hidden_size, hidden_size), bias_ih_lk, bias_hh_lk;
-    with `_reverse` behind their names for the other direction.
+    input_size: the number of features of x.
+    hidden_size: the number of features of a state.
+    num_layers: the number of layers; each gets the states of the one before.
+    nonlinearity: φ, "tanh" or "relu".
+    bias: whether there are biases.
+    batch_first: whether x, y and mask are (N, T, …).
+    dropout: the share of the states that is dropped between layers, in training.
+    bidirectional: whether a second state goes from the last step to the first; it stands behind the first one in y.
+    unroll: whether every step is recorded as ops of its own, as figures show it; otherwise a layer is one op, whatever
+        the number of steps.
+    generator: draws the first weights and the dropout; by default the generator that `tg.manual_seed` sets.
+    dtype: the type of the weights; by default `tg.get_default_dtype()`.
+
+    Raises ValueError for settings that do not fit, and, when it is called, for inputs of other shapes.
 
     For truncated backpropagation through time, take the state along without its graph:
 
@@ -202,17 +213,18 @@ class RNN(_Layers):
 
 
 class LSTM(_Layers):
-    """Long short-term memory over sequences: see `LSTMCell` for a step, and `RNN` for what is called how.
+    """Long short-term memory over sequences: the step of an `LSTMCell` is taken for every step, in one or more layers.
 
-    Called as `y, (h_n, c_n) = layer(x, (h_0, c_0))`. x: (T, N, input_size); y: (T, N, D·hidden_size); h and c: (D·num_layers, N,
-    hidden_size). proj_size: if not 0, states h and results have so many features, by a product with weight_hr_lk (hidden_size,
-    proj_size); steps are then recorded one by one.
+    It is called as `y, (h_n, c_n) = layer(x, (h_0, c_0))`, where x, y and the states are as for `RNN`. The parameters
+    of layer k have the names of those of an `RNN`, with 4·hidden_size columns and the gates in the order i f g o.
 
-    Parameters, for layer k: weight_ih_lk (in, 4·hidden_size), weight_hh_lk (hidden_size or proj_size, 4·hidden_size), bias_ih_lk,
-    bias_hh_lk; the gates lie in the order i f g o.
+    proj_size: if it is not 0, h and y have this many features, by a product with weight_hr_lk (hidden_size, proj_size);
+        steps are then recorded one by one.
 
-    Sources: see `tinygrad_edu.ops.network.recurrence.memory`; for proj_size, Sak, Senior and Beaufays, *Long short-term memory
-    recurrent neural network architectures for large scale acoustic modeling* (2014).
+    The other parameters are those of `RNN`.
+
+    Sources: see `tinygrad_edu.ops.network.recurrence.memory`; for proj_size, Sak, Senior and Beaufays, *Long short-term
+    memory recurrent neural network architectures for large scale acoustic modeling* (2014).
 
     >>> import numpy as np
     >>> layer = LSTM(3, 4, num_layers=2, bidirectional=True)
@@ -254,10 +266,12 @@ class LSTM(_Layers):
 
 
 class GRU(_Layers):
-    """Gated recurrent units over sequences: see `GRUCell` for a step, and `RNN` for what is called how.
+    """Gated recurrent units over sequences: the step of a `GRUCell` is taken for every step, in one or more layers.
 
-    Called as `y, h_n = layer(x, h_0)`. Parameters, for layer k: weight_ih_lk (in, 3·hidden_size), weight_hh_lk (hidden_size,
-    3·hidden_size), bias_ih_lk, bias_hh_lk; the gates lie in the order r z n.
+    It is called as `y, h_n = layer(x, h_0)`, where x, y and the states are as for `RNN`. The parameters of layer k have
+    the names of those of an `RNN`, with 3·hidden_size columns and the gates in the order r z n.
+
+    The constructor's parameters are those of `RNN`.
 
     Source: see `tinygrad_edu.ops.network.recurrence.gated`.
 

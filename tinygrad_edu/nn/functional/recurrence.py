@@ -1,8 +1,9 @@
-"""Recurrent layers as functions: one step (`rnn_cell`, `lstm_cell`, `gru_cell`), and a sequence (`rnn`, `lstm`, `gru`).
+"""Recurrent layers as functions: one step (`rnn_cell`, `lstm_cell`, `gru_cell`), or a whole sequence (`rnn`, `lstm`,
+`gru`).
 
-A sequence x is (T, N, I): T steps of N examples of I features. Weights lie as Linear's do, (in, out): weight_ih (I, G·H) for
-the input, weight_hh (H, G·H) for the state; biases (G·H,) or None. G is the number of gates, in PyTorch's order: one of an RNN, r z n
-of a GRU, i f g o of an LSTM.
+A sequence x is (T, N, I): T steps of N examples with I features. Weights are (in, out), as Linear's: weight_ih is (I,
+G·H) for the input, weight_hh is (H, G·H) for the state, and biases are (G·H,) or None. G is the number of gates, in
+PyTorch's order: one of an RNN, r z n of a GRU, i f g o of an LSTM.
 """
 
 from __future__ import annotations
@@ -54,7 +55,18 @@ def _sum(a: Any, b: Any) -> Any:
 def rnn_cell(
     x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None, nonlinearity: str = "tanh"
 ) -> Any:
-    """h′ = φ(x·W_ih + b_ih + h·W_hh + b_hh), with φ = tanh or "relu". x: (N, I), h and h′: (N, H).
+    """h′ = φ(x·W_ih + b_ih + h·W_hh + b_hh), one step of an RNN: the new state follows from the input and the old
+    state.
+
+    x: (N, I).
+    h: the state, (N, H); h′ has the same shape.
+    weight_ih, weight_hh: W_ih, (I, H), and W_hh, (H, H).
+    bias_ih, bias_hh: (H,), or None for none.
+    nonlinearity: φ, "tanh" or "relu".
+
+    Raises ValueError for another nonlinearity.
+
+    Source: Elman, *Finding structure in time* (1990).
 
     >>> one = np.ones((1, 1))
     >>> rnn_cell(one, 2 * one, one, one, nonlinearity="relu").tolist()
@@ -72,9 +84,18 @@ def lstm_cell(
     bias_hh: Any = None,
     weight_hr: Any = None,
 ) -> tuple[Any, Any]:
-    """(i, f, g, o) = (σ, σ, tanh, σ)(x·W_ih + b_ih + h·W_hh + b_hh); c′ = f·c + i·g; h′ = o·tanh c′. Returns h′ and c′.
+    """(i, f, g, o) = (σ, σ, tanh, σ)(x·W_ih + b_ih + h·W_hh + b_hh), c′ = f·c + i·g, h′ = o·tanh c′: one step of an
+    LSTM.
 
-    x: (N, I); hx: h and c, (N, H) each. weight_hr: (H, P), by which h′ is multiplied in the end, if it is to have P features.
+    It returns h′ and c′. The memory c is kept as far as f is near 1, so gradients reach far back.
+
+    x: (N, I).
+    hx: h and c, (N, H) each.
+    weight_ih, weight_hh: W_ih, (I, 4H), and W_hh, (H, 4H), with the gates in the order i f g o.
+    bias_ih, bias_hh: (4H,), or None for none.
+    weight_hr: (H, P), by which h′ is multiplied in the end, or None; h then has P features.
+
+    Source: Hochreiter and Schmidhuber, *Long short-term memory* (1997).
 
     >>> h, c = lstm_cell(np.zeros((1, 1)), (np.zeros((1, 1)), np.ones((1, 1))), np.zeros((1, 4)), np.zeros((1, 4)))
     >>> c.tolist()
@@ -88,8 +109,17 @@ def lstm_cell(
 
 
 def gru_cell(x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None) -> Any:
-    """(r, z) = σ(a + q), n = tanh(a + r·q), h′ = (1 − z)·n + z·h, with a = x·W_ih + b_ih and q = h·W_hh + b_hh, for each
-    of the three its own columns. x: (N, I), h and h′: (N, H).
+    """(r, z) = σ(a + q), n = tanh(a + r·q), h′ = (1 − z)·n + z·h: one step of a GRU, whose gate z keeps the old state.
+
+    Here a = x·W_ih + b_ih and q = h·W_hh + b_hh; each of r, z and n has columns of its own.
+
+    x: (N, I).
+    h: the state, (N, H); h′ has the same shape.
+    weight_ih, weight_hh: W_ih, (I, 3H), and W_hh, (H, 3H), with the gates in the order r z n.
+    bias_ih, bias_hh: (3H,), or None for none.
+
+    Source: Cho et al., *Learning phrase representations using RNN encoder–decoder* (2014), in the form that PyTorch
+    has.
 
     >>> gru_cell(np.zeros((1, 1)), np.ones((1, 1)), np.zeros((1, 3)), np.zeros((1, 3))).tolist()
     [[0.5]]
@@ -118,14 +148,17 @@ def rnn(
     reverse: bool = False,
     unroll: bool = False,
 ) -> tuple[Any, Any]:
-    """h_t = φ(x_t·W_ih + b_ih + h_{t−1}·W_hh + b_hh) for every step t; see `rnn_cell`. Returns all h, (T, N, H), and the last.
+    """Take the step of `rnn_cell` for each step of a sequence. It returns all states, (T, N, H), and the last one.
 
-    x: (T, N, I); h0: (N, H), the state before the first step. mask: (T, N) truths; where it is false, the step is as if it
-    were not there: the state stays, the result is 0, and nothing comes back. reverse: from the last step to the first; the
-    last state is then the one at t = 0. unroll: record every step as ops of its own, as a figure shows them, in place of
-    one op for all.
+    x: (T, N, I).
+    h0: the state before the first step, (N, H).
+    weight_ih, weight_hh, bias_ih, bias_hh, nonlinearity: as for `rnn_cell`.
+    mask: truths (T, N), or None. Where it is false, the step is as if it were not there: the state stays, the result is
+        0, and no gradient comes back.
+    reverse: whether to go from the last step to the first; the last state is then the one at t = 0.
+    unroll: whether every step is recorded as ops of its own, as a figure shows them, instead of one op for all.
 
-    Raises ValueError for another nonlinearity than "tanh" and "relu", and for other shapes.
+    Raises ValueError for another nonlinearity, and for other shapes.
 
     >>> one = np.ones((1, 1))
     >>> y, h = rnn(np.ones((3, 1, 1)), 0 * one, one, one, nonlinearity="relu")
@@ -156,9 +189,13 @@ def lstm(
     reverse: bool = False,
     unroll: bool = False,
 ) -> tuple[Any, tuple[Any, Any]]:
-    """`lstm_cell` for every step of x (T, N, I), from the states hx = (h0, c0). Returns all h, (T, N, H), and the last h and c.
+    """Take the step of `lstm_cell` for each step of a sequence. It returns all h, (T, N, H), and the last h and c.
 
-    mask, reverse, unroll: as for `rnn`. With `weight_hr` steps are always recorded one by one.
+    x: (T, N, I).
+    hx: h and c before the first step, (N, H) each.
+    weight_ih, weight_hh, bias_ih, bias_hh, weight_hr: as for `lstm_cell`; with weight_hr, steps are always recorded one
+    by one.
+    mask, reverse, unroll: as for `rnn`.
 
     >>> zero = np.zeros((1, 1))
     >>> y, (h, c) = lstm(np.zeros((2, 1, 1)), (zero, zero + 1), np.zeros((1, 4)), np.zeros((1, 4)))
@@ -187,8 +224,11 @@ def gru(
     reverse: bool = False,
     unroll: bool = False,
 ) -> tuple[Any, Any]:
-    """`gru_cell` for every step of x (T, N, I), from the state h0 (N, H). Returns all h, (T, N, H), and the last.
+    """Take the step of `gru_cell` for each step of a sequence. It returns all states, (T, N, H), and the last one.
 
+    x: (T, N, I).
+    h0: the state before the first step, (N, H).
+    weight_ih, weight_hh, bias_ih, bias_hh: as for `gru_cell`.
     mask, reverse, unroll: as for `rnn`.
 
     >>> y, h = gru(np.zeros((2, 1, 1)), np.ones((1, 1)), np.zeros((1, 3)), np.zeros((1, 3)))
