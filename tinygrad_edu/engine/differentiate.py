@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.graph import PLAIN, Way, walk
+from tinygrad_edu.engine.graph import FREEING, PLAIN, Way, walk
 from tinygrad_edu.engine.node import FREED, Array, Node, array_of
 from tinygrad_edu.engine.presence import Presence, any_nan
 from tinygrad_edu.engine.recording import RECORDING, recording
@@ -78,7 +78,7 @@ def _tried(order: list[Any], totals: dict[Any, Any], way: Way) -> Presence | Non
     if way.hooks and _has_hooks(tried):  # they are called once
         return Presence(totals, False)
     del order[settled:]
-    first = way._replace(free=False) if way.free else way
+    first = PLAIN if way is FREEING else way._replace(free=False) if way.free else way
     walk(tried.copy(), totals, first)
     if any_nan(totals.values()):
         totals.clear()
@@ -101,7 +101,7 @@ def _settled(order: Sequence[Node], free: bool) -> int:
     the leaves; and, of a record that is to be freed on the way, further ones. To know those takes a look at all numbers,
     which a small record is not worth.
     """
-    if free and sum([part.nbytes for node in order for part in _parts(node.ndarray)]) >= WORTH_FREEING:
+    if free and sum([node.ndarray.nbytes for node in order]) >= WORTH_FREEING:
         return next((i for i, node in enumerate(order) if _may_make_nan(node)), len(order))
     leaves = 0
     while leaves < len(order) and order[leaves].op is None:
@@ -136,11 +136,6 @@ def _may_make_nan(node: Node) -> bool:
         else:
             return True
     return False
-
-
-def _parts(data: Any) -> tuple[Array, ...]:
-    """The arrays of a node: several for an op with several results."""
-    return data if isinstance(data, tuple) else (data,)
 
 
 def _is_finite(x: Array) -> bool:

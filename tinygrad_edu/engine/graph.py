@@ -132,7 +132,10 @@ def walk(order: list[Any], totals: dict[Any, Any], way: Way = PLAIN, presence: A
             if op is None:
                 continue
         inputs, settings, rules = node.inputs, node.settings, op.rules
-        y, xs = (node.rule_value(), inputs) if create_graph else (node.ndarray, [x.ndarray for x in inputs])
+        if create_graph:
+            y, xs = node.rule_value(), inputs
+        else:
+            y, xs = node.ndarray, [x.ndarray for x in inputs]
         if op.outputs is not None and not op.by_result:
             if hasattr(rules, "visited"):  # `Joint` ones
                 g, rules = rules.filled(g, node.ndarray), rules.visited()
@@ -205,20 +208,21 @@ def explain_rule(error: Exception, node: Node, i: int) -> None:
 def fit(contribution: Any, node: Node, i: int) -> Any:
     """Undo, for a gradient, what broadcasting and promotion did to the input in the forward pass."""
     x, op = node.inputs[i], node.op
-    if contribution.shape != x.shape:
+    data = x.ndarray
+    if contribution.shape != data.shape:
         if not op.broadcasts:
             raise RuntimeError(
-                f"rule {i} of {op.name} returned shape {contribution.shape} for an input of shape {x.shape}; "
+                f"rule {i} of {op.name} returned shape {contribution.shape} for an input of shape {data.shape}; "
                 "a rule returns the shape of its input (declare broadcasts=True if the op broadcasts its inputs)"
             )
-        summed = unbroadcast(contribution, x.shape) if contribution.ndim >= x.ndim else contribution
-        if summed.shape != x.shape:
+        summed = unbroadcast(contribution, data.shape) if contribution.ndim >= data.ndim else contribution
+        if summed.shape != data.shape:
             raise RuntimeError(
-                f"rule {i} of {op.name} returned shape {contribution.shape} for an input of shape {x.shape}; "
+                f"rule {i} of {op.name} returned shape {contribution.shape} for an input of shape {data.shape}; "
                 "a rule returns the shape of the output or of its input"
             )
         contribution = summed
-    if contribution.dtype != x.dtype:
+    if contribution.dtype != data.dtype:
         if contribution.dtype.kind == "c":
             raise TypeError(
                 f"{op.name} made complex numbers of {x.describe()}, and complex numbers are not differentiated; "

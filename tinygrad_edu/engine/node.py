@@ -103,6 +103,11 @@ class Results(tuple[Any, ...]):
     __slots__ = ()
     shape = dtype = None
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all of them."""
+        return sum([part.nbytes for part in self])
+
 
 # ---------------------------------------------------------------------------------------------------
 # Records that can no longer be read

@@ -439,7 +439,10 @@ class Op:
             return False
         if not self._partial:
             return True
-        return any(isinstance(x, Tensor) and x.needs_grad and self.rules[i] for i, x in enumerate(inputs))
+        for i, x in enumerate(inputs):  # noqa: SIM110 (a loop is sooner done than any())
+            if self.rules[i] is not None and isinstance(x, Tensor) and x.needs_grad:
+                return True
+        return False
 
     def compute(self, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
         """The forward function on arrays, always giving arrays."""
@@ -463,7 +466,7 @@ class Op:
             for part in parts:
                 part.cell = y.cell
         else:
-            parts = [item(y, i) for i in range(len(y.ndarray[: self.outputs]))]
+            parts = [item.apply((y,), {"index": i}) for i in range(len(y.ndarray[: self.outputs]))]
         return parts[0] if self.outputs == 1 else self.results(parts)
 
     def refuse_nan(self, y: Any, inputs: tuple[Any, ...]) -> None:
@@ -528,9 +531,9 @@ def _found(module: str, name: str) -> Any:
 
 def _as_arrays(data: Any) -> Any:
     """A forward's result, with NumPy's scalars as arrays of no dimension."""
-    if isinstance(data, NUMBERS):
-        return np.asarray(data)
-    return Results(data) if isinstance(data, tuple) else data
+    if isinstance(data, tuple):
+        return Results(data)
+    return np.asarray(data) if isinstance(data, NUMBERS) else data
 
 
 def _as_leaf(y: Tensor) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -201,6 +201,14 @@ class TensorWriting(TensorMethods):
         writes = RECORDING.get().writes
         if writes is not None:
             writes.append(weakref.ref(self))
+
+    @staticmethod
+    def note_writes(tensors: Sequence[TensorWriting]) -> None:
+        """Stamp the storage of each of these tensors, which were written with numbers alone."""
+        Cell.write_all([x.cell or x.shared_cell() for x in tensors])
+        writes = RECORDING.get().writes
+        if writes is not None:
+            writes.extend(map(weakref.ref, tensors))
 
     def _refuse_recorded(self, what: str) -> None:
         if self.is_recorded():

@@ -44,7 +44,7 @@ def write(
     """
     for w, g, s in parts(param, grad, state) if param.nbytes > BYTES_OF_A_PART else ((param, grad, state),):
         new, result = made = rule(w, -g if maximize else g, s, {"param": w, **s}, **settings)
-        if result.keys() != s.keys():
+        if result is not s and result.keys() != s.keys():
             refuse_result(who, made, w, s)
         if new is not w:
             refuse_result(who, made, w, s)
@@ -60,10 +60,10 @@ def parts(param: Array, grad: Array, state: State) -> Iterator[tuple[Any, Any, S
     if all(a.flags.c_contiguous for a in (param, grad, *state.values())):
         param, grad = param.reshape(-1), grad.reshape(-1)
         state = {key: array.reshape(-1) for key, array in state.items()}
-    axis = int(np.argmax(param.shape))  # where not all lie row by row, slices along the longest axis
-    length = max(1, param.shape[axis] * BYTES_OF_A_PART // param.nbytes)
-    before = (slice(None),) * axis
-    for i in range(0, param.shape[axis], length):
+    longest = max(param.shape)  # where not all lie row by row, slices along the longest axis
+    length = max(1, longest * BYTES_OF_A_PART // param.nbytes)
+    before = (slice(None),) * param.shape.index(longest)
+    for i in range(0, longest, length):
         part = (*before, slice(i, i + length))
         yield param[part], grad[part], {key: array[part] for key, array in state.items()}
 

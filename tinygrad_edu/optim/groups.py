@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
+import numpy as np
+
 from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.engine.tensor import Tensor, writable
 from tinygrad_edu.optim.settings import number, told
@@ -55,6 +57,15 @@ class Member:
         if not self._named():
             self.held = None
         return self.param
+
+    def begun(self, kept: Mapping[str, float]) -> State:
+        """What a rule keeps of the parameter: the arrays of these names, made when first needed, and filled with these
+        numbers. What it kept under other settings stays where it is."""
+        state = self.state
+        for key, begin in kept.items():
+            if key not in state:
+                state[key] = np.full_like(self.param.ndarray, begin)
+        return state if len(kept) == len(state) else {key: state[key] for key in kept}
 
     def look(self, anew: bool = False) -> None:
         """Raise RuntimeError if nothing but the optimizer holds the parameter any more, and it has no gradient.

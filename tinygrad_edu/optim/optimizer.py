@@ -24,7 +24,7 @@ from tinygrad_edu.engine.registry import Edits
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.optim.blocks import Rule, write
 from tinygrad_edu.optim.given import Parameters, listed, refuse_unfit
-from tinygrad_edu.optim.groups import ALONE, Group, Member, State
+from tinygrad_edu.optim.groups import ALONE, Group, State
 from tinygrad_edu.optim.settings import Declared, Switch, number
 
 Loss = TypeVar("Loss")
@@ -197,24 +197,31 @@ class Optimizer(Declared):
         """
         loss = None if closure is None else self.evaluated(closure)
         Edits.note()
-        who = type(self).__name__
-        for group in self.param_groups:
-            at, settings = 0, {}
-            for member in group.members:
-                p = member.param
-                if p.held_grad is None or not member.held:
-                    member.look()
-                    if p.held_grad is None:
-                        continue
-                if at != member.steps + 1:
-                    at = member.steps + 1
-                    settings = self.given_at(at, group.settings)
-                state = self.begun(member, group.settings)
-                maximize = group.settings["maximize"]
-                write(type(self).update, p.ndarray, p.held_grad.ndarray, state, settings, maximize, who)
-                member.steps = at
-                p.note_write()
+        written: list[Tensor] = []
+        try:
+            for group in self.param_groups:
+                self._step(group, written)
+        finally:
+            Tensor.note_writes(written)
         return loss
+
+    def _step(self, group: Group, written: list[Tensor]) -> None:
+        """Update the parameters of a group, and add each to those that were written before it is."""
+        who, rule, maximize = type(self).__name__, type(self).update, group.settings["maximize"]
+        at, settings, kept = 0, {}, self.start(group.settings)
+        for member in group.members:
+            p = member.param
+            if p.held_grad is None or not member.held:
+                member.look()
+                if p.held_grad is None:
+                    continue
+            if at != member.steps + 1:
+                at = member.steps + 1
+                settings = self.given_at(at, group.settings)
+            state = member.begun(kept)
+            written.append(p)
+            write(rule, p.ndarray, p.held_grad.ndarray, state, settings, maximize, who)
+            member.steps = at
 
     def evaluated(self, closure: Callable[[], Loss]) -> Loss:
         """Call the closure, and return what it returns. It records even where `step` is called under `no_grad`."""
@@ -235,16 +242,6 @@ class Optimizer(Declared):
         """Those of the values that the rule has parameters for."""
         names = _keywords(type(self).update)
         return {key: value for key, value in values.items() if names is None or key in names}
-
-    def begun(self, member: Member, settings: Mapping[str, Any]) -> State:
-        """The arrays that the rule keeps of a parameter under these settings. Arrays kept under others stay where they
-        are.
-        """
-        kept = self.start(settings)
-        for key, begin in kept.items():
-            if key not in member.state:
-                member.state[key] = np.full_like(member.param.ndarray, begin)
-        return member.state if len(kept) == len(member.state) else {key: member.state[key] for key in kept}
 
     # -- state --------------------------------------------------------------------------------------
 

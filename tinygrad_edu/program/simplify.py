@@ -1,11 +1,12 @@
 """Between recording and planning: what need not be computed.
 
 Gradient rules are written for readers, each on its own: two of them may compute the same thing, and the first multiplies
-by ∂L/∂L = 1. Four things are left out, none of which changes a bit of any result:
+by ∂L/∂L = 1. Five things are left out, none of which changes a bit of any result:
 
 - what is made of numbers alone that the code says, and not large: it is a number too;
 - what has been computed already: the same op of the same inputs with the same settings, none of them written since;
 - x·1, which is x, and another tensor in the memory of x;
+- what of a mask of all elements another mask lets through, which is that mask;
 - what nothing needs any more.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.op import alias
+from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 from tinygrad_edu.program.program import Compute, Event, Program, Write, owner, regions
 from tinygrad_edu.program.tape import MOST_BYTES_KEPT
@@ -56,7 +58,7 @@ def simplified(program: Program) -> tuple[list[Event], list[Tensor]]:
         if place not in writes or place.__class__ is int:  # else it is computed and then written itself
             if node.op.view and inputs[0] in ones:
                 ones.add(node)
-            stand = inputs[0] if node.op is alias else _times_one(node, inputs, ones)
+            stand = inputs[0] if node.op is alias else _unchanged(node, inputs, ones)
             if stand is None and constants.issuperset(inputs) and _small(node):
                 stand = new_leaf(node.ndarray)
                 constants.add(stand)
@@ -78,13 +80,15 @@ def _small(node: Tensor) -> bool:
     return not isinstance(node.ndarray, tuple) and node.ndarray.nbytes <= MOST_BYTES_KEPT
 
 
-def _times_one(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> Tensor | None:
-    """x, if the node is x·1 of the same shape and type, and lies in memory alike: sums are taken in that order.
+def _unchanged(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> Tensor | None:
+    """x, if the node is x·1, or what a mask x lets through of a mask of all elements; and of the same shape and type, and
+    lies in memory alike: sums are taken in that order.
 
     Of complex numbers, ∞·(1 + 0i) is not ∞.
     """
-    if node.op.forward is np.multiply and node.dtype.kind != "c":
-        for x, other in (inputs, inputs[::-1]):
+    times = node.op.forward is np.multiply and node.dtype.kind != "c"
+    if times or (node.op is OPS["gate"] and node.dtype == bool and inputs[0] in ones):
+        for x, other in (inputs, inputs[::-1]) if times else (inputs[::-1],):
             if (
                 other in ones
                 and x.shape == node.shape

@@ -138,7 +138,7 @@ def _update(
     now: Numbers,
 ) -> None:
     """The rule on one parameter and its gradient: the settings are as they are now, and the numbers of a step are fed."""
-    begun = optimizer.begun(member, now.settings)
+    begun = member.begun(optimizer.start(now.settings))
     state = {key: tape.leaf(array, f"{p.name or 'p'}.{key}") for key, array in begun.items()}
     fed = {
         key: tape.feed(now.filling(key), (), p.dtype, name=key, once=(id(now), p.dtype, key))

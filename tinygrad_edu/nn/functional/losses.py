@@ -67,7 +67,8 @@ def cross_entropy(
     """
     refuse_none("cross_entropy", logits, target)
     check_reduction(reduction)
-    between_0_and_1("label_smoothing", label_smoothing)
+    if label_smoothing != 0:
+        between_0_and_1("label_smoothing", label_smoothing)
     x, t = array(logits), array(target)
     shape, plain = x.shape, weight is None and not label_smoothing
     if t.dtype.kind in "iu" and plain and len(shape) == 2 and t.shape == shape[:1]:  # as in most trainings

@@ -62,9 +62,9 @@ def as_type_of(prediction: Any, target: Any) -> Any:
 
 def refuse_none(what: str, prediction: Any, target: Any) -> None:
     """Raise TypeError for None, which a forward() without `return` gives."""
-    for called, value in (("prediction", prediction), ("target", target)):
-        if value is None:
-            raise TypeError(f"{what} got None for the {called}; does forward() end with `return`, and its result?")
+    if prediction is None or target is None:
+        called = "prediction" if prediction is None else "target"
+        raise TypeError(f"{what} got None for the {called}; does forward() end with `return`, and its result?")
 
 
 def check_weight(what: str, weight: Any, classes: int) -> None:
