@@ -11,6 +11,9 @@ from hypothesis import HealthCheck, settings
 import tinygrad_edu.autograd
 import tinygrad_edu.linalg
 import tinygrad_edu.nn  # noqa: F401 (with these, every op is declared, and tested)
+from tinygrad_edu.ops import load_all
+
+load_all()
 
 # ci draws the same examples each time; nightly looks further: HYPOTHESIS_PROFILE=nightly, or --hypothesis-profile.
 settings.register_profile(

@@ -20,6 +20,9 @@ def _collector_at_rest() -> Iterator[None]:
     gc.disable()
     try:
         yield
+        if gc.get_freeze_count() == 0:  # what was loaded lives on: it joins the oldest objects, without being looked at
+            gc.freeze()
+            gc.unfreeze()
     finally:
         if works:
             gc.enable()
@@ -31,6 +34,7 @@ with _collector_at_rest():
 
 from tinygrad_edu.engine.recording import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from tinygrad_edu.engine.backward import grad
+from tinygrad_edu.engine.registry import LATER
 from tinygrad_edu.creation import (
     arange, eye, full, full_like, get_default_dtype, linspace, ones, ones_like, rand, randn, set_default_dtype,
     tensor, zeros, zeros_like,
@@ -45,25 +49,17 @@ from tinygrad_edu.ops.comparing import (
     signbit,
 )
 from tinygrad_edu.ops.diagonals import diag, diagflat, diagonal, trace, tril, triu
-from tinygrad_edu.ops.einsum import einsum
 from tinygrad_edu.ops.elementwise import (
     arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cos, cosh, deg2rad, exp, exp2, expm1, hypot, log,
     log10, log1p, log2, rad2deg, sin, sinc, sinh, tan, tanh,
 )
 from tinygrad_edu.ops.extrema import argmax, argmin, max, min, ptp
-from tinygrad_edu.ops.histograms import histogram, histogram_bin_edges
 from tinygrad_edu.ops.joining import append, block, column_stack, concatenate, dstack, hstack, stack, vstack
-from tinygrad_edu.ops.nan import (
-    nan_to_num, nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmedian, nanmin, nanpercentile,
-    nanprod, nanquantile, nanstd, nansum, nanvar,
-)
 from tinygrad_edu.ops.network.activations import elu, gelu, leaky_relu, relu, sigmoid, silu
 from tinygrad_edu.ops.network.embedding import one_hot
 from tinygrad_edu.ops.network.softmax import (
     log_softmax, logaddexp, logaddexp2, logsigmoid, logsumexp, softmax, softplus,
 )
-from tinygrad_edu.ops.padding import pad
-from tinygrad_edu.ops.places import argwhere, flatnonzero, meshgrid, nonzero
 from tinygrad_edu.ops.products import cross, dot, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat
 from tinygrad_edu.ops.reductions import all, any, count_nonzero, mean, prod, sum
 from tinygrad_edu.ops.reordering import (
@@ -74,17 +70,11 @@ from tinygrad_edu.ops.rounding import (
     trunc,
 )
 from tinygrad_edu.ops.running import cumprod, cumsum, cumulative_prod, cumulative_sum, diff, ediff1d, trapezoid
-from tinygrad_edu.ops.sets import (
-    intersect1d, setdiff1d, setxor1d, union1d, unique, unique_all, unique_counts, unique_inverse, unique_values,
-)
 from tinygrad_edu.ops.shaping import (
     atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_to, expand_dims, ravel, repeat, reshape,
     squeeze, tile,
 )
-from tinygrad_edu.ops.sorting import argsort, partition, sort
-from tinygrad_edu.ops.splitting import array_split, delete, dsplit, hsplit, split, unstack, vsplit
 from tinygrad_edu.ops.spread import std, var
-from tinygrad_edu.ops.statistics import average, median, percentile, quantile
 from tinygrad_edu.ops.taking import compress, extract, take, take_along_axis
 from tinygrad_edu.ops.types import astype, conjugate, copy
 from tinygrad_edu.ops.writing import index_update, scatter_add
@@ -92,6 +82,20 @@ from tinygrad_edu.random import manual_seed
 from tinygrad_edu.engine.tensor import Tensor
 
 if TYPE_CHECKING:
+    from tinygrad_edu.ops.einsum import einsum
+    from tinygrad_edu.ops.histograms import histogram, histogram_bin_edges
+    from tinygrad_edu.ops.nan import (
+        nan_to_num, nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmedian, nanmin, nanpercentile,
+        nanprod, nanquantile, nanstd, nansum, nanvar,
+    )
+    from tinygrad_edu.ops.padding import pad
+    from tinygrad_edu.ops.places import argwhere, flatnonzero, meshgrid, nonzero
+    from tinygrad_edu.ops.sets import (
+        intersect1d, setdiff1d, setxor1d, union1d, unique, unique_all, unique_counts, unique_inverse, unique_values,
+    )
+    from tinygrad_edu.ops.sorting import argsort, partition, sort
+    from tinygrad_edu.ops.splitting import array_split, delete, dsplit, hsplit, split, unstack, vsplit
+    from tinygrad_edu.ops.statistics import average, median, percentile, quantile
     from tinygrad_edu import autograd, data, linalg, nn, optim, testing, train
     from tinygrad_edu.engine.checkpoint import checkpoint
     from tinygrad_edu.engine.evaluate import evaluate
@@ -162,6 +166,9 @@ def _part(name: str) -> Any:
     """Load a part of the package when it is first named, so that importing the engine costs little."""
     if name in _PAGES:
         return getattr(import_module(f"tinygrad_edu.{_PAGES[name]}"), name)
+    if name in LATER and name in __all__:
+        globals()[name] = found = getattr(import_module(LATER[name]), name)  # the next time it is here
+        return found
     if name in ("autograd", "data", "formula", "linalg", "nn", "optim", "testing", "train"):
         return import_module(f"tinygrad_edu.{name}")
     if name in ("draw", "draw_backward"):

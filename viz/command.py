@@ -240,6 +240,7 @@ def _cured(text: str) -> str:
     return f"this is not how a product, a power or a function is written here; write {called}" if called != text else ""
 
 
+tg.ops.load_all()
 NAMES = sorted({*OPS, *COMPOSITES, *[name for name in tg.__all__ if getattr(vars(tg).get(name), "examples", None)]})
 """What operations can be called by: `absolute` and `abs`."""
 

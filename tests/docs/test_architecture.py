@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tinygrad_edu.engine import registry
 from tinygrad_edu.engine.registry import OPS
 
 ROOT = Path(__file__).parents[2]
@@ -143,7 +144,7 @@ def test_the_engine_needs_numpy_alone():
             assert allowed or not any(module.startswith(OF_NUMBA) for module in named), path
 
 
-LATER = ("tinygrad_edu.ops.linalg", "tinygrad_edu.ops.network.losses", "tinygrad_edu.engine.transforms", "tinygrad_edu.nn",
+LATER = ("tinygrad_edu.ops.linalg", "tinygrad_edu.ops.nan", "tinygrad_edu.ops.sets", "tinygrad_edu.ops.network.losses", "tinygrad_edu.engine.transforms", "tinygrad_edu.nn",
          "dataclasses", "difflib", "threading")  # fmt: skip
 
 
@@ -158,6 +159,27 @@ print(np.linalg.inv(x).op.name, tg.hessian(lambda t: (t * t).sum(), 1.0).item(),
 """
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split("\n") == ["[] True", "inv 2.0 tinygrad_edu.ops.network.losses", ""]
+
+
+def test_pages_that_are_loaded_later_are_found_by_all_that_they_answer_for():
+    later = {page for name, page in registry.LATER.items() if name != "numpy.linalg"}
+    found = {}
+    for key, call in registry.ANSWERS.items():
+        module = getattr(getattr(call, "answer", None), "__module__", None)
+        if module in later and not isinstance(key, str):
+            found[f"{key[0].__name__}.{key[1]}" if isinstance(key, tuple) else key.__name__] = module
+    assert found == {name: page for name, page in registry.LATER.items() if page in later}
+
+
+def test_what_is_loaded_later_is_there_by_its_name():
+    code = """
+import tinygrad_edu as tg
+from tinygrad_edu import nansum
+assert nansum is vars(tg)["nansum"] and tg.ops.sets.unique is tg.unique
+print([name for name in tg.__all__ if getattr(tg, name, None) is None])
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
 
 
 def test_an_op_that_is_loaded_later_can_be_unpickled():

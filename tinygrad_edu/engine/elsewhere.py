@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from tinygrad_edu.engine.registry import ANSWERS
+from tinygrad_edu.engine.registry import ANSWERS, LATER
 
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]  # the instruction of `from module import name`
 
@@ -101,10 +101,16 @@ def _cure(name: str, known: Sequence[str]) -> str:
         return f"; for a Tensor t, write {HERE[name]}"
     if name in IN_PLACE or name.endswith("_"):
         return "; to write in place: with no_grad(): t += …, or t[...] = …"
-    if getattr(np, name, None) in ANSWERS:
+    if _answered(name):
         return f"; write np.{name}(…), which takes tensors"
     close = near(name, known)
     return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def _answered(name: str) -> bool:
+    """Whether tensors answer for NumPy's function of this name."""
+    function = getattr(np, name, None)
+    return function is not None and (function in ANSWERS or name in LATER)
 
 
 ARGUMENTS = {"learning_rate": "lr", "decay": "weight_decay", "beta": "betas", "epsilon": "eps"}
@@ -253,9 +259,8 @@ def _cure_of_tensors(name: str) -> str | None:
         return "its numbers are a NumPy array, in the memory of this computer: leave it out"
     if name.endswith("_") or name in ("fill", "put", "resize", "setfield", "setflags"):
         return "to write in place: with no_grad(): t += …, or t[...] = …"
-    function = getattr(np, name, None)
-    if function in ANSWERS:
-        return f"write np.{name}(t)" if getattr(function, "nin", 2) == 1 else f"write np.{name}(t, …)"
+    if _answered(name):
+        return f"write np.{name}(t)" if getattr(getattr(np, name), "nin", 2) == 1 else f"write np.{name}(t, …)"
     return f"write t.numpy().{name}" if hasattr(np.ndarray, name) else None
 
 

@@ -139,7 +139,7 @@ class NumPyProtocols(NDArrayOperatorsMixin, Node):
                 return UFUNCS[ufunc](inputs)
             answer = ANSWERS.get(ufunc) or ANSWERS.get(getattr(np, ufunc.__name__, None))  # ndarray.clip has its own
         else:
-            answer = ANSWERS.get((ufunc, method))
+            answer = answer_to((ufunc, method))
         if answer is None:
             raise _unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
         return answer(*inputs, **settings)

@@ -26,7 +26,8 @@ ANSWERS: dict[Any, Callable[..., Any]] = {}
 """What each NumPy function does to a tensor. Keys: a function, a ufunc, (ufunc, method), or an op's name."""
 
 LATER: dict[str, str] = {}
-"""Ops that are loaded when a function of this module of NumPy's is first asked for: {"numpy.linalg": their package}."""
+"""Pages that are loaded when one of their ops is first asked for: by the name of a function ("nansum") or of a method of a
+ufunc ("fmax.reduce"), or by NumPy's module ("numpy.linalg")."""
 
 UFUNCS: dict[Any, Callable[[tuple[Any, ...]], Any]] = {}
 """The short way for ufuncs without settings, which operators call: `Op.apply` of the op that answers."""
@@ -40,11 +41,16 @@ eigenvalues. The rule finds it by differentiating the gradient that comes in, so
 
 
 def answer_to(function: Any) -> Callable[..., Any] | None:
-    """The answer for a NumPy function, whose ops may have to be loaded for it; None if there is none."""
+    """The answer for a NumPy function, or for (ufunc, method), whose page may have to be loaded for it; None if there is
+    none."""
     answer = ANSWERS.get(function)
-    if answer is None and function.__module__ in LATER:
-        import_module(LATER[function.__module__])
-        answer = ANSWERS.get(function)
+    if answer is None:
+        method = isinstance(function, tuple)
+        name = f"{function[0].__name__}.{function[1]}" if method else function.__name__
+        page = LATER.get(name) or (None if method else LATER.get(function.__module__))
+        if page is not None:
+            import_module(page)
+            answer = ANSWERS.get(function)
     return answer
 
 

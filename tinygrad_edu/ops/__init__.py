@@ -48,18 +48,12 @@ from tinygrad_edu.ops import (
     choosing,
     comparing,
     diagonals,
-    einsum,
     elementwise,
     extrema,
-    histograms,
     indexing,
     joining,
-    nan,
     network,
-    norms,
-    padding,
     parts,
-    places,
     precision,
     presence,
     products,
@@ -67,21 +61,45 @@ from tinygrad_edu.ops import (
     reordering,
     rounding,
     running,
-    sets,
     shaping,
-    sorting,
-    splitting,
     spread,
-    statistics,
     taking,
     types,
     writing,
 )
 
 if TYPE_CHECKING:
-    from tinygrad_edu.ops import linalg
+    from tinygrad_edu.ops import (
+        einsum,
+        histograms,
+        linalg,
+        nan,
+        norms,
+        padding,
+        places,
+        sets,
+        sorting,
+        splitting,
+        statistics,
+    )
 
-LATER["numpy.linalg"] = "tinygrad_edu.ops.linalg"
+_LATER = {
+    "einsum": "einsum",
+    "histograms": "histogram histogram_bin_edges",
+    "linalg": "numpy.linalg",
+    "nan": "nan_to_num nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod "
+           "nanquantile nanstd nansum nanvar fmax.reduce fmin.reduce",
+    "norms": "norm vector_norm matrix_norm",
+    "padding": "pad",
+    "places": "argwhere flatnonzero meshgrid nonzero",
+    "sets": "intersect1d setdiff1d setxor1d union1d unique unique_all unique_counts unique_inverse unique_values",
+    "sorting": "argsort partition sort",
+    "splitting": "array_split delete dsplit hsplit split unstack vsplit",
+    "statistics": "average median percentile quantile",
+}  # fmt: skip
+"""The pages that few programs need, each with the functions that it answers for: it is loaded when one is first named."""
+
+LATER.update({name: f"tinygrad_edu.ops.{page}" for page, names in _LATER.items() for name in names.split()})
 
 __all__ = [
     "agreed",
@@ -121,8 +139,14 @@ __all__ = [
 ]
 
 
+def load_all() -> None:
+    """Load every page, for those who list or test all ops."""
+    for page in _LATER:
+        import_module(f"tinygrad_edu.ops.{page}")
+
+
 def __getattr__(name: str) -> Any:
-    """Load linear algebra when it is first named: few programs need it."""
-    if name == "linalg":
-        return import_module("tinygrad_edu.ops.linalg")
+    """Load a page that few programs need when it is first named."""
+    if name in _LATER:
+        return import_module(f"tinygrad_edu.ops.{name}")
     raise AttributeError(f"module 'tinygrad_edu.ops' has no attribute {name!r}")
