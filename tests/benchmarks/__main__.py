@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import batches, epoch, memory, speed, threads, updates
+from tests.benchmarks import batches, epoch, memory, sequences, speed, threads, updates
 from tests.benchmarks.against import against
 
 
@@ -22,6 +22,7 @@ def main() -> None:
     batches.table(3 if quick else 15)
     batches.waiting()
     updates.table(2 if quick else 9)
+    sequences.table(2 if quick else 9)
     threads.in_threads(50 if quick else 200)
     memory.chains(100_000 if quick else 1_000_000)
     memory.memory()

@@ -10,6 +10,9 @@ resnet      ResNet18 ResNet34 ResNet50 ResNet101 ResNet152
 mobilenet   MobileNetV2
 unet        UNet, which marks places of an image
 deeplab     DeepLabV3 and its head, by atrous convolutions
+char_rnn    CharRNN, a recurrent language model
+sentiment   SentimentRNN, which classifies sentences
+seq2seq     Seq2Seq, from a sequence to another: plain, peeky, with attention
 gpt         GPT, a decoder of text
 
 Those of images that torchvision has too have its names inside, so its weights can be read: `train.load_torch`.
@@ -22,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinygrad_edu.models.alexnet import AlexNet as AlexNet
+    from tinygrad_edu.models.char_rnn import CharRNN as CharRNN
     from tinygrad_edu.models.convnets import DeepConvNet as DeepConvNet
     from tinygrad_edu.models.convnets import SimpleConvNet as SimpleConvNet
     from tinygrad_edu.models.deeplab import DeepLabHead as DeepLabHead
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
     from tinygrad_edu.models.resnet import ResNet50 as ResNet50
     from tinygrad_edu.models.resnet import ResNet101 as ResNet101
     from tinygrad_edu.models.resnet import ResNet152 as ResNet152
+    from tinygrad_edu.models.sentiment import SentimentRNN as SentimentRNN
+    from tinygrad_edu.models.seq2seq import Seq2Seq as Seq2Seq
     from tinygrad_edu.models.unet import UNet as UNet
     from tinygrad_edu.models.vgg import VGG as VGG
     from tinygrad_edu.models.vgg import VGG11 as VGG11
@@ -46,6 +52,7 @@ if TYPE_CHECKING:
 
 PAGES = {
     "alexnet": ("AlexNet",),
+    "char_rnn": ("CharRNN",),
     "convnets": ("DeepConvNet", "SimpleConvNet"),
     "deeplab": ("DeepLabHead", "DeepLabV3"),
     "googlenet": ("GoogLeNet",),
@@ -54,6 +61,8 @@ PAGES = {
     "perceptron": ("mlp",),
     "mobilenet": ("MobileNetV2",),
     "resnet": ("ResNet", "ResNet18", "ResNet34", "ResNet50", "ResNet101", "ResNet152"),
+    "sentiment": ("SentimentRNN",),
+    "seq2seq": ("Seq2Seq",),
     "unet": ("UNet",),
     "vgg": ("VGG", "VGG11", "VGG13", "VGG16", "VGG19"),
 }
