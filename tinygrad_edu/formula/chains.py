@@ -16,7 +16,7 @@ from tinygrad_edu.engine.recording import quietly, recording
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.formula.expression import Expression, decimal, gradient, make, name
 from tinygrad_edu.formula.rules import run_or_name_rule
-from tinygrad_edu.formula.spelling import constant, spell
+from tinygrad_edu.formula.spelling import MOST_ELEMENTS_SPELLED, constant, spell
 from tinygrad_edu.formula.symbol import LONGEST_FORMULA, Symbol
 from tinygrad_edu.formula.writing import LaTeX, Text, indexed, of_path
 
@@ -232,7 +232,11 @@ def _names(order: Sequence[Tensor], output: Tensor, given: Mapping[Tensor, str])
 def _is_to_be_named(array: Any) -> bool:
     """Whether a constant is called something, instead of written out: numbers that differ, and many integers."""
     spelled = constant(array)
-    return spelled.kind == "constant" and spelled.data[0] != "I" and (array.dtype.kind == "f" or array.size > 8)
+    return (
+        spelled.kind == "constant"
+        and spelled.data[0] != "I"
+        and (array.dtype.kind == "f" or array.size > MOST_ELEMENTS_SPELLED)
+    )
 
 
 def formula(
@@ -310,9 +314,13 @@ def _descendants(leaf: Tensor, order: Sequence[Tensor]) -> set[Tensor]:
     return found
 
 
+MOST_ELEMENTS_EVALUATED = 6
+"""Elements of a value that are written at the end of a line."""
+
+
 def _evaluated(value: Any, writer: Text) -> list[str]:
     """A value to stand at the end of a line: a number, or a few of them."""
-    if isinstance(value, tuple) or value.size > 6:
+    if isinstance(value, tuple) or value.size > MOST_ELEMENTS_EVALUATED:
         return []
     if value.size == 1:
         return [writer.write(decimal(value.item()))]

@@ -172,8 +172,8 @@ def number(value: Any) -> Expression:
         return Expression("number", (), int(value))
     if abs(value) in _CONSTANTS:
         return _CONSTANTS[value] if value > 0 else make("negative", _CONSTANTS[-value])
-    if len(repr(value)) > 8:
-        fraction = Fraction(value).limit_denominator(36)
+    if len(repr(value)) > LONGEST_EXACT:
+        fraction = Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
         if fraction.numerator / fraction.denominator == value:
             return make("quotient", number(fraction.numerator), number(fraction.denominator))
     return Expression("number", (), value)
@@ -191,6 +191,12 @@ def _root(x: Expression) -> Expression:
 
 
 _PI, _LN2, _LN10 = name("π"), call("log", number(2)), call("log", number(10))
+LONGEST_EXACT = 8
+"""Characters of a number; a longer one is a fraction, if it is one, or else it is rounded where it is written."""
+
+LARGEST_DENOMINATOR = 36
+"""Of the fractions that a number may be."""
+
 _CONSTANTS: dict[float, Expression] = {
     math.pi: _PI,
     math.pi / 2: _quotient(_PI, number(2)),

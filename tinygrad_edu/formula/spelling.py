@@ -169,12 +169,18 @@ def truth(x: Symbol) -> Expression:
     return make("holds", x.expression, data="") if x.dtype == bool else make("holds", x.expression, ZERO, data=">")
 
 
+MOST_ELEMENTS_SPELLED = 8
+"""Elements of a constant that are written out; more are three dots."""
+
+
 def constant(array: Any) -> Expression:
     """An array that has no name: its number if it holds only one, I for the identity, else its elements if they are few."""
     a = np.asarray(array)
     if a.size == 1 or (a.size and (a == a.flat[0]).all()):
         return number(a.flat[0])
-    written = " ".join(np.array2string(a, separator=", ", precision=4).split()) if a.size <= 8 else "…"
+    written = (
+        " ".join(np.array2string(a, separator=", ", precision=4).split()) if a.size <= MOST_ELEMENTS_SPELLED else "…"
+    )
     if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and (a == np.eye(a.shape[-1])).all():
         written = "I"
     return Expression("constant", (), (written.replace("[", "(").replace("]", ")"), a.shape, a.tobytes()))

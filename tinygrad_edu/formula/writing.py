@@ -6,7 +6,7 @@ import itertools
 import re
 import unicodedata
 
-from tinygrad_edu.formula.expression import ONE, Expression, flat, is_numeric_power, number
+from tinygrad_edu.formula.expression import LONGEST_EXACT, ONE, Expression, flat, is_numeric_power, number
 
 # How tightly an expression holds together: a looser one is put in parentheses inside a tighter one.
 SUM, MATMUL, PRODUCT, FACTOR, ATOM = range(5)
@@ -16,6 +16,9 @@ TIGHTNESS = {
 }  # fmt: skip
 
 _JOINING = ("∧", "∨", "⊕", "¬")
+LONGEST_TIGHT = 6
+"""Characters in parentheses, in which plus and minus stand without spaces."""
+
 SUBSCRIPTS = str.maketrans("-0123456789", "₋₀₁₂₃₄₅₆₇₈₉")
 _INDICES = "₀₁₂₃₄₅₆₇₈₉"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -85,7 +88,7 @@ class Text:
 
     def _parentheses(self, inside: str) -> str:
         tight = inside.replace(" + ", "+").replace(" − ", "−")
-        return f"({tight if len(tight) <= 6 else inside})"  # (1−y), but (∂L/∂a + ∂L/∂b)
+        return f"({tight if len(tight) <= LONGEST_TIGHT else inside})"  # (1−y), but (∂L/∂a + ∂L/∂b)
 
     def _name(self, e: Expression) -> str:
         return self._variable(e.data)
@@ -99,7 +102,7 @@ class Text:
 
     def _number(self, e: Expression) -> str:
         exact = str(e.data)
-        written = exact if isinstance(e.data, int) or len(exact) <= 8 else f"{e.data:.4g}"
+        written = exact if isinstance(e.data, int) or len(exact) <= LONGEST_EXACT else f"{e.data:.4g}"
         return re.sub(r"e([-+])0*", r"e\1", written).replace("-", self.minus)
 
     def _negative(self, e: Expression, x: Expression) -> str:
