@@ -33,7 +33,7 @@ class Rows:
         self.reused = (
             _COUNTED
             and type(array) is np.ndarray
-            and array.flags.c_contiguous  # else `take` would copy the whole array first
+            and array.flags.c_contiguous  # of other arrays, `take` would first copy the whole
             and array.flags.aligned
             and array.dtype.isnative
             and not array.dtype.hasobject
@@ -60,7 +60,7 @@ class Rows:
                         and buffer.flags.writeable
                     ):
                         return buffer
-                    del buffers[i]  # somebody made another shape of it, or protected it
+                    del buffers[i]  # its user gave it another shape, or made it read-only
                     break
             buffer = np.empty(shape, dtype)
             buffers[: len(buffers) + 1 - self.most] = []
@@ -74,6 +74,6 @@ def _count_alone() -> int:
     return sys.getrefcount(buffers[0])
 
 
-# elsewhere (PyPy, threads without the global lock) references are not counted, or not exactly
+# PyPy, and threads without the global lock, count references not at all or not exactly
 _COUNTED = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 _ALONE = _count_alone() if _COUNTED else 0

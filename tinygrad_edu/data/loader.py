@@ -263,7 +263,7 @@ class DataLoader(Generic[Batch]):
         """Add to each job the transform, and a generator of its own for what it draws at random."""
         seed = None
         for i, (start, job) in enumerate(jobs):
-            if seed is None:  # drawn when the order of the pass has been
+            if seed is None:  # drawn after the order of the pass
                 seed = int(random.generator(self.generator).integers(1 << 63))
             yield start, partial(_drawing, seed, i, start, job, self.transform)
 

@@ -195,7 +195,7 @@ def _stratified(labels: Any, n: int, counts: list[int], rng: np.random.Generator
     parts: list[list[NDArray[np.intp]]] = [[] for _ in counts]
     for label, row in enumerate(_share(sizes, np.array([*counts, n - sum(counts)]), rng)):
         members = rng.permutation(np.flatnonzero(which == label))
-        for part, piece in zip(parts, np.split(members, np.cumsum(row)), strict=False):  # the rest is in no part
+        for part, piece in zip(parts, np.split(members, np.cumsum(row)), strict=False):  # rows left over are in no part
             part.append(piece)
     return [rng.permutation(np.concatenate(part)) for part in parts]
 

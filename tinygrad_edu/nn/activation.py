@@ -250,7 +250,7 @@ class Softplus(Function):
 
 
 # ---------------------------------------------------------------------------------------------------
-# Gates: x times what rises from 0 to 1
+# Gates: x times a function that rises from 0 to 1
 
 
 class GELU(Function):

@@ -86,7 +86,7 @@ class _Window(Module):
 
 
 def _short(value: Any) -> Any:
-    """One number for equal ones."""
+    """One number instead of a tuple of equal ones."""
     return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
 
 

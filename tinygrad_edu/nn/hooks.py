@@ -104,7 +104,7 @@ class _Passage:
     def __init__(self, module: Any, hooks: Sequence[Callable[..., Any]]) -> None:
         self._module = weakref.ref(module)  # the record must not keep the module
         self._hooks = hooks
-        self._places: list[int] = []  # of the inputs that require a gradient
+        self._places: list[int] = []  # the positions of inputs that require a gradient
         self._count = 0
         self._grad_output: tuple[Any, ...] = ()
 
@@ -128,7 +128,7 @@ class _Passage:
             )
         places, count = [i for i, x in enumerate(ys) if x.needs_grad], len(ys)
 
-        def begun(gs: tuple[Any, ...]) -> None:  # it holds no results, which would be a cycle
+        def begun(gs: tuple[Any, ...]) -> None:  # it refers to no results, which would make a cycle
             found: list[Any] = [None] * count
             for i, g in zip(places, gs, strict=True):
                 found[i] = g
@@ -146,7 +146,7 @@ class _Passage:
             return xs
         results = _passed(*xs)
         node = results[0].inputs[0] if results[0].op is not None else None
-        if node is not None:  # else nothing is recorded
+        if node is not None:  # if it is None, nothing is recorded
             node.attachments().hooks[tick()] = hook
         return list(results)
 

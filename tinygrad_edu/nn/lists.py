@@ -155,7 +155,7 @@ class _Dict(Held, MutableMapping[str, T]):
     def __delitem__(self, name: str) -> None:
         del self._dict[name]
 
-    __eq__, __hash__ = object.__eq__, object.__hash__  # as a module, not by what it holds
+    __eq__, __hash__ = object.__eq__, object.__hash__  # equal only to itself, as a module is
 
 
 class ModuleDict(_Dict[Module]):

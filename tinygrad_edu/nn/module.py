@@ -74,7 +74,7 @@ class Module:
 
     training = Mode()
     _hooks: Hooks
-    _computed: dict[str, Callable[[Any], Any]]  # attributes that are made of others whenever they are read
+    _computed: dict[str, Callable[[Any], Any]]  # attributes that are computed from others whenever they are read
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -325,7 +325,7 @@ class Module:
         said = f"  # {count:,} parameter{'s' * (count != 1)}" if count else ""
         return f"{type(self).__name__}(\n  " + text.replace("\n", "\n  ") + f"\n){said}"
 
-    if not TYPE_CHECKING:  # a type checker shall still see an unknown attribute, and an argument that __init__ lacks
+    if not TYPE_CHECKING:  # so that a type checker still reports unknown attributes and arguments
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
             """Refuse arguments that a layer is not made with, such as its input, and say what to write."""
@@ -366,9 +366,9 @@ class Module:
             is there.
             """
             if hasattr(type(self), name):
-                return object.__getattribute__(self, name)  # a property that raised AttributeError: its own message
+                return object.__getattribute__(self, name)  # a property raised AttributeError: let it say so itself
             if name in vars(self).get("_computed", ()):
-                return self._computed[name](self)  # a weight that is made of others: see `nn.utils.weight_norm`
+                return self._computed[name](self)  # a weight that is computed from others: see `nn.utils.weight_norm`
             raise missing(self, name)
 
 
@@ -403,7 +403,7 @@ def _name_members(module: Module) -> None:
         for path, member in members(module):
             if isinstance(member, Parameter | Buffer) and member.name is None:
                 member.place(path)
-    except TypeError:  # a set of modules: those who ask for the parameters are told
+    except TypeError:  # a set of modules, for which `parameters()` raises this error
         pass
 
 

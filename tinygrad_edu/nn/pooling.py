@@ -40,7 +40,7 @@ class _Pool(Function):
 
 class _MaxPool(_Pool):
     if TYPE_CHECKING:
-        __call__: ClassVar[Any]  # with return_indices, a pair
+        __call__: ClassVar[Any]  # with return_indices it gives a pair
 
 
 class MaxPool1d(_MaxPool):
@@ -117,7 +117,7 @@ class MaxPool3d(_MaxPool):
 
 class _MaxUnpool(_Pool):
     if TYPE_CHECKING:
-        __call__: ClassVar[Any]  # of two inputs
+        __call__: ClassVar[Any]  # it has two inputs
 
     def forward(self, x: ArrayLike, indices: ArrayLike, output_size: Sequence[int] | None = None) -> Tensor:  # type: ignore[override]
         return type(self).function(x, indices, **self._options(), output_size=output_size)

@@ -226,7 +226,11 @@ def _products(node: Any) -> int:
     """How many products an operation adds to its sums: 0 unless it is linear in each of its inputs, as a matrix product
     is, or a recurrent layer.
     """
-    if node.op.name in ("rnn", "lstm", "gru"):  # of the state, at each step; those of the input are a matrix product
+    if node.op.name in (
+        "rnn",
+        "lstm",
+        "gru",
+    ):  # those of the state, at each step; those of the input are counted as a matrix product
         return int(node.inputs[0].size * node.inputs[1].shape[1])
     adds_up = node.op.presence == "product" or node.op.name in ("conv", "conv_transpose")
     if not adds_up:

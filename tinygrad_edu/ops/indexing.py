@@ -30,7 +30,7 @@ ARRAY = "array"
 
 
 def key_and_arrays(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """What stands between brackets, as a key (plain data, a setting) and its arrays (inputs).
+    """Split an index into a key (plain data, which is a setting) and its arrays (which are inputs).
 
     In a key an integer, None and ... stand for themselves, a slice is `(start, stop, step)`, and `ARRAY` holds
     the place of each array of integers or booleans.
@@ -70,7 +70,7 @@ def _as_indices(part: Any) -> Any:
 
 
 def index_of(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What stood between the brackets: the inverse of `key_and_arrays`."""
+    """Put a key and arrays together to the index that stood between the brackets: it undoes `key_and_arrays`."""
     if not arrays:
         return _with_slices(key)
     parts = iter(arrays)

@@ -1,5 +1,7 @@
-"""What is present of a product y = B(a, b, …), linear in each input. An element of a gradient is a sum over present and
-absent ones: where it is NaN by nothing but what is absent, it is computed again without that. See `engine/presence.py`.
+"""Gradients of a product y = B(a, b, …), linear in each input, where some elements are absent.
+
+An element of such a gradient is a sum over present and absent elements. Where it is NaN only because of what is absent,
+it is computed again without that. See `engine/presence.py`.
 """
 
 from __future__ import annotations
@@ -52,7 +54,9 @@ def _by_factor(
 def _factor_present(
     present: Any, j: int, total: Any, g: Any, part: Any, *xs: Any, op: Op, position: int, options: tuple[Any, ...]
 ) -> Mask:
-    """Of g what is present of it; of the other x what meets that."""
+    """Which elements of an input are present: of g those of the result, of another factor x those that meet one of
+    them.
+    """
     if j == 1:
         return part
     if j == position + 3:

@@ -48,7 +48,9 @@ def kept(y: Any, x: Any, axis: Any) -> Any:
 
 
 def along_axis(present: Any, i: int, x: Any, *, axis: Any, **_: Any) -> Any:
-    """What is present of x, where all along the axis hangs together: whatever meets anything present of the result."""
+    """Which elements of x are present, where each depends on all along the axis: those along which any result is
+    present.
+    """
     return np.any(kept(present, x, axis), axis=axis, keepdims=True)
 
 
@@ -188,7 +190,7 @@ def in_a_row(x: Any, axis: Any) -> Any:
 
 
 def back_in_place(row: Any, x: Any, axis: Any) -> Any:
-    """What `in_a_row` did, undone: `row` in the shape of x."""
+    """Give `row` the shape of x: it undoes `in_a_row`."""
     if axis is None or not x.ndim:
         return np.reshape(row, x.shape)
     axes = normalize_axis_tuple(axis, x.ndim)

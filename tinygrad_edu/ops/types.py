@@ -38,7 +38,7 @@ def floating(x: ArrayLike) -> Any:
 
 
 def called(x: Any) -> str:
-    """What an error calls x: its name, if it has one, and its shape."""
+    """What errors call x: its name, if it has one, and its shape."""
     return f"{getattr(x, 'name', None) or ''} {np.shape(x)}".lstrip()
 
 

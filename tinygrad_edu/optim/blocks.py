@@ -60,7 +60,7 @@ def parts(param: Array, grad: Array, state: State) -> Iterator[tuple[Any, Any, S
     if all(a.flags.c_contiguous for a in (param, grad, *state.values())):
         param, grad = param.reshape(-1), grad.reshape(-1)
         state = {key: array.reshape(-1) for key, array in state.items()}
-    longest = max(param.shape)  # where not all lie row by row, slices along the longest axis
+    longest = max(param.shape)  # arrays that do not lie row by row are cut along the longest axis
     length = max(1, longest * BYTES_OF_A_PART // param.nbytes)
     before = (slice(None),) * param.shape.index(longest)
     for i in range(0, longest, length):

@@ -59,8 +59,10 @@ class Member:
         return self.param
 
     def begun(self, kept: Mapping[str, float]) -> State:
-        """What a rule keeps of the parameter: the arrays of these names, made when first needed, and filled with these
-        numbers. What it kept under other settings stays where it is."""
+        """The arrays that a rule keeps of the parameter, by name, made and filled with these numbers when first needed.
+
+        Arrays that it kept under other settings stay where they are.
+        """
         state = self.state
         for key, begin in kept.items():
             if key not in state:

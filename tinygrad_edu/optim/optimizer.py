@@ -96,7 +96,7 @@ class Optimizer(Declared):
     def _take(self, groups: list[Group]) -> None:
         """Update these groups too from now on."""
         for member in [member for group in groups for member in group.members]:
-            # the caller's list is there too, and may be there for this call alone
+            # the caller's list refers to the parameter too, but perhaps only during this call
             member.held = member.held or member.holders() > ALONE + 1
         self.param_groups += groups
         Edits.note()
@@ -233,8 +233,8 @@ class Optimizer(Declared):
         return enable_grad().run(closure)
 
     def given_at(self, step: int, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """What the rule is given at this step: the settings, or the numbers of `at_step` in their place, as far as it
-        names them.
+        """The numbers that the rule gets at this step: the settings, or those of `at_step` in their place, if it has
+        parameters for them.
         """
         return self.named({**settings, **self.at_step(step, settings)})
 

@@ -75,7 +75,7 @@ class Declared(TellsArguments):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        # annotations may be texts, and name what the function that holds the class has
+        # annotations may be texts, with names from the function in which the class is made
         known = {**vars(sys.modules[cls.__module__]), **sys._getframe(1).f_locals}
         bounds = {name: _bounds(kind, known) for name, kind in inspect.get_annotations(cls).items() if _declares(kind)}
         if not bounds:

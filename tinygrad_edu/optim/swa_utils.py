@@ -202,7 +202,7 @@ def update_bn(loader: Iterable[Any], model: Module) -> None:
             for buffer, start in ((layer.running_mean, 0), (layer.running_var, 1), (layer.num_batches_tracked, 0)):
                 buffer.ndarray[...] = start
                 buffer.note_write()
-            layer.momentum = None  # the mean of all batches alike
+            layer.momentum = None  # None makes it the mean over all batches
         model.train()
         for batch in loader:
             no_grad().run(model, batch[0] if isinstance(batch, list | tuple) else batch)

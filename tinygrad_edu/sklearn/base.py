@@ -146,7 +146,7 @@ class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             size += 1  # a batch of one row has no variance
         loader = DataLoader((X, target), batch_size=size, shuffle=True)
         trainer = Trainer(self.module_, self.optimizer_, type(self).loss, callbacks=callbacks, seed=self._draw())
-        with contextlib.redirect_stderr(io.StringIO()):  # a search fits hundreds: that one stopped early is no news
+        with contextlib.redirect_stderr(io.StringIO()):  # a search fits hundreds, so an early stop is not printed
             history = trainer.fit(loader, validation, epochs)
         for name in history.names:
             self.history_.setdefault(name, []).extend(history[name])

@@ -363,7 +363,9 @@ class _Check:
         raise GradientError(f"{message}. {self.advice(i, slope, ratios)}")
 
     def advice(self, i: int, slope: float, ratios: Any) -> str:
-        """What to look at, from the way in which the numbers are wrong; `ratios` are of right to recorded."""
+        """Tell what to look at, from the way in which the numbers are wrong. `ratios` are those of right to recorded
+        numbers.
+        """
         constant = len(ratios) > 0 and np.isfinite(ratios).all() and np.allclose(ratios, ratios[0], rtol=1e-4)
         if not any(y.needs_grad for y in self.outputs):
             hint = "The result is not in the graph: was it made from .numpy(), .data or float()?"

@@ -138,9 +138,9 @@ def special_values(shape: Any = None, dtype: Any = np.float64) -> Strategy:
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a program: `v[k] = function(v[args], …, *extra, **settings)`.
+    """A line of a program: `v[k] = function(v[args], …, *extra, **settings)`.
 
-    function is a path in NumPy ("linalg.norm"), "getitem", or the name of an op that NumPy does not have. With
+    The function is a path in NumPy ("linalg.norm"), "getitem", or the name of an op that NumPy does not have. With
     `joined`, the arguments are passed as one list.
     """
 

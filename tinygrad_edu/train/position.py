@@ -61,7 +61,7 @@ class Position:
             )
         if t.loaders:
             put(generators(t.loaders), state["loaders"], "loader")
-        put(generators(t.model), state["generators"], "model")  # after those of the loader, which may be the same
+        put(generators(t.model), state["generators"], "model")  # these come second: the loader may hold the same ones
         for name, p in t.model.named_parameters():
             p.grad = state["gradients"].get(name)
         for name, metric in state["metrics"].items():

@@ -30,7 +30,7 @@ class Replayed:
         self._replayed = replay(f)
 
     def __call__(self, *args: Any) -> Any:
-        """What the function returns."""
+        """Call the function, replayed or not, and return what it returns."""
         if self.eager is not None:
             return self.f(*map(as_tensor, args))
         try:

@@ -43,7 +43,7 @@ def training_step(
                 clip_grad_norm_(learnt, clip)
             return loss
 
-        loss = optimizer.step(closure)  # once, or as often as L-BFGS asks
+        loss = optimizer.step(closure)  # which calls the closure once, or as often as L-BFGS needs
         return (loss, given[0]) if gives_prediction else (loss,)
 
     return step

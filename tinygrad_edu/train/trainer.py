@@ -279,7 +279,7 @@ class Trainer(TellsArguments):
         value = float(loss.item())
         rows = len(parts[-1])
         self.sum.add(value, rows)
-        for metric in self.metrics.values() if math.isfinite(value) else ():  # of NaN there is nothing to be measured
+        for metric in self.metrics.values() if math.isfinite(value) else ():  # a prediction with NaN cannot be measured
             metric.update(prediction[0], parts[-1])
         if self.scheduler is not None and self.schedule == "step":
             advance(self.scheduler, value)

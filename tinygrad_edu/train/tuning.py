@@ -172,7 +172,7 @@ def tune(
     if mode not in ("min", "max"):
         raise ValueError(f"mode is 'min' or 'max', but got {mode!r}")
     before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line for each of a hundred trials is no news
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # Optuna would print a line for each trial
     try:
         study = optuna.create_study(
             storage=storage, study_name=name, load_if_exists=storage is not None,

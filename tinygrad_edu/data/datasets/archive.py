@@ -77,4 +77,6 @@ def _bar(file: str) -> Any:
         from tqdm import tqdm
     except ImportError:
         return False
-    return tqdm(total=1, desc=file, unit="B", unit_scale=True, disable=None)  # the server says the total
+    return tqdm(
+        total=1, desc=file, unit="B", unit_scale=True, disable=None
+    )  # the total is set when the server tells it

@@ -214,7 +214,7 @@ class Encoding:
 def _numbers(column: Any, name: Any, who: str) -> NDArray[Any]:
     """A column of numbers, as an array. Raises ValueError for anything else."""
     array = np.asarray(column)
-    if array.dtype.kind == "O":  # as of pandas' types that know missing values
+    if array.dtype.kind == "O":  # as pandas' types with missing values give it
         array = np.asarray(column.tolist())
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{who}: column {name!r} is of numbers in the table, but here holds {column.iloc[0]!r:.40}")

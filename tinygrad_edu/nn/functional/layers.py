@@ -115,7 +115,7 @@ def unflatten(x: Array, axis: int, unflattened_size: Sequence[int]) -> Array:
     shape, sizes = np.shape(x), tuple(unflattened_size)
     try:
         at = range(len(shape))[operator.index(axis)]
-        made = np.empty(shape[at], bool).reshape(sizes).shape  # an array of no use but to follow the rules of NumPy
+        made = np.empty(shape[at], bool).reshape(sizes).shape  # NumPy checks the lengths, and computes that of −1
     except (IndexError, ValueError):
         raise ValueError(f"unflatten() cannot make axis {axis} of shape {shape} into axes of lengths {sizes}") from None
     return np.reshape(x, (*shape[:at], *made, *shape[at + 1 :]))

@@ -71,7 +71,9 @@ def cross_entropy(
         between_0_and_1("label_smoothing", label_smoothing)
     x, t = array(logits), array(target)
     shape, plain = x.shape, weight is None and not label_smoothing
-    if t.dtype.kind in "iu" and plain and len(shape) == 2 and t.shape == shape[:1]:  # as in most trainings
+    if (
+        t.dtype.kind in "iu" and plain and len(shape) == 2 and t.shape == shape[:1]
+    ):  # the usual case takes the short way
         return softmax_cross_entropy(x, t, reduction=reduction, ignore_index=ignore_index)
     axis = _axis_of_classes(x, t)
     check_weight("cross_entropy", weight, shape[axis])

@@ -79,7 +79,7 @@ def batch_norm(
 def follow(running_mean: Any, mean: Any, running_var: Any, var: Any, momentum: Any, correction: float) -> None:
     """Move the running statistics towards those of the batch, in place."""
     old_mean, new_mean, old_var, new_var = [getattr(x, "ndarray", x) for x in (running_mean, mean, running_var, var)]
-    running_mean -= momentum * (old_mean - new_mean)  # arrays are faster than tensors
+    running_mean -= momentum * (old_mean - new_mean)  # differences of arrays are computed faster than those of tensors
     running_var -= momentum * (old_var - new_var * correction)
 
 

@@ -167,7 +167,9 @@ class SpectralNorm:
 
     def now(self, module: Any) -> Any:
         """The weight, without any step of the vectors."""
-        u, v = (np.copy(getattr(module, f"{self.name}_{letter}")) for letter in "uv")  # they will be written
+        u, v = (
+            np.copy(getattr(module, f"{self.name}_{letter}")) for letter in "uv"
+        )  # copies, because the next step writes them
         w = getattr(module, f"{self.name}_orig")
         return w / np.dot(u, np.matmul(self._matrix(w), v))
 

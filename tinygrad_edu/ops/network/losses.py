@@ -1,4 +1,4 @@
-"""Losses, as ops where the rule of the whole is stabler and simpler than that of the parts: it reads y − t."""
+"""Losses, as ops where a rule for the whole is stabler and simpler than the rules of its parts: it reads y − t."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_classes(target: Any, kept: Any, classes: int) -> None:
-    """Raise IndexError, naming the first, if a target that is kept is no class number."""
+    """Raise IndexError, naming the first wrong one, if a target that is not ignored is no class number."""
     wrong = kept & ((target < 0) | (target >= classes))
     if wrong.any():
         place = tuple([int(i[0]) for i in np.nonzero(wrong)])
@@ -32,7 +32,9 @@ def check_classes(target: Any, kept: Any, classes: int) -> None:
 
 
 def _cure_of_classes(numbers: Any, classes: int) -> str:
-    """What to write where class numbers begin at 1, or where one column is to tell two classes apart."""
+    """The end of the error: what to write where class numbers begin at 1, or where one column should tell two classes
+    apart.
+    """
     low, high = int(numbers.min()), int(numbers.max())
     if classes == 1 and (low, high) == (0, 1):
         return "; one column of logits takes binary_cross_entropy_with_logits, and class numbers two columns"

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def beside(v: Any, x: Any) -> Any:
-    """v, one number a channel, in a shape that broadcasts with x."""
+    """Give v, which has one number for each channel, a shape that broadcasts with x."""
     return v if x.ndim == 2 else np.reshape(v, (-1,) + (1,) * (x.ndim - 2))
 
 
 def each(x: Any) -> int:
-    """n, how many numbers a channel has."""
+    """n, the number of elements that each channel of x has."""
     return math.prod((x.shape[0], *x.shape[2:]))
 
 

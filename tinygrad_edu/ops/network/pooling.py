@@ -114,14 +114,14 @@ def _to_first(g: Any, x: Any, y: Any, windows: Windows, dimension: int, out: Any
 
 
 def _lowest(dtype: Any) -> Any:
-    """What is no larger than any number of a type."""
+    """A number that is not larger than any number of the type."""
     if dtype.kind == "b":
         return False
     return np.iinfo(dtype).min if dtype.kind in "iu" else -np.inf
 
 
 def _shapes(windows: Windows) -> list[Shape]:
-    """What an image's size becomes as it is pooled along the last dimension, the one before, …, the first."""
+    """The shapes of an image while it is pooled along the last dimension, the one before, and so on to the first."""
     n = len(windows.size)
     return [windows.size[:k] + windows.positions[k:] for k in range(n, -1, -1)]
 
@@ -178,7 +178,7 @@ def _pool(ufunc: Any, lowest: Any, x: Any, windows: Windows, out: Any) -> Any:
 
 
 def _picked(v: Any, x: Any, how: Any) -> Any:
-    """What v, shaped like x, has where x is the largest of its window."""
+    """The numbers of v, which has the shape of x, at the places at which x is the largest of its window."""
     at = argmax_pool(x, **how)
     rows = np.reshape(v, (*v.shape[:2], math.prod(v.shape[2:])))
     places = np.reshape(at, (*at.shape[:2], math.prod(at.shape[2:])))

@@ -41,7 +41,7 @@ class CosineAnnealingLR(LRScheduler):
         """
         if step == 0:
             return now
-        if (step - 1) % (2 * self.T_max) == self.T_max:  # the rate is η_min now, and no multiple leads up from there
+        if (step - 1) % (2 * self.T_max) == self.T_max:  # the rate is η_min now, and no factor leads up from there
             return now + (base - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
         height, before = [1 + math.cos(math.pi * t / self.T_max) for t in (step, step - 1)]
         return self.eta_min + (now - self.eta_min) * height / before

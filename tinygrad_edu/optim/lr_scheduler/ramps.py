@@ -45,7 +45,7 @@ class LinearLR(LRScheduler):
             return now * self.start_factor
         if step > self.total_iters:
             return now
-        # no difference of the factors: at the end it would leave -1e-20 where b is 0, and no rate is negative
+        # adding differences of factors would leave -1e-20 at the end where b is 0, and a rate must not be negative
         height, before = [self.start_factor * (self.total_iters - t) + self.end_factor * t for t in (step, step - 1)]
         return now * height / before
 

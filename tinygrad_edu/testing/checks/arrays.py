@@ -31,14 +31,14 @@ def filled(arg: Any, turn: Iterator[Any]) -> Any:
 
 
 def flattened(result: Any) -> list[Any]:
-    """One result, or several, as a list."""
+    """A result, which may be several, as a list."""
     if isinstance(result, list | tuple):
         return [part for value in result for part in flattened(value)]
     return [result]
 
 
 def tensors_in(result: Any) -> list[Any]:
-    """The tensors among results."""
+    """Collect the tensors among results."""
     return [y for y in flattened(result) if isinstance(y, Tensor)]
 
 
@@ -95,7 +95,7 @@ def described(example: Example) -> str:
 
 
 def called(key: Any) -> str:
-    """What NumPy calls a function."""
+    """The name by which NumPy has a function."""
     if isinstance(key, tuple):
         return f"np.{key[0].__name__}.{key[1]}"
     module = (getattr(key, "__module__", None) or "numpy").replace("numpy", "np", 1)

@@ -18,7 +18,7 @@ from tinygrad_edu.testing.report import CheckError
 
 
 class Case:
-    """One example of an op, with numbers drawn for it."""
+    """An example of an op, with the numbers that were drawn for it."""
 
     def __init__(self, op: Any, example: Example, rng: np.random.Generator) -> None:
         self.op, self.example, self.rng = op, example, rng
@@ -32,7 +32,9 @@ class Case:
         self.symmetric = False  # whether a matrix is taken for symmetric
 
     def by_numpy(self, arrays: Sequence[Any]) -> Any:
-        """What NumPy, or for lack of it the op itself, makes of these arrays; None if it refuses them."""
+        """The result of NumPy's function, or for lack of one that of the op itself, for these arrays; None if it
+        refuses them.
+        """
         for key in self.op.answers:
             numpys = getattr(key[0], key[1]) if isinstance(key, tuple) else key
             try:

@@ -12,7 +12,7 @@ from tinygrad_edu.testing.report import CheckError
 
 
 class Layouts(Case):
-    """The shapes and layouts that arrays come in: strided, broadcast, empty, 0-d."""
+    """Demands on shapes and layouts: strided, broadcast, empty and 0-d arrays work."""
 
     def gradients_do_not_depend_on_layout(self) -> None:
         vs = [v.ndarray for v in self.outputs_and_cotangents(self.leaves())[1]]

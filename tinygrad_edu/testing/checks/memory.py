@@ -14,7 +14,7 @@ from tinygrad_edu.testing.checks.case import Case
 
 
 class Memory(Case):
-    """What an op does to memory: it writes into nothing, and shares only what it declares."""
+    """Demands on memory: an op writes into nothing, and shares only what it declares."""
 
     def inputs_are_not_written(self) -> None:
         try:

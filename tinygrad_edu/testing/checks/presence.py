@@ -17,7 +17,7 @@ _steep = Op(np.positive, name="steep", vjp=(lambda g, y, x: g * np.inf,), presen
 
 
 class Presences(Case):
-    """What an op makes of presence: what is dropped sends nothing back."""
+    """Demands on presence: what a selection dropped sends nothing back."""
 
     def what_is_absent_sends_nothing(self) -> None:
         """With elements of the results dropped, what those alone hang on may be NaN, and nobody notices.

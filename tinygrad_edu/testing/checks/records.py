@@ -15,7 +15,7 @@ from tinygrad_edu.testing.report import AtKink
 
 
 class Records(Case):
-    """What an op leaves in the graph: a record that can be evaluated again."""
+    """Demands on the record: it can be evaluated again."""
 
     def can_be_evaluated_again(self) -> None:
         leaves = self.leaves()

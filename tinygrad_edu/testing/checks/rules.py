@@ -16,7 +16,7 @@ from tinygrad_edu.testing.report import AtKink, CheckError, Report
 
 
 class Rules(Case):
-    """What the rules of an op compute: its derivatives, of the shapes and types of its inputs."""
+    """Demands on rules: they compute the derivatives, in the shapes and types of the inputs."""
 
     def derivatives(self, order: int) -> Report:
         leaves = self.leaves()

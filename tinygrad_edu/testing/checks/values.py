@@ -9,7 +9,7 @@ from tinygrad_edu.testing.checks.case import Case
 
 
 class Values(Case):
-    """What an op computes: NumPy's numbers, arrays of arrays."""
+    """Demands on values: they are NumPy's, and arrays give arrays."""
 
     def values_are_numpys(self) -> None:
         for key in self.op.answers:

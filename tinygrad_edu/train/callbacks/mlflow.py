@@ -62,7 +62,7 @@ class MLflow(Callback):
             raise ImportError("MLflow logs to its store: pip install mlflow-skinny") from error
         if self.folder is None:
             return MlflowClient(self.store)
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # which newer versions ask for
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # newer versions refuse file stores without it
         return MlflowClient(Path(self.folder).absolute().as_uri())
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:

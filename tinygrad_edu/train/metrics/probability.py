@@ -35,7 +35,7 @@ class LogLoss(Metric):
         """Add a batch, in float64."""
         given, true = as_array(prediction), whole(target, "log loss")
         eps = float(np.finfo(given.dtype).eps) if given.dtype.kind == "f" else float(np.finfo(float).eps)
-        if given.shape == true.shape:  # of class 1, so that of class 0 is the rest
+        if given.shape == true.shape:  # it is the probability of class 1, and class 0 has the rest
             refuse_nan(given, "log loss")
             within(true, 2, "log loss")
             given = given.reshape(-1).astype(np.float64)
@@ -50,7 +50,7 @@ class LogLoss(Metric):
         self.count += len(true)
 
     def result(self) -> float:
-        """The mean."""
+        """The mean of −log p[t] over all targets."""
         return self.total / self.count
 
 

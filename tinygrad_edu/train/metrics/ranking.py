@@ -136,7 +136,9 @@ def _counts(given: NDArray[Any], positive: NDArray[np.bool_]) -> tuple[NDArray[A
     """How many of class 0 and 1 score at least each score that occurs, from the highest on, and those scores."""
     order = np.argsort(given, kind="stable")[::-1]
     falling = given[order]
-    last = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)  # of each run of ties
+    last = np.append(
+        np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1
+    )  # the last of each run of equal scores
     true = np.cumsum(positive[order])[last]
     return 1 + last - true, true, falling[last].astype(np.float64)
 
@@ -149,7 +151,10 @@ def _part(counts: NDArray[Any]) -> Floats:
 def _area(given: NDArray[Any], positive: NDArray[np.bool_]) -> float:
     """The area under the ROC curve, by trapezia; NaN if a class is absent."""
     false, true, _ = _counts(given, positive)
-    widths, twice = np.diff(false, prepend=0), true + np.concatenate([[0], true[:-1]])  # whole numbers, and so exact
+    widths, twice = (
+        np.diff(false, prepend=0),
+        true + np.concatenate([[0], true[:-1]]),
+    )  # whole numbers, so the sum is exact
     whole_area = int(false[-1]) * int(true[-1])
     return int((widths * twice).sum()) / (2 * whole_area) if whole_area else float("nan")
 
@@ -178,7 +183,9 @@ def _over_classes(
     if average == "macro":
         return float(np.mean(each))
     times = np.bincount(true, minlength=len(each))
-    return float(np.average(np.where(times, each, 0), weights=times))  # what never occurs weighs nothing, even NaN
+    return float(
+        np.average(np.where(times, each, 0), weights=times)
+    )  # a class that never occurs weighs nothing, even if it is NaN
 
 
 def _check_average(average: Over, who: str) -> None:
@@ -187,7 +194,7 @@ def _check_average(average: Over, who: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------
-# Over batches: the scores of all are kept, since a threshold is one for all
+# Over batches: all scores are kept, because a threshold applies to all of them
 
 
 class ROCCurve(Gathered):

@@ -37,7 +37,7 @@ class MeanSquaredError(Metric):
         return np.square(difference)
 
     def result(self) -> float:
-        """The mean."""
+        """The mean over all elements."""
         return self.total / self.count
 
 

@@ -45,18 +45,18 @@ def attention_weights(q: Any, k: Any, mask: Any, scale: float, causal: bool) -> 
 
 
 def _through_softmax(g: Any, p: Any) -> Any:
-    """What comes back to the scores, where g comes to the weights p."""
+    """The gradient of the scores, from the gradient g of the weights p = softmax(scores)."""
     return p * (g - np.sum(g * p, axis=-1, keepdims=True))
 
 
 def _by_mask(g: Any, y: Any, q: Any, k: Any, v: Any, mask: Any, kept: Any, *, scale: float, causal: bool) -> Any:
-    """What comes to the scores, as the mask is added to them."""
+    """The gradient of the mask, which is that of the scores, because the mask is added to them."""
     s = _through_softmax(np.matmul(g, v.mT) * kept, attention_weights(q, k, mask, scale, causal))
     return unbroadcast(s, mask.shape)
 
 
 def _by_kept(g: Any, y: Any, q: Any, k: Any, v: Any, mask: Any, kept: Any, *, scale: float, causal: bool) -> Any:
-    """What comes to the weights, times the weights."""
+    """The gradient of the mask of dropout: that of the dropped weights, times the weights."""
     return unbroadcast(np.matmul(g, v.mT) * attention_weights(q, k, mask, scale, causal), kept.shape)
 
 

@@ -245,7 +245,7 @@ def _by_state(gates: Any, h0: Any, hs: Any, slopes: Any, inner: Any) -> None:
 
 
 def _local(gg: Any, gates: Any) -> tuple[Any, Any]:
-    """What ∂L/∂gates gives to ∂L/∂q, and to ∂L/∂a of n."""
+    """The parts of ∂L/∂gates that go to ∂L/∂q, and to ∂L/∂a of n."""
     n = gates.shape[2] // 4
     r, z, new, u = [gates[..., k * n : (k + 1) * n] for k in range(4)]
     gr, gz, gn, gu = [gg[..., k * n : (k + 1) * n] for k in range(4)]

@@ -66,7 +66,7 @@ def _lay(x: Any, i: int, channels: int, size: int, places: Any, y: Any, j: int) 
 
 @_inner
 def _back(y: Any, j: int, places: Any, x: Any, i: int, channels: int, size: int) -> None:
-    """What `_lay` does, the other way round."""
+    """Copy the places back into planes: it undoes `_lay`."""
     lanes = BYTES // x.itemsize
     if size < lanes:
         for c in range(channels):
