@@ -34,8 +34,10 @@ EXCHANGEABLE = ("add", "multiply", "maximum", "minimum")  # operations whose inp
 class Drawing(Picture):
     """A figure. It shows itself in a notebook, and saves itself as `.svg .pdf .png .dot .html .json .md .tex .txt`.
 
-    graph: what is drawn, as plain data. scene: where everything on it is. whole: the graph before parts of it were
-    collapsed. reading: the chain rule at each use.
+    graph: what is drawn, as plain data.
+    scene: where everything on it stands.
+    whole: the graph before parts of it were collapsed.
+    reading: the chain rule at each use.
     """
 
     def __init__(

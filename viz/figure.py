@@ -54,35 +54,45 @@ def draw(
     max_nodes: int | None = None,
     timeout: float = 20.0,
 ) -> Picture:
-    """A figure of the computation of `output`: values forward, derivatives backward, as a textbook draws them.
+    """Draw the computation of `output` as textbooks do: values go forward above the arrows, derivatives come back
+    below.
 
-    output: a tensor, several, a `Graph`, or a function, which is called with `numbers` and named by its arguments. Of the
-        plan of a replayed function (`step.plan`), the figure is another: a map of its memory, a column a line; it takes
-        collapse ("auto", "all", None: whether lines that repeat are left out), max_nodes, sizes, theme, lang, timeout.
-    wrt: a tensor, or its name, or several: only derivatives on the way to these are drawn.
-    show: some of "value", "grad", "shape", "formula": with "value", small arrays are shown by their numbers. Left out:
-        values, derivatives and shapes, and arrays by their names. grad: "number", "symbol" (formulas), "blank" (an exercise).
-    collapse: 1, 2, … (modules so deep become boxes), "all" (every layer), modules, a function of a `Part`, None.
-        "auto": as little as is needed to read the figure on a slide, mostly nothing; where it folds anything, it says so.
-    max_nodes: so many operations and values are drawn in full, however large the figure, and no more are.
-    cloud: a module, or several, of which it does not matter what they compute.
-    style: "book", "record", "plain". theme: "default", "print", "dark". lang: "en", "ko".
-    direction: "both", "forward", "backward", "side-by-side".
-    names: what to call tensors; otherwise by their own `name`, or by the variables of the caller that hold them.
-        Also what to call modules; otherwise by their class. sizes: what to write in shapes, as in {32: "N"}.
-    gradient: ∂L/∂output to start from; for a single number it is 1. loss: what L is called in formulas, so that
-        they start from ∂L/∂output; left out, the output itself is differentiated.
-    check: marks each derivative ✓ or ✗ by comparing it with a numerical one, or ∧ at a kink.
+    output: a tensor, several, a `Graph`, or a function, which is called with `numbers`, and whose values are named by
+        its arguments. The plan of a replayed function (`step.plan`) is drawn as another figure, a map of its memory
+        with a column for each line; of the options it takes collapse ("auto", "all", None: whether lines that repeat
+        are left out), max_nodes, sizes, theme, lang and timeout.
+    numbers: the arguments of a function.
+    wrt: a tensor, or its name, or several; only derivatives on the way to these are drawn. By default all are.
+    show: some of "value", "grad", "shape", "formula"; by default the first three, with arrays by their names. With
+        "value", small arrays are shown by their numbers.
+    grad: how derivatives are shown: as a "number", as a "symbol" (a formula), or "blank" (an exercise).
+    collapse: which modules become boxes: 1, 2, … (those so deep), "all" (every layer), modules, a function of a `Part`,
+        or None. "auto" folds as little as is needed to read the figure on a slide, mostly nothing, and says what it
+        folded.
+    cloud: a module, or several, that are drawn as a cloud, because it does not matter what they compute.
+    style: "book", "record" or "plain".
+    theme: "default", "print" or "dark".
+    direction: "both", "forward", "backward" or "side-by-side".
+    names: what to call tensors; by default their own `name`, or the variables of the caller that hold them. Also what
+        to call modules; by default their class.
+    sizes: what to write in shapes, as in {32: "N"}.
+    gradient: ∂L/∂output to start from; for a single number it is 1.
+    loss: what L is called in formulas, which then start from ∂L/∂output; by default the output itself is
+        differentiated.
+    check: whether each derivative is marked ✓ or ✗ by comparison with a numerical one, or ∧ at a kink.
     annotate, values: what to write instead of a derivative or a value, by tensor, by name, or by (tensor, k) for
-        its k-th use. A number must be the traced one, to the digits shown.
+    its k-th use. A number must be the traced one, to the digits shown.
     legend: tensors whose derivatives get a number in a box, [1], [2], …, with their formulas in a list below the
-        figure; or what the list says of each, by tensor.
-    simplify: False leaves formulas as the chain rule makes them: ∂z/∂z·2t·1. join_sums: a + b + c as one circle.
-    panels: what has nothing to do with each other stands side by side, and not under each other.
-    timeout: seconds that Graphviz may take.
+    figure; or a mapping from tensors to what the list says of each.
+    simplify: with False, formulas stay as the chain rule makes them: ∂z/∂z·2t·1.
+    join_sums: whether a + b + c is one circle.
+    panels: whether parts that have nothing to do with each other stand side by side, instead of below each other.
+    lang: "en" or "ko".
+    max_nodes: the number of operations and values up to which the figure is drawn in full, however large it becomes.
+    timeout: the seconds that Graphviz may take.
 
-    Raises ValueError for a choice that there is not, RuntimeError for a graph that was freed or is stale; and when
-    it is shown or saved, RuntimeError if there is no Graphviz, TimeoutError if the layout takes too long.
+    Raises ValueError for a choice that does not exist, RuntimeError for a graph that was freed or is stale; and when
+    the figure is shown or saved, RuntimeError if there is no Graphviz, TimeoutError if the layout takes too long.
 
     >>> import tinygrad_edu as tg
     >>> apple, count, tax = [tg.Tensor(x, requires_grad=True) for x in (100.0, 2.0, 1.1)]
@@ -145,9 +155,10 @@ def _memory_map(plan: Plan, look: Look, given: Mapping[str, Any]) -> MemoryMap:
 
 
 def draw_backward(output: Tensor, **options: Any) -> Picture:
-    """A figure of the backward pass itself: the computation of ∂output/∂x for each leaf x, drawn like any other.
+    """Draw the backward pass itself: the computation of ∂output/∂x for each leaf x, like any other computation.
 
-    The options are those of `draw`; the direction is "forward" unless said otherwise.
+    output: a tensor.
+    options: those of `draw`; the direction is "forward" unless another is given.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor(3.0, requires_grad=True, name="x")

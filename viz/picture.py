@@ -27,7 +27,7 @@ PICTURES = ("svg", "pdf", "png", "dot", "tex")  # in which a frame differs from 
 
 
 class Picture(ABC):
-    """What saves itself, and shows itself in a notebook: all that figures have in common."""
+    """The base of all figures: it saves itself as files, and shows itself in notebooks."""
 
     look: Look
     formats: tuple[str, ...] = FORMATS

@@ -29,10 +29,11 @@ LEAST_LINES_IN_A_GAP = 6  # lines, fewer of which are not worth a gap
 
 
 class MemoryMap(Picture):
-    """What a plan does with memory, as a figure: `.svg .html .json .tex .txt` need no Graphviz, `.png .pdf .dot` do.
+    """A figure of what a plan does with memory. `.svg .html .json .tex .txt` need no Graphviz, `.png .pdf .dot` do.
 
-    memory: what is drawn, as plain data. gaps: lines that are left out, since they repeat those before them: where more
-    than `max_nodes` lines are to be drawn (collapse="auto"), wherever there are any ("all"), or nowhere (None).
+    memory: what is drawn, as plain data.
+    gaps: which lines are left out, because they repeat those before them: where more than `max_nodes` lines are to be
+        drawn (collapse="auto"), wherever there are any ("all"), or nowhere (None).
     """
 
     formats = ("svg", "pdf", "png", "dot", "html", "json", "tex", "txt")

@@ -78,7 +78,9 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Values, operations and uses, each in topological order, so that ids tell nothing but their place."""
+    """A computation as plain data: values, operations and uses, each in topological order, so that an id tells only a
+    place.
+    """
 
     values: tuple[Value, ...]
     ops: tuple[Operation, ...]

@@ -27,13 +27,17 @@ Tensor = Any
 def trace(
     output: Tensor | Sequence[Tensor], *, gradient: Any = None, names: Mapping[str, Tensor] | None = None
 ) -> Graph:
-    """The graph of `output` (a tensor, or several) as plain data, with every derivative of it.
+    """Read the graph of `output` as plain data, with every derivative of it.
 
-    gradient: ∂L/∂output, of its shape; for a single number it is 1. Left out for an array, derivatives have
-    shapes but no numbers. names: what to call tensors; otherwise they are called by their own `name`.
+    No `.grad` is read or written. Tensors that require no gradient are traced forward if they were computed within
+    `tinygrad_edu.autograd.tracing()`.
 
-    No `.grad` is read or written. Tensors that require no gradient are traced forward if they were computed
-    within `tinygrad_edu.autograd.tracing()`. Raises RuntimeError for a graph that was freed or is stale.
+    output: a tensor, or several.
+    gradient: ∂L/∂output, of its shape; for a single number it is 1. Without it, the derivatives of an array have shapes
+        but no numbers.
+    names: what to call tensors; by default their own `name`.
+
+    Raises RuntimeError for a graph that was freed or is stale.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor(3.0, requires_grad=True, name="x")
