@@ -114,7 +114,7 @@ def test_integers_are_summed_as_integers():
 )
 def test_the_route_of_a_shape(channels, outputs, kernel, expected):
     windows = Windows((16, 16), kernel, (1, 1), ((1, 1), (1, 1)), (1, 1))
-    kind = np.dtype("e")  # which numba has no part in
+    kind = np.dtype("g")  # which numba has no part in
     assert route("forward", channels, outputs, kind, windows) == expected
     assert route("by_input", channels, outputs, kind, windows) != "turned" or channels > 3
 

@@ -148,7 +148,8 @@ def test_arrays_with_gaps():
 )
 def test_the_route_of_a_shape(x, w, options, expected):
     assert list(F.conv2d_route(x, w, **options).values()) == expected
-    assert not any("fast" in name for name in F.conv2d_route(x, w, **options, dtype=np.float16).values())
+    assert F.conv2d_route(x, w, **options, dtype=np.float16) == F.conv2d_route(x, w, **options)
+    assert not any("fast" in name for name in F.conv2d_route(x, w, **options, dtype=np.longdouble).values())
 
 
 def losses(step):

@@ -302,6 +302,7 @@ def conv2d_route(
         tuple(x_shape[2:]), kernel, steps, pairs("conv2d", padding, 2, kernel, apart, steps), apart, groups
     )
     kind = np.dtype(dtype)
+    kind = np.dtype(np.float32) if kind == np.float16 else kind  # in which halves are computed
     return {
         what: route_of(what, x_shape[1], weight_shape[0], kind, windows)
         for what in ("forward", "by_input", "by_kernel")
