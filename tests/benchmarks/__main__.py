@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import batches, epoch, memory, sequences, speed, threads, updates
+from tests.benchmarks import batches, convolution, epoch, memory, sequences, speed, threads, updates
 from tests.benchmarks.against import against
 
 
@@ -21,6 +21,7 @@ def main() -> None:
     epoch.table(2 if quick else 7)
     batches.table(3 if quick else 15)
     batches.waiting()
+    convolution.table(2 if quick else 9)
     updates.table(2 if quick else 9)
     sequences.table(2 if quick else 9)
     threads.in_threads(50 if quick else 200)

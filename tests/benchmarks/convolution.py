@@ -9,11 +9,9 @@ NAME, this process is one of them.
 from __future__ import annotations
 
 import functools
-import gc
 import importlib
 import statistics
 import sys
-import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -159,6 +157,9 @@ def table(rounds: int = 9) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        serve({name: made for programs in (SUMS, STEPS) for group in programs.values() for name, made in group.items()}, sys.argv[1])
+        serve(
+            {name: made for programs in (SUMS, STEPS) for group in programs.values() for name, made in group.items()},
+            sys.argv[1],
+        )
     else:
         table()

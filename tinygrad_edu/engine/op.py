@@ -128,7 +128,7 @@ class Op:
         those of the result; what is absent sends nothing back, even where its own derivative is ∞ or NaN. One for all
         inputs or a tuple of them:
         "selects": where its rule has 0, it drops. Its rule maps what is present of y to what is present of x.
-        "rectifies": the same, by the sign of its input, as activations of every layer do. In a recorded walk what nothing
+        "rectifies": the same, by its input, as activations and max pooling do in every layer. In a recorded walk what nothing
             else dropped is present again before a product, or what else joins elements: to look for NaN there would cost
             each layer of a replayed net a few percent.
         "moves": elements, or adds them up. Its rule maps likewise, but drops nothing by itself.

@@ -19,6 +19,7 @@ import numpy as np
 from tinygrad_edu.engine.example import example, spread
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.presence import any_nan
+from tinygrad_edu.ops.network.convolution import routes
 from tinygrad_edu.ops.network.convolution.windows import Pairs, Shape, Windows
 from tinygrad_edu.ops.parts import gate
 from tinygrad_edu.ops.precision import in_float32
@@ -177,6 +178,17 @@ def _pool(ufunc: Any, lowest: Any, x: Any, windows: Windows, out: Any) -> Any:
     return y
 
 
+def _by_numba(windows: Windows, *arrays: Any) -> Any:
+    """The page that pools by numba, where it is installed and these are images of float32 or float64; None else."""
+    dtype = arrays[0].dtype
+    fits = len(windows.size) == 2 and dtype.char in "fd" and all(a.size and a.dtype == dtype for a in arrays)
+    if not (fits and routes.fast()):
+        return None
+    from tinygrad_edu.ops.network.convolution.fast import pooling
+
+    return pooling
+
+
 def _picked(v: Any, x: Any, how: Any) -> Any:
     """The numbers of v, which has the shape of x, at the places at which x is the largest of its window."""
     at = argmax_pool(x, **how)
@@ -203,7 +215,7 @@ POSITIONS = [
     symbol="max pool",
     vjp=(lambda g, y, x, **how: max_pool_gradient(g, x, **how),),  # type: ignore[has-type]  # it follows
     formulas=["∂L/∂x = ∂L/∂y where x is the first largest of a window, and 0 elsewhere"],
-    presence="selects",
+    presence="rectifies",
     takes_out=True,
     domain=spread,
     examples=[example((2, 2, *size), **how) for size, how in zip(SIZES, EXAMPLES, strict=True)],
@@ -219,7 +231,13 @@ def max_pool(x: Array, *, kernel: Shape, stride: Shape, padding: Pairs, dilation
     [[[2.0, 8.0]]]
     """
     how = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
-    return _pool(np.maximum, _lowest(x.dtype), x, _windows("max_pool", x.shape[2:], how), out)
+    windows = _windows("max_pool", x.shape[2:], how)
+    y = _made(x, windows.positions, out)
+    quick = _by_numba(windows, x, y)
+    if quick is None:
+        return _pool(np.maximum, _lowest(x.dtype), x, windows, y)
+    quick.max_pool(x, windows, y)
+    return y
 
 
 @op(
@@ -249,6 +267,10 @@ def max_pool_gradient(
     how = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     windows = _windows("max_pool_gradient", x.shape[2:], how, s.shape[2:])
     y = np.empty(x.shape, s.dtype) if out is None else out
+    quick = _by_numba(windows, s, x, y)
+    if quick is not None:
+        quick.max_pool_gradient(s, x, windows, y)
+        return y
     numbers, slopes = _Steps(windows, x.shape[1:2]), _Steps(windows, x.shape[1:2])
     lowest, last = _lowest(x.dtype), len(windows.size)
     for images in _images(x, windows):

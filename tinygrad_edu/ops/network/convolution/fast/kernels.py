@@ -19,7 +19,7 @@ from tinygrad_edu.ops.network.convolution.fast.layout import SPARE
 from tinygrad_edu.ops.network.convolution.fast.vectors import BYTES, SHAPES, mapped, product, to_first, to_last
 from tinygrad_edu.ops.network.convolution.winograd import OF_INPUT, OF_OUTPUT, POINTS
 
-VECTORS = "90942f1735a2"
+VECTORS = "89fdee28e925"
 """A digest of the page `vectors`. Numba takes what it finds on disk as long as this page here is as it was; so whoever
 changes that page writes its new digest here, as a test demands."""
 
@@ -35,7 +35,7 @@ def compiled(function: Function) -> Function:
         return njit(**_options)(function)
 
 
-def _inner(function: Function) -> Function:
+def inner(function: Function) -> Function:
     """`function` as a part of those that are compiled."""
     return njit(**_options)(function)
 
@@ -49,7 +49,7 @@ _output_of_points = mapped(OF_OUTPUT)
 _points_of_output = mapped([list(column) for column in zip(*OF_OUTPUT, strict=True)])
 
 
-@_inner
+@inner
 def _lay(x: Any, i: int, channels: int, size: int, places: Any, y: Any, j: int) -> None:
     """`channels` planes of `size` places, from x[i] on, place by place into y."""
     lanes = BYTES // x.itemsize
@@ -64,7 +64,7 @@ def _lay(x: Any, i: int, channels: int, size: int, places: Any, y: Any, j: int) 
             to_last(x, i + c * size + q, channels - c, size, y, j + c, places, q)
 
 
-@_inner
+@inner
 def _back(y: Any, j: int, places: Any, x: Any, i: int, channels: int, size: int) -> None:
     """Copy the places back into planes: it undoes `_lay`."""
     lanes = BYTES // x.itemsize
@@ -79,7 +79,7 @@ def _back(y: Any, j: int, places: Any, x: Any, i: int, channels: int, size: int)
             to_first(y, j + c, places, q, x, i + c * size + q, channels - c, size)
 
 
-@_inner
+@inner
 def _multiply(
     a: Any, i: int, starts: Any, rows: int, steps: Any, n: int, b: Any, j: int, c: Any, k: int, columns: int, add: bool
 ) -> None:
@@ -174,7 +174,7 @@ def depthwise_by_kernel(
 # Winograd
 
 
-@_inner
+@inner
 def _input_points(image: Any, where: Any, sizes: Any, begin: int, tiles: int, points: Any) -> None:
     """Bᵀ X B of some tiles: points (36, room, pitch)."""
     lanes = BYTES // image.itemsize

@@ -1,13 +1,14 @@
-"""Vectors as the processor has them: four small programs in LLVM's language, which numba's functions call.
+"""Vectors as the processor has them: six small programs in LLVM's language, which numba's functions call.
 
 A vector is a register full of numbers: 16 of float32 with AVX-512, 8 with AVX2, 4 with NEON and SSE; of float64 half as
 many. How many there are is read from the processor that numba compiles for, which is also what numba's cache on disk
-tells its files apart by. All four take flat arrays, and where in them to begin; none looks whether it stays inside.
+tells its files apart by. All take flat arrays, and where in them to begin; none looks whether it stays inside.
 
     product     rows of dot products with a matrix, held in registers: what every convolution is made of
     mapped      M X Mᵀ for a small matrix M: what Winograd's maps are
     to_last     a square of numbers is turned, so that channels become neighbours
     to_first    and is turned back
+    largest_of_pairs, first_of_pairs  the largest of each 2×2 numbers, and a slope for it: what max pooling mostly is
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ def _element(array: Any) -> Any:
     return ir.FloatType() if array.dtype == types.float32 else ir.DoubleType()
 
 
-def _vector(array: Any) -> Any:
-    """The type of a vector of an array's numbers."""
-    return ir.VectorType(_element(array), BYTES * 8 // array.dtype.bitwidth)
+def _vector(array: Any, lanes: int | None = None) -> Any:
+    """The type of a vector of an array's numbers; a whole one, if not told of how many."""
+    return ir.VectorType(_element(array), lanes or BYTES * 8 // array.dtype.bitwidth)
 
 
 class _Memory:
     """The numbers of a flat array: loaded and stored one by one, and as vectors."""
 
-    def __init__(self, context: Any, builder: Builder, array: Any, value: Any) -> None:
+    def __init__(self, context: Any, builder: Builder, array: Any, value: Any, lanes: int | None = None) -> None:
         self._builder = builder
         self._size = array.dtype.bitwidth // 8
         self._begin = context.make_array(array)(context, builder, value).data
-        self.vector: Any = None if isinstance(array.dtype, types.Integer) else _vector(array)
+        self.vector: Any = None if isinstance(array.dtype, types.Integer) else _vector(array, lanes)
 
     def one(self, index: Any) -> Any:
         return self._builder.load(self._builder.gep(self._begin, [index]))
@@ -289,9 +290,73 @@ def _turned(builder: Builder, rows: list[Any]) -> list[Any]:
             if not r & span:
                 pair = rows[r], rows[r + span]
                 for at, order in ((r, upper), (r + span, lower)):
-                    mask = ir.Constant(
-                        ir.VectorType(ir.IntType(32), lanes), [ir.Constant(ir.IntType(32), k) for k in order]
-                    )
-                    rows[at] = builder.shuffle_vector(*pair, mask)
+                    rows[at] = _shuffled(builder, pair, order)
         span *= 2
     return rows
+
+
+# ---------------------------------------------------------------------------------------------------
+# Pairs of rows and columns
+
+FOUR = 4
+"""How many windows of 2×2 are looked at together: few enough for the rows of small images."""
+
+
+def _four(builder: Builder, source: _Memory, i: Any) -> tuple[Any, Any]:
+    """The first and the second numbers of four pairs."""
+    halves = source.load(i), source.load(builder.add(i, _at(FOUR)))
+    return _shuffled(builder, halves, [0, 2, 4, 6]), _shuffled(builder, halves, [1, 3, 5, 7])
+
+
+def _shuffled(builder: Builder, pair: tuple[Any, Any], order: Sequence[int]) -> Any:
+    """The numbers of two vectors that these are the places of."""
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), [ir.Constant(ir.IntType(32), k) for k in order])
+    return builder.shuffle_vector(*pair, mask)
+
+
+@intrinsic
+def largest_of_pairs(typing, x, i, pitch, y, j):  # type: ignore[no-untyped-def]
+    """(x, i, pitch, y, j): the largest numbers of four windows of 2×2, or NaN. Their rows begin at x[i] and x[i + pitch],
+    and the results at y[j].
+    """
+
+    def write(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+        source, target = (_Memory(context, builder, signature.args[n], args[n], FOUR) for n in (0, 3))
+        _, i, pitch, _, j = args
+
+        def larger(a: Any, b: Any) -> Any:
+            better = builder.or_(builder.fcmp_ordered(">", b, a), builder.fcmp_unordered("uno", b, b))
+            return builder.select(better, b, a)
+
+        upper, lower = _four(builder, source, i), _four(builder, source, builder.add(i, pitch))
+        target.store(larger(larger(*upper), larger(*lower)), j)
+        return context.get_dummy_value()
+
+    size = types.intp
+    return types.void(x, size, size, y, size), write
+
+
+@intrinsic
+def first_of_pairs(typing, s, j, x, i, pitch, y):  # type: ignore[no-untyped-def]
+    """(s, j, x, i, pitch, y): the slopes of four windows of 2×2, from s[j] on, where the first largest number of each is,
+    and 0 elsewhere. Rows of x, without a NaN, and of y begin at i and i + pitch.
+    """
+
+    def write(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+        slopes, source, target = (_Memory(context, builder, signature.args[n], args[n], FOUR) for n in (0, 2, 5))
+        _, j, _, i, pitch, _ = args
+        g, nothing = slopes.load(j), ir.Constant(slopes.vector, None)
+        rows = i, builder.add(i, pitch)
+        pairs = [_four(builder, source, row) for row in rows]
+        firsts = [builder.fcmp_ordered(">=", a, b) for a, b in pairs]
+        best = [builder.select(first, a, b) for first, (a, b) in zip(firsts, pairs, strict=True)]
+        above = builder.fcmp_ordered(">=", *best)
+        for row, first, here in zip(rows, firsts, (above, builder.not_(above)), strict=True):
+            left = builder.select(builder.and_(here, first), g, nothing)
+            right = builder.select(builder.and_(here, builder.not_(first)), g, nothing)
+            target.store(_shuffled(builder, (left, right), [0, 4, 1, 5]), row)
+            target.store(_shuffled(builder, (left, right), [2, 6, 3, 7]), builder.add(row, _at(FOUR)))
+        return context.get_dummy_value()
+
+    size = types.intp
+    return types.void(s, size, x, size, size, y), write
