@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
+class Enlarge(Module):
+    """Images made as large as another, straight from number to number: a box of its own in figures."""
+
+    def forward(self, x: ArrayLike, size: Sequence[int]) -> Tensor:
+        """(N, C, P, Q) to (N, C, *size)."""
+        return F.interpolate(x, size, mode="bilinear", align_corners=False)
+
+
 class ASPPPooling(Sequential):
     """The mean of the whole image, through a convolution of 1×1, spread over all places again.
 
@@ -27,10 +35,11 @@ class ASPPPooling(Sequential):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(AdaptiveAvgPool2d(1), Conv2d(inputs, outputs, 1, bias=False), BatchNorm2d(outputs), ReLU())
+        self.enlarge = Enlarge()
 
     def forward(self, x: ArrayLike) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, H, W)."""
-        return F.interpolate(super().forward(x), np.shape(x)[2:], mode="bilinear", align_corners=False)
+        return self.enlarge(super().forward(x), np.shape(x)[2:])
 
 
 class ASPP(Module):
@@ -75,7 +84,7 @@ class DeepLabHead(Sequential):
         super().__init__(ASPP(inputs, rates, width), *conv_norm(width, width), Conv2d(width, num_classes, 1))
 
 
-class _Features(ResNet):
+class Features(ResNet):
     """A ResNet without its end: the features of its third and fourth part."""
 
     def __init__(self, depths: Sequence[int], in_channels: int, width: int) -> None:
@@ -126,21 +135,21 @@ class DeepLabV3(Module):
         depths: Sequence[int] = (3, 4, 6, 3),
         width: int = 64,
     ) -> None:
-        self.backbone = _Features(depths, in_channels, width)
+        self.backbone = Features(depths, in_channels, width)
         self.classifier = DeepLabHead(32 * width, num_classes)
         self.aux_classifier = (
             Sequential(*conv_norm(16 * width, 4 * width), Dropout(0.1), Conv2d(4 * width, num_classes, 1))
             if aux_loss
             else None
         )
+        self.enlarge = Enlarge()
         he(self)
 
     def forward(self, x: ArrayLike) -> Any:
         """The scores of the classes for each place, (N, num_classes, H, W); in training with two heads, a pair of them."""
         size = np.shape(x)[2:]
         third, fourth = self.backbone(x)
-        out = F.interpolate(self.classifier(fourth), size, mode="bilinear", align_corners=False)
+        out = self.enlarge(self.classifier(fourth), size)
         if not self.training or self.aux_classifier is None:
             return out
-        aux = F.interpolate(self.aux_classifier(third), size, mode="bilinear", align_corners=False)
-        return DeepLabV3Outputs(out, aux)
+        return DeepLabV3Outputs(out, self.enlarge(self.aux_classifier(third), size))

@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
 
-def _twice(inputs: int, outputs: int, padding: int, batch_norm: bool) -> Sequential:
-    """Two convolutions of 3×3, a ReLU behind each."""
-    layers: list[Any] = []
-    for channels in (inputs, outputs):
-        layers += [Conv2d(channels, outputs, 3, padding=padding), *[BatchNorm2d(outputs)] * batch_norm, ReLU()]
-    return Sequential(*layers)
+class TwoConvolutions(Sequential):
+    """Two convolutions of 3×3, a ReLU behind each.
+
+    inputs, outputs: the numbers of channels.
+    padding: around each convolution.
+    batch_norm: whether a batch normalization stands behind each.
+    """
+
+    def __init__(self, inputs: int, outputs: int, padding: int, batch_norm: bool) -> None:
+        layers: list[Any] = []
+        for channels in (inputs, outputs):
+            layers += [Conv2d(channels, outputs, 3, padding=padding), *[BatchNorm2d(outputs)] * batch_norm, ReLU()]
+        super().__init__(*layers)
 
 
 class UNet(Module):
@@ -62,11 +69,11 @@ class UNet(Module):
     ) -> None:
         widths = [width * 2**k for k in range(depth + 1)]
         self.down = ModuleList(
-            [_twice(a, b, padding, batch_norm) for a, b in zip([in_channels, *widths], widths, strict=False)]
+            [TwoConvolutions(a, b, padding, batch_norm) for a, b in zip([in_channels, *widths], widths, strict=False)]
         )
         self.pool = MaxPool2d(2)
         self.up = ModuleList([ConvTranspose2d(2 * w, w, 2, stride=2) for w in widths[-2::-1]])
-        self.joined = ModuleList([_twice(2 * w, w, padding, batch_norm) for w in widths[-2::-1]])
+        self.joined = ModuleList([TwoConvolutions(2 * w, w, padding, batch_norm) for w in widths[-2::-1]])
         self.head = Conv2d(width, num_classes, 1)
         he(self)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_edu.nn.functional.adaptive import along, means
+from tinygrad_edu.ops.network.pooling import spread_windows
 from tinygrad_edu.ops.parts import lifted
 from tinygrad_edu.ops.types import array, floating
 
@@ -68,12 +69,11 @@ def interpolate(
     asked, steps = _sizes(x.shape[2:], size, scale_factor, recompute_scale_factor)
     if mode == "area":
         return means(floating(x), asked)
-    if mode in DIMENSIONS:
-        x = floating(x)
+    x = floating(x) if mode in DIMENSIONS else x
+    if mode not in DIMENSIONS:
+        return _nearest(x, asked, steps, 0.5 if mode == "nearest-exact" else 0.0)
     for axis, (have, p, step) in enumerate(zip(x.shape[2:], asked, steps, strict=True), -n):
-        if mode not in DIMENSIONS:
-            x = _nearest(x, axis, have, p, step, 0.5 if mode == "nearest-exact" else 0.0)
-        elif have != p or step != 1:
+        if have != p or step != 1:
             source = _source(have, p, step, bool(align_corners), mode == "bicubic", x.dtype)
             x = along(x, (_cubic if mode == "bicubic" else _linear)(have, source), axis)
     return x
@@ -105,15 +105,20 @@ def _sizes(shape: Sequence[int], size: Any, scale: Any, recompute: bool | None) 
     return asked, [have / p for have, p in zip(shape, asked, strict=True)]
 
 
-def _nearest(x: Any, axis: int, have: int, p: int, step: float, offset: float) -> Any:
+def _nearest(x: Any, asked: Sequence[int], steps: Sequence[float], offset: float) -> Any:
     """x at the places whose numbers y takes. They are computed in float32, as PyTorch's are, whose rounding shows."""
-    places = np.minimum(
-        ((np.arange(p, dtype=np.float32) + np.float32(offset)) * np.float32(step)).astype(int), have - 1
-    )
-    times = p // have if have else 0
-    if times and np.array_equal(places, np.arange(times * have) // times):
-        return x if times == 1 else np.repeat(x, times, axis=axis)
-    return np.take(x, places, axis=axis)
+    shape = x.shape[2:]
+    places = [
+        np.minimum(((np.arange(p, dtype=np.float32) + np.float32(offset)) * np.float32(step)).astype(int), have - 1)
+        for have, p, step in zip(shape, asked, steps, strict=True)
+    ]
+    times = tuple([p // have for have, p in zip(shape, asked, strict=True)])
+    if all(np.array_equal(at, np.repeat(np.arange(have), k)) for at, have, k in zip(places, shape, times, strict=True)):
+        pads, ones = ((0, 0),) * len(times), (1,) * len(times)  # each number fills a window of its own
+        return spread_windows(x, size=tuple(asked), kernel=times, stride=times, padding=pads, dilation=ones)
+    for axis, at in enumerate(places, 2):
+        x = np.take(x, at, axis=axis)
+    return x
 
 
 def _source(have: int, p: int, step: float, align_corners: bool, outside: bool, dtype: Any) -> Any:
