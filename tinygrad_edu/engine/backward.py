@@ -194,7 +194,31 @@ def grad(
     (12.0, 12.0)
     """
     single = isinstance(inputs, Node)
-    ys, xs = _listed(outputs), _listed(inputs)
+    begun, xs = _begun(outputs, grad_outputs), _listed(inputs)
+    for x in xs:
+        if not isinstance(x, Node):
+            raise TypeError(
+                f"grad() differentiates by tensors, but got {type(x).__name__}; wrap it in Tensor(..., requires_grad=True)"
+            )
+        if not x.needs_grad:
+            raise RuntimeError(
+                f"grad() was asked for the gradient by {x.describe()}, which does not require one; write requires_grad=True"
+            )
+    if allow_unused:  # also by a constant
+        begun = [(y, g) for y, g in begun if y.needs_grad or y.op is not None]
+    results = gradients(begun, xs, create_graph)
+    for i, x in enumerate(xs):
+        if results[i] is None and not allow_unused:
+            raise RuntimeError(
+                f"grad() found no path from the outputs to {x.describe()}; pass allow_unused=True to get None for it"
+            )
+    return results[0] if single else tuple(results)
+
+
+def _begun(outputs: Any, grad_outputs: Any) -> list[tuple[Node, Any]]:
+    """The outputs of `grad`, each with the gradient that it begins with, None for 1. Raises ValueError if there are more of
+    one than of the other, TypeError for an output that is no tensor."""
+    ys = _listed(outputs)
     gs: list[Any]
     if grad_outputs is None:
         gs = [None] * len(ys)
@@ -211,25 +235,7 @@ def grad(
             if callable(y):
                 cure = "write grad(f(x), x), or value_and_grad(f)(x) for its value too"
             raise TypeError(f"grad() differentiates tensors, but got {type(y).__name__}; {cure}")
-    for x in xs:
-        if not isinstance(x, Node):
-            raise TypeError(
-                f"grad() differentiates by tensors, but got {type(x).__name__}; wrap it in Tensor(..., requires_grad=True)"
-            )
-        if not x.needs_grad:
-            raise RuntimeError(
-                f"grad() was asked for the gradient by {x.describe()}, which does not require one; write requires_grad=True"
-            )
-    begun = list(zip(ys, gs, strict=True))
-    if allow_unused:  # also by a constant
-        begun = [(y, g) for y, g in begun if y.needs_grad or y.op is not None]
-    results = gradients(begun, xs, create_graph)
-    for i, x in enumerate(xs):
-        if results[i] is None and not allow_unused:
-            raise RuntimeError(
-                f"grad() found no path from the outputs to {x.describe()}; pass allow_unused=True to get None for it"
-            )
-    return results[0] if single else tuple(results)
+    return list(zip(ys, gs, strict=True))
 
 
 @watched

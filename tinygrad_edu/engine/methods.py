@@ -308,11 +308,11 @@ class TensorMethods(NumPyProtocols):
         return ANSWERS["sigmoid"](self)
 
     def softmax(self, axis: int = -1, **options: Never) -> Tensor:
-        """yᵢ = exp xᵢ / Σⱼ exp xⱼ: positive, and summing to 1 along `axis`. See `tg.softmax`."""
+        """yᵢ = exp xᵢ / Σⱼ exp xⱼ: positive numbers that add up to 1 along an axis. See `tg.softmax`."""
         return ANSWERS["softmax"](self, axis=axis, **options)
 
     def log_softmax(self, axis: int = -1, **options: Never) -> Tensor:
-        """yᵢ = xᵢ − ln Σⱼ exp xⱼ, the logarithm of softmax, finite where softmax is 0. See `tg.log_softmax`."""
+        """yᵢ = xᵢ − ln Σⱼ exp xⱼ, the logarithm of softmax. See `tg.log_softmax`."""
         return ANSWERS["log_softmax"](self, axis=axis, **options)
 
     def nonzero(self) -> tuple[Tensor, ...]:

@@ -206,6 +206,24 @@ class Op:
         written = _inmost(forward)  # in Python, perhaps elsewhere than the helper that declares it
         self.__module__ = (written.__module__ if isinstance(written, FunctionType) else None) or self._place.module
 
+        each = self._take_rules(vjp)
+        self.formulas, self.symmetric, self.presence = formulas, symmetric, presence
+        kinds = presence if isinstance(presence, tuple) else (presence,)
+        self.drops = not {"selects", "rectifies"}.isdisjoint(kinds) if drops is None else drops
+
+        self.broadcasts, self.view, self.takes_out, self.advice = broadcasts, view, takes_out, advice
+        self.may_raise = not takes_out if may_raise is None else may_raise
+
+        self.examples, self.special, self.analytic = tuple(examples), tuple(special), analytic
+        self.refuses = refuses or {}
+        self.domains: tuple[Domain, ...] = domain if isinstance(domain, tuple) else (domain,)
+        inputs = arity if arity is not None or not each else len(each)
+        self.plan = CallPlan(self.name, forward, inputs, bind, outputs is not None, frozenset(ignores))
+        self.arity, self.takes_scratch = self.plan.arity, self.plan.takes_scratch
+        self._call = self._as_numpys()
+
+    def _take_rules(self, vjp: Any) -> tuple[Rule | None, ...]:
+        """Keep the rules, and what every walk asks of them; returns those that are one for each input."""
         rules = rules_of(vjp, self.name)
         if not self.folds:
             self.rules: Any = rules
@@ -213,23 +231,9 @@ class Op:
         each = rules if isinstance(rules, tuple) else ()
         self.by_result = any(isinstance(rule, ByResult) for rule in each)
         self._partial = None in each
-        self._smooth = rules is not None and not self._partial and isinstance(forward, np.ufunc)  # floats give floats
-        self.formulas, self.symmetric, self.presence = formulas, symmetric, presence
-        kinds = presence if isinstance(presence, tuple) else (presence,)
-        self.drops = not {"selects", "rectifies"}.isdisjoint(kinds) if drops is None else drops
-
-        self.broadcasts, self.view, self.advice = broadcasts, view, advice
-        self.takes_out = takes_out
-        self.may_raise = not takes_out if may_raise is None else may_raise
-
-        self.examples, self.special = tuple(examples), tuple(special)
-        self.domains: tuple[Domain, ...] = domain if isinstance(domain, tuple) else (domain,)
-        self.analytic, self.refuses = analytic, refuses or {}
-
-        inputs = arity if arity is not None or not each else len(each)
-        self.plan = CallPlan(self.name, forward, inputs, bind, outputs is not None, frozenset(ignores))
-        self.arity, self.takes_scratch = self.plan.arity, self.plan.takes_scratch
-        self._call = self._as_numpys()
+        # floats give floats
+        self._smooth = rules is not None and not self._partial and isinstance(self.forward, np.ufunc)
+        return each
 
     def _as_numpys(self) -> Call | None:
         """How the op is called: as the first NumPy function that it answers for; None if it is called by its own
