@@ -50,7 +50,7 @@ STEP_SIZES = (1e-3, 1e-4, 1e-5, 1e-6)
 MOST_ELEMENTS_IN_TURN = 64
 """Of so many elements each is varied in turn; more are varied together, in random directions."""
 
-DIRECTIONS = 8
+USUAL_DIRECTIONS = 8
 """How many random directions there are, unless it is said."""
 
 ROUNDING_OF_A_VALUE = 1e3 * float(np.finfo(float).eps)
@@ -319,7 +319,7 @@ class _Check:
     def random_directions(self, i: int) -> list[Any]:
         """Random directions, none of whose components is small, so that no element is overlooked."""
         shape = self.at[i].shape
-        rng, count = self.options.rng, self.options.directions or DIRECTIONS
+        rng, count = self.options.rng, self.options.directions or USUAL_DIRECTIONS
         return [rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.0, shape) for _ in range(count)]
 
     # -- what is said ------------------------------------------------------------------------------
