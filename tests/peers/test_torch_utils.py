@@ -9,6 +9,7 @@ import torch
 import tinygrad_edu as tg
 from tinygrad_edu import nn
 from tinygrad_edu.nn import init
+from tinygrad_edu.nn.init.fans import GAINS
 
 pytestmark = pytest.mark.peers
 
@@ -32,7 +33,7 @@ def close(ours, theirs):
 # -- initial weights -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*init._GAINS, "leaky_relu"])
+@pytest.mark.parametrize("name", [*GAINS, "leaky_relu"])
 def test_gains(name):
     assert init.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name))
     if name == "leaky_relu":

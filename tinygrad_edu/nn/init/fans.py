@@ -45,13 +45,14 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         if isinstance(slope, bool) or not isinstance(slope, int | float):
             raise TypeError(f"the slope of a leaky ReLU is a number, but got {type(slope).__name__} {slope!r:.60}")
         return math.sqrt(2 / (1 + slope**2))
-    if nonlinearity not in _GAINS:
-        raise ValueError(f"calculate_gain() knows {', '.join([*_GAINS, 'leaky_relu'])}, but got {nonlinearity!r:.60}")
-    return _GAINS[nonlinearity]
+    if nonlinearity not in GAINS:
+        raise ValueError(f"calculate_gain() knows {', '.join([*GAINS, 'leaky_relu'])}, but got {nonlinearity!r:.60}")
+    return GAINS[nonlinearity]
 
 
-_LINEAR = ["linear", *[f"conv{transpose}{n}d" for transpose in ("", "_transpose") for n in (1, 2, 3)]]
-_GAINS = {**dict.fromkeys([*_LINEAR, "sigmoid"], 1.0), "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+LINEAR = ["linear", *[f"conv{transpose}{n}d" for transpose in ("", "_transpose") for n in (1, 2, 3)]]
+GAINS = {**dict.fromkeys([*LINEAR, "sigmoid"], 1.0), "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+"""The gains that need no parameter, by the name of the activation or layer."""
 
 
 def fan_of(shape: Shape, mode: str) -> int:
