@@ -42,7 +42,7 @@ LESSONS ?= [0-9]
 notebooks: $(VENV)/notebooks ## the lessons as notebooks that were run, into out/notebooks (QUICK=1: quickly; LESSONS=04: that one)
 	mkdir -p out/notebooks
 	cp examples/lessons/$(LESSONS)*.py out/notebooks/
-	cd out/notebooks && ../../$(BIN)/python -m jupytext --to ipynb --set-kernel python3 --execute $(LESSONS)*.py
+	cd out/notebooks && $(abspath $(BIN))/python -m jupytext --to ipynb --set-kernel python3 --execute $(LESSONS)*.py
 
 anchors: $(VENV)/installed ## the chapters' training runs on MNIST: expected and got (some minutes; TINYGRAD_EDU_DATA=folder)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.anchors
