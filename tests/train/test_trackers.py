@@ -1,5 +1,7 @@
 """Trackers, their files read back by their own packages: `make nightly`."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -41,16 +43,25 @@ def records(content):
             whole = b""
 
 
+def whole_log(path):
+    """The records of a run's log, which its own process may still be writing when the run has ended."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    for _ in range(300):
+        found = [Record.FromString(data) for data in records(path.read_bytes())]
+        if any(record.WhichOneof("record_type") == "exit" for record in found):
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{path} has no end")
+
+
 def test_weights_and_biases_log_is_parsed_by_its_own_protobufs(moons, tmp_path):
     import json
-
-    from wandb.proto.wandb_internal_pb2 import Record
 
     trainer = trained(moons, WandB("digits", folder=tmp_path, config={"rate": 0.001}))
     (path,) = tmp_path.rglob("*.wandb")
     rows, config = {}, {}
-    for data in records(path.read_bytes()):
-        record = Record.FromString(data)
+    for record in whole_log(path):
         items = {(item.key or ".".join(item.nested_key)): json.loads(item.value_json) for item in record.history.item}
         if items:
             rows[items["epoch"]] = items
