@@ -17,9 +17,12 @@ from tinygrad_edu.engine import graph
 from tinygrad_edu.engine.backward import grad
 from tinygrad_edu.engine.differentiate import differentiate
 from tinygrad_edu.engine.evaluate import evaluate
+from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.graph import Way, topological, unbroadcast
 from tinygrad_edu.engine.op import op
+from tinygrad_edu.engine.rules import Joint
 from tinygrad_edu.engine.transforms import jvp
+from tinygrad_edu.testing import check_op
 
 # ---------------------------------------------------------------------------------------------------
 # Order
@@ -288,3 +291,30 @@ def test_diamonds_of_operations_with_several_outputs():
         y = a + b * 0.5
     y.sum().backward()
     assert x.grad.tolist() == [0.5**40]
+
+
+def test_one_computation_of_all_gradients_runs_once_a_walk():
+    """A `Joint` rule is computed for the first input, and its gradients are handed to the others; nothing is kept of it."""
+    runs = []
+
+    def rule(g, y, a, b):
+        runs.append(g)
+        return g[0] * b, g[0] * a
+
+    @op(vjp=Joint(rule, 2), outputs=1, arity=2, examples=[example((2,), (2,))])
+    def product_and_sum(a, b):
+        """y = a·b; and a + b, for the rule."""
+        return a * b, a + b
+
+    a, b = [Tensor([k, 2.0 * k], requires_grad=True) for k in (1.0, 3.0)]
+    (product_and_sum(a, b) + product_and_sum(b, a)).sum().backward()
+    assert len(runs) == 2  # once for each node
+    assert a.grad.tolist() == [6.0, 12.0]
+    assert b.grad.tolist() == [2.0, 4.0]
+    none = runs[0][1]  # what came back to the second result: 0 in its shape, without memory
+    assert none.shape == (2,)
+    assert none.strides == (0,)
+    held = weakref.ref(runs[0][0])
+    del runs[:], none, a, b
+    assert held() is None
+    assert check_op(product_and_sum).checked

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
+import viz
 from tinygrad_edu import nn, optim
 from tinygrad_edu.engine.graph import topological
 from tinygrad_edu.nn import functional as F
@@ -165,6 +166,38 @@ def test_replayed_is_eager(kind, masked):
     (losses, state), (expected, other) = trained(True), trained(False)
     assert losses == pytest.approx(expected, rel=1e-12)
     same(state, other)
+
+
+@kinds
+def test_a_penalty_on_gradients_is_replayed(kind):
+    """Second derivatives, recorded once and run again, are those of the eager step."""
+    x = np.random.default_rng(0).standard_normal((3, 2, 2))
+
+    def trained(replayed):
+        model = layer(kind, 2, 3)
+
+        def step(x):
+            model.zero_grad()
+            slopes = tg.grad(np.square(model(x)[0]).sum(), list(model.parameters()), create_graph=True)
+            penalty = sum(np.square(g).sum() for g in slopes)
+            penalty.backward()
+            return penalty
+
+        run = tg.replay(step) if replayed else step
+        return [run(x * k).item() for k in (1.0, 2.0)], [p.grad.numpy() for p in model.parameters()]
+
+    (losses, slopes), (expected, others) = trained(True), trained(False)
+    assert losses == pytest.approx(expected, rel=1e-12)
+    same(slopes, others)
+
+
+@kinds
+def test_figures_show_one_op_or_every_step(kind):
+    x = np.ones((2, 1, 2))
+    assert f"{kind.lower()} takes" in viz.draw(layer(kind, 2, 3)(x)[0].sum(), collapse=None).text()
+    text = viz.draw(layer(kind, 2, 3, unroll=True)(x)[0].sum(), collapse=None).text()
+    assert text.count("tanh takes") == (4 if kind == "LSTM" else 2)
+    assert text.count("sigmoid takes") == {"RNN": 0, "LSTM": 6, "GRU": 4}[kind]
 
 
 def test_dropout_is_between_layers_and_in_training_alone():
