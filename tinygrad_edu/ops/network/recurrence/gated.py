@@ -90,23 +90,20 @@ def gru(a: Array, h0: Array, weight: Array, bias: Array, *mask: Array, reverse: 
         "gru", mask, a=(a, (steps, rows, 3 * n)), h0=(h0, (rows, n)), weight=(weight, (n, 3 * n)), bias=(bias, (3 * n,))
     )
     hs, gates = out or [np.empty((steps, rows, m), a.dtype) for m in (n, 4 * n)]
-    halves = np.full(width, 0.5, a.dtype)
-    halves[2 * n :] = 1
-    np.multiply(a, halves, out=gates[..., :width])
-    weight, bias = weight * halves, bias * halves
-    hidden, now = in_time(reverse, hs, gates)
+    given, hidden, now = in_time(reverse, a, hs, gates)
     last = h0
     q = np.empty((rows, width), a.dtype)
-    for gated, h, off in zip(now, hidden, left_out(mask, steps, reverse), strict=True):
+    for part, gated, h, off in zip(given, now, hidden, left_out(mask, steps, reverse), strict=True):
         np.matmul(last, weight, out=q)
         q += bias
         both, z, new, inner = gated[:, : 2 * n], gated[:, n : 2 * n], gated[:, 2 * n : 3 * n], gated[:, 3 * n :]
-        np.add(both, q[:, : 2 * n], out=both)
+        np.add(part[:, : 2 * n], q[:, : 2 * n], out=both)
+        both *= 0.5
         np.tanh(both, out=both)
         both *= 0.5
         both += 0.5
         inner[...] = q[:, 2 * n :]
-        np.add(new, np.multiply(gated[:, :n], inner, out=h), out=new)
+        np.add(part[:, 2 * n :], np.multiply(gated[:, :n], inner, out=h), out=new)
         np.tanh(new, out=new)
         np.multiply(np.subtract(last, new, out=h), z, out=h)
         h += new

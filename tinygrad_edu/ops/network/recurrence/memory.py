@@ -93,14 +93,14 @@ def lstm(a: Array, h0: Array, c0: Array, weight: Array, *mask: Array, reverse: b
     halves = np.full(width, 0.5, a.dtype)
     halves[2 * n : 3 * n] = 1
     shift = 1 - halves
-    np.multiply(a, halves, out=gates)
-    weight = weight * halves
-    hidden, cell, now = in_time(reverse, hs, cs, gates)
+    given, hidden, cell, now = in_time(reverse, a, hs, cs, gates)
     z, p = np.empty((rows, width), a.dtype), np.empty(state, a.dtype)
     last_h, last_c = h0, c0
-    for gated, h, c, off in zip(now, hidden, cell, left_out(mask, steps, reverse), strict=True):
-        np.add(gated, np.matmul(last_h, weight, out=z), out=gated)
-        np.tanh(gated, out=gated)
+    for part, gated, h, c, off in zip(given, now, hidden, cell, left_out(mask, steps, reverse), strict=True):
+        np.matmul(last_h, weight, out=z)
+        z += part
+        z *= halves
+        np.tanh(z, out=gated)
         gated *= halves
         gated += shift
         i, f, g, o = quarters(gated)
