@@ -7,7 +7,8 @@ from tests.engine.leaves import leaf
 from tinygrad_edu import Tensor
 from tinygrad_edu.engine.backward import grad
 from tinygrad_edu.engine.evaluate import evaluate
-from tinygrad_edu.ops.network.activations import gelu, relu, sigmoid, silu
+from tinygrad_edu.ops.network.activations import relu, sigmoid, silu
+from tinygrad_edu.ops.network.gaussian import gelu
 from tinygrad_edu.ops.network.softmax import log_softmax, logsumexp, softmax, softplus
 
 CONVENTIONS = {

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 import tinygrad_edu as tg
 from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.ops.network.activations import normal_cdf
+from tinygrad_edu.ops.network.gaussian import gelu_slope, normal_cdf
 from tinygrad_edu.ops.network.piecewise import hardsigmoid, hardswish, hardtanh
 from tinygrad_edu.ops.network.smooth import mish, selu, softsign
 
@@ -213,3 +213,17 @@ def test_relu_of_whole_numbers_and_out():
     assert out.tolist() == [0, 2]
     with pytest.raises(TypeError, match=r"relu\(\) on a Tensor takes no settings, not out="):
         tg.relu(Tensor([1.0]), out=out)
+
+
+def test_gelu_in_single_precision():
+    """As right as the formula with erf in float32, in any layout, long arrays part by part."""
+    x = np.linspace(-9, 9, 100_001)
+    exact = x * np.array([0.5 * math.erfc(-z / math.sqrt(2)) for z in x])
+    slope = exact / np.where(x == 0, 1, x) + x * np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+    slope[x == 0] = 0.5
+    single = x.astype(np.float32)
+    for got in (tg.gelu(single), tg.gelu(single[::-1])[::-1], tg.gelu(single[:100_000].reshape(2, -1).T).T.ravel()):
+        np.testing.assert_allclose(got, exact[: len(got)], rtol=2e-7, atol=1.5e-7)
+    np.testing.assert_allclose(gelu_slope(single), slope, rtol=2e-7, atol=2e-7)
+    np.testing.assert_allclose(gelu_slope(x), slope, rtol=1e-12, atol=1e-14)
+    assert tg.gelu(np.array([-1e4, -1e30, 1e30], np.float32)).tolist() == [0.0, 0.0, np.float32(1e30)]

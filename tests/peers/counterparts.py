@@ -244,6 +244,7 @@ COUNTERPARTS |= {
         else x * T.rsqrt(T.square(x).mean(axis, keepdim=True) + eps)
     ),
     "embedding": lambda weight, numbers, padding_idx=None: F.embedding(numbers, weight, padding_idx),
+    "gelu_slope": lambda x: 0.5 * T.erfc(-x / math.sqrt(2)) + x * T.exp(-x * x / 2) / math.sqrt(2 * math.pi),
     "normal_cdf": lambda x: 0.5 * T.erfc(-x / math.sqrt(2)),
     "softmax": softmax(F.softmax), "log_softmax": softmax(F.log_softmax),
     "softmax_cross_entropy": F.cross_entropy,

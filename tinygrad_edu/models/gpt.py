@@ -6,6 +6,8 @@ al., *Attention is all you need* (2017).
 
 from __future__ import annotations
 
+import copy
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,6 @@ import numpy as np
 
 from tinygrad_edu import nn, random
 from tinygrad_edu.creation import count
-from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.functional.checks import between_0_and_1
 
@@ -34,11 +35,10 @@ class Cache:
 
     def extend(self, new: list[Any]) -> list[NDArray[Any]]:
         """Keys and values (N, h, L, E/h) of the next L places; returned are those of all places so far."""
-        arrays = [x.numpy() for x in new]
         if not self._kept:
-            self._kept = [np.empty((*x.shape[:-2], self._places, x.shape[-1]), x.dtype) for x in arrays]
-        begun, self.length = self.length, self.length + arrays[0].shape[-2]
-        for kept, x in zip(self._kept, arrays, strict=True):
+            self._kept = [np.empty((*x.shape[:-2], self._places, x.shape[-1]), x.dtype) for x in new]
+        begun, self.length = self.length, self.length + new[0].shape[-2]
+        for kept, x in zip(self._kept, new, strict=True):
             kept[..., begun : self.length, :] = x
         return [kept[..., : self.length, :] for kept in self._kept]
 
@@ -54,7 +54,7 @@ class SelfAttention(nn.Module):
         self.resid_dropout = nn.Dropout(dropout, generator=self.generator)
 
     def forward(self, x: Any, cache: Cache | None = None) -> Any:
-        """x, y: (N, L, E). cache: what was read before, which x is added to; without a graph."""
+        """x, y: (N, L, E). cache: what was read before, to which x is added; for a model of arrays."""
         n, length, width = x.shape
         split = [
             part.reshape(n, length, self.n_head, width // self.n_head).transpose(0, 2, 1, 3)
@@ -167,7 +167,7 @@ class GPT(nn.Module):
     def forward(self, tokens: ArrayLike, caches: list[Cache] | None = None) -> Tensor:
         """Logits (…, L, V) of the token after each of `tokens`, (…, L).
 
-        caches: one for each block, of the places before these tokens, to which they are added; for `no_grad()`.
+        caches: one for each block, of the places before these tokens, to which they are added; for a model of arrays, as `on_arrays` makes one.
         """
         shape = np.shape(tokens)  # type: ignore[arg-type]  # NumPy's stubs know lists of lists to a depth
         begun = caches[0].length if caches else 0
@@ -202,7 +202,7 @@ class GPT(nn.Module):
         prompt: tokens (N, L), or (L,), one at least. temperature: 0 takes the likeliest. top_k: only that many of the
         likeliest are drawn from. generator: if not given, the one that `manual_seed` sets. cache: whether keys and values
         are kept, which gives the same tokens sooner; beyond block_size tokens, where positions shift with every token, the
-        last block_size are read anew. It runs in evaluation mode, and leaves the mode as it was.
+        last block_size are read anew. It computes as in evaluation mode, on arrays, and leaves the model as it is.
 
         Raises ValueError for an empty prompt, a negative temperature, and for top_k below 1.
 
@@ -225,34 +225,56 @@ class GPT(nn.Module):
         rows = given.reshape(-1, given.shape[-1])
         tokens = np.empty((len(rows), rows.shape[1] + new), np.int64)
         tokens[:, : rows.shape[1]] = rows
-        modes = [(module, module.training) for module in self.modules()]
-        self.eval()
-        try:
-            no_grad().run(self._continue, tokens, rows.shape[1], temperature, top_k, random.generator(generator), cache)
-        finally:
-            for module, mode in modes:
-                module.training = mode
+        _continue(on_arrays(self), tokens, rows.shape[1], temperature, top_k, random.generator(generator), cache)
         return tokens.reshape(*given.shape[:-1], -1)
 
-    def _continue(
-        self,
-        tokens: NDArray[np.int64],
-        begun: int,
-        temperature: float,
-        top_k: int | None,
-        own: np.random.Generator,
-        cache: bool,
-    ) -> None:
-        """Write the tokens from the place `begun` on."""
-        caches = [Cache(min(self.block_size, tokens.shape[1])) for _ in self.h] if cache else None
-        read = 0  # how many tokens the caches have
-        for place in range(begun, tokens.shape[1]):
-            if caches and place <= self.block_size:
-                logits = self(tokens[:, read:place], caches)
-                read = place
-            else:
-                logits = self(tokens[:, max(0, place - self.block_size) : place])
-            tokens[:, place] = drawn(logits.numpy()[:, -1], temperature, top_k, own)
+
+def on_arrays(module: Any) -> Any:
+    """A copy of a module that holds arrays where it has parameters, in evaluation mode, called without scopes and hooks:
+    what it computes are arrays too, and sooner where they are small. The numbers are not copied.
+
+    >>> layer = nn.Linear(2, 2)
+    >>> type(on_arrays(layer)(np.ones(2, np.float32))).__name__
+    'ndarray'
+    """
+    if isinstance(module, nn.Parameter | nn.Buffer):
+        return module.numpy()
+    if isinstance(module, list):
+        return [on_arrays(part) for part in module]
+    if not isinstance(module, nn.Module):
+        return module
+    made = copy.copy(module)
+    vars(made).update({name: on_arrays(value) for name, value in vars(module).items()}, training=False)
+    made.__class__ = _plain(type(module))
+    return made
+
+
+@functools.cache
+def _plain(kind: type[nn.Module]) -> type[nn.Module]:
+    """The kind of module, of which a call is its `forward` alone."""
+    return type(kind.__name__, (kind,), {"__call__": kind.forward})
+
+
+def _continue(
+    model: Any,
+    tokens: NDArray[np.int64],
+    begun: int,
+    temperature: float,
+    top_k: int | None,
+    own: np.random.Generator,
+    cache: bool,
+) -> None:
+    """Write the tokens from the place `begun` on."""
+    size = model.block_size
+    caches = [Cache(min(size, tokens.shape[1])) for _ in model.h] if cache else None
+    read = 0  # how many tokens the caches have
+    for place in range(begun, tokens.shape[1]):
+        if caches and place <= size:
+            logits = model(tokens[:, read:place], caches)
+            read = place
+        else:
+            logits = model(tokens[:, max(0, place - size) : place])
+        tokens[:, place] = drawn(logits[:, -1], temperature, top_k, own)
 
 
 def drawn(

@@ -91,7 +91,8 @@ from tinygrad_edu.nn.functional.regression import (
 )
 from tinygrad_edu.nn.functional.resizing import interpolate, pixel_shuffle, pixel_unshuffle
 from tinygrad_edu.ops.elementwise import tanh
-from tinygrad_edu.ops.network.activations import elu, gelu, leaky_relu, relu, sigmoid, silu
+from tinygrad_edu.ops.network.activations import elu, leaky_relu, relu, sigmoid, silu
+from tinygrad_edu.ops.network.gaussian import gelu
 from tinygrad_edu.ops.network.piecewise import hardsigmoid, hardswish, hardtanh
 from tinygrad_edu.ops.network.smooth import mish, selu, softsign
 from tinygrad_edu.ops.network.softmax import log_softmax, logsigmoid, softmax

@@ -1,6 +1,7 @@
 """The ops of neural networks:
 
-    activations    relu elu silu gelu sigmoid
+    activations    relu elu silu sigmoid
+    gaussian       gelu, by the normal distribution
     piecewise      prelu hardtanh and other straight pieces
     smooth         selu softsign mish
     softmax        softmax softplus logsumexp logaddexp
@@ -19,7 +20,7 @@ A rule of a whole is here where it is stabler or faster than that of its parts.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.ops.network import activations, embedding, softmax
+from tinygrad_edu.ops.network import activations, embedding, gaussian, softmax
 
 if TYPE_CHECKING:
     from tinygrad_edu.ops.network import (
@@ -39,6 +40,7 @@ __all__ = [
     "attention",
     "convolution",
     "embedding",
+    "gaussian",
     "losses",
     "normalization",
     "piecewise",
