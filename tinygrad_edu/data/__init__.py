@@ -26,11 +26,14 @@ from tinygrad_edu.data.sampler import (
     WeightedRandomSampler,
 )
 from tinygrad_edu.data.splitting import of_scikit_learn, random_split, train_test_split
+from tinygrad_edu.data.text import BytePairTokenizer, CharTokenizer
 from tinygrad_edu.engine.elsewhere import answering
 
 __all__ = [
     "BatchSampler",
+    "BytePairTokenizer",
     "ChainDataset",
+    "CharTokenizer",
     "ConcatDataset",
     "DataLoader",
     "Dataset",
