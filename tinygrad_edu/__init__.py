@@ -56,10 +56,6 @@ from tinygrad_edu.ops.elementwise import (
 from tinygrad_edu.ops.extrema import argmax, argmin, max, min, ptp
 from tinygrad_edu.ops.joining import append, block, column_stack, concatenate, dstack, hstack, stack, vstack
 from tinygrad_edu.ops.network.activations import elu, leaky_relu, relu, sigmoid, silu
-from tinygrad_edu.ops.nan import (
-    nan_to_num, nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmedian, nanmin, nanpercentile,
-    nanprod, nanquantile, nanstd, nansum, nanvar,
-)
 from tinygrad_edu.ops.network.embedding import one_hot
 from tinygrad_edu.ops.network.gaussian import gelu
 from tinygrad_edu.ops.network.softmax import (

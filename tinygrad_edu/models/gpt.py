@@ -243,14 +243,14 @@ def on_arrays(module: Any) -> Any:
         return [on_arrays(part) for part in module]
     if not isinstance(module, nn.Module):
         return module
-    made = copy.copy(module)
+    made: Any = copy.copy(module)
     vars(made).update({name: on_arrays(value) for name, value in vars(module).items()}, training=False)
     made.__class__ = _plain(type(module))
     return made
 
 
 @functools.cache
-def _plain(kind: type[nn.Module]) -> type[nn.Module]:
+def _plain(kind: Any) -> Any:
     """The kind of module, of which a call is its `forward` alone."""
     return type(kind.__name__, (kind,), {"__call__": kind.forward})
 
