@@ -245,7 +245,7 @@ def on_arrays(module: Any) -> Any:
         return module
     made: Any = copy.copy(module)
     vars(made).update({name: on_arrays(value) for name, value in vars(module).items()}, training=False)
-    made.__class__ = _plain(type(made))
+    made.__class__ = _plain(type(made))  # type: ignore[arg-type]  # mypy takes no class for hashable
     return made
 
 
