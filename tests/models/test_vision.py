@@ -7,8 +7,10 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import models, nn
+from tinygrad_edu.models.googlenet import Inception
 from tinygrad_edu.models.resnet import BasicBlock, Bottleneck
 from tinygrad_edu.nn import init
+from viz import draw
 
 
 @pytest.fixture
@@ -148,3 +150,22 @@ def test_what_is_refused(call, message):
 def test_unknown_networks():
     with pytest.raises(AttributeError, match=r"no attribute 'ResNet20'; it has .*ResNet18"):
         _ = models.ResNet20
+
+
+DRAWN = {
+    "SimpleConvNet": (lambda: models.SimpleConvNet((1, 9, 9), 3, filters=2, hidden=4), (1, 9, 9), "Conv2d ReLU MaxPool2d Flatten Linear ReLU Linear"),
+    "BasicBlock": (lambda: BasicBlock(4, 4), (4, 5, 5), "Conv2d BatchNorm2d ReLU Conv2d BatchNorm2d + ReLU"),
+    "Inception": (lambda: Inception(8, 4, (3, 6), (2, 2), 1), (8, 5, 5), "BasicConv2d Sequential Sequential Sequential concat"),
+    "UNet": (
+        lambda: models.UNet(1, 2, width=2, depth=1), (1, 8, 8),
+        "TwoConvolutions MaxPool2d TwoConvolutions ConvTranspose2d concat TwoConvolutions Conv2d",
+    ),
+    "DeepLabV3": (lambda: models.DeepLabV3(3, False, depths=(1,) * 4, width=2), (3, 32, 32), "Features DeepLabHead Enlarge"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawn_by_block(name):
+    make, image, boxes = DRAWN[name]
+    y = make().eval()(tg.Tensor(np.zeros((1, *image), np.float32), requires_grad=True))
+    assert [op.symbol for op in draw(y, collapse=2, direction="forward").graph.ops] == boxes.split()

@@ -106,3 +106,46 @@ def test_batches_of_no_image():
     assert y.shape == (0, 4, 4, 4)
     y.sum().backward()
     assert x.grad.shape == x.shape
+
+
+LAYERS = [
+    nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(3, 2, 1, ceil_mode=True), nn.AvgPool2d(2), nn.LPPool2d(2, 2), nn.AdaptiveAvgPool2d(3),
+    nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d(5), nn.Upsample(scale_factor=2), nn.Upsample(size=5), nn.ZeroPad2d(1),
+    nn.Upsample(scale_factor=1.7, mode="bilinear"), nn.Upsample(scale_factor=2, mode="bicubic", align_corners=True),
+    nn.Upsample(size=3, mode="area"), nn.PixelShuffle(2), nn.PixelUnshuffle(2), nn.ReflectionPad2d(2), nn.BatchNorm2d(4),
+    nn.BatchNorm2d(4).eval(), nn.InstanceNorm2d(4, affine=True, track_running_stats=True), nn.InstanceNorm2d(4), nn.Dropout2d(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_the_type_of_x_is_kept(layer, dtype):
+    layer = copy.deepcopy(layer).to(dtype)
+    x = tg.Tensor(np.random.default_rng(0).random((2, 4, 8, 6)).astype(dtype), requires_grad=True)
+    y = layer(x)
+    assert y.dtype == dtype
+    (y * y).sum().backward()
+    assert x.grad.dtype == dtype
+    assert np.isfinite(x.grad.numpy()).all()
+
+
+def test_dropout_of_channels_drops_the_same_on_every_way_back():
+    x = tg.Tensor(np.ones((4, 6, 3, 3)), requires_grad=True)
+    y = nn.Dropout2d(0.5)(x)
+    first, second = tg.grad(y.sum(), x), tg.grad(y.sum(), x)
+    assert np.array_equal(first, second)
+    assert np.array_equal(first.numpy(), y.numpy())
+    assert not nn.Dropout2d(1.0)(np.ones((2, 3, 2, 2))).any()
+
+
+def test_batch_statistics_of_images():
+    layer, x = (
+        nn.BatchNorm2d(3, momentum=1.0),
+        np.random.default_rng(0).standard_normal((4, 3, 5, 5)).astype(np.float32),
+    )
+    layer(x)
+    np.testing.assert_allclose(layer.running_var.numpy(), x.var(axis=(0, 2, 3), ddof=1), rtol=1e-5)
+    layer.eval()(x * 3)
+    np.testing.assert_allclose(layer.running_var.numpy(), x.var(axis=(0, 2, 3), ddof=1), rtol=1e-5)
+    with pytest.raises(ValueError, match="more than one value a channel to train on"):
+        layer.train()(ones(1, 3, 1, 1))

@@ -75,7 +75,8 @@ def interpolate(
     for axis, (have, p, step) in enumerate(zip(x.shape[2:], asked, steps, strict=True), -n):
         if have != p or step != 1:
             source = _source(have, p, step, bool(align_corners), mode == "bicubic", x.dtype)
-            x = along(x, (_cubic if mode == "bicubic" else _linear)(have, source), axis)
+            matrix = (_cubic if mode == "bicubic" else _linear)(have, source)
+            x = along(x, matrix.astype(x.dtype), axis)
     return x
 
 
