@@ -14,6 +14,9 @@ char_rnn    CharRNN, a recurrent language model
 sentiment   SentimentRNN, which classifies sentences
 seq2seq     Seq2Seq, from a sequence to another: plain, peeky, with attention
 gpt         GPT, a decoder of text
+autoencoder Autoencoder, which says again what it read
+vae         VAE, whose code is a distribution
+gan         GAN DCGAN, a generator and a discriminator
 
 Those of images that torchvision has too have its names inside, so its weights can be read: `train.load_torch`.
 """
@@ -25,11 +28,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinygrad_edu.models.alexnet import AlexNet as AlexNet
+    from tinygrad_edu.models.autoencoder import Autoencoder as Autoencoder
     from tinygrad_edu.models.char_rnn import CharRNN as CharRNN
     from tinygrad_edu.models.convnets import DeepConvNet as DeepConvNet
     from tinygrad_edu.models.convnets import SimpleConvNet as SimpleConvNet
     from tinygrad_edu.models.deeplab import DeepLabHead as DeepLabHead
     from tinygrad_edu.models.deeplab import DeepLabV3 as DeepLabV3
+    from tinygrad_edu.models.gan import DCGAN as DCGAN
+    from tinygrad_edu.models.gan import GAN as GAN
     from tinygrad_edu.models.googlenet import GoogLeNet as GoogLeNet
     from tinygrad_edu.models.gpt import GPT as GPT
     from tinygrad_edu.models.lenet import LeNet5 as LeNet5
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.models.sentiment import SentimentRNN as SentimentRNN
     from tinygrad_edu.models.seq2seq import Seq2Seq as Seq2Seq
     from tinygrad_edu.models.unet import UNet as UNet
+    from tinygrad_edu.models.vae import VAE as VAE
     from tinygrad_edu.models.vgg import VGG as VGG
     from tinygrad_edu.models.vgg import VGG11 as VGG11
     from tinygrad_edu.models.vgg import VGG13 as VGG13
@@ -52,9 +59,11 @@ if TYPE_CHECKING:
 
 PAGES = {
     "alexnet": ("AlexNet",),
+    "autoencoder": ("Autoencoder",),
     "char_rnn": ("CharRNN",),
     "convnets": ("DeepConvNet", "SimpleConvNet"),
     "deeplab": ("DeepLabHead", "DeepLabV3"),
+    "gan": ("DCGAN", "GAN"),
     "googlenet": ("GoogLeNet",),
     "gpt": ("GPT",),
     "lenet": ("LeNet5",),
@@ -64,6 +73,7 @@ PAGES = {
     "sentiment": ("SentimentRNN",),
     "seq2seq": ("Seq2Seq",),
     "unet": ("UNet",),
+    "vae": ("VAE",),
     "vgg": ("VGG", "VGG11", "VGG13", "VGG16", "VGG19"),
 }
 """The networks, by their page."""
