@@ -394,3 +394,18 @@ def test_functions_of_indices_are_answered_on_the_numbers():
         for got, expected in zip(ask(x), ask(np.eye(3)), strict=True):
             assert np.array_equal(got, expected)
     assert np.unravel_index(tg.Tensor(5), (2, 3)) == (1, 2)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("width", [2, 40])
+def test_gradients_of_slices_taken_along_an_axis_add_up(axis, width):
+    shape = [width, width, width]
+    shape[axis] = 4
+    x = tg.Tensor(np.random.default_rng(0).standard_normal(shape), requires_grad=True)
+    places = np.array([2, 0, -1, 2, 2])
+    y = np.take(x, places, axis=axis)
+    g = np.random.default_rng(1).standard_normal(y.shape)
+    y.backward(g)
+    expected = np.zeros(shape)
+    np.add.at(expected, (slice(None),) * axis + (places,), g)
+    np.testing.assert_array_equal(x.grad.numpy(), expected)

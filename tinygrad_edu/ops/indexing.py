@@ -186,8 +186,19 @@ def add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) -
         for i in range(0, len(rows), ROWS_AT_A_TIME):
             places = rows[i : i + ROWS_AT_A_TIME, None].astype(np.intp) * width + columns
             np.add.at(flat, places.reshape(-1), values[i : i + ROWS_AT_A_TIME].reshape(-1))
+    elif _along_one_axis(key, arrays, y) and y.size >= NARROWEST_ROW_ADDED_ALONE * y.shape[len(key) - 1]:
+        before = (slice(None),) * (len(key) - 1)
+        values = np.broadcast_to(values, (*y.shape[: len(key) - 1], len(arrays[0]), *y.shape[len(key) :]))
+        for k, place in enumerate(arrays[0].tolist()):
+            y[(*before, place)] += values[(*before, k)]
     else:
         np.add.at(y, index_of(key, arrays), values)
+
+
+def _along_one_axis(key: tuple[Any, ...], arrays: tuple[Any, ...], y: Any) -> bool:
+    """Whether a row of numbers takes whole slices of y along one axis."""
+    whole = (None, None, None)
+    return key[-1] == ARRAY and all(k == whole for k in key[:-1]) and arrays[0].ndim == 1 and y.ndim >= len(key)
 
 
 @op(
