@@ -330,6 +330,22 @@ def test_a_replayed_step_makes_no_arrays(name):
         tracemalloc.stop()
 
 
+def test_a_replayed_step_of_attention_makes_no_weights():
+    """Views, a column of sums a head, and NumPy's buffers; the weights of all heads are 160 KB."""
+    STEPS["attention"] = lambda: (
+        network((100,) * 3, lambda n: nn.TransformerEncoderLayer(n, 4, 100, 0.1, "gelu")),
+        optim.AdamW,
+        F.mse_loss,
+    )
+    try:
+        step, x, y = training("attention")
+    finally:
+        del STEPS["attention"]
+    for _ in range(3):
+        step(x, y)
+    assert peak_of(lambda: step(x, y)) < 24_000
+
+
 def test_what_is_returned_is_all_that_is_new():
     tg.manual_seed(0)
     model = network((100,) * 3, activation(nn.GELU))
