@@ -24,6 +24,20 @@ class Net(nn.Module):
         return self.output(tg.tanh(self.hidden(x))) / temperature
 
 
+class Images(nn.Module):
+    """Layers of images, in a typed forward."""
+
+    def __init__(self) -> None:
+        self.conv, self.norm, self.pool = nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.MaxPool2d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(F.interpolate(self.pool(self.norm(self.conv(x))), scale_factor=2), 2)
+
+
+assert_type(Images()(Tensor(np.ones((2, 1, 4, 4), np.float32))), Tensor)
+pooled, places = F.max_pool2d(Tensor(np.eye(4, dtype=np.float32)[None]), 2, return_indices=True)
+assert_type(nn.MaxPool2d(2)(np.ones((1, 4, 4))), Array)
+
 x, y = np.eye(4, 2, dtype=np.float32), np.arange(4) % 2
 model = Net(8)
 optimizer = optim.Adam(model.parameters(), lr=0.1)

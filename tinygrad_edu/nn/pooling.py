@@ -38,12 +38,7 @@ class _Pool(Function):
         return ", ".join([f"{name}={value!r}" for name, value in shown.items()])
 
 
-class _MaxPool(_Pool):
-    if TYPE_CHECKING:
-        __call__: ClassVar[Any]  # with return_indices it gives a pair
-
-
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_Pool):
     """The largest number of each window is taken, along one dimension.
 
     x: (N, C, L) or (C, L); y: (N, C, P). The parameters are those of `MaxPool2d`.
@@ -63,7 +58,7 @@ class MaxPool1d(_MaxPool):
     ceil_mode: bool = False
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_Pool):
     """The largest number of each window is taken, so that images become smaller.
 
     x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
@@ -95,7 +90,7 @@ class MaxPool2d(_MaxPool):
     ceil_mode: bool = False
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_Pool):
     """The largest number of each window is taken, along three dimensions.
 
     x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q). The parameters are those of `MaxPool2d`.
@@ -370,7 +365,7 @@ class AdaptiveAvgPool3d(_Pool):
     output_size: Size
 
 
-class AdaptiveMaxPool1d(_MaxPool):
+class AdaptiveMaxPool1d(_Pool):
     """The largest number of each of a given number of windows is taken: sequences of any length get the same length.
 
     x: (N, C, L) or (C, L); y: (N, C, P). The parameters are those of `AdaptiveMaxPool2d`.
@@ -386,7 +381,7 @@ class AdaptiveMaxPool1d(_MaxPool):
     return_indices: bool = False
 
 
-class AdaptiveMaxPool2d(_MaxPool):
+class AdaptiveMaxPool2d(_Pool):
     """The largest number of each of a given number of windows is taken: images of any size get the same size.
 
     x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
@@ -405,7 +400,7 @@ class AdaptiveMaxPool2d(_MaxPool):
     return_indices: bool = False
 
 
-class AdaptiveMaxPool3d(_MaxPool):
+class AdaptiveMaxPool3d(_Pool):
     """The largest number of each of a given number of windows is taken: volumes of any size get the same size.
 
     x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q). The parameters are those of `AdaptiveMaxPool2d`.

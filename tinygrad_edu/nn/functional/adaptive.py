@@ -67,7 +67,7 @@ def adaptive_avg_pool3d(x: Array, output_size: Size) -> Array:
 
 
 @lifted
-def adaptive_max_pool1d(x: Array, output_size: Size, return_indices: bool = False) -> Any:
+def adaptive_max_pool1d(x: Array, output_size: Size, return_indices: bool = False) -> Array:
     """The largest number of each of a given number of windows is taken, along one dimension.
 
     x: (N, C, L) or (C, L); y: (N, C, P).
@@ -81,7 +81,7 @@ def adaptive_max_pool1d(x: Array, output_size: Size, return_indices: bool = Fals
 
 
 @lifted
-def adaptive_max_pool2d(x: Array, output_size: Size, return_indices: bool = False) -> Any:
+def adaptive_max_pool2d(x: Array, output_size: Size, return_indices: bool = False) -> Array:
     """The largest number of each of a given number of windows is taken: images of any size get the same size.
 
     x: (N, C, H, W) or (C, H, W); y: (N, C, P, Q).
@@ -98,7 +98,7 @@ def adaptive_max_pool2d(x: Array, output_size: Size, return_indices: bool = Fals
 
 
 @lifted
-def adaptive_max_pool3d(x: Array, output_size: Size, return_indices: bool = False) -> Any:
+def adaptive_max_pool3d(x: Array, output_size: Size, return_indices: bool = False) -> Array:
     """The largest number of each of a given number of windows is taken: volumes of any size get the same size.
 
     x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q).

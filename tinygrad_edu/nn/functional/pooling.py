@@ -41,7 +41,7 @@ def max_pool1d(
     dilation: Numbers = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> Array:
     """y[n, c, p] = max over k of x[n, c, stride·p + dilation·k − padding]: the largest number of each window is taken.
 
     x: (N, C, L) or (C, L); y: (N, C, P).
@@ -63,7 +63,7 @@ def max_pool2d(
     dilation: Numbers = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> Array:
     """y[n, c, p] = max over k of x[n, c, stride·p + dilation·k − padding]: the largest number of each window is taken.
 
     Here p and k are places in two dimensions. Where several numbers are largest, the first of them, along rows, gets
@@ -98,7 +98,7 @@ def max_pool3d(
     dilation: Numbers = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> Array:
     """y[n, c, p] = max over k of x[n, c, stride·p + dilation·k − padding]: the largest number of each window is taken.
 
     x: (N, C, D, H, W) or (C, D, H, W); y: (N, C, O, P, Q).
