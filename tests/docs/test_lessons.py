@@ -202,6 +202,15 @@ EXPECTED = {
         "ReLU, He, depth 20": between(0.3, 2),
         "largest slope of the sigmoid": about(0.25),
     },
+    "24_autoencoder_vae_gan": {
+        "error of the autoencoder, over that of components": between(0.3, 0.9),
+        "negative ELBO at first": between(38, 50),
+        "negative ELBO at last": between(22, 28),
+        "distance of the VAE's digits": between(0.9, 1.5),
+        "distance of independent pixels": between(1.6, 2.2),
+        "accuracy from few": between(0.8, 0.95),
+        "accuracy with further ones": between(0.7, 0.95),
+    },
     "25_tiny_gpt": {
         "attention by hand, minus the library's": between(0, 1e-14),
         "loss at first, over ln V": between(0.95, 1.02),
