@@ -274,3 +274,20 @@ def test_no_weights_are_kept():
         assert tracemalloc.get_traced_memory()[1] < 3_000_000  # the weights are 16 MB
     finally:
         tracemalloc.stop()
+
+
+def test_two_that_get_the_same_gradient_do_not_share_theirs():
+    """A sum hands one array to both, and what nobody asked one of them for is not given to the other."""
+    q, k, v, *others = [numbers(2, 3, 4, seed=i) for i in range(6)]
+    g, query, key = numbers(2, 3, 4, seed=7), tg.Tensor(q, requires_grad=True), tg.Tensor(others[1], requires_grad=True)
+
+    def first():
+        return F.scaled_dot_product_attention(query, k, v)
+
+    def second():
+        return F.scaled_dot_product_attention(others[0], key, others[2])
+
+    for y in (first() + second(), second() + first()):
+        by_query, by_key = tg.grad(y, [query, key], g)
+        np.testing.assert_array_equal(by_query.numpy(), tg.grad(first(), query, g).numpy())
+        np.testing.assert_array_equal(by_key.numpy(), tg.grad(second(), key, g).numpy())

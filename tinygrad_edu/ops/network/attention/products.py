@@ -180,8 +180,8 @@ def attention(q: Array, k: Any, v: Any, mask: Any, kept: Any, *, scale: float, c
     Weights exist a block at a time, and are made again for the gradients. `nn.functional.scaled_dot_product_attention`
     takes masks of truths too.
 
-    >>> x = numpy.array([[1.0, 0.0], [0.0, 1.0]])
-    >>> attention(x * 100, x, numpy.array([[1.0], [2.0]])).tolist()
+    >>> x = np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> attention(x * 100, x, np.array([[1.0], [2.0]])).tolist()
     [[1.0], [2.0]]
     """
     _check(q, k, v)
@@ -225,7 +225,7 @@ def attention_slopes(
     With the weights p = softmax(scale·q kᵀ + mask), r = (g vᵀ) ⊙ kept and s = p ⊙ (r − Σ r ⊙ p), they are scale·s k,
     scale·sᵀ q and (p ⊙ kept)ᵀ g. All three need the weights, which are made again once.
 
-    >>> x = numpy.ones((1, 2))
+    >>> x = np.ones((1, 2))
     >>> [part.tolist() for part in attention_slopes(x, x, x, x)]
     [[[0.0, 0.0]], [[0.0, 0.0]], [[1.0, 1.0]]]
     """
