@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.anchors.rows import ROWS
+from tests.anchors import networks, rows, sequences
 
+ROWS = [*rows.ROWS, *networks.ROWS, *sequences.ROWS]
 KEPT = Path("out/anchors.json")
 
 

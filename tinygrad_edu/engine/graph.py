@@ -136,11 +136,10 @@ def walk(order: list[Any], totals: dict[Any, Any], way: Way = PLAIN, presence: A
             y, xs = node.rule_value(), inputs
         else:
             y, xs = node.ndarray, [x.ndarray for x in inputs]
-        if op.outputs is not None and not op.by_result:
-            if hasattr(rules, "visited"):  # `Joint` ones
-                g, rules = rules.filled(g, node.ndarray), rules.visited()
-            else:
-                g = without_gaps(g, node.ndarray)
+        if rules.__class__ is not tuple and hasattr(rules, "visited"):  # `Joint` ones
+            g, rules = rules.visited(g, node.ndarray)
+        elif op.outputs is not None and not op.by_result:
+            g = without_gaps(g, node.ndarray)
         part = None if presence is None else presence.of(node)
         try:
             for i, x in enumerate(inputs):

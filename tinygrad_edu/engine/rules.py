@@ -8,8 +8,6 @@ gradients by all inputs, `Joint` holds it.
 from __future__ import annotations
 
 import inspect
-import sys
-import weakref
 from collections.abc import Callable, Container, Sequence
 from functools import partial
 from typing import Any
@@ -36,34 +34,32 @@ class Positions:
 
 
 class Joint:
-    """The rules of an op with several results, one computation of which gives the gradients by all inputs.
+    """The rules of an op, one computation of which gives the gradients by all of its first inputs.
 
-    rule: (g, y, *inputs, **settings) to a tuple of gradients, for the first `count` inputs. Further inputs, such as a mask,
-        have no derivative. g: the cotangents of all results, 0 for those of which nothing was made.
+    rule: (g, y, *inputs, **settings) to a tuple of gradients, for the first `count` inputs. g: the cotangent; of an op with
+        several results those of all, 0 for those of which nothing was made.
+    others: rules of the inputs that follow, each on its own. Further inputs have no derivative.
     """
 
-    def __init__(self, rule: Callable[..., tuple[Any, ...]], count: int) -> None:
-        self.rule, self._count = rule, count
+    def __init__(self, rule: Callable[..., tuple[Any, ...]], count: int, *others: Rule) -> None:
+        self.rule, self._count, self._others = rule, count, others
 
     def __getitem__(self, i: int) -> Rule | None:
-        return partial(self._alone, i) if i < self._count else None
+        return partial(self._alone, i) if i < self._count else self._other(i)
 
     def _alone(self, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
         return self.rule(g, y, *xs, **settings)[i]
 
-    def visited(self) -> Positions:
-        """The rules for one visit of a walk to a node: what is computed for the first input serves the others."""
-        known: list[Any] = []
+    def _other(self, i: int) -> Rule | None:
+        at = i - self._count
+        return self._others[at] if at < len(self._others) else None
 
-        def rule(i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
-            if not known:
-                known.extend(self.rule(g, y, *xs, **settings))
-            return known[i]
-
-        return Positions(rule, range(self._count, sys.maxsize))
+    def visited(self, g: Any, y: Any) -> tuple[Any, Visited]:
+        """The cotangents without gaps, and the rules, for one visit of a walk to a node."""
+        return (self._filled(g, y) if g.__class__ is tuple or g.__class__ is list else g), Visited(self)
 
     @staticmethod
-    def filled(g: Sequence[Any], results: Sequence[Any]) -> tuple[Any, ...]:
+    def _filled(g: Sequence[Any], results: Sequence[Any]) -> tuple[Any, ...]:
         """The cotangents, in place of those of which nothing was made a 0 that takes no memory, whatever its shape."""
         return tuple(
             [
@@ -71,6 +67,22 @@ class Joint:
                 for part, y in zip(g, results, strict=True)
             ]
         )
+
+
+class Visited:
+    """`Joint` rules during one visit to a node: what is computed for the first input serves the others."""
+
+    def __init__(self, rules: Joint) -> None:
+        self._rules = rules
+        self._known: tuple[Any, ...] | None = None
+
+    def __getitem__(self, i: int) -> Rule | None:
+        return partial(self._part, i) if i < self._rules._count else self._rules._other(i)
+
+    def _part(self, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
+        if self._known is None:
+            self._known = self._rules.rule(g, y, *xs, **settings)
+        return self._known[i]
 
 
 class ByResult:
@@ -111,41 +123,6 @@ class ByResult:
             if any(part is not None for part in parts):
                 g[places[0]] = without_gaps(parts, [y[k] for k in places])
         return g
-
-
-class _Jointly:
-    """One of several rules that a single computation gives the gradients of: see `jointly`."""
-
-    def __init__(self, rule: Rule, i: int, last: list[Any]) -> None:
-        self._rule, self._i, self._last = rule, i, last
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        return inspect.signature(self._rule)
-
-    def __call__(self, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
-        """The i-th gradient: of those that were computed for the input before, if g and y are still the same objects."""
-        known, anchor = self._last[0], g[0] if g.__class__ is tuple else g
-        place = tuple(map(id, (y, *xs)))  # two nodes may get the same g
-        same = known is not None and known[0]() is anchor and known[1] == place and known[2][self._i] is not None
-        parts = known[2] if same else list(self._rule(g, y, *xs, **settings))
-        part, parts[self._i] = parts[self._i], None  # a contribution belongs to the walk, which may add to it
-        rest = any(part is not None for part in parts)
-        self._last[0] = (weakref.ref(anchor, self._forget), place, parts) if rest else None
-        return part
-
-    def _forget(self, gone: Any) -> None:
-        """Let the parts go that nobody asked for."""
-        known = self._last[0]
-        if known is not None and known[0] is gone:
-            self._last[0] = None
-
-
-def jointly(rule: Rule, count: int) -> tuple[Rule, ...]:
-    """Rules for the first `count` inputs, of one that returns a tuple of their gradients: a walk computes it once, for the
-    first of them, and hands the others what it is their turn to get."""
-    last: list[Any] = [None]
-    return tuple([_Jointly(rule, i, last) for i in range(count)])
 
 
 def rules_of(vjp: Any, name: str) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.graph import unbroadcast
 from tinygrad_edu.engine.op import op
-from tinygrad_edu.engine.rules import jointly
+from tinygrad_edu.engine.rules import Joint
 from tinygrad_edu.ops.network.attention import blocks
 from tinygrad_edu.ops.network.softmax import softmax
 from tinygrad_edu.ops.precision import in_float32
@@ -147,17 +147,12 @@ _EXAMPLES = [
 ]
 
 
-_RULES: Any = (
-    *jointly(lambda g, y, *inputs, **how: attention_slopes(g, *inputs, **how), 3),  # type: ignore[has-type]  # it follows
-    _by_mask,
-    _by_kept,
-)
-_RULES_ONCE_MORE: Any = jointly(_once_more, 6)
+_SLOPES = Joint(lambda g, y, *inputs, **how: attention_slopes(g, *inputs, **how), 3, _by_mask, _by_kept)  # type: ignore[has-type]  # it follows
 
 
 @op(
     symbol="attention",
-    vjp=_RULES,
+    vjp=_SLOPES,
     bind=_settings,
     takes_out=True,
     formulas=[
@@ -202,7 +197,7 @@ def attention(q: Array, k: Any, v: Any, mask: Any, kept: Any, *, scale: float, c
 
 @op(
     symbol="attention′",
-    vjp=_RULES_ONCE_MORE,
+    vjp=Joint(_once_more, 6),
     bind=_bind_slopes,
     outputs=3,
     takes_out=True,
