@@ -24,7 +24,7 @@ lint: $(VENV)/installed ## style, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-peers: $(VENV)/torch ## the tests against PyTorch
+peers: $(VENV)/torch ## the tests against PyTorch, and a table of how near the two come
 	$(TEST) -n 2 tests/peers
 
 nightly: $(VENV)/nightly notebooks ## what is heavy: all notebooks; trackers, their files read back; an epoch of MNIST beside PyTorch, Keras, skorch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from agreement import assert_close
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn
@@ -25,14 +26,14 @@ def agree(ours, theirs, *inputs):
     xs = [tg.Tensor(x, requires_grad=True) for x in inputs]
     ts = [torch.tensor(x, requires_grad=True) for x in inputs]
     y, z = ours(*xs), theirs(*ts)
-    np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=1e-10, atol=1e-10)
+    assert_close(y.numpy(), z.detach().numpy(), rtol=1e-10, atol=1e-10)
     v = rng.standard_normal(y.shape)
     a, b = [*xs, *(ours.parameters() if isinstance(ours, nn.Module) else [])], [*ts]
     b += list(theirs.parameters()) if isinstance(theirs, torch.nn.Module) else []
     first = tg.grad(y, a, v, create_graph=True)
     peers = torch.autograd.grad(z, b, torch.tensor(v), create_graph=True)
     for g, h in zip(first, peers, strict=True):
-        np.testing.assert_allclose(g.numpy(), h.detach().numpy(), rtol=1e-10, atol=1e-10)
+        assert_close(g.numpy(), h.detach().numpy(), rtol=1e-10, atol=1e-10)
     us = [rng.standard_normal(g.shape) for g in first]
     second = tg.grad(first, a, us, allow_unused=True)
     peers = torch.autograd.grad(
@@ -40,6 +41,4 @@ def agree(ours, theirs, *inputs):
         allow_unused=True,
     )  # fmt: skip
     for g, h in zip(second, peers, strict=True):
-        np.testing.assert_allclose(
-            0.0 if g is None else g.numpy(), 0.0 if h is None else h.numpy(), rtol=1e-10, atol=1e-10
-        )
+        assert_close(0.0 if g is None else g.numpy(), 0.0 if h is None else h.numpy(), rtol=1e-10, atol=1e-10)

@@ -1,6 +1,7 @@
 """Tests beside PyTorch: `make peers`. Without PyTorch they fail, and say so."""
 
 import pytest
+from agreement import pytest_runtest_call, pytest_terminal_summary  # noqa: F401 (the table of agreement)
 
 try:
     import torch

@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from agreement import assert_close
 from safetensors.torch import load_file, save_file
 
 import tinygrad_edu as tg
@@ -23,7 +24,7 @@ def close(ours, theirs):
     """Alike to 10⁻¹⁰; None stands for 0."""
     ours = 0.0 if ours is None else ours.numpy()
     theirs = 0.0 if theirs is None else theirs.detach().numpy()
-    np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+    assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
 def agree(ours, theirs, inputs, parameters=(), peers=()):
@@ -292,6 +293,6 @@ def test_positions_are_those_of_the_tutorial():
     table = nn.PositionalEncoding(6, max_len=50, dtype=float).table.numpy()
     position = torch.arange(50).unsqueeze(1)
     div = torch.exp(torch.arange(0, 6, 2) * (-np.log(10000.0) / 6))
-    np.testing.assert_allclose(table[:, 0::2], torch.sin(position * div).numpy(), atol=1e-6)
-    np.testing.assert_allclose(table[:, 1::2], torch.cos(position * div).numpy(), atol=1e-6)
+    assert_close(table[:, 0::2], torch.sin(position * div).numpy(), atol=1e-6)
+    assert_close(table[:, 1::2], torch.cos(position * div).numpy(), atol=1e-6)
     assert copy.deepcopy(nn.PositionalEncoding(6)).state_dict() == {}

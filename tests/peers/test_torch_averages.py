@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from agreement import assert_close
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
@@ -34,7 +35,7 @@ def compare(ours, theirs):
         if ours.use_buffers and name.endswith("num_batches_tracked"):
             continue  # a count is no number to average; PyTorch does, and cuts off what is behind the point
         other = its[name].numpy()
-        np.testing.assert_allclose(array, other.T if array.ndim == 2 else other, rtol=1e-10, atol=1e-12)
+        assert_close(array, other.T if array.ndim == 2 else other, rtol=1e-10, atol=1e-12)
 
 
 AVERAGES = {
@@ -92,7 +93,7 @@ def test_rates(options, before):
     ours.append(swa_utils.SWALR(a, rate, **options))
     theirs.append(torch.optim.swa_utils.SWALR(b, rate, **options))
     for _ in range(20):
-        np.testing.assert_allclose([g["lr"] for g in a.param_groups], [g["lr"] for g in b.param_groups], rtol=1e-9)
+        assert_close([g["lr"] for g in a.param_groups], [g["lr"] for g in b.param_groups], rtol=1e-9)
         for p, q in zip(ours, theirs, strict=True):
             p.step()
             q.step()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from agreement import assert_close
 from safetensors.torch import load_file, load_model, save_file, save_model
 
 import tinygrad_edu as tg
@@ -29,9 +30,7 @@ def trained(model):
 
 def same_outputs(a, b):
     x = np.random.default_rng(0).standard_normal((7, 5)).astype(np.float32)
-    np.testing.assert_allclose(
-        a.eval()(tg.Tensor(x)).numpy(), b.eval()(torch.tensor(x)).detach().numpy(), rtol=1e-5, atol=1e-6
-    )
+    assert_close(a.eval()(tg.Tensor(x)).numpy(), b.eval()(torch.tensor(x)).detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_theirs_is_read(tmp_path):

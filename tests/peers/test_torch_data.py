@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.utils.data as theirs
+from agreement import assert_close
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -147,7 +148,7 @@ def test_rotation_is_a_sampled_grid(degrees, interpolation, side, seed):
     ).numpy()
     found = rotate(x, degrees, interpolation)
     if interpolation == "bilinear":
-        np.testing.assert_allclose(found, expected, atol=1e-10)
+        assert_close(found, expected, atol=1e-10)
     else:  # where a place is halfway between two pixels, the last bit of it decides
         assert (found != expected).mean() <= (0.25 if degrees % 45 == 0 else 0.02)
 

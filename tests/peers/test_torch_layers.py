@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from agreement import assert_close
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn
@@ -107,7 +108,7 @@ ROUGH = {"Hardsigmoid": 1e-7}
 
 def close(name, ours, theirs, transposed=False):
     theirs, tolerance = theirs.detach().numpy(), ROUGH.get(name, 1e-10)
-    np.testing.assert_allclose(ours.numpy(), theirs.T if transposed else theirs, rtol=tolerance, atol=tolerance)
+    assert_close(ours.numpy(), theirs.T if transposed else theirs, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize(("name", "ours", "theirs", "shapes"), LAYERS, ids=str)

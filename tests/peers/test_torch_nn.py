@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from agreement import assert_close
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
@@ -26,14 +27,14 @@ def agree(ours, theirs, *inputs, rtol=1e-10):
     a = [tg.Tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
     b = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
     y, z = ours(*a), theirs(*b)
-    np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=rtol, atol=1e-12)
+    assert_close(y.numpy(), z.detach().numpy(), rtol=rtol, atol=1e-12)
     assert str(y.dtype) == str(z.dtype).removeprefix("torch.")
     v = np.random.default_rng(1).standard_normal(y.shape)
     y.backward(np.asarray(v))
     z.backward(torch.tensor(np.asarray(v)))
     for x, t in zip(a, b, strict=True):
         if x.requires_grad:
-            np.testing.assert_allclose(x.grad.numpy(), t.grad.numpy(), rtol=rtol, atol=1e-12)
+            assert_close(x.grad.numpy(), t.grad.numpy(), rtol=rtol, atol=1e-12)
 
 
 ACTIVATIONS = [
@@ -86,4 +87,4 @@ def test_fifty_steps_of_sgd(options):
             loss().backward()
             optimizer.step()
     for name, tensor in peer.state_dict().items():
-        np.testing.assert_allclose(model.state_dict()[name], tensor.numpy().T, rtol=1e-10, atol=1e-12)
+        assert_close(model.state_dict()[name], tensor.numpy().T, rtol=1e-10, atol=1e-12)

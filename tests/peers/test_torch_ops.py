@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from agreement import assert_close
 from counterparts import COUNTERPARTS
 
 import tinygrad_edu as tg
@@ -73,7 +74,7 @@ def same(ours, theirs, what):
         b = np.zeros_like(a) if b is None and a is not None else b
         if a is not None:
             assert a.shape == b.shape, f"{what}: shape {a.shape} here, {b.shape} in PyTorch"
-            np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9, err_msg=what)
+            assert_close(a, b, rtol=1e-7, atol=1e-9, err_msg=what)
 
 
 def gradients(ys, xs, vs, create_graph):

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from agreement import assert_close
 
 import tinygrad_edu as tg
 from tinygrad_edu import optim
@@ -91,10 +92,10 @@ def test_fifty_steps(name, options, resumed):
         a.step()
         b.step()
         for p, t in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(p.numpy(), t.detach().numpy(), rtol=1e-10, atol=1e-12)
+            assert_close(p.numpy(), t.detach().numpy(), rtol=1e-10, atol=1e-12)
     if name == "ASGD":
         for i, t in enumerate(theirs):
-            np.testing.assert_allclose(a.state_dict()["state"][i]["average"], b.state[t]["ax"].numpy(), rtol=1e-10)
+            assert_close(a.state_dict()["state"][i]["average"], b.state[t]["ax"].numpy(), rtol=1e-10)
 
 
 LBFGS = [

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from agreement import assert_close
 from counterparts import COUNTERPARTS
 from hypothesis import given
 
@@ -29,7 +30,7 @@ def close(ours, theirs, rtol):
         shape = next(z.shape for z in (a, b) if z is not None)
         a, b = (np.zeros(shape) if z is None else _array(z) for z in (a, b))
         assert a.shape == b.shape
-        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * max(1.0, np.abs(b).max(initial=0.0)))
+        assert_close(a, b, rtol=rtol, atol=rtol * max(1.0, np.abs(b).max(initial=0.0)))
 
 
 @given(strategies.programs())

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from agreement import assert_close
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
@@ -50,7 +51,7 @@ def agree(ours, theirs, x, *states, given=lambda x: x, theirs_given=lambda x: x,
     zs = flat(theirs(theirs_given(ts[0]), *hx(ts[1:])))
     ys, zs = [y for y in ys if isinstance(y, tg.Tensor)], [z for z in zs if z is not None and z.is_floating_point()]
     for y, z in zip(ys, zs, strict=True):
-        np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=1e-10, atol=1e-10)
+        assert_close(y.numpy(), z.detach().numpy(), rtol=1e-10, atol=1e-10)
     vs = [rng.standard_normal(y.shape) for y in ys]
     named = dict(theirs.named_parameters())
     a = [*xs, *ours.parameters()]
@@ -59,7 +60,7 @@ def agree(ours, theirs, x, *states, given=lambda x: x, theirs_given=lambda x: x,
     first = tg.grad(ys, a, vs, create_graph=True)
     peers = torch.autograd.grad(zs, b, [torch.tensor(v) for v in vs], create_graph=True)
     for g, h, t in zip(first, peers, turn, strict=True):
-        np.testing.assert_allclose(g.numpy(), h.detach().numpy().T if t else h.detach().numpy(), rtol=1e-10, atol=1e-10)
+        assert_close(g.numpy(), h.detach().numpy().T if t else h.detach().numpy(), rtol=1e-10, atol=1e-10)
     if order == 1:
         return
     us = [rng.standard_normal(g.shape) for g in first]
@@ -76,7 +77,7 @@ def agree(ours, theirs, x, *states, given=lambda x: x, theirs_given=lambda x: x,
     )
     for g, h, t in zip(second, second_peers, turn, strict=True):
         h = np.zeros(()) if h is None else h.numpy()
-        np.testing.assert_allclose(0.0 if g is None else g.numpy(), h.T if t else h, rtol=1e-10, atol=1e-10)
+        assert_close(0.0 if g is None else g.numpy(), h.T if t else h, rtol=1e-10, atol=1e-10)
 
 
 SETTINGS = [
@@ -180,7 +181,7 @@ def test_checkpoints(kind, settings, tmp_path):
     save_file(theirs.state_dict(), tmp_path / "a")
     load_torch(tmp_path / "a", ours)
     x = np.random.default_rng(0).standard_normal((2, 3, 3)).astype(np.float32)
-    np.testing.assert_allclose(ours(x)[0].numpy(), theirs(torch.tensor(x))[0].detach().numpy(), rtol=1e-5, atol=1e-6)
+    assert_close(ours(x)[0].numpy(), theirs(torch.tensor(x))[0].detach().numpy(), rtol=1e-5, atol=1e-6)
     back = load_file(to_torch(ours, tmp_path / "b"))
     assert back.keys() == theirs.state_dict().keys()
     assert all(torch.equal(back[name], tensor) for name, tensor in theirs.state_dict().items())

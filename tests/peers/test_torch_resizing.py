@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from agreement import assert_close
 from beside import agree
 
 import tinygrad_edu as tg
@@ -46,7 +47,7 @@ def test_interpolation_in_float32():
         theirs = torch.nn.functional.interpolate(torch.tensor(x), size, mode=mode).numpy()
         y = F.interpolate(x, size, mode=mode)
         assert y.dtype == np.float32
-        np.testing.assert_allclose(y, theirs, atol=1e-5)
+        assert_close(y, theirs, atol=1e-5)
 
 
 def test_shuffled_pixels():
@@ -95,7 +96,7 @@ def test_normalization(kind, dimensions):
         for (a, ours_value), (b, value) in zip(ours.state_dict().items(), theirs.state_dict().items(), strict=True):
             assert a == b
             if "batches" not in a:
-                np.testing.assert_allclose(ours_value, value.numpy(), rtol=1e-10)
+                assert_close(ours_value, value.numpy(), rtol=1e-10)
         ours.eval(), theirs.eval()
         agree(lambda x, f=ours: f(x) ** 3, lambda x, f=theirs: f(x) ** 3, image(dimensions))
 
@@ -148,5 +149,5 @@ def test_instance_norm_is_replayed():
     run = tg.replay(lambda x: (layer(x) ** 2).sum())
     for k in range(3):
         x = np.random.default_rng(k).standard_normal((2, 3, 4, 5)).astype(np.float32)
-        np.testing.assert_allclose(run(x).numpy(), (twin(x) ** 2).sum().numpy(), rtol=1e-6)
-        np.testing.assert_allclose(layer.running_var.numpy(), twin.running_var.numpy(), rtol=1e-6)
+        assert_close(run(x).numpy(), (twin(x) ** 2).sum().numpy(), rtol=1e-6)
+        assert_close(layer.running_var.numpy(), twin.running_var.numpy(), rtol=1e-6)

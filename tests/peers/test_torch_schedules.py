@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from agreement import assert_close
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -79,7 +80,7 @@ def same(a, b, rtol=1e-12):
     """Whether the groups of two optimizers have the same rates and momenta."""
     for group, other in zip(a.param_groups, b.param_groups, strict=True):
         for key in {"lr", "momentum", "betas"} & other.keys():
-            np.testing.assert_allclose(group[key], other[key], rtol=rtol, atol=1e-12)
+            assert_close(group[key], other[key], rtol=rtol, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam"])
@@ -89,7 +90,7 @@ def test_schedules(name, kind):
     p, q = SCHEDULES[name](lr_scheduler, a), SCHEDULES[name](torch.optim.lr_scheduler, b)
     for step in range(51):
         same(a, b)
-        np.testing.assert_allclose(p.get_last_lr(), q.get_last_lr(), rtol=1e-12, atol=1e-15)
+        assert_close(p.get_last_lr(), q.get_last_lr(), rtol=1e-12, atol=1e-15)
         if step < 50:  # OneCycleLR has fifty
             p.step()
             q.step()
@@ -117,7 +118,7 @@ def test_schedules_over_fifty_steps_of_training(name):
         w.grad, v.grad = g, torch.tensor(g)
         for x in (a, b, p, q):
             x.step()
-        np.testing.assert_allclose(w.numpy(), v.detach().numpy(), rtol=1e-10)
+        assert_close(w.numpy(), v.detach().numpy(), rtol=1e-10)
 
 
 @settings(max_examples=150, deadline=None)
@@ -150,7 +151,7 @@ def test_plateaus(losses, options, resumed):
         p.step(tg.Tensor(loss))
         q.step(loss)
         same(a, b)
-        np.testing.assert_allclose(p.get_last_lr(), q.get_last_lr(), rtol=1e-12)
+        assert_close(p.get_last_lr(), q.get_last_lr(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("mult", [1, 2, 3])
@@ -252,7 +253,7 @@ def test_chains_of_schedules(cycle, chain, by_hand, resumed):
                     x.load_state_dict(state)
         same(a, b, rtol=1e-9)
         for p, q in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(p.get_last_lr(), q.get_last_lr(), rtol=1e-9, atol=1e-12)
+            assert_close(p.get_last_lr(), q.get_last_lr(), rtol=1e-9, atol=1e-12)
         if step in by_hand:
             for made in (a, b):
                 made.param_groups[0]["lr"] = by_hand[step]
@@ -302,4 +303,4 @@ def test_a_schedule_goes_on_after_last_epoch(make):
         torch.optim.lr_scheduler,
         lambda: torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.8, momentum=0.9),
     )
-    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    assert_close(ours, theirs, rtol=1e-12)

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from agreement import assert_close
 from counterparts import COUNTERPARTS
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -61,7 +62,7 @@ def both(name, *columns):
 
 
 def same(a, b):
-    np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-290, equal_nan=True)
+    assert_close(a, b, rtol=1e-6, atol=1e-290, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", ONE)
@@ -91,7 +92,7 @@ def test_a_number_where_pytorch_has_none(name, a, b):
 def test_two_arguments(name):
     a, b = map(np.array, zip(*itertools.product(PAIRS, PAIRS), strict=True))
     value, slopes = both(name, a, b)
-    np.testing.assert_allclose(*value, rtol=1e-6, atol=1e-15)
+    assert_close(*value, rtol=1e-6, atol=1e-15)
     for ours, theirs in slopes:
         if name in FINITE:
             ours, theirs = ours[~np.isnan(theirs)], theirs[~np.isnan(theirs)]
@@ -196,10 +197,10 @@ def agree(x, ours, theirs, rng):
     """Values, gradients and second derivatives of two functions of one matrix."""
     t, u = tg.Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
     y, z = ours(t), theirs(u)
-    np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=1e-8, atol=1e-10)
+    assert_close(y.numpy(), z.detach().numpy(), rtol=1e-8, atol=1e-10)
     v, w = rng.standard_normal(y.shape), rng.standard_normal(x.shape)
     g = tg.grad(y, t, v, create_graph=True)
     (h,) = torch.autograd.grad(z, u, torch.tensor(v), create_graph=True)
-    np.testing.assert_allclose(g.numpy(), h.detach().numpy(), rtol=1e-7, atol=1e-9)
+    assert_close(g.numpy(), h.detach().numpy(), rtol=1e-7, atol=1e-9)
     second = tg.grad(g, t, w).numpy()
-    np.testing.assert_allclose(second, torch.autograd.grad(h, u, torch.tensor(w))[0].numpy(), rtol=1e-6, atol=1e-8)
+    assert_close(second, torch.autograd.grad(h, u, torch.tensor(w))[0].numpy(), rtol=1e-6, atol=1e-8)

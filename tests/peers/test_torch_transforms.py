@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from agreement import assert_close
 from torch import func
 
 import tinygrad_edu as tg
@@ -147,14 +148,14 @@ def test_random_functions_three_deep(seed):
     names = [NAMES[i] for i in rng.integers(len(NAMES), size=3)]
     ours, theirs = (differentiated(lib, seed, names, seed % 2) for lib in (Ours, Theirs))
     for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-8 * (1 + np.abs(other).max()), err_msg=str(names))
+        assert_close(one, other, rtol=1e-8, atol=1e-8 * (1 + np.abs(other).max()), err_msg=str(names))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_alone(name):
     ours, theirs = (differentiated(lib, 3, [name], False) for lib in (Ours, Theirs))
     for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-10)
+        assert_close(one, other, rtol=1e-9, atol=1e-10)
 
 
 def networks(rng):
@@ -202,9 +203,9 @@ def test_a_physics_informed_network_learns_from_data_and_equation_alike(replayed
     step = tg.replay(ours_step) if replayed else ours_step
     for _ in range(60):
         loss, other = step(), their_step()
-        np.testing.assert_allclose(loss.item(), other.item(), rtol=1e-7)
+        assert_close(loss.item(), other.item(), rtol=1e-7)
     for ours, theirs_too in zip(here.parameters(), there.parameters(), strict=True):
-        np.testing.assert_allclose(ours.numpy(), theirs_too.detach().numpy().T, rtol=1e-6, atol=1e-8)
+        assert_close(ours.numpy(), theirs_too.detach().numpy().T, rtol=1e-6, atol=1e-8)
 
 
 def test_functional_call_with_weights_that_one_step_of_learning_made():
@@ -226,4 +227,4 @@ def test_functional_call_with_weights_that_one_step_of_learning_made():
     slopes = tg.value_and_grad(ours_inner, argnums=(0, 1, 2, 3))(*parameters)[1]
     moved = [w - 0.1 * g for w, g in zip(parameters, slopes, strict=True)]
     for ours, other in zip(tg.grad(ours_inner(*moved), parameters), theirs, strict=True):
-        np.testing.assert_allclose(ours.numpy(), other.numpy().T, rtol=1e-9, atol=1e-12)
+        assert_close(ours.numpy(), other.numpy().T, rtol=1e-9, atol=1e-12)

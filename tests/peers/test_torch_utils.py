@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from agreement import assert_close
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn
@@ -27,7 +28,7 @@ def twins(make=lambda library: library.Sequential(library.Linear(6, 4), library.
 
 def close(ours, theirs):
     theirs = theirs.numpy(force=True)
-    np.testing.assert_allclose(ours.numpy(), theirs if ours.shape == theirs.shape else theirs.T, rtol=1e-10, atol=1e-12)
+    assert_close(ours.numpy(), theirs if ours.shape == theirs.shape else theirs.T, rtol=1e-10, atol=1e-12)
 
 
 # -- initial weights -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import importlib.util
 import numpy as np
 import pytest
 import torch
+from agreement import assert_close
 from safetensors.torch import save_file
 
 from tinygrad_edu import models
@@ -90,7 +91,7 @@ def test_outputs_by_torchvision_s_weights(vision, name, tmp_path, monkeypatch):
     ours = make()
     load_torch(tmp_path / "weights.safetensors", ours)
     y = ours.eval()(x).numpy()
-    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    assert_close(y, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 def empty(monkeypatch):
@@ -115,7 +116,7 @@ def test_places_by_torchvision_s_weights(vision, tmp_path, monkeypatch):
     load_torch(tmp_path / "weights.safetensors", ours)
     y = ours.eval()(x).numpy()
     out = expected["out"].numpy()
-    np.testing.assert_allclose(y, out, rtol=1e-4, atol=1e-4 * np.abs(out).max())
+    assert_close(y, out, rtol=1e-4, atol=1e-4 * np.abs(out).max())
     third, _ = ours.backbone(x)
     aux = ours.aux_classifier(third).numpy()
     assert aux.shape == (1, CLASSES, 8, 5)
@@ -134,7 +135,7 @@ def test_a_step_of_training_beside_torchvision(vision, tmp_path):
     for name, p in ours.named_parameters():
         expected = named[name].grad.numpy()
         expected = expected.T if name == "fc.weight" else expected
-        np.testing.assert_allclose(p.grad.numpy(), expected, rtol=1e-6, atol=1e-9 * max(np.abs(expected).max(), 1))
+        assert_close(p.grad.numpy(), expected, rtol=1e-6, atol=1e-9 * max(np.abs(expected).max(), 1))
     buffers = dict(theirs.named_buffers())
     for name, b in ours.named_buffers():
-        np.testing.assert_allclose(b.numpy(), buffers[name].numpy(), rtol=1e-9)
+        assert_close(b.numpy(), buffers[name].numpy(), rtol=1e-9)
