@@ -190,11 +190,24 @@ def _by_numba(windows: Windows, *arrays: Any) -> Any:
 
 
 def _picked(v: Any, x: Any, how: Any) -> Any:
-    """The numbers of v, which has the shape of x, at the places at which x is the largest of its window."""
+    """The numbers of v, which has the shape of x, at the places at which x is the largest of its window; 0 of no place."""
     at = argmax_pool(x, **how)
     rows = np.reshape(v, (*v.shape[:2], math.prod(v.shape[2:])))
     places = np.reshape(at, (*at.shape[:2], math.prod(at.shape[2:])))
-    return np.reshape(np.take_along_axis(rows, places, axis=2), at.shape)
+    picked = np.reshape(np.take_along_axis(rows, places, axis=2), at.shape)
+    filled = _filled(_windows("max_pool_gradient", x.shape[2:], how))
+    return picked if filled.all() else gate(picked, filled)
+
+
+def _filled(windows: Windows) -> Any:
+    """Whether each window has a place in the image: with a dilation, one at the border may lie in the padding as a whole."""
+    filled: Any = np.ones(windows.positions, bool)
+    for dimension, positions in enumerate(windows.positions):
+        reached = np.zeros(positions, bool)
+        for _, at in windows.taps(dimension):
+            reached[at] = True
+        filled &= reached.reshape(positions, *[1] * (len(windows.positions) - 1 - dimension))
+    return filled
 
 
 EXAMPLES: list[dict[str, Any]] = [
