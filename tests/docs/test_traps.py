@@ -21,11 +21,20 @@ TRAPS = {
         "nn/test_losses.py": "test_class_numbers_out_of_range_raise test_rows_left_out_leak_nothing "
         "test_class_numbers_one_hot_and_soft_targets_agree",
     }),
+    31: ("what padding counts as in pooling; windows outside the input", {
+        "ops/test_pooling.py": "test_each_window_written_out test_what_is_refused "
+        "test_a_window_that_lies_in_the_padding_has_no_slope",
+        "nn/test_images.py": "test_padding_is_less_than_all_numbers_and_means_say_whether_it_counts",
+    }),
     32: ("batch normalization's biased and unbiased variance", {
+        "nn/test_images.py": "test_batch_statistics_of_images test_what_is_refused",
         "nn/test_normalization.py": "test_running_statistics_track_the_unbiased_variance test_what_it_refuses "
         "test_evaluation_uses_the_running_statistics_and_writes_nothing",
     }),
     33: ("dropout: inverted, p = 1, one mask", {
+        "nn/test_images.py": "test_dropout_of_channels_drops_the_same_on_every_way_back",
+        "nn/test_recurrence.py": "test_dropout_is_between_layers_and_in_training_alone",
+        "nn/test_attention.py": "test_dropout_of_weights",
         "nn/test_dropout.py": "test_what_is_kept_is_scaled_so_that_the_mean_stays test_in_evaluation_it_is_the_identity "
         "test_p_1_gives_zeros_and_zero_gradients test_the_gradient_has_the_mask_of_the_output_each_time",
     }),

@@ -1,4 +1,4 @@
-"""What layers of images refuse, and say."""
+"""Layers of images: what they refuse, and say; their types, derivatives and replays; convolution and its adjoint."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn
 from tinygrad_edu.nn import functional as F
+from tinygrad_edu.ops.network.convolution import routes
+from tinygrad_edu.testing import gradcheck
 
 
 def ones(*shape):
@@ -149,3 +153,67 @@ def test_batch_statistics_of_images():
     np.testing.assert_allclose(layer.running_var.numpy(), x.var(axis=(0, 2, 3), ddof=1), rtol=1e-5)
     with pytest.raises(ValueError, match="more than one value a channel to train on"):
         layer.train()(ones(1, 3, 1, 1))
+
+
+def test_padding_is_less_than_all_numbers_and_means_say_whether_it_counts():
+    x = np.full((1, 1, 2, 2), -8.0)
+    assert (nn.MaxPool2d(2, padding=1)(x) == -8).all()
+    assert (nn.AvgPool2d(2, padding=1)(x) == -2).all()
+    assert (nn.AvgPool2d(2, padding=1, count_include_pad=False)(x) == -8).all()
+
+
+SMOOTH = [
+    nn.Conv2d(4, 2, 3, padding=1, groups=2), nn.Conv2d(4, 3, 2, padding="same", padding_mode="circular", dilation=2),
+    nn.ConvTranspose2d(4, 2, 3, stride=2, output_padding=1), *[layer for layer in LAYERS if not isinstance(layer, nn.Dropout2d)],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", SMOOTH, ids=repr)
+def test_derivatives_of_both_orders(layer):
+    layer = copy.deepcopy(layer).double()
+    x = np.random.default_rng(0).permutation(48).reshape(1, 4, 4, 3) / 12.0 + 0.1  # no ties, and no two that are near
+    if isinstance(layer, nn.PixelUnshuffle):
+        x = np.concatenate([x, x[..., :1]], axis=3)
+    gradcheck(layer, [x], order=2)
+
+
+@pytest.mark.parametrize("layer", [*SMOOTH, nn.Dropout2d(0.3)], ids=repr)
+@pytest.mark.parametrize("fast", [True, False], ids=["as installed", "without numba"])
+def test_replayed_as_eager(layer, fast, monkeypatch):
+    if not fast:
+        monkeypatch.setattr(routes, "fast", lambda: False)
+
+    def made(run):
+        tg.manual_seed(0)
+        net = nn.Sequential(copy.deepcopy(layer), nn.Identity())
+        step = run(lambda x: (net(x), tg.grad((net[0](x) ** 2).sum(), [x, *net.parameters()], allow_unused=True)))
+        images = [np.random.default_rng(k).random((2, 4, 8, 6)).astype(np.float32) for k in range(3)]
+        found = [step(tg.Tensor(x, requires_grad=True)) for x in images]
+        return [a.numpy() for y, gradients in found for a in (y, *gradients)], net.state_dict()
+
+    (eager, state), (replayed, other) = made(lambda f: f), made(tg.replay)
+    for a, b in zip([*eager, *state.values()], [*replayed, *other.values()], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@given(st.integers(1, 3), st.data())
+def test_convolution_and_its_transpose_are_adjoint(dimensions, data):
+    """⟨conv(x), g⟩ = ⟨x, convᵀ(g)⟩ with the same weights, for any size, stride, padding, dilation and groups."""
+
+    def each(low, high):
+        return tuple(data.draw(st.lists(st.integers(low, high), min_size=dimensions, max_size=dimensions)))
+
+    kernel, stride, padding, dilation = each(1, 3), each(1, 3), each(0, 2), each(1, 2)
+    groups, more, channels = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 2)), data.draw(st.integers(1, 2))
+    reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    size = [max(r - 2 * p, 1) + n for r, p, n in zip(reach, padding, each(0, 5), strict=True)]
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    x = rng.standard_normal((data.draw(st.integers(0, 2)), groups * channels, *size))
+    w = rng.standard_normal((groups * more, channels, *kernel))
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    y = getattr(F, f"conv{dimensions}d")(x, w, **how)
+    rest = [(n + 2 * p - r) % s for n, p, r, s in zip(size, padding, reach, stride, strict=True)]
+    g = rng.standard_normal(y.shape)
+    back = getattr(F, f"conv_transpose{dimensions}d")(g, w, output_padding=tuple(rest), **how)
+    assert back.shape == x.shape
+    np.testing.assert_allclose(np.sum(y * g), np.sum(x * back), atol=1e-9)
