@@ -110,6 +110,118 @@ def test_masks_leak_nothing(kind):
         np.testing.assert_allclose(g, found[0][1], rtol=1e-11, atol=1e-14)
 
 
+# -- layers whose sizes are drawn ----------------------------------------------------------------------
+
+
+def turned(layer, x):
+    """x, with the batch where the layer has it."""
+    return x if layer.batch_first else x.swapaxes(0, 1)
+
+
+@given(
+    st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.booleans(),
+    st.booleans(), st.sampled_from(["plain", "causal", "padding", "truths"]),
+)  # fmt: skip
+def test_heads_are_attention_of_columns_each(batch, length, keys, heads, width, features, bias, batch_first, kind):
+    """Of any sizes: each head is attention written out, of its own columns; the weights are what it multiplies with."""
+    rng = np.random.default_rng(length)
+    e = heads * width
+    layer = nn.MultiheadAttention(
+        e, heads, bias=bias, kdim=features, vdim=features, batch_first=batch_first, dtype=float, generator=rng
+    )
+    q, k, v = [rng.standard_normal((batch, n, m)) for n, m in ((length, e), (keys, features), (keys, features))]
+    if bias:
+        layer.in_proj_bias.data = rng.standard_normal(3 * e)
+    looks = np.ones((batch, length, keys), bool)
+    masks = {}
+    if kind == "causal":
+        looks = looks & np.tri(length, keys, dtype=bool)
+        masks["attn_mask"] = ~looks[0]
+    elif kind == "padding":
+        looks = looks & (np.arange(keys) < rng.integers(1, keys + 1, (batch, 1)))[:, None]
+        masks["key_padding_mask"] = ~looks[:, 0]
+    elif kind == "truths":
+        looks = rng.random((batch, length, keys)) < 0.6
+        looks[:, :, 0] = True
+        masks["attn_mask"] = np.repeat(~looks, heads, axis=0)
+    b = np.split(layer.in_proj_bias.numpy() if bias else np.zeros(3 * e), 3)
+    if features == e:
+        weights = np.split(layer.in_proj_weight.numpy(), 3, axis=1)
+    else:
+        weights = [w.numpy() for w in (layer.q_proj_weight, layer.k_proj_weight, layer.v_proj_weight)]
+    projected = [x @ w + c for x, w, c in zip((q, k, v), weights, b, strict=True)]
+    y = np.zeros((batch, length, e))
+    for n in range(batch):
+        for h in range(heads):
+            columns = slice(h * width, (h + 1) * width)
+            y[n, :, columns] = naive(*[x[n][:, columns] for x in projected], looks[n])
+    y = y @ layer.out_proj.weight.numpy() + (layer.out_proj.bias.numpy() if bias else 0)
+    found, probabilities = layer(*[turned(layer, x) for x in (q, k, v)], average_attn_weights=False, **masks)
+    np.testing.assert_allclose(turned(layer, found.numpy()), y, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(probabilities.numpy().sum(axis=-1), 1, rtol=1e-12)
+    assert not probabilities.numpy()[np.broadcast_to(~looks[:, None], probabilities.shape)].any()
+
+
+@given(
+    st.lists(st.integers(1, 5), min_size=1, max_size=3), st.lists(st.integers(1, 4), min_size=3, max_size=3), st.integers(1, 2),
+    st.booleans(), st.booleans(), st.sampled_from(["relu", "gelu"]),
+)  # fmt: skip
+def test_filling_up_says_nothing(lengths, others, layers, norm_first, causal, activation):
+    """A batch of sequences that are filled up gives what each of them gives alone, and no gradient for what was filled in."""
+    how = {"norm_first": norm_first, "activation": activation, "batch_first": True, "dtype": float}
+    net = nn.Transformer(6, 2, layers, layers, 5, 0.0, **how)
+    rng = np.random.default_rng(sum(lengths))
+    others = others[: len(lengths)]
+    src, tgt = rng.standard_normal((len(lengths), 6, 6)), rng.standard_normal((len(lengths), 5, 6))
+    filled, filled_there = np.arange(6) >= np.array(lengths)[:, None], np.arange(5) >= np.array(others)[:, None]
+    src[filled], tgt[filled_there] = 100.0, -100.0
+    a, b = tg.Tensor(src, requires_grad=True), tg.Tensor(tgt, requires_grad=True)
+    padding = {"src_key_padding_mask": filled, "tgt_key_padding_mask": filled_there, "memory_key_padding_mask": filled}
+    y = net(a, b, tgt_is_causal=causal, **padding)
+    for n, (length, other) in enumerate(zip(lengths, others, strict=True)):
+        alone = net(src[n, :length], tgt[n, :other], tgt_is_causal=causal)
+        np.testing.assert_allclose(y.numpy()[n, :other], alone.numpy(), rtol=1e-9, atol=1e-10)
+    by_src, by_tgt = tg.grad(np.square(np.where(filled_there[..., None], 0.0, y)).sum(), [a, b])
+    assert not by_src.numpy()[filled].any()
+    assert not by_tgt.numpy()[filled_there].any()
+
+
+@given(st.permutations(range(5)), st.booleans(), st.integers(1, 3))
+def test_an_encoder_knows_no_order(order, norm_first, heads):
+    """Without masks and positions, places that change places take their results along."""
+    layer = nn.TransformerEncoderLayer(
+        6, heads, 7, 0.0, norm_first=norm_first, batch_first=True, dtype=float, generator=np.random.default_rng(heads)
+    )
+    x = numbers(2, 5, 6)
+    np.testing.assert_allclose(layer(x[:, order]).numpy(), layer(x).numpy()[:, order], rtol=1e-9, atol=1e-11)
+
+
+@given(st.integers(0, 2), st.integers(1, 4), st.booleans())
+def test_a_decoder_of_any_sizes_is_replayed_and_differentiated(batch, length, norm_first):
+    layer = nn.TransformerDecoderLayer(4, 2, 3, 0.0, norm_first=norm_first, batch_first=True, dtype=float)
+    learnt = list(layer.parameters())
+
+    def step(x, memory):
+        y = layer(x, memory, tgt_is_causal=True)
+        return y, *tg.grad(np.square(y).sum(), [x, memory, *learnt])
+
+    run = tg.replay(step)
+    for seed in range(3):
+        xs = [numbers(batch, length, 4, seed=seed), numbers(batch, 3, 4, seed=seed + 9)]
+        given = [[tg.Tensor(x, requires_grad=True) for x in xs] for _ in range(2)]
+        for a, b in zip(run(*given[0]), step(*given[1]), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_second_derivatives_of_layers():
+    x, memory = numbers(2, 3, 4), numbers(2, 2, 4, seed=1)
+    how = {"batch_first": True, "dtype": float, "activation": "gelu"}
+    gradcheck(nn.TransformerEncoderLayer(4, 2, 3, 0.0, **how), [x], order=2)
+    gradcheck(nn.TransformerDecoderLayer(4, 2, 3, 0.0, **how), [x, memory], order=2)
+    layer = nn.MultiheadAttention(4, 2, add_bias_kv=True, add_zero_attn=True, batch_first=True, dtype=float)
+    gradcheck(lambda q, k: layer(q, k, k)[0], [x, memory], order=2)
+
+
 def stack(kind, **settings):
     layer = getattr(nn, f"Transformer{kind}Layer")(8, 2, 12, 0.0, batch_first=True, dtype=float, **settings)
     return getattr(nn, f"Transformer{kind}")(layer, 2)

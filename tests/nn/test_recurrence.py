@@ -59,6 +59,18 @@ def test_a_layer_is_its_unrolled_graph(kind, steps, rows, inputs, hidden, layers
 
 
 @kinds
+def test_batches_of_no_example(kind):
+    model = layer(kind, 2, 3, 2, bidirectional=True)
+    x = tg.Tensor(np.zeros((4, 0, 2)), requires_grad=True)
+    y, states = model(x)
+    assert y.shape == (4, 0, 6)
+    assert all(part.shape == (4, 0, 3) for part in flat(states))
+    y.sum().backward()
+    assert x.grad.shape == x.shape
+    assert not any(p.grad.numpy().any() for p in model.parameters())
+
+
+@kinds
 def test_a_layer_is_its_cell(kind):
     model, x = layer(kind, 3, 4), np.random.default_rng(0).standard_normal((5, 2, 3))
     cell = getattr(nn, f"{kind}Cell")(3, 4, dtype=float)

@@ -66,6 +66,26 @@ def test_each_route(route, groups):
         agree(ours, theirs, x)
 
 
+@given(st.integers(1, 3), st.booleans(), st.data())
+def test_settings_that_are_drawn(dimensions, transposed, data):
+    def each(low, high):
+        return tuple(data.draw(st.lists(st.integers(low, high), min_size=dimensions, max_size=dimensions)))
+
+    settings = {
+        "kernel_size": each(1, 3), "stride": each(1, 3), "padding": each(0, 1), "dilation": each(1, 2),
+        "groups": data.draw(st.integers(1, 3)), "bias": data.draw(st.booleans()),
+    }  # fmt: skip
+    steps = zip(settings["stride"], settings["dilation"], strict=True)
+    if transposed:
+        settings["output_padding"] = tuple([data.draw(st.integers(0, max(pair) - 1)) for pair in steps])
+    else:
+        settings["padding_mode"] = data.draw(st.sampled_from(["zeros", "reflect", "circular", "replicate"]))
+    groups = settings["groups"]
+    x = np.random.default_rng(0).standard_normal((data.draw(st.integers(1, 2)), 2 * groups, *each(5, 6)))
+    name, sizes = f"Conv{'Transpose' * transposed}{dimensions}d", (2 * groups, groups * data.draw(st.integers(1, 2)))
+    agree(*pair(getattr(nn, name)(*sizes, **settings), getattr(torch.nn, name)(*sizes, **settings)), x)
+
+
 @given(
     st.tuples(st.integers(1, 3), st.integers(1, 3)), st.tuples(st.integers(1, 2), st.integers(1, 3)),
     st.tuples(st.integers(0, 2), st.integers(0, 2)), st.tuples(st.integers(1, 2), st.integers(1, 2)),

@@ -102,8 +102,12 @@ def test_ties_and_nans(case):
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
 @pytest.mark.parametrize(
-    ("settings", "other"), [({}, False), ({"stride": 3}, True), ({"stride": 3, "padding": 1}, False)]
-)
+    ("settings", "other"),
+    [
+        ({}, False), ({"stride": 3}, True), ({"stride": 3, "padding": 1}, False), ({"stride": 2}, True), ({"padding": 1}, False),
+        ({"stride": 1}, False),
+    ],
+)  # fmt: skip
 def test_put_back(dimensions, settings, other):
     x = image(dimensions)[:, :, :6][(..., *[slice(6 - k) for k in (0, 2)][: dimensions - 1])]
     y, at = getattr(F, f"max_pool{dimensions}d")(x, 2, **settings, return_indices=True)

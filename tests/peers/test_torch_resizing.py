@@ -56,6 +56,10 @@ def test_shuffled_pixels():
         agree(nn.PixelShuffle(r), torch.nn.PixelShuffle(r), x)
     for r in (1, 2):
         agree(nn.PixelUnshuffle(r), torch.nn.PixelUnshuffle(r), x)
+    for r, shape in ((2, (4, 3, 3)), (2, (1, 8, 2, 5)), (3, (2, 9, 1, 1)), (1, (3, 2, 2))):
+        y = np.random.default_rng(1).standard_normal(shape)
+        agree(nn.PixelShuffle(r), torch.nn.PixelShuffle(r), y)
+        agree(nn.PixelUnshuffle(r), torch.nn.PixelUnshuffle(r), F.pixel_shuffle(y, r))
     assert np.array_equal(F.pixel_unshuffle(F.pixel_shuffle(x, 3), 3), x)
 
 
