@@ -46,7 +46,11 @@ def set_default_dtype(dtype: DType) -> None:
 
 
 def get_default_dtype() -> numpy.dtype[Any]:
-    """The floating type of what is made without data."""
+    """The floating type of what is made without data, float32 unless `set_default_dtype` has changed it.
+
+    >>> get_default_dtype()
+    dtype('float32')
+    """
     return _default
 
 
@@ -105,6 +109,11 @@ def tensor(data: ArrayLike, requires_grad: bool = False, *, dtype: DType = None,
     `Tensor(array)` shares the array's memory, this does not. A tensor that is part of a graph raises: write
     `t.detach()` for its numbers, or `t.clone()` for a recorded copy.
 
+    data: numbers, nested lists of one length on each level, an array, or a tensor.
+    requires_grad: whether `backward()` leaves ∂L/∂t in `.grad`; only floating numbers can.
+    dtype: the type of the numbers; None leaves it to NumPy, so 1.5 is float64 and 1 is int64.
+    name: what figures and errors call the tensor.
+
     >>> a = np.zeros(2)
     >>> t = tensor(a)
     >>> a[0] = 1.0
@@ -121,13 +130,29 @@ def tensor(data: ArrayLike, requires_grad: bool = False, *, dtype: DType = None,
 
 @_without_devices
 def zeros(*shape: Shape, dtype: DType = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
+    """A tensor that is full of zeros: `zeros(2, 3)` or `zeros((2, 3))`.
+
+    shape: the lengths of the axes, as several numbers or as one tuple; none for a single number.
+    dtype: the type of the numbers; None takes the default type, float32 unless `set_default_dtype` has changed it.
+    requires_grad: whether `backward()` leaves ∂L/∂t in `.grad`; only floating numbers can.
+    name: what figures and errors call the tensor.
+
+    >>> zeros(2, 3)
+    Tensor([[0., 0., 0.],
+            [0., 0., 0.]], dtype=float32)
+    """
     return Tensor(np.zeros(_shape(shape, "zeros"), _dtype(dtype)), requires_grad, name=name)
 
 
 @_without_devices
 def ones(*shape: Shape, dtype: DType = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """A tensor of ones: `ones(2, 3)` or `ones((2, 3))`."""
+    """A tensor that is full of ones: `ones(2, 3)` or `ones((2, 3))`.
+
+    The parameters are those of `zeros`.
+
+    >>> ones(3)
+    Tensor([1., 1., 1.], dtype=float32)
+    """
     return Tensor(np.ones(_shape(shape, "ones"), _dtype(dtype)), requires_grad, name=name)
 
 
@@ -135,7 +160,11 @@ def ones(*shape: Shape, dtype: DType = None, requires_grad: bool = False, name: 
 def full(
     shape: Shape, fill_value: ArrayLike, *, dtype: DType = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
-    """A tensor of `fill_value`; of the default type if that is a float.
+    """A tensor that is full of `fill_value`; of the default type if that is a float.
+
+    shape: the lengths of the axes, as one number or a tuple.
+    fill_value: the number, or an array that broadcasts to the shape.
+    The other parameters are those of `zeros`.
 
     >>> full((2, 2), 0.5)
     Tensor([[0.5, 0.5],
@@ -149,13 +178,27 @@ def full(
 
 @_without_devices
 def zeros_like(x: ArrayLike, *, dtype: DType = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """A tensor of zeros, of the shape and dtype of `x`."""
+    """A tensor of zeros that has the shape and the dtype of `x`.
+
+    x: an array or a tensor; what it holds is not read.
+    dtype: another type than x's; None keeps it.
+    The other parameters are those of `zeros`.
+
+    >>> zeros_like([1, 2])
+    Tensor([0, 0])
+    """
     return Tensor(np.zeros_like(x, dtype), requires_grad, name=name)
 
 
 @_without_devices
 def ones_like(x: ArrayLike, *, dtype: DType = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """A tensor of ones, of the shape and dtype of `x`."""
+    """A tensor of ones that has the shape and the dtype of `x`.
+
+    The parameters are those of `zeros_like`.
+
+    >>> ones_like([0.5, 2.0])
+    Tensor([1., 1.])
+    """
     return Tensor(np.ones_like(x, dtype), requires_grad, name=name)
 
 
@@ -163,7 +206,14 @@ def ones_like(x: ArrayLike, *, dtype: DType = None, requires_grad: bool = False,
 def full_like(
     x: ArrayLike, fill_value: ArrayLike, *, dtype: DType = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
-    """A tensor of `fill_value`, of the shape and dtype of `x`."""
+    """A tensor of `fill_value` that has the shape and the dtype of `x`, to which the number is cast.
+
+    fill_value: the number, or an array that broadcasts to the shape.
+    The other parameters are those of `zeros_like`.
+
+    >>> full_like([1.0, 2.0], 7)
+    Tensor([7., 7.])
+    """
     return Tensor(np.full_like(x, fill_value, dtype), requires_grad, name=name)
 
 
@@ -177,7 +227,14 @@ def arange(
     requires_grad: bool = False,
     name: str | None = None,
 ) -> Tensor:
-    """start, start + step, … up to but without stop; from 0 if only one number is given.
+    """start, start + step, and so on, up to but without stop; the numbers begin at 0 if only one number is given.
+
+    start: the first number, or with nothing behind it the one to stop before.
+    stop: the number to stop before.
+    step: the way from each to the next, negative to go down. With a fractional one, rounding decides about the last
+        number: `linspace` says how many there are.
+    dtype: the type of the numbers; None takes int64 for whole ones, for others the default type.
+    The other parameters are those of `zeros`.
 
     >>> arange(3), arange(1.0, 2.0, 0.5)
     (Tensor([0, 1, 2]), Tensor([1. , 1.5], dtype=float32))
@@ -202,6 +259,11 @@ def linspace(
 ) -> Tensor:
     """`num` evenly spaced numbers from `start` to `stop`, which is the last of them unless `endpoint` is false.
 
+    start, stop: the ends, numbers or arrays of one shape, before which stands the axis of the `num` numbers.
+    num: how many there are.
+    endpoint: whether `stop` is the last of them. If not, they stop a step before it.
+    The other parameters are those of `zeros`.
+
     >>> linspace(0, 1, 5)
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
     """
@@ -220,7 +282,17 @@ def eye(
     requires_grad: bool = False,
     name: str | None = None,
 ) -> Tensor:
-    """The n×n identity, or an n×m matrix with ones on the k-th diagonal."""
+    """The n×n identity, or an n×m matrix that has ones on its k-th diagonal and zeros elsewhere.
+
+    n: the number of rows.
+    m: the number of columns; None makes as many as rows.
+    k: the diagonal: 0 the main one, above it positive, below it negative.
+    The other parameters are those of `zeros`.
+
+    >>> eye(2)
+    Tensor([[1., 0.],
+            [0., 1.]], dtype=float32)
+    """
     columns = None if m is None else count(m, "eye", "m")
     array = np.eye(count(n, "eye", "n"), columns, count(k, "eye", "k"), _dtype(dtype))
     return Tensor(array, requires_grad, name=name)
@@ -234,7 +306,15 @@ def rand(
     requires_grad: bool = False,
     name: str | None = None,
 ) -> Tensor:
-    """Uniform numbers in [0, 1), from `generator` or else from the one that `manual_seed` sets."""
+    """Uniform numbers that lie in [0, 1), from `generator` or else from the one that `manual_seed` sets.
+
+    generator: a NumPy generator, which the draw moves on; None takes the one of `manual_seed`.
+    The other parameters are those of `zeros`, with a floating dtype.
+
+    >>> x = rand(2, 3, generator=np.random.default_rng(0))
+    >>> x.shape, bool((0 <= x).all() and (x < 1).all())
+    ((2, 3), True)
+    """
     return _draw("random", _shape(shape, "rand"), generator, dtype, requires_grad, name)
 
 
@@ -246,7 +326,10 @@ def randn(
     requires_grad: bool = False,
     name: str | None = None,
 ) -> Tensor:
-    """Normal numbers of mean 0 and standard deviation 1, from `generator` or else from the one that `manual_seed` sets.
+    """Normal numbers that have mean 0 and standard deviation 1, from `generator` or else from the one that
+    `manual_seed` sets.
+
+    The parameters are those of `rand`.
 
     >>> randn(2, 3, generator=np.random.default_rng(0)).shape
     (2, 3)

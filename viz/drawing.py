@@ -35,9 +35,17 @@ class Drawing(Picture):
     """A figure. It shows itself in a notebook, and saves itself as `.svg .pdf .png .dot .html .json .md .tex .txt`.
 
     graph: what is drawn, as plain data.
-    scene: where everything on it stands.
+    labels: the texts on it.
+    look: its style, theme, direction and language.
     whole: the graph before parts of it were collapsed.
     reading: the chain rule at each use.
+
+    `draw` makes one. Where everything on it stands is its `scene`.
+
+    >>> import tinygrad_edu as tg
+    >>> figure = tg.draw(tg.Tensor(2.0, name="x", requires_grad=True) * 3.0)
+    >>> type(figure).__name__, [op.name for op in figure.graph.ops]
+    ('Drawing', ['multiply'])
     """
 
     def __init__(

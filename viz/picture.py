@@ -27,7 +27,15 @@ PICTURES = ("svg", "pdf", "png", "dot", "tex")  # in which a frame differs from 
 
 
 class Picture(ABC):
-    """The base of all figures: it saves itself as files, and shows itself in notebooks."""
+    """The base of all figures: it saves itself as files, and shows itself in notebooks.
+
+    A kind of figure has to say where everything stands (`scene`), how it is written (`svg`) and what it says (`text`).
+
+    >>> import tinygrad_edu as tg
+    >>> figure = tg.draw(tg.Tensor(2.0, name="x", requires_grad=True) * 3.0)
+    >>> isinstance(figure, Picture), figure.formats[:3]
+    (True, ('svg', 'pdf', 'png'))
+    """
 
     look: Look
     formats: tuple[str, ...] = FORMATS

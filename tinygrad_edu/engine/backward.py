@@ -180,12 +180,15 @@ def grad(
 ) -> Any:
     """The gradient of `outputs` by each of `inputs`, without touching any `.grad`.
 
-    `inputs` may be leaves or results in between. With `create_graph` the gradients are recorded, and can
-    be differentiated again. Returns a tensor for a single input, a tuple for a sequence of them; each has
-    exactly the shape and dtype of its input.
+    outputs: a tensor, or a list of several, whose gradients are added up.
+    inputs: leaves or results in between: a tensor, or a list of several.
+    grad_outputs: the gradient that each output begins with, of its shape; None is 1, for a single number.
+    create_graph: whether the gradients are recorded, so that they can be differentiated again.
+    allow_unused: whether the gradient is None, not an error, where no path leads to an input.
 
-    Raises RuntimeError if an input was not used, or an output is a constant, as the third derivative of x² is to be of
-    (with `allow_unused`, None is returned for the gradient).
+    Returns a tensor for a single input, a tuple for a list; each has exactly the shape and dtype of its input.
+
+    Raises RuntimeError if an input was not used, or an output is a constant, as the second derivative of x² is.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor(2.0, requires_grad=True)

@@ -28,9 +28,13 @@ def evaluate(
 def evaluate(outputs: Node | Sequence[Node], values: Mapping[Any, ArrayLike] | None = None) -> Any:
     """Run a record again, forwards, on new values of its leaves: what would the outputs be?
 
-    Calls each op's forward function on arrays, nothing else. `values` maps leaves to arrays of the same
-    shape and dtype; a leaf that is not named keeps the value it has now. Returns an array for a single
-    output, a tuple for a sequence.
+    It calls each op's forward function on arrays, nothing else.
+
+    outputs: a tensor, or a list of several.
+    values: new values of leaves, {tensor: array}, of the same shape and dtype; a leaf that is not named keeps the value
+        it has now.
+
+    Returns an array for a single output, a tuple for a sequence.
 
     Raises RuntimeError if a condition in the record was made of a result that is gone: the product in
     `np.where(x * w > 0, x, 0)` has no name, and ends with its line. Name it, or compute inside `tracing()`.

@@ -271,7 +271,12 @@ def no_grad() -> recording:
 
 @block
 def enable_grad() -> recording:
-    """Record inside the block, also within `no_grad`."""
+    """Record inside the block, also where it stands within `no_grad`.
+
+    >>> with no_grad(), enable_grad():
+    ...     is_grad_enabled()
+    True
+    """
     return recording(enabled=True)
 
 
@@ -283,7 +288,11 @@ def tracing() -> recording:
 
 
 def is_grad_enabled() -> bool:
-    """Whether ops are being recorded in this thread."""
+    """Whether ops are being recorded in this thread.
+
+    >>> is_grad_enabled()
+    True
+    """
     return RECORDING.get().enabled
 
 
@@ -293,5 +302,11 @@ def detect_anomaly() -> recording:
     """Look for NaN after every op and every gradient rule in the block; the error names the op and the line.
 
     It costs one pass over each result, so it is a tool for finding a fault, not for training.
+
+    >>> import tinygrad_edu as tg
+    >>> with tg.detect_anomaly(), np.errstate(all="ignore"):
+    ...     tg.Tensor([np.inf], name="x", requires_grad=True) * 0.0  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    FloatingPointError: multiply made NaN out of 'x', a Tensor of shape () at ...
     """
     return recording(anomaly=True)

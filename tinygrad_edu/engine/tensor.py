@@ -75,9 +75,10 @@ class _Count(int):
 class Tensor(TensorWriting):
     """An array that remembers how it was computed, and so can be differentiated.
 
-    data: numbers, nested lists, or an ndarray (whose memory is then shared). dtype as NumPy's: `Tensor(1.5)`
-    is float64, `Tensor([1, 2])` is int64. requires_grad: whether `backward()` should leave ∂L/∂self in `.grad`;
-    only floating numbers can. name: what figures and errors call it.
+    data: numbers, nested lists, or an ndarray (whose memory is then shared).
+    requires_grad: whether `backward()` should leave ∂L/∂self in `.grad`; only floating numbers can.
+    dtype: as NumPy's; if it is None, `Tensor(1.5)` is float64 and `Tensor([1, 2])` is int64.
+    name: what figures and errors call it.
 
     >>> apple, count, tax = Tensor(100.0, requires_grad=True), Tensor(2.0), Tensor(1.1)
     >>> price = apple * count * tax

@@ -28,8 +28,9 @@ def value_and_grad(
 def value_and_grad(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """The function that returns `f(*args)` and its gradient by the arguments `argnums`.
 
-    The arguments may be tensors, arrays or numbers; `f` returns a single number. An argument that it does not
-    depend on has the gradient 0.
+    f: a function of tensors, arrays or numbers that returns a single number. An argument that it does not depend on has
+        the gradient 0.
+    argnums: the position of an argument, or several as a tuple; the gradients are then a tuple too.
 
     Both results are recorded with respect to the tensors that `f` used, and the arguments, that require a gradient: a
     loss made of them trains the weights inside. What needs no such record is computed under `no_grad()`, for a result
@@ -84,8 +85,13 @@ def vjp(
 ) -> tuple[Any, Any]:
     """`f(*inputs)` and the vector–Jacobian product vᵀ·J: one walk back, however many inputs.
 
-    `v` has the shape of the output; it may be left out for a single number. Both results are recorded with respect to
-    what requires a gradient, as those of `value_and_grad`; so they are of the transformations below.
+    f: a function of tensors that returns one.
+    inputs: its arguments: one, or a tuple or list of several; the gradient is then a tuple too.
+    v: the vector, of the shape of the output; it may be left out for a single number.
+    create_graph: whether the derivative is recorded op by op as it is computed; otherwise one node stands for it.
+
+    Both results are recorded with respect to what requires a gradient, as those of `value_and_grad`; so they are of the
+    transformations below.
 
     >>> y, g = vjp(lambda x: x * x, np.array([1.0, 2.0]), np.array([1.0, 10.0]))
     >>> g.tolist()
@@ -103,6 +109,10 @@ def jvp(f: Callable[..., Tensor], inputs: ArrayLike, v: Any, create_graph: bool 
 
     A rule is linear in its incoming gradient u, so uᵀ·J is a recorded function of u, and differentiating
     that by u, along v, gives J·v (Townsend's double-backward trick, 2017).
+
+    v: of the shape of the input; of several inputs, as many.
+
+    The other parameters are those of `vjp`.
 
     >>> y, t = jvp(lambda x: x * x, np.array([1.0, 2.0]), np.array([1.0, 10.0]))
     >>> t.tolist()
@@ -138,9 +148,9 @@ def jacobian(
     f: Callable[..., Tensor], inputs: Sequence[ArrayLike], create_graph: bool = False
 ) -> tuple[Tensor, ...]: ...
 def jacobian(f: Callable[..., Tensor], inputs: ArrayLike, create_graph: bool = False) -> Any:
-    """The Jacobian J[i, j] = ∂yᵢ/∂xⱼ, of shape `y.shape + x.shape`: one walk back for each element of y.
+    """The Jacobian J[i, j] = ∂yᵢ/∂xⱼ, of shape `y.shape + x.shape`: it takes one walk back for each element of y.
 
-    A tensor for a single input, a tuple for a sequence of inputs.
+    Returns a tensor for a single input, a tuple for a sequence of inputs. The parameters are those of `vjp`.
 
     >>> jacobian(lambda x: x * x, np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
@@ -171,7 +181,12 @@ def _jacobian(called: tuple[str, str], f: Callable[..., Tensor], inputs: Any, cr
 
 
 def hessian(f: Callable[..., Tensor], x: ArrayLike, create_graph: bool = False) -> Tensor:
-    """The Hessian H[i, j] = ∂²y/∂xᵢ∂xⱼ of a single number, of shape `x.shape + x.shape`.
+    """The Hessian H[i, j] = ∂²y/∂xᵢ∂xⱼ of a single number, of shape `x.shape + x.shape`: the Jacobian of the gradient. It
+    takes one walk back for each element of x.
+
+    f: a function of one tensor that returns a single number.
+    x: its argument, a tensor, an array or a number.
+    create_graph: whether the derivative is recorded op by op as it is computed; otherwise one node stands for it.
 
     >>> hessian(lambda x: (x ** 3).sum(), np.array([1.0, 2.0])).tolist()
     [[6.0, 0.0], [0.0, 12.0]]
@@ -186,7 +201,11 @@ def hessian(f: Callable[..., Tensor], x: ArrayLike, create_graph: bool = False) 
 
 
 def hvp(f: Callable[..., Tensor], x: ArrayLike, v: ArrayLike, create_graph: bool = False) -> tuple[Tensor, Tensor]:
-    """`f(x)` and the Hessian–vector product H·v, without forming H: the gradient of ⟨∇f, v⟩.
+    """`f(x)` and the Hessian–vector product H·v, without forming H: it is the gradient of ⟨∇f, v⟩.
+
+    v: the vector, of x's shape.
+
+    The other parameters are those of `hessian`.
 
     >>> y, Hv = hvp(lambda x: (x ** 3).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     >>> Hv.tolist()

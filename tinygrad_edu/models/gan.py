@@ -63,8 +63,10 @@ def generator_loss(fake: Any) -> Any:
 class GAN(Module):
     """Both networks, of affine layers: `generator` from z to examples of numbers from 0 to 1, `discriminator` to logits.
 
-    inputs: the numbers of an example. latent: those of z. hidden: the width between. generator: what weights and z are
-    drawn from, if not from the generator that `manual_seed` sets.
+    inputs: the numbers of an example.
+    latent: those of z.
+    hidden: the width between.
+    generator: what weights and z are drawn from, if not from the generator that `manual_seed` sets.
 
     >>> net = GAN(64, 8)
     >>> made = net.sample(5)
@@ -105,9 +107,13 @@ class GAN(Module):
 class DCGAN(GAN):
     """Both networks, of convolutions that step by 2: images (N, channels, size, size) of numbers from −1 to 1.
 
-    latent: the numbers of z. channels: of the images. size: their height and width, a power of 2 from 8 on. features: the
-    filters next to the image; there are twice as many at each step away from it. Kernels begin normal of deviation 0.02,
-    as the paper has them. generator: as of `GAN`.
+    latent: the numbers of z.
+    channels: of the images.
+    size: their height and width, a power of 2 from 8 on.
+    features: the filters next to the image; there are twice as many at each step away from it.
+    generator: what weights and z are drawn from, if not from the generator that `manual_seed` sets.
+
+    Kernels begin normal of deviation 0.02, as the paper has them.
 
     Raises ValueError for another size.
 

@@ -104,10 +104,15 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """Logits of what comes next, at every place: embeddings, blocks of attention to the past, a norm, a linear head.
 
-    vocab_size: V, how many tokens there are. block_size: the longest sequence. n_layer, n_head, n_embd: blocks, heads of
-    each, and E, the width, which the heads divide. dropout: on embeddings, weights and what blocks add. bias: whether
-    products and norms have one. tied: the head is the table of embeddings, transposed. approximate: "none" for the exact
-    GELU, "tanh" for GPT-2's.
+    vocab_size: V, how many tokens there are.
+    block_size: the longest sequence.
+    n_layer, n_head, n_embd: how many blocks, the heads of each, and E, the width, which the heads divide.
+    dropout: the share that is dropped of embeddings, of weights, and of what blocks add.
+    bias: whether products and norms have one.
+    tied: whether the head is the table of embeddings, transposed.
+    approximate: "none" for the exact GELU, "tanh" for GPT-2's.
+    generator: what weights and dropouts are drawn from, if not from the generator that `manual_seed` sets.
+    dtype: the type of the parameters; None takes the default type.
 
     Matrices begin normal of deviation 0.02, those that end a block's branch of 0.02/√(2·n_layer), biases 0. Parameters are
     called as in GPT-2's published file, and lie as there, so that its `wte.weight, h.0.attn.c_attn.weight, …` load by

@@ -177,6 +177,9 @@ def ResNet18(num_classes: int = 1000, **options: Any) -> ResNet:
 
     num_classes: how many classes there are.
     options: those of `ResNet`, such as in_channels.
+
+    >>> sum(p.size for p in ResNet18().parameters())
+    11689512
     """
     return ResNet(BasicBlock, (2, 2, 2, 2), num_classes, **options)
 
@@ -186,6 +189,9 @@ def ResNet34(num_classes: int = 1000, **options: Any) -> ResNet:
 
     num_classes: how many classes there are.
     options: those of `ResNet`, such as shortcut=False, for the plain network of 34 layers.
+
+    >>> sum(p.size for p in ResNet34().parameters())
+    21797672
     """
     return ResNet(BasicBlock, (3, 4, 6, 3), num_classes, **options)
 
@@ -195,6 +201,9 @@ def ResNet50(num_classes: int = 1000, **options: Any) -> ResNet:
 
     num_classes: how many classes there are.
     options: those of `ResNet`.
+
+    >>> sum(p.size for p in ResNet50().parameters())
+    25557032
     """
     return ResNet(Bottleneck, (3, 4, 6, 3), num_classes, **options)
 
@@ -204,6 +213,9 @@ def ResNet101(num_classes: int = 1000, **options: Any) -> ResNet:
 
     num_classes: how many classes there are.
     options: those of `ResNet`.
+
+    >>> sum(p.size for p in ResNet101().parameters())
+    44549160
     """
     return ResNet(Bottleneck, (3, 4, 23, 3), num_classes, **options)
 
@@ -213,5 +225,8 @@ def ResNet152(num_classes: int = 1000, **options: Any) -> ResNet:
 
     num_classes: how many classes there are.
     options: those of `ResNet`.
+
+    >>> sum(p.size for p in ResNet152().parameters())
+    60192808
     """
     return ResNet(Bottleneck, (3, 8, 36, 3), num_classes, **options)

@@ -70,8 +70,10 @@ def negative_elbo(logits: Any, x: Any, mean: Any, log_var: Any, beta: float = 1.
 class VAE(Module):
     """An encoder to μ and log σ², and a decoder of z = μ + σ·ε.
 
-    inputs: the numbers of an example. latent: those of z. hidden: widths between, in reverse after z. generator: what
-    weights and ε are drawn from, if not from the generator that `manual_seed` sets.
+    inputs: the numbers of an example.
+    latent: those of z.
+    hidden: widths between, in reverse after z.
+    generator: what weights and ε are drawn from, if not from the generator that `manual_seed` sets.
 
     Returns logits (N, inputs), μ and log σ² (N, latent), as `negative_elbo` takes them; in evaluation mode z = μ.
 

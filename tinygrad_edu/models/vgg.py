@@ -85,6 +85,9 @@ def VGG11(num_classes: int = 1000, **options: Any) -> VGG:
 
     num_classes: how many classes there are.
     options: those of `VGG`, such as batch_norm.
+
+    >>> len(VGG11(10, hidden=8).features)  # 8 convolutions, as many ReLU, and 5 pools
+    21
     """
     return VGG((1, 1, 2, 2, 2), num_classes, **options)
 
@@ -94,6 +97,9 @@ def VGG13(num_classes: int = 1000, **options: Any) -> VGG:
 
     num_classes: how many classes there are.
     options: those of `VGG`, such as batch_norm.
+
+    >>> len(VGG13(10, hidden=8).features)  # 10 convolutions, as many ReLU, and 5 pools
+    25
     """
     return VGG((2, 2, 2, 2, 2), num_classes, **options)
 
@@ -103,6 +109,9 @@ def VGG16(num_classes: int = 1000, **options: Any) -> VGG:
 
     num_classes: how many classes there are.
     options: those of `VGG`, such as batch_norm.
+
+    >>> len(VGG16(10, hidden=8).features)  # 13 convolutions, as many ReLU, and 5 pools
+    31
     """
     return VGG((2, 2, 3, 3, 3), num_classes, **options)
 
@@ -112,5 +121,8 @@ def VGG19(num_classes: int = 1000, **options: Any) -> VGG:
 
     num_classes: how many classes there are.
     options: those of `VGG`, such as batch_norm.
+
+    >>> len(VGG19(10, hidden=8).features)  # 16 convolutions, as many ReLU, and 5 pools
+    37
     """
     return VGG((2, 2, 4, 4, 4), num_classes, **options)

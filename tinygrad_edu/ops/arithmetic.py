@@ -29,33 +29,56 @@ if TYPE_CHECKING:
 # Arithmetic
 
 add = binary(
-    np.add, "+", lambda g, y, a, b: g, lambda g, y, a, b: g, "y = a + b.",
+    np.add, "+", lambda g, y, a, b: g, lambda g, y, a, b: g,
+    "y = a + b, whose derivatives are both 1.",
+    "[1.0, 2.0], 3.0 → [4.0, 5.0]",
     spelled=lambda s, a, b: a + b, presence="linear", analytic=True,
 )  # fmt: skip
 subtract = binary(
-    np.subtract, "−", lambda g, y, a, b: g, lambda g, y, a, b: -g, "y = a − b.",
+    np.subtract, "−", lambda g, y, a, b: g, lambda g, y, a, b: -g,
+    "y = a − b, whose derivatives are 1 by a and −1 by b.",
+    "[1.0, 2.0], 3.0 → [-2.0, -1.0]",
     spelled=lambda s, a, b: a - b, presence="linear", analytic=True,
 )  # fmt: skip
 multiply = binary(
-    np.multiply, "×", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, "y = a·b.",
+    np.multiply, "×", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a,
+    "y = a·b: the derivative by each is the other, ∂y/∂a = b and ∂y/∂b = a.",
+    "[1.0, 2.0], 3.0 → [3.0, 6.0]",
     spelled=lambda s, a, b: s.product(a, b), analytic=True,
 )  # fmt: skip
 divide = binary(
-    np.divide, "/", lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b, "y = a / b.",
+    np.divide, "/", lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b,
+    "y = a / b, of integers as floats. ∂y/∂a = 1/b, ∂y/∂b = −a/b². By 0, y is ±∞, and NaN for 0 / 0.",
+    "[1.0, 3.0], 2.0 → [0.5, 1.5]",
     spelled=lambda s, a, b: a / b, analytic=True, domain=(real, nonzero),
 )  # fmt: skip
-negative = unary(np.negative, "−", lambda g, y, x: -g, "y = −x.", spelled=lambda s, x: -x, presence="linear")
-positive = unary(np.positive, "+", lambda g, y, x: g, "y = +x, a copy.", spelled=lambda s, x: x, presence="linear")
+negative = unary(
+    np.negative, "−", lambda g, y, x: -g, "y = −x, whose derivative is −1.", "[1.0, -2.0] → [-1.0, 2.0]",
+    spelled=lambda s, x: -x, presence="linear",
+)  # fmt: skip
+positive = unary(
+    np.positive, "+", lambda g, y, x: g, "y = +x, a copy. Its derivative is 1.", "[1.0, -2.0] → [1.0, -2.0]",
+    spelled=lambda s, x: x, presence="linear",
+)  # fmt: skip
 reciprocal = unary(
-    np.reciprocal, "/", lambda g, y, x: -g * y * y, "y = 1 / x.", spelled=lambda s, x: 1 / x, domain=nonzero
-)
-square = unary(np.square, "^2", lambda g, y, x: g * 2 * x, "y = x².", spelled=lambda s, x: x**2)
+    np.reciprocal, "/", lambda g, y, x: -g * y * y,
+    "y = 1 / x, whose derivative is −y². At 0 y is ∞. Of integers NumPy makes integers: 1 / 4 gives 0; "
+    "write 1 / x for floats.", "[1.0, 4.0] → [1.0, 0.25]", spelled=lambda s, x: 1 / x, domain=nonzero,
+)  # fmt: skip
+square = unary(
+    np.square, "^2", lambda g, y, x: g * 2 * x, "y = x², whose derivative is 2x.", "[1.0, -3.0] → [1.0, 9.0]",
+    spelled=lambda s, x: x**2,
+)  # fmt: skip
 sqrt = unary(
-    np.sqrt, "√", lambda g, y, x: g / (2 * y), "y = √x. Its derivative at 0 is ∞.",
+    np.sqrt, "√", lambda g, y, x: g / (2 * y),
+    "y = √x. Its derivative is 1/(2y), at 0 ∞. Below 0 y is NaN.",
+    "[1.0, 9.0] → [1.0, 3.0]",
     spelled=lambda s, x: s.sqrt(x), domain=above_zero, special=[at(0.0, gradient=math.inf)],
 )  # fmt: skip
 cbrt = unary(
-    np.cbrt, "∛", lambda g, y, x: g / (3 * y * y), "y = ∛x, of negative numbers too. Its derivative at 0 is ∞.",
+    np.cbrt, "∛", lambda g, y, x: g / (3 * y * y),
+    "y = ∛x, of negative numbers too. Its derivative is 1/(3y²), at 0 ∞.",
+    "[1.0, -8.0] → [1.0, -2.0]",
     domain=nonzero, analytic=False, special=[at(0.0, gradient=math.inf)],
 )  # fmt: skip
 
@@ -171,6 +194,9 @@ power: BinaryOp[[]] = declare(
 
         An array b is an input; a number b is part of the op, which is then recorded as `constant_power`.
 
+        a, b: numbers, arrays or tensors, whose shapes broadcast together. Elsewhere ∂y/∂a = b·aᵇ⁻¹ and ∂y/∂b = y·ln a,
+            which is NaN for a < 0, as y is unless b is whole. Integers to a negative power raise ValueError.
+
         >>> power(np.array([1.0, 2.0, 3.0]), 2)
         array([1., 4., 9.])
         """,
@@ -215,7 +241,9 @@ def power_log(a: Array, b: Array, n: int) -> Array:
 
 @composite(answers=(np.float_power,), examples=PAIRS, domain=above_zero, analytic=True)
 def float_power(a: Array, b: Array) -> Array:
-    """y = aᵇ, in float64 at least.
+    """y = aᵇ, which is computed in float64 at least, so that integers to a negative power give fractions.
+
+    a, b: numbers, arrays or tensors, whose shapes broadcast together.
 
     >>> float_power(np.array([1, 2, 3]), -1).round(2).tolist()
     [1.0, 0.5, 0.33]

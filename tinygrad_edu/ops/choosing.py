@@ -42,30 +42,26 @@ _FIRST = at(1.0, 1.0, gradient=(1.0, 0.0))
 _NAN = at(math.nan, 1.0, gradient=(0.0, 1.0))
 
 maximum = binary(
-    np.maximum,
-    "max",
-    _by_a,
-    _by_b,
-    "y = max(a, b). Ties share the gradient evenly.",
-    presence="selects",
-    special=[_TIE],
-)
+    np.maximum, "max", _by_a, _by_b,
+    "y = max(a, b). Ties share the gradient evenly; otherwise the larger has it. If either is NaN, so is y.",
+    "[1.0, 5.0], 3.0 → [3.0, 5.0]", presence="selects", special=[_TIE],
+)  # fmt: skip
 minimum = binary(
-    np.minimum,
-    "min",
-    _by_a,
-    _by_b,
-    "y = min(a, b). Ties share the gradient evenly.",
-    presence="selects",
-    special=[_TIE],
-)
+    np.minimum, "min", _by_a, _by_b,
+    "y = min(a, b). Ties share the gradient evenly; otherwise the smaller has it. If either is NaN, so is y.",
+    "[1.0, 5.0], 3.0 → [1.0, 3.0]", presence="selects", special=[_TIE],
+)  # fmt: skip
 fmax = binary(
     np.fmax, "fmax", lambda g, y, a, b: gate(g, a == y), lambda g, y, a, b: gate(g, a != y),
-    "y = max(a, b), but NaN only if both are. Of equals the first is chosen, as in PyTorch.", presence="selects", special=[_FIRST, _NAN],
+    "y = max(a, b), but NaN only if both are. "
+    "Of equals the first is chosen, as in PyTorch, and has the gradient.",
+    "[1.0, 5.0], 3.0 → [3.0, 5.0]", presence="selects", special=[_FIRST, _NAN],
 )  # fmt: skip
 fmin = binary(
     np.fmin, "fmin", lambda g, y, a, b: gate(g, a == y), lambda g, y, a, b: gate(g, a != y),
-    "y = min(a, b), but NaN only if both are. Of equals the first is chosen, as in PyTorch.", presence="selects", special=[_FIRST, _NAN],
+    "y = min(a, b), but NaN only if both are. "
+    "Of equals the first is chosen, as in PyTorch, and has the gradient.",
+    "[1.0, 5.0], 3.0 → [1.0, 3.0]", presence="selects", special=[_FIRST, _NAN],
 )  # fmt: skip
 
 
@@ -132,6 +128,9 @@ where: ChoiceOp = declare(  # type: ignore[assignment]  # so it is called
         `np.where(x > 0, np.sqrt(x), 0)` has the derivative 0 at x = 0 and below. No second `where` has to keep the
         argument of the root safe.
 
+        condition: booleans, or numbers of which 0 is false; it has no derivative.
+        a, b: numbers, arrays or tensors; all three shapes broadcast together.
+
         >>> where(numpy.array([True, False]), numpy.array([1.0, 2.0]), 0.0)
         array([1., 0.])
         """,
@@ -192,6 +191,10 @@ def _bounds(
 def clip(x: Array, low: Any, high: Any, *, out: Out = None) -> Array:
     """y = min(max(x, low), high). Either bound may be left out, or be an array. At a bound the derivative by x is 1.
 
+    x: numbers, an array or a tensor. NaN stays NaN.
+    a_min, a_max: the bounds low and high, as NumPy names them first; None for no bound. Where low > high, y is high.
+    min, max: other names for the same bounds.
+
     >>> clip(numpy.array([-2.0, 0.5, 3.0]), 0.0, 1.0)
     array([0. , 0.5, 1. ])
     """
@@ -205,7 +208,11 @@ def clip(x: Array, low: Any, high: Any, *, out: Out = None) -> Array:
     analytic=True,
 )
 def choose(which: Array, choices: Array | Sequence[Array]) -> Array:
-    """yᵢ = choices[whichᵢ]ᵢ: from several arrays, broadcast together, the element of the one that `which` names.
+    """yᵢ = choices[whichᵢ]ᵢ: from several arrays, broadcast together, the element of the one that `which` names. The
+    gradient goes to the element that was chosen.
+
+    which: integers from 0 to the number of choices − 1; others raise ValueError.
+    choices: arrays or tensors, as a list.
 
     >>> choose([0, 1, 0], [np.array([1, 2, 3]), np.array([10, 20, 30])])
     array([ 1, 20,  3])
@@ -225,6 +232,10 @@ def choose(which: Array, choices: Array | Sequence[Array]) -> Array:
 )
 def select(conditions: Array | Sequence[Array], choices: Array | Sequence[Array], default: ArrayLike = 0) -> Array:
     """y = the element of the first choice whose condition is true, or else the default; all broadcast together.
+
+    conditions: boolean arrays, as a list. The first that is true counts.
+    choices: as many arrays or tensors, or numbers.
+    default: what stands where no condition is true.
 
     >>> x = np.array([-2, 1, 5])
     >>> select([x < 0, x > 3], [-x, 3])
@@ -257,6 +268,10 @@ def piecewise(
     """y = fₖ(x) where conditionₖ holds; each function sees only its own elements, and may also be a number.
 
     One function more than conditions is for where none holds; without it y is 0 there.
+
+    x: numbers, an array or a tensor.
+    conditions: boolean arrays of x's shape; of several that are true, the last counts.
+    functions: one for each condition, called as `f(elements, *args, **kwargs)`.
 
     >>> x = np.array([-2.0, 1.0])
     >>> piecewise(x, [x < 0], [lambda t: -t, np.sqrt])

@@ -37,6 +37,10 @@ def _diagonal_rule(g: Any, y: Any, x: Any, *, offset: int, axis1: int, axis2: in
 def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """yᵢ = xᵢᵢ (or xᵢ,ᵢ₊ₒ, for an offset o) in the two axes, which are replaced by one, the last.
 
+    x: an array or a tensor of two axes at least.
+    offset: o, which diagonal: above the main one if positive, below it if negative.
+    axis1, axis2: the axes of the rows and of the columns.
+
     >>> diagonal(np.array([[1, 2], [3, 4]]))
     array([1, 4])
     """
@@ -83,6 +87,9 @@ def from_diagonal(
 def diag(x: Array, k: int = 0) -> Array:
     """The k-th diagonal of a matrix, or the matrix that has a vector as its k-th diagonal and zeros elsewhere.
 
+    x: a vector or a matrix.
+    k: which diagonal: above the main one, which is 0, if positive, below it if negative.
+
     >>> diag(np.array([1, 2]))
     array([[1, 0],
            [0, 2]])
@@ -97,7 +104,13 @@ def diag(x: Array, k: int = 0) -> Array:
 
 @composite(answers=(np.diagflat,), examples=[example((2, 2), k=1)], analytic=True)
 def diagflat(x: Array, k: int = 0) -> Array:
-    """The matrix that has the ravelled x as its k-th diagonal, and zeros elsewhere."""
+    """The matrix that has the ravelled x as its k-th diagonal, and zeros elsewhere.
+
+    The parameters are those of `diag`, with x of any shape.
+
+    >>> diagflat([[1, 2]]).tolist()
+    [[1, 0], [0, 2]]
+    """
     return diag(np.ravel(x), k)
 
 
@@ -113,7 +126,9 @@ def diagflat(x: Array, k: int = 0) -> Array:
     analytic=True,
 )
 def trace(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-    """y = Σᵢ xᵢᵢ: the sum along the diagonal of two axes.
+    """y = Σᵢ xᵢᵢ: the sum along the diagonal of two axes. Each element there has the gradient of its sum, all others 0.
+
+    The parameters are those of `diagonal`.
 
     >>> trace(np.array([[1, 2], [3, 4]])).item()
     5
@@ -143,7 +158,10 @@ def _clear(x: Any, k: int) -> None:
     examples=[example((3, 3)), example((2, 3, 4), k=-1), example((3, 2), k=1), example((3,))],
 )
 def tril(x: Array, k: int = 0, *, out: Out = None) -> Array:
-    """yᵢⱼ = xᵢⱼ where j ≤ i + k, else 0: the lower triangle.
+    """yᵢⱼ = xᵢⱼ where j ≤ i + k, else 0: the lower triangle. What is set to 0 has the gradient 0.
+
+    x: a matrix, or a stack of them.
+    k: how many diagonals above the main one are kept too; below it, if negative.
 
     >>> tril(np.array([[1, 2], [3, 4]]))
     array([[1, 0],
@@ -167,7 +185,10 @@ def tril(x: Array, k: int = 0, *, out: Out = None) -> Array:
     examples=[example((3, 3)), example((2, 3, 4), k=-1), example((3, 2), k=1), example((3,))],
 )
 def triu(x: Array, k: int = 0, *, out: Out = None) -> Array:
-    """yᵢⱼ = xᵢⱼ where j ≥ i + k, else 0: the upper triangle.
+    """yᵢⱼ = xᵢⱼ where j ≥ i + k, else 0: the upper triangle. What is set to 0 has the gradient 0.
+
+    x: a matrix, or a stack of them.
+    k: the first diagonal that is kept: above the main one, which is 0, if positive, below it if negative.
 
     >>> triu(np.array([[1, 2], [3, 4]]))
     array([[1, 2],
@@ -187,7 +208,14 @@ def triu(x: Array, k: int = 0, *, out: Out = None) -> Array:
     analytic=True,
 )
 def matrix_trace(x: Array, *, offset: int = 0) -> Array:
-    """y = Σᵢ xᵢᵢ, of each matrix."""
+    """y = Σᵢ xᵢᵢ, which is taken of each matrix.
+
+    x: a matrix, or a stack of them in its last two axes, an array or a tensor.
+    offset: which diagonal: above the main one if positive, below it if negative.
+
+    >>> matrix_trace(np.array([[[1, 2], [3, 4]]])).tolist()
+    [5]
+    """
     return np.trace(x, offset, -2, -1)
 
 
@@ -198,5 +226,12 @@ def matrix_trace(x: Array, *, offset: int = 0) -> Array:
     analytic=True,
 )
 def matrix_diagonal(x: Array, *, offset: int = 0) -> Array:
-    """yᵢ = xᵢᵢ, of each matrix."""
+    """yᵢ = xᵢᵢ, or xᵢ,ᵢ₊ₒ for an offset o: the diagonal of each matrix, which becomes the last axis.
+
+    x: a matrix, or a stack of them in its last two axes, an array or a tensor.
+    offset: which diagonal: above the main one if positive, below it if negative.
+
+    >>> matrix_diagonal(np.array([[[1, 2], [3, 4]]])).tolist()
+    [[1, 4]]
+    """
     return np.diagonal(x, offset, -2, -1)

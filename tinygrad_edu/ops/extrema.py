@@ -47,6 +47,8 @@ def _shared(extreme: Any, g: Any, x: Any, axis: Any) -> Any:
 def max(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y = max x, NaN if there is one. Where several elements are largest (or NaN), they share the gradient evenly.
 
+    The parameters are those of `sum`.
+
     Raises ValueError for the largest of no elements.
 
     >>> import tinygrad_edu as tg
@@ -71,6 +73,8 @@ def max(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None)
 def min(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y = min x, NaN if there is one. Where several elements are smallest (or NaN), they share the gradient evenly.
 
+    The parameters are those of `sum`.
+
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([[3, 1], [2, 4]]).min(axis=1).tolist()
     [1, 2]
@@ -80,7 +84,10 @@ def min(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None)
 
 @composite(answers=(np.ptp,), domain=spread, examples=AXES)
 def ptp(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
-    """y = max x − min x: from peak to peak.
+    """y = max x − min x: from peak to peak. It is NaN where x has one. The largest element has the gradient, the
+    smallest its negative.
+
+    The parameters are those of `sum`.
 
     >>> import tinygrad_edu as tg
     >>> ptp(tg.Tensor([3, 1, 7])).item()
@@ -95,7 +102,11 @@ ONE_AXIS = (example((2, 3)), example((2, 3), axis=0), example((2, 3), axis=-1, k
 @op(symbol="argmax", vjp=None, answers=(np.argmax,), may_raise=False, domain=spread, examples=ONE_AXIS)
 def argmax(x: Array, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """y is the place of the largest element along an axis, of the first if there are several; without an axis, its
-    place in x as one row. Recorded, without a derivative.
+    place in x as one row. Recorded, without a derivative. NaN counts as the largest.
+
+    x: numbers, an array or a tensor.
+    axis: the axis that is searched; None searches x as one row.
+    keepdims: whether that axis stays, with length 1.
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([3.0, 7.0, 7.0]).argmax().item()
@@ -107,6 +118,8 @@ def argmax(x: Array, axis: int | None = None, *, keepdims: bool = False) -> Arra
 @op(symbol="argmin", vjp=None, answers=(np.argmin,), may_raise=False, domain=spread, examples=ONE_AXIS)
 def argmin(x: Array, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """y is the place of the smallest element along an axis: see `argmax`.
+
+    The parameters are those of `argmax`.
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([3.0, 7.0, 1.0]).argmin().item()

@@ -71,6 +71,14 @@ def histogram(
     """(counts, edges): how many elements of x lie in each bin. Counts have no derivative; the edges and with `density`
     the heights of the bars have one where they depend on x, whose smallest and largest element they are computed from.
 
+    x: numbers, an array or a tensor of any shape.
+    bins: how many bins of equal width; or their edges, rising; or NumPy's name of a rule for their number, such as
+        "auto".
+    range: where the first bin begins and the last one ends; None takes the smallest and the largest element of x. What
+        lies outside is not counted.
+    density: whether the heights are such that the bars have the area 1.
+    weights: how much each element of x counts, of x's shape; None for 1.
+
     >>> import tinygrad_edu as tg
     >>> counts, edges = histogram(tg.Tensor([0.0, 1.0, 4.0], requires_grad=True), 2)
     >>> counts.tolist(), edges.tolist()
@@ -100,7 +108,9 @@ def histogram(
 def histogram_bin_edges(
     x: Array, bins: ArrayLike | str = 10, range: tuple[float, float] | None = None, weights: ArrayLike | None = None
 ) -> OfFirst:
-    """The edges of the bins in which `histogram` counts.
+    """The edges of the bins in which `histogram` counts. There is one edge more than bins.
+
+    The parameters are those of `histogram`.
 
     >>> histogram_bin_edges(np.array([0.0, 1.0, 4.0]), 2).tolist()
     [0.0, 2.0, 4.0]

@@ -49,6 +49,9 @@ def _part(i: int, xs: Sequence[Any], axis: int) -> tuple[slice, ...]:
 def concatenate(*xs: Array, axis: int, out: Out = None) -> Array:
     """y is the xs one after the other along an axis; without an axis, all of them as one row.
 
+    arrays: arrays or tensors; y has the type that NumPy finds for all of them.
+    axis: the axis along which they stand.
+
     Raises ValueError if their other lengths differ.
 
     >>> import tinygrad_edu as tg
@@ -82,6 +85,8 @@ concat = concatenate
 )
 def stack(*xs: Array, axis: int, out: Out = None) -> Array:
     """y is the xs, all of one shape, side by side along a new axis: y[i] = xᵢ.
+
+    The parameters are those of `concatenate`, and `axis` is counted in y.
 
     Raises ValueError if the shapes differ.
 
@@ -153,6 +158,10 @@ def column_stack(xs: Array | Sequence[Array]) -> Array:
 )
 def append(x: Array, values: Array, axis: int | None = None) -> Array:
     """y is x with `values` behind it along an axis; without an axis, both as one row.
+
+    x: numbers, an array or a tensor.
+    values: what comes behind, with x's lengths along the other axes; any shape without an axis.
+    axis: the axis along which they stand.
 
     >>> import tinygrad_edu as tg
     >>> append(tg.Tensor([1, 2]), 3).tolist()

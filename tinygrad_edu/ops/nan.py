@@ -50,6 +50,11 @@ def nan_to_num(
 ) -> Array:
     """y = x, with `nan` for NaN and the largest numbers (or `posinf`, `neginf`) for ±∞; no gradient goes to those.
 
+    x: numbers, an array or a tensor.
+    copy: True; y has memory of its own, so False is refused.
+    nan: the number in the place of NaN.
+    posinf, neginf: the numbers in the place of ∞ and −∞; None takes the largest and the smallest of x's type.
+
     >>> nan_to_num(numpy.array([1.0, numpy.nan]))
     array([1., 0.])
     """
@@ -73,6 +78,8 @@ def nan_to_num(
 def nanmedian(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """y is the median of the elements that are not NaN.
 
+    The parameters are those of `sum`.
+
     >>> import tinygrad_edu as tg
     >>> nanmedian(tg.Tensor([5.0, math.nan, 9.0])).item()
     7.0
@@ -92,6 +99,8 @@ def nanquantile(
     weights: ArrayLike | None = None, overwrite_input: bool = False,
 ) -> OfFirst:  # fmt: skip
     """y is the quantile of the elements that are not NaN.
+
+    The parameters are those of `quantile`.
 
     >>> import tinygrad_edu as tg
     >>> nanquantile(tg.Tensor([1.0, math.nan, 3.0]), 0.5).item()
@@ -113,6 +122,8 @@ def nanpercentile(
 ) -> OfFirst:  # fmt: skip
     """y is the percentile of the elements that are not NaN.
 
+    The parameters are those of `percentile`.
+
     >>> import tinygrad_edu as tg
     >>> nanpercentile(tg.Tensor([1.0, math.nan, 3.0]), 75).item()
     2.5
@@ -131,6 +142,8 @@ def nanpercentile(
 )
 def nanmax(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y = max x of the elements that are not NaN; NaN if there are none.
+
+    The parameters are those of `sum`.
 
     >>> import tinygrad_edu as tg
     >>> nanmax(tg.Tensor([1.0, math.nan, 3.0])).item()
@@ -151,6 +164,8 @@ def nanmax(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = No
 def nanmin(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
     """y = min x of the elements that are not NaN; NaN if there are none.
 
+    The parameters are those of `sum`.
+
     >>> import tinygrad_edu as tg
     >>> nanmin(tg.Tensor([1.0, math.nan, 3.0])).item()
     1.0
@@ -162,6 +177,8 @@ def nanmin(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = No
 def nanargmax(x: Array, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """y is the place of the largest element that is not NaN: see `argmax`. Raises ValueError if there is none.
 
+    The parameters are those of `argmax`.
+
     >>> import tinygrad_edu as tg
     >>> nanargmax(tg.Tensor([1.0, math.nan, 3.0])).item()
     2
@@ -172,6 +189,8 @@ def nanargmax(x: Array, axis: int | None = None, *, keepdims: bool = False) -> A
 @op(symbol="nanargmin", vjp=None, answers=(np.nanargmin,), domain=spread, examples=ONE_AXIS)
 def nanargmin(x: Array, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """y is the place of the smallest element that is not NaN: see `argmin`. Raises ValueError if there is none.
+
+    The parameters are those of `argmax`.
 
     >>> import tinygrad_edu as tg
     >>> nanargmin(tg.Tensor([1.0, math.nan, 3.0])).item()
@@ -191,7 +210,9 @@ def _filled(x: Any, value: float) -> tuple[Any, Any]:
 
 @composite(answers=(np.nansum,), analytic=True, examples=[*AXES, *EMPTY])
 def nansum(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
-    """y = Σ x of the elements that are not NaN.
+    """y = Σ x of the elements that are not NaN. If there are none, it is 0. NaN gets no gradient.
+
+    The parameters are those of `sum`.
 
     >>> import tinygrad_edu as tg
     >>> nansum(tg.Tensor([1.0, math.nan, 3.0])).item()
@@ -208,7 +229,9 @@ def nansum(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     examples=[*AXES, *EMPTY],
 )
 def nanprod(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
-    """y = ∏ x of the elements that are not NaN.
+    """y = ∏ x of the elements that are not NaN. If there are none, it is 1. NaN gets no gradient.
+
+    The parameters are those of `sum`.
 
     >>> import tinygrad_edu as tg
     >>> nanprod(tg.Tensor([2.0, math.nan, 3.0])).item()
@@ -227,6 +250,8 @@ def nanprod(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
 def nancumsum(x: Array, axis: int | None = None) -> Array:
     """yₜ = x₀ + … + xₜ, where NaN adds nothing.
 
+    The parameters are those of `cumsum`.
+
     >>> import tinygrad_edu as tg
     >>> nancumsum(tg.Tensor([1.0, math.nan, 3.0])).tolist()
     [1.0, 1.0, 4.0]
@@ -242,7 +267,9 @@ def nancumsum(x: Array, axis: int | None = None) -> Array:
     examples=RUNNING,
 )
 def nancumprod(x: Array, axis: int | None = None) -> Array:
-    """yₜ = x₀·…·xₜ, where NaN changes nothing.
+    """yₜ = x₀·…·xₜ, where NaN changes nothing. It has no gradient there.
+
+    The parameters are those of `cumsum`.
 
     >>> import tinygrad_edu as tg
     >>> nancumprod(tg.Tensor([2.0, math.nan, 3.0])).tolist()
@@ -256,6 +283,8 @@ def nancumprod(x: Array, axis: int | None = None) -> Array:
 @in_float32
 def nanmean(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """y = Σ x / n of the n elements that are not NaN; NaN if there are none.
+
+    The parameters are those of `sum`.
 
     >>> import tinygrad_edu as tg
     >>> nanmean(tg.Tensor([1.0, math.nan, 3.0])).item()
@@ -276,6 +305,8 @@ def nanvar(
     x: Array, axis: Axis = None, *, correction: float | None = None, ddof: float | None = None, keepdims: bool = False
 ) -> Array:
     """y is the variance of the elements that are not NaN: see `var`. NaN if no more of them than the correction.
+
+    The parameters are those of `var`.
 
     >>> import tinygrad_edu as tg
     >>> nanvar(tg.Tensor([1.0, math.nan, 3.0])).item()
@@ -302,6 +333,8 @@ def nanstd(
     x: Array, axis: Axis = None, *, correction: float | None = None, ddof: float | None = None, keepdims: bool = False
 ) -> Array:
     """y is the standard deviation of the elements that are not NaN: see `std`.
+
+    The parameters are those of `var`.
 
     >>> import tinygrad_edu as tg
     >>> nanstd(tg.Tensor([1.0, math.nan, 3.0])).item()

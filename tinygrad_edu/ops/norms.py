@@ -173,6 +173,11 @@ def norm(x: Array, ord: str | float | None = None, axis: Axis = None, keepdims: 
     largest column and row sum of |x|, 2 the largest singular value, 'nuc' the sum of them; −1, −inf and −2 the
     smallest. Without `ord` and `axis`, x is taken as one vector.
 
+    x: numbers, an array or a tensor.
+    ord: which norm; 2 of vectors and the Frobenius norm of matrices if it is None.
+    axis: one axis for vectors, a pair for matrices.
+    keepdims: whether these axes stay, with length 1.
+
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([3.0, -4.0])
     >>> norm(x).item(), norm(x, 1).item(), norm(x, math.inf).item()
@@ -204,7 +209,12 @@ def norm(x: Array, ord: str | float | None = None, axis: Axis = None, keepdims: 
     ],
 )
 def vector_norm(x: Array, *, axis: Axis = None, keepdims: bool = False, ord: str | float = 2) -> Array:
-    """y = (Σ|x|ᵖ)^(1/p), p = `ord`, over all axes or some: see `norm`.
+    """y = (Σ|x|ᵖ)^(1/p), p = `ord`, over all axes or some: see `norm`. At x = 0 the gradient is 0.
+
+    x: numbers, an array or a tensor.
+    axis: the axis of the vectors, or several as a tuple; None takes x as one vector.
+    keepdims: whether these axes stay, with length 1.
+    ord: p, a number, math.inf or −math.inf.
 
     >>> import tinygrad_edu as tg
     >>> vector_norm(tg.Tensor([[3.0, 0.0], [0.0, 4.0]])).item()
@@ -219,7 +229,11 @@ def vector_norm(x: Array, *, axis: Axis = None, keepdims: bool = False, ord: str
     examples=[example((2, 3)), example((2, 2, 3), ord=1), example((2, 2, 3), keepdims=True, ord=-math.inf)],
 )
 def matrix_norm(x: Array, *, keepdims: bool = False, ord: str | float = "fro") -> Array:
-    """y = ‖x‖ of each matrix of a stack, over the last two axes: see `norm`.
+    """y = ‖x‖, which is taken of each matrix of a stack, over the last two axes: see `norm`.
+
+    x: a matrix, or a stack of them, an array or a tensor.
+    keepdims: whether the two axes stay, with length 1.
+    ord: which norm, "fro" for Frobenius.
 
     >>> import tinygrad_edu as tg
     >>> matrix_norm(tg.Tensor([[3.0, 0.0], [0.0, 4.0]]), ord=1).item()

@@ -99,6 +99,11 @@ def pad(
     The border holds a constant; or x continued: "edge" repeats the last element, "reflect" and "symmetric"
     go back from it (without and with the element itself), "wrap" begins again at the other end.
 
+    x: numbers, an array or a tensor.
+    pad_width: a number for all sides, a pair (before, after) for all axes, or a pair for each axis.
+    mode: what the border holds: "constant", "edge", "reflect", "symmetric" or "wrap".
+    constant_values: the constant, a number, a pair or a pair for each axis, as of `pad_width`.
+
     Raises ValueError for a mode other than these.
 
     >>> import tinygrad_edu as tg

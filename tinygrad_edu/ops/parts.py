@@ -26,15 +26,45 @@ lifted: Lifts = _itself
 """Above a function that is written for arrays, and is no op: it takes tensors too, which a type checker is told so."""
 
 
-def unary(function: Any, symbol: str, rule: Rule, doc: str, **declaration: Any) -> UnaryOp[[]]:
-    """A function of one number; analytic unless it says otherwise."""
+OF_ONE = """
+x: numbers, an array or a tensor of any shape, which y has too. Integers give floats where y need not be whole, and NaN
+    gives NaN.
+"""
+OF_TWO = """
+a, b: numbers, arrays or tensors, whose shapes broadcast together to that of y; their types give y's by NumPy's rules.
+"""
+ASKED_OF_ONE = """
+x: numbers, an array or a tensor of any shape. y has the same shape, and no derivative.
+"""
+ASKED_OF_TWO = """
+a, b: numbers, arrays or tensors, whose shapes broadcast together to that of y. y has no derivative.
+"""
+
+
+def explained(function: Any, doc: str, inputs: str, shown: str, rounded: str = ".round(4)") -> str:
+    """A docstring: the declaration's own text, what is said of the inputs of all such functions, and an example.
+
+    shown: the arguments of the example and its result, "[0.0, 1.0] → [1.0, 2.7183]".
+
+    >>> explained(np.sqrt, "y = √x.", "x: numbers.", "[4.0] → [2.0]").splitlines()
+    ['y = √x.', 'x: numbers.', '>>> sqrt([4.0]).round(4).tolist()', '[2.0]']
+    """
+    given, gives = shown.split(" → ")
+    return f"{doc}\n{inputs}\n>>> {function.__name__}({given}){rounded}.tolist()\n{gives}"
+
+
+def unary(function: Any, symbol: str, rule: Rule, doc: str, shown: str, **declaration: Any) -> UnaryOp[[]]:
+    """A function of one number; analytic unless it says otherwise. An example of it is `shown`."""
     usual = {"presence": "elementwise", "analytic": True, "examples": SHAPES}
-    return ufunc(function, symbol, (rule,), doc, **{**usual, **declaration})
+    return ufunc(function, symbol, (rule,), explained(function, doc, OF_ONE, shown), **{**usual, **declaration})
 
 
-def binary(function: Any, symbol: str, by_a: Rule, by_b: Rule, doc: str, **declaration: Any) -> BinaryOp[[]]:
+def binary(
+    function: Any, symbol: str, by_a: Rule, by_b: Rule, doc: str, shown: str, **declaration: Any
+) -> BinaryOp[[]]:
     """A function of two numbers, with its rule for each."""
-    return ufunc(function, symbol, (by_a, by_b), doc, **{"presence": "elementwise", "examples": PAIRS, **declaration})
+    usual = {"presence": "elementwise", "examples": PAIRS}
+    return ufunc(function, symbol, (by_a, by_b), explained(function, doc, OF_TWO, shown), **{**usual, **declaration})
 
 
 class _Constants(dict[Any, Any]):
@@ -125,23 +155,35 @@ def gate(a: Array, mask: Array, *, out: Out = None) -> Array:
     return out
 
 
-def step(function: Any, symbol: str, doc: str, **declaration: Any) -> UnaryOp[[]]:
+def step(function: Any, symbol: str, doc: str, shown: str, **declaration: Any) -> UnaryOp[[]]:
     """A function that is constant between its jumps: its derivative is 0, also at them."""
-    return unary(function, symbol, lambda g, y, x: zero(g), doc, presence="selects", analytic=False, **declaration)
+    doc += " Its derivative is 0, also where it jumps."
+    return unary(
+        function, symbol, lambda g, y, x: zero(g), doc, shown, presence="selects", analytic=False, **declaration
+    )
 
 
 def question(
-    function: Any, symbol: str, doc: str, examples: Any = PAIRS, *, sign: str | None = None, **declaration: Any
+    function: Any,
+    symbol: str,
+    doc: str,
+    shown: str,
+    examples: Any = PAIRS,
+    *,
+    sign: str | None = None,
+    **declaration: Any,
 ) -> BinaryOp[[]]:
     """A function of two numbers whose answers are booleans or integers: recorded, and without a derivative. In formulas it
     is spelled as the inputs with a sign between them, if it has one."""
     spelled = None if sign is None else lambda s, *xs: s.holds(sign, *xs)
+    doc = explained(function, doc, ASKED_OF_TWO, shown, rounded="")
     return ufunc(function, symbol, None, doc, examples=examples, spelled=spelled, **declaration)
 
 
 def question_of_one(
-    function: Any, symbol: str, doc: str, examples: Any, *, sign: str | None = None, **declaration: Any
+    function: Any, symbol: str, doc: str, shown: str, examples: Any, *, sign: str | None = None, **declaration: Any
 ) -> UnaryOp[[]]:
     """The same of one number."""
     spelled = None if sign is None else lambda s, *xs: s.holds(sign, *xs)
+    doc = explained(function, doc, ASKED_OF_ONE, shown, rounded="")
     return ufunc(function, symbol, None, doc, examples=examples, spelled=spelled, **declaration)

@@ -24,7 +24,12 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
     examples=[example((3, 4)), example((5,)), example(())],
 )
 def argwhere(x: Array) -> Array:
-    """The indices of the elements that are not zero, a row for each of them: integers, without a derivative."""
+    """The indices of the elements that are not zero, a row for each of them: integers, without a derivative. NaN is not
+    zero.
+
+    >>> argwhere([[0, 5], [7, 0]]).tolist()
+    [[0, 1], [1, 0]]
+    """
     return np.argwhere(x)
 
 
@@ -53,7 +58,12 @@ def nonzero(x: Array) -> tuple[Array, ...]:
     examples=[example((3, 4)), example((5,))],
 )
 def flatnonzero(x: Array) -> Array:
-    """The indices, in the ravelled x, of the elements that are not zero: integers, without a derivative."""
+    """The indices, in the ravelled x, of the elements that are not zero: integers, without a derivative. NaN is not
+    zero.
+
+    >>> flatnonzero([[0, 5], [7, 0]]).tolist()
+    [1, 2]
+    """
     return np.flatnonzero(x)
 
 
@@ -70,6 +80,9 @@ def meshgrid(*xs: ArrayLike, copy: bool = True, sparse: bool = False, indexing: 
     """Coordinates as grids: each xᵢ repeated along the axes of the others.
 
     indexing: "xy" makes the first two axes rows (of x₁) and columns (of x₀), as figures want; "ij" keeps the order.
+
+    copy: whether each grid has memory of its own, rather than a view of x.
+    sparse: whether the grids keep length 1 along the axes of the others, and are left to broadcasting.
 
     >>> meshgrid(np.array([1, 2, 3]), np.array([10, 20]))[0]
     array([[1, 2, 3],

@@ -110,6 +110,8 @@ matmul = ufunc(
     A vector stands for a row on the left and a column on the right; further axes in front are stacks of
     matrices, broadcast together. Raises ValueError if a's last axis is not as long as b's last but one.
 
+    a, b: arrays or tensors of one axis at least.
+
     >>> import tinygrad_edu as tg
     >>> W = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     >>> (W @ np.array([1.0, 10.0])).sum().backward()
@@ -136,6 +138,9 @@ def _bind_vecdot(a: Array, b: Array, axis: int = -1) -> tuple[tuple[Any, ...], d
 def vecdot(a: Array, b: Array, *, out: Out = None) -> Array:
     """y = Σₖ aₖ·bₖ along one axis, the last unless told otherwise; the others are broadcast together.
 
+    a, b: arrays or tensors; of complex numbers, the conjugates of a are taken.
+    axis: the axis of the sum in both.
+
     >>> vecdot(np.array([[1, 2], [3, 4]]), np.array([10, 1]))
     array([12, 34])
     """
@@ -159,6 +164,8 @@ def dot(a: Array, b: Array) -> Array:
 
     Stacks are not matched but multiplied each with each: y[i, j, k, l] = Σₘ a[i, j, m]·b[k, m, l]; see `matmul`.
 
+    a, b: numbers, arrays or tensors. Raises ValueError if the last axis of a is not as long as the last but one of b.
+
     >>> dot(np.array([1, 2]), np.array([[1, 10], [100, 1000]]))
     array([ 201, 2010])
     """
@@ -175,7 +182,9 @@ def dot(a: Array, b: Array) -> Array:
     analytic=True,
 )
 def inner(a: Array, b: Array) -> Array:
-    """y[i, j] = Σₖ a[i, k]·b[j, k]: products along the last axes.
+    """y[i, j] = Σₖ a[i, k]·b[j, k]: products along the last axes. Numbers multiply everything.
+
+    a, b: numbers, arrays or tensors, whose last axes have one length.
 
     >>> inner(np.array([[1, 2], [3, 4]]), np.array([[10, 1]]))
     array([[12],
@@ -188,7 +197,9 @@ def inner(a: Array, b: Array) -> Array:
 
 @composite(answers=(np.vdot,), examples=[example((3,), (3,)), example((2, 3), (6,)), example((), ())])
 def vdot(a: Array, b: Array) -> Array:
-    """y = Σₖ aₖ·bₖ over all elements, whatever the shapes.
+    """y = Σₖ aₖ·bₖ over all elements, whatever the shapes. Of complex numbers, the conjugates of a are taken.
+
+    a, b: arrays or tensors, which have the same number of elements.
 
     >>> vdot(np.array([[1, 2], [3, 4]]), np.array([1, 10, 100, 1000])).item()
     4321
@@ -203,7 +214,9 @@ def vdot(a: Array, b: Array) -> Array:
     analytic=True,
 )
 def outer(a: Array, b: Array) -> Array:
-    """yᵢⱼ = aᵢ·bⱼ, of the ravelled a and b.
+    """yᵢⱼ = aᵢ·bⱼ, of the ravelled a and b. Its shape is (size of a, size of b).
+
+    a, b: numbers, arrays or tensors.
 
     >>> outer(np.array([1, 2]), np.array([10, 20]))
     array([[10, 20],
@@ -220,6 +233,8 @@ def outer(a: Array, b: Array) -> Array:
 )
 def kron(a: Array, b: Array) -> Array:
     """The Kronecker product: each aᵢⱼ replaced by the block aᵢⱼ·b.
+
+    a, b: numbers, arrays or tensors; each length of the result is the product of theirs.
 
     >>> kron(np.array([1, 10]), np.array([[1, 2]]))
     array([[ 1,  2, 10, 20]])
@@ -268,7 +283,13 @@ def _bind_cross(
     ],
 )
 def cross(a: Array, b: Array, *, axisa: int, axisb: int, axisc: int) -> Array:
-    """y = a × b, at right angles to both: for vectors of three components, along the last axis.
+    """y = a × b, at right angles to both: for vectors of three components, along the last axis. Of two components, the
+    third is taken for 0.
+
+    a, b: arrays or tensors of vectors, whose other axes broadcast together.
+    axisa, axisb: the axes along which the components lie in a and in b.
+    axisc: the axis along which they lie in y.
+    axis: one number for all three, if given.
 
     >>> cross(np.array([1, 0, 0]), np.array([0, 1, 0]))
     array([0, 0, 1])
@@ -334,6 +355,9 @@ def tensordot(a: Array, b: Array, *, axes: Any) -> Array:
 
     What is left of a's axes comes first in y, then what is left of b's.
 
+    a, b: arrays or tensors.
+    axes: a number of axes, a pair of axes, or a pair of lists of them, each two of one length.
+
     >>> tensordot(np.ones((2, 3, 4)), np.ones((4, 3, 5)), axes=([1, 2], [1, 0])).shape
     (2, 5)
     """
@@ -384,7 +408,14 @@ def multi_dot(arrays: Array | Sequence[Array]) -> Array:
     analytic=True,
 )
 def matvec(a: Array, x: Array) -> Array:
-    """y = a·x for stacks of matrices a and of vectors x, broadcast together."""
+    """y = a·x, yᵢ = Σₖ aᵢₖ·xₖ, where stacks of matrices a and of vectors x are broadcast together.
+
+    a: matrices (…, m, n), an array or a tensor.
+    x: vectors (…, n).
+
+    >>> matvec([[1, 2], [3, 4]], [10, 1]).tolist()
+    [12, 34]
+    """
     return np.squeeze(np.matmul(a, np.expand_dims(x, -1)), -1)
 
 
@@ -394,6 +425,15 @@ def matvec(a: Array, x: Array) -> Array:
     examples=[example((3,), (3, 2)), example((4, 3), (2, 1, 3, 2))],
 )
 def vecmat(x: Array, a: Array) -> Array:
-    """y = xᵀ·a for stacks of vectors x and of matrices a, broadcast together; of complex vectors, the conjugates."""
+    """y = xᵀ·a, yⱼ = Σₖ xₖ·aₖⱼ, where stacks of vectors x and of matrices a are broadcast together; of complex vectors,
+    the conjugates are taken.
+
+    x: vectors (…, m), an array or a tensor.
+    a: matrices (…, m, n).
+
+    >>> vecmat([10, 1], [[1, 2], [3, 4]]).tolist()
+    [13, 24]
+    """
+    x = x if hasattr(x, "dtype") else np.asarray(x)
     x = np.conjugate(x) if x.dtype.kind == "c" else x
     return np.squeeze(np.matmul(np.expand_dims(x, -2), a), -2)

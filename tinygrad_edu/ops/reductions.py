@@ -80,7 +80,12 @@ def _share(g: Any, n: int) -> Any:
     examples=[*AXES, *EMPTY],
 )
 def sum(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
-    """y = Σ x, over all axes or some.
+    """y = Σ x, over all axes or some. Each element of x has the gradient of the sum that it is in; no elements add up
+    to 0.
+
+    x: numbers, an array or a tensor. Booleans and short integers are added up as int64.
+    axis: the axis that is added up, or several as a tuple; None stands for all.
+    keepdims: whether these axes stay, with length 1, so that y broadcasts against x.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
@@ -160,7 +165,10 @@ def channel_sum(x: Array, *, out: Out = None) -> Array:
     examples=[*AXES, example((0, 3), axis=1)],
 )
 def mean(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
-    """y = Σ x / n, with n the number of elements that go into one of y. The mean of whole numbers is float64.
+    """y = Σ x / n, with n the number of elements that go into one of y. The mean of whole numbers is float64. That of
+    no elements is NaN.
+
+    The parameters are those of `sum`.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([1.0, 3.0, 5.0, 7.0], requires_grad=True)
@@ -239,7 +247,10 @@ _others = Op(  # what the rule of a product is printed with
     ],
 )
 def prod(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
-    """y = ∏ x. The gradient, ∏ of the others, is right with zeros among them too: nothing is divided by x.
+    """y = ∏ x. The gradient, ∏ of the others, is right with zeros among them too: nothing is divided by x. The product
+    of no elements is 1.
+
+    The parameters are those of `sum`.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([2.0, 0.0, 3.0], requires_grad=True)
@@ -256,7 +267,9 @@ def prod(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None
 
 @op(symbol="any", vjp=None, answers=(np.any, (np.logical_or, "reduce")), takes_out=True, examples=[*AXES, *EMPTY])
 def any(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
-    """y: is any element not zero?
+    """y: is any element not zero? NaN is not zero. The answer has no derivative.
+
+    The parameters are those of `sum`.
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([[0, 1], [0, 0]]).any(axis=1).tolist()
@@ -267,7 +280,9 @@ def any(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None)
 
 @op(symbol="all", vjp=None, answers=(np.all, (np.logical_and, "reduce")), takes_out=True, examples=[*AXES, *EMPTY])
 def all(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None) -> Array:
-    """y: is no element zero?
+    """y: is no element zero? NaN is not zero. The answer has no derivative.
+
+    The parameters are those of `sum`.
 
     >>> import tinygrad_edu as tg
     >>> tg.Tensor([[0, 1], [2, 3]]).all(axis=1).tolist()
@@ -278,7 +293,9 @@ def all(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None)
 
 @op(symbol="count ≠ 0", vjp=None, answers=(np.count_nonzero,), may_raise=False, examples=[*AXES, *EMPTY])
 def count_nonzero(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
-    """y is how many elements are not zero.
+    """y is how many elements are not zero. It is an integer, without a derivative; NaN is not zero.
+
+    The parameters are those of `sum`.
 
     >>> import tinygrad_edu as tg
     >>> count_nonzero(tg.Tensor([0, 3, 0, 5])).item()

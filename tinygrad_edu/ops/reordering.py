@@ -48,7 +48,11 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
     ],
 )
 def transpose(x: Array, axes: Axis = None) -> Array:
-    """y = xᵀ: the axes in reverse, or in the order `axes`.
+    """y = xᵀ: the axes in reverse, or in the order `axes`. Nothing is copied: y is a view. The gradient is put in order
+    again.
+
+    x: an array or a tensor.
+    axes: for each axis of y, which one of x it is; None reverses them.
 
     >>> import numpy as np
     >>> transpose(np.ones((2, 3, 4)), (1, 2, 0)).shape
@@ -72,7 +76,8 @@ permute = permute_dims = transpose
     examples=[example((2, 3)), example((2, 3, 4)), example((2, 0, 3))],
 )
 def matrix_transpose(x: Array) -> Array:
-    """y = xᵀ for each matrix of a stack: the last two axes exchanged.
+    """y = xᵀ for each matrix of a stack: the last two axes exchanged. Vectors raise ValueError: they have one axis
+    only.
 
     >>> import numpy as np
     >>> matrix_transpose(np.ones((5, 2, 3))).shape
@@ -94,6 +99,9 @@ def matrix_transpose(x: Array) -> Array:
 )
 def swapaxes(x: Array, axis1: int, axis2: int) -> Array:
     """y is x with two axes exchanged.
+
+    x: an array or a tensor.
+    axis1, axis2: the two axes, counted from the end if negative.
 
     >>> import numpy as np
     >>> swapaxes(np.ones((2, 3, 4)), 0, -1).shape
@@ -121,6 +129,10 @@ def swapaxes(x: Array, axis1: int, axis2: int) -> Array:
 def moveaxis(x: Array, source: Axis, destination: Axis) -> Array:
     """y is x with the axes `source` moved to `destination`, the others in their order.
 
+    x: an array or a tensor.
+    source: an axis of x, or several as a tuple.
+    destination: where each of them stands in y.
+
     >>> import numpy as np
     >>> moveaxis(np.ones((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
@@ -133,6 +145,10 @@ def moveaxis(x: Array, source: Axis, destination: Axis) -> Array:
 )
 def rollaxis(x: Array, axis: int, start: int = 0) -> OfFirst:
     """y is x with one axis moved to stand before the axis `start`; `moveaxis` is the clearer name.
+
+    x: an array or a tensor.
+    axis: the axis that is moved.
+    start: the axis of x before which it stands in y; x.ndim puts it last.
 
     >>> import tinygrad_edu as tg
     >>> rollaxis(tg.Tensor([[1, 2, 3]]), 1).shape
@@ -165,6 +181,9 @@ def rollaxis(x: Array, axis: int, start: int = 0) -> OfFirst:
 )
 def flip(x: Array, axis: Axis = None) -> Array:
     """y is x read backwards along `axis`: yᵢ = xₙ₋₁₋ᵢ; None stands for all axes.
+
+    x: an array or a tensor.
+    axis: the axis that is turned round, or several as a tuple.
 
     >>> import numpy as np
     >>> flip(np.arange(4)).tolist()
@@ -213,6 +232,10 @@ def flipud(x: Array) -> Array:
 def rot90(x: Array, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
     """y is x turned k times by 90°, from the first of `axes` towards the second.
 
+    x: an array or a tensor of two axes at least.
+    k: how many quarter turns; negative ones go the other way.
+    axes: the two axes of the plane in which it is turned.
+
     >>> import tinygrad_edu as tg
     >>> rot90(tg.Tensor([[1, 2], [3, 4]])).tolist()
     [[2, 4], [1, 3]]
@@ -244,6 +267,10 @@ def roll(x: Array, shift: Axis, axis: Axis = None, *, out: Out = None) -> Array:
     """yᵢ = xᵢ₋ₛ: x moved on by `shift` places, what falls off the end coming back at the front.
 
     Without an axis x moves as one row, and keeps its shape.
+
+    x: an array or a tensor.
+    shift: s, how many places; to the front if negative. A tuple has one for each axis.
+    axis: the axis along which x moves, or several as a tuple.
 
     >>> import numpy as np
     >>> roll(np.arange(5), 2).tolist()

@@ -63,6 +63,9 @@ def cumsum(x: Array, axis: int, *, out: Out = None) -> Array:
 
     What is added at t counts from there to the end: the gradient is the running sum from behind.
 
+    x: numbers, an array or a tensor.
+    axis: the axis along which they are added up; None adds up x as one row.
+
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> y = np.cumsum(x)
@@ -144,6 +147,8 @@ def _by_cumprod(g: Any, y: Any, x: Any, *, axis: int) -> Any:
 def cumprod(x: Array, axis: int, *, out: Out = None) -> Array:
     """yₜ = x₀·x₁·…·xₜ along an axis; without one, along x as one row. Zeros in x are no trouble to the gradient.
 
+    The parameters are those of `cumsum`.
+
     >>> import tinygrad_edu as tg
     >>> np.cumprod(tg.Tensor([1, 2, 3, 4])).tolist()
     [1, 2, 6, 24]
@@ -177,6 +182,10 @@ def _cumulative(running: Any, start: Any, x: Any, axis: Any, include_initial: bo
 def cumulative_sum(x: Array, *, axis: int | None = None, include_initial: bool = False) -> Array:
     """yₜ = x₀ + x₁ + … + xₜ: `cumsum`, which may begin with the empty sum 0.
 
+    x: numbers, an array or a tensor.
+    axis: the axis along which they are added up; it may be left out of a vector only.
+    include_initial: whether y begins with the 0, and so is longer than x by one.
+
     >>> import tinygrad_edu as tg
     >>> cumulative_sum(tg.Tensor([1, 2, 3]), include_initial=True).tolist()
     [0, 1, 3, 6]
@@ -196,6 +205,8 @@ def cumulative_sum(x: Array, *, axis: int | None = None, include_initial: bool =
 )
 def cumulative_prod(x: Array, *, axis: int | None = None, include_initial: bool = False) -> Array:
     """yₜ = x₀·x₁·…·xₜ: `cumprod`, which may begin with the empty product 1.
+
+    The parameters are those of `cumulative_sum`, for the 1 in the place of the 0.
 
     >>> import tinygrad_edu as tg
     >>> cumulative_prod(tg.Tensor([1, 2, 3]), include_initial=True).tolist()
@@ -233,6 +244,11 @@ def diff(
 ) -> OfFirst:
     """yₜ = xₜ₊₁ − xₜ along an axis, n times over; `prepend` and `append` are joined to x before.
 
+    x: numbers, an array or a tensor. Of booleans y says where neighbours differ.
+    n: how often differences are taken; each time y gets shorter by one.
+    axis: the axis along which they are taken.
+    prepend, append: numbers, or arrays of x's other lengths; None for nothing.
+
     >>> import tinygrad_edu as tg
     >>> diff(tg.Tensor([1, 4, 9, 16])).tolist()
     [3, 5, 7]
@@ -263,7 +279,11 @@ def diff(
     examples=[example((4,)), example((2, 2)), example((3,), (1,), (2,)), example((3,), to_begin=0.0)],
 )
 def ediff1d(x: Array, to_end: ArrayLike | None = None, to_begin: ArrayLike | None = None) -> OfFirst:
-    """yₜ = xₜ₊₁ − xₜ along x as one row, between the numbers `to_begin` and `to_end`.
+    """yₜ = xₜ₊₁ − xₜ along x as one row, between the numbers `to_begin` and `to_end`. Its length is
+    that of x less 1, and theirs.
+
+    x: numbers, an array or a tensor of any shape.
+    to_end, to_begin: numbers that follow the differences and that stand before them; None for nothing.
 
     >>> import tinygrad_edu as tg
     >>> ediff1d(tg.Tensor([1, 4, 9]), to_begin=0).tolist()
@@ -285,7 +305,13 @@ def ediff1d(x: Array, to_end: ArrayLike | None = None, to_begin: ArrayLike | Non
     examples=[example((4,)), example((2, 4), dx=0.5), example((2, 3), (3,)), example((3, 2), (3, 2), axis=0)],
 )
 def trapezoid(y: Array, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axis: int = -1) -> OfFirst:
-    """∫ y dx ≈ Σ (xₜ₊₁ − xₜ)·(yₜ + yₜ₊₁) / 2: the area under the line through the points.
+    """∫ y dx ≈ Σ (xₜ₊₁ − xₜ)·(yₜ + yₜ₊₁) / 2: the area under the line through the points. It is exact where y is linear
+    between them.
+
+    y: the heights of the points, an array or a tensor.
+    x: where they stand, of y's length along the axis or of its whole shape; None if they are `dx` apart.
+    dx: the distance between neighbours, a number, or one for each pair.
+    axis: the axis along which they follow each other.
 
     >>> import tinygrad_edu as tg
     >>> trapezoid(tg.Tensor([1.0, 2.0, 3.0]), dx=2.0).item()

@@ -104,6 +104,14 @@ def unique(
     With `return_index`, `return_inverse`, `return_counts` also where these are, which of them x[i] is, and how often
     they are there: integers, outside the graph.
 
+    x: numbers, an array or a tensor.
+    return_index: whether the place where each is first is returned too.
+    return_inverse: whether it is returned too which of them each element of x is.
+    return_counts: whether it is returned too how often each is in x.
+    axis: the axis of the slices; None for elements.
+    equal_nan: whether all NaN count as one.
+    sorted: whether the elements have to rise. They do in either case.
+
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([3.0, 1.0, 3.0], requires_grad=True)
     >>> unique(x).sum().backward()
@@ -122,7 +130,7 @@ def unique(
 
 @composite(answers=(np.unique_values,), domain=spread, formulas=unique.formulas, examples=_SETS)
 def unique_values(x: Array) -> Array:
-    """The different elements of x, each NaN for itself, in no order: see `unique`.
+    """The different elements of x, of which each NaN is one for itself, in no promised order: see `unique`.
 
     >>> sorted(unique_values(numpy.array([3.0, 1.0, 3.0])).tolist())
     [1.0, 3.0]
@@ -192,6 +200,8 @@ def unique_all(x: Array) -> UniqueAll:
 def union1d(a: Array, b: Array) -> Array:
     """The different elements of a and b, rising. What both have has its gradient in a.
 
+    a, b: numbers, arrays or tensors of any shape.
+
     >>> union1d(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0])).tolist()
     [1.0, 2.0, 3.0]
     """
@@ -214,6 +224,10 @@ _COMMON = np.array([2, 5, 1])  # integers, since floating numbers in common are 
 def intersect1d(a: Array, b: Array, assume_unique: bool = False, return_indices: bool = False) -> Array:
     """The elements that a and b have in common, rising, and with `return_indices` where each has them. Like a tie of
     `maximum`, they share the gradient evenly if both a and b have one.
+
+    a, b: numbers, arrays or tensors of any shape.
+    assume_unique: whether neither a nor b has an element twice, so that it need not be looked for.
+    return_indices: whether the places in a and in b are returned too, in a tuple of three.
 
     >>> intersect1d(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0])).tolist()
     [3.0]
@@ -242,6 +256,9 @@ def intersect1d(a: Array, b: Array, assume_unique: bool = False, return_indices:
 def setdiff1d(a: Array, b: Array, assume_unique: bool = False) -> Array:
     """The different elements of a that b has not, rising; in the order of a with `assume_unique`.
 
+    a, b: numbers, arrays or tensors of any shape.
+    assume_unique: whether neither a nor b has an element twice.
+
     >>> setdiff1d(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0])).tolist()
     [1.0]
     """
@@ -261,6 +278,8 @@ def setdiff1d(a: Array, b: Array, assume_unique: bool = False) -> Array:
 )  # fmt: skip
 def setxor1d(a: Array, b: Array, assume_unique: bool = False) -> Array:
     """The different elements that either a or b has, but not both, rising.
+
+    The parameters are those of `setdiff1d`.
 
     >>> setxor1d(numpy.array([3.0, 1.0]), numpy.array([2.0, 3.0])).tolist()
     [1.0, 2.0]

@@ -68,6 +68,11 @@ def _rows_first(name: str, order: str) -> None:
 def reshape(x: Array, shape: Shape) -> Array:
     """y holds the elements of x, row by row, in another shape; one length may be −1, and follows from the rest.
 
+    x: an array or a tensor.
+    shape: the lengths of y's axes, a number or a tuple.
+    order: "C" reads and writes row by row; "F", column by column, is refused.
+    copy: whether y has memory of its own; None copies where it must.
+
     Raises ValueError if the number of elements differs.
 
     >>> import numpy as np
@@ -85,6 +90,8 @@ def reshape(x: Array, shape: Shape) -> Array:
 )
 def ravel(x: Array, order: str = "C") -> Array:
     """y is x as one row.
+
+    The parameters are those of `reshape`.
 
     >>> import tinygrad_edu as tg
     >>> ravel(tg.Tensor([[1, 2], [3, 4]]))
@@ -113,6 +120,9 @@ def ravel(x: Array, order: str = "C") -> Array:
 )
 def expand_dims(x: Array, axis: Axis) -> Array:
     """y is x with new axes of length 1, which stand at `axis` in y.
+
+    x: an array or a tensor.
+    axis: the place of the new axis, or several as a tuple.
 
     >>> import numpy as np
     >>> expand_dims(np.ones((2, 3)), (0, -1)).shape
@@ -145,6 +155,9 @@ def expand_dims(x: Array, axis: Axis) -> Array:
 )
 def squeeze(x: Array, axis: Axis = None) -> Array:
     """y is x without its axes of length 1, or without those in `axis`.
+
+    x: an array or a tensor.
+    axis: an axis of length 1, or several as a tuple; None takes all of them.
 
     Raises ValueError for an axis of another length.
 
@@ -232,6 +245,9 @@ def broadcast_to(x: Array, shape: Shape) -> Array:
 
     Its memory is x's, and is not to be written. Raises ValueError if the shapes do not fit.
 
+    x: an array or a tensor.
+    shape: the lengths of y's axes.
+
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
     >>> broadcast_to(x, (3, 2)).sum().backward()
@@ -271,6 +287,9 @@ def broadcast_arrays(*xs: ArrayLike) -> tuple[Array, ...]:
 def tile(x: Array, reps: Any) -> OfFirst:
     """y is x laid side by side, reps times along each axis; missing reps and missing axes in front count 1.
 
+    x: an array or a tensor.
+    reps: a number, or one for each axis.
+
     >>> import tinygrad_edu as tg
     >>> tile(tg.Tensor([1, 2]), (2, 2)).tolist()
     [[1, 2, 1, 2], [1, 2, 1, 2]]
@@ -301,6 +320,9 @@ def repeat(x: Array, repeats: ArrayLike, axis: int | None = None) -> OfFirst:
     """y is x with each element (each slice along `axis`) repeated in place; without an axis, x as one row.
 
     repeats: one number, or one for each element along the axis.
+
+    x: an array or a tensor.
+    axis: the axis along which the slices are repeated.
 
     >>> import tinygrad_edu as tg
     >>> repeat(tg.Tensor([1, 2]), 3).tolist(), repeat(tg.Tensor([1, 2]), [1, 2]).tolist()

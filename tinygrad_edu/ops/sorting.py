@@ -60,6 +60,10 @@ def sort(x: Array, axis: int = -1) -> Any:
     The order is a hidden output: it is a permutation, and the gradient is moved by its inverse. Equal elements
     keep their order, whatever `kind` asks for.
 
+    x: numbers, an array or a tensor.
+    axis: the axis along which they are sorted; None sorts x as one row.
+    kind, stable: NumPy's names for ways of sorting; all give the same here.
+
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([3.0, 1.0, 2.0], requires_grad=True)
     >>> (np.sort(x) * [1.0, 10.0, 100.0]).sum().backward()
@@ -91,7 +95,14 @@ def _bind_argsort(
     ],
 )
 def argsort(x: Array, axis: int | None, kind: str | None, stable: bool | None) -> Array:
-    """The indices that sort x along `axis`: integers, so without a derivative."""
+    """The indices that sort x along `axis`: integers, so without a derivative. Equal elements keep their order, and NaN
+    is last.
+
+    The parameters are those of `sort`.
+
+    >>> argsort([3.0, 1.0, 2.0]).tolist()
+    [1, 2, 0]
+    """
     return np.argsort(x, axis=axis, kind=kind, stable=stable)
 
 
@@ -118,7 +129,12 @@ def _bind_partition(x: Array, kth: Shape, axis: int | None = -1) -> tuple[tuple[
     examples=[example((5,), 2), example((3, 4), [0, 2], axis=0), example((2, 3), 1, axis=None)],
 )
 def partition(x: Array, kth: Shape, axis: int) -> Any:
-    """x along `axis`, with its kth smallest element where sorting would put it, and none before it greater.
+    """x along `axis`, with its kth smallest element where sorting would put it, and none before it greater. The
+    gradient is moved back to where each element was.
+
+    x: numbers, an array or a tensor.
+    kth: the place, from 0, or several places as a tuple.
+    axis: the axis along which the elements are moved; None moves those of x as one row.
 
     >>> partition(np.array([5, 1, 4, 2]), 0)[0].item()
     1

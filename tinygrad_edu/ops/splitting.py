@@ -64,6 +64,10 @@ def _bind_split(x: Array, indices_or_sections: ArrayLike, axis: int = 0) -> tupl
 def split(x: Array, indices: tuple[int, ...], axis: int) -> tuple[Array, ...]:
     """y₀, y₁, … are x cut along an axis: into so many equal parts, or at the places given.
 
+    x: numbers, an array or a tensor.
+    indices_or_sections: the number of parts; or the places, rising, at which a new part begins.
+    axis: the axis that is cut.
+
     Raises ValueError if the axis does not divide equally.
 
     >>> import numpy as np
@@ -82,6 +86,8 @@ def split(x: Array, indices: tuple[int, ...], axis: int) -> tuple[Array, ...]:
 def array_split(x: Array, indices_or_sections: ArrayLike, axis: int = 0) -> tuple[Array, ...]:
     """y₀, y₁, … are x cut into so many parts, the first of which may be longer by one.
 
+    The parameters are those of `split`.
+
     >>> import tinygrad_edu as tg
     >>> [part.tolist() for part in array_split(tg.Tensor([1, 2, 3, 4, 5]), 2)]
     [[1, 2, 3], [4, 5]]
@@ -98,6 +104,8 @@ def array_split(x: Array, indices_or_sections: ArrayLike, axis: int = 0) -> tupl
 def hsplit(x: Array, indices_or_sections: ArrayLike) -> tuple[Array, ...]:
     """y₀, y₁, … are x cut along its second axis, a vector along its only one.
 
+    The parameters are those of `split`.
+
     >>> import tinygrad_edu as tg
     >>> [part.tolist() for part in hsplit(tg.Tensor([[1, 2], [3, 4]]), 2)]
     [[[1], [3]], [[2], [4]]]
@@ -113,6 +121,8 @@ def hsplit(x: Array, indices_or_sections: ArrayLike) -> tuple[Array, ...]:
 )
 def vsplit(x: Array, indices_or_sections: ArrayLike) -> tuple[Array, ...]:
     """y₀, y₁, … are x cut along its rows.
+
+    The parameters are those of `split`.
 
     >>> import tinygrad_edu as tg
     >>> [part.tolist() for part in vsplit(tg.Tensor([[1, 2], [3, 4]]), 2)]
@@ -131,6 +141,8 @@ def vsplit(x: Array, indices_or_sections: ArrayLike) -> tuple[Array, ...]:
 )
 def dsplit(x: Array, indices_or_sections: ArrayLike) -> tuple[Array, ...]:
     """y₀, y₁, … are x cut along its third axis.
+
+    The parameters are those of `split`.
 
     >>> import tinygrad_edu as tg
     >>> [part.tolist() for part in dsplit(tg.Tensor([[[1, 2]]]), 2)]
@@ -159,7 +171,10 @@ def _bind_unstack(x: Array, *, axis: int = 0) -> tuple[tuple[Any, ...], dict[str
     examples=[example((2, 3)), example((2, 3, 2), axis=1), example((2, 3), axis=-1), example((3,)), example((2, 0))],
 )
 def unstack(x: Array, axis: int = 0) -> tuple[Array, ...]:
-    """yᵢ = x[i]: the slices of x along an axis, as a tuple.
+    """yᵢ = x[i]: the slices of x along an axis, as a tuple. Each has the gradient of its slice.
+
+    x: numbers, an array or a tensor of one axis at least.
+    axis: the axis that is taken apart.
 
     >>> import numpy as np
     >>> [row.tolist() for row in unstack(np.array([[1, 2], [3, 4]]))]
@@ -175,7 +190,12 @@ def unstack(x: Array, axis: int = 0) -> tuple[Array, ...]:
     examples=[example((5,), 1), example((2, 3), [0, -1], axis=1), example((2, 3), [1, 2])],
 )
 def delete(x: Array, obj: ArrayLike | slice, axis: int | None = None) -> OfFirst:
-    """y is x without its elements (its slices along `axis`) at the places `obj`: a number, slice, list or mask.
+    """y is x without its elements (its slices along `axis`) at the places `obj`: a number, slice, list or mask. What is
+    left out has the gradient 0.
+
+    x: numbers, an array or a tensor.
+    obj: the places, counted from the end if negative.
+    axis: the axis along which they count; None counts in x as one row.
 
     >>> import tinygrad_edu as tg
     >>> delete(tg.Tensor([1, 2, 3]), 1).tolist()

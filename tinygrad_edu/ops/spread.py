@@ -82,6 +82,12 @@ def var(
 
     The naive mean(x²) − (mean x)² cancels where the mean is large against the spread, and may come out negative.
 
+    x: numbers, an array or a tensor.
+    axis: the axis over which the numbers lie, or several as a tuple; None stands for all.
+    correction: c, what is taken from the number of elements n. Where n ≤ c, y is NaN or ∞.
+    ddof: another name for c, NumPy's; only one of the two is given.
+    keepdims: whether these axes stay, with length 1.
+
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([1.0, 2.0, 3.0])
     >>> round(x.var().item(), 4), x.var(correction=1).item()
@@ -129,6 +135,8 @@ def std(
     x: Array, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, out: Out = None, scratch: Out = None
 ) -> Array:
     """y = √var x: the standard deviation; see `var`. A constant has the standard deviation 0, and the gradient 0.
+
+    The parameters are those of `var`.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([0.1, 0.1, 0.1], requires_grad=True)

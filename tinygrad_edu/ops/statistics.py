@@ -47,6 +47,12 @@ def average(
 
     With `returned`, also Σ w. Raises ZeroDivisionError if the weights add up to 0.
 
+    x: numbers, an array or a tensor.
+    axis: the axis that is averaged, or several as a tuple; None stands for all.
+    weights: w, numbers of any size; None weighs all alike, so y is the mean.
+    returned: whether Σ w is returned beside y, in a tuple (y, Σ w).
+    keepdims: whether these axes stay, with length 1.
+
     >>> import tinygrad_edu as tg
     >>> average(tg.Tensor([1.0, 4.0]), weights=[1, 2]).item()
     3.0
@@ -126,9 +132,12 @@ RANKED = (*AXES, example((4,)), example((3, 4), axis=1))
     examples=RANKED,
 )
 def median(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
-    """y is the middle of x in order; of an even number of elements, the mean of the two in the middle.
+    """y is the middle of x in order; of an even number of elements, the mean of the two in the middle. It is NaN where
+    x has one.
 
     The gradient goes to the elements that y was taken from.
+
+    The parameters are those of `sum`.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([5.0, 1.0, 9.0, 2.0], requires_grad=True)
@@ -212,6 +221,15 @@ def quantile(
     For several q, y begins with their axes. The gradient goes to the elements that y was taken from.
     Raises ValueError for q outside [0, 1], and for methods that are not NumPy's.
 
+    x: numbers, an array or a tensor; where it has NaN, y is NaN.
+    q: the share, or an array of several.
+    axis: the axis along which the numbers lie, or several as a tuple; None stands for all.
+    method: NumPy's name for what lies between two elements: "linear" divides the way, "lower", "higher" and "nearest"
+        take one of them, "midpoint" their mean; there are others for estimates from a sample.
+    keepdims: whether these axes stay, with length 1.
+    weights: None; tensors take no others, and the error says what to write.
+    overwrite_input: NumPy's leave to write in x; it is accepted, and x is left as it is.
+
     >>> import tinygrad_edu as tg
     >>> quantile(tg.Tensor([1.0, 2.0, 3.0, 5.0]), [0, 0.5, 1]).tolist()
     [1.0, 2.5, 5.0]
@@ -239,6 +257,8 @@ def percentile(
     weights: ArrayLike | None = None, overwrite_input: bool = False,
 ) -> OfFirst:  # fmt: skip
     """y is the number that q percent of x lie below: `quantile` of q / 100.
+
+    The parameters are those of `quantile`, with q from 0 to 100.
 
     >>> import tinygrad_edu as tg
     >>> percentile(tg.Tensor([1.0, 2.0, 3.0]), 75).item()

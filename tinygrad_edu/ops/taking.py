@@ -34,6 +34,10 @@ def take(x: Array, indices: Array, axis: int | None = None, *, mode: str = "rais
 
     mode: what becomes of indices out of range, "raise", "wrap" or "clip" (where negative ones are 0, as in NumPy).
 
+    x: an array or a tensor. An element that is taken twice has both gradients, added up.
+    indices: integers of any shape, counted from the end if negative.
+    axis: the axis along which they count; None counts in x as one row.
+
     >>> take(np.array([10, 20, 30]), [2, 0, 0])
     array([30, 10, 10])
     """
@@ -70,7 +74,12 @@ def take(x: Array, indices: Array, axis: int | None = None, *, mode: str = "rais
     analytic=True,
 )
 def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
-    """yᵢⱼ = x[indicesᵢⱼ, j] (for axis 0): elements chosen along `axis`, for each place on the other axes.
+    """yᵢⱼ = x[indicesᵢⱼ, j] (for axis 0): elements chosen along `axis`, for each place on the other axes. An element
+    that is chosen twice has both gradients, added up.
+
+    x: an array or a tensor.
+    indices: integers, with as many axes as x, whose other lengths broadcast to x's.
+    axis: the axis along which they count; None counts in x as one row.
 
     >>> x = np.array([[3, 1, 2], [4, 6, 5]])
     >>> take_along_axis(x, np.argmax(x, axis=1, keepdims=True), axis=1)
@@ -105,6 +114,10 @@ def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
 def compress(condition: Array, x: Array, axis: int | None = None) -> Array:
     """The slices of x along `axis` (or elements of the ravelled x) where the one-dimensional condition is true.
 
+    condition: booleans; it may be shorter than the axis.
+    x: an array or a tensor. What is left out has the gradient 0.
+    axis: the axis of the slices.
+
     >>> compress([True, False, True], np.array([10, 20, 30]))
     array([10, 30])
     """
@@ -123,6 +136,9 @@ def compress(condition: Array, x: Array, axis: int | None = None) -> Array:
 )
 def extract(condition: Array, x: Array) -> Array:
     """The elements of x where the condition is true, in C order.
+
+    condition: booleans, as many as x has elements.
+    x: an array or a tensor. What is left out has the gradient 0.
 
     >>> x = np.array([[1, 2], [3, 4]])
     >>> extract(x > 2, x)

@@ -64,6 +64,10 @@ def scatter_add(x: Array, values: Array, *arrays: Array, key: tuple[Any, ...], o
 
     `index` is anything that may stand in x[...]; values broadcast to x[index]. x itself is left as it is.
 
+    x: an array or a tensor.
+    index: what may stand in the brackets: integers, slices, arrays, masks.
+    values: numbers, an array or a tensor, whose gradient is that of y at these places.
+
     >>> scatter_add(np.zeros(3), [0, 0, 2], np.array([1.0, 2.0, 3.0]))
     array([3., 0., 3.])
     """
@@ -99,6 +103,10 @@ def index_update(x: Array, values: Array, *arrays: Array, key: tuple[Any, ...], 
 
     `index` is anything that may stand in x[...]; values broadcast to x[index]. x itself is left as it is. Where an
     element is chosen several times, the last value in C order stays, and it alone has a gradient.
+
+    x: an array or a tensor, whose gradient is 0 where it is written over.
+    index: what may stand in the brackets: integers, slices, arrays, masks.
+    values: numbers, an array or a tensor.
 
     >>> index_update(np.zeros(3), [0, 0, 2], np.array([1.0, 2.0, 3.0]))
     array([2., 0., 3.])

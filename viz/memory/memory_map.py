@@ -31,9 +31,20 @@ LEAST_LINES_IN_A_GAP = 6  # lines, fewer of which are not worth a gap
 class MemoryMap(Picture):
     """A figure of what a plan does with memory. `.svg .html .json .tex .txt` need no Graphviz, `.png .pdf .dot` do.
 
-    memory: what is drawn, as plain data.
-    gaps: which lines are left out, because they repeat those before them: where more than `max_nodes` lines are to be
-        drawn (collapse="auto"), wherever there are any ("all"), or nowhere (None).
+    plan: of a replayed function, `step.plan`.
+    look: its theme and language.
+    collapse: where lines are left out because they repeat those before them: where more than `max_nodes` are to be drawn
+        ("auto"), wherever there are any ("all"), or nowhere (None).
+    max_nodes: so many lines are drawn in full; None for the usual number.
+    sizes: what to write in the place of a length in shapes.
+
+    `draw` makes one. What is drawn, as plain data, is its `memory`; the lines that are left out are its `gaps`.
+
+    >>> import tinygrad_edu as tg
+    >>> step = tg.replay(lambda x: (x * x).sum())
+    >>> _ = step(np.ones(3)), step(np.ones(3))
+    >>> type(tg.draw(step.plan)).__name__
+    'MemoryMap'
     """
 
     formats = ("svg", "pdf", "png", "dot", "html", "json", "tex", "txt")

@@ -17,7 +17,8 @@ def attention_map(
     """Attention weights as shades, dark for 1: each row is a query and says where it looks; rows add up to 1.
 
     weights: (Q, K), or (heads, Q, K) with a panel for each head: a tensor or an array.
-    queries, keys: words for the rows and the columns. columns: panels in a row.
+    queries, keys: words for the rows and the columns.
+    columns: panels in a row.
 
     Returns a matplotlib figure. Raises ValueError for another number of dimensions, or words that are not as many.
 

@@ -18,7 +18,9 @@ def plot_confusion(
 ) -> Any:
     """Counts, on colours that say which part of its row each is: rows are the truth, columns the prediction.
 
-    prediction, target: as for `metrics.confusion_matrix`; or the matrix itself, alone. names: of the classes.
+    prediction, target: as for `metrics.confusion_matrix`; or the matrix itself, alone.
+    names: of the classes, in order; None counts them from 0.
+    axes: matplotlib axes to draw into; None makes a figure.
 
     Returns a matplotlib figure.
 

@@ -17,8 +17,10 @@ _OTHERS = ("epoch", "lr", "seconds")
 def training_curves(history: History | Mapping[str, Any], *, log: bool = False) -> Any:
     """A panel for the loss and for each metric: training and validation against the epoch, the best epoch marked.
 
-    history: of `Trainer.fit`, or a mapping of lists, or a data frame. log: whether the loss is drawn on a log scale. Where
-    the learning rate changes, it has a panel too. The best epoch is that of the lowest validation loss.
+    history: of `Trainer.fit`, or a mapping of lists, or a data frame.
+    log: whether the loss is drawn on a log scale.
+
+    Where the learning rate changes, it has a panel too. The best epoch is that of the lowest validation loss.
 
     Returns a matplotlib figure. Raises ValueError for a history without an epoch.
 

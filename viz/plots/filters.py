@@ -19,8 +19,8 @@ def filters(layer: Any, *, columns: int = 8, most: int = MOST_PANELS) -> Any:
     layer: a two-dimensional convolution, or its weight, (O, C, K, L). Kernels that read one channel have one image each;
     those that read three are shown in colours, as they would be on a photograph; otherwise each row is a kernel and each
     column a channel that it reads.
-    columns: images in a row, where a kernel has one image. most: how many images; what is beyond is left out, and the
-    figure's title says so.
+    columns: images in a row, where a kernel has one image.
+    most: how many images; what is beyond is left out, and the figure's title says so.
 
     Returns a matplotlib figure. Raises ValueError for weights that are not of two-dimensional kernels, or not finite.
 

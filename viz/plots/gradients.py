@@ -14,8 +14,10 @@ from viz.plots.style import canvas, styled
 def gradients(model: Module, *, biases: bool = False, label: str | None = None, axes: Any = None) -> Any:
     """The root mean square of each weight's gradient, from the first layer to the last, on a log scale.
 
-    model: after `loss.backward()`. biases: whether parameters of one dimension are shown too.
+    model: after `loss.backward()`.
+    biases: whether parameters of one dimension are shown too.
     label: of this line, where several models are drawn into the same `axes`.
+    axes: matplotlib axes to draw into; None makes a figure.
 
     Returns a matplotlib figure. Raises ValueError if the model has no gradients yet.
 

@@ -23,9 +23,10 @@ def landscape(
 ) -> Any:
     """Contours of f(x, y), and on them the path of an optimizer: a dot for each step, a ring where it began, a star at its end.
 
-    f: a function of two arrays of one shape. path: the points, (steps, 2); or several, by name, each in a panel of its own
-    over the same ground. x, y: from where to where it is drawn; if not given, a little beyond the paths. levels: how many
-    contours; between each two lies as much ground, so that a wide valley has some too.
+    f: a function of two arrays of one shape.
+    path: the points, (steps, 2); or several, by name, each in a panel of its own over the same ground.
+    x, y: from where to where it is drawn; if not given, a little beyond the paths.
+    levels: how many contours; between each two lies as much ground, so that a wide valley has some too.
 
     Returns a matplotlib figure. Raises ValueError for points that are no pairs.
 

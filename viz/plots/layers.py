@@ -15,7 +15,10 @@ from viz.plots.style import COLORS, panels, styled
 def activations(model: Module, x: Any, *, bins: int = 60, columns: int = 5, share: bool = True) -> Any:
     """A histogram of the output of each layer for these inputs, with mean, standard deviation and the part that is zero.
 
-    model: runs in the mode that it has. x: its input, or a tuple of several. bins: how many. columns: panels in a row.
+    model: runs in the mode that it has.
+    x: its input, or a tuple of several.
+    bins: how many bars a histogram has.
+    columns: panels in a row.
     share: whether all panels have one scale, so that a signal that fades is seen to.
 
     Returns a matplotlib figure. Raises TypeError if the model does not return a tensor. See `train.activations`.

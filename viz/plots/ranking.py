@@ -19,7 +19,10 @@ _ON_WHITE = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framea
 def plot_roc(prediction: Numbers, target: Numbers, *, names: Sequence[str] | None = None, axes: Any = None) -> Any:
     """The ROC curve with its area, beside that of guessing; of several classes, one curve for each against the rest.
 
-    prediction: scores (N,), with a target of 0 and 1; or (N, classes), with class numbers. names: of the classes.
+    prediction: scores, (N,), or (N, classes).
+    target: the truth: 0 or 1 of each of N, or class numbers.
+    names: of the classes, in order; None counts them from 0.
+    axes: matplotlib axes to draw into; None makes a figure.
 
     Returns a matplotlib figure. See `metrics.roc_curve`.
 
@@ -52,7 +55,9 @@ def plot_roc(prediction: Numbers, target: Numbers, *, names: Sequence[str] | Non
 def plot_precision_recall(prediction: Numbers, target: Numbers, *, threshold: float | None = None) -> Any:
     """Precision against recall, and both against the threshold: where one is set, and what it costs.
 
-    prediction: scores (N,); target: 0 or 1. threshold: the one that is marked; if not given, that of the largest F1.
+    prediction: scores, (N,).
+    target: the truth, 0 or 1 of each.
+    threshold: the one that is marked; if not given, that of the largest F1.
 
     Returns a matplotlib figure of two panels. See `metrics.precision_recall_curve`.
 

@@ -23,8 +23,12 @@ def plot_scores(
 ) -> Any:
     """How the scores of each class are distributed, with the threshold between them, and the area under the ROC curve.
 
-    prediction: scores (N,), with a target of 0 and 1; or (N, classes), with class numbers: then a panel for each class,
-    its own rows beside the rest. threshold: where a line is drawn; None for none. names: of the classes. bins: how many.
+    prediction: scores, (N,), or (N, classes); then each class has a panel, its own rows beside the rest.
+    target: the truth: 0 or 1 of each of N, or class numbers.
+    threshold: where a line is drawn; None for none.
+    names: of the classes, in order; None counts them from 0.
+    bins: how many bars a histogram has.
+
     Each distribution has area 1, so that a rare class is as visible as the others.
 
     Returns a matplotlib figure.

@@ -80,6 +80,19 @@ class Use:
 class Graph:
     """A computation as plain data: values, operations and uses, each in topological order, so that an id tells only a
     place.
+
+    values: its inputs and results.
+    ops: the operations between them.
+    uses: which operation takes which value, the arrows of a figure; a result that nothing takes has one too.
+    notes: what a figure of it should say about itself.
+
+    `viz.trace` reads one off a tensor, and `draw` takes one.
+
+    >>> import tinygrad_edu as tg
+    >>> from viz.record.record import trace
+    >>> graph = trace(tg.Tensor(2.0, name="x", requires_grad=True) * 3.0)
+    >>> [op.name for op in graph.ops], len(graph.values), len(graph.uses)
+    (['multiply'], 3, 3)
     """
 
     values: tuple[Value, ...]

@@ -47,6 +47,9 @@ def cholesky(x: Array, *, upper: bool = False) -> Array:
     looked at. xᵢⱼ and xⱼᵢ are then one number, whose derivative is shared evenly between them: the gradient is
     symmetric, as PyTorch's is. Raises LinAlgError if x is not positive definite.
 
+    x: a symmetric matrix, or a stack of them, an array or a tensor.
+    upper: whether y is the upper triangle.
+
     >>> cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
     array([[2., 0.],
            [1., 2.]])
@@ -110,6 +113,9 @@ def qr(x: Array, mode: str = "reduced") -> QRResult | Any:
     The derivative needs a matrix whose first columns, as many as Q has, are independent; otherwise its backward
     pass raises LinAlgError. mode="complete" adds arbitrary columns to Q, which have no derivative: it raises ValueError
     when one is asked for.
+
+    x: a matrix, or a stack of them, (…, m, n), an array or a tensor.
+    mode: "reduced" for Q of (m, k), k = min(m, n), "complete" for Q of (m, m), "r" for R alone.
 
     >>> q, r = qr(np.array([[3.0, 1.0], [4.0, 2.0]]))
     >>> np.round(np.abs(r), 12)

@@ -54,7 +54,10 @@ def inv(x: Array) -> Array:
     analytic=True,
 )
 def matrix_power(x: Array, n: int) -> Array:
-    """y = x·x·…·x, n times, by repeated squaring; for negative n, of the inverse.
+    """y = x·x·…·x, n times, by repeated squaring; for negative n, of the inverse. The 0th power is the identity.
+
+    x: a square matrix, or a stack of them, an array or a tensor.
+    n: a whole number. A negative one raises LinAlgError for a singular x.
 
     >>> matrix_power(np.array([[1, 1], [1, 0]]), 10)  # the numbers of Fibonacci
     array([[89, 55],
@@ -113,6 +116,10 @@ def pinv(x: Array, *, rcond: float | None) -> Array:
     Singular values below `rcond` (or rtol; one for each matrix of a stack) times the largest count as zero. The derivative holds where the rank
     does not change (Golub and Pereyra, 1973).
 
+    x: a matrix, or a stack of them, an array or a tensor.
+    rcond: the share of the largest singular value below which one counts as zero; None takes 1e-15.
+    rtol: the same by another name; None takes the precision of the type times the longer side.
+
     >>> pinv(np.array([[2.0], [0.0]]))
     array([[0.5, 0. ]])
     """
@@ -163,7 +170,11 @@ def _spelled_solution(s: Any, a: Any, b: Any) -> Any:
     ],
 )
 def solve(a: Array, b: Array) -> Array:
-    """y = a⁻¹·b, so that a·y = b, for a vector b (of one axis) or a stack of matrices. Raises LinAlgError if a is singular.
+    """y = a⁻¹·b, which makes a·y = b true, for a vector b (of one axis) or a stack of matrices. Raises LinAlgError if a is
+    singular.
+
+    a: a square matrix, or a stack of them, an array or a tensor.
+    b: the right side: (n,), or (…, n, k) for k systems at once.
 
     >>> solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([2.0, 2.0]))
     array([1. , 0.5])
@@ -186,6 +197,11 @@ def lstsq(a: Array, b: ArrayLike, rcond: float | None = None) -> tuple[Any, Any,
 
     residuals: the least |a·x − b|² of each column of b, empty if a has not full rank or not more rows than columns.
     rank, s: the rank of a, and its singular values; those below `rcond` times the largest count as zero.
+
+    a: a matrix (m, n), an array or a tensor.
+    b: a vector (m,), or a matrix whose columns are solved for one by one.
+    rcond: the share of the largest singular value below which one counts as zero; None takes the precision of the type
+        times max(m, n).
 
     >>> line = np.stack([np.array([0.0, 1.0, 2.0]), np.ones(3)], axis=1)
     >>> (slope, intercept), *_ = lstsq(line, np.array([1.0, 3.0, 5.0]))
@@ -216,6 +232,10 @@ def lstsq(a: Array, b: ArrayLike, rcond: float | None = None) -> tuple[Any, Any,
 def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
     """y such that Σ a·y = b, summed over all of y's axes, which are a's last; `axes` of a are moved to the end before.
 
+    a: an array or a tensor, whose axes beyond those of b are y's.
+    b: the right side, an array or a tensor.
+    axes: axes of a, None for those that are last as they are.
+
     >>> tensorsolve(2 * np.eye(4).reshape(2, 2, 4), np.ones((2, 2)))
     array([0.5, 0.5, 0.5, 0.5])
     """
@@ -236,7 +256,14 @@ def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
     analytic=True,
 )
 def tensorinv(x: Array, ind: int = 2) -> Array:
-    """The inverse of the map that `np.tensordot(x, ·, …)` is, where the first `ind` axes of x are its output's."""
+    """The inverse of the map that `np.tensordot(x, ·, …)` is, where the first `ind` axes of x are its output's.
+
+    x: an array or a tensor, of which the first `ind` axes have as many elements together as the others.
+    ind: the number of these axes.
+
+    >>> tensorinv(2 * np.eye(4).reshape(2, 2, 4), ind=2).shape
+    (4, 2, 2)
+    """
     shape = np.shape(x)
     rows = math.prod(shape[:ind])
     if ind <= 0 or rows * rows != np.size(x):
@@ -253,6 +280,9 @@ def tensorinv(x: Array, ind: int = 2) -> Array:
 def cond(x: Array, p: str | float | None = None) -> Array:
     """How much solving with x may magnify errors: ‖x‖·‖x⁻¹‖, in the norm p; in the 2-norm (None, 2) that is s₀/sₙ.
     Of a singular matrix it is ∞.
+
+    x: a matrix, or a stack of them, an array or a tensor; square, but for the 2-norm.
+    p: the norm, as `norm` names those of matrices.
 
     >>> cond(np.diag([4.0, 2.0])).item()
     2.0

@@ -114,6 +114,9 @@ def eigh(x: Array, UPLO: str = "L") -> tuple[Array, Array]:
     by the vectors is NaN where the function depends on the basis, and so are third derivatives, functions of more than
     two such decompositions in a row, and gradients in a function that is replayed, since a replay meets other values.
 
+    x: a symmetric matrix, or a stack of them, an array or a tensor.
+    UPLO: the triangle that is read, "L" or "U".
+
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor([[2.0, 0.0], [0.0, 5.0]], requires_grad=True)
     >>> largest = np.linalg.eigh(x).eigenvalues[-1]
@@ -130,7 +133,9 @@ def eigh(x: Array, UPLO: str = "L") -> tuple[Array, Array]:
     examples=[example((3, 3)), example((2, 2, 2)), example((3, 3), UPLO="U")],
 )
 def eigvalsh(x: Array, UPLO: str = "L") -> Array:
-    """The eigenvalues of a symmetric x, rising; see `eigh`.
+    """The eigenvalues of a symmetric x, which rise; see `eigh`.
+
+    The parameters are those of `eigh`.
 
     >>> eigvalsh(np.array([[5.0, 0.0], [0.0, 2.0]]))
     array([2., 5.])
@@ -278,6 +283,10 @@ def svd(x: Array, full_matrices: bool = True, compute_uv: bool = True) -> SVDRes
     are arbitrary, and have no derivative; it raises ValueError when one is asked for. Where singular values are equal,
     or 0, the gradient is as that of `eigh`: right for what does not depend on the basis, such as U·diag(s³)·Vᵀ, else NaN.
 
+    x: a matrix, or a stack of them, (…, m, n), an array or a tensor.
+    full_matrices: whether U is (m, m) and Vᵀ (n, n), rather than of k = min(m, n) columns and rows.
+    compute_uv: whether U and Vᵀ are wanted, or s alone.
+
     >>> u, s, vh = svd(np.array([[0.0, 2.0], [3.0, 0.0], [0.0, 0.0]]), full_matrices=False)
     >>> s, u.shape
     (array([3., 2.]), (3, 2))
@@ -294,7 +303,7 @@ def svd(x: Array, full_matrices: bool = True, compute_uv: bool = True) -> SVDRes
     examples=[example((3, 2)), example((2, 3, 3))],
 )
 def svdvals(x: Array) -> Array:
-    """The singular values of x, falling.
+    """The singular values of x, which fall; the gradient is that of `svd`.
 
     >>> svdvals(np.array([[0.0, 2.0], [3.0, 0.0]]))
     array([3., 2.])

@@ -95,6 +95,10 @@ def one_hot(indices: Array, num_classes: int, dtype: str, *, out: Out = None) ->
     float32 unless told otherwise: with float32 it stays so, and with float64 nothing is lost, for 0 and 1 are exact.
     Raises IndexError if an index is negative or not below `num_classes`.
 
+    indices: integers, an array of any shape.
+    num_classes: the length of the new axis.
+    dtype: the type of the zeros and ones.
+
     >>> one_hot([2, 0], 3)
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)

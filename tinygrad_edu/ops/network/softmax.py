@@ -34,13 +34,17 @@ _INFINITE = [at(-math.inf, 1.0, gradient=(0.0, 1.0)), at(-math.inf, -math.inf, g
 
 logaddexp = binary(
     np.logaddexp, "logaddexp", lambda g, y, a, b: g * sigmoid(_gap(a, b)), lambda g, y, a, b: g * sigmoid(_gap(b, a)),
-    "y = ln(eᵃ + eᵇ), without overflow. Equal infinities share the gradient evenly.", special=_INFINITE,
+    "y = ln(eᵃ + eᵇ), without overflow. Its derivatives are σ(a − b) and σ(b − a). "
+    "Equal infinities share the gradient evenly.",
+    "[0.0, 1000.0], 0.0 → [0.6931, 1000.0]", special=_INFINITE,
     formulas=(lambda g, y, a, b: g * sigmoid(a - b), lambda g, y, a, b: g * sigmoid(b - a)),
 )  # fmt: skip
 logaddexp2 = binary(
     np.logaddexp2, "logaddexp2",
     lambda g, y, a, b: g * sigmoid(_gap(a, b) * LN2), lambda g, y, a, b: g * sigmoid(_gap(b, a) * LN2),
-    "y = log₂(2ᵃ + 2ᵇ), without overflow. Equal infinities share the gradient evenly.", special=_INFINITE,
+    "y = log₂(2ᵃ + 2ᵇ), without overflow. Its derivatives are σ((a − b)·ln 2) and σ((b − a)·ln 2). "
+    "Equal infinities share the gradient evenly.",
+    "[0.0, 1000.0], 0.0 → [1.0, 1000.0]", special=_INFINITE,
     formulas=(lambda g, y, a, b: g * sigmoid((a - b) * LN2), lambda g, y, a, b: g * sigmoid((b - a) * LN2)),
 )  # fmt: skip
 
@@ -51,7 +55,7 @@ logaddexp2 = binary(
 
 @op(symbol="softplus", vjp=(lambda g, y, x: g * sigmoid(x),), presence="elementwise", takes_out=True, examples=SHAPES)
 def softplus(x: Array, *, out: Out = None) -> Array:
-    """y = ln(1 + eˣ), a smooth max(x, 0). It overflows for no x.
+    """y = ln(1 + eˣ), a smooth max(x, 0) that overflows for no x. Its derivative is σ(x).
 
     >>> softplus(np.array([-1e4, 1e4])).tolist()
     [0.0, 10000.0]
