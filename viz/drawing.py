@@ -87,7 +87,7 @@ class Drawing(Picture):
         large = len(plan.wires) >= MOST_WIRES_UNHURRIED
         scene = laid_out()
         free = frozenset(op.id for op in self.graph.ops if op.shape == "cloud" or op.name in EXCHANGEABLE)
-        if free and not large and faults(scene):  # inputs in their order can stand in each other's way
+        if free and not large and faults(scene):  # lines of inputs may cross others only because they are kept in order
             scene = min(scene, laid_out(free), key=faults)
         if self.look.direction == "side-by-side":
             said = words(self.look.lang)

@@ -20,7 +20,7 @@ from viz.wording.labels import FigureLabels
 
 SLIDE = 1920 * FONT / 8, 1080 * FONT / 8  # a figure so large has letters of 8 pixels on a screen of 1920 × 1080
 MOST_ON_A_SLIDE = 400  # operations and values, beyond which it is not measured whether they fit
-MOST_OPERATIONS_ALWAYS_IN_FULL = 12  # operations, which are all wanted, however much is written on them
+MOST_OPERATIONS_ALWAYS_IN_FULL = 12  # so few operations are never folded, however much is written on them
 
 
 def folded(

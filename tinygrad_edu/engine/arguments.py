@@ -34,7 +34,7 @@ class Table(Protocol):
     """A data frame or a series: what can give its numbers as an array."""
 
     def to_numpy(self) -> Any:
-        """Its numbers."""
+        """The numbers of the table, as an array."""
 
     def __array__(self) -> NDArray[Any]: ...
 

@@ -76,6 +76,6 @@ class RemovableHook:
         self._hooks, self._key = hooks, key
 
     def remove(self) -> None:
-        """Take the hook off."""
+        """Take the hook off: it is not called again."""
         self._hooks.pop(self._key, None)
         Edits.note()

@@ -207,7 +207,7 @@ def grad(
             raise RuntimeError(
                 f"grad() was asked for the gradient by {x.describe()}, which does not require one; write requires_grad=True"
             )
-    if allow_unused:  # also by a constant
+    if allow_unused:  # a constant output has no gradient by anything: None is returned
         begun = [(y, g) for y, g in begun if y.needs_grad or y.op is not None]
     results = gradients(begun, xs, create_graph)
     for i, x in enumerate(xs):

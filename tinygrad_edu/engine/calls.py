@@ -106,10 +106,10 @@ class Call:
         self.answer = answer
         self.own = answer if own is None else own
         plan = getattr(answer, "plan", None)
-        self._bind = None if plan is None else plan.own  # looked up once: a call of `own` less
+        self._bind = None if plan is None else plan.own  # looked up once, so that a call need not go through `own`
         self.name = f"{function[0].__name__}.{function[1]}" if isinstance(function, tuple) else function.__name__
         self.direct = -1  # so many arguments by position mean the same to NumPy and to the answer; −1: not read yet
-        self._same: set[str] = set()  # … and so do these names
+        self._same: set[str] = set()  # the names that mean the same to both
         self._always: dict[str, Any] = {}  # what the answer is told, since it has another default
         self._guarded = False  # whether NumPy's sign for what is left out may stand at one of these positions
 

@@ -51,7 +51,7 @@ def to_differentiate(value: Any) -> Tensor:
 
 @watched
 def argument_of(given: Tensor) -> Tensor:
-    """`argument(given)`, a node in any case."""
+    """`argument(given)` as a node, also where nothing is being recorded."""
     made = new_leaf(given.ndarray)
     made.op, made.inputs, made.scope = argument, (given,), SCOPE.get()
     made.cell, made.made_at = given.shared_cell(), tick()

@@ -71,11 +71,15 @@ def _has_hooks(order: Sequence[Node]) -> bool:
 
 
 def _tried(order: list[Any], totals: dict[Any, Any], way: Way) -> Presence | None:
-    """Walk through the end of `order` on arrays, twice if NaN came of the first time. The beginning is left to the walk, by
-    which no NaN is made, with what is present of it, if that had to be followed."""
+    """Walk through those nodes at the end of `order` that may make NaN, on arrays, and take them off it. If NaN came out,
+    they are walked through once more, now following what is present.
+
+    Nodes that make no NaN stay in `order`, for the caller to walk through. Returns the presence to go on with there, or
+    None if it did not have to be followed.
+    """
     settled = _settled(order, way.free)
     tried, begun, presence = order[settled:], totals.copy(), None
-    if way.hooks and _has_hooks(tried):  # they are called once
+    if way.hooks and _has_hooks(tried):  # a hook must be called once only, so there is no second try
         return Presence(totals, False)
     del order[settled:]
     first = PLAIN if way is FREEING else way._replace(free=False) if way.free else way
@@ -97,9 +101,10 @@ def _let_go(nodes: Sequence[Node]) -> None:
 
 
 def _settled(order: Sequence[Node], free: bool) -> int:
-    """How many nodes at the beginning of `order` turn no cotangent 0 into NaN, so that nothing before them need be kept:
-    the leaves; and, of a record that is to be freed on the way, further ones. To know those takes a look at all numbers,
-    which a small record is not worth.
+    """How many nodes at the beginning of `order` turn no cotangent 0 into NaN, and so need no second try.
+
+    The leaves are such nodes. Whether others are takes a look at their numbers, which pays only where a large record is to
+    be freed on the way: what needs no second try need not be kept for one.
     """
     if free and sum([node.ndarray.nbytes for node in order]) >= WORTH_FREEING:
         return next((i for i, node in enumerate(order) if _may_make_nan(node)), len(order))

@@ -113,7 +113,8 @@ def forwards(outputs: Sequence[Node], results: dict[Node, Any]) -> set[Node]:
         if node.op is None:
             results[node] = node.ndarray
         elif node.op.folds:
-            parts = tracing().run(node.settings["fold"].unfold)  # recorded, what it computes of plain tensors too
+            # inside tracing(), so that what it computes of plain tensors is recorded as well
+            parts = tracing().run(node.settings["fold"].unfold)
             met |= forwards(parts, results)
             results[node] = Results([results[part] for part in parts]) if node.op.outputs else results[parts[0]]
         else:

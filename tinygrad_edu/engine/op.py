@@ -203,7 +203,8 @@ class Op:
         self._symbol = symbol if symbol is not None else self.name
         self.outputs, self.results, self.answers, self.spelled = outputs, results, tuple(answers), spelled
         self._place = place()
-        written = _inmost(forward)  # in Python, perhaps elsewhere than the helper that declares it
+        # a Python function knows its module, which may be another than that of the helper that declares the op
+        written = _inmost(forward)
         self.__module__ = (written.__module__ if isinstance(written, FunctionType) else None) or self._place.module
 
         each = self._take_rules(vjp)
@@ -231,7 +232,7 @@ class Op:
         each = rules if isinstance(rules, tuple) else ()
         self.by_result = any(isinstance(rule, ByResult) for rule in each)
         self._partial = None in each
-        # floats give floats
+        # whether floating inputs always give a floating result
         self._smooth = rules is not None and not self._partial and isinstance(self.forward, np.ufunc)
         return each
 
@@ -290,7 +291,7 @@ class Op:
         return found
 
     def symbol(self, **settings: Any) -> str:
-        """The text in the node's circle."""
+        """The text that figures write into the circle of a call with these settings."""
         return self._symbol if isinstance(self._symbol, str) else self._symbol(**settings)
 
     def formula(self, i: int | str = 0, *, latex: bool = False, simplify: bool = True) -> str:
@@ -453,7 +454,7 @@ class Op:
         return _as_arrays(self.forward(*arrays, **settings))
 
     def _plainly(self, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-        """Arrays in, arrays out."""
+        """Compute on arrays alone, without a record: lists become arrays, and the caller gets the visible results."""
         arrays = [
             self._array(x) if x.__class__ is not _array and (isinstance(x, list | tuple) or is_table(x)) else x
             for x in inputs

@@ -85,8 +85,9 @@ class Cell:
 
 
 class Edits:
-    """How many times something was changed that replays depend on: attributes of modules, the state of optimizers, arrays,
-    hooks, whether a gradient is required; or ended. A replay looks at all of it again when the number has grown."""
+    """A count of the changes to what replays depend on: attributes of modules, the state of optimizers, arrays, hooks,
+    whether a gradient is required, and that one of these things ended. A replay looks at all of them again when the number
+    has grown."""
 
     number = 0
 

@@ -85,7 +85,7 @@ def make(kind: str, *parts: Expression, data: Any = None) -> Expression:
             return number(result)
     if kind == "power" and parts[1] == ONE:
         return parts[0]
-    if kind in ("product", "quotient") and parts[0].kind == "negative":  # −a·b is read as −(a·b) anyhow
+    if kind in ("product", "quotient") and parts[0].kind == "negative":  # (−a)·b is written −a·b, which is −(a·b)
         return make("negative", make(kind, *_opened(parts[0]).parts, *parts[1:]))
     return Expression(kind, parts, data)
 

@@ -30,7 +30,7 @@ def run_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any) -> Symb
         rule = partial(op.rules[i], **settings)
         value = quietly(rule, values_of(g), values_of(y), *[values_of(x) for x in xs])
         result = Symbol(as_symbol(quietly(partial(plain, **settings), g, y, *xs)).expression, value)
-    elif isinstance(op.rules, Joint):  # an algorithm
+    elif isinstance(op.rules, Joint):  # it computes all gradients at once, and prints as none of them
         return _named_rule(op, i, g, y, *xs, **settings)
     else:
         result = as_symbol(op.rules[i](g, y, *xs, **settings))
@@ -50,7 +50,7 @@ def run_or_name_rule(op: Any, i: int, g: Any, y: Any, *xs: Any, **settings: Any)
         return run_rule(op, i, g, y, *xs, **settings)
     try:
         result = run_rule(op, i, g, y, *xs, **settings)
-    except Exception:  # whatever a program that is run again makes of symbols
+    except Exception:  # a rule that is an algorithm may fail on symbols in any way
         return _named_rule(op, i, g, y, *xs, **settings)
     if result.expression.size - sum([e.size for e in _incoming(g)]) <= LONGEST_RULE:
         return result
@@ -141,7 +141,8 @@ class Sample:
 
 def draw_sample(op: Any, i: int) -> Sample:
     """A call of the op out of its examples: the first that is not empty, and does not broadcast input `i`."""
-    samples = sorted(_samples(op), key=lambda sample: callable(op.vjp) and len(sample.xs) != 2)  # two say more than one
+    # of an op of any number of inputs, a call with two shows more than one with a single input
+    samples = sorted(_samples(op), key=lambda sample: callable(op.vjp) and len(sample.xs) != 2)
     if not samples:
         raise ValueError(f"{op.name} has no example to draw a sample from; declare examples=[example((2, 3)), …]")
     if not 0 <= i < len(samples[0].xs):
@@ -171,7 +172,7 @@ def _traced(op: Any, args: Any, kwargs: Any) -> Any:
     result = tracing().run(op, *_tensors(args), **kwargs)
     if isinstance(result, Tensor | tuple | list):
         return result
-    return tracing().run(op, *_tensors(args, "biu"), **kwargs)  # of arrays of indices alone
+    return tracing().run(op, *_tensors(args, "biu"), **kwargs)  # it has arrays of indices alone
 
 
 def _tensors(args: Any, kinds: str = "fc") -> Any:
@@ -189,7 +190,7 @@ def _outputs(op: Any, data: Any, fields: Sequence[str]) -> tuple[Any, Any]:
     names = shown + [indexed("y", k) for k in range(len(shown), len(data))]
     y = tuple([Symbol(text, part) for text, part in zip(names, data, strict=True)])
     g = [
-        Symbol(gradient("L", text), _random(part, k)) if k < op.outputs else np.zeros_like(part)  # a hidden one
+        Symbol(gradient("L", text), _random(part, k)) if k < op.outputs else np.zeros_like(part)  # hidden
         for k, (text, part) in enumerate(zip(names, data, strict=True))
     ]
     return y, tuple(g)

@@ -88,7 +88,7 @@ class Text:
 
     def _parentheses(self, inside: str) -> str:
         tight = inside.replace(" + ", "+").replace(" − ", "−")
-        return f"({tight if len(tight) <= LONGEST_TIGHT else inside})"  # (1−y), but (∂L/∂a + ∂L/∂b)
+        return f"({tight if len(tight) <= LONGEST_TIGHT else inside})"  # (1−y) tightly, (∂L/∂a + ∂L/∂b) not
 
     def _name(self, e: Expression) -> str:
         return self._variable(e.data)
@@ -128,7 +128,8 @@ class Text:
             if plain and _is_letter(factor):
                 sign = self.fused
             else:
-                leading = factors[k + 1] if factor.kind == "number" and factor is not factors[-1] else factor  # of 2x
+                # a number belongs to the factor behind it: before 2x, the sign is the one before x
+                leading = factors[k + 1] if factor.kind == "number" and factor is not factors[-1] else factor
                 arrays = leading.is_array and any(other.is_array for other in factors[:k])
                 sign = self.elementwise if arrays else self.times
             written += sign + self.write(factor, FACTOR)

@@ -26,7 +26,7 @@ def compiled(source: str, names: dict[str, Any]) -> Callable[..., Any]:
     """The function that the source defines."""
     space = dict(names)
     exec(compile(source, "<replay>", "exec"), space)
-    return space.pop("program")  # in its own globals, it would be held by itself
+    return space.pop("program")  # in its own globals the function would keep itself alive
 
 
 def shaped(value: Any, shape: Any, name: str) -> Any:

@@ -82,9 +82,9 @@ class _Planner:
     # -- names and lifetimes ------------------------------------------------------------------------
 
     def _name(self, wanted: str) -> str:
-        """The name, or the like of it, that nothing else has."""
+        """A name like this one that nothing else in the program has."""
         name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", wanted))  # as Python reads names
-        if not name.isidentifier() or keyword.iskeyword(name):  # 0.weight
+        if not name.isidentifier() or keyword.iskeyword(name):  # as that of 0.weight would
             name = f"p{name}"
         while name in self.names:
             name += f"_{len(self.values)}"

@@ -83,7 +83,7 @@ def into(tape: Tape, as_written: Any, out: tuple[Any, ...], result: Any, name: s
 
 @reading(evaluate)
 def evaluated(tape: Tape, as_written: Any, *args: Any, **kwargs: Any) -> Any:
-    """Refused: it computes with arrays."""
+    """Refused: it computes on arrays, of which the tape sees nothing."""
     refuse("evaluate()")
 
 
@@ -121,7 +121,7 @@ def reorder(tape: Tape, as_written: Any, x: Tensor, function: Any, axis: int, se
 
 @reading(_DATA.fset)
 def set_data(tape: Tape, as_written: Any, x: Tensor, value: Any) -> None:
-    """Refused: the plan is of the memory that there is."""
+    """Refused: the plan writes into the memory that the tensor had at recording."""
     refuse(f"assigning .data to {x.describe()}")
 
 
@@ -269,19 +269,19 @@ def checkpointed(tape: Tape, as_written: Any, f: Callable[..., Any], *args: Any)
 
 @reading(whole_mask)
 def mask(tape: Tape, as_written: Any, shape: tuple[int, ...], present: bool, like: Node | None) -> Any:
-    """A number that no one writes."""
+    """The mask is a constant of the program, for nothing writes it."""
     made = as_written(shape, present, like)
     return made if like is None else tape.number(made)
 
 
 @reading(note_where_close)
 def no_limits(tape: Tape, as_written: Any, *args: Any, **kwargs: Any) -> None:
-    """Other values may be equal in the next run."""
+    """Nothing is noted: which values are equal may be another matter in the next run."""
 
 
 @reading(jumps)
 def may_jump(tape: Tape, as_written: Any, g: Sequence[Any], y: Any, null: Any) -> Any:
-    """Wherever a singular value is 0: with the values of other runs it cannot be told."""
+    """The gradient is taken to jump wherever a singular value is 0: whether it does hangs on the values of each run."""
     return np.any(null, axis=-1, keepdims=True)[..., None]
 
 
@@ -309,13 +309,13 @@ def any_row(tape: Tape, as_written: Any, longer: Any) -> bool:
 
 @reading(Lazy.become)
 def become(tape: Tape, as_written: Any, layer: Lazy, inputs: int) -> None:
-    """Refused: Python does not make it again."""
+    """Refused: a replay runs no Python, so the weight would be made at recording alone."""
     refuse(f"the first call of {layer!r}, which makes its weight,", "call the model once before")
 
 
 @reading(random.generator)
 def generator(tape: Tape, as_written: Any, given: Any = None) -> Any:
-    """Refused: what Python draws is not drawn again."""
+    """Refused: numbers that Python draws would be the same in every run."""
     refuse("drawing random numbers in Python", "do it outside, or draw tensors: rand(), randn(), dropout()")
 
 

@@ -116,7 +116,7 @@ def _called(f: Any) -> str:
 
 
 _KEPT: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
-"""The gradients that replays write: no one else's numbers are lost there."""
+"""The gradients that replays write, by address: they may be written again, for nobody else's numbers are in them."""
 
 
 def _kept_slopes(tape: Tape) -> list[tuple[weakref.ref[Tensor], Any]]:

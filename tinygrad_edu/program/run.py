@@ -44,19 +44,19 @@ class Record:
         self._context = contextvars.copy_context()  # entered sooner than np.errstate()
         self._context.run(np.seterr, all="ignore")
         if not any(map(_regroups, planned.lines())) and not any(_runs_backwards(x.ndarray) for x in program.arguments):
-            self._context.run(np.setbufsize, 1024)  # so many numbers NumPy spreads or converts at a time: a few kB
+            self._context.run(np.setbufsize, 1024)  # numbers that NumPy spreads or converts at a time: a few kB
 
     @classmethod
     def make(cls, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Record, Any]:
-        """Run `f` once, recording; the record, and what `f` returned. If `f` raises, all is as before."""
+        """Run `f` once, and record it. Returns the record and what `f` returned; if `f` raises, all is put back."""
         tape = Tape()
         undo = tape.undo
         try:
             record, result = cls._made(tape, f, args, kwargs)
             results, born = tape.results, weakref.WeakSet(tape.born)
-            del tape  # and the graph with it
+            del tape  # the graph ends with it, so what is still alive now is held by somebody else
             if born or any(x() is not None for x, _ in results):
-                gc.collect()  # a cycle is nobody's
+                gc.collect()  # what only a cycle of references keeps alive is held by nobody
             refuse_kept(results)
         except BaseException:
             for action in reversed(undo):

@@ -6,7 +6,7 @@ by ∂L/∂L = 1. Five things are left out, none of which changes a bit of any r
 - what is made of numbers alone that the code says, and not large: it is a number too;
 - what has been computed already: the same op of the same inputs with the same settings, none of them written since;
 - x·1, which is x, and another tensor in the memory of x;
-- what of a mask of all elements another mask lets through, which is that mask;
+- a mask applied to a mask that is true everywhere, which gives the first mask;
 - what nothing needs any more.
 """
 
@@ -33,7 +33,7 @@ class Memory:
         self._bases = {x: numbers.get(base, base) for x, base in self._bases.items()}
 
     def __call__(self, x: Tensor) -> Any:
-        """It is `x` itself of what has been made since."""
+        """What stands for the memory of `x`: `x` itself if it was made after the others were looked at."""
         return self._bases.get(x, x)
 
 
@@ -42,7 +42,7 @@ def simplified(program: Program) -> tuple[list[Event], list[Tensor]]:
     events, numbers = program.events, program.numbers
     constants = set(numbers)
     memory = Memory(x for e in events for x in ((*e.inputs, e.node) if isinstance(e, Compute) else (e.target, e.value)))
-    writes = {memory(e.target): 0 for e in events if isinstance(e, Write)}  # how many there have been so far
+    writes = {memory(e.target): 0 for e in events if isinstance(e, Write)}  # how often each memory was written
     ones = {x for x in numbers if (x.ndarray == 1).all()}
     known: dict[Any, Tensor] = {}
     stands: dict[Tensor, Tensor] = {}
@@ -55,7 +55,7 @@ def simplified(program: Program) -> tuple[list[Event], list[Tensor]]:
             continue
         node, inputs = event.node, tuple([stands.get(x, x) for x in event.inputs])
         place = memory(node)
-        if place not in writes or place.__class__ is int:  # else it is computed and then written itself
+        if place not in writes or place.__class__ is int:  # other results are written themselves
             if node.op.view and inputs[0] in ones:
                 ones.add(node)
             stand = inputs[0] if node.op is alias else _unchanged(node, inputs, ones)
@@ -81,10 +81,10 @@ def _small(node: Tensor) -> bool:
 
 
 def _unchanged(node: Tensor, inputs: tuple[Tensor, ...], ones: set[Tensor]) -> Tensor | None:
-    """x, if the node is x·1, or what a mask x lets through of a mask of all elements; and of the same shape and type, and
-    lies in memory alike: sums are taken in that order.
+    """The input x that the node repeats: it is x·1, or a mask x applied to a mask that is true everywhere. None otherwise.
 
-    Of complex numbers, ∞·(1 + 0i) is not ∞.
+    The two must have the same shape and type, and lie in memory alike, since sums are taken in the order of memory. Of
+    complex numbers, ∞·(1 + 0i) is not ∞, so their products are computed.
     """
     times = node.op.forward is np.multiply and node.dtype.kind != "c"
     if times or (node.op is OPS["gate"] and node.dtype == bool and inputs[0] in ones):

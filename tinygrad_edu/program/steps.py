@@ -27,32 +27,32 @@ from tinygrad_edu.program.tape import Tape, reading, refuse
 def setting(tape: Tape, as_written: Any, group: Group, key: str) -> Any:
     """The program holds as long as the setting is what it is now."""
     value = as_written(group, key)
-    if key != "params" and tape.turn((id(group), key)) == 1:  # what is read once more is no further guard
+    if key != "params" and tape.turn((id(group), key)) == 1:  # one guard for each setting, however often it is read
         tape.guard(lambda: group.settings[key] == value)
     return value
 
 
 @reading(Group.__setitem__)
 def set_setting(tape: Tape, as_written: Any, group: Group, key: str, value: Any) -> None:
-    """Refused: Python does not set it again."""
+    """Refused: a replay runs no Python, so the setting would be set at recording alone."""
     refuse(f"{key} of an optimizer was set", "set it, or call scheduler.step(), between calls")
 
 
 @reading(Optimizer.state_dict)
 def state_dict(tape: Tape, as_written: Any, optimizer: Optimizer) -> Any:
-    """Refused: it would be that of this run."""
+    """Refused: every later run would return the state of this one."""
     refuse("state_dict() of an optimizer was called", "save between calls")
 
 
 @reading(Optimizer.load_state_dict)
 def load_state_dict(tape: Tape, as_written: Any, optimizer: Optimizer, state: Any) -> None:
-    """Refused: Python does not load it again."""
+    """Refused: a replay runs no Python, so the state would be loaded at recording alone."""
     refuse("load_state_dict() of an optimizer was called", "load between calls")
 
 
 @reading(LBFGS.step)
 def lbfgs_step(tape: Tape, as_written: Any, optimizer: LBFGS, closure: Any = None) -> Any:
-    """Refused: Python decides by numbers."""
+    """Refused: how far it goes is decided in Python, by numbers that are others in each run."""
     refuse(
         "LBFGS.step() was called, which decides by the value of the loss how often it runs the closure and how far it goes,",
         "call it outside, and replay the closure: optimizer.step(tg.replay(closure))",
@@ -61,7 +61,7 @@ def lbfgs_step(tape: Tape, as_written: Any, optimizer: LBFGS, closure: Any = Non
 
 @reading(Optimizer.add_param_group)
 def add_param_group(tape: Tape, as_written: Any, optimizer: Optimizer, param_group: Any) -> None:
-    """Refused: Python does not add it again."""
+    """Refused: a replay runs no Python, so the group would be added at recording alone."""
     refuse("add_param_group() of an optimizer was called", "call it between calls")
 
 

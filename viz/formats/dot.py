@@ -20,8 +20,8 @@ from viz.theme import Theme
 FONT_NAME = "Helvetica"
 BOLD_FONT_NAME = "Helvetica-Bold"
 TITLE_FONT = 12.0  # the font size of a layer's title
-MOST_WIRES_UNHURRIED = 200  # wires, from which on the layout must hurry
-HURRIED = {"nslimit": "0.05", "nslimit1": "1", "mclimit": "0.1", "searchsize": "10"}  # good enough, and soon
+MOST_WIRES_UNHURRIED = 200  # with so many wires, the layout is given less time
+HURRIED = {"nslimit": "0.05", "nslimit1": "1", "mclimit": "0.1", "searchsize": "10"}  # fewer rounds of its search
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -80,7 +80,8 @@ def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) 
     """
     settings = {"rankdir": "LR", "nodesep": "0.12", "ranksep": f"{COLUMN_GAP / 72:.3f}", "splines": "false"}
     if len(plan.wires) >= MOST_WIRES_UNHURRIED:
-        settings |= {**HURRIED, "nslimit": "0.5" if plan.groups else "0"}  # without groups, the order will do
+        # without groups only the order is read, so Graphviz need not look for heights
+        settings |= {**HURRIED, "nslimit": "0.5" if plan.groups else "0"}
     elif not free:
         settings["ordering"] = "in"
     lines = []
@@ -168,7 +169,7 @@ def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = (), **settings: 
         lines.append(edge(line.tail, line.head, **(_line(line, theme) | _seen(line.id, unseen))))
     lines += [node(text.id, **(_text(text, theme) | _seen(text.id, unseen))) for text in scene.texts]
     paper = {"layout": "nop2", "bgcolor": theme.paper, "outputorder": "edgesfirst", "pad": "0.1", **settings}
-    return sheet(lines, paper, {"fixedsize": "shape", "fontname": FONT_NAME})  # that of a label is only a guess
+    return sheet(lines, paper, {"fixedsize": "shape", "fontname": FONT_NAME})  # a label's own size is a guess
 
 
 def _seen(id: str, unseen: frozenset[str]) -> dict[str, str]:
@@ -183,7 +184,7 @@ def _shape(shape: Shape, theme: Theme) -> dict[str, str]:
     }  # fmt: skip
     if shape.shape == "box":
         attributes["style"] = "filled,rounded"
-    if shape.shape == "cloud":  # its outline is a line
+    if shape.shape == "cloud":  # its outline is drawn as a line of the scene
         attributes |= {
             "shape": "ellipse", "color": theme.fill,
             "width": _inches(0.9 * shape.width), "height": _inches(0.9 * shape.height),

@@ -41,7 +41,7 @@ def page(drawing: Figure) -> str:
     blank = drawing.labels.grad == "blank"
     script = _asset("page.js")
     style = Template(_asset("page.css")).substitute(light=_colours(_light(drawing)), dark=_colours(_dark(drawing)))
-    described = "" if blank else drawing.text()  # an exercise keeps its answers
+    described = "" if blank else drawing.text()  # an exercise does not tell its answers
     whole = Template(_asset("page.html")).substitute(
         {key: escape(word) for key, word in said.items()},
         lang=lang,
@@ -54,7 +54,7 @@ def page(drawing: Figure) -> str:
         script_hash=_hash(script),
         data=embedded(figure_data(drawing, name, said)),
     )
-    return whole.encode(errors="replace").decode()  # half of a surrogate pair is no text
+    return whole.encode(errors="replace").decode()  # half of a surrogate pair cannot be encoded
 
 
 def embedded(data: Any) -> str:
@@ -99,7 +99,7 @@ def _colours(theme: Theme) -> str:
 def figure_data(drawing: Figure, name: str, said: Mapping[str, str]) -> dict[str, Any]:
     """Everything that the page shows, as plain data."""
     views = make_views(drawing)
-    with ThreadPoolExecutor(4) as pool:  # each waits for a layout
+    with ThreadPoolExecutor(4) as pool:  # each thread waits for Graphviz
         list(pool.map(lambda view: view.drawing.scene, views))
     values = {value.id: value for view in views for value in view.drawing.graph.values}
     return {
@@ -253,7 +253,7 @@ class _View:
                 "id": line.id, "text": line.text, "x": self.x(line.x), "y": self.y(line.y), "w": _round(line.width),
                 "h": _round(line.height), "size": line.size, "role": line.role, "k": self.k(line.step),
             }  # fmt: skip
-            if line.role == "name":  # it ends, or begins, at its arrow
+            if line.role == "name":  # the end of it that touches its arrow stays in place
                 entry["anchor"] = line.anchor
             if line.bold:
                 entry["bold"] = True

@@ -87,7 +87,7 @@ def _shape(shape: Shape) -> str:
     if shape.shape in ("circle", "fork"):
         fill = "vizoutline" if shape.shape == "fork" else "vizfill"
         return rf"\filldraw[draw=vizoutline, fill={fill}] {at} circle[radius={shape.width / 2:.1f}];"
-    if shape.shape == "cloud":  # its outline is a line
+    if shape.shape == "cloud":  # its outline is drawn as a line of the scene
         return rf"\fill[vizfill] {at} ellipse[x radius={0.45 * shape.width:.1f}, y radius={0.45 * shape.height:.1f}];"
     if shape.fill is not None:
         part, percent = shape.fill

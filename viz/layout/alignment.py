@@ -24,7 +24,7 @@ def straight_heights(plan: Plan, column: Mapping[str, int], order: Callable[[str
     sizes: dict[str, float] = {place.id: place.height for place in plan.places}
     places: dict[str, int] = {place.id: column[place.id] for place in plan.places}
     pairs: list[Segment] = []
-    long: set[str] = set()  # what is passed by a wire on its way
+    long: set[str] = set()  # wires that pass further columns, and where they do
     since, until = longest_ways(plan, column)
     arriving: dict[str, int] = {}
     leaving: dict[str, int] = {}
@@ -41,7 +41,7 @@ def straight_heights(plan: Plan, column: Mapping[str, int], order: Callable[[str
             long.update((own, *passed))
         stations = [own, *passed]
         pairs += pairwise(stations)
-        if until[wire.target] == leaving[wire.source]:  # the longest way is the straight one
+        if until[wire.target] == leaving[wire.source]:  # the longest way runs straight
             pairs.append((wire.source, own))
         if since[wire.source] == arriving[wire.target]:
             pairs.append((stations[-1], wire.target))
@@ -86,7 +86,7 @@ def balanced(
             layouts.append({name: -x for name, x in found.items()} if mirrored else found)
     spans = [(min(found.values(), default=0.0), max(found.values(), default=0.0)) for found in layouts]
     low, high = min(spans, key=lambda span: span[1] - span[0])
-    shifts = [high - span[1] if k % 2 else low - span[0] for k, span in enumerate(spans)]  # mirrored ones end together
+    shifts = [high - span[1] if k % 2 else low - span[0] for k, span in enumerate(spans)]  # mirrored ones by their ends
     result = {}
     for name in place:
         four = sorted(found[name] + shift for found, shift in zip(layouts, shifts, strict=True))

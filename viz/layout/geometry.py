@@ -111,7 +111,7 @@ class _Draughtsman:
                     Line(f"{place.id}-outline", "outline", outline, place.id, place.id, False, False, place.step)
                 )
             right, half = x + place.width / 2, sum(line.height for line in place.lines) / 2
-            if place.total:  # both end at the arrow
+            if place.total:  # the name and the total below it both end at the arrow
                 x = right - max(line.width for line in place.lines) / 2
             texts += self._stack(place.id, place.lines, (x, y + half), place.classes, place.step)
             if place.total:

@@ -16,7 +16,7 @@ from viz.record.graph import Graph, Operation, Use, Value, users
 FONT = 14.0
 SMALL_FONT = 11.0
 LINE_HEIGHT = 1.2  # the height of a line of text, in font sizes
-WIDEST_CIRCLE = 80.0  # a circle; a longer symbol stands in a box
+WIDEST_CIRCLE = 80.0  # of a circle; a longer symbol stands in a box
 KEY_GAP = 5.0  # between a key and what it stands before
 LEAST_ANSWER_WIDTH = 34.0  # of the room that is left for an answer
 WIRE_HEIGHT = 56.0  # the height that a wire takes with its texts
@@ -184,7 +184,8 @@ class _Planner:
         width = max((line.width for line in lines), default=0.0) + 20.0
         if op.shape != "circle" or width > WIDEST_CIRCLE:
             crowd = max(len(op.inputs), len(op.outputs))
-            each = WIRE_HEIGHT if crowd > 2 and op.shape != "cloud" else 26.0  # so that all wires can arrive level
+            # high enough for all wires to arrive level
+            each = WIRE_HEIGHT if crowd > 2 and op.shape != "cloud" else 26.0
             height = max(46.0, each * crowd, sum(line.height for line in lines) + 20.0)
             shape = "cloud" if op.shape == "cloud" else "box"
             if shape == "cloud":

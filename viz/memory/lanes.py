@@ -15,7 +15,7 @@ from viz.memory.steps import Bar, Lane, Memory
 from viz.wording.labels import SYMBOLS_ALONE, clean
 from viz.wording.numbers import number_text
 
-WIDTH, HEIGHT = 960.0, 300.0  # points: of a slide, and of all lanes on it, if they can be read then
+WIDTH, HEIGHT = 960.0, 300.0  # points: the width of a slide, and the height of all lanes on it while they can be read
 WIDTH_OF_A_COLUMN = 44.0  # a column, unless its symbol is wider
 WIDTH_OF_A_GAP = 34.0  # a column that stands for many
 MOST_LANES_KEPT = 16  # lanes of what is kept between runs

@@ -88,7 +88,7 @@ class _Reader:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.columns: list[Column] = []
-        self.lanes: dict[int, Lane] = {}  # by the identity of the memory
+        self.lanes: dict[int, Lane] = {}  # by the id() of the memory
         self.parts = {id(v.array): v.name for v in plan.views if v.source is None}  # the names of several results
         self.shown: dict[int, int] = {}  # the line that makes a view, by the identity of the view
         self.sources: list[set[int]] = []  # of each line, the lines that write what it reads, or make a view of it

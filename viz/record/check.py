@@ -34,7 +34,8 @@ def checked(record: Record, graph: Graph) -> Graph:
 def verdicts(record: Record) -> dict[Any, str]:
     """A verdict for each use, `(node, position)`, and each tensor whose derivative is the sum of several."""
     gradient = record.gradient
-    if gradient is None and any(y.size != 1 for y in record.outputs):  # ones would hide what cancels in a sum
+    # not ones, with which mistakes that cancel in the sum would not be seen
+    if gradient is None and any(y.size != 1 for y in record.outputs):
         rng = np.random.default_rng(1)
         given = [rng.standard_normal(y.shape) for y in record.outputs]
         gradient = given[0] if len(given) == 1 else given
@@ -86,7 +87,7 @@ class _Run:
         if math.isfinite(central) and abs(right - left) > 10 * TOLERANCE * max(scale, abs(left), abs(right)):
             below, above = (self._loss(x, base + t * v, use) for t in (-h / 10, h / 10))
             gap = abs(above - 2 * middle + below) / (h / 10)
-            if gap > abs(right - left) / 2:  # where there is a tangent, a tenth of the step leaves a tenth of the gap
+            if gap > abs(right - left) / 2:  # a smooth function's gap falls with the step, a kink's stays
                 return "kink"
         return "agrees" if math.isfinite(central) and abs(said - central) <= TOLERANCE * scale else "differs"
 

@@ -14,7 +14,8 @@ MOST_MEMBERS_LOOKED_AT = 1000  # so many members of a container are looked at
 def variable_names(frame: FrameType | None) -> dict[str, Any]:
     """The tensors that a frame's variables hold, local before global; each under one name.
 
-    Also `params["W1"]`, called W1, and `layers[0]`. Names with an underscore in front are nobody's business.
+    Also `params["W1"]`, called W1, and `layers[0]`. Names with an underscore in front are left out: their author
+    has marked them as internal.
     """
     found: dict[str, Any] = {}
     named: set[Any] = set()

@@ -90,7 +90,7 @@ def merge(graph: Graph, spans: Sequence[Span]) -> Graph:
 
 
 def without_unseen(graph: Graph, before: Graph) -> Graph:
-    """The graph without the formulas that name a value which there was before, and is not any more."""
+    """The graph without those formulas that name a value which was in the graph `before`, but is in this one no more."""
     called = {name for value in graph.values for name in (value.name, value.symbol)}
     gone = {name for value in before.values for name in (value.name, value.symbol) if name and name not in called}
     names = sorted(gone, key=len, reverse=True)
@@ -108,7 +108,7 @@ def without_unseen(graph: Graph, before: Graph) -> Graph:
         replace(value, symbol=seen(value.symbol), grad_symbol=seen(value.grad_symbol)) for value in graph.values
     )
     uses = tuple(replace(use, symbol=seen(use.symbol)) for use in graph.uses)
-    return without_unseen(replace(graph, values=values, uses=uses), before)  # names of values may have gone now
+    return without_unseen(replace(graph, values=values, uses=uses), before)  # until no name goes
 
 
 def _one(

@@ -126,7 +126,7 @@ class Record:
         if node.op.outputs is None:
             self._add_value(node, op_id)
         else:
-            self._ids[node] = op_id  # a tuple is no value itself; its items are
+            self._ids[node] = op_id  # the results are values, one by one; their tuple is none
 
     def _add_use(self, x: Tensor, op: str | None, position: int, key: Any) -> str:
         value = self._ids[x] if x in self._ids else self._add_value(x, None)
