@@ -23,7 +23,7 @@ from viz.options import choose, expect
 from viz.theme import THEMES
 
 FORMATS = ("svg", "pdf", "png", "dot", "html", "json", "md", "tex", "txt")
-PICTURES = ("svg", "pdf", "png", "dot", "tex")  # in which a frame differs from the whole figure
+PICTURES = ("svg", "pdf", "png", "dot", "tex")  # the formats in which a frame is another file than the whole figure
 
 
 class Picture(ABC):
@@ -188,7 +188,7 @@ class Frame(Picture):
 
     @property
     def scene(self) -> Scene:
-        """That of the whole figure."""
+        """The scene of the whole figure, in which the frame hides a part."""
         return self._figure.scene
 
     def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:

@@ -21,12 +21,12 @@ class Theme:
     fill: str
 
     def colour(self, text: Text) -> str:
-        """That of a text."""
+        """The colour of a text."""
         said = {"grad": self.grad, "formula": self.outline, "path": self.outline, "note": self.outline}.get(text.role)
         return said or (self.parameter if "parameter" in text.classes else self.ink)
 
     def tint(self, part: str, percent: int) -> str:
-        """A part's colour, so much of it on paper.
+        """The colour of a part, of which `percent` is left where it is thinned with the colour of the paper.
 
         >>> Theme("white", *["#000000"] * 7).tint("ink", 20)
         '#CCCCCC'

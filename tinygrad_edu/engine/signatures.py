@@ -138,7 +138,7 @@ class Giving(Protocol[P, R]):
     """How a function of one array with a result of its own kind is called, such as `unique_counts`. P: its settings."""
 
     def __call__(self, x: ArrayLike, /, *args: P.args, **settings: P.kwargs) -> R:
-        """The result."""
+        """What the function gives for the array `x`."""
 
 
 class Compared(Protocol):
@@ -169,7 +169,7 @@ class Einsum(Protocol):
 
 
 class _OfFirst:
-    """Nothing that there is: it tells `OfFirst` from `Array`."""
+    """A type that nothing has: it is there so that type checkers tell `OfFirst` from `Array`."""
 
 
 OfFirst: TypeAlias = "Array | _OfFirst"
@@ -190,10 +190,10 @@ if TYPE_CHECKING:
         """An op of one array with several results of its kind."""
 
     class ChoiceOp(Choice, Op):
-        """`where`."""
+        """The type of the op `where`."""
 
     class EinsumOp(Einsum, Op):
-        """`einsum`."""
+        """The type of the op `einsum`."""
 
     class GivingOp(Giving[P, R], Op):
         """An op of one array with a result of its own kind."""
@@ -237,14 +237,14 @@ class DeclaresAs(Protocol[R]):
     """A decorator: of a function, an op that is called as R, whatever the function's own arguments."""
 
     def __call__(self, forward: Callable[..., Any], /) -> R:
-        """The op."""
+        """The op that computes `forward`."""
 
 
 class DeclaresGiving(Protocol[R]):
     """A decorator: of a function of an array, the op whose results are made an R."""
 
     def __call__(self, forward: Callable[Concatenate[Array, P], Any], /) -> GivingOp[P, R]:
-        """The op."""
+        """The op that computes `forward`."""
 
 
 class DeclaresOps(Protocol):

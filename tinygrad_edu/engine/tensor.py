@@ -178,7 +178,7 @@ class Tensor(TensorWriting):
                 f"the .grad of {self.describe()} is None: it was computed by {self.made_by()}, and backward() leaves gradients on "
                 "leaves alone; write t.retain_grad() before backward(), or, where w = w - lr * w.grad made a new tensor of a "
                 "weight, with no_grad(): w -= lr * w.grad",
-                stacklevel=3,  # `watched` is between
+                stacklevel=3,  # the caller is two frames out, for `watched` stands between
             )
         return self.held_grad
 

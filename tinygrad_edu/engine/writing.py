@@ -113,11 +113,10 @@ class TensorWriting(TensorMethods):
         whole: Any = self
         while whole.op is not None and whole.op.view and whole.cell is whole.inputs[0].cell is not None:
             whole = whole.inputs[0]
-        if (
-            self.op is None and self.cell is not None and sys.getrefcount(self.cell) > 2
-        ):  # its own, the count's, others'
+        # two references to a cell are this tensor's and that of counting; more are of tensors that share its memory
+        if self.op is None and self.cell is not None and sys.getrefcount(self.cell) > 2:
             whole = self.ndarray if self.ndarray.base is None else self.ndarray.base
-        if getattr(whole, "size", 0) > self.ndarray.size:  # a node of several results has none
+        if getattr(whole, "size", 0) > self.ndarray.size:  # a node of several results has no size
             raise RuntimeError(
                 f"in-place {ufunc.__name__} on {self.describe()}, of shape {self.ndarray.shape}, a part of another tensor, is recorded, "
                 "and so makes a new tensor, which would leave the other as it is; to change the other, write "

@@ -94,7 +94,7 @@ class _PrintedOp:
 
 
 class _Notes:
-    """What the walk leaves at each node it reaches: the gradient; with `local`, a name goes on in its place."""
+    """A note of the gradient at each node that the walk reaches; with `local`, the walk goes on with its name instead."""
 
     retains = False
 

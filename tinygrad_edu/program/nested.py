@@ -43,7 +43,8 @@ def signature(x: Any, found: list[Any]) -> Any:
         return x.shape, x.dtype, None if x.flags.c_contiguous else x.strides, None
     if isinstance(x, Tensor):
         found.append(x)
-        place = next(i for i, y in enumerate(found) if y is x) if x.needs_grad else None  # by the same or another?
+        # gradients by one tensor that is given twice are added up, by two tensors they are not
+        place = next(i for i, y in enumerate(found) if y is x) if x.needs_grad else None
         array = x.ndarray
         return array.shape, array.dtype, None if array.flags.c_contiguous else array.strides, place
     if isinstance(x, tuple | list):

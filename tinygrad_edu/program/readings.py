@@ -232,14 +232,14 @@ def _settled(g: Tensor) -> Tensor:
 
 @reading(derived.argument_of)
 def argument_of(tape: Tape, as_written: Any, given: Tensor) -> Tensor:
-    """A node that the tape knows."""
+    """`argument(given)` as an op, so that the tape is told of the node."""
     made: Tensor = derived.argument(given)
     return made
 
 
 @reading(derived.at_once)
 def at_once(tape: Tape, as_written: Any) -> bool:
-    """Yes: the derivatives are part of what is done in every run."""
+    """Whether they are recorded as they are computed: yes, for every run computes them anew."""
     return True
 
 
@@ -253,7 +253,7 @@ def connected_by(
     connected: bool,
     unfold: Callable[[], list[Node]],
 ) -> list[Node]:
-    """They are nodes already, and pass for leaves where no input requires a gradient."""
+    """The derivatives are nodes already; where no input requires a gradient, they pass for leaves."""
     return found if connected else [d.alias() for d in found]
 
 
@@ -303,7 +303,7 @@ def followed(
 
 @reading(any_of)
 def any_row(tape: Tape, as_written: Any, longer: Any) -> bool:
-    """Yes: another run may have such rows. Others are written with the numbers that they have."""
+    """Whether there are such rows: yes, for another run may have some. Where there are none, rows keep their numbers."""
     return True
 
 

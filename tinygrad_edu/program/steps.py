@@ -122,7 +122,7 @@ def step(tape: Tape, as_written: Any, optimizer: Optimizer, closure: Callable[[]
     def advance() -> None:
         for member in members:
             member.steps += 1
-        if apart:  # some others, which another record may step with these, are behind now
+        if apart:  # parameters that were left out are a step behind now, so records that step all must look again
             Edits.note()
 
     tape.after(advance)

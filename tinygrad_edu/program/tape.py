@@ -116,8 +116,8 @@ class Tape:
         self.born: set[Tensor] = set()  # leaves that the function makes, and so makes anew in each run
         self.variables: set[Tensor] = set()  # results that pass for leaves, and were told to require a gradient
         self.used: set[Tensor] = set()  # leaves, also of what came to nothing: they may ask for a gradient later
-        self.outer: dict[Tensor, Tensor] = {}  # computed before the run, and the leaves that stand for it
-        self.results: list[tuple[weakref.ref[Tensor], str]] = []  # computed by the run, and where
+        self.outer: dict[Tensor, Tensor] = {}  # results computed before the run, and the leaves that stand for them
+        self.results: list[tuple[weakref.ref[Tensor], str]] = []  # results computed by the run, and in which line
         self.undo: list[Callable[[], None]] = []  # what puts back how things were, the latest last; holds no graph
         self._shared: dict[Any, Tensor] = {}
         self._leaves: dict[int, Tensor] = {}

@@ -93,7 +93,7 @@ def _name(id: str, words: tuple[Words, ...], kind: str) -> str:
 
 
 def _known(id: str, classes: str) -> dict[str, str]:
-    """How a page finds a node."""
+    """The id and the class by which a page finds a node."""
     return {"id": id, "class": classes}
 
 

@@ -152,7 +152,7 @@ def ways_from(view: View, views: Sequence[View]) -> dict[str, int]:
             wanted = (view.closed - {id}) | {*layer.children}
             possible = [k for k, other in enumerate(views) if other.layers and not other.closed & {id, *layer.parents}]
         elif view.closed & {*layer.parents}:
-            continue  # it is inside a closed one
+            continue  # it cannot be seen, inside a layer that is closed
         else:
             inside = {other.id for other in view.layers.values() if id in other.parents}
             wanted = (view.closed - inside) | {id}

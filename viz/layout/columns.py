@@ -166,17 +166,17 @@ class Heights:
         self._found = found
 
     def of(self, name: str) -> float:
-        """Of anything, by its name in the layout."""
+        """The height of anything, by its name in the layout."""
         return self._found[name]
 
     def place(self, place: str) -> float:
-        """Of a circle or a box."""
+        """The height of a circle or a box."""
         return self._found[place]
 
     def wire(self, wire: Wire) -> float:
-        """Of a wire's stub."""
+        """The height of a wire's stub."""
         return self._found[f"{wire.id}-box"]
 
     def waypoint(self, wire: Wire, column: int) -> float:
-        """Where a long wire passes a column."""
+        """The height at which a long wire passes a column."""
         return self._found[f"{wire.id}-{column}"]

@@ -116,7 +116,8 @@ class _Reader:
         for bar in [*returned, *[lane.bars[-1] for lane in (*arguments, *kept)]]:
             bar.last = len(self.columns)
         for lane in kept:
-            lane.bars = [bar for bar in lane.bars if bar.reads or bar is lane.bars[-1]]  # others are overwritten unseen
+            # all others are written over before anything reads them
+            lane.bars = [bar for bar in lane.bars if bar.reads or bar is lane.bars[-1]]
         self._find_phases([bar.first for bar in returned], [lane.bars[0].first for lane in kept])
         views = {v.name: v.note for v in plan.views}
         return Memory(self.columns, [*arguments, *buffers, *_shared(fresh), *kept], views, plan.nbytes)
@@ -132,7 +133,7 @@ class _Reader:
         written = {bar.first for bar in read if bar.first >= 0}
         self.sources.append(written | {self.shown[id(value)] for value in line.inputs if id(value) in self.shown})
         value = _root(line.value) if line.how == "write" else line.value
-        if value.source is not None:  # it shows what is there already
+        if value.source is not None:  # a view writes nothing: it shows what is in memory already
             self.shown[id(value)] = k
             return
         for j, (storage, array) in enumerate(value.pieces()):

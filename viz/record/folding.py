@@ -16,7 +16,7 @@ from viz.record.graph import Graph
 from viz.record.passes import Span, collapse, depth, merge
 
 MOST_AT_AN_END = 20  # operations that are drawn one by one at either end of a folded middle, at most
-MOST_USES_OF_PATTERNS = 200  # beyond, much passes between the folded parts, which are better folded as one
+MOST_USES_OF_PATTERNS = 200  # with more, so much passes between folded parts that one fold is clearer
 LONGEST_PATTERN = 64  # the longest pattern that is looked for
 LEAST_IN_A_CLOUD = 3  # operations that a cloud must stand for
 

@@ -26,7 +26,7 @@ class Slope:
     """The chain rule at one use of a value x in y = f(x, …)."""
 
     rule: str | None = None  # ∂L/∂x, as in ∂L/∂y·b
-    general: str | None = None  # where it cannot be said of this use, that of any: ∂L/∂a = ∂L/∂y ⊙ b
+    general: str | None = None  # the op's own formula, where this use has none: ∂L/∂a = ∂L/∂y ⊙ b
     symbol: str | None = None  # ∂y/∂x, as in b
     data: Data = None  # ∂y/∂x as a number; of an elementwise function, as an array
 

@@ -140,9 +140,9 @@ def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dic
     if isinstance(function, type):
         raise TypeError(f"{name} is a class; make one first, as in draw({name}(…), x)")
     try:
-        signature = inspect.signature(getattr(function, "forward", function))  # of a module, of an op
+        signature = inspect.signature(getattr(function, "forward", function))  # a module has a forward; so has an op
         given = signature.bind(*numbers).arguments
-    except ValueError:  # written in C
+    except ValueError:  # functions written in C may not tell
         raise TypeError(f"{name}() does not say what it takes; write draw(lambda x: {name}(x), 3)") from None
     except TypeError as error:
         takes = f"{name}({', '.join(signature.parameters)})"
@@ -155,7 +155,7 @@ def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dic
                 array = np.asarray(x)
                 x = Tensor(array if array.dtype.kind in "fc" else array.astype(float), requires_grad=True)
             except (TypeError, ValueError):
-                return x  # a word, a function: a setting, which is not drawn
+                return x  # a word or a function is a setting, which is not drawn
         leaves[name] = x
         return x
 

@@ -19,8 +19,8 @@ NUMBERS_WRITTEN_OUT = 4  # so many numbers of an array are written out where it 
 SHOW = ("value", "grad", "shape", "formula")
 GRAD = ("number", "symbol", "blank")
 MARKS = {"agrees": " ✓", "differs": " ✗", "kink": " ∧", None: ""}
-SYMBOLS = {"matmul": "dot"}  # as in the book
-SYMBOLS_ALONE = {"ᵀ": "T"}  # what is raised beside a name is small in a circle
+SYMBOLS = {"matmul": "dot"}  # textbooks write a matrix product as a dot
+SYMBOLS_ALONE = {"ᵀ": "T"}  # alone in a circle, a raised letter would be too small
 
 
 def clean(text: str, longest: int = LONGEST_LABEL) -> str:
@@ -91,7 +91,7 @@ class FigureLabels:
     numbers: bool = False
 
     def above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
-        """The value; of an array, the shape and the name. What stands at the leaf or the result is not said again."""
+        """The value above an arrow; of an array its shape and name. What is written at the leaf or the result is not repeated."""
         said: tuple[Words, ...] = ()
         if value.op is None or (use is not None and use.op is None):
             said = self.name(value, value.op is not None)
@@ -120,7 +120,7 @@ class FigureLabels:
         return tuple(lines)
 
     def below(self, value: Value, use: Use | None, partial: bool = False) -> tuple[Words, ...]:
-        """The derivative: what one use contributes, or their sum. Part of the derivative of an array has no name."""
+        """The derivative below an arrow: what one use contributes, or the sum of all. What is only a part has no name."""
         thing = use or value
         if not thing.flows or "grad" not in self.show:
             return ()
@@ -196,7 +196,7 @@ class FigureLabels:
 
 
 def marked(written: str) -> str:
-    """A derivative that stands beside a value, said to be one.
+    """The text of a derivative that stands beside a value, with a sign by which it is known for one.
 
     >>> marked("2.2"), marked("∂L/∂x")
     ('∂ 2.2', '∂L/∂x')
@@ -205,7 +205,7 @@ def marked(written: str) -> str:
 
 
 def asked(said: str) -> str:
-    """What a legend says, with room for the answer.
+    """The text of a legend with room for the answer in the place of the formula.
 
     >>> asked("∂L/∂x = ∂L/∂y · w")
     '∂L/∂x = ____________'

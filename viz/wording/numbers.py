@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{5,}(?:e[+-]?\d+)?(?![\w.])")
-SINGLE_ROUNDING = 1e-6  # of a number: so far single precision gets in a few operations
+SINGLE_ROUNDING = 1e-6  # relative to a number: the error of single precision after a few operations
 DOUBLE_ROUNDING = 2.0**-52  # of a complex number: one part is rounded as finely as the other is large
 
 

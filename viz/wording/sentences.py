@@ -9,7 +9,7 @@ from viz.record.graph import Graph, Operation, Use, Value
 from viz.wording.labels import clean, derivative, differentiated, value_text
 from viz.wording.numbers import data_text, shape_text
 
-MOST_SENTENCES = 400  # of more, as many are said
+MOST_SENTENCES = 400  # of a larger figure, so many are said
 LONGEST_NUMBERS = 60  # characters of an array's numbers; of more, its shape is said
 
 
