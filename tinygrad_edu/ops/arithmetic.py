@@ -245,7 +245,15 @@ def float_power(a: Array, b: Array) -> Array:
 
     a, b: numbers, arrays or tensors, whose shapes broadcast together.
 
-    >>> float_power(np.array([1, 2, 3]), -1).round(2).tolist()
+    >>> float_power([1, 2, 3], -1).round(2).tolist()
     [1.0, 0.5, 0.33]
     """
-    return power(*[np.astype(x, np.promote_types(x.dtype, float)) if hasattr(x, "dtype") else x for x in (a, b)])
+    return power(_in_float64(a), _in_float64(b))
+
+
+def _in_float64(x: Any) -> Any:
+    """x in float64 at least; a number stays one, so that a power of it is recorded as such."""
+    if isinstance(x, int | float | complex) and not isinstance(x, np.generic):
+        return float(x) if isinstance(x, int) else x
+    x = x if hasattr(x, "dtype") else np.asarray(x)
+    return np.astype(x, np.promote_types(x.dtype, float))

@@ -283,13 +283,15 @@ def _bind_cross(
     ],
 )
 def cross(a: Array, b: Array, *, axisa: int, axisb: int, axisc: int) -> Array:
-    """y = a × b, at right angles to both: for vectors of three components, along the last axis. Of two components, the
-    third is taken for 0.
+    """y = a × b, at right angles to both: for vectors of three components, along the last axis. It is
+    (a₁b₂ − a₂b₁, a₂b₀ − a₀b₂, a₀b₁ − a₁b₀).
 
     a, b: arrays or tensors of vectors, whose other axes broadcast together.
     axisa, axisb: the axes along which the components lie in a and in b.
     axisc: the axis along which they lie in y.
     axis: one number for all three, if given.
+
+    Raises ValueError for vectors of another number of components.
 
     >>> cross(np.array([1, 0, 0]), np.array([0, 1, 0]))
     array([0, 0, 1])

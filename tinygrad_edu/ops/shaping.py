@@ -71,7 +71,7 @@ def reshape(x: Array, shape: Shape) -> Array:
     x: an array or a tensor.
     shape: the lengths of y's axes, a number or a tuple.
     order: "C" reads and writes row by row; "F", column by column, is refused.
-    copy: whether y has memory of its own; None copies where it must.
+    copy: None: y shares the memory of x where it can. For a copy write x.clone().
 
     Raises ValueError if the number of elements differs.
 
