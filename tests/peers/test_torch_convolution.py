@@ -55,6 +55,14 @@ def test_transposed_convolution(dimensions, settings):
     agree(*pair(getattr(nn, name)(4, 8, 3, **settings), getattr(torch.nn, name)(4, 8, 3, **settings)), x)
 
 
+@pytest.mark.parametrize("size", [(14, 9), (15, 9), (15, 10), (14, 11)])
+def test_output_sizes(size):
+    x, settings = np.random.default_rng(0).standard_normal((2, 4, 7, 4)), {"stride": (2, 3), "padding": (0, 1)}
+    ours, theirs = pair(nn.ConvTranspose2d(4, 3, 2, **settings), torch.nn.ConvTranspose2d(4, 3, 2, **settings))
+    agree(lambda x: ours(x, size), lambda x: theirs(x, size), x)
+    assert ours(x, output_size=size).shape[2:] == size
+
+
 @pytest.mark.parametrize("route", [name for name in get_args(Route) if fast() or not name.startswith("fast")])
 @pytest.mark.parametrize("groups", [1, 4])
 def test_each_route(route, groups):

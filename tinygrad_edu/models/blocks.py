@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tinygrad_edu.nn import BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Module, ReLU, Sequential, init
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike
+    from tinygrad_edu.engine.tensor import Tensor
 
 
 def he(model: Module, linear: float | None = None) -> None:
@@ -26,6 +32,28 @@ def he(model: Module, linear: float | None = None) -> None:
             continue
         if layer.bias is not None:
             layer.bias.data = init.zeros(layer.bias.shape)
+
+
+class OfImages(Sequential):
+    """Layers whose last ones fit images of one size: those of another get an error that says so.
+
+    image: channels, height and width of an image.
+    layers: as for `Sequential`.
+    """
+
+    def __init__(self, image: tuple[int, int, int], *layers: Any) -> None:
+        super().__init__(*layers)
+        self.image = tuple(image)
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        """Call the layers one after another. Raises ValueError for images of another size."""
+        shape = np.shape(x)  # type: ignore[arg-type]  # NumPy's stubs know lists of lists to a depth
+        if len(shape) > 2 and shape[-3] == self.image[0] and shape[-2:] != self.image[1:]:
+            raise ValueError(
+                f"{type(self).__name__} was made for images {self.image}, but got x of shape {shape}; "
+                f"make it with image={shape[-3:]}"
+            )
+        return super().forward(x)
 
 
 def conv_norm(

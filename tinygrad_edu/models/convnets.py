@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tinygrad_edu.models.blocks import he
-from tinygrad_edu.nn import Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sequential
+from tinygrad_edu.models.blocks import OfImages, he
+from tinygrad_edu.nn import Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
 
 
-class SimpleConvNet(Sequential):
+class SimpleConvNet(OfImages):
     """A convolution, a pool and two layers of neurons: conv – ReLU – pool – affine – ReLU – affine.
 
     x: (N, *image); y: (N, num_classes), unnormalized.
@@ -38,6 +38,7 @@ class SimpleConvNet(Sequential):
         if min(rows, columns) < 1:
             raise ValueError(f"SimpleConvNet with kernels of {kernel_size} takes larger images than {image}")
         super().__init__(
+            image,
             Conv2d(channels, filters, kernel_size), ReLU(), MaxPool2d(2),
             Flatten(),
             Linear(filters * rows * columns, hidden), ReLU(),
@@ -45,7 +46,7 @@ class SimpleConvNet(Sequential):
         )  # fmt: skip
 
 
-class DeepConvNet(Sequential):
+class DeepConvNet(OfImages):
     """Six convolutions of 3×3, two of each width and then a pool; a layer of neurons, and dropout.
 
     conv16 – conv16 – pool – conv32 – conv32 – pool – conv64 – conv64 – pool – affine – dropout – affine, with a ReLU after
@@ -80,6 +81,7 @@ class DeepConvNet(Sequential):
             raise ValueError(f"DeepConvNet takes images of 4 places or more, but got {image}")
         rows, columns = [((n // 2 + 2) // 2) // 2 for n in size]
         super().__init__(
+            image,
             Conv2d(channels, 16, 3, padding=1), ReLU(), Conv2d(16, 16, 3, padding=1), ReLU(), MaxPool2d(2),
             Conv2d(16, 32, 3, padding=1), ReLU(), Conv2d(32, 32, 3, padding=2), ReLU(), MaxPool2d(2),
             Conv2d(32, 64, 3, padding=1), ReLU(), Conv2d(64, 64, 3, padding=1), ReLU(), MaxPool2d(2),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_edu.nn import AvgPool2d, Conv2d, Flatten, Linear, Sequential, Tanh
+from tinygrad_edu.models.blocks import OfImages
+from tinygrad_edu.nn import AvgPool2d, Conv2d, Flatten, Linear, Tanh
 
 
-class LeNet5(Sequential):
+class LeNet5(OfImages):
     """Two convolutions of 5×5 with a mean pool behind each, and three layers of neurons: 61,706 parameters for digits.
 
     x: (N, *image); y: (N, num_classes), unnormalized.
@@ -40,6 +41,7 @@ class LeNet5(Sequential):
             raise ValueError(f"LeNet5 takes images of 12 places or more, but got {image}")
         numbers = 16 * ((height // 2 - 4) // 2) * ((width // 2 - 4) // 2)
         super().__init__(
+            image,
             Conv2d(channels, 6, 5, padding=2), activation(), AvgPool2d(2),
             Conv2d(6, 16, 5), activation(), AvgPool2d(2),
             Flatten(),

@@ -178,7 +178,7 @@ class MultiheadAttention(Module):
         total: Any = 0.0
         front = () if n is None else (n,)
         if attn_mask is not None:
-            mask = floating(attn_mask) if np.asarray(attn_mask).dtype.kind not in "b" else attn_mask
+            mask = attn_mask if hasattr(attn_mask, "dtype") else np.asarray(attn_mask)
             one, each = (length, keys), ((n or 1) * self.num_heads, length, keys)
             if np.shape(mask) not in (one, each):
                 raise ValueError(

@@ -88,9 +88,12 @@ class Recurrent(Module):
         if states is None:
             return [np.zeros((*shape, size), like.dtype if like.dtype.kind == "f" else float) for size in sizes]
         if len(names) > 1 and not (isinstance(states, tuple | list) and len(states) == len(names)):
-            raise TypeError(
-                f"{self!r} begins with a pair of states, ({', '.join(names)}), but got {type(states).__name__}"
+            got = (
+                f"{len(states)} in a {type(states).__name__}"
+                if isinstance(states, tuple | list)
+                else type(states).__name__
             )
+            raise TypeError(f"{self!r} begins with a pair of states, ({', '.join(names)}), but got {got}")
         given = [array(x) for x in (states if len(names) > 1 else [states])]
         for name, x, size in zip(names, given, sizes, strict=True):
             if x.shape != (*shape, size):

@@ -15,7 +15,7 @@ import numpy
 from tinygrad_edu.creation import count
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
-from tinygrad_edu.nn.functional.convolution import each
+from tinygrad_edu.nn.functional.convolution import check_border, each
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.nn.parameter import Parameter
 
@@ -50,7 +50,7 @@ class _Window(Module):
             raise ValueError(f"{who} needs at least one channel in and out, and one group")
         for name, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
             if channels % self.groups:
-                raise ValueError(f"{who}'s groups divide its channels, but {name}={channels} falls not into {groups}")
+                raise ValueError(f"{who}'s groups divide its channels, but {groups} does not divide {name}={channels}")
         for name, (value, least) in settings.items():
             setattr(self, name, each(who, name, value, self.dimensions, least))
 
@@ -132,6 +132,7 @@ class _Conv(_Window):
             raise self._misshapen(shape)
         pairs: Any = self._pairs
         if self.padding_mode != "zeros":
+            check_border(repr(self), MODES[self.padding_mode], pairs, shape)
             x = np.pad(x, ((0, 0),) * lead + pairs, mode=MODES[self.padding_mode])
             pairs = "valid"
         return type(self).function(x, self.weight, self.bias, self.stride, pairs, self.dilation, self.groups)
@@ -236,13 +237,27 @@ class _ConvTranspose(_Window):
         )  # fmt: skip
         self._begin((in_channels, out_channels // groups, *self.kernel_size), bias, generator, dtype)
 
-    def forward(self, x: ArrayLike) -> Tensor:
+    def forward(self, x: ArrayLike, output_size: Sequence[int] | None = None) -> Tensor:
+        """The images, enlarged; to an output_size, if it is given, which takes the place of output_padding."""
         shape = np.shape(x)
         lead = len(shape) - self.dimensions
         if lead not in (1, 2) or shape[lead - 1] != self.in_channels:
             raise self._misshapen(shape)
-        settings = self.stride, self.padding, self.output_padding, self.groups, self.dilation
+        more = self.output_padding if output_size is None else self._reaching(shape[lead:], tuple(output_size))
+        settings = self.stride, self.padding, more, self.groups, self.dilation
         return type(self).function(x, self.weight, self.bias, *settings)
+
+    def _reaching(self, size: tuple[int, ...], asked: tuple[int, ...]) -> tuple[int, ...]:
+        """The output_padding by which images of this size become as large as is asked for."""
+        settings = zip(size, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
+        least = [(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, k, s, p, d in settings]
+        most = [n + s - 1 for n, s in zip(least, self.stride, strict=True)]
+        fits = len(asked) == len(least) and all(a <= n <= b for a, n, b in zip(least, asked, most, strict=True))
+        if not fits:
+            raise ValueError(
+                f"{self!r} makes of {size} an output_size from {tuple(least)} to {tuple(most)}, but got {asked}"
+            )
+        return tuple([n - a for n, a in zip(asked, least, strict=True)])
 
     def extra_repr(self) -> str:
         return self._say(
@@ -278,7 +293,7 @@ class ConvTranspose2d(_ConvTranspose):
     stride: the step in y from kernel to kernel, a number or one for each dimension.
     padding: how many places are cut off around y, a number or one for each dimension.
     output_padding: how many places y is longer. Where stride is more than 1, several sizes H have the same P, and this
-        tells which is meant; it is less than stride or dilation.
+        tells which is meant; it is less than stride or dilation. Or tell it by the call: `layer(x, output_size=(H, W))`.
     groups: into how many groups the channels fall; each has kernels of its own.
     bias: whether b is added; without it, `layer.bias` is None.
     dilation: the step from place to place inside a kernel, a number or one for each dimension.

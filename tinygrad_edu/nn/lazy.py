@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
 
+from tinygrad_edu import random
 from tinygrad_edu.engine.recording import watched
 from tinygrad_edu.nn import convolution as conv
 from tinygrad_edu.nn import normalization as norm
@@ -62,8 +63,20 @@ class Lazy(Module):
         inputs = self._inputs(shape)
         if not inputs:
             raise ValueError(f"{self!r} takes x of shape {self._taken()}, and is made for that n, but got {shape}")
+        source = random.chosen(self.generator)
+        drawn, kind, before = source.bit_generator.state, type(self), dict(vars(self))
+        empty = {name: value.data for name, value in before.items() if isinstance(value, Parameter | Buffer)}
         self.become(inputs)
-        return self.forward(x)
+        try:
+            return self.forward(x)
+        except Exception:  # it is as before, and may be called with another x
+            self.__class__ = kind
+            vars(self).clear()
+            vars(self).update(before)
+            for name, data in empty.items():
+                before[name].data = data
+            source.bit_generator.state = drawn
+            raise
 
     def _taken(self) -> str:
         return "(…, n)"

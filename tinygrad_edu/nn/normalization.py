@@ -69,7 +69,10 @@ class Norm(Module):
         axes = self.takes.get(len(shape))
         if axes is None or shape[axes.split(", ").index("C")] != self.num_features:
             taken = " or ".join([f"({names.replace('C', str(self.num_features))})" for names in self.takes.values()])
-            cure = "; write x[:, None] for images of one channel" if len(shape) == 3 and 4 in self.takes else ""
+            cure = ""
+            if len(shape) == 3 and 4 in self.takes:
+                single = shape[0] == self.num_features
+                cure = f"; write x[{'None' if single else ':, None'}] for {'one image' if single else 'images of one channel'}"
             raise ValueError(f"{self!r} takes x of shape {taken}, but got {shape}{cure}")
 
     def extra_repr(self) -> str:

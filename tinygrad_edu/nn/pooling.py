@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.function import Function
+from tinygrad_edu.nn.functional.checks import positive
 from tinygrad_edu.nn.functional.convolution import each
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class _Pool(Function):
             value = vars(self).get(name)
             if value is not None:
                 each(type(self).__name__, name, value, self.dimensions, least)
+        if "norm_type" in vars(self):
+            positive(f"{type(self).__name__}'s norm_type", vars(self)["norm_type"])
 
     def extra_repr(self) -> str:
         usual = {field.name: field.default for field in dataclasses.fields(self)}
@@ -277,7 +280,7 @@ class LPPool2d(_Pool):
     stride: the step from window to window; None stands for kernel_size.
     ceil_mode: whether windows may reach over the far border.
 
-    Raises ValueError, when it is called, for a p that is not positive.
+    Raises ValueError for a p that is not positive.
 
     Source: Sermanet et al., *Convolutional neural networks applied to house numbers digit classification* (2012).
 

@@ -90,6 +90,8 @@ class PositionalEncoding(Module):
         axis = -2 if self.batch_first or len(shape) == 2 else 0
         if len(shape) < 2 or shape[-1] != self.d_model:
             raise ValueError(f"{self._line()} takes x of shape (…, L, {self.d_model}), but got {shape}")
+        if start < 0:
+            raise ValueError(f"{self._line()} counts places from 0, but got start={start}")
         if start + shape[axis] > self.max_len:
             raise ValueError(f"{self._line()} has {self.max_len} places, but got a sequence of {start + shape[axis]}; make it with a larger max_len")  # fmt: skip
         rows: Any = self.table[start : start + shape[axis]]

@@ -54,6 +54,10 @@ class _Layers(Recurrent):
 
     def forward(self, x: Any, hx: Any = None, *, mask: Any = None) -> tuple[Any, Any]:
         if isinstance(x, PackedSequence):
+            if mask is not None:
+                raise TypeError(
+                    f"{self!r} takes no mask beside packed sequences, whose lengths say the same; leave it out"
+                )
             return self._packed(x, hx)
         given = array(x)
         alone = given.ndim == 2

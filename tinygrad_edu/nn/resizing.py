@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Number
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
 
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.function import Function
-from tinygrad_edu.nn.functional.convolution import each
+from tinygrad_edu.nn.functional.checks import positive
+from tinygrad_edu.nn.functional.convolution import check_border, each
+from tinygrad_edu.nn.functional.resizing import check_asked
 from tinygrad_edu.nn.module import Module
 
 if TYPE_CHECKING:
@@ -30,7 +33,8 @@ class Upsample(Function):
     align_corners: whether the first and the last number stay those of x, for the modes that go from number to number.
     recompute_scale_factor: whether the scale is computed anew from the rounded size.
 
-    Raises ValueError, when it is called, for a mode that does not fit x.
+    Raises ValueError for an unknown mode, unless one of size and scale_factor is given, and, when it is called, for a mode
+    that does not fit x.
 
     >>> import numpy as np
     >>> Upsample(scale_factor=2, mode="bilinear")(np.ones((1, 3, 4, 5))).shape
@@ -43,6 +47,9 @@ class Upsample(Function):
     mode: str = "nearest"
     align_corners: bool | None = None
     recompute_scale_factor: bool | None = None
+
+    def __post_init__(self) -> None:
+        check_asked("Upsample", self.mode, self.size, self.scale_factor)
 
     def extra_repr(self) -> str:
         return ", ".join([f"{name}={value!r}" for name, value in self._options().items() if value is not None])
@@ -66,6 +73,9 @@ class PixelShuffle(Function):
     function = F.pixel_shuffle
     upscale_factor: int
 
+    def __post_init__(self) -> None:
+        positive("PixelShuffle's upscale_factor", self.upscale_factor)
+
 
 class PixelUnshuffle(Function):
     """An image becomes r² channels of images that are r times as small; it undoes `PixelShuffle`.
@@ -81,6 +91,9 @@ class PixelUnshuffle(Function):
 
     function = F.pixel_unshuffle
     downscale_factor: int
+
+    def __post_init__(self) -> None:
+        positive("PixelUnshuffle's downscale_factor", self.downscale_factor)
 
 
 class _Pad(Module):
@@ -99,9 +112,7 @@ class _Pad(Module):
             size = ", ".join("DHW"[-n:] if n > 1 else "L")
             raise ValueError(f"{self!r} takes x of shape (N, C, {size}) or (C, {size}), but got {shape}")
         pairs = [self.padding[k : k + 2] for k in range(2 * n - 2, -1, -2)]
-        most = {"reflect": 1, "wrap": 0}.get(self.mode)
-        if most is not None and any(max(pair) > size - most for pair, size in zip(pairs, shape[-n:], strict=True)):
-            raise ValueError(f"{self!r} makes a border of what x has, but got {shape}, which has less")
+        check_border(repr(self), self.mode, pairs, shape)
         options = {"constant_values": self.value} if self.mode == "constant" else {}
         return np.pad(x, [(0, 0)] * (len(shape) - n) + pairs, mode=self.mode, **options)
 
@@ -114,6 +125,8 @@ class _ConstantPad(_Pad):
 
     def __init__(self, padding: int | Sequence[int], value: float) -> None:
         super().__init__(padding)
+        if not isinstance(value, Number):
+            raise TypeError(f"{type(self).__name__}'s value is a number, but got {type(value).__name__} {value!r:.60}")
         self.value = value
 
     def extra_repr(self) -> str:

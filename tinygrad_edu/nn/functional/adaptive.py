@@ -127,7 +127,7 @@ def sizes(who: str, output_size: Any, shape: Sequence[int]) -> tuple[int, ...]:
         ) from None
     if min(asked) < 1 or min(shape) < 1:
         raise ValueError(
-            f"{who} makes images of one place or more out of such, but got {tuple(asked)} and {tuple(shape)}"
+            f"{who} takes images of at least one place, and makes such, but {tuple(shape)} would become {tuple(asked)}"
         )
     return tuple(asked)
 

@@ -352,13 +352,29 @@ def pairs(
     return tuple([(n, n) for n in each(who, "padding", padding, dimensions, 0)])  # type: ignore[arg-type]
 
 
+def check_border(who: str, mode: str, border: Sequence[Sequence[int]], shape: Sequence[int]) -> None:
+    """Raise ValueError for a border that an image of this shape does not have, which np.pad is to fill by this mode from it.
+
+    border: how many places before and after, for each of the last dimensions.
+    """
+    spare = {"reflect": 1, "wrap": 0}.get(mode)
+    size = shape[len(shape) - len(border) :]
+    if mode != "constant" and min(size) < 1 and any(map(any, border)):
+        raise ValueError(f"{who} makes a border of what x has, but got {tuple(shape)}, which has nothing")
+    if spare is not None and any(max(pair) > n - spare for pair, n in zip(border, size, strict=True)):
+        most = tuple([n - spare for n in size])
+        raise ValueError(
+            f"{who} makes a border of what x has, but got {tuple(shape)}, which has less; take a padding of at most {most}"
+        )
+
+
 def batched(who: str, x: Any, dimensions: int) -> tuple[Any, bool]:
     """x as a batch, and whether it was a single example."""
     if x.ndim == dimensions + 1:
         return x[None], True
     if x.ndim != dimensions + 2:
         size = ", ".join("DHW"[-dimensions:] if dimensions > 1 else "L")
-        cure = "; write x[:, None] for images of one channel" if x.ndim == dimensions else ""
+        cure = "; write x[None] for one example of one channel" if x.ndim == dimensions else ""
         raise ValueError(f"{who} takes x of shape (N, C, {size}) or (C, {size}), but got {x.shape}{cure}")
     return x, False
 

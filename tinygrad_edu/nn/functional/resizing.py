@@ -56,10 +56,9 @@ def interpolate(
     >>> interpolate(x, 4).tolist(), interpolate(x, 4, mode="linear").tolist()
     ([[[1.0, 1.0, 2.0, 2.0]]], [[[1.0, 1.25, 1.75, 2.0]]])
     """
+    check_asked("interpolate", mode, size, scale_factor)
     x = array(x)
     n = x.ndim - 2
-    if mode not in MODES:
-        raise ValueError(f"interpolate's mode is one of {', '.join(MODES)}, but got {mode!r}")
     if n not in (1, 2, 3) or DIMENSIONS.get(mode, n) != n:
         wanted = ", ".join("DHW"[-DIMENSIONS[mode] :]) if DIMENSIONS.get(mode, 1) > 1 else "L"
         shape = f"(N, C, {wanted})" if mode in DIMENSIONS else "(N, C, L), (N, C, H, W) or (N, C, D, H, W)"
@@ -80,26 +79,38 @@ def interpolate(
     return x
 
 
+def check_asked(who: str, mode: str, size: Any, scale_factor: Any) -> None:
+    """Raise ValueError for a mode that does not exist, and unless one of size and scale_factor is given."""
+    if mode not in MODES:
+        raise ValueError(f"{who}'s mode is one of {', '.join(MODES)}, but got {mode!r}")
+    if (size is None) == (scale_factor is None):
+        raise ValueError(
+            f"{who} takes either size, the places that are to be, or scale_factor, how many times as many; "
+            f"but got size={size} and scale_factor={scale_factor}"
+        )
+
+
 def _sizes(shape: Sequence[int], size: Any, scale: Any, recompute: bool | None) -> tuple[list[int], list[float]]:
     """The sizes that are to be, and how far apart in x the places of y lie."""
     n = len(shape)
-    if (size is None) == (scale is None):
-        raise ValueError(
-            "interpolate takes either size, the places that are to be, or scale_factor, how many times as many"
-        )
     given = tuple(size if size is not None else scale) if np.iterable(size if size is not None else scale) else None
     parts = given if given is not None else (size if size is not None else scale,) * n
     if len(parts) != n:
         raise ValueError(f"interpolate of an image of {n} dimensions takes one number for all, or {n}, but got {given}")
     if size is not None:
-        asked = [operator.index(part) for part in parts]
+        try:
+            asked = [operator.index(part) for part in parts]
+        except TypeError:
+            raise TypeError(
+                f"interpolate's size is whole numbers of places, but got {size}; or write scale_factor="
+            ) from None
     else:
         if not all(math.isfinite(part) and part > 0 for part in parts):
             raise ValueError(f"interpolate's scale_factor is positive, but got {scale}")
         asked = [math.floor(have * part) for have, part in zip(shape, parts, strict=True)]
     if min(asked) < 1 or min(shape) < 1:
         raise ValueError(
-            f"interpolate makes images of one place or more out of such, but got {asked} and {tuple(shape)}"
+            f"interpolate takes images of at least one place, and makes such, but {tuple(shape)} would become {tuple(asked)}"
         )
     if scale is not None and not recompute:
         return asked, [1 / part for part in parts]

@@ -98,12 +98,16 @@ def pad_packed_sequence(
 
     padding_value: what they are filled up with. total_length: so many steps, if there are to be more than the longest has.
 
-    Raises ValueError for fewer.
+    Raises ValueError for fewer, and TypeError for what is not packed.
 
     >>> padded, lengths = pad_packed_sequence(pack_sequence([np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0])]))
     >>> padded.tolist(), lengths.tolist()
     ([[1.0, 4.0], [2.0, 5.0], [3.0, 0.0]], [3, 2])
     """
+    if not isinstance(sequence, PackedSequence):
+        raise TypeError(
+            f"pad_packed_sequence takes a PackedSequence, but got {type(sequence).__name__}; write pack_padded_sequence(x, lengths)"
+        )
     sizes = sequence.batch_sizes
     steps, rows = len(sizes), int(sizes[0]) if len(sizes) else 0
     if total_length is not None and total_length < steps:
