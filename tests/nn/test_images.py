@@ -45,11 +45,11 @@ BAD = [
     (lambda: F.interpolate(ones(1, 4), 2), r"takes x of shape \(N, C, L\), \(N, C, H, W\) or"),
     (lambda: F.interpolate(ones(1, 1, 4), 2, align_corners=True), "align_corners is for the modes linear"),
     (lambda: F.interpolate(ones(1, 1, 4), (2, 2)), "one number for all, or 1"),
-    (lambda: F.interpolate(ones(1, 1, 4), 0), "one place or more"),
+    (lambda: F.interpolate(ones(1, 1, 4), 0), "at least one place"),
     (lambda: F.interpolate(ones(1, 1, 4), scale_factor=-1), "scale_factor is positive"),
     (lambda: F.pixel_shuffle(ones(1, 3, 2, 2), 2), r"takes x of shape \(…, C·4, H, W\), but got \(1, 3, 2, 2\)"),
     (lambda: F.pixel_unshuffle(ones(1, 3, 3, 2), 2), r"takes x of shape \(…, C, 2·H, 2·W\)"),
-    (lambda: F.adaptive_avg_pool2d(ones(1, 3, 4, 4), 0), "one place or more"),
+    (lambda: F.adaptive_avg_pool2d(ones(1, 3, 4, 4), 0), "at least one place"),
     (lambda: F.adaptive_avg_pool2d(ones(4, 4), 1), "takes x of shape"),
 ]  # fmt: skip
 

@@ -76,11 +76,11 @@ class Seq2Seq(nn.Module):
 
         answer: begins with a token that starts every answer; in training, the right one without its last token.
         """
-        if np.shape(source)[:1] != np.shape(answer)[:1]:
+        states = self._encoded(source)
+        if np.shape(answer)[:1] != states.shape[:1]:
             raise ValueError(
                 f"Seq2Seq takes a source (N, S) and an answer (N, L) of one batch, but got {np.shape(source)} and {np.shape(answer)}"
             )
-        states = self._encoded(source)
         return self._decoded(answer, states, self._first(states))[0]
 
     def _encoded(self, source: Any) -> Any:

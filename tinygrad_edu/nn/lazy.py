@@ -65,8 +65,7 @@ class Lazy(Module):
             raise ValueError(f"{self!r} takes x of shape {self._taken()}, and is made for that n, but got {shape}")
         source = random.chosen(self.generator)
         drawn, kind, before = source.bit_generator.state, type(self), dict(vars(self))
-        empty = {name: value.data for name, value in before.items() if isinstance(value, Parameter | Buffer)}
-        self.become(inputs)
+        empty = self.become(inputs)
         try:
             return self.forward(x)
         except Exception:  # it is as before, and may be called with another x
@@ -82,19 +81,21 @@ class Lazy(Module):
         return "(…, n)"
 
     @watched
-    def become(self, inputs: int) -> None:
-        """Turn into a layer with this many inputs, whose weights are drawn now."""
+    def become(self, inputs: int) -> dict[str, Any]:
+        """Turn into a layer with this many inputs, whose weights are drawn now. Return the empty data, by name."""
         own = [member for member in vars(self).values() if isinstance(member, Parameter | Buffer)]
         dtype = next((member.dtype for member in own if member.dtype.kind == "f"), None)
         drawn = {} if issubclass(type(self).kind, norm.Norm) else {"generator": self.generator}
         made = self._make(inputs, dtype=dtype, **drawn)
+        empty = {}
         for name, value in vars(made).items():
             if isinstance(value, Parameter | Buffer) and name in vars(self):
-                vars(self)[name].data = value.data
+                empty[name], vars(self)[name].data = vars(self)[name].data, value.data
             else:
                 setattr(self, name, value)
         del self._make, self.generator
         self.__class__ = type(self).kind
+        return empty
 
 
 class LazyLinear(Lazy, Linear):
