@@ -221,6 +221,17 @@ print(F.conv2d_route(x.shape, (20, 20, 3, 3), padding=1)["forward"], round(x.gra
     assert run(code) == ["winograd", "180"]
 
 
+def test_examples_are_collected_where_there_is_no_numba():
+    code = """
+import sys
+sys.modules["numba"] = None
+import pytest
+print(int(pytest.main(["-qq", "-p", "no:cacheprovider", "--doctest-modules", "--collect-only", *sys.argv[1:]])))
+"""
+    pages = Path(__file__).parents[2] / "tinygrad_edu/ops/network/convolution"
+    assert run(code.replace("*sys.argv[1:]", repr(str(pages))))[-1] == "0"
+
+
 @with_numba
 def test_numba_is_imported_by_the_first_convolution_that_takes_it_and_keeps_what_it_compiled(tmp_path):
     code = """
