@@ -128,5 +128,9 @@ def test_a_lazy_layer_that_failed_is_called_again():
     np.testing.assert_array_equal(lazy.weight.numpy(), nn.Conv2d(2, 4, 3).weight.numpy())
 
 
+def test_a_lazy_layer_takes_what_its_kind_takes():
+    assert nn.LazyConvTranspose2d(3, 2, 2)(ones(1, 2, 4, 4), output_size=(9, 8)).shape == (1, 3, 9, 8)
+
+
 def test_images_of_the_size_that_was_asked_for():
     assert blocks.OfImages((1, 2, 2), nn.Flatten())(ones(1, 2, 2)[None]).shape == (1, 4)

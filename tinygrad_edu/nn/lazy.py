@@ -58,7 +58,7 @@ class Lazy(Module):
         """How many inputs x of this shape has, or None for a shape that the layer does not take."""
         raise NotImplementedError
 
-    def forward(self, x: ArrayLike) -> Tensor:
+    def forward(self, x: ArrayLike, *args: Any, **settings: Any) -> Tensor:
         shape = np.shape(x)
         inputs = self._inputs(shape)
         if not inputs:
@@ -67,7 +67,7 @@ class Lazy(Module):
         drawn, kind, before = source.bit_generator.state, type(self), dict(vars(self))
         empty = self.become(inputs)
         try:
-            return self.forward(x)
+            return self.forward(x, *args, **settings)
         except Exception:  # it is as before, and may be called with another x
             self.__class__ = kind
             vars(self).clear()
