@@ -439,7 +439,7 @@ for axis, (way, those) in zip(axes, forecasts.items(), strict=True):
     axis.plot(those["GRU"], label="GRU")
     axis.plot(those["seasonal naive"], "--", linewidth=1, label="seasonal naive")
     axis.set(ylabel=way)
-axes[0].legend(loc="upper right", ncols=3, fontsize=8)
+axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
 axes[1].set(xlabel="steps after the last known value")
 figure.savefig(OUT / "forecast.png", dpi=150, bbox_inches="tight")
 
