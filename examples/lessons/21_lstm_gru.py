@@ -77,12 +77,8 @@ for name, layer in layers.items():
     weights = [w.numpy() for w in layer.parameters()]
     h, c = np.zeros((N, H)), np.zeros((N, H))
     for t in range(T):
-        if name == "LSTM":
-            h, c = lstm_step(x[:, t], h, c, *weights)
-        else:
-            h = gru_step(x[:, t], h, *weights)
-    differences[name] = float(np.abs(h - layer(x)[0].numpy()[:, -1]).max())
-print("by hand, minus the library's layers after 7 steps:", differences)
+        h, c = lstm_step(x[:, t], h, c, *weights) if name == "LSTM" else (gru_step(x[:, t], h, *weights), c)
+    differences[f"{name} by hand"] = float(np.abs(h - layer(x)[0].numpy()[:, -1]).max())
 
 # %% [markdown]
 # A figure shows one step, made by `nn.LSTMCell`. In the columns 0:5 are i, in 5:10 f, in 10:15 g and in 15:20 o. From c0
@@ -97,7 +93,8 @@ draw([h, c], show="shape", direction="forward", collapse=None).save(OUT / "lstm_
 
 unrolled = nn.LSTM(D, H, batch_first=True, unroll=True).double()
 unrolled.load_state_dict(layers["LSTM"].state_dict())
-differences["unrolled"] = float(np.abs(unrolled(x)[0].numpy() - layers["LSTM"](x)[0].numpy()).max())
+differences["LSTM unrolled"] = float(np.abs(unrolled(x)[0].numpy() - layers["LSTM"](x)[0].numpy()).max())
+print("differ from the library's layers by", differences)
 
 # %% [markdown]
 # ## Why gates: how far a gradient reaches
@@ -186,8 +183,7 @@ class Recall(nn.Module):
         self.layer, self.head = layer, nn.Linear(layer.hidden_size, 1)
 
     def forward(self, x):
-        y, _ = self.layer(x)
-        return self.head(y[-1])
+        return self.head(self.layer(x)[0][-1])
 
 
 def sequences(count):
@@ -199,7 +195,7 @@ def sequences(count):
 
 def recall(layer, updates):
     """The updates made, and after so many the squared error on new sequences as a share of the variance."""
-    model, curve = Recall(layer), []
+    model, curve, test = Recall(layer), [], sequences(300)
     optimizer = optim.Adam(model.parameters(), lr=0.01)
 
     @tg.replay
@@ -211,7 +207,6 @@ def recall(layer, updates):
         optimizer.step()
         return loss
 
-    test = sequences(300)
     for i in range(1, updates + 1):
         step(sequences(32))
         if i % (updates // 10) == 0:
@@ -347,13 +342,11 @@ print(f"largest slope by the first block: cut {slopes[True]}, not cut {slopes[Fa
 # repeats itself; at temperature 1 the model says what it believes, its mistakes too.
 
 # %%
-prompt, length = tokenizer.encode("The "), 100 if QUICK else 400
-written = {}
+prompt, length, different = tokenizer.encode("The "), 100 if QUICK else 400, []
 for temperature in (0.5, 1.0):
     made = model.generate(prompt, length, temperature, generator=np.random.default_rng(1))
-    written[temperature] = made[len(prompt) :]
+    different.append(len(set(made[len(prompt) :].tolist())))
     print(f"--- temperature {temperature}\n{tokenizer.decode(made)}")
-different = {temperature: len(set(made.tolist())) for temperature, made in written.items()}
 
 # %% [markdown]
 # ## A curve, one step ahead and many
@@ -413,31 +406,19 @@ weights = np.linalg.lstsq(windows[:-many], known[past:], rcond=None)[0]
 continued = list(known[-past:])
 for _ in range(many):
     continued.append(float(np.dot(continued[-past:], weights)))
-forecasts = {
-    "one step ahead": {
-        "GRU": one_step,
-        "naive": series[2400:-1],
-        "seasonal naive": series[2401 - past : -past],
-        "linear": windows[-many:] @ weights,
-    },
-    "free-running": {
-        "GRU": np.array(free),
-        "naive": np.full(many, known[-1]),
-        "seasonal naive": np.resize(known[-past:], many),
-        "linear": np.array(continued[past:]),
-    },
-}
-errors = {
-    way: {name: float(np.mean((said - future) ** 2)) for name, said in those.items()}
-    for way, those in forecasts.items()
-}
-for way, those in errors.items():
-    print(f"{way}, squared error:", {name: round(error, 4) for name, error in those.items()})
+NAMES = ("GRU", "naive", "seasonal naive", "linear")
+ahead = one_step, series[2400:-1], series[2401 - past : -past], windows[-many:] @ weights
+on_its_own = np.array(free), np.full(many, known[-1]), np.resize(known[-past:], many), np.array(continued[past:])
+errors, forecasts = {}, {"one step ahead": ahead, "free-running": on_its_own}
+for way, those in forecasts.items():
+    of_this = {name: float(np.mean((said - future) ** 2)) for name, said in zip(NAMES, those, strict=True)}
+    print(f"{way}, squared error:", {name: round(error, 4) for name, error in of_this.items()})
+    errors.update({f"{way}, {name}": error for name, error in of_this.items()})
 figure, axes = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True, layout="constrained")
 for axis, (way, those) in zip(axes, forecasts.items(), strict=True):
     axis.plot(future, ".", color="gray", markersize=4, label="what came")
-    axis.plot(those["GRU"], label="GRU")
-    axis.plot(those["seasonal naive"], "--", linewidth=1, label="seasonal naive")
+    axis.plot(those[0], label="GRU")
+    axis.plot(those[2], "--", linewidth=1, label="seasonal naive")
     axis.set(ylabel=way)
 axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
 axes[1].set(xlabel="steps after the last known value")
@@ -448,9 +429,7 @@ figure.savefig(OUT / "forecast.png", dpi=150, bbox_inches="tight")
 
 # %%
 numbers = {
-    "LSTM by hand, minus the library's": differences["LSTM"],
-    "GRU by hand, minus the library's": differences["GRU"],
-    "LSTM unrolled, minus as one operation": differences["unrolled"],
+    **{f"{name}, minus the library's": difference for name, difference in differences.items()},
     **{f"gradient kept after 20 steps, {name}": share for name, share in kept.items()},
     "parameters of RNN, LSTM, GRU": counted,
     "by formula": by_formula,
@@ -463,9 +442,9 @@ numbers = {
     "lost by a state begun anew": anew - carried,
     "slope beyond the cut": slopes[True],
     "slope without the cut": slopes[False],
-    "different characters at temperatures 0.5 and 1": list(different.values()),
+    "different characters at temperatures 0.5 and 1": different,
     "noise of what came": float(np.mean((future - clean[2401:]) ** 2)),
-    **{f"{way}, {name}": error for way, those in errors.items() for name, error in those.items()},
+    **errors,
 }
 for name, number in numbers.items():
     print(f"{name}: {number}")
