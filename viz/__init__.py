@@ -10,5 +10,6 @@ from viz.memory.memory_map import MemoryMap
 from viz.picture import Picture
 from viz.record.graph import Graph
 from viz.record.record import trace
+from viz.worksheet import worksheet
 
-__all__ = ["Drawing", "Graph", "MemoryMap", "Picture", "draw", "draw_backward", "trace"]
+__all__ = ["Drawing", "Graph", "MemoryMap", "Picture", "draw", "draw_backward", "trace", "worksheet"]

@@ -3,6 +3,7 @@
 python -m viz "(apple * count) * tax" apple=100 count=2 tax=1.1 -o apples.svg
 python -m viz "relu(x @ W + b)" "x=[1, 2]" "W=[[1, -1], [0, 1]]" "b=[0, 0]" -o layer.pdf
 python -m viz "-log(y)" y=0.5 --grad symbol
+python -m viz "x * y + x" x=2 y=3 --frames steps.pptx --sheet exercise.pdf
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import codecs
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -22,9 +24,10 @@ from viz.command import CONSTANTS, Expression, ExpressionError
 from viz.figure import draw
 from viz.languages import WORDS
 from viz.look import DIRECTIONS, STYLES
-from viz.picture import FORMATS
+from viz.picture import FILMS, FORMATS, MOVING
 from viz.theme import THEMES
 from viz.wording.labels import GRAD, SHOW
+from viz.worksheet import worksheet
 
 CHARACTERS_AROUND_A_MISTAKE = 60  # characters of a long expression that are shown on each side of a mistake
 
@@ -56,8 +59,19 @@ def arguments() -> Parser:
     parser = Parser(prog="python -m viz", description="Draw the computational graph of an expression.")
     parser.add_argument("expression", help='arithmetic and operations, as in "relu(x * w + b)"')
     parser.add_argument("numbers", nargs="*", metavar="name=value", help='a number, or a list as in "x=[1, 2]"')
-    parser.add_argument("-o", "--output", help=f"the file to write: .{' .'.join(FORMATS)}; left out: words")
-    parser.add_argument("--frames", metavar="FOLDER", help="write a picture for each step into a folder")
+    parser.add_argument(
+        "-o", "--output", help=f"the file to write: .{' .'.join(FORMATS)} {' '.join(MOVING)}; left out: words"
+    )
+    parser.add_argument(
+        "--frames",
+        metavar="FILE",
+        help=f"write its steps into one file: .{' .'.join(FILMS)}; or into a folder, a picture for each",
+    )
+    parser.add_argument("--sheet", metavar="FILE", help="write it as an exercise, and its answer, into a .pdf to print")
+    parser.add_argument(
+        "--scale", type=float, help="how many times 96 dots an inch a picture has (png, gif, webp, mp4)"
+    )
+    parser.add_argument("--background", metavar="COLOUR", help="what a picture stands on: none, or as in #FFF8E7")
     parser.add_argument("--name", help="what to call the result")
     parser.add_argument("--wrt", nargs="+", metavar="NAME", help="draw derivatives on the way to these only")
     parser.add_argument("--grad", choices=GRAD, default="number", help="derivatives as numbers, as formulas, or blank")
@@ -95,11 +109,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse(sys.argv[1:] if argv is None else argv)
     try:
         figure = draw(recorded(given.expression, given.numbers, given.name), **_options(given))
+        paper = {"scale": given.scale, "background": given.background}
         if given.output:
-            figure.save(given.output)
-        if given.frames:
-            figure.frames().save_all(given.frames)
-        if not given.output and not given.frames:
+            moving = Path(given.output).suffix.lower() in MOVING
+            (figure.frames() if moving else figure).save(given.output, **paper)
+        if given.frames and Path(given.frames).suffix:
+            figure.frames().save(given.frames, **paper)
+        elif given.frames:
+            figure.frames().save_all(given.frames, **paper)
+        if given.sheet:
+            worksheet([figure], given.sheet)
+        if not (given.output or given.frames or given.sheet):
             _write_what_can_be(figure.text())
     except ExpressionError as error:
         start = max(0, error.column - CHARACTERS_AROUND_A_MISTAKE)

@@ -32,7 +32,7 @@ EXCHANGEABLE = ("add", "multiply", "maximum", "minimum")  # operations whose inp
 
 
 class Drawing(Picture):
-    """A figure. It shows itself in a notebook, and saves itself as `.svg .pdf .png .dot .html .json .md .tex .txt`.
+    """A figure. It shows itself in a notebook, and saves itself as `.svg .pdf .png .pptx .dot .html .json .md .tex .txt`.
 
     graph: what is drawn, as plain data.
     labels: the texts on it.
@@ -96,6 +96,11 @@ class Drawing(Picture):
             scene = scene.without(lambda classes: "forward" in classes)
         return scene
 
+    @property
+    def name(self) -> str:
+        """What the figure is of, as a title."""
+        return words(self.look.lang)["figure"].format(name=text.called(self.graph))
+
     # -- in each format -----------------------------------------------------------------------------
 
     def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:
@@ -107,8 +112,7 @@ class Drawing(Picture):
     def svg(self, hidden: Iterable[str] = (), *, background: str | None = None) -> str:
         """The picture as SVG. Each element has an id and a class of its own, the same in every frame."""
         titles = {op.id: op.name for op in self.graph.ops}
-        name = words(self.look.lang)["figure"].format(name=text.called(self.graph))
-        return tidy(self.render("svg", hidden, background=background).decode(), titles, name, self.text())
+        return tidy(self.render("svg", hidden, background=background).decode(), titles, self.name, self.text())
 
     def of(self, graph: Graph, labels: FigureLabels) -> Drawing:
         """Another figure of the same computation, in the same look: with layers closed, or other labels."""
@@ -145,7 +149,9 @@ class Drawing(Picture):
 
     def letters(self) -> str:
         """All that is written on it."""
-        return "".join(line.text for thing in self.plan.places for line in thing.lines)
+        places = [line for place in self.plan.places for line in place.lines]
+        wires = [line for wire in self.plan.wires for line in (*wire.above, *wire.below)]
+        return "".join([line.text for line in (*places, *wires, *self.labels.legend())] + list(self.graph.notes))
 
     def __repr__(self) -> str:
         return f"<figure of {len(self.graph.ops)} operations>"

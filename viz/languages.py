@@ -9,6 +9,8 @@ from viz.options import choose
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "figure": "Computational graph of {name}",
+        "name": "Name",
+        "answers": "Answers",
         "forward": "forward",
         "backward": "backward",
         "operations": "{n:,} operations",
@@ -53,6 +55,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "ko": {
         "figure": "{name}의 계산 그래프",
+        "name": "이름",
+        "answers": "정답",
         "forward": "순전파",
         "backward": "역전파",
         "operations": "연산 {n:,}개",

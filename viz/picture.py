@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import math
-import os
-import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from viz.files import dots, named, on_paper, write
 from viz.formats import tikz
 from viz.formats.dot import drawing
+from viz.formats.film import film
 from viz.formats.fonts import has_wide_font
+from viz.formats.pdf import joined
+from viz.formats.pptx import slides
 from viz.formats.render import PRINT, SCREEN, graphviz, with_dpi
 from viz.formats.svg import animated
 from viz.layout.metrics import is_wide
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.look import Look
 from viz.options import choose, expect
+from viz.showing import in_frame, inline, opened
 from viz.theme import THEMES
 
-FORMATS = ("svg", "pdf", "png", "dot", "html", "json", "md", "tex", "txt")
+FORMATS = ("svg", "pdf", "png", "dot", "html", "json", "md", "tex", "txt", "pptx")
 PICTURES = ("svg", "pdf", "png", "dot", "tex")  # the formats in which a frame is another file than the whole figure
+FILMS = ("svg", "pdf", "tex", "gif", "webp", "mp4", "pptx")  # the formats in which all frames are one file
+MOVING = tuple(f".{format}" for format in FILMS if format not in FORMATS)  # those of them that no single figure is saved in
+FILM = 2 * SCREEN  # dots an inch of a GIF, a WebP, an MP4, unless others are asked for
+WIDEST_FILM = 3840.0  # dots: what players show, to which a film is made smaller unless its dots are asked for
 
 
 class Picture(ABC):
@@ -39,6 +46,11 @@ class Picture(ABC):
 
     look: Look
     formats: tuple[str, ...] = FORMATS
+
+    @property
+    def name(self) -> str:
+        """What the figure is of, as a title."""
+        return "figure"
 
     @property
     @abstractmethod
@@ -89,19 +101,25 @@ class Picture(ABC):
         """Write the figure in the format that the name ends in; folders are made. Returns the path.
 
         dpi: of a PNG, the dots an inch, which the file notes; 240, if nothing is said. Or scale: how many times as many
-        dots as the figure has on a page, where it has 96 an inch. background: what a picture (svg, pdf, png) stands on:
-        "none", so that a slide is seen through it, or a colour, as "#FFF8E7"; left out, the theme's.
+        dots as the figure has on a page, where it has 96 an inch. background: what a picture (svg, pdf, png, pptx)
+        stands on: "none", so that a slide is seen through it, or a colour, as "#FFF8E7"; left out, the theme's.
 
         Raises ValueError for a format that there is not, or that has no dots or no background; OSError, naming what
         stands in the way.
         """
+        if Path(str(path)).suffix.lower() in MOVING:
+            raise ValueError(f"{Path(path).suffix} shows steps, one after another; write .frames().save({str(path)!r})")
         path, format = named(path, self.formats)
-        return write(path, self._content(format, dots(format, dpi, scale), on_paper(format, background)))
+        (written,) = write({path: self.content(format, dots(format, dpi, scale), on_paper(format, background))})
+        return written
 
-    def _content(self, format: str, dpi: float, background: str | None) -> bytes:
+    def content(self, format: str, dpi: float = PRINT, background: str | None = None) -> bytes:
+        """What a file of this format holds."""
         if format in ("png", "pdf"):
-            _warn_of_missing_font(self.letters())
+            warn_of_missing_font(self.letters())
             return self.render(format, dpi=dpi, background=background)
+        if format == "pptx":
+            return slides(self.scene, THEMES[self.look.theme], [frozenset()], self.text(), background)
         if format == "svg":
             return self.svg(background=background).encode(errors="replace")
         write = getattr(self, {"md": "markdown", "tex": "tikz", "txt": "text"}.get(format, format))
@@ -110,6 +128,16 @@ class Picture(ABC):
     def letters(self) -> str:
         """All that is written on it."""
         return "".join(text.text for text in self.scene.texts)
+
+    def show(self) -> Path | None:
+        """Show the figure: in a notebook, below the cell; else as a page in the browser, whose path is returned."""
+        if inline(self):
+            return None
+        return opened(self.html() if "html" in self.formats else self.svg())
+
+    def html(self) -> str:
+        """A page of its own."""
+        raise ValueError("this figure has no page of its own")
 
     def frames(self) -> Frames:
         """The figure step by step: forward an operation at a time, then backward. Nothing moves in between."""
@@ -129,7 +157,10 @@ class Picture(ABC):
 
 
 class Frames(Sequence[Picture]):
-    """A figure's frames: the same picture, of which each shows a little more."""
+    """A figure's frames: the same picture, of which each shows a little more.
+
+    In a notebook they are the page that one steps through, or else an animation.
+    """
 
     def __init__(self, figure: Picture) -> None:
         self.figure = figure
@@ -155,36 +186,102 @@ class Frames(Sequence[Picture]):
         scale: float | None = None,
         background: str | None = None,
     ) -> list[Path]:
-        """Write each frame into a folder, as `01.svg`, `02.svg`, …; what else is said goes to each frame's `save`."""
-        digits = max(2, len(str(len(self))))
+        """Write each frame into a folder, as `01.svg`, `02.svg`, …; what else is said is as in `Picture.save`.
+
+        No file is written before all frames are drawn.
+        """
         expect("save_all()", folder, (str, Path), "the name of a folder")
-        paths = [Path(folder) / f"{k:0{digits}}.{format}" for k in range(1, len(self) + 1)]
-        return [
-            frame.save(path, dpi=dpi, scale=scale, background=background)
-            for path, frame in zip(paths, self, strict=True)
-        ]
+        choose("the format of a frame", format, PICTURES)
+        digits = max(2, len(str(len(self))))
+        sharpness, paper = dots(format, dpi, scale), on_paper(format, background)
+        drawn = [frame.content(format, sharpness, paper) for frame in self]
+        return write({Path(folder) / f"{k:0{digits}}.{format}": content for k, content in enumerate(drawn, 1)})
 
     def svg(self, seconds: float = 1.0, *, background: str | None = None) -> str:
         """All frames as one animated SVG, a frame for so many seconds."""
-        expect("seconds=", seconds, (int, float), "how long each frame is to be seen")
-        if not 0 < seconds < math.inf:
-            raise ValueError(f"seconds={seconds!r} is no time for a frame to be seen")
+        _expect_time(seconds)
         order = {step: k for k, step in enumerate(self._steps)}
         steps = [(id, order[step]) for id, step in self.figure.steps.items()]
         return animated(self.figure.svg(background=background), steps, len(self), seconds)
 
-    def save(self, path: str | Path, seconds: float = 1.0, *, background: str | None = None) -> Path:
-        """Write the animated SVG. background: "none" or a colour, as in `Picture.save`."""
-        path, format = named(path, ("svg",))
-        return write(path, self.svg(seconds, background=on_paper(format, background)).encode())
+    def tikz(self) -> str:
+        r"""A whole document of beamer, whose only slide shows more at each click: each thing is in `\\only<k->{…}`."""
+        order = {step: k for k, step in enumerate(self._steps, 1)}
+        steps = {id: order[step] for id, step in self.figure.steps.items()}
+        return tikz.overlays(self.figure.scene, THEMES[self.figure.look.theme], steps)
+
+    def save(
+        self,
+        path: str | Path,
+        seconds: float = 1.0,
+        *,
+        dpi: float | None = None,
+        scale: float | None = None,
+        background: str | None = None,
+    ) -> Path:
+        """Write all frames as one file, in the format that the name ends in; folders are made. Returns the path.
+
+        .svg, .gif, .webp, .mp4: an animation, each frame seen for so many `seconds`, the last for longer.
+        .pdf: a page for each frame, all of one size. .pptx: a slide for each, whose shapes can be moved and written over.
+        .tex: one slide of beamer with overlays.
+        dpi, scale: of .gif, .webp and .mp4, the dots an inch, or how many times 96 of them; left out, 192, or as many as
+        make the film 3840 wide. background: "none" or a colour, as in `Picture.save`.
+
+        Raises RuntimeError, with the line that installs it, where a package is missing: GIF, WebP and PDF come with the
+        extra `viz`, PPTX with `slides`, MP4 with `video`.
+        """
+        path, format = named(path, FILMS)
+        sharpness, paper = dots(format, dpi, scale, usual=self._sharpness()), on_paper(format, background)
+        _expect_time(seconds)
+        (written,) = write({path: self._content(format, seconds, sharpness, paper)})
+        return written
+
+    def _content(self, format: str, seconds: float, dpi: float, paper: str | None) -> bytes:
+        if format == "svg":
+            return self.svg(seconds, background=paper).encode(errors="replace")
+        if format == "tex":
+            return self.tikz().encode(errors="replace")
+        figure = self.figure
+        if format == "pptx":
+            hidden = [frozenset(frame.hidden) for frame in self]
+            return slides(figure.scene, THEMES[figure.look.theme], hidden, figure.text(), paper)
+        warn_of_missing_font(figure.letters())
+        if format == "pdf":
+            return joined([frame.render("pdf", background=paper) for frame in self], figure.name)
+        return film([frame.render("png", dpi=dpi, background=paper) for frame in self], format, seconds)
+
+    def _sharpness(self) -> float:
+        left, _, right, _ = self.figure.scene.bounds()
+        return min(FILM, 72.0 * WIDEST_FILM / max(right - left, 1.0))
+
+    def show(self) -> Path | None:
+        """Show them: in a notebook, below the cell; else as a page in the browser, whose path is returned."""
+        return None if inline(self) else self.figure.show()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        try:
+            described = f"{len(self)} frames\n\n{self.figure.text()}".strip()
+        except Exception as error:
+            described = f"{len(self)} frames of a figure that cannot be described: {error}"
+        try:
+            bundle = {"text/plain": described, "image/svg+xml": self.svg()}
+            if "html" in self.figure.formats:
+                bundle["text/html"] = in_frame(self.figure.html(), self.figure.name, self._height())
+            return bundle
+        except Exception as error:
+            return {"text/plain": f"{described}\n\n(no picture: {error})"}
+
+    def _height(self) -> float:
+        _, bottom, _, top = self.figure.scene.bounds()
+        return top - bottom
 
 
 class Frame(Picture):
     """A figure of which only the first steps are to be seen; the rest is hidden in its place."""
 
     def __init__(self, figure: Picture, step: int) -> None:
-        self.look, self._figure = figure.look, figure
-        self._hidden = [id for id, at in figure.steps.items() if at > step]
+        self.look, self._figure, self.formats = figure.look, figure, PICTURES
+        self.hidden = [id for id, at in figure.steps.items() if at > step]
 
     @property
     def scene(self) -> Scene:
@@ -193,15 +290,15 @@ class Frame(Picture):
 
     def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:
         """DOT text, with what comes later hidden in its place."""
-        return self._figure.dot([*self._hidden, *hidden], **settings)
+        return self._figure.dot([*self.hidden, *hidden], **settings)
 
     def svg(self, hidden: Iterable[str] = (), *, background: str | None = None) -> str:
         """The picture as SVG, without what comes later."""
-        return self._figure.svg([*self._hidden, *hidden], background=background)
+        return self._figure.svg([*self.hidden, *hidden], background=background)
 
     def tikz(self, hidden: Iterable[str] = ()) -> str:
         """A TikZ picture of the size of the whole figure, without what comes later."""
-        return self._figure.tikz([*self._hidden, *hidden])
+        return self._figure.tikz([*self.hidden, *hidden])
 
     def text(self) -> str:
         """The whole figure in words."""
@@ -211,68 +308,27 @@ class Frame(Picture):
         """All that is written on the whole figure."""
         return self._figure.letters()
 
-    def _content(self, format: str, dpi: float, background: str | None) -> bytes:
+    def show(self) -> Path | None:
+        """Show the frame: in a notebook, below the cell; else as a picture in the browser, whose path is returned."""
+        return None if inline(self) else opened(self.svg(), "svg")
+
+    def content(self, format: str, dpi: float = PRINT, background: str | None = None) -> bytes:
+        """What a file of this format holds."""
         choose("the format of a frame", format, PICTURES)
-        return super()._content(format, dpi, background)
+        return super().content(format, dpi, background)
 
 
-def named(path: str | Path, formats: Sequence[str]) -> tuple[Path, str]:
-    """The path of a file, and the format that its name ends in."""
-    expect("save()", path, (str, os.PathLike), "the name of a file, as in 'figure.svg'")
-    path = Path(path)
-    if not path.suffix:
-        endings = ", ".join(f".{format}" for format in formats)
-        raise ValueError(f"the name {str(path)!r} does not say in which format to save; end it in one of {endings}")
-    format = path.suffix[1:].lower()
-    choose("the format", format, formats)
-    return path, format
+def _expect_time(seconds: float) -> None:
+    expect("seconds=", seconds, (int, float), "how long each frame is to be seen")
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"seconds={seconds!r} is no time for a frame to be seen")
 
 
-def dots(format: str, dpi: float | None, scale: float | None) -> float:
-    """How many dots an inch a PNG gets, from what was said of it."""
-    said = {f"{name}=": number for name, number in (("dpi", dpi), ("scale", scale)) if number is not None}
-    for name, number in said.items():
-        expect(name, number, (int, float), "a number of dots an inch, as in dpi=300, or of times, as in scale=3")
-        if not 0 < number < math.inf:
-            raise ValueError(f"{name}{number!r} is not a number above 0")
-        if format != "png":
-            raise ValueError(f"{name} is for PNG, which is made of dots; .{format} is sharp in every size")
-    if len(said) == 2:
-        raise ValueError("dpi= and scale= say the same in two ways; give one of them")
-    return dpi or (SCREEN * scale if scale else PRINT)
-
-
-def on_paper(format: str, background: str | None) -> str | None:
-    """What a picture stands on: "none", a colour, or None for the theme's."""
-    if background is None:
-        return None
-    expect("background=", background, str, "'none' or a colour, as in '#FFF8E7'")
-    if format not in ("svg", "pdf", "png"):
-        raise ValueError(f"background= is for svg, pdf and png, not for .{format}")
-    if not re.fullmatch(r"none|[a-z]+|#[0-9A-Fa-f]{6}", background):
-        raise ValueError(f"background={background!r} is not a colour; write 'none', 'white', or as '#FFF8E7'")
-    return background
-
-
-def write(path: Path, content: bytes) -> Path:
-    """Write a file; folders are made. Raises OSError, naming what stands in the way."""
-    for part in path.parents:
-        if part.exists() and not part.is_dir():
-            raise NotADirectoryError(f"cannot save {str(path)!r}: {str(part)!r} is a file, and no folder")
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot save {str(path)!r}: there is a folder of that name")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise type(error)(f"cannot save {str(path)!r}: {error.strerror or error}") from error
-    return path
-
-
-def _warn_of_missing_font(written: str) -> None:
+def warn_of_missing_font(written: str) -> None:
+    """Warn where there will be boxes in place of letters."""
     if any(is_wide(c) for c in written) and not has_wide_font():
         warnings.warn(
-            "no font on this machine has the Hangul of this figure, so PNG and PDF will show boxes in its place; "
+            "no font on this machine has the Hangul of this figure, so PNG, PDF and films will show boxes in its place; "
             "install one (Debian: apt install fonts-noto-cjk), or save SVG, whose reader supplies the font",
             stacklevel=3,
         )

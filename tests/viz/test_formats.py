@@ -206,7 +206,7 @@ def test_a_png_is_for_print_and_says_its_resolution(tmp_path):
             draw(apples()).save(tmp_path / "a.png", **options)
     with pytest.raises(ValueError, match=r"dpi= is for PNG.*\.svg"):
         draw(apples()).save(tmp_path / "a.svg", dpi=200)
-    with pytest.raises(ValueError, match=r"background= is for svg, pdf and png, not for \.html"):
+    with pytest.raises(ValueError, match=r"background= is for svg, pdf, .* and pptx, not for \.html"):
         draw(apples()).save(tmp_path / "a.html", background="none")
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from viz.formats.render import INSTALL
 from viz.layout.columns import COLUMN_GAP, PASSING_HEIGHT, Heights, box_size, waypoints
 from viz.layout.panels import components
-from viz.layout.plan import LEAST_ANSWER_WIDTH, Plan
+from viz.layout.plan import AROUND_ANSWER, LEAST_ANSWER_WIDTH, Plan
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.theme import Theme
 
@@ -226,7 +226,7 @@ def _line(line: Line, theme: Theme) -> dict[str, str]:
 
 def blank_size(text: Text) -> tuple[float, float]:
     """The width and the height of the box that an answer is to be written into."""
-    return max(text.width, LEAST_ANSWER_WIDTH), text.height - 5.0
+    return max(text.width, LEAST_ANSWER_WIDTH), text.height - AROUND_ANSWER
 
 
 def _text(text: Text, theme: Theme) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from viz.formats.dot import blank_size
+from viz.layout.metrics import is_wide
 from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.theme import Theme
@@ -43,32 +44,79 @@ def escape(text: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in text)
 
 
+_FITTED = (r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", "}")  # never wider than the line
+
+
 def picture(scene: Scene, theme: Theme, hidden: Iterable[str] = ()) -> str:
-    """A tikzpicture, to be put into a document that loads tikz with its library arrows.meta.
+    """A tikzpicture no wider than the line, to be put into a document; its first lines say what the document loads.
 
     What is `hidden`, by its id, leaves the picture as large as it is: the frames of a talk lie exactly over each other.
     """
     unseen = frozenset(hidden)
-    bounds = _corners(*scene.bounds())
-    scene = Scene(
-        tuple(shape for shape in scene.shapes if shape.id not in unseen),
-        tuple(line for line in scene.lines if line.id not in unseen),
-        tuple(text for text in scene.texts if text.id not in unseen),
-    )
-    lines = [r"% needs \usepackage{tikz} and \usetikzlibrary{arrows.meta}"]
-    if any(c > "ɏ" and c not in _SPECIAL for text in scene.texts for c in text.text):
-        lines.append(
-            r"% and LuaLaTeX or XeLaTeX, with a font that has all of its letters: \usepackage{kotex} for Hangul"
-        )
-    lines += [rf"\definecolor{{viz{name}}}{{HTML}}{{{_hex(colour)}}}" for name, colour in asdict(theme).items()]
-    lines.append(rf"\begin{{tikzpicture}}[x={UNIT:.3f}pt, y={UNIT:.3f}pt, every node/.style={{inner sep=0pt}}]")
-    lines.append(rf"\{'path' if theme.paper == 'white' else 'fill[vizpaper]'} {bounds};")
-    lines += [_shape(shape) for shape in scene.shapes if shape.shape == "group"]  # under what is in them
-    lines += [_line(line) for line in scene.lines]
-    lines += [_shape(shape) for shape in scene.shapes if shape.shape != "group"]
+    before, after = _FITTED
+    lines = [f"% needs {' '.join(packages(scene))}", *_engine(scene), *_colours(theme), before]
+    return "\n".join([*lines, *_tikz(scene, theme, dict.fromkeys(unseen)), after]) + "\n"
+
+
+def overlays(scene: Scene, theme: Theme, steps: Mapping[str, int]) -> str:
+    r"""A whole document of one slide, of beamer, on which each thing appears at its step, from 1: `\only<2->{…}`."""
+    first = [*_engine(scene), r"\documentclass[aspectratio=169]{beamer}", *packages(scene), r"\usepackage{adjustbox}"]
+    slide = [
+        r"\begin{document}", r"\begin{frame}", r"\centering",
+        r"\begin{adjustbox}{max width=\linewidth, max totalheight=0.9\textheight}",
+        *_tikz(scene, theme, {id: step for id, step in steps.items() if step > 1}),
+        r"\end{adjustbox}", r"\end{frame}", r"\end{document}",
+    ]  # fmt: skip
+    return "\n".join([*first, *_colours(theme), *slide]) + "\n"
+
+
+def packages(scene: Scene) -> list[str]:
+    """The lines that a document needs in its preamble."""
+    wanted = [r"\usepackage{tikz}", r"\usetikzlibrary{arrows.meta}"]
+    return [*wanted, r"\usepackage{kotex}"] if any(is_wide(c) for c in _written(scene)) else wanted
+
+
+def _engine(scene: Scene) -> list[str]:
+    """What is to be said where LaTeX itself will not do."""
+    if all(c <= "ɏ" or c in _SPECIAL for c in _written(scene)):
+        return []
+    return [
+        "% !TEX program = xelatex",
+        "% and XeLaTeX or LuaLaTeX, with a font that has all of its letters: kotex finds one for Hangul",
+    ]
+
+
+def _written(scene: Scene) -> str:
+    return "".join(text.text for text in scene.texts)
+
+
+def _colours(theme: Theme) -> list[str]:
+    return [rf"\definecolor{{viz{name}}}{{HTML}}{{{_hex(colour)}}}" for name, colour in asdict(theme).items()]
+
+
+def _tikz(scene: Scene, theme: Theme, later: Mapping[str, int | None]) -> list[str]:
+    """The picture alone; what comes later appears at its step, or not at all."""
+
+    def at(thing: Shape | Line | Text, drawn: str) -> list[str]:
+        if thing.id not in later:
+            return [drawn]
+        step = later[thing.id]
+        return [] if step is None else [rf"\only<{step}->{{{drawn}}}"]
+
+    lines = [rf"\begin{{tikzpicture}}[x={UNIT:.3f}pt, y={UNIT:.3f}pt, every node/.style={{inner sep=0pt}}]"]
+    lines.append(rf"\{'path' if theme.paper == 'white' else 'fill[vizpaper]'} {_corners(*scene.bounds())};")
+    groups = [shape for shape in scene.shapes if shape.shape == "group"]  # under what is in them
+    others = [shape for shape in scene.shapes if shape.shape != "group"]
     keyed = {text.id.removesuffix("-key") for text in scene.texts if text.role == "key"}
-    lines += [_text(text, text.id in keyed) for text in scene.texts]
-    return "\n".join([*lines, r"\end{tikzpicture}"]) + "\n"
+    for shape in groups:
+        lines += at(shape, _shape(shape))
+    for line in scene.lines:
+        lines += at(line, _line(line))
+    for shape in others:
+        lines += at(shape, _shape(shape))
+    for text in scene.texts:
+        lines += at(text, _text(text, text.id in keyed))
+    return [*lines, r"\end{tikzpicture}"]
 
 
 def _hex(colour: str) -> str:

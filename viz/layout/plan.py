@@ -19,6 +19,7 @@ LINE_HEIGHT = 1.2  # the height of a line of text, in font sizes
 WIDEST_CIRCLE = 80.0  # of a circle; a longer symbol stands in a box
 KEY_GAP = 5.0  # between a key and what it stands before
 LEAST_ANSWER_WIDTH = 34.0  # of the room that is left for an answer
+AROUND_ANSWER = 5.0  # between that room and what stands above and below it, together
 WIRE_HEIGHT = 56.0  # the height that a wire takes with its texts
 LEAST_USES_OF_TAGS = 4  # a leaf used so often is drawn as tags
 NOTES_BELOW = 20.0  # between a figure and the first of its notes
@@ -34,18 +35,23 @@ class Words:
     bold: bool = False
     size: float = FONT
     key: str = ""  # a boxed number before it, which a legend explains
+    room: tuple[float, float] | None = None  # of a blank: the least width and the height of the box to write into
 
     @property
     def width(self) -> float:
         """Its width in points."""
         width = text_width(self.text, self.size, self.bold)
-        if self.key and self.role == "blank":
+        if self.room:
+            width = max(width, self.room[0])
+        elif self.key and self.role == "blank":
             width = max(width, LEAST_ANSWER_WIDTH)
         return width + key_width(self.key) + KEY_GAP if self.key else width
 
     @property
     def height(self) -> float:
         """Its height in points; an answer in handwriting takes more."""
+        if self.room:
+            return self.room[1] + AROUND_ANSWER
         return self.size * (1.6 if self.role == "blank" else LINE_HEIGHT)
 
 

@@ -29,7 +29,7 @@ LEAST_LINES_IN_A_GAP = 6  # lines, fewer of which are not worth a gap
 
 
 class MemoryMap(Picture):
-    """A figure of what a plan does with memory. `.svg .html .json .tex .txt` need no Graphviz, `.png .pdf .dot` do.
+    """A figure of what a plan does with memory. `.svg .html .json .tex .txt .pptx` need no Graphviz, `.png .pdf .dot` do.
 
     plan: of a replayed function, `step.plan`.
     look: its theme and language.
@@ -47,7 +47,7 @@ class MemoryMap(Picture):
     'MemoryMap'
     """
 
-    formats = ("svg", "pdf", "png", "dot", "html", "json", "tex", "txt")
+    formats = ("svg", "pdf", "png", "dot", "html", "json", "tex", "txt", "pptx")
 
     def __init__(
         self, plan: Plan, look: Look, collapse: str | None, max_nodes: int | None, sizes: Mapping[int, str]
@@ -103,14 +103,18 @@ class MemoryMap(Picture):
         about = say["about"].format(value=value, bytes=bar.nbytes, when=said)
         return bar.name, shape if bar.last < end else f"{shape} {say['returned']}".strip(), about
 
+    @property
+    def name(self) -> str:
+        """What the figure is of, as a title."""
+        return words(self.look.lang)["memory"]
+
     def svg(self, hidden: Iterable[str] = (), *, background: str | None = None) -> str:
         """The picture as SVG. Each element has an id, and a bar says more where the mouse rests on it."""
-        name = words(self.look.lang)["memory"]
-        return chart(self.scene, THEMES[self.look.theme], name, self.text(), hidden, background)
+        return chart(self.scene, THEMES[self.look.theme], self.name, self.text(), hidden, background)
 
     def html(self) -> str:
         """A page of its own, with the picture and its words."""
-        name, theme = escape(words(self.look.lang)["memory"]), THEMES[self.look.theme]
+        name, theme = escape(self.name), THEMES[self.look.theme]
         style = f"body{{margin:1em;background:{theme.paper};color:{theme.ink};font:14px sans-serif}}"
         style += f"svg{{max-width:100%;height:auto}}.bar:hover rect{{stroke:{theme.ink};stroke-width:1.5}}"
         return (

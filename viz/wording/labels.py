@@ -79,6 +79,7 @@ class FigureLabels:
 
     above_text and below_text: annotations, by the id of a value (for its only use, or its trunk) or of a use.
     sizes: what to write instead of a length in shapes. keys: what the legend says of a value's derivative, by its id.
+    blank_values: whether the numbers that are computed are blank too. room: the least width and the height of a blank.
     """
 
     of: str = "L"
@@ -89,6 +90,8 @@ class FigureLabels:
     sizes: Mapping[int, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     numbers: bool = False
+    blank_values: bool = False
+    room: tuple[float, float] | None = None
 
     def above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
         """The value above an arrow; of an array its shape and name. What is written at the leaf or the result is not repeated."""
@@ -96,7 +99,17 @@ class FigureLabels:
         if value.op is None or (use is not None and use.op is None):
             said = self.name(value, value.op is not None)
         names = [line.text for line in said]
-        return tuple(line for line in self._above(value, use) if line.text not in names)
+        lines = tuple(line for line in self._above(value, use) if line.text not in names)
+        return tuple(self._asked(line) if self._is_answer(line, value) else line for line in lines)
+
+    def _is_answer(self, line: Words, value: Value) -> bool:
+        """Whether a line above a wire is what one is asked to compute: the number of a value."""
+        return (
+            self.blank_values and value.op is not None and value.data is not None and line.text == data_text(value.data)
+        )
+
+    def _asked(self, line: Words) -> Words:
+        return Words(line.text, "blank", room=self.room)
 
     def _above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
         written = self._annotation(self.above_text, value, use)
@@ -126,7 +139,7 @@ class FigureLabels:
             return ()
         answer = self._answer(value, use)
         if self.grad == "blank" and not (use is not None and use.op is None):
-            return (Words(answer, "blank", bold=True, key=self._key(value)),)
+            return (Words(answer, "blank", bold=True, key=self._key(value), room=self.room),)
         symbol = use.symbol if use else value.grad_symbol
         if value.shape and (partial or not value_name(value)) and answer == derivative(self.of, value):
             return (Words(shape_text(value.shape, self.sizes) + MARKS[thing.verdict], "grad", bold=True),)
@@ -192,7 +205,8 @@ class FigureLabels:
 
     def name(self, value: Value, result: bool) -> tuple[Words, ...]:
         """A name; without one, the value."""
-        return (Words(clean(value.name) if value.name else value_text(value, self.sizes), "name"),)
+        said = Words(clean(value.name) if value.name else value_text(value, self.sizes), "name")
+        return (self._asked(said) if self._is_answer(said, value) else said,)
 
 
 def marked(written: str) -> str:
