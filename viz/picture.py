@@ -81,6 +81,8 @@ class Picture(ABC):
         """The picture in a format that Graphviz writes: svg, png, pdf. dpi: dots an inch, of a PNG."""
         engine = "nop2" if self.look.style == "book" else "dot"
         settings = {} if background is None else {"bgcolor": background}
+        if format == "pdf":
+            settings["margin"] = "0"  # else half an inch, as around a page
         if format != "png":
             return graphviz(self.dot(hidden, **settings), engine, format, self.look.timeout)
         picture = graphviz(self.dot(hidden, **settings, dpi=f"{dpi:g}"), engine, format, self.look.timeout)
@@ -231,7 +233,7 @@ class Frames(Sequence[Picture]):
         extra `viz`, PPTX with `slides`, MP4 with `video`.
         """
         path, format = named(path, FILMS)
-        sharpness, paper = dots(format, dpi, scale, usual=self._sharpness()), on_paper(format, background)
+        sharpness, paper = dots(format, dpi, scale, usual=self.sharpness), on_paper(format, background)
         _expect_time(seconds)
         (written,) = write({path: self._content(format, seconds, sharpness, paper)})
         return written
@@ -243,14 +245,16 @@ class Frames(Sequence[Picture]):
             return self.tikz().encode(errors="replace")
         figure = self.figure
         if format == "pptx":
-            hidden = [frozenset(frame.hidden) for frame in self]
+            hidden = [frozenset(id for id, at in figure.steps.items() if at > step) for step in self._steps]
             return slides(figure.scene, THEMES[figure.look.theme], hidden, figure.text(), paper)
         warn_of_missing_font(figure.letters())
         if format == "pdf":
             return joined([frame.render("pdf", background=paper) for frame in self], figure.name)
         return film([frame.render("png", dpi=dpi, background=paper) for frame in self], format, seconds)
 
-    def _sharpness(self) -> float:
+    @property
+    def sharpness(self) -> float:
+        """The dots an inch of a film, unless others are asked for."""
         left, _, right, _ = self.figure.scene.bounds()
         return min(FILM, 72.0 * WIDEST_FILM / max(right - left, 1.0))
 
@@ -281,7 +285,7 @@ class Frame(Picture):
 
     def __init__(self, figure: Picture, step: int) -> None:
         self.look, self._figure, self.formats = figure.look, figure, PICTURES
-        self.hidden = [id for id, at in figure.steps.items() if at > step]
+        self._hidden = [id for id, at in figure.steps.items() if at > step]
 
     @property
     def scene(self) -> Scene:
@@ -290,15 +294,15 @@ class Frame(Picture):
 
     def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:
         """DOT text, with what comes later hidden in its place."""
-        return self._figure.dot([*self.hidden, *hidden], **settings)
+        return self._figure.dot([*self._hidden, *hidden], **settings)
 
     def svg(self, hidden: Iterable[str] = (), *, background: str | None = None) -> str:
         """The picture as SVG, without what comes later."""
-        return self._figure.svg([*self.hidden, *hidden], background=background)
+        return self._figure.svg([*self._hidden, *hidden], background=background)
 
     def tikz(self, hidden: Iterable[str] = ()) -> str:
         """A TikZ picture of the size of the whole figure, without what comes later."""
-        return self._figure.tikz([*self.hidden, *hidden])
+        return self._figure.tikz([*self._hidden, *hidden])
 
     def text(self) -> str:
         """The whole figure in words."""

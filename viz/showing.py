@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PAGE_AROUND = 420.0  # pixels that a page needs beside its picture: buttons, words, the panel
+PAGE_AROUND = 340.0  # pixels that a page needs beside its picture: buttons, words, the panel
 TALLEST_IN_NOTEBOOK = 900.0  # pixels: a page that needs more scrolls in its frame
 
 

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from viz.formats.extras import extra
 
 LAST_IS_SEEN = 3.0  # times as long as the others, and once more, so that the whole is seen before it begins again
@@ -44,20 +47,28 @@ def _animation(pictures: Sequence[Any], times: Sequence[float], format: str) -> 
 def _of_few_colours(pictures: Sequence[Any]) -> list[Any]:
     """The pictures in the 255 most frequent colours of the last, which shows all that there is, or transparent."""
     pil = extra("PIL.Image", "a GIF")
-    clear = any(picture.convert("RGBA").getextrema()[3][0] < 128 for picture in pictures)
-    last = pictures[-1].convert("RGB")
-    colours = sorted(last.getcolors(last.width * last.height), reverse=True)[:255]
-    palette = pil.new("P", (1, 1))
-    palette.putpalette([channel for _, colour in colours for channel in colour])
+    last, counts = np.unique(_colours(pictures[-1])[0], return_counts=True)
+    kept = np.sort(last[np.argsort(-counts, kind="stable")[:255]])
+    channels = (kept[:, None] >> np.array([16, 8, 0])) & 255
+    seen = [_colours(picture) for picture in pictures]
+    clear = any(hole.any() for _, hole in seen)
     found = []
-    for picture in pictures:
-        plain = picture.convert("RGB").quantize(palette=palette, dither=0)
+    for colours, hole in seen:
+        own, places = np.unique(colours, return_inverse=True)
+        away = ((own[:, None] >> np.array([16, 8, 0])) & 255)[:, None] - channels
+        nearest = (away**2).sum(axis=-1).argmin(axis=1)[places].reshape(colours.shape)
+        plain = pil.fromarray(np.where(hole, 255, nearest).astype(np.uint8), "P")
+        plain.putpalette(channels.astype(np.uint8).tobytes())
         if clear:
-            alpha = picture.convert("RGBA").getchannel("A")
-            plain.paste(255, mask=alpha.point(lambda a: 255 * (a < 128)))
             plain.info["transparency"] = 255
         found.append(plain)
     return found
+
+
+def _colours(picture: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The colour of each pixel as one number, and whether there is none."""
+    pixels = np.asarray(picture.convert("RGBA"), np.int64)
+    return pixels[..., :3] @ np.array([1 << 16, 1 << 8, 1]), pixels[..., 3] < 128
 
 
 def _movie(pictures: Sequence[Any], times: Sequence[float]) -> bytes:
