@@ -180,7 +180,7 @@ def test_an_animation_has_every_frame(tmp_path, format):
         assert np.abs(shown - np.asarray(still, int)).max() <= (40 if format == "gif" else 0), "a palette is coarser"
         assert tuple(shown[1, 1]) == (255, 255, 255)
     assert times == [500] * 4 + [2000]
-    clear = Image.open(frames.save(tmp_path / f"b.{format}", scale=1, background="none"))
+    clear = Image.open(io.BytesIO(frames.save(tmp_path / f"b.{format}", scale=1, background="none").read_bytes()))
     for k in range(len(frames)):
         clear.seek(k)
         assert clear.convert("RGBA").getpixel((1, 1))[3] == 0
