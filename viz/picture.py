@@ -28,7 +28,9 @@ from viz.theme import THEMES
 FORMATS = ("svg", "pdf", "png", "dot", "html", "json", "md", "tex", "txt", "pptx")
 PICTURES = ("svg", "pdf", "png", "dot", "tex")  # the formats in which a frame is another file than the whole figure
 FILMS = ("svg", "pdf", "tex", "gif", "webp", "mp4", "pptx")  # the formats in which all frames are one file
-MOVING = tuple(f".{format}" for format in FILMS if format not in FORMATS)  # those of them that no single figure is saved in
+MOVING = tuple(
+    f".{format}" for format in FILMS if format not in FORMATS
+)  # those of them that no single figure is saved in
 FILM = 2 * SCREEN  # dots an inch of a GIF, a WebP, an MP4, unless others are asked for
 WIDEST_FILM = 3840.0  # dots: what players show, to which a film is made smaller unless its dots are asked for
 
