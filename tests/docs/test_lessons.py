@@ -239,6 +239,22 @@ EXPECTED = {
         "best accuracy": between(0.93, 1),
         "misread": between(0, 25),
     },
+    "19_deep_networks": {
+        "weights of one 5 × 5, of two 3 × 3": exactly([25 * 64**2, 18 * 64**2]),
+        "weights of 5 × 5, through 16 channels": exactly([153600, 15872]),
+        "weights of two 3 × 3, of a bottleneck": exactly([1179648, 69632]),
+        "parameters of VGG16": exactly(138357544),
+        "share of VGG16's neurons": between(0.89, 0.9),
+        "parameters of ResNet18": exactly(11689512),
+        "parameters of MobileNetV2": exactly(3504872),
+        "multiply-adds of ResNet18": between(3.5e8, 4.6e8),  # a quarter of those of 224 × 224
+        "first gradient, plain, not normalized": between(1e-6, 1e-2),
+        "first gradient, residual, not normalized": between(1, 300),
+        "first over last gradient, plain, normalized": between(60, 1000),
+        "first over last gradient, residual, normalized": between(5, 59),
+        "last loss, plain, 20 layers": between(1, 2.3),
+        "last loss, residual, 20 layers": between(0, 0.7),
+    },
     "20_rnn": {
         "by hand minus the engine": between(0, 1e-13),
         "nn.RNN differs by": between(0, 1e-13),
@@ -323,6 +339,18 @@ EXPECTED = {
         "test loss": between(1.5, 2.7),
         "tokens that a cache changes": exactly(0),
         "weight on what comes later": exactly(0.0),
+    },
+    "26_segmentation": {
+        "reach": exactly([7, 15, 15, 13]),
+        "pixels seen": exactly([49, 225, 225, 49]),
+        "answers for 33 pixels": exactly([33, 5, 33, 33]),
+        "mean IoU, nothing everywhere": between(0.15, 0.18),
+        "mean IoU, single pixels": between(0.25, 0.36),
+        "mean IoU, atrous": between(0.45, 0.8),
+        "mean IoU, U-Net": between(0.39, 0.8),
+        "accuracy, single pixels": between(0.7, 0.78),
+        "stamps of a 3 × 3 kernel": exactly([1, 2, 4]),
+        "an equal image, enlarged, varies by": exactly([3.0, 0.0, 0.0, 0.0]),
     },
 }
 """What the last cell of a lesson prints, by name: `name: value`."""
