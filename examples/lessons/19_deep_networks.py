@@ -222,6 +222,8 @@ for k, ((kind, depth), history) in enumerate(histories.items()):
     style = {"color": f"C{k // 2}", "linestyle": "--" if kind == "plain" else "-", "label": f"{kind}, {depth} layers"}
     axes[0].semilogy(epochs, [row["loss"] for row in history], **style)
     axes[1].plot(epochs, [row["val_accuracy"] for row in history], **style)
+for axis in axes:
+    axis.xaxis.get_major_locator().set_params(integer=True)
 axes[0].set(xlabel="epoch", ylabel="training loss")
 axes[1].set(xlabel="epoch", ylabel="accuracy on new digits", ylim=(0, 1.02))
 axes[0].legend(fontsize=8)

@@ -219,7 +219,8 @@ figure.savefig(OUT / "curves.png", dpi=150, bbox_inches="tight")
 # A transposed convolution with stride 2 stamps its kernel at every second place, and adds. A kernel of 3 × 3 overlaps
 # itself by one: some pixels get one stamp, some two, some four, and even an equal image comes out with a pattern
 # (Odena et al., 2016). Two remedies: a kernel whose size is a multiple of the stride, so that all pixels get as many (the
-# U-Net has 2 × 2 at stride 2), or to enlarge first and convolve then.
+# U-Net has 2 × 2 at stride 2), or to enlarge first and convolve then. The first gives all pixels as many weights, but not
+# the same ones: a U-Net that was trained for a short time, as in the quick run, still shows the grid in its answers.
 
 
 # %%
