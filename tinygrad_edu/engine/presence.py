@@ -157,10 +157,9 @@ def any_nan(arrays: Iterable[Any]) -> bool:
             if any_nan([part for part in x if part is not None]):
                 return True
         else:
-            square = x.dot(x) if x.ndim == 1 else _vdot(x, x)
+            flat = x if x.ndim == 1 else x.ravel()
+            square = flat.dot(flat)
             if square != square:
                 return True
     return False
 
-
-_vdot = np.vdot
