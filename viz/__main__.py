@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given.output:
             moving = Path(given.output).suffix.lower() in MOVING
             (figure.frames() if moving else figure).save(given.output, **paper)
-        if given.frames and Path(given.frames).suffix:
+        if given.frames and Path(given.frames).suffix and not Path(given.frames).is_dir():
             figure.frames().save(given.frames, **paper)
         elif given.frames:
             figure.frames().save_all(given.frames, **paper)

@@ -263,3 +263,14 @@ def test_every_text_is_computed_or_refused_and_every_cure_can_be_read(text):
 def test_pi_has_its_sign(capsys):
     assert main(["π * x", "x=1"]) == 0
     assert "3.142" in capsys.readouterr().out
+
+
+def test_steps_and_exercises_are_files_too(tmp_path):
+    (tmp_path / "version.1").mkdir()
+    names = ("a.gif", "steps.pptx", "sheet.pdf")
+    given = ["x * y", "x=2", "y=3"]
+    assert main([*given, "-o", str(tmp_path / "a.gif"), "--scale", "0.5"]) == 0
+    assert main([*given, "--frames", str(tmp_path / "steps.pptx"), "--sheet", str(tmp_path / "sheet.pdf")]) == 0
+    assert [(tmp_path / name).read_bytes()[:4] for name in names] == [b"GIF8", b"PK\x03\x04", b"%PDF"]
+    assert main([*given, "--frames", str(tmp_path / "version.1"), "--background", "none"]) == 0
+    assert [path.name for path in sorted((tmp_path / "version.1").iterdir())] == ["01.svg", "02.svg", "03.svg"]
