@@ -162,4 +162,3 @@ def any_nan(arrays: Iterable[Any]) -> bool:
             if square != square:
                 return True
     return False
-
