@@ -4,6 +4,7 @@ python -m viz "(apple * count) * tax" apple=100 count=2 tax=1.1 -o apples.svg
 python -m viz "relu(x @ W + b)" "x=[1, 2]" "W=[[1, -1], [0, 1]]" "b=[0, 0]" -o layer.pdf
 python -m viz "-log(y)" y=0.5 --grad symbol
 python -m viz "x * y + x" x=2 y=3 --frames steps.pptx --sheet exercise.pdf
+python -m viz "sigmoid(x * w + b)" x=1 w=2 b=-1 --fit 16:9 -o slide.svg
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tinygrad_edu.engine.tensor import Tensor
 from viz.command import CONSTANTS, Expression, ExpressionError
 from viz.figure import draw
 from viz.languages import WORDS
+from viz.layout.page import PAPER, page_size
 from viz.look import DIRECTIONS, STYLES
 from viz.picture import FILMS, FORMATS, MOVING
 from viz.theme import THEMES
@@ -32,7 +34,7 @@ from viz.worksheet import worksheet
 CHARACTERS_AROUND_A_MISTAKE = 60  # characters of a long expression that are shown on each side of a mistake
 
 OPTIONS = (
-    "annotate", "check", "collapse", "direction", "grad", "lang", "loss", "show", "sizes", "style", "theme", "values", "wrt",
+    "annotate", "check", "collapse", "direction", "fit", "font_size", "grad", "lang", "loss", "show", "sizes", "spacing", "style", "theme", "values", "wrt",
 )  # fmt: skip
 """The options that `draw` takes under the same names."""
 
@@ -85,6 +87,11 @@ def arguments() -> Parser:
     parser.add_argument("--style", choices=STYLES, default="book")
     parser.add_argument("--theme", choices=THEMES, default="default")
     parser.add_argument("--direction", choices=DIRECTIONS, default="both")
+    parser.add_argument(
+        "--fit", type=_page, metavar="16:9", help=f"{', '.join(PAPER)}, or inches, as 13.3x7.5: what to fit"
+    )
+    parser.add_argument("--font-size", type=float, metavar="POINTS", help="how large letters are; with --fit, at least")
+    parser.add_argument("--spacing", type=float, metavar="0..1", help="how wide things stand apart: 1 as usual")
     parser.add_argument("--lang", choices=WORDS, default="en")
     parser.add_argument("--version", action="version", version=f"tinygrad_edu {tg.__version__}")
     return parser
@@ -95,6 +102,18 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"{text!r} is not name=text")
     return name, said
+
+
+def _page(text: str) -> Any:
+    """A page by its name, or its width and height in inches."""
+    width, by, height = text.partition("x")
+    try:
+        page = (float(width), float(height)) if by else text
+        page_size(page)
+    except ValueError:
+        known = ", ".join(PAPER)
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {known}, and no width and height as 13.3x7.5") from None
+    return page
 
 
 def _depth(text: str) -> Any:

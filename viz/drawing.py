@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 
 from viz.formats import mermaid, styles
 from viz.formats.dot import MOST_WIRES_UNHURRIED, placement, read_heights
-from viz.formats.render import graphviz
+from viz.formats.render import NEXT_GRAPH, graphviz
 from viz.formats.styled_scene import styled_plan, styled_scene
 from viz.formats.svg import tidy
 from viz.languages import words
 from viz.layout.alignment import straight_heights
-from viz.layout.clearance import faults
-from viz.layout.columns import columns
-from viz.layout.geometry import draw_lines
+from viz.layout.clearance import faults, overlapping
+from viz.layout.columns import Heights, columns
+from viz.layout.geometry import draw_lines, noted
 from viz.layout.groups import grouped
+from viz.layout.page import READABLE_LETTERS, room_on, too_small
 from viz.layout.panels import side_by_side
-from viz.layout.plan import SMALL_FONT, Plan, Words, make_plan
+from viz.layout.plan import FONT, SMALL_FONT, Plan, Words, make_plan
+from viz.layout.rows import Placed, arrangements, below_each_other, expected_letters, joined, size_placed, told_apart
 from viz.layout.scene import Scene
+from viz.layout.spacing import Spacing, spacing_of
 from viz.look import Look
-from viz.picture import Picture
+from viz.picture import Picture, smallest
 from viz.record.graph import Graph
 from viz.record.passes import only_path
 from viz.record.slopes import Reading
@@ -29,6 +34,9 @@ from viz.wording import sentences as text
 from viz.wording.labels import FigureLabels
 
 EXCHANGEABLE = ("add", "multiply", "maximum", "minimum")  # operations whose inputs may stand in any order
+LEAST_HOPE = 0.88  # of the letters of the best way found: a way that promises less is not tried
+MOST_OPERATIONS_UNHURRIED = 40  # operations, beyond which only two ways are drawn
+MOST_WAYS_DRAWN = 4  # ways to put a figure into rows, of which that with the fewest faults is taken
 
 
 class Drawing(Picture):
@@ -39,6 +47,7 @@ class Drawing(Picture):
     look: its style, theme, direction and language.
     whole: the graph before parts of it were collapsed.
     reading: the chain rule at each use.
+    measured: whether it says so when its letters are too small for the page that it is to fit.
 
     `draw` makes one. Where everything on it stands is its `scene`.
 
@@ -56,8 +65,9 @@ class Drawing(Picture):
         *,
         whole: Graph | None = None,
         reading: Reading | None = None,
+        measured: bool = True,
     ) -> None:
-        self.graph, self.labels, self.look = graph, labels, look
+        self.graph, self.labels, self.look, self.measured = graph, labels, look, measured
         self.whole, self.reading = whole or graph, reading or Reading()
 
     # -- what is where ------------------------------------------------------------------------------
@@ -67,34 +77,117 @@ class Drawing(Picture):
         """What is to be placed."""
         if self.look.style != "book":
             return styled_plan(self.graph, self.labels, self.look.style)
-        return make_plan(self.graph, self.labels)
+        if self.look.page:
+            return joined(self._fitted[0])
+        return make_plan(self.graph, self.labels, spacing_of(1.0 if self.look.spacing is None else self.look.spacing))
 
     @cached_property
     def scene(self) -> Scene:
         """Every shape, line and text in its place."""
-        notes = [Words(note, "note", size=SMALL_FONT) for note in self.graph.notes]
         if self.look.style != "book":
+            notes = [Words(note, "note", size=SMALL_FONT) for note in self.graph.notes]
             return styled_scene(self.plan, self.render("json0"), notes)
-        column = columns(self.plan)
-        plan = grouped(self.plan, self.graph, column)
+        if not self.look.page:
+            return self._finished(self._placed([(self.plan, 0)]))
+        scene = self._fitted[1]
+        small = self._letters(scene)
+        if self.measured and self.look.font_size and small < self.look.font_size - 0.05:
+            raise ValueError(too_small(self.look.page, small, self.look.font_size))
+        if small >= READABLE_LETTERS or not self.measured:
+            return scene
+        page = dict(zip(("width", "height"), self.look.page, strict=True))
+        for _ in range(2):  # the note takes room itself
+            said = words(self.look.lang)["letters"].format(points=small, **page)
+            with_note = noted(scene, [Words(said, "note", size=SMALL_FONT)])
+            small = self._letters(with_note)
+        warnings.warn(too_small(self.look.page, small, READABLE_LETTERS), stacklevel=2)
+        return with_note
 
-        def laid_out(free: frozenset[str] = frozenset()) -> Scene:
-            heights = read_heights(graphviz(placement(plan, column, free), "dot", "json0", self.look.timeout))
-            if large and not plan.groups:
-                heights = straight_heights(plan, column, heights.of)
-            return draw_lines(plan, column, heights, [*self.labels.legend(), *notes], self.look.panels)
+    @cached_property
+    def _fitted(self) -> tuple[tuple[Plan, ...], Scene]:
+        """The rows of a figure that fits its page, and the scene of them: with the largest letters, and without faults."""
+        ways = arrangements(self._planned, self.look.room, self.look.spacing, wrapped=not self.look.panels)
+        ways = [way for way in ways if way.letters >= LEAST_HOPE * ways[0].letters]
+        rows_of_all = iter(self._placed([(row, k) for way in ways for k, row in enumerate(way.rows)]))
+        placed = []
+        for way in ways:
+            rows = list(islice(rows_of_all, len(way.rows)))
+            placed.append((expected_letters([size_placed(row) for row in rows], self.look.room), rows))
+        placed.sort(key=lambda pair: -pair[0])
+        best: tuple[int, Scene, list[Placed]] | None = None
+        for letters, rows in placed[: MOST_WAYS_DRAWN if len(self.graph.ops) <= MOST_OPERATIONS_UNHURRIED else 2]:
+            if best and (not best[0] or letters < LEAST_HOPE * placed[0][0]):
+                break
+            scene = self._finished(rows)
+            wrong = faults(scene) + len(overlapping(scene))
+            if best is None or wrong < best[0]:
+                best = wrong, scene, rows
+        assert best
+        return tuple(row.plan for row in best[2]), best[1]
 
-        large = len(plan.wires) >= MOST_WIRES_UNHURRIED
-        scene = laid_out()
-        free = frozenset(op.id for op in self.graph.ops if op.shape == "cloud" or op.name in EXCHANGEABLE)
-        if free and not large and faults(scene):  # lines of inputs may cross others only because they are kept in order
-            scene = min(scene, laid_out(free), key=faults)
+    def _planned(self, spacing: Spacing, tags: int) -> Plan:
+        return make_plan(self.graph, self.labels, spacing, tags)
+
+    def _finished(self, rows: Sequence[Placed]) -> Scene:
+        """The scene of one row or several, as it is shown in its direction, with what is written below it."""
+        notes = [*self.labels.legend(), *[Words(note, "note", size=SMALL_FONT) for note in self.graph.notes]]
+        scene = noted(below_each_other(self._laid_out(rows)), notes)
         if self.look.direction == "side-by-side":
             said = words(self.look.lang)
             scene = side_by_side(scene, said["forward"], said["backward"])
         elif self.look.direction == "backward":
             scene = scene.without(lambda classes: "forward" in classes)
         return scene
+
+    def _placed(self, rows: Iterable[tuple[Plan, int]]) -> list[Placed]:
+        """What stands where in rows, each with its number in its arrangement."""
+        plans = []
+        for row, number in rows:
+            column = columns(row)
+            plans.append((told_apart(grouped(row, self.graph, column), number), column))
+        found = []
+        for (plan, column), heights in zip(plans, self._heights(plans), strict=True):
+            straight = len(plan.wires) >= MOST_WIRES_UNHURRIED and not plan.groups
+            found.append(Placed(plan, column, straight_heights(plan, column, heights.of) if straight else heights))
+        return found
+
+    def _heights(
+        self, plans: Sequence[tuple[Plan, Mapping[str, int]]], free: frozenset[str] = frozenset()
+    ) -> list[Heights]:
+        """What Graphviz says of plans and their columns; the inputs of operations that are `free` stand in any order."""
+        dot = NEXT_GRAPH.join(placement(plan, column, free) for plan, column in plans)
+        return read_heights(graphviz(dot, "dot", "json0", self.look.timeout), [plan for plan, _ in plans])
+
+    def _laid_out(self, rows: Sequence[Placed]) -> list[Scene]:
+        """The scenes of rows. Lines may cross others only because inputs are kept in order: then some are not."""
+        scenes = [draw_lines(*row, self.look.panels) for row in rows]
+        free = frozenset(op.id for op in self.graph.ops if op.shape == "cloud" or op.name in EXCHANGEABLE)
+        wrong = [
+            k for k, row in enumerate(rows) if free and len(row.plan.wires) < MOST_WIRES_UNHURRIED and faults(scenes[k])
+        ]
+        again = self._heights([rows[k][:2] for k in wrong], free) if wrong else []
+        for k, heights in zip(wrong, again, strict=True):
+            other = draw_lines(rows[k].plan, rows[k].column, heights, self.look.panels)
+            scenes[k] = min(scenes[k], other, key=faults)
+        return scenes
+
+    # -- how large it is ----------------------------------------------------------------------------
+
+    @property
+    def zoom(self) -> float:
+        """How many times as large as in the scene everything is drawn, to fill its page or to have letters of a size."""
+        return self._zoom(self.scene)
+
+    def _letters(self, scene: Scene) -> float:
+        return self._zoom(scene) * smallest(scene)
+
+    def _zoom(self, scene: Scene) -> float:
+        """How many times as large as in the scene everything is."""
+        if not self.look.page:
+            return (self.look.font_size or FONT) / FONT
+        left, bottom, right, top = scene.bounds()
+        width, height = room_on(self.look.page)
+        return min(width / max(right - left, 1.0), height / max(top - bottom, 1.0))
 
     @property
     def name(self) -> str:
@@ -116,7 +209,7 @@ class Drawing(Picture):
 
     def of(self, graph: Graph, labels: FigureLabels) -> Drawing:
         """Another figure of the same computation, in the same look: with layers closed, or other labels."""
-        return Drawing(graph, labels, self.look, whole=self.whole, reading=self.reading)
+        return Drawing(graph, labels, self.look, whole=self.whole, reading=self.reading, measured=False)
 
     def html(self) -> str:
         """A page of its own, to step through the computation: needs no network."""

@@ -16,6 +16,7 @@ from tinygrad_edu.program.plan import Plan
 from viz.annotate import annotate as annotate_figure
 from viz.drawing import Drawing
 from viz.folded import folded
+from viz.layout.page import page_size
 from viz.look import Look
 from viz.memory.memory_map import MemoryMap
 from viz.options import check_options, choose
@@ -50,6 +51,9 @@ def draw(
     simplify: bool = True,
     join_sums: bool = False,
     panels: bool = False,
+    fit: Any = None,
+    font_size: float | None = None,
+    spacing: float | None = None,
     lang: str = "en",
     max_nodes: int | None = None,
     timeout: float = 20.0,
@@ -87,6 +91,14 @@ def draw(
     simplify: with False, formulas stay as the chain rule makes them: ∂z/∂z·2t·1.
     join_sums: whether a + b + c is one circle.
     panels: whether parts that have nothing to do with each other stand side by side, instead of below each other.
+    fit: what the figure is to fit: a slide, "16:9" (13.33 × 7.5 inches) or "4:3" (10 × 7.5); a sheet, "A4"; a "column" of a
+        paper (3.35 × 9); or a width and a height in inches. It fills 92 % of the page: a figure that is too long stands
+        closer, goes on in further rows (where a line is cut, the same letter stands at both ends), and is folded only if
+        nothing else helps. It warns of letters of less than 12 points; `letter_height` says how high they are.
+    font_size: the size of its letters in points, 14 if nothing is said. With `fit`, they are at least so large, or there
+        is an error.
+    spacing: how wide things stand apart, from 0, as close as can be read, to 1, as usual, or wider. With `fit`, as wide
+        as the page allows.
     lang: "en" or "ko".
     max_nodes: the number of operations and values up to which the figure is drawn in full, however large it becomes.
     timeout: the seconds that Graphviz may take.
@@ -106,7 +118,8 @@ def draw(
     """
     given = locals()
     check_options(given)
-    look = Look(style, theme, direction, lang, timeout, panels)
+    page = None if fit is None else page_size(fit)
+    look = Look(style, theme, direction, lang, timeout, panels, page, font_size, spacing)
     if isinstance(output, Plan):
         return _memory_map(output, look, given)
     parts = [show] if isinstance(show, str) else [*(SHOW[:3] if show is None else show)]

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from tinygrad_edu.nn.module import Module
 from viz.languages import words
 from viz.layout.columns import extent
-from viz.layout.plan import FONT, make_plan
+from viz.layout.page import READABLE_LETTERS
+from viz.layout.plan import FONT, Plan, make_plan
+from viz.layout.rows import arrangements
+from viz.layout.spacing import Spacing
 from viz.look import Look
 from viz.options import choose, several
 from viz.record import passes
-from viz.record.folding import fold
+from viz.record.folding import equal_blocks, fold
 from viz.record.graph import Graph
 from viz.record.trace import Traced
 from viz.wording.labels import FigureLabels
 
 SLIDE = 1920 * FONT / 8, 1080 * FONT / 8  # a figure so large has letters of 8 pixels on a screen of 1920 × 1080
+LEAST_LETTERS_UNFOLDED = 8.0  # points, on a page: a figure whose letters would be smaller is folded
 MOST_ON_A_SLIDE = 400  # operations and values, beyond which it is not measured whether they fit
 MOST_OPERATIONS_ALWAYS_IN_FULL = 12  # so few operations are never folded, however much is written on them
 
@@ -38,21 +42,44 @@ def folded(
         return graph, _collapsed(replace(traced, graph=graph), collapse)
 
     def fits(graph: Graph) -> bool:
-        return readable(graph, labels, look.direction)
+        return readable(graph, labels, look)
 
     if max_nodes:
-        whole = passes.size(graph) <= max_nodes
-    else:
-        whole = len(graph.ops) <= MOST_OPERATIONS_ALWAYS_IN_FULL or fits(graph)
+        return graph, graph if passes.size(graph) <= max_nodes else fold(graph, fits, look.lang)
+    if look.page:
+        return graph, _folded_for_a_page(graph, labels, look, fits)
+    whole = len(graph.ops) <= MOST_OPERATIONS_ALWAYS_IN_FULL or fits(graph)
     return graph, graph if whole else fold(graph, fits, look.lang)
 
 
-def readable(graph: Graph, labels: FigureLabels, direction: str) -> bool:
-    """Whether the figure can be read on a slide."""
+def _folded_for_a_page(graph: Graph, labels: FigureLabels, look: Look, fits: Callable[[Graph], bool]) -> Graph:
+    """The graph, or with equal blocks as one box if its letters are small, or folded if they cannot be read at all."""
+    wanted = look.font_size or READABLE_LETTERS
+    if passes.size(graph) <= MOST_ON_A_SLIDE and _letters(graph, labels, look) >= wanted:
+        return graph
+    for candidate in equal_blocks(graph, look.lang):
+        if passes.size(candidate) <= MOST_ON_A_SLIDE and _letters(candidate, labels, look) >= wanted:
+            return candidate
+    return graph if fits(graph) else fold(graph, fits, look.lang)
+
+
+def readable(graph: Graph, labels: FigureLabels, look: Look) -> bool:
+    """Whether the figure can be read on a slide, or on the page that it is to fit."""
     if passes.size(graph) > MOST_ON_A_SLIDE:
         return False
+    if look.page:
+        return _letters(graph, labels, look) >= (look.font_size or LEAST_LETTERS_UNFOLDED)
     width, height = extent(make_plan(graph, labels))
-    return width * (2 if direction == "side-by-side" else 1) <= SLIDE[0] and height <= SLIDE[1]
+    return width * (2 if look.direction == "side-by-side" else 1) <= SLIDE[0] and height <= SLIDE[1]
+
+
+def _letters(graph: Graph, labels: FigureLabels, look: Look) -> float:
+    """How high the letters of a figure on its page can be expected to be, in points."""
+
+    def planned(spacing: Spacing, tags: int) -> Plan:
+        return make_plan(graph, labels, spacing, tags)
+
+    return arrangements(planned, look.room, look.spacing, wrapped=not look.panels)[0].letters
 
 
 def _collapsed(traced: Traced, collapse: Any) -> Graph:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from viz.languages import words
+from viz.layout.page import room_on
 from viz.options import choose
 from viz.theme import THEMES
 
@@ -22,6 +23,15 @@ class Look:
     lang: str = "en"
     timeout: float = 20.0
     panels: bool = False  # whether separate parts stand beside each other
+    page: tuple[float, float] | None = None  # the width and height in inches of what the figure is to fit
+    font_size: float | None = None  # points: of its letters; on a page, at least
+    spacing: float | None = None  # how wide things stand apart, between 0, as close as can be read, and 1, as usual
+
+    @property
+    def room(self) -> tuple[float, float]:
+        """The width and height of what is to fit a page, in points: two panels share its width."""
+        width, height = room_on(self.page or (0.0, 0.0))
+        return width / (2 if self.direction == "side-by-side" else 1), height
 
     def __post_init__(self) -> None:
         choose("style", self.style, STYLES)
@@ -30,4 +40,7 @@ class Look:
         if self.style != "book":
             choose(f"direction in the style {self.style!r}", self.direction, DIRECTIONS[:2])
             choose(f"panels in the style {self.style!r}", self.panels, (False,))
+            choose(f"fit in the style {self.style!r}", self.page, (None,))
+            choose(f"font_size in the style {self.style!r}", self.font_size, (None,))
+            choose(f"spacing in the style {self.style!r}", self.spacing, (None,))
         words(self.lang)

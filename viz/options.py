@@ -18,6 +18,8 @@ TAKEN: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "values": (Mapping, NOTED),
     "loss": (str, "what the derivatives are of, as in 'L'"),
     "max_nodes": (int, "a whole number of operations and values, from 1 on"),
+    "font_size": ((int, float), "the size of letters, in points above 0"),
+    "spacing": ((int, float), "how wide things stand apart, from 0 on: 1 as usual"),
     "timeout": ((int, float), "a number of seconds above 0"),
 }
 """The options of `draw` that are no choices, and no parts of the figure: their types, in words too."""
@@ -40,9 +42,11 @@ def check_options(given: Mapping[str, Any]) -> None:
     for option, (kinds, taken) in TAKEN.items():
         if given.get(option) is not None:
             expect(f"{option}=", given[option], kinds, taken)
-    for option in ("max_nodes", "timeout"):
+    for option in ("max_nodes", "timeout", "font_size"):
         if given.get(option) is not None and not 0 < given[option] < math.inf:
             raise ValueError(f"{option}={given[option]!r} is not {TAKEN[option][1]}")
+    if given.get("spacing") is not None and not 0 <= given["spacing"] < math.inf:
+        raise ValueError(f"spacing={given['spacing']!r} is not {TAKEN['spacing'][1]}")
     for name, thing in (given.get("names") or {}).items():
         expect("each name in names=", name, str, "a text, as in {'x': x}")
         expect(f"names={{{name!r}: …}}", thing, (Tensor, Module), "a tensor or a module")

@@ -19,6 +19,7 @@ from viz.formats.pptx import slides
 from viz.formats.render import PRINT, SCREEN, graphviz, with_dpi
 from viz.formats.svg import animated
 from viz.layout.metrics import is_wide
+from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.look import Look
 from viz.options import choose, expect
@@ -33,6 +34,9 @@ MOVING = tuple(
 )  # those of them that no single figure is saved in
 FILM = 2 * SCREEN  # dots an inch of a GIF, a WebP, an MP4, unless others are asked for
 WIDEST_FILM = 3840.0  # dots: what players show, to which a film is made smaller unless its dots are asked for
+
+
+UNMEASURED = ("key", "note")  # what is written in other sizes on purpose
 
 
 class Picture(ABC):
@@ -68,6 +72,16 @@ class Picture(ABC):
         """The figure in words."""
 
     @property
+    def zoom(self) -> float:
+        """How many times as large as in the scene everything is drawn."""
+        return 1.0
+
+    @property
+    def letter_height(self) -> float:
+        """The size of its smallest letters, in points: on the page that it fits, if it was drawn to fit one."""
+        return self.zoom * smallest(self.scene)
+
+    @property
     def steps(self) -> dict[str, int]:
         """The frame in which each element appears, by its id."""
         things: list[Shape | Line | Text] = [*self.scene.shapes, *self.scene.lines, *self.scene.texts]
@@ -75,7 +89,7 @@ class Picture(ABC):
 
     def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:
         """DOT text that states every position, for Graphviz's engine nop2, which it names; `settings` are of the whole."""
-        return drawing(self.scene, THEMES[self.look.theme], hidden, **settings)
+        return drawing(self.scene, THEMES[self.look.theme], hidden, self.zoom, **settings)
 
     def render(
         self, format: str, hidden: Iterable[str] = (), *, dpi: float = PRINT, background: str | None = None
@@ -92,7 +106,7 @@ class Picture(ABC):
 
     def tikz(self, hidden: Iterable[str] = ()) -> str:
         """A TikZ picture, for LaTeX."""
-        return tikz.picture(self.scene, THEMES[self.look.theme], hidden)
+        return tikz.picture(self.scene, THEMES[self.look.theme], hidden, self.zoom)
 
     def save(
         self,
@@ -294,6 +308,11 @@ class Frame(Picture):
         """The scene of the whole figure, in which the frame hides a part."""
         return self._figure.scene
 
+    @property
+    def zoom(self) -> float:
+        """That of the whole figure."""
+        return self._figure.zoom
+
     def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:
         """DOT text, with what comes later hidden in its place."""
         return self._figure.dot([*self._hidden, *hidden], **settings)
@@ -322,6 +341,11 @@ class Frame(Picture):
         """What a file of this format holds."""
         choose("the format of a frame", format, PICTURES)
         return super().content(format, dpi, background)
+
+
+def smallest(scene: Scene) -> float:
+    """The size of the smallest letters of a scene, but for keys and notes, in its points."""
+    return min((text.size for text in scene.texts if text.role not in UNMEASURED), default=FONT)
 
 
 def _expect_time(seconds: float) -> None:

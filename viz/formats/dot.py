@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from viz.formats.render import INSTALL
-from viz.layout.columns import COLUMN_GAP, PASSING_HEIGHT, Heights, box_size, waypoints
+from viz.layout.columns import PASSING_HEIGHT, Heights, box_size, waypoints
 from viz.layout.panels import components
 from viz.layout.plan import AROUND_ANSWER, LEAST_ANSWER_WIDTH, Plan
 from viz.layout.scene import Line, Scene, Shape, Text
@@ -21,6 +21,7 @@ FONT_NAME = "Helvetica"
 BOLD_FONT_NAME = "Helvetica-Bold"
 TITLE_FONT = 12.0  # the font size of a layer's title
 MOST_WIRES_UNHURRIED = 200  # with so many wires, the layout is given less time
+PAD = 0.1  # inches around a drawing
 HURRIED = {"nslimit": "0.05", "nslimit1": "1", "mclimit": "0.1", "searchsize": "10"}  # fewer rounds of its search
 
 
@@ -78,7 +79,12 @@ def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) 
 
     Of a large plan without groups, only the order in each column is asked for.
     """
-    settings = {"rankdir": "LR", "nodesep": "0.12", "ranksep": f"{COLUMN_GAP / 72:.3f}", "splines": "false"}
+    settings = {
+        "rankdir": "LR",
+        "nodesep": f"{plan.spacing.under / 72:.4g}",
+        "ranksep": f"{plan.spacing.columns / 72:.3f}",
+        "splines": "false",
+    }
     if len(plan.wires) >= MOST_WIRES_UNHURRIED:
         # without groups only the order is read, so Graphviz need not look for heights
         settings |= {**HURRIED, "nslimit": "0.5" if plan.groups else "0"}
@@ -93,7 +99,7 @@ def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) 
         lines.append(node(place.id, **size, **kept))
         members.setdefault(place.scope, []).append(place.id)
     for wire in sorted(plan.wires, key=lambda wire: (-part[wire.target], wire.position)):  # inputs in their order
-        width, height = box_size(wire)
+        width, height = box_size(wire, plan.spacing)
         last = f"{wire.id}-box"
         lines += [node(last, width=_inches(width), height=_inches(height)), edge(wire.source, last, weight="20")]
         for k in waypoints(wire, column):
@@ -138,10 +144,15 @@ def clusters(plan: Plan, members: Mapping[tuple[str, ...], Sequence[str]]) -> li
     return cluster(()) if plan.groups else []
 
 
-def read_heights(placed: bytes) -> Heights:
-    """The heights in what Graphviz answered (json0)."""
-    objects = json.loads(placed)["objects"]
-    return Heights({entry["name"]: float(entry["pos"].split(",")[1]) for entry in objects if "pos" in entry})
+def read_heights(placed: bytes, plans: Iterable[Plan]) -> list[Heights]:
+    """The heights of everything in each of these plans, in what Graphviz answered (json0)."""
+    text, found = placed.decode(), []
+    for plan in plans:
+        answer, end = json.JSONDecoder().raw_decode(text)
+        text = text[end:].lstrip()
+        at = {entry["name"]: float(entry["pos"].split(",")[1]) for entry in answer["objects"] if "pos" in entry}
+        found.append(Heights.of_plan(plan, at))
+    return found
 
 
 def _inches(points: float) -> str:
@@ -152,10 +163,10 @@ def _inches(points: float) -> str:
 # What to draw
 
 
-def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = (), **settings: str) -> str:
+def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = (), zoom: float = 1.0, **settings: str) -> str:
     """DOT that states each position; the elements in `hidden` keep their place and are not drawn.
 
-    settings: attributes of the whole, as `dpi` and `bgcolor`.
+    zoom: how many times as large as in the scene everything is. settings: attributes of the whole, as `dpi` and `bgcolor`.
     """
     unseen = frozenset(hidden)
     lines = [node(shape.id, **(_shape(shape, theme) | _seen(shape.id, unseen))) for shape in scene.shapes]
@@ -168,7 +179,16 @@ def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = (), **settings: 
                 lines.append(node(end, label="", shape="point", style="invis", width="0.01", pos=f"{x:.2f},{y:.2f}"))
         lines.append(edge(line.tail, line.head, **(_line(line, theme) | _seen(line.id, unseen))))
     lines += [node(text.id, **(_text(text, theme) | _seen(text.id, unseen))) for text in scene.texts]
-    paper = {"layout": "nop2", "bgcolor": theme.paper, "outputorder": "edgesfirst", "pad": "0.1", **settings}
+    paper = {
+        "layout": "nop2",
+        "bgcolor": theme.paper,
+        "outputorder": "edgesfirst",
+        "pad": f"{PAD / zoom:.4g}",
+        **settings,
+    }
+    if zoom != 1.0:
+        left, bottom, right, top = scene.bounds()
+        paper["size"] = ",".join(f"{zoom * length / 72 + 2 * PAD:.3f}" for length in (right - left, top - bottom)) + "!"
     return sheet(lines, paper, {"fixedsize": "shape", "fontname": FONT_NAME})  # a label's own size is a guess
 
 

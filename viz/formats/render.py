@@ -14,12 +14,13 @@ import subprocess
 import sys
 import zlib
 
-_WHEEL = """\
+NEXT_GRAPH = "// the next graph\n"  # between several that are laid out by one process
+_WHEEL = f"""\
 import sys
 from pygraphviz import AGraph
 engine, format = sys.argv[1:]
-graph = AGraph(sys.stdin.buffer.read().decode(), strict=False)
-sys.stdout.buffer.write(graph.draw(format=format, prog=engine))
+for dot in sys.stdin.buffer.read().decode().split({NEXT_GRAPH!r}):
+    sys.stdout.buffer.write(AGraph(dot, strict=False).draw(format=format, prog=engine))
 """
 
 
@@ -51,6 +52,8 @@ def with_dpi(png: bytes, dpi: float) -> bytes:
 
 def graphviz(dot: str, layout: str, format: str, timeout: float | None = 20.0) -> bytes:
     """What Graphviz makes of DOT text with an engine (`dot`, `nop2`) in a format (`svg`, `png`, `pdf`, `json0`).
+
+    Of several graphs, with `NEXT_GRAPH` between them, what is made of each, one after the other.
 
     Raises LayoutTimeout when it takes longer than `timeout` seconds; the process is then ended.
     """

@@ -47,15 +47,16 @@ def escape(text: str) -> str:
 _FITTED = (r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", "}")  # never wider than the line
 
 
-def picture(scene: Scene, theme: Theme, hidden: Iterable[str] = ()) -> str:
+def picture(scene: Scene, theme: Theme, hidden: Iterable[str] = (), zoom: float = 1.0) -> str:
     """A tikzpicture no wider than the line, to be put into a document; its first lines say what the document loads.
 
+    With a `zoom`, a point of the scene is so many points on paper, and its letters are as large as that makes them.
     What is `hidden`, by its id, leaves the picture as large as it is: the frames of a talk lie exactly over each other.
     """
     unseen = frozenset(hidden)
     before, after = _FITTED
     lines = [f"% needs {' '.join(packages(scene))}", *_engine(scene), *_colours(theme), before]
-    return "\n".join([*lines, *_tikz(scene, theme, dict.fromkeys(unseen)), after]) + "\n"
+    return "\n".join([*lines, *_tikz(scene, theme, dict.fromkeys(unseen), zoom), after]) + "\n"
 
 
 def overlays(scene: Scene, theme: Theme, steps: Mapping[str, int]) -> str:
@@ -94,7 +95,7 @@ def _colours(theme: Theme) -> list[str]:
     return [rf"\definecolor{{viz{name}}}{{HTML}}{{{_hex(colour)}}}" for name, colour in asdict(theme).items()]
 
 
-def _tikz(scene: Scene, theme: Theme, later: Mapping[str, int | None]) -> list[str]:
+def _tikz(scene: Scene, theme: Theme, later: Mapping[str, int | None], zoom: float = 1.0) -> list[str]:
     """The picture alone; what comes later appears at its step, or not at all."""
 
     def at(thing: Shape | Line | Text, drawn: str) -> list[str]:
@@ -103,7 +104,8 @@ def _tikz(scene: Scene, theme: Theme, later: Mapping[str, int | None]) -> list[s
         step = later[thing.id]
         return [] if step is None else [rf"\only<{step}->{{{drawn}}}"]
 
-    lines = [rf"\begin{{tikzpicture}}[x={UNIT:.3f}pt, y={UNIT:.3f}pt, every node/.style={{inner sep=0pt}}]"]
+    scaled = f", scale={zoom / UNIT:.3f}, transform shape" if zoom != 1.0 else ""
+    lines = [rf"\begin{{tikzpicture}}[x={UNIT:.3f}pt, y={UNIT:.3f}pt{scaled}, every node/.style={{inner sep=0pt}}]"]
     lines.append(rf"\{'path' if theme.paper == 'white' else 'fill[vizpaper]'} {_corners(*scene.bounds())};")
     groups = [shape for shape in scene.shapes if shape.shape == "group"]  # under what is in them
     others = [shape for shape in scene.shapes if shape.shape != "group"]

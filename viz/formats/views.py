@@ -73,7 +73,8 @@ def make_views(drawing: Figure) -> list[View]:
     if any(op.shape == "cloud" for op in drawing.whole.ops):  # it does not matter what these compute
         return [View(first, given, {})]
     layers = find_layers(drawing.whole, given)
-    folded = any(op.shape == "cloud" for op in drawing.graph.ops)
+    called = {part.id for op in drawing.whole.ops for part in op.scope}
+    folded = any(op.shape == "cloud" for op in drawing.graph.ops) or not given <= called  # equal ones as one
     views = [View(first, given, {} if folded else layers)]
     room = MOST_IN_ALL_LAYOUTS - passes.size(drawing.graph)
     for closed in ways_to_close(layers):

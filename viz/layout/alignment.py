@@ -33,7 +33,7 @@ def straight_heights(plan: Plan, column: Mapping[str, int], order: Callable[[str
         leaving[wire.source] = max(leaving.get(wire.source, 0), until[wire.target])
     for wire in plan.wires:
         own = f"{wire.id}-box"
-        sizes[own], places[own] = box_size(wire)[1], column[wire.source] + 1
+        sizes[own], places[own] = box_size(wire, plan.spacing)[1], column[wire.source] + 1
         passed = [f"{wire.id}-{k}" for k in waypoints(wire, column)]
         for k, name in zip(waypoints(wire, column), passed, strict=True):
             sizes[name], places[name] = PASSING_HEIGHT, k

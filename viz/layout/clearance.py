@@ -134,7 +134,7 @@ def loose(scene: Scene) -> list[tuple[str, str]]:
     which the trunk ends, for each direction, and the dot lies on one of them.
     """
     shapes = {shape.id: shape for shape in scene.shapes}
-    names = {text.id.partition("-text")[0]: text.box for text in scene.texts if text.role == "name"}
+    names = {text.id.partition("-text")[0]: text.box for text in scene.texts if text.role in ("name", "key")}
     trunks = {(line.tail, True): line.points[0] for line in scene.lines if line.backward}
     trunks |= {(line.head, False): line.points[-1] for line in scene.lines if not line.backward}
     found = []

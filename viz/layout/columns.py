@@ -8,12 +8,10 @@ from itertools import combinations, permutations
 from types import MappingProxyType
 
 from viz.layout.plan import Plan, Wire
+from viz.layout.spacing import Spacing
 
 ARROWS_APART = 10.0  # between a wire's two arrows
 ARROW_TEXT_GAP = 2.0  # between an arrow and its text
-TEXT_MARGIN = 16.0  # on either side of a text along a stub
-DIAGONAL_WIDTH = 30.0  # the width in which a wire leaves its stub for its target
-COLUMN_GAP = 4.0  # between columns
 FORK_WIDTH = 16.0  # at the left of a column with forks, where branches leave for their heights
 HEADS_WIDTH = 14.0  # between these branches and the column: arrow heads lie there
 LANE_GAP = 30.0  # between two forks whose branches would leave through each other
@@ -78,12 +76,29 @@ def waypoints(wire: Wire, column: Mapping[str, int]) -> list[int]:
     return list(range(column[wire.source] + 2, column[wire.target]))
 
 
-def box_size(wire: Wire) -> tuple[float, float]:
+def box_size(wire: Wire, spacing: Spacing) -> tuple[float, float]:
     """The room that a wire's texts and stub take: width, height."""
-    up = sum(line.height for line in wire.above)
-    down = sum(line.height for line in wire.below)
-    beyond = 0.0 if wire.kind == "trunk" else DIAGONAL_WIDTH
-    return wire.width + 2 * TEXT_MARGIN + beyond, 2 * max(up, down) + ARROWS_APART + 2 * ARROW_TEXT_GAP + 4.0
+    beyond = 0.0 if wire.kind == "trunk" else spacing.diagonal
+    return wire.width + 2 * spacing.beside + beyond, sum(sides(wire, spacing)) + spacing.over
+
+
+def sides(wire: Wire, spacing: Spacing) -> tuple[float, float]:
+    """The room that a wire takes above its middle and below it.
+
+    Where things stand close, what has nothing written on one side takes less there. Its stub is then beside the middle
+    of its box, which nobody sees where it begins at a fork or a name.
+    """
+    up, down = (sum(line.height for line in lines) for lines in (wire.above, wire.below))
+    if not (spacing.snug and (wire.kind == "branch" or not wire.flows)):
+        up = down = max(up, down)
+    beside = ARROWS_APART / 2 + ARROW_TEXT_GAP
+    return up + beside, down + beside
+
+
+def aside(wire: Wire, spacing: Spacing) -> float:
+    """How far above the middle of its box a stub is."""
+    up, down = sides(wire, spacing)
+    return (down - up) / 2
 
 
 def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = MappingProxyType({})) -> Grid:
@@ -100,12 +115,12 @@ def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = Mappin
             drops[k] = max(drops[k], FORK_WIDTH + HEADS_WIDTH + LANE_GAP * lane.get(place.id, 0))
     for wire in plan.wires:
         k = column[wire.source] + 1
-        widths[k] = max(widths[k], box_size(wire)[0])
+        widths[k] = max(widths[k], box_size(wire, plan.spacing)[0])
     left, right, x = [], [], 0.0
     for width, drop in zip(widths, drops, strict=True):
         left.append(x + drop)
         right.append(x + drop + width)
-        x += drop + width + COLUMN_GAP
+        x += drop + width + plan.spacing.columns
     return Grid(dict(column), left, right)
 
 
@@ -153,7 +168,7 @@ def extent(plan: Plan) -> tuple[float, float]:
     for place in plan.places:
         heights[column[place.id]] += place.height
     for wire in plan.wires:
-        heights[column[wire.source] + 1] += box_size(wire)[1]
+        heights[column[wire.source] + 1] += box_size(wire, plan.spacing)[1]
         for k in waypoints(wire, column):
             heights[k] += PASSING_HEIGHT
     return grid(plan, column).right[-1], max(heights)
@@ -164,6 +179,14 @@ class Heights:
 
     def __init__(self, found: Mapping[str, float]) -> None:
         self._found = found
+
+    @staticmethod
+    def of_plan(plan: Plan, found: Mapping[str, float]) -> Heights:
+        """Those of a plan, whose stubs may stand beside the middles of their boxes."""
+        moved = {}
+        for wire in plan.wires:
+            moved[f"{wire.id}-box"] = found[f"{wire.id}-box"] + aside(wire, plan.spacing)
+        return Heights({**found, **moved})
 
     def of(self, name: str) -> float:
         """The height of anything, by its name in the layout."""

@@ -19,7 +19,6 @@ from viz.layout.clearance import beheaded, cleared, crossed, crossings, haloed, 
 from viz.layout.columns import (
     ARROW_TEXT_GAP,
     ARROWS_APART,
-    DIAGONAL_WIDTH,
     FORK_WIDTH,
     HEADS_APART,
     HEADS_WIDTH,
@@ -40,16 +39,17 @@ COST_OF_CROSSING_A_TEXT = 1000  # a line through a text, in the units in which a
 NAME_GAP = 5.0  # between a name and its arrow
 
 
-def draw_lines(
-    plan: Plan, column: Mapping[str, int], heights: Heights, notes: Sequence[Words] = (), panels: bool = False
-) -> Scene:
-    """The scene of a plan: every shape, line and text in its place, and the notes below them.
+def draw_lines(plan: Plan, column: Mapping[str, int], heights: Heights, panels: bool = False) -> Scene:
+    """The scene of a plan: every shape, line and text in its place.
 
     With `panels`, its separate parts stand beside each other, not under each other.
     """
     scene = _Draughtsman(plan, column, heights).scene()
-    if panels:
-        scene = beside(scene, plan)
+    return beside(scene, plan) if panels else scene
+
+
+def noted(scene: Scene, notes: Sequence[Words]) -> Scene:
+    """The scene with notes below it."""
     left, bottom, _, _ = scene.bounds()
     texts = list(scene.texts)
     y = bottom - NOTES_BELOW
@@ -66,7 +66,8 @@ def _from_above(lines: Sequence[Line]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a wire goes: by which kind of way it passes columns, and how far before its column's end it leaves its stub.
+    """How a wire goes: by which kind of way it passes columns, and how far before its column's end it leaves
+    its stub; without, as far as others do.
 
     middle: through the middle of each column. level: level past what stands there. late: at the height of its stub up to
     the last column. early: at once at the height of the last column. aim: how far above the middle of its target it
@@ -74,7 +75,7 @@ class Route:
     """
 
     kind: str = "middle"
-    bend: float = DIAGONAL_WIDTH
+    bend: float | None = None
     aim: float | None = None
 
 
@@ -173,7 +174,7 @@ class _Draughtsman:
             written_on = [text for text in texts if text.id.rpartition("-text")[0].rpartition("-")[0] not in own]
             best, chosen = self._cost(arrows[wire.target], others, shapes, written_on), USUAL
             for route in self._possible(wire, passed):
-                if (route.bend, route.aim) != (DIAGONAL_WIDTH, None) and best < COST_OF_CROSSING_A_TEXT:
+                if (route.bend, route.aim) != (None, None) and best < COST_OF_CROSSING_A_TEXT:
                     break
                 self.routes[wire.id] = route
                 tried = self.arrows_into(wire.target)
@@ -190,7 +191,7 @@ class _Draughtsman:
         result = self.places[wire.target].shape == "result"
         yield from (Route(kind) for kind in (kinds[:1] if result else kinds))
         for bend in (10.0, 50.0, 80.0):
-            if x1 + DIAGONAL_WIDTH - bend - x0 >= wire.width + ARROW_TEXT_GAP:
+            if x1 + self.plan.spacing.diagonal - bend - x0 >= wire.width + ARROW_TEXT_GAP:
                 yield from (Route(kind, bend) for kind in ("middle", *kinds) if not (result and kind in kinds[1:]))
         if not result:
             yield from (
@@ -225,10 +226,15 @@ class _Draughtsman:
         left = self.grid.left[k]
         if place.shape in ("circle", "box", "cloud") and abs(y - cy) < place.height / 2 - ARROWS_APART / 2 - 2:
             left = x + self._edge(place, y - cy)
-        right = self.grid.right[k] - (0.0 if wire.kind == "trunk" else self.routes.get(wire.id, USUAL).bend)
+        right = self.grid.right[k] - (0.0 if wire.kind == "trunk" else self._bend(wire))
         if self.places[wire.target].shape == "result" and self.column[wire.target] == k + 1:
             right = self.grid.right[k]
         return (left, y), (right, y)
+
+    def _bend(self, wire: Wire) -> float:
+        """How far before its column's end a wire leaves its stub."""
+        bend = self.routes.get(wire.id, USUAL).bend
+        return self.plan.spacing.diagonal if bend is None else bend
 
     def _edge(self, place: Place, dy: float) -> float:
         """How far the edge of a place is from its middle, at a height `dy` above it."""
@@ -253,7 +259,7 @@ class _Draughtsman:
         """How a wire passes the columns on its way, and goes up or down before its target if its route says so."""
         heights = {k: self.heights.waypoint(wire, k) for k in waypoints(wire, self.column)}
         last, route = max(heights, default=self.column[wire.source] + 1), self.routes.get(wire.id, USUAL)
-        end, (_, middle) = self.grid.right[last] - route.bend, self.centre[wire.target]
+        end, (_, middle) = self.grid.right[last] - self._bend(wire), self.centre[wire.target]
         before = [] if route.aim is None else [(end + 10.0, middle + route.aim)]
         if not heights:
             return before

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from viz.layout.plan import SMALL_FONT, Group, Place, Plan, Wire, Words, written
+from viz.layout.plan import Group, Place, Plan, Wire, Words, written
 from viz.layout.scene import Scene, Shape
 from viz.record.graph import Graph, Part
 
@@ -22,7 +22,7 @@ def grouped(plan: Plan, graph: Graph, column: Mapping[str, int]) -> Plan:
     if not groups:
         return plan
     known = {group.id for group in groups}
-    inside = {op.id: tuple(part.id for part in op.scope if part.id in known) for op in graph.ops}
+    inside = {op.id: tuple(part.id for part in op.scope if part.id in known) for op in graph.ops if op.id in column}
     begins: dict[str, int] = {}
     for op, scope in inside.items():
         for group in scope:
@@ -88,7 +88,7 @@ def framed(scene: Scene, plan: Plan) -> Scene:
         around = max(len(thing.scope) for thing in own) - level  # boxes inside this one, and itself
         ids = {id for thing in own for id in (thing.written if isinstance(thing, Place) else {thing.id})}
         left, bottom, right, top = scene.part(ids).bounds()
-        pad, title = 2.0 + 4.0 * around, Words(group.title, "title", size=SMALL_FONT)
+        pad, title = 2.0 + 4.0 * around, Words(group.title, "title", size=plan.spacing.small)
         left, bottom, right, top = left - pad, bottom - pad, right + pad, top + pad + title.height * around
         x, y = (left + right) / 2, (bottom + top) / 2
         shapes.append(Shape(group.id, "layer group", "group", x, y, right - left, top - bottom, group.step))

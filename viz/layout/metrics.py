@@ -7,6 +7,7 @@ kin, so a box that fits it fits what the reader's machine draws. Hangul, kana an
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 _WIDTHS = {
     0.30: "'ijl ,.IJ",
@@ -22,6 +23,7 @@ _WIDTHS = {
 _WIDTH = {character: width for width, characters in _WIDTHS.items() for character in characters}
 
 
+@lru_cache(maxsize=10_000)
 def text_width(text: str, size: float = 14.0, bold: bool = False) -> float:
     """The width of one line of text, in points, at a font size; bold letters are a little wider.
 

@@ -11,12 +11,14 @@ from typing import Protocol
 
 from viz.layout.metrics import text_width
 from viz.layout.scene import Text
+from viz.layout.spacing import ROOMY, Spacing
 from viz.record.graph import Graph, Operation, Use, Value, users
 
 FONT = 14.0
 SMALL_FONT = 11.0
 LINE_HEIGHT = 1.2  # the height of a line of text, in font sizes
 WIDEST_CIRCLE = 80.0  # of a circle; a longer symbol stands in a box
+KEY_FRAME = 8.0  # what the box around a key is wider than the key
 KEY_GAP = 5.0  # between a key and what it stands before
 LEAST_ANSWER_WIDTH = 34.0  # of the room that is left for an answer
 AROUND_ANSWER = 5.0  # between that room and what stands above and below it, together
@@ -45,6 +47,8 @@ class Words:
             width = max(width, self.room[0])
         elif self.key and self.role == "blank":
             width = max(width, LEAST_ANSWER_WIDTH)
+        if self.role == "key":
+            width += KEY_FRAME
         return width + key_width(self.key) + KEY_GAP if self.key else width
 
     @property
@@ -57,7 +61,7 @@ class Words:
 
 def key_width(key: str) -> float:
     """The width of the box around a key."""
-    return text_width(key, SMALL_FONT) + 8.0
+    return text_width(key, SMALL_FONT) + KEY_FRAME
 
 
 def written(id: str, classes: str, line: Words, x: float, y: float, step: int) -> Text:
@@ -155,16 +159,17 @@ class Plan:
     places: tuple[Place, ...]
     wires: tuple[Wire, ...]
     groups: tuple[Group, ...] = ()
+    spacing: Spacing = ROOMY
 
 
-def make_plan(graph: Graph, labels: Labels) -> Plan:
-    """The places and wires of a graph, with `labels` written on them."""
-    return _Planner(graph, labels).plan()
+def make_plan(graph: Graph, labels: Labels, spacing: Spacing = ROOMY, tags: int = LEAST_USES_OF_TAGS) -> Plan:
+    """The places and wires of a graph, with `labels` written on them; a leaf used `tags` times or more is tags."""
+    return _Planner(graph, labels, spacing, tags).plan()
 
 
 class _Planner:
-    def __init__(self, graph: Graph, labels: Labels) -> None:
-        self.graph, self.labels = graph, labels
+    def __init__(self, graph: Graph, labels: Labels, spacing: Spacing, tags: int) -> None:
+        self.graph, self.labels, self.spacing, self.tags = graph, labels, spacing, tags
         self.places: list[Place] = []
         self.wires: list[Wire] = []
         self.uses = users(graph)
@@ -183,11 +188,11 @@ class _Planner:
         for use in self.graph.uses:
             if use.op is None:
                 self.places.append(self._name(self._target(use), "result", self.values[use.value], self.last))
-        return Plan(tuple(self.places), tuple(self.wires))
+        return Plan(tuple(self.places), tuple(self.wires), spacing=self.spacing)
 
     def _circle(self, op: Operation) -> Place:
-        lines = self.labels.circle(op)
-        width = max((line.width for line in lines), default=0.0) + 20.0
+        lines = tuple(replace(line, size=max(line.size, self.spacing.small)) for line in self.labels.circle(op))
+        width = max((line.width for line in lines), default=0.0) + self.spacing.inside
         if op.shape != "circle" or width > WIDEST_CIRCLE:
             crowd = max(len(op.inputs), len(op.outputs))
             # high enough for all wires to arrive level
@@ -197,19 +202,20 @@ class _Planner:
             if shape == "cloud":
                 width, height = 1.3 * width, 1.3 * height + 10.0
             return Place(op.id, shape, lines, max(64.0, width), height, op.id, f"op {shape}", self.steps[op.id])
-        diameter = max(54.0, width, 18.0 * len(op.inputs))
+        diameter = max(self.spacing.circle, width, 18.0 * len(op.inputs))
         return Place(op.id, "circle", lines, diameter, diameter, op.id, "op circle", self.steps[op.id])
 
     def _leaf(self, value: Value) -> None:
         used = self.uses[value.id]
-        if len(used) < LEAST_USES_OF_TAGS:
+        if len(used) < self.tags:
             step = min((self._step(use) for use in used), default=0)
             self.places.append(self._name(value.id, "source", value, step))
             self._connect(value, value.id, step)
             return
-        total = self.labels.total(value)
+        small = self.spacing.small
+        total = tuple(replace(line, size=max(line.size, small)) for line in self.labels.total(value))
         for use in used:
-            tag = self._name(f"{use.id}-tag", "source", value, self._step(use), SMALL_FONT)
+            tag = self._name(f"{use.id}-tag", "source", value, self._step(use), small)
             if total and use is used[0]:
                 below = sum(line.height for line in total)
                 tag = replace(
@@ -252,6 +258,10 @@ class _Planner:
         lines = tuple(replace(line, size=size) for line in self.labels.name(value, shape == "result"))
         width = max((line.width for line in lines), default=0.0)
         height = sum(line.height for line in lines)
+        if (
+            self.spacing.snug and not value.flows
+        ):  # its stub is beside the middle of its box, and the name is level with it
+            height += LINE_HEIGHT * FONT
         return Place(id, shape, lines, width, height, value.id, f"name {value.kind}", step)
 
     def _target(self, use: Use) -> str:

@@ -5,14 +5,15 @@ What fits is for the caller to say. The candidates come with the most detail fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from viz.languages import words
-from viz.record.graph import Graph
+from viz.record.graph import Graph, Part
 from viz.record.passes import Span, collapse, depth, merge
 
 MOST_AT_AN_END = 20  # operations that are drawn one by one at either end of a folded middle, at most
@@ -32,9 +33,14 @@ def fold(graph: Graph, fits: Callable[[Graph], bool], lang: str = "en") -> Graph
             break
     if folded is graph:  # it has nothing that could be folded
         return graph
-    shown = sum(op.parts == 1 for op in folded.ops)
-    note = words(lang)["collapsed"].format(shown=shown, all=sum(op.parts for op in folded.ops))
-    return replace(folded, notes=(*folded.notes, note))
+    return noting_what_is_shown(folded, lang)
+
+
+def noting_what_is_shown(graph: Graph, lang: str) -> Graph:
+    """The graph with a note that says how much of it is drawn."""
+    shown = sum(op.parts == 1 for op in graph.ops)
+    note = words(lang)["collapsed"].format(shown=shown, all=sum(op.parts for op in graph.ops))
+    return replace(graph, notes=(*graph.notes, note))
 
 
 def candidates(graph: Graph, lang: str) -> Iterator[Graph]:
@@ -51,6 +57,40 @@ def candidates(graph: Graph, lang: str) -> Iterator[Graph]:
     yield from without_middle(
         smaller if levels else folded if len(folded.uses) <= MOST_USES_OF_PATTERNS else graph, lang
     )
+
+
+# ---------------------------------------------------------------------------------------------------
+# Equal blocks
+
+
+def equal_blocks(graph: Graph, lang: str) -> Iterator[Graph]:
+    """The graph with calls of modules that follow each other and compute the same as one box, "Block × 3".
+
+    Those inside others first: of them, more is left to be seen.
+    """
+    for level in range(max((len(op.scope) for op in graph.ops), default=0), 0, -1):
+        scopes = [op.scope[:level] for op in graph.ops]
+        calls = [(scope, list(run)) for scope, run in groupby(range(len(scopes)), scopes.__getitem__)]
+        kinds = [_kind(graph, scope, places, level) for scope, places in calls]
+        spans, k = [], 0
+        for kind, run in groupby(kinds):
+            n = len(list(run))
+            places = [place for _, own in calls[k : k + n] for place in own]
+            if kind and n > 1 and len(places) >= LEAST_IN_A_CLOUD:
+                said = f"{calls[k][0][-1].kind} × {n}"
+                spans.append(Span(places[0], places[-1] + 1, f"n{places[0]}", said, said, "box"))
+            k += n
+        if spans:
+            yield noting_what_is_shown(merge(graph, spans), lang)
+
+
+def _kind(graph: Graph, scope: tuple[Part, ...], places: Sequence[int], level: int) -> Any:
+    """What is alike in equal calls: where they are, what they are, and what they compute."""
+    if len(scope) < level:
+        return None
+    shapes = {value.id: value.shape for value in graph.values}
+    steps = [(graph.ops[k].symbol, *[shapes[v] for v in graph.ops[k].outputs]) for k in places]
+    return scope[:-1], scope[-1].kind, tuple(steps)
 
 
 # ---------------------------------------------------------------------------------------------------
