@@ -10,6 +10,7 @@ dtypes and the branches of a rule are those of a real call, and on the expressio
     rules        rule_formula, one rule: ∂L/∂a = ∂L/∂y ⊙ b
     chains       chain and formula, a whole record: ∂z/∂x = ∂z/∂z·2t·1 = 2t = 10
     composites   composite_formula, a function made of ops
+    javascript   the same expressions as JavaScript, for pages that compute
 
 How it is written: ∂L/∂y ⊙ 2x, a number after the gradients and before everything else, without a dot before a
 one-letter name. Products have three signs: a·b where at most one of the two is an array, a ⊙ b for two arrays, element

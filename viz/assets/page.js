@@ -1,5 +1,6 @@
 /* Steps through a computation. The figure's data stands in the page as JSON; every text of it is set as
-   text, never as markup. Order of this file: state, drawing, steps, answers, panel, camera, input. */
+   text, never as markup; `recompute`, before this, is the figure's program. Order of this file: state, drawing, steps,
+   answers, panel, new numbers, camera, input. */
 (() => {
 "use strict";
 
@@ -14,7 +15,7 @@ const state = {
   step: 0, // what has been computed: 0 is nothing
   exercise: false, // whether derivatives are hidden
   revealed: new Set(), // wires whose derivative was asked for
-  chosen: null, // { op } or { value }: what the panel tells about
+  chosen: null, // { op } or { value }: what the panel tells about; { numbers }: the fields for new numbers
   timer: 0, // of playing
 };
 let view = views[0];
@@ -419,12 +420,19 @@ function tell() {
     element.classList.toggle("chosen", chosen);
     element.setAttribute("aria-pressed", chosen);
   }
+  byId("numbers").setAttribute("aria-expanded", Boolean(choice?.numbers));
   if (!choice) return panel.replaceChildren();
-  const dismiss = html("button", "", { type: "button", "aria-label": words.dismiss, title: words.dismiss }, "×");
-  dismiss.addEventListener("click", () => choose(null));
+  if (choice.numbers) return showFields();
+  const dismiss = dismisser();
   const focused = document.activeElement?.dataset.key;
   panel.replaceChildren(...(choice.op ? aboutOperation(choice.op, dismiss) : aboutValue(choice.value, dismiss)));
   if (focused) panel.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+}
+
+function dismisser() {
+  const button = html("button", "", { type: "button", "aria-label": words.dismiss, title: words.dismiss }, "×");
+  button.addEventListener("click", () => choose(null));
+  return button;
 }
 
 function aboutOperation(id, dismiss) {
@@ -520,6 +528,11 @@ function aboutValue(id, dismiss) {
   ].filter(([, content]) => content);
   made.push(html("p", "soft", {}, words[value.kind]));
   made.push(html("dl", "", {}, rows.flatMap(([key, content]) => [html("dt", "", {}, key), html("dd", "", {}, content)])));
+  if (id in given) {
+    const change = html("button", "wide", { type: "button" }, words.change);
+    change.addEventListener("click", () => askNumbers(id));
+    made.push(html("p", "", {}, change));
+  }
   const own = usesOf(id);
   if (!own.length) return made;
   made.push(html("h3", "back", {}, words.backward));
@@ -558,6 +571,138 @@ function matrix(cells) {
   if (cells.text !== undefined) return html("span", "", {}, cells.text);
   const rows = cells.rows.map((row) => html("tr", "", {}, row.map((cell) => html("td", "", {}, exact(cell)))));
   return html("span", "matrix", { tabindex: 0 }, html("table", "", { role: "presentation" }, html("tbody", "", {}, rows)));
+}
+
+/* ---------------------------------------------------------------------------------------------------
+   New numbers: the figure's program computes values, derivatives, contributions and local derivatives from those given,
+   and whatever shows one is written anew. */
+
+const given = Object.fromEntries(data.leaves.map((id) => [id, values[id].data[1]]));
+const first = { ...given };
+
+function compute() {
+  const found = recompute(given);
+  const changed = data.leaves.some((id) => given[id] !== first[id]);
+  const cells = (x, type) => [type === "bool" ? (x ? "True" : "False") : numberText(x), Number.isFinite(x) ? x : String(x)];
+  for (const [id, x] of Object.entries(found.values)) if (values[id]) values[id].data = cells(x, values[id].dtype);
+  for (const [id, x] of Object.entries(found.totals)) if (values[id]?.grad) values[id].grad = cells(x);
+  for (const [id, x] of Object.entries(found.slopes)) if (slopes[id]?.data) slopes[id].data = cells(x);
+  for (const { uses, ops, texts } of views) {
+    for (const use of Object.values(uses)) if (use.grad) use.grad = cells(use.parts.reduce((sum, part) => sum + found.grads[part], 0));
+    const named = (id) => (values[id].name ? `${values[id].name} (${amount(id)})` : amount(id));
+    for (const op of Object.values(ops)) {
+      op.says = say("operation", { op: op.called, inputs: listed(op.inputs.map((use) => named(uses[use].value))), outputs: listed(op.outputs.map(named)) });
+    }
+    for (const text of texts) {
+      if (!text.shows) continue;
+      const [of, id, before, after] = text.shows;
+      text.text = before + (uses[id] ?? values[id])[of][0] + (changed ? "" : after); // a check was one of the first numbers
+    }
+  }
+  document.title = say("figure", { name: results().map((id) => values[id].name || amount(id)).join(", ") });
+  document.querySelector("h1").textContent = document.title;
+  draw();
+  show(state.step);
+}
+
+const results = () => Object.values(view.uses).filter((use) => use.op === null).map((use) => use.value);
+
+/* A number as on the figure: integers exactly, others to four significant places. */
+function numberText(value) {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
+  const size = Math.abs(value);
+  let places = Math.max(4, Math.trunc(size).toLocaleString("fullwide", { useGrouping: false }).length);
+  let rounded = Number.isInteger(size) ? size : roundTo(size, places);
+  while (Number.isInteger(rounded) && Math.abs(rounded - size) > 1e-6 * size) rounded = roundTo(size, ++places);
+  const sign = value < 0 && rounded ? "−" : "";
+  if (rounded < 1e15 && (rounded >= 1e-4 || rounded === 0)) {
+    const [whole, rest] = String(rounded).split(".");
+    return sign + whole.replace(/\B(?=(\d{3})+$)/g, ",") + (rest ? `.${rest}` : "");
+  }
+  const [mantissa, exponent] = roundTo(rounded, 4).toExponential().split("e");
+  return `${sign}${mantissa}e${Number(exponent)}`.replace("e-", "e−");
+}
+
+/* To so many significant places; of two that are as near, the even one. */
+function roundTo(size, places) {
+  const [digits, exponent] = size.toExponential(60).replace(".", "").split("e");
+  const tie = /^50*$/.test(digits.slice(places)) && digits[places - 1] % 2 === 0;
+  return tie ? Number(`${digits.slice(0, places)}e${exponent - places + 1}`) : Number(size.toPrecision(places));
+}
+
+/* A number that was typed; NaN for what is none, or infinite. */
+function numberOf(typed) {
+  const plain = typed.trim().replace("−", "-");
+  const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
+  return Number.isFinite(number) ? number : NaN;
+}
+
+/* The fields: for each number one to type in and a slider, which know of each other. */
+const resets = [];
+const fields = [
+  html("div", "head", {}, html("h2", "", {}, words.numbers), dismisser()),
+  ...(data.fixed.length ? [html("p", "", {}, words.fixed), html("ul", "", {}, data.fixed.map(({ why, name }) => html("li", "", {}, say(why, { name }))))] : []),
+  ...data.leaves.map(fieldOf),
+];
+if (data.leaves.length) {
+  const reset = html("button", "wide", { type: "button", id: "reset" }, words.reset);
+  reset.addEventListener("click", () => {
+    Object.assign(given, first);
+    for (const write of resets) write();
+    compute();
+  });
+  fields.push(html("p", "made"), html("p", "", {}, reset));
+}
+
+/* The fields, each with the derivative by its number, as far as the figure has come and an exercise allows; and what comes out. */
+function showFields() {
+  if (!panel.contains(fields[0])) panel.replaceChildren(...fields);
+  for (const line of panel.querySelectorAll(".slope")) {
+    const { id } = line.dataset;
+    const reached = usesOf(id).length && usesOf(id).every(([, use]) => use.back && use.back <= state.step);
+    line.textContent = reached && known(id) && values[id].grad ? `${values[id].d} = ${values[id].grad[0]}` : "";
+  }
+  const made = panel.querySelector(".made");
+  if (made) made.textContent = results().filter((id) => values[id].made).map((id) => `${calledIn(id)} = ${amount(id)}`).join(", ");
+}
+
+function fieldOf(id) {
+  const name = values[id].name || values[id].symbol || values[id].called || words[values[id].kind];
+  const typed = html("input", "", { type: "text", inputmode: "decimal", id: `number-${id}`, autocomplete: "off", "aria-describedby": `problem-${id}` });
+  const reach = 2 * Math.abs(first[id]) || 1;
+  const step = 10 ** (Math.floor(Math.log10(reach)) - 2);
+  const rounded = Number((Math.ceil(reach / step) * step).toPrecision(6));
+  const slide = html("input", "", { type: "range", min: -rounded, max: rounded, step: Number(step.toPrecision(1)), "aria-label": say("slider_of", { name }) });
+  const problem = html("p", "problem", { id: `problem-${id}`, role: "status" });
+  const sound = (ok) => {
+    typed.setAttribute("aria-invalid", !ok);
+    problem.textContent = ok ? "" : say("no_number", { name, value: given[id] });
+  };
+  const write = () => {
+    typed.value = slide.value = given[id];
+    sound(true);
+  };
+  typed.addEventListener("input", () => {
+    const number = numberOf(typed.value);
+    sound(!Number.isNaN(number));
+    if (Number.isNaN(number)) return;
+    slide.value = given[id] = number;
+    compute();
+  });
+  slide.addEventListener("input", () => {
+    typed.value = given[id] = Number(slide.value);
+    sound(true);
+    compute();
+  });
+  write();
+  resets.push(write);
+  return html("div", "field", {}, html("label", "", { for: typed.id }, name), typed, slide, problem, html("p", "slope derivative", { "data-id": id }));
+}
+
+function askNumbers(id = data.leaves[0]) {
+  if (!state.step) show(view.steps.length);
+  choose({ numbers: true });
+  byId(`number-${id}`)?.select();
 }
 
 /* ---------------------------------------------------------------------------------------------------
@@ -712,6 +857,7 @@ press("zoom-out", () => zoom(0.8));
 press("fit", () => fit(true));
 press("open-all", () => go(data.opened));
 press("close-all", () => go(data.closed));
+press("numbers", () => (state.chosen?.numbers ? choose(null) : askNumbers()));
 press("exercise", () => setExercise(!state.exercise));
 press("answers", () => {
   const all = allWires().every((wire) => state.revealed.has(wire));
@@ -757,10 +903,12 @@ addEventListener("keydown", (event) => {
   const action = KEYS[event.key];
   if (!action || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (event.key === " " && event.target.closest?.("button")) return; // presses it
+  if (event.key !== "Escape" && event.target.closest?.(".field")) return; // is typed
   event.preventDefault();
   action();
 });
 
+byId("numbers-tools").hidden = !data.leaves.length && !data.fixed.length;
 draw();
 fit();
 if (data.exercise) setExercise(true);

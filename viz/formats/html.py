@@ -20,6 +20,7 @@ from string import Template
 from typing import Any
 
 from tinygrad_edu.formula.writing import grouped
+from viz.formats.live import live_program, parts_of_uses, shown
 from viz.formats.views import Figure, make_views, ways_from
 from viz.languages import words
 from viz.layout.plan import Plan, trunk_id
@@ -39,7 +40,7 @@ def page(drawing: Figure) -> str:
     said = {**words(lang), **PAGE_WORDS[lang]}
     name = said["figure"].format(name=text.called(drawing.graph))
     blank = drawing.labels.grad == "blank"
-    script = _asset("page.js")
+    script = f"const recompute = {live_program(drawing).script};\n{_asset('page.js')}"
     style = Template(_asset("page.css")).substitute(light=_colours(_light(drawing)), dark=_colours(_dark(drawing)))
     described = "" if blank else drawing.text()  # an exercise does not tell its answers
     whole = Template(_asset("page.html")).substitute(
@@ -102,12 +103,15 @@ def figure_data(drawing: Figure, name: str, said: Mapping[str, str]) -> dict[str
     with ThreadPoolExecutor(4) as pool:  # each thread waits for Graphviz
         list(pool.map(lambda view: view.drawing.scene, views))
     values = {value.id: value for view in views for value in view.drawing.graph.values}
+    program = live_program(drawing)
     return {
         "name": name,
         "words": said,
         "exercise": drawing.labels.grad == "blank",
         "values": {id: _value(value, drawing) for id, value in values.items()},
         "slopes": {id: _slope(id, drawing) for id in drawing.reading.slopes},
+        "leaves": [id for id in program.leaves if id in values],
+        "fixed": [{"why": why, "name": clean(name)} for why, name in program.reasons],
         "views": [{**_View(view.drawing).data(), "go": ways_from(view, views)} for view in views],
         "opened": max(range(len(views)), key=lambda k: len(views[k].drawing.graph.ops)),
         "closed": min(range(len(views)), key=lambda k: len(views[k].drawing.graph.ops)),
@@ -166,6 +170,9 @@ class _View:
         self.scene: Scene = drawing.scene
         self.labels = drawing.labels
         self.teller = Teller(self.graph, drawing.look.lang)
+        self.parts = parts_of_uses(drawing.reading.program.graph, self.graph)
+        self.values = {value.id: value for value in self.graph.values}
+        self.uses = {use.id: use for use in self.graph.uses}
         self.places = {place.id: place for place in self.plan.places}
         self.wires = {wire.id: wire for wire in self.plan.wires}
         self.totals = {trunk_id(place.ref): place.ref for place in self.plan.places if place.total}
@@ -269,8 +276,17 @@ class _View:
                 entry |= {"wire": wire, "side": side, "value": self.wires[wire].value}
             elif owner in self.places:
                 entry["op" if owner in self.ops else "value"] = self.places[owner].ref
-            found.append(entry)
+            found.append(entry | self.shows(entry))
         return found
+
+    def shows(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Which number a text shows, if it shows one, and what stands around it."""
+        value, wire = self.values.get(entry.get("value", "")), self.uses.get(entry.get("wire", ""))
+        if value is None or entry["role"] == "legend":
+            return {}
+        of, thing = ("data", value) if entry.get("side") != "below" else ("grad", wire or value)
+        around = shown(entry["text"], getattr(thing, of))
+        return {"shows": [of, thing.id, *around]} if around else {}
 
     def x(self, x: float) -> float:
         return _round(x - self.left)
@@ -291,6 +307,7 @@ class _View:
             "settings": [[key, clean(rounded_text(value))] for key, value in op.settings],
             "within": " › ".join(clean(f"{part.kind} {part.name}".strip()) for part in op.scope),
             "says": self.teller.forward(op),
+            "called": self.teller.called(op),
             "inputs": list(op.inputs),
             "outputs": list(op.outputs),
             "k": self.k(step),
@@ -304,6 +321,7 @@ class _View:
             "op": use.op,
             "flows": use.flows,
             "grad": cells(use.grad),
+            "parts": self.parts[use.id],
             "back": self.k(wire.back_step) if wire and use.flows else 0,
             "trunk": trunk if (trunk := trunk_id(use.value)) in self.wires or trunk in self.totals else None,
         }

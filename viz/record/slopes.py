@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_edu.engine.recording import recording
 from tinygrad_edu.formula import LONGEST_FORMULA, ONE, Symbol, chain, constant, run_or_name_rule
 from viz.record.graph import MOST_NUMBERS_KEPT, Data, plain
+from viz.record.recomputing import Program, program
 from viz.record.record import Record, Tensor
 from viz.record.symbols import named
 
@@ -33,10 +34,11 @@ class Slope:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the formulas call each value, and the slope of each use, by their ids."""
+    """What the formulas call each value, and the slope of each use, by their ids; and the whole as a program."""
 
     names: Mapping[str, str] = field(default_factory=dict)
     slopes: Mapping[str, Slope] = field(default_factory=dict)
+    program: Program = field(default_factory=Program)
 
 
 def read(record: Record, of: str) -> Reading:
@@ -66,7 +68,7 @@ def read(record: Record, of: str) -> Reading:
         symbol = local_symbol(node, i, as_written) if data is not None else None
         slopes[use.id] = Slope(rule, general, symbol, data)
     known = {id: names[tensor] for id, tensor in record.tensors.items() if tensor in names}
-    return Reading(known, slopes)
+    return Reading(known, slopes, program(record))
 
 
 def factor(node: Tensor, i: int) -> Data:

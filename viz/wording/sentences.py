@@ -64,12 +64,14 @@ class Teller:
         """What an operation takes and gives."""
         inputs = [self.uses[use] for use in op.inputs]
         return self.say["operation"].format(
-            op=clean(
-                op.name if op.shape == "circle" else f"{op.symbol} {op.name}" if op.symbol != op.name else op.name
-            ),
+            op=self.called(op),
             inputs=self._list([self._named(self.values[use.value]) for use in inputs]),
             outputs=self._list([self._named(self.values[v]) for v in op.outputs]),
         )
+
+    def called(self, op: Operation) -> str:
+        """What an operation is called: a layer by what it is, and where."""
+        return clean(op.name if op.shape == "circle" or op.symbol == op.name else f"{op.symbol} {op.name}")
 
     def _back(self, use: Use) -> str:
         value = self.values[use.value]
