@@ -15,6 +15,7 @@ import tinygrad_edu as tg
 import viz.record.slopes
 from examples.figures import figures as chapter
 from tests.viz.figures import leaf
+from tinygrad_edu import nn
 from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.graph import topological
 from tinygrad_edu.engine.registry import OPS
@@ -401,6 +402,27 @@ def test_what_merged_operations_pass_back_is_added_up():
     (cloud,) = [drawing for number, drawing, _ in recorded() if number == "5-10"]
     parts = parts_of_uses(cloud.reading.program.graph, cloud.graph)
     assert sorted(map(len, parts.values())) == [1, 1, 1, 2]
+
+
+@pytest.mark.browser
+def test_what_a_closed_layer_hides_stays_as_it_is(visit):
+    """A weight inside is no field; the numbers around it are computed with it."""
+
+    class Scale(nn.Module):
+        def __init__(self):
+            self.factor = nn.Parameter(np.array(3.0))
+
+        def forward(self, x):
+            return np.exp(x * self.factor)
+
+    layer = Scale()
+    y = layer(leaf(0.5, "x"))
+    page = visit(draw(y, cloud=layer, names={"y": y}))
+    page.click("#numbers")
+    assert texts(page, ".field label") == ["x"]
+    type_in(page, "v0", "0.25")
+    assert page.text_content(".made") == "y = 2.117"
+    assert page.text_content(".slope") == "∂y/∂x = 6.351"
 
 
 def test_a_text_shows_a_number_or_not():

@@ -20,7 +20,7 @@ from string import Template
 from typing import Any
 
 from tinygrad_edu.formula.writing import grouped
-from viz.formats.live import live_program, parts_of_uses, shown
+from viz.formats.live import live_program, parts_of_uses, shows
 from viz.formats.views import Figure, make_views, ways_from
 from viz.languages import words
 from viz.layout.plan import Plan, trunk_id
@@ -276,17 +276,8 @@ class _View:
                 entry |= {"wire": wire, "side": side, "value": self.wires[wire].value}
             elif owner in self.places:
                 entry["op" if owner in self.ops else "value"] = self.places[owner].ref
-            found.append(entry | self.shows(entry))
+            found.append(entry | shows(entry, self.values, self.uses))
         return found
-
-    def shows(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """Which number a text shows, if it shows one, and what stands around it."""
-        value, wire = self.values.get(entry.get("value", "")), self.uses.get(entry.get("wire", ""))
-        if value is None or entry["role"] == "legend":
-            return {}
-        of, thing = ("data", value) if entry.get("side") != "below" else ("grad", wire or value)
-        around = shown(entry["text"], getattr(thing, of))
-        return {"shows": [of, thing.id, *around]} if around else {}
 
     def x(self, x: float) -> float:
         return _round(x - self.left)

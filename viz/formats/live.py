@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from viz.formats.views import Figure
-from viz.record.graph import Data, Graph
+from viz.record.graph import Data, Graph, Use, Value
 from viz.record.recomputing import NOTHING, Program
 from viz.wording.labels import MARKS
 from viz.wording.numbers import number_text
@@ -17,6 +18,16 @@ def live_program(drawing: Figure) -> Program:
     if drawing.look.style == "book" or program.script == NOTHING:
         return program
     return Program(reasons=(("why_style", drawing.look.style),))
+
+
+def shows(entry: Mapping[str, Any], values: Mapping[str, Value], uses: Mapping[str, Use]) -> dict[str, Any]:
+    """Which number a text of the figure shows, if it shows one, and what stands around it."""
+    value, use = values.get(entry.get("value", "")), uses.get(entry.get("wire", ""))
+    if value is None or entry["role"] == "legend":
+        return {}
+    of, thing = ("data", value) if entry.get("side") != "below" else ("grad", use or value)
+    around = shown(entry["text"], getattr(thing, of))
+    return {"shows": [of, thing.id, *around]} if around else {}
 
 
 def shown(text: str, number: Data) -> list[str] | None:

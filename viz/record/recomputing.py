@@ -25,7 +25,7 @@ NOTHING = "null"
 class Program:
     """A function in JavaScript, from the values that are given to all values and derivatives; or why there is none.
 
-    script: what takes an object of numbers by the ids of `leaves`, and returns four objects: `values` and `totals`
+    script: what takes an object of numbers by the ids of `leaves`, of which those left out are as they were, and returns four objects: `values` and `totals`
     (∂L/∂value) by the ids of values, `grads` (contributions) and `slopes` (local derivatives) by the ids of uses.
     reasons: pairs of a word of the page and what stands in it. graph: what the program computes, with nothing merged.
     """
@@ -42,7 +42,7 @@ def program(record: Record) -> Program:
     >>> import tinygrad_edu as tg
     >>> x = tg.Tensor(3.0, requires_grad=True, name="x")
     >>> print(program(Record(x * 2)).script)
-    ({v0}) => {
+    ({v0 = 3.0}) => {
       const v1 = 2.0;
       const v2 = (v0 * v1);
       const u2 = 1.0;
@@ -67,7 +67,7 @@ def program(record: Record) -> Program:
     lines = [*writer.forward(), *writer.backward()]
     if writer.failed:
         return Program(reasons=tuple(("why_op", name) for name in dict.fromkeys(writer.failed)))
-    given = ", ".join([value.id for value in leaves])
+    given = ", ".join([f"{value.id} = {value.data!r}" for value in leaves])
     body = "\n".join([f"  {line}" for line in [*lines, writer.result()]])
     return Program(f"({{{given}}}) => {{\n{body}\n}}", tuple([value.id for value in leaves]), graph=graph)
 
