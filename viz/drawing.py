@@ -21,7 +21,16 @@ from viz.layout.groups import grouped
 from viz.layout.page import READABLE_LETTERS, room_on, too_small
 from viz.layout.panels import side_by_side
 from viz.layout.plan import FONT, SMALL_FONT, Plan, Words, make_plan
-from viz.layout.rows import Placed, arrangements, below_each_other, expected_letters, joined, size_placed, told_apart
+from viz.layout.rows import (
+    Placed,
+    arrangements,
+    below_each_other,
+    expected_letters,
+    joined,
+    preference,
+    size_placed,
+    told_apart,
+)
 from viz.layout.scene import Scene
 from viz.layout.spacing import Spacing, spacing_of
 from viz.look import Look
@@ -113,7 +122,7 @@ class Drawing(Picture):
         for way in ways:
             rows = list(islice(rows_of_all, len(way.rows)))
             placed.append((expected_letters([size_placed(row) for row in rows], self.look.room), rows))
-        placed.sort(key=lambda pair: -pair[0])
+        placed.sort(key=lambda pair: preference(*pair))
         best: tuple[int, Scene, list[Placed]] | None = None
         for letters, rows in placed[: MOST_WAYS_DRAWN if len(self.graph.ops) <= MOST_OPERATIONS_UNHURRIED else 2]:
             if best and (not best[0] or letters < LEAST_HOPE * placed[0][0]):

@@ -53,7 +53,7 @@ def arrangements(
         if wrapped and found[0].letters < COMFORTABLE_LETTERS:
             cut = planned(spacing, 2)  # a leaf that is used in several rows stands in each
             found += [_expected(in_rows(cut, row), room) for row in possible_rows(cut, room)[:MOST_ARRANGEMENTS]]
-        return sorted(found, key=lambda one: -one.letters)[:MOST_ARRANGEMENTS]
+        return sorted(found, key=lambda one: preference(one.letters, one.rows))[:MOST_ARRANGEMENTS]
 
     if share is not None:
         return at(share, wrapped)
@@ -65,6 +65,11 @@ def arrangements(
             if (wider := at(closeness, wrapped))[0].letters >= COMFORTABLE_LETTERS:
                 return wider
     return closest
+
+
+def preference(letters: float, rows: Sequence[object]) -> tuple[float, int, float]:
+    """The larger the letters, the better, until they are comfortable; from there on, the fewer rows. The best is least."""
+    return -min(letters, COMFORTABLE_LETTERS), len(rows), -letters
 
 
 def _expected(rows: tuple[Plan, ...], room: tuple[float, float]) -> Arrangement:
