@@ -221,6 +221,22 @@ print(F.conv2d_route(x.shape, (20, 20, 3, 3), padding=1)["forward"], round(x.gra
     assert run(code) == ["winograd", "180"]
 
 
+def test_a_numba_that_cannot_be_imported_warns_once_and_is_not_used(tmp_path):
+    (tmp_path / "numba.py").write_text("raise ImportError('Numba needs NumPy 2.2 or less')", encoding="utf-8")
+    code = f"""
+import sys, warnings
+sys.path.insert(0, {str(tmp_path)!r})
+import numpy as np
+from tinygrad_edu import nn
+net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 4, 1))
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    y = [net(np.ones((1, 1, 8, 8), np.float32)) for _ in range(2)][0]
+print(y.shape[2], len(seen), "2.2" in str(seen[0].message), "pip" in str(seen[0].message))
+"""
+    assert run(code) == ["3", "1", "True", "True"]
+
+
 def test_examples_are_collected_where_there_is_no_numba():
     pages = str(Path(__file__).parents[2] / "tinygrad_edu/ops/network/convolution")
     code = f"""

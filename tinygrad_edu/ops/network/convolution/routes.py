@@ -18,6 +18,7 @@ fast depthwise: by vectors of channels that each have a kernel of their own.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -49,8 +50,19 @@ LEAST_IN_MAPS, PRODUCTS_WORTH_MAPS = 3, 64
 
 @functools.cache
 def fast() -> bool:
-    """Whether numba is installed; it is not imported to find out."""
-    return find_spec("numba") is not None
+    """Whether there is a numba that works: it is imported to find out, by the first convolution or pooling.
+
+    One that cannot be imported, such as an old one beside a new NumPy, warns, and all goes by the routes without it.
+    """
+    if find_spec("numba") is None:
+        return False
+    try:
+        import_module("numba")
+    except ImportError as error:
+        cure = 'pip install --upgrade "tinygrad-edu[fast]", or pip uninstall numba'
+        warnings.warn(f"convolutions go without numba, which cannot be imported ({error}): {cure}", stacklevel=2)
+        return False
+    return True
 
 
 def fits(route: Route, what: Sum, channels: int, outputs: int, dtype: Any, windows: Windows) -> bool:
