@@ -27,7 +27,8 @@ lint: $(VENV)/installed ## style, format and types
 peers: $(VENV)/torch ## the tests against PyTorch, and a table of how near the two come
 	$(TEST) -n 2 tests/peers
 
-nightly: $(VENV)/nightly notebooks ## what is heavy: all notebooks; trackers, their files read back; an epoch of MNIST beside PyTorch, Keras, skorch
+nightly: export QUICK := 1
+nightly: $(VENV)/nightly notebooks ## what is heavy: all notebooks, quickly; trackers, their files read back; an epoch of MNIST beside PyTorch, Keras, skorch
 	$(TEST) -m nightly
 	$(BIN)/python -m tests.benchmarks.epoch
 
