@@ -376,6 +376,33 @@ def test_in_an_exercise_new_numbers_have_new_answers(visit):
 
 
 @pytest.mark.browser
+def test_an_answer_that_is_written_in_is_checked(visit):
+    """What is right is shown; what is wrong is said to be, stays, and shows nothing."""
+    x, y = leaf(3.0, "x"), leaf(1 / 7, "y")
+    page = visit(draw(x * y, grad="blank"))
+    page.click("[id=o0]")
+    field = "#panel [data-key=try-u1]"
+    for typed in ("4", "-3", "three", "0.3"):
+        page.fill(field, typed)
+        page.press(field, "Enter")
+        assert page.get_attribute(field, "aria-invalid") == "true"
+        assert "not it yet" in page.text_content("#panel .try:has([data-key=try-u1])")
+        assert page.input_value(field) == typed
+    page.fill(field, " 3.0")
+    page.press(field, "Enter")
+    assert page.query_selector(field) is None
+    assert page.text_content("#panel [data-use=u1] [data-part=passed]") == "3"
+    field = "#panel [data-key=try-u0]"
+    page.fill(field, "0.14")
+    page.press(field, "Enter")
+    assert page.input_value(field) == "0.14"
+    page.fill(field, "0.143")
+    page.press(field, "Enter")
+    assert page.text_content("#panel [data-use=u0] [data-part=passed]") == "0.1429"
+    assert page.text_content("#answers") == "Hide all answers"
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize(
     ("make", "why"),
     [

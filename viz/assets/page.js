@@ -14,7 +14,8 @@ const state = {
   view: 0, // which layout
   step: 0, // what has been computed: 0 is nothing
   exercise: false, // whether derivatives are hidden
-  revealed: new Set(), // wires whose derivative was asked for
+  revealed: new Set(), // wires whose derivative was asked for, or found
+  tried: new Map(), // what was written in for a wire's derivative, and is not it
   chosen: null, // { op } or { value }: what the panel tells about; { numbers }: the fields for new numbers
   timer: 0, // of playing
 };
@@ -391,6 +392,7 @@ function spokenValue(id, name) {
 function setExercise(on) {
   state.exercise = on;
   state.revealed.clear();
+  state.tried.clear();
   if (on) show(view.steps.length);
   else show(state.step);
 }
@@ -515,7 +517,32 @@ function derivativeOf({ cells, wire, d }, part) {
 function ask(wire, d) {
   const button = html("button", "ask", { type: "button", "aria-label": say("reveal", { d }), "data-key": wire }, "?");
   button.addEventListener("click", () => reveal(wire));
-  return button;
+  const cells = view.uses[wire]?.grad ?? values[[...answers.values()].find((answer) => answer.wire === wire)?.value]?.grad;
+  if (!Array.isArray(cells)) return button;
+  const field = html("input", "", { type: "text", inputmode: "decimal", autocomplete: "off", "aria-label": d, "data-key": `try-${wire}` });
+  const tried = state.tried.get(wire);
+  field.value = tried ?? "";
+  field.setAttribute("aria-invalid", tried !== undefined);
+  field.addEventListener("change", () => check(wire, field.value, Number(cells[1])));
+  return html("span", "try", {}, field, button, html("span", "what", { role: "status" }, tried === undefined ? "" : words.not_it));
+}
+
+/* Looks at an answer that was written in: the right one is shown on the figure. */
+function check(wire, typed, number) {
+  if (isRight(typed, number)) {
+    state.tried.delete(wire);
+    return reveal(wire);
+  }
+  if (typed.trim()) state.tried.set(wire, typed);
+  else state.tried.delete(wire);
+  tell();
+}
+
+/* A number is right if it is written as on the figure, or rounded to at least three places. */
+function isRight(typed, number) {
+  const found = numberOf(typed);
+  const places = typed.replace(/e.*/i, "").replace(/\D/g, "").replace(/^0+/, "").length;
+  return numberText(found) === numberText(number) || (places >= 3 && found === Math.sign(number) * roundTo(Math.abs(number), places));
 }
 
 function aboutValue(id, dismiss) {
@@ -903,7 +930,7 @@ addEventListener("keydown", (event) => {
   const action = KEYS[event.key];
   if (!action || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (event.key === " " && event.target.closest?.("button")) return; // presses it
-  if (event.key !== "Escape" && event.target.closest?.(".field")) return; // is typed
+  if (event.key !== "Escape" && event.target.closest?.(".field, .try input")) return; // is typed
   event.preventDefault();
   action();
 });
