@@ -316,21 +316,27 @@ def by_complex_step(function, gs, xs):
 
 
 def by_lstm(g, y, a, h0, c0, weight, reverse):
+    return by_projected_lstm(g, y, a, h0, c0, weight, np.eye(c0.shape[1]), reverse)[:4]
+
+
+def by_projected_lstm(g, y, a, h0, c0, weight, projection, reverse):
     (gh, gc, gg), (hs, cs, gates) = g, y
-    delta, by_h, by_c, f_next = np.zeros(a.shape), np.zeros(h0.shape), np.zeros(h0.shape), 0
+    delta, by_hs, by_c, f_next = np.zeros(a.shape), np.zeros(hs.shape), np.zeros(c0.shape), 0
     for t in reversed(range(len(a))):
         i, f, new, o = np.split(gates[t], 4, axis=1)
         gi, gf, gn, go = np.split(gg[t], 4, axis=1)
         last = cs[t - 1] if t else c0
-        by_h = gh[t] + (delta[t + 1] @ weight.T if t + 1 < len(a) else 0)
-        by_c = gc[t] + f_next * by_c + by_h * o * (1 - np.tanh(cs[t]) ** 2)
+        by_hs[t] = gh[t] + (delta[t + 1] @ weight.T if t + 1 < len(a) else 0)
+        by_u = by_hs[t] @ projection.T
+        by_c = gc[t] + f_next * by_c + by_u * o * (1 - np.tanh(cs[t]) ** 2)
         parts = [
             (by_c * new + gi) * i * (1 - i), (by_c * last + gf) * f * (1 - f),
-            (by_c * i + gn) * (1 - new**2), (by_h * np.tanh(cs[t]) + go) * o * (1 - o),
+            (by_c * i + gn) * (1 - new**2), (by_u * np.tanh(cs[t]) + go) * o * (1 - o),
         ]  # fmt: skip
         delta[t], f_next = np.concatenate(parts, axis=1), f
     began = np.concatenate([h0[None], hs[:-1]])
-    return delta, delta[0] @ weight.T, f_next * by_c, np.einsum("tnh,tng->hg", began, delta)
+    by_r = np.einsum("tnh,tnp->hp", np.split(gates, 4, axis=2)[3] * np.tanh(cs), by_hs)
+    return delta, delta[0] @ weight.T, f_next * by_c, np.einsum("tnh,tng->hg", began, delta), by_r
 
 
 def by_gru(g, y, a, h0, weight, bias, reverse):
@@ -410,6 +416,8 @@ TRANSLATED = {
     "gru_slopes": by_difference(recurrence.gru_slopes, 6),
     "lstm": by_lstm,
     "lstm_slopes": by_difference(recurrence.lstm_slopes, 7),
+    "projected_lstm": by_projected_lstm,
+    "projected_lstm_slopes": by_difference(recurrence.projected_lstm_slopes, 8),
     "rnn": by_rnn,
     "rnn_slopes": by_difference(recurrence.rnn_slopes, 3),
     "getitem": lambda g, y, x, i, **_: sum(filled(x.shape, k, g[n]) for n, k in enumerate(i)),

@@ -16,11 +16,15 @@ from tinygrad_edu.nn.utils import rnn as packing
 from tinygrad_edu.testing import gradcheck
 
 KINDS = ["RNN", "LSTM", "GRU"]
+PROJECTED = "projected LSTM"
 kinds = pytest.mark.parametrize("kind", KINDS)
+kinds_and_projected = pytest.mark.parametrize("kind", [*KINDS, PROJECTED])
 
 
-def layer(kind, *sizes, **settings):
-    return getattr(nn, kind)(*sizes, **settings, dtype=float, generator=np.random.default_rng(0))
+def layer(kind, inputs, hidden, *sizes, **settings):
+    if kind == PROJECTED:
+        kind, settings = "LSTM", {**settings, "proj_size": hidden - 1}
+    return getattr(nn, kind)(inputs, hidden, *sizes, **settings, dtype=float, generator=np.random.default_rng(0))
 
 
 def flat(results):
@@ -43,7 +47,7 @@ def same(got, expected, **tolerance):
         np.testing.assert_allclose(a, b, **{"rtol": 1e-10, "atol": 1e-12, **tolerance})
 
 
-@kinds
+@kinds_and_projected
 @given(
     steps=st.integers(1, 4), rows=st.integers(1, 3), inputs=st.integers(1, 3), hidden=st.integers(1, 3),
     layers=st.integers(1, 2), both=st.booleans(), bias=st.booleans(), masked=st.booleans(),
@@ -82,7 +86,7 @@ def test_a_layer_is_its_cell(kind):
     same(found, model(x)[0].numpy())
 
 
-@kinds
+@kinds_and_projected
 def test_a_long_sequence_is_few_records(kind):
     x = np.zeros((100, 2, 3))
     short = len(topological([layer(kind, 3, 4)(x)[0].sum()], leaves=False))
@@ -90,7 +94,7 @@ def test_a_long_sequence_is_few_records(kind):
     assert len(topological([layer(kind, 3, 4, unroll=True)(x)[0].sum()], leaves=False)) > 500
 
 
-@kinds
+@kinds_and_projected
 @given(data=st.data())
 def test_masks_leak_nothing(kind, data):
     """Whatever stands where the mask is false, also NaN, changes nothing, and gets no gradient."""
@@ -111,7 +115,7 @@ def test_masks_leak_nothing(kind, data):
     assert not by_x[~mask].any()
 
 
-@kinds
+@kinds_and_projected
 @given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_packed_is_masked_is_alone(kind, lengths):
     rng = np.random.default_rng(len(lengths))
@@ -130,7 +134,7 @@ def test_packed_is_masked_is_alone(kind, lengths):
         same([s.numpy()[:, k] for s in flat(last)], [s.numpy() for s in flat(states)])
 
 
-@kinds
+@kinds_and_projected
 @pytest.mark.parametrize("settings", [{}, {"bidirectional": True, "num_layers": 2}], ids=str)
 def test_gradients(kind, settings):
     model = layer(kind, 2, 3, **settings)
@@ -154,7 +158,7 @@ def test_third_derivatives():
     assert abs(found[0]) > 1e-6
 
 
-@kinds
+@kinds_and_projected
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
 def test_replayed_is_eager(kind, masked):
     rng = np.random.default_rng(0)
@@ -180,7 +184,7 @@ def test_replayed_is_eager(kind, masked):
     same(state, other)
 
 
-@kinds
+@kinds_and_projected
 def test_a_penalty_on_gradients_is_replayed(kind):
     """Second derivatives, recorded once and run again, are those of the eager step."""
     x = np.random.default_rng(0).standard_normal((3, 2, 2))
@@ -212,6 +216,38 @@ def test_figures_show_one_op_or_every_step(kind):
     assert text.count("sigmoid takes") == {"RNN": 0, "LSTM": 6, "GRU": 4}[kind]
 
 
+def test_a_projected_layer_is_one_record_for_each_direction_and_layer():
+    model = layer(PROJECTED, 3, 4, 2, bidirectional=True)
+    short, long = [
+        [node.op.name for node in topological(flat(model(np.zeros((n, 2, 3)))), leaves=False)] for n in (2, 50)
+    ]
+    assert short == long
+    assert long.count("projected_lstm") == 4
+    assert not {"tanh", "sigmoid", "lstm"} & set(long)
+
+
+def test_a_projected_layer_on_no_example():
+    model = layer(PROJECTED, 2, 3, bidirectional=True)
+    y, (h, c) = model(np.zeros((4, 0, 2)))
+    assert (y.shape, h.shape, c.shape) == ((4, 0, 4), (2, 0, 2), (2, 0, 3))
+    y.sum().backward()
+    assert not any(p.grad.numpy().any() for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    "part", [lambda y, h, c: y[1], lambda y, h, c: h[0], lambda y, h, c: c[0]], ids=["y", "h", "c"]
+)
+def test_one_result_of_a_projected_layer(part):
+    """Where something is made of some results alone, the gradients are those of the unrolled graph."""
+    model, found = layer(PROJECTED, 2, 3), []
+    x = tg.Tensor(np.random.default_rng(0).standard_normal((4, 2, 2)), requires_grad=True)
+    for model.unroll in (False, True):
+        y, states = model(x)
+        loss = np.square(part(y, *states)).sum()
+        found.append([g.numpy() for g in tg.grad(loss, [x, *model.parameters()])])
+    same(*found)
+
+
 def test_dropout_is_between_layers_and_in_training_alone():
     model = nn.GRU(2, 50, 2, dropout=0.5, generator=np.random.default_rng(0))
     x = np.ones((3, 4, 2), np.float32)
@@ -235,7 +271,7 @@ def test_a_sequence_in_parts_is_the_whole():
 
 def test_types():
     """float32 stays float32, and float16 is computed in float32 on the way."""
-    for kind in KINDS:
+    for kind in (*KINDS, PROJECTED):
         for dtype, tolerance in ((np.float32, 1e-5), (np.float16, 5e-3)):
             model = layer(kind, 2, 3)
             x = np.random.default_rng(0).standard_normal((4, 2, 2))
@@ -258,6 +294,9 @@ def test_names_shapes_and_counts():
     made = nn.summary(nn.GRU(3, 4), (5, 2, 3))
     assert made.parameters == 3 * 12 + 4 * 12 + 24
     assert made.multiply_adds == 5 * 2 * (3 + 4) * 12
+    for unroll in (False, True):
+        made = nn.summary(nn.LSTM(3, 4, proj_size=2, unroll=unroll), (5, 2, 3))
+        assert made.multiply_adds == 5 * 2 * ((3 + 2) * 16 + 4 * 2)
     assert nn.init.fans(nn.GRU(3, 4).weight_ih_l0.shape) == (3, 12)
 
 

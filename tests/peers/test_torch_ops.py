@@ -16,7 +16,7 @@ WITHOUT = {
     "attention", "attention_slopes",  # as a function: test_torch_attention
     "conv", "conv_transpose", "conv_weight", "unfold_windows", "fold_windows",  # as functions: test_torch_convolution
     "max_pool", "max_pool_gradient", "argmax_pool", "sum_pool", "spread_windows",  # as functions: test_torch_pooling
-    "rnn", "rnn_slopes", "lstm", "lstm_slopes", "gru", "gru_slopes",  # as layers: test_torch_recurrence
+    "rnn", "rnn_slopes", "lstm", "lstm_slopes", "gru", "gru_slopes", "projected_lstm", "projected_lstm_slopes",  # as layers: test_torch_recurrence
     "alias", "item", "astype", "sinc_derivative", "last_written", "scatter", "from_diagonal", "expand",
     "argument", "weighed", "cut_off", "full_svd", "complete_qr",
     "class_numbers", "cofactor", "quantile_at", "probability_cross_entropy",  # parts of other ops: tested through them

@@ -87,7 +87,7 @@ SETTINGS = [
 CASES = [
     *itertools.product(["RNN", "LSTM", "GRU"], SETTINGS),
     ("RNN", {"nonlinearity": "relu"}), ("RNN", {"nonlinearity": "relu", "num_layers": 2, "bidirectional": True}),
-    ("LSTM", {"proj_size": 2}), ("LSTM", {"proj_size": 2, "num_layers": 2, "bidirectional": True}),
+    ("LSTM", {"proj_size": 2}), ("LSTM", {"proj_size": 3, "bias": False, "batch_first": True}), ("LSTM", {"proj_size": 2, "num_layers": 2, "bidirectional": True}),
 ]  # fmt: skip
 
 

@@ -51,7 +51,11 @@ HELD = {
     "einsum": (32, "large sums go to the linear algebra library, by way of arrays that suit it"),
     "scatter": (16, "places of the single numbers"),
     **dict.fromkeys(["rnn", "rnn_slopes"], (8, "a view for each step, which counts where states are single numbers")),
-    **dict.fromkeys(["lstm_slopes", "gru_slopes"], (20, "what came back to the gates, in derivatives of higher order")),
+    "projected_lstm": (1, "the sums of one step"),
+    **dict.fromkeys(
+        ["lstm_slopes", "gru_slopes", "projected_lstm_slopes"],
+        (20, "what came back to the gates, in derivatives of higher order"),
+    ),
 }
 """Ops that make an array on their way in some of their cases: the bytes for each number of the largest, and what for."""
 

@@ -222,13 +222,11 @@ class LSTM(_Layers):
     It is called as `y, (h_n, c_n) = layer(x, (h_0, c_0))`, where x, y and the states are as for `RNN`. The parameters
     of layer k have the names of those of an `RNN`, with 4·hidden_size columns and the gates in the order i f g o.
 
-    proj_size: if it is not 0, h and y have this many features, by a product with weight_hr_lk (hidden_size, proj_size);
-        steps are then recorded one by one.
+    proj_size: if it is not 0, h and y have this many features, by a product with weight_hr_lk (hidden_size, proj_size).
 
     The other parameters are those of `RNN`.
 
-    Sources: see `tinygrad_edu.ops.network.recurrence.memory`; for proj_size, Sak, Senior and Beaufays, *Long short-term
-    memory recurrent neural network architectures for large scale acoustic modeling* (2014).
+    Sources: see `tinygrad_edu.ops.network.recurrence.memory`, and for proj_size its neighbour `projected`.
 
     >>> import numpy as np
     >>> layer = LSTM(3, 4, num_layers=2, bidirectional=True)

@@ -232,6 +232,8 @@ def _products(node: Any) -> int:
         "gru",
     ):  # those of the state, at each step; those of the input are counted as a matrix product
         return int(node.inputs[0].size * node.inputs[1].shape[1])
+    if node.op.name == "projected_lstm":  # h·W for four gates, and the projection to h
+        return int(node.inputs[0].size * node.inputs[1].shape[1]) * 5 // 4
     adds_up = node.op.presence == "product" or node.op.name in ("conv", "conv_transpose")
     if not adds_up:
         return 0

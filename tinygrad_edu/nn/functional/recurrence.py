@@ -192,9 +192,8 @@ def lstm(
     """Take the step of `lstm_cell` for each step of a sequence. It returns all h, (T, N, H), and the last h and c.
 
     x: (T, N, I).
-    hx: h and c before the first step, (N, H) each.
-    weight_ih, weight_hh, bias_ih, bias_hh, weight_hr: as for `lstm_cell`; with weight_hr, steps are always recorded one
-    by one.
+    hx: h and c before the first step, (N, H) each; with weight_hr, h is (N, P).
+    weight_ih, weight_hh, bias_ih, bias_hh, weight_hr: as for `lstm_cell`.
     mask, reverse, unroll: as for `rnn`.
 
     >>> zero = np.zeros((1, 1))
@@ -203,12 +202,15 @@ def lstm(
     [[0.25]]
     """
     x = _gated(x, mask)
-    if unroll or weight_hr is not None:
+    if unroll:
         weights = weight_ih, weight_hh, bias_ih, bias_hh, weight_hr
         y, states = _unrolled(lambda part, *hx: lstm_cell(part, hx, *weights), x, hx, mask, reverse)
         return y, states
     a = _given(x, weight_ih, _sum(bias_ih, bias_hh))
-    hs, cs = recurrence.lstm(a, *hx, weight_hh, mask=mask, reverse=reverse)
+    if weight_hr is None:
+        hs, cs = recurrence.lstm(a, *hx, weight_hh, mask=mask, reverse=reverse)
+    else:
+        hs, cs = recurrence.projected_lstm(a, *hx, weight_hh, weight_hr, mask=mask, reverse=reverse)
     return _steps(hs, mask), (_last(hs, reverse), _last(cs, reverse))
 
 

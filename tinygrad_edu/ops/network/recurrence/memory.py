@@ -28,6 +28,8 @@ from tinygrad_edu.ops.network.recurrence.steps import (
 from tinygrad_edu.ops.precision import in_float32
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
@@ -84,12 +86,26 @@ def lstm(a: Array, h0: Array, c0: Array, weight: Array, *mask: Array, reverse: b
     >>> c[:, 0, 0].tolist()
     [0.5, 0.25, 0.125]
     """
-    a, h0, c0, weight = alike(a, h0, c0, weight)
+    return forward("lstm", a, h0, c0, weight, (), mask, reverse, out)
+
+
+def forward(
+    name: str, a: Array, h0: Array, c0: Array, weight: Array, projection: Sequence[Array], mask: Sequence[Any],
+    reverse: bool, out: Out,
+) -> Any:  # fmt: skip
+    """The steps of the op of this name: h and c after each, and the gates.
+
+    projection: the matrix R of h_t = (o·tanh c_t)·R, or nothing, for h_t = o·tanh c_t.
+    """
+    a, h0, c0, weight, *projected = alike(a, h0, c0, weight, *projection)
     steps, rows, width = a.shape
-    n = width // 4
+    n, m = width // 4, h0.shape[1] if projected else width // 4
     state = (rows, n)
-    check("lstm", mask, a=(a, (steps, rows, 4 * n)), h0=(h0, state), c0=(c0, state), weight=(weight, (n, 4 * n)))
-    hs, cs, gates = out or [np.empty((steps, rows, m), a.dtype) for m in (n, n, width)]
+    check(
+        name, mask, a=(a, (steps, rows, 4 * n)), h0=(h0, (rows, m)), c0=(c0, state), weight=(weight, (m, 4 * n)),
+        **({"projection": (projected[0], (n, m))} if projected else {}),
+    )  # fmt: skip
+    hs, cs, gates = out or [np.empty((steps, rows, k), a.dtype) for k in (m, n, width)]
     halves = np.full(width, 0.5, a.dtype)
     halves[2 * n : 3 * n] = 1
     shift = 1 - halves
@@ -106,8 +122,10 @@ def lstm(a: Array, h0: Array, c0: Array, weight: Array, *mask: Array, reverse: b
         i, f, g, o = quarters(gated)
         np.multiply(f, last_c, out=c)
         np.add(c, np.multiply(i, g, out=p), out=c)
-        np.tanh(c, out=h)
-        h *= o
+        shown = p if projected else h
+        np.multiply(np.tanh(c, out=shown), o, out=shown)
+        if projected:
+            np.matmul(shown, projected[0], out=h)
         if off is not None:
             np.copyto(h, last_h, where=off)
             np.copyto(c, last_c, where=off)
@@ -116,27 +134,39 @@ def lstm(a: Array, h0: Array, c0: Array, weight: Array, *mask: Array, reverse: b
     return hs, cs, gates
 
 
-def _unrolled(gh: Any, gc: Any, gg: Any, c0: Any, cs: Any, gates: Any, weight: Any, *mask: Any, reverse: bool) -> Any:
-    """`lstm_slopes`, written in ops."""
+def unrolled(
+    gh: Any, gc: Any, gg: Any, c0: Any, cs: Any, gates: Any, weight: Any, projection: Any, *mask: Any, reverse: bool
+) -> tuple[Any, ...]:
+    """`backward`, written in ops. projection: the matrix, or None."""
     gh, gc, gg, cs, gates, *on = flipped(reverse, gh, gc, gg, cs, gates, *mask)
-    steps, n = gates.shape[0], weight.shape[0]
-    by_h, by_c, found = np.zeros(c0.shape, cs.dtype), np.zeros(c0.shape, cs.dtype), []
+    steps, n = gates.shape[0], cs.shape[2]
+    by_h, by_c, found, totals = np.zeros(gh.shape[1:], cs.dtype), np.zeros(c0.shape, cs.dtype), [], []
     for t in reversed(range(steps)):
         by_h, by_c, last = by_h + gh[t], by_c + gc[t], cs[t - 1] if t else c0
+        by_shown = by_h
+        if projection is not None:
+            totals.append(masked(on, t, by_h)[0])
+            by_shown = by_h @ projection.T
         i, f, g, o = quarters(gates[t])
         shown = np.tanh(cs[t])
-        through = by_c + by_h * o * (1 - np.square(shown))
+        through = by_c + by_shown * o * (1 - np.square(shown))
         by_i, by_f, by_g, by_o = [
             part + gg[t, :, k * n : (k + 1) * n]
-            for k, part in enumerate((through * g, through * last, through * i, by_h * shown))
+            for k, part in enumerate((through * g, through * last, through * i, by_shown * shown))
         ]
         parts = [by_i * i * (1 - i), by_f * f * (1 - f), by_g * (1 - np.square(g)), by_o * o * (1 - o)]
         slope = np.concatenate(parts, axis=1)
         through = through * f
         slope, (by_h, by_c) = masked(on, t, slope, (slope @ weight.T, by_h), (through, by_c))
         found.append(slope)
-    slopes = np.stack(found[::-1]) if found else gates  # as empty
-    return *flipped(reverse, slopes), by_h, by_c
+    slopes, every = np.stack(found[::-1]) if found else gates, np.stack(totals[::-1]) if totals else gh  # as empty
+    slopes, every = flipped(reverse, slopes, every)
+    return slopes, by_h, by_c, every
+
+
+def _unrolled(gh: Any, gc: Any, gg: Any, c0: Any, cs: Any, gates: Any, weight: Any, *mask: Any, reverse: bool) -> Any:
+    """`lstm_slopes`, written in ops."""
+    return unrolled(gh, gc, gg, c0, cs, gates, weight, None, *mask, reverse=reverse)[:3]
 
 
 def _bind_slopes(
@@ -175,17 +205,29 @@ def lstm_slopes(
     >>> a.tolist(), c.item()  # half of it is forgotten at each of two steps
     ([[[0.25, 0.0, 0.75, 0.0]], [[0.5, 0.0, 1.5, 0.0]]], 1.0)
     """
-    absent = is_absent(gc), is_absent(gg)
-    gh, gc, gg, c0, cs, gates, weight = alike(gh, gc, gg, c0, cs, gates, weight)
+    return backward("lstm_slopes", (gh, gc, gg, c0, cs, gates, weight), (), mask, reverse, out)
+
+
+def backward(
+    name: str, given: Sequence[Array], projection: Sequence[Array], mask: Sequence[Any], reverse: bool, out: Out
+) -> tuple[Array, ...]:
+    """The steps back of the op of this name: ∂L/∂a, ∂L/∂h₀ and ∂L/∂c₀, and with a projection the whole of each ∂L/∂h_t.
+
+    given: what `lstm_slopes` takes. projection: as for `forward`.
+    """
+    absent = is_absent(given[1]), is_absent(given[2])
+    gh, gc, gg, c0, cs, gates, weight, *projected = alike(*given, *projection)
     steps, rows, width = gates.shape
-    n = width // 4
-    each = (steps, rows, n)
+    n, m = width // 4, gh.shape[2] if projected else width // 4
+    each, state = (steps, rows, n), (rows, m)
     check(
-        "lstm_slopes", mask, gates=(gates, (steps, rows, 4 * n)), gg=(gg, gates.shape), gh=(gh, each), gc=(gc, each),
-        c0=(c0, each[1:]), cs=(cs, each), weight=(weight, (n, 4 * n)),
+        name, mask, gates=(gates, (steps, rows, 4 * n)), gg=(gg, gates.shape), gh=(gh, (steps, *state)), gc=(gc, each),
+        c0=(c0, each[1:]), cs=(cs, each), weight=(weight, (m, 4 * n)),
+        **({"projection": (projected[0], (n, m))} if projected else {}),
     )  # fmt: skip
-    slopes, by_h, by_c = out or [np.empty(shape, gates.dtype) for shape in (gates.shape, each[1:], each[1:])]
-    ghs, gcs, now, cell, found = in_time(reverse, gh, gc, gates, cs, slopes)
+    shapes = gates.shape, state, each[1:], *([gh.shape] if projected else [])
+    slopes, by_h, by_c, *totals = out or [np.empty(shape, gates.dtype) for shape in shapes]
+    ghs, gcs, now, cell, found, *every = in_time(reverse, gh, gc, gates, cs, slopes, *totals)
     i, f, g, o = quarters(now)
     by_i, by_f, by_g, by_o = quarters(found)
     by_activation(now, found)
@@ -200,25 +242,31 @@ def lstm_slopes(
     np.multiply(np.subtract(1, shown, out=shown), o, out=shown)  # ∂h/∂c
     by_h[...] = by_c[...] = 0
     p, back, offs = np.empty(each[1:], gates.dtype), np.ascontiguousarray(weight.T), left_out(mask, steps, reverse)
+    unprojected = [np.ascontiguousarray(x.T) for x in projected]
+    by_shown = np.empty(each[1:], gates.dtype) if projected else by_h
     for t in reversed(range(steps)):
         slope, off = found[t], offs[t]
         by_h += ghs[t]
         if not absent[0]:
             by_c += gcs[t]
         kept = None if off is None else (by_h.copy(), by_c.copy())
-        by_c += np.multiply(by_h, shown[t], out=p)
+        for total, unproject in zip(every, unprojected, strict=True):
+            total[t] = by_h
+            np.matmul(by_h, unproject, out=by_shown)
+        by_c += np.multiply(by_shown, shown[t], out=p)
         slope[:, : 3 * n].reshape(rows, 3, n)[...] *= by_c[:, None]
-        slope[:, 3 * n :] *= by_h
+        slope[:, 3 * n :] *= by_shown
         if local is not None:
             slope += local[t]
         by_c *= f[t]
         if off is not None:
-            np.copyto(slope, 0, where=off)
+            for part in (slope, *[total[t] for total in every]):
+                np.copyto(part, 0, where=off)
         np.matmul(slope, back, out=by_h)
         if kept is not None:
             np.copyto(by_h, kept[0], where=off)
             np.copyto(by_c, kept[1], where=off)
-    return slopes, by_h, by_c
+    return slopes, by_h, by_c, *totals
 
 
 def quarters(gates: Any) -> list[Any]:
