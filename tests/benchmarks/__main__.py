@@ -28,6 +28,7 @@ def main() -> None:
     threads.in_threads(50 if quick else 200)
     memory.chains(100_000 if quick else 1_000_000)
     memory.memory()
+    memory.convnets()
     memory.imports(5 if quick else 15)
 
 
