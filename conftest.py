@@ -1,7 +1,7 @@
-"""Which pages are left out when examples are collected: those that need an extra which is not installed."""
+"""Which pages are left out when examples are collected: those that need what is not installed everywhere."""
 
 import importlib.util
 
-collect_ignore_glob = (
-    [] if importlib.util.find_spec("numba") else ["tinygrad_edu/ops/network/convolution/fast/[!_]*.py"]
-)
+collect_ignore_glob = ["tests/benchmarks/*"]  # programs, that run other systems
+if importlib.util.find_spec("numba") is None:
+    collect_ignore_glob.append("tinygrad_edu/ops/network/convolution/fast/[!_]*.py")
