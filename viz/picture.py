@@ -154,7 +154,7 @@ class Picture(ABC):
         return opened(self.html() if "html" in self.formats else self.svg())
 
     def html(self) -> str:
-        """A page of its own."""
+        """The figure as an interactive HTML page. Raises ValueError for figures that have none."""
         raise ValueError("this figure has no page of its own")
 
     def frames(self) -> Frames:

@@ -181,10 +181,10 @@ if TYPE_CHECKING:
     from tinygrad_edu.engine.rules import Joint, Rule
 
     class UnaryOp(Unary[P], Op):
-        """An op of one array."""
+        """An op of one array, to a type checker: it returns a tensor for a tensor, an array for an array."""
 
     class BinaryOp(Binary[P], Op):
-        """An op of two arrays."""
+        """An op of two arrays, to a type checker: it returns a tensor if one of them is a tensor."""
 
     class PartsOp(Parts[P], Op):
         """An op of one array with several results of its kind."""

@@ -21,7 +21,7 @@ class Stateful(Protocol):
     """Anything that has a state: a model, an optimizer, a schedule, a history."""
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of the state."""
+        """The state, copied, as arrays and plain values that `load_state_dict` takes."""
 
     def load_state_dict(self, state: Any) -> Any:
         """Go on from such a state; raise, and change nothing, if it does not fit."""

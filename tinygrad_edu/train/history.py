@@ -22,7 +22,7 @@ class History:
         self.rows: list[dict[str, Any]] = [] if rows is None else rows
 
     def append(self, row: dict[str, Any]) -> None:
-        """Add the row of an epoch."""
+        """Add what was measured in an epoch, by name, after the rows before it."""
         self.rows.append(row)
 
     @property
@@ -68,7 +68,7 @@ class History:
         return frame.set_index("epoch") if "epoch" in frame else frame
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of the rows."""
+        """The rows, copied, under the key "rows", from which `load_state_dict` goes on."""
         return {"rows": [dict(row) for row in self.rows]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

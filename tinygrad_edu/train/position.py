@@ -20,7 +20,7 @@ class Sum:
         self.total, self.rows, self.seconds = 0.0, 0, 0.0
 
     def add(self, loss: float, rows: int) -> None:
-        """Add the loss of a batch."""
+        """Count a batch of so many rows, whose mean loss this is."""
         self.total += loss * rows
         self.rows += rows
 

@@ -46,7 +46,7 @@ class RandomErasing(Transform):
         self.p, self.scale, self.ratio, self.value = probability(p, "RandomErasing's p"), scale, ratio, value
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """Erase rectangles."""
+        """(N, C, H, W) with at most one rectangle filled in each picture; x stays as it is."""
         height, width = pictures(x, "RandomErasing").shape[2:]
         u = drawn(generator, len(x), lambda rng, n: rng.random((n, 3 + 2 * MOST_TRIES)))
         area = (self.scale[0] + (self.scale[1] - self.scale[0]) * u[:, 3 : 3 + MOST_TRIES]) * height * width
@@ -84,7 +84,7 @@ class Cutout(Transform):
         self.size, self.value = size, value
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """Hide squares."""
+        """(N, C, H, W) with a square around a random centre filled in each picture, cut off at its borders."""
         shape = pictures(x, "Cutout").shape[2:]
         centre = whole(drawn(generator, len(x), lambda rng, n: rng.random((n, 2))), shape)
         top, left = (centre - self.size // 2).T

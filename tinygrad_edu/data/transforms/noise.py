@@ -30,7 +30,7 @@ class GaussianNoise(Transform):
         self.mean, self.sigma, self.clip = mean, sigma, clip
 
     def apply(self, x: NDArray[Any], generator: Drawing) -> NDArray[Any]:
-        """Add the noise."""
+        """x + mean + sigma·z with z from N(0, 1), in the type of x, and within [0, 1] where clip is on."""
         floating(x, "GaussianNoise")
         kind: Any = np.float64 if x.dtype == np.float64 else np.float32
         noise = drawn(generator, len(x), lambda rng, n: rng.standard_normal((n, *x.shape[1:]), dtype=kind))

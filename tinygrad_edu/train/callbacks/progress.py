@@ -31,7 +31,7 @@ class ProgressBar(Callback):
         self._bar: Any = None
 
     def on_epoch_begin(self, trainer: Trainer) -> None:
-        """Begin a bar."""
+        """Begin the epoch's bar, at the step at which the trainer goes on. Raises ImportError without tqdm."""
         try:
             from tqdm.auto import tqdm
         except ImportError as error:

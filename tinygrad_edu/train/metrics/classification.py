@@ -124,7 +124,7 @@ class ConfusionMatrix(Metric):
         self.counts += np.bincount(n * true + predicted, minlength=n * n).reshape(n, n)
 
     def result(self) -> Any:
-        """A copy of the matrix."""
+        """The counts (classes, classes) so far, where row t, column p counts examples of class t taken for p; a copy."""
         return self.counts.copy()
 
 

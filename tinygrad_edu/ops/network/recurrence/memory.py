@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from tinygrad_edu.engine.example import Fixed, example
+from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.rules import Joint
 from tinygrad_edu.ops.network.recurrence.steps import (
+    MASK,
     alike,
     before,
     check,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
-
-MASK = Fixed(np.array([[True, True], [False, True], [True, False]]))
 
 
 def _bind(

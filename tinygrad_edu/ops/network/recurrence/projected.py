@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from tinygrad_edu.engine.example import Fixed, example
+from tinygrad_edu.engine.example import example
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.rules import Joint
 from tinygrad_edu.ops.network.recurrence.memory import backward, forward, quarters, unrolled
-from tinygrad_edu.ops.network.recurrence.steps import before, product, unrolled_rule
+from tinygrad_edu.ops.network.recurrence.steps import MASK, before, product, unrolled_rule
 from tinygrad_edu.ops.precision import in_float32
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
-
-MASK = Fixed(np.array([[True, True], [False, True], [True, False]]))
 
 
 def _bind(

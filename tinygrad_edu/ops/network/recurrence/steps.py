@@ -14,11 +14,15 @@ import numpy
 
 from tinygrad_edu.engine.backward import pull
 from tinygrad_edu.engine.derived import to_differentiate
+from tinygrad_edu.engine.example import Fixed
 from tinygrad_edu.engine.recording import recording
 from tinygrad_edu.engine.rules import Joint
 from tinygrad_edu.engine.tensor import Tensor
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
+
+MASK = Fixed(np.array([[True, True], [False, True], [True, False]]))
+"""Which of three steps of two sequences count, in the examples of the layers."""
 
 
 def alike(*arrays: Any) -> list[Any]:
