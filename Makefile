@@ -28,8 +28,9 @@ peers: $(VENV)/torch ## the tests against PyTorch, and a table of how near the t
 	$(TEST) -n 2 tests/peers
 
 nightly: export QUICK := 1
-nightly: $(VENV)/nightly notebooks ## what is heavy: all notebooks, quickly; trackers, their files read back; an epoch of MNIST beside PyTorch, Keras, skorch
+nightly: $(VENV)/nightly notebooks ## what is heavy: all notebooks, quickly; trackers, their files read back; large networks beside torchvision; an epoch of MNIST beside PyTorch, Keras, skorch
 	$(TEST) -m nightly
+	$(TEST) -m nightly tests/peers
 	$(BIN)/python -m tests.benchmarks.epoch
 
 bench: $(VENV)/peers ## speed and memory beside PyTorch, JAX and five others; with AGAINST=COMMIT, beside that commit

@@ -141,3 +141,5 @@ def test_what_cannot_be_is_said(options, message):
         NeuralNetClassifier(**options).fit(*IRIS)
     with pytest.raises(ValueError, match="y has one class"):
         NeuralNetClassifier().fit(IRIS[0], np.zeros(150))
+    with pytest.raises(TypeError, match="makes the net, but got 3"):
+        NeuralNetClassifier(module=3).fit(*IRIS)

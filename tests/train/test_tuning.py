@@ -101,3 +101,33 @@ def test_what_there_is_not_is_said(options, message):
         tune(bowl, SPACE, **options)
     with pytest.raises(ValueError, match="a space without settings"):
         tune(bowl, {})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LogUniform(0, 1), "two numbers above 0, the lower one first, but got low=0 and high=1"),
+        (lambda: Uniform(2, 1), "Uniform takes two numbers, the lower one first"),
+        (lambda: Uniform(float("nan"), 1), "got low=nan"),
+        (lambda: Uniform("0", 1), "got low='0'"),
+        (lambda: Integer(1.5, 3), "Integer takes two whole numbers"),
+        (lambda: Choice([]), "one at least"),
+        (lambda: Choice("relu"), "a list of values"),
+        (lambda: tune(bowl, SPACE, trials=0), "1 trial or more, but got trials=0"),
+        (lambda: tune(bowl, SPACE, trials=2.5), "a whole number for trials, but got 2.5"),
+        (lambda: tune(3, SPACE), r"a function run\(settings, follow\) that trains, but got 3"),
+        (lambda: tune(bowl, [Uniform(0, 1)]), "takes a space such as"),
+        (lambda: tune(bowl, {"lr": (1e-3, 1)}), r"'lr' is a Uniform, .* write \{'lr': Uniform\(low, high\)\}"),
+        (lambda: tune(lambda settings, follow: None, SPACE, trials=1), "returns the value to compare, but got None"),
+    ],
+)
+def test_what_cannot_be_searched_is_said(make, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        make()
+
+
+def test_settings_that_cannot_be_drawn_leave_no_trial_behind(tmp_path):
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    with pytest.raises(TypeError, match="'lr' is a Uniform"):
+        tune(bowl, {"lr": (1e-3, 1)}, storage=storage)
+    assert not (tmp_path / "study.db").exists()

@@ -119,6 +119,8 @@ class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         kind = OPTIMIZERS.get(self.optimizer) if isinstance(self.optimizer, str) else self.optimizer
         if kind is None:
             raise ValueError(f"optimizer is one of {', '.join(OPTIMIZERS)}, or a class, but got {self.optimizer!r}")
+        if self.module is not None and not callable(self.module):
+            raise TypeError(f"module is a function (inputs, outputs) that makes the net, but got {self.module!r:.60}")
         self._generator = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         with random.using(self._generator):
             self.module_ = (self.module or self._layers)(inputs, outputs)

@@ -61,7 +61,7 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):  # type: ignore[misc]  # 
         X, labels = self._checked(X, y, reset=True)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"{type(self).__name__} tells classes apart, but y has one class, {self.classes_[0]!r}")
+            raise ValueError(f"{type(self).__name__} tells classes apart, but y has one class, {self.classes_[0]}")
         weight = self._weights(sample_weight, X)
         self._begin(X.shape[1], len(self.classes_), X.dtype)
         self._train(X, beside(numbers, weight), self.max_epochs, labels=numbers)

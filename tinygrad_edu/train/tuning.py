@@ -17,10 +17,13 @@ Source: Bergstra and Bengio, *Random search for hyper-parameter optimization*, J
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from tinygrad_edu.creation import count
 from tinygrad_edu.train.callbacks.callback import Callback, measured
 
 if TYPE_CHECKING:
@@ -31,11 +34,23 @@ if TYPE_CHECKING:
 Settings = dict[str, Any]
 
 
+def _check_bounds(part: Uniform | LogUniform | Integer, kind: Any, what: str) -> None:
+    """Raise ValueError unless both bounds are finite, of this kind, and the lower one is not above the other."""
+    low, high = part.low, part.high
+    right = all(isinstance(bound, kind) and math.isfinite(bound) for bound in (low, high))
+    if not right or low > high or (isinstance(part, LogUniform) and low <= 0):
+        raise ValueError(
+            f"{type(part).__name__} takes {what}, the lower one first, but got low={low!r} and high={high!r}"
+        )
+
+
 @dataclass(frozen=True)
 class Uniform:
     """A setting that can be any number between two bounds; all are equally likely.
 
     low, high: the bounds.
+
+    Raises ValueError unless these are two numbers, the lower one first.
 
     >>> Uniform(0.0, 0.5)
     Uniform(low=0.0, high=0.5)
@@ -43,6 +58,9 @@ class Uniform:
 
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        _check_bounds(self, numbers.Real, "two numbers")
 
     def draw(self, trial: optuna.Trial, name: str) -> float:
         """Draw a number for the trial."""
@@ -57,12 +75,17 @@ class LogUniform:
 
     low, high: the bounds, above 0.
 
+    Raises ValueError unless these are two numbers above 0, the lower one first.
+
     >>> LogUniform(1e-5, 1e-1)
     LogUniform(low=1e-05, high=0.1)
     """
 
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        _check_bounds(self, numbers.Real, "two numbers above 0")
 
     def draw(self, trial: optuna.Trial, name: str) -> float:
         """Draw a number for the trial."""
@@ -75,12 +98,17 @@ class Integer:
 
     low, high: the bounds, which are included.
 
+    Raises ValueError unless these are two whole numbers, the lower one first.
+
     >>> Integer(1, 4)
     Integer(low=1, high=4)
     """
 
     low: int
     high: int
+
+    def __post_init__(self) -> None:
+        _check_bounds(self, numbers.Integral, "two whole numbers")
 
     def draw(self, trial: optuna.Trial, name: str) -> int:
         """Draw a number for the trial."""
@@ -93,11 +121,17 @@ class Choice:
 
     values: numbers, words, truths or None.
 
+    Raises ValueError for anything but a list of them, one at least.
+
     >>> Choice(["relu", "tanh"])
     Choice(values=['relu', 'tanh'])
     """
 
     values: Sequence[Any]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.values, str) or not isinstance(self.values, Sequence) or not self.values:
+            raise ValueError(f"Choice takes a list of values, one at least, but got {self.values!r}")
 
     def draw(self, trial: optuna.Trial, name: str) -> Any:
         """Draw a value for the trial."""
@@ -155,8 +189,9 @@ def tune(
         from there.
     name: the name of the study in the storage.
 
-    Raises ValueError for a space without settings, for a grid over numbers that are not choices, and for a sampler or
-    pruner that does not exist; ImportError without Optuna.
+    Raises ValueError for a space without settings, for no trial, for a grid over numbers that are not choices, and for a
+    sampler or pruner that does not exist; TypeError for a run that cannot be called or does not return a number, and for
+    settings of another type; ImportError without Optuna.
 
     >>> study = tune(lambda settings, follow: (settings["x"] - 2) ** 2, {"x": Uniform(-5, 5)}, trials=40, seed=0)
     >>> abs(study.best_params["x"] - 2) < 1
@@ -166,8 +201,9 @@ def tune(
         import optuna
     except ImportError as error:
         raise ImportError("tune() searches with Optuna: pip install optuna") from error
-    if not space:
-        raise ValueError("tune() got a space without settings; write {'lr': LogUniform(1e-5, 1e-1)}")
+    _check(run, space)
+    if count(trials, "tune", "trials") < 1:
+        raise ValueError(f"tune() makes 1 trial or more, but got trials={trials}")
     gives_up = _pruner(optuna, pruner)
     if mode not in ("min", "max"):
         raise ValueError(f"mode is 'min' or 'max', but got {mode!r}")
@@ -184,13 +220,33 @@ def tune(
 
         def objective(trial: optuna.Trial) -> float:
             settings = {key: part.draw(trial, key) for key, part in space.items()}
-            return float(run(settings, Follow(trial, monitor)))
+            value = run(settings, Follow(trial, monitor))
+            try:
+                return float(value)
+            except (TypeError, ValueError):
+                raise TypeError(f"run(settings, follow) returns the value to compare, but got {value!r:.60}") from None
 
         if wanted > done:
             study.optimize(objective, n_trials=wanted - done)
     finally:
         optuna.logging.set_verbosity(before)
     return study
+
+
+def _check(run: Any, space: Any) -> None:
+    """Raise TypeError or ValueError for what cannot be searched, before a study is made."""
+    if not callable(run):
+        raise TypeError(f"tune() takes a function run(settings, follow) that trains, but got {run!r:.60}")
+    if not isinstance(space, Mapping):
+        raise TypeError(f"tune() takes a space such as {{'lr': LogUniform(1e-5, 1e-1)}}, but got {space!r:.60}")
+    if not space:
+        raise ValueError("tune() got a space without settings; write {'lr': LogUniform(1e-5, 1e-1)}")
+    for name, part in space.items():
+        if not isinstance(part, Uniform | LogUniform | Integer | Choice):
+            raise TypeError(
+                f"the setting {name!r} is a Uniform, LogUniform, Integer or Choice, but got {part!r:.60}; "
+                f"write {{{name!r}: Uniform(low, high)}}"
+            )
 
 
 def _values(part: Any) -> list[Any] | None:
