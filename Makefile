@@ -28,7 +28,7 @@ peers: $(VENV)/torch ## the tests against PyTorch, and a table of how near the t
 	$(TEST) -n 2 tests/peers
 
 nightly: export QUICK := 1
-nightly: $(VENV)/nightly notebooks ## what is heavy: all notebooks, quickly; trackers, their files read back; large networks beside torchvision; an epoch of MNIST beside PyTorch, Keras, skorch
+nightly: $(VENV)/nightly notebooks ## what is heavy: all notebooks, quickly; trackers, their files read back; large networks beside torchvision; searches on Dask and Ray; an epoch of MNIST beside PyTorch, Keras, skorch
 	$(TEST) -m nightly
 	$(TEST) -m nightly tests/peers
 	$(BIN)/python -m tests.benchmarks.epoch
@@ -70,7 +70,8 @@ $(VENV)/notebooks: $(VENV)/installed
 	@touch $@
 
 $(VENV)/nightly: $(VENV)/peers
-	$(BIN)/python -m pip install --quiet --editable ".[trackers]" tensorboard==2.21.0 keras==3.15.1 skorch==1.4.0
+	$(BIN)/python -m pip install --quiet --editable ".[trackers]" tensorboard==2.21.0 keras==3.15.1 skorch==1.4.0 \
+		dask==2026.8.0 distributed==2026.8.0 ray==2.60.0
 	@touch $@
 
 $(VENV)/peers: $(VENV)/torch

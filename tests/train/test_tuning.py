@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -61,6 +65,76 @@ def test_it_goes_on_where_it_stopped(tmp_path):
     assert optuna.load_study(study_name="bowl", storage=where["storage"]).best_value == again.best_value
 
 
+SEARCH = """
+import sys, time
+from pathlib import Path
+import optuna
+from tinygrad_edu.train import Choice, Integer, Uniform, tune
+here = Path(sys.argv[2])
+here.touch()
+while len(list(here.parent.glob("ready-*"))) < 2:
+    time.sleep(0.01)
+def run(settings, follow):
+    follow.trial.set_user_attr("process", here.name)
+    time.sleep(0.05)
+    return settings["x"] * 1.0
+for sampler, x in (("grid", Integer(1, 4)), ("random", Uniform(0, 1))):
+    space = {"x": x, "kind": Choice(["a", "b", "c"])}
+    tune(run, space, sampler=sampler, trials=12, seed=0, storage=sys.argv[1], name=sampler)
+"""
+
+
+def test_two_processes_share_a_search(tmp_path):
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    names = [tmp_path / "ready-a", tmp_path / "ready-b"]
+    both = [
+        subprocess.Popen([sys.executable, "-W", "error", "-c", SEARCH, storage, name], stderr=subprocess.PIPE)
+        for name in names
+    ]
+    assert [(process.communicate(timeout=60)[1], process.returncode) for process in both] == [(b"", 0)] * 2
+    for sampler, x in (("grid", Integer(1, 4)), ("random", Uniform(0, 1))):
+        space = {"x": x, "kind": Choice(["a", "b", "c"])}
+        alone = tune(lambda settings, follow: settings["x"], space, sampler=sampler, trials=12, seed=0)
+        shared = optuna.load_study(study_name=sampler, storage=storage)
+        done = [trial for trial in shared.trials if trial.state == optuna.trial.TrialState.COMPLETE]
+        assert [(t.number, t.params, t.value) for t in done] == [(t.number, t.params, t.value) for t in alone.trials]
+        assert {trial.user_attrs["process"] for trial in done} == {"ready-a", "ready-b"}
+
+
+def test_what_was_interrupted_is_made_again(tmp_path):
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    grid = {"x": Integer(1, 5)}
+    ran = []
+
+    def interrupted(settings, follow):
+        ran.append(settings["x"])
+        if len(ran) == 3:
+            raise KeyboardInterrupt
+        return 0.0
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(interrupted, grid, sampler="grid", storage=storage, seed=1)
+    study = tune(lambda settings, follow: 1.0, grid, sampler="grid", storage=storage, seed=1)
+    done = [trial.params["x"] for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
+    assert sorted(done) == [1, 2, 3, 4, 5]
+    assert done[:2] == ran[:2]
+
+
+def test_what_a_trial_draws_follows_from_the_seed_and_its_number():
+    def run(settings, follow):
+        return float(tg.rand(1).item())
+
+    one, two, other = (tune(run, {"x": Uniform(0, 1)}, trials=4, seed=seed) for seed in (5, 5, 6))
+    values = [trial.value for trial in one.trials]
+    assert [trial.value for trial in two.trials] == values
+    assert len({*values, *(trial.value for trial in other.trials)}) == 8
+
+
+def test_a_value_that_is_no_number_fails_and_the_search_goes_on():
+    study = tune(lambda settings, follow: float("nan"), {"x": Uniform(0, 1)}, trials=3)
+    assert [trial.state.name for trial in study.trials] == ["FAIL"] * 3
+
+
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_what_is_not_promising_is_given_up(pruner):
     x = np.linspace(-1, 1, 32, dtype=np.float32)[:, None]
@@ -115,6 +189,13 @@ def test_what_there_is_not_is_said(options, message):
         (lambda: Choice("relu"), "a list of values"),
         (lambda: tune(bowl, SPACE, trials=0), "1 trial or more, but got trials=0"),
         (lambda: tune(bowl, SPACE, trials=2.5), "a whole number for trials, but got 2.5"),
+        (lambda: tune(bowl, SPACE, at_once=0), "1 trial or more, but got at_once=0"),
+        (lambda: tune(bowl, SPACE, seed=-1), "tune\\(\\)'s seed is a whole number from 0 up, but got -1"),
+        (lambda: tune(bowl, SPACE, seed="1"), "from 0 up, but got str '1'"),
+        (lambda: tune(bowl, SPACE, storage=Path("study.db")), r"but got PosixPath 'study.db'; write storage=f'sqlite"),
+        (lambda: tune(bowl, SPACE, storage="study.db"), r"cannot open storage='study.db': .*; write storage='sqlite:"),
+        (lambda: tune(bowl, SPACE, storage="sqlite:////no/such/study.db"), "unable to open .*a folder that exists"),
+        (lambda: tune(bowl, SPACE, storage="nosuch://study"), "cannot open storage='nosuch://study'"),
         (lambda: tune(3, SPACE), r"a function run\(settings, follow\) that trains, but got 3"),
         (lambda: tune(bowl, [Uniform(0, 1)]), "takes a space such as"),
         (lambda: tune(bowl, {"lr": (1e-3, 1)}), r"'lr' is a Uniform, .* write \{'lr': Uniform\(low, high\)\}"),
@@ -124,6 +205,23 @@ def test_what_there_is_not_is_said(options, message):
 def test_what_cannot_be_searched_is_said(make, message):
     with pytest.raises((TypeError, ValueError), match=message):
         make()
+
+
+def test_a_storage_that_holds_another_search_is_said_and_left(tmp_path):
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    tune(bowl, SPACE, trials=1, storage=storage)
+    with pytest.raises(ValueError, match=r"looks for the smallest value, but got mode='max'; give .* another name="):
+        tune(bowl, SPACE, trials=2, storage=storage, mode="max")
+    assert len(tune(bowl, SPACE, trials=1, storage=storage).trials) == 1
+    other = {"x": Choice([1, 2]), "rate": Choice([0.1])}
+    with pytest.raises(ValueError, match="'study' in the storage was searched in another space"):
+        tune(bowl, other, trials=2, storage=storage)
+    text = tmp_path / "text.db"
+    text.write_text("no database, but a text that is long enough to be looked into, it may be a hundred bytes " * 9)
+    before = text.read_bytes()
+    with pytest.raises(ValueError, match="file is not a database"):
+        tune(bowl, SPACE, trials=1, storage=f"sqlite:///{text}")
+    assert text.read_bytes() == before
 
 
 def test_settings_that_cannot_be_drawn_leave_no_trial_behind(tmp_path):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,6 +28,13 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adam": optim.Adam, "adamw": optim.AdamW, "sgd": optim.SGD, "momentum": optim.Momentum, "rmsprop": optim.RMSprop,
     "adagrad": optim.AdaGrad,
 }  # fmt: skip
+
+
+class Quiet(Trainer):
+    """A trainer that does not print why it stopped early, because a search fits hundreds, in threads too."""
+
+    def say(self, text: str) -> None:
+        """Print nothing."""
 
 
 class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -147,9 +152,8 @@ class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         if self.batch_norm and len(X) % size == 1 and len(X) > 1:
             size += 1  # a batch of one row has no variance
         loader = DataLoader((X, target), batch_size=size, shuffle=True)
-        trainer = Trainer(self.module_, self.optimizer_, type(self).loss, callbacks=callbacks, seed=self._draw())
-        with contextlib.redirect_stderr(io.StringIO()):  # a search fits hundreds, so an early stop is not printed
-            history = trainer.fit(loader, validation, epochs)
+        trainer = Quiet(self.module_, self.optimizer_, type(self).loss, callbacks=callbacks, seed=self._draw())
+        history = trainer.fit(loader, validation, epochs)
         for name in history.names:
             self.history_.setdefault(name, []).extend(history[name])
         self.n_iter_ += trainer.epoch
@@ -163,7 +167,7 @@ class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         check_is_fitted(self)
         rows = self._rows(X, reset=False)
         dtype = next(self.module_.parameters()).dtype
-        trainer = Trainer(self.module_, self.optimizer_, type(self).loss, seed=0, replay=False)
+        trainer = Quiet(self.module_, self.optimizer_, type(self).loss, seed=0, replay=False)
         return np.asarray(trainer.predict(rows.astype(dtype, copy=False)))
 
 

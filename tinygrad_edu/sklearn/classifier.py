@@ -40,6 +40,10 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):  # type: ignore[misc]  # 
     random_state: a seed, as everywhere in scikit-learn. Each fit has a generator of its own, so that the same seed
         gives the same net, in threads and processes too.
 
+    Searches such as `GridSearchCV` fit where joblib is told to: with `joblib.parallel_config("loky", n_jobs=4)` in
+    processes, with "dask" inside `distributed.Client(address)`, with "ray" after `ray.util.joblib.register_ray()`. They
+    find the same everywhere, bit for bit where BLAS has as many threads.
+
     >>> import numpy as np
     >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     >>> net = NeuralNetClassifier(hidden_layer_sizes=(8,), activation="tanh", learning_rate=0.1, random_state=0)

@@ -22,8 +22,9 @@ from tinygrad_edu.train.callbacks import (
 from tinygrad_edu.train.checkpoint import load_checkpoint, save_checkpoint
 from tinygrad_edu.train.exchange import load_torch, to_torch
 from tinygrad_edu.train.history import History
+from tinygrad_edu.train.space import Choice, Integer, LogUniform, Uniform
 from tinygrad_edu.train.trainer import Trainer
-from tinygrad_edu.train.tuning import Choice, Integer, LogUniform, Uniform, tune
+from tinygrad_edu.train.tuning import tune
 
 __all__ = [
     "ActivationHistogram",

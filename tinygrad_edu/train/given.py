@@ -69,15 +69,16 @@ def _check_callbacks(callbacks: Any) -> None:
 
 def seed_of(seed: Any) -> int:
     """A seed as a Python int. Raises TypeError for what is no whole number, ValueError for one below 0."""
-    return _whole("Trainer's seed", seed)
+    return whole("Trainer's seed", seed)
 
 
 def epochs_of(epochs: Any) -> int:
     """A number of epochs as a Python int. Raises as `seed_of`."""
-    return _whole("fit()'s epochs", epochs)
+    return whole("fit()'s epochs", epochs)
 
 
-def _whole(what: str, value: Any) -> int:
+def whole(what: str, value: Any) -> int:
+    """A whole number from 0 up. Raises TypeError for what is no whole number, ValueError for one below 0."""
     try:
         number = operator.index(value)
     except TypeError:
