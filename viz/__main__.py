@@ -34,7 +34,8 @@ from viz.worksheet import worksheet
 CHARACTERS_AROUND_A_MISTAKE = 60  # characters of a long expression that are shown on each side of a mistake
 
 OPTIONS = (
-    "annotate", "check", "collapse", "direction", "fit", "font_size", "grad", "lang", "loss", "show", "sizes", "spacing", "style", "theme", "values", "wrt",
+    "annotate", "check", "collapse", "direction", "fit", "font_size", "grad", "lang", "loss", "mathematics", "show", "sizes", "spacing", "style",
+    "theme", "values", "wrt",
 )  # fmt: skip
 """The options that `draw` takes under the same names."""
 
@@ -82,6 +83,7 @@ def arguments() -> Parser:
     parser.add_argument("--sizes", type=_pair, action="append", metavar="32=N", help="what to write for a length")
     parser.add_argument("--annotate", type=_pair, action="append", metavar="x=TEXT", help="in place of a derivative")
     parser.add_argument("--values", type=_pair, action="append", metavar="x=TEXT", help="in place of a value")
+    parser.add_argument("--plain-names", action="store_false", dest="mathematics", help="x1 as x1, and not as x₁")
     parser.add_argument("--collapse", type=_depth, default="auto", help="auto, all, none, or a depth: 1, 2, …")
     parser.add_argument("--check", action="store_true", help="compare each derivative with a numerical one")
     parser.add_argument("--style", choices=STYLES, default="book")

@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from viz.options import expect, several
+from viz.record.broadcasts import broadcasts
 from viz.record.graph import Use, Value, users
+from viz.record.mathematics import notation
 from viz.record.slopes import Reading
 from viz.record.trace import Traced
 from viz.wording.labels import FigureLabels, derivative, differentiated, equal_to
@@ -26,12 +28,14 @@ def annotate(
     derivatives: Mapping[Any, Any] | None,
     sizes: Mapping[int, str],
     legend: Any,
+    mathematics: bool,
+    lang: str,
     max_nodes: int | None,
 ) -> tuple[FigureLabels, Reading]:
     """The labels of a figure, and the chain rule at each use for one who reads it.
 
-    show, grad, loss, sizes, legend, max_nodes: as `draw` takes them. numbers: whether small arrays are shown by their
-    numbers. values, derivatives: what is written instead of them.
+    show, grad, loss, sizes, legend, mathematics, lang, max_nodes: as `draw` takes them. numbers: whether small arrays are
+    shown by their numbers. values, derivatives: what is written instead of them.
     """
     labels = FigureLabels(
         loss or differentiated(traced.graph),
@@ -41,6 +45,9 @@ def annotate(
         noted(traced, derivatives, "grad"),
         sizes,
         numbers=numbers,
+        notation=notation(traced.graph, mathematics),
+        broadcast=broadcasts(traced.graph) if show == {"shape"} else {},
+        lang=lang,
     )
     if legend is not None:
         labels = replace(labels, keys=keys(traced, legend, labels))

@@ -51,6 +51,7 @@ def draw(
     simplify: bool = True,
     join_sums: bool = False,
     panels: bool = False,
+    mathematics: bool = True,
     fit: Any = None,
     font_size: float | None = None,
     spacing: float | None = None,
@@ -58,7 +59,7 @@ def draw(
     max_nodes: int | None = None,
     timeout: float = 20.0,
 ) -> Picture:
-    """Draw the computation of `output` as textbooks do: values go forward above the arrows, derivatives come back
+    r"""Draw the computation of `output` as textbooks do: values go forward above the arrows, derivatives come back
     below.
 
     output: a tensor, several, a `Graph`, or a function, which is called with `numbers`, and whose values are named by
@@ -68,7 +69,9 @@ def draw(
     numbers: the arguments of a function.
     wrt: a tensor, or its name, or several; only derivatives on the way to these are drawn. By default all are.
     show: some of "value", "grad", "shape", "formula"; by default the first three, with arrays by their names. With
-        "value", small arrays are shown by their numbers.
+        "value", also arrays that have a name are shown by their numbers, matrices in rows between brackets; of more than
+        five entries along an axis, dots stand for those in the middle, and of more than 64 in all the name is shown.
+        "shape" alone says where an axis was broadcast, and that the derivative is summed over it.
     grad: how derivatives are shown: as a "number", as a "symbol" (a formula), or "blank" (an exercise).
     collapse: which modules become boxes: 1, 2, … (those so deep), "all" (every layer), modules, a function of a `Part`,
         or None. "auto" folds as little as is needed to read the figure on a slide, mostly nothing, and says what it
@@ -90,6 +93,8 @@ def draw(
     figure; or a mapping from tensors to what the list says of each.
     simplify: with False, formulas stay as the chain rule makes them: ∂z/∂z·2t·1.
     join_sums: whether a + b + c is one circle.
+    mathematics: whether names are written as mathematics writes them: x1 as x₁, alpha as α. What stands between dollars is
+        LaTeX, as in r"$\hat{y}$": a .tex gets it as it is, other figures ŷ. Words keep the names as they are.
     panels: whether parts that have nothing to do with each other stand side by side, instead of below each other.
     fit: what the figure is to fit: a slide, "16:9" (13.33 × 7.5 inches) or "4:3" (10 × 7.5); a sheet, "A4"; a "column" of a
         paper (3.35 × 9); or a width and a height in inches. It fills 92 % of the page: a figure that is too long stands
@@ -151,6 +156,8 @@ def draw(
         derivatives=annotate,
         sizes=sizes or {},
         legend=legend,
+        mathematics=mathematics,
+        lang=lang,
         max_nodes=max_nodes,
     )
     whole, drawn = folded(traced, labels, look, collapse=collapse, cloud=cloud, max_nodes=max_nodes)

@@ -25,6 +25,10 @@ TAKEN: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 """The options of `draw` that are no choices, and no parts of the figure: their types, in words too."""
 
 
+TRUTHS = ("mathematics",)
+"""Those that are either so or not, and nothing else."""
+
+
 def choose(what: str, given: Any, choices: Iterable[Any]) -> None:
     """Raise ValueError for a choice that there is not."""
     if given not in (known := list(choices)):
@@ -42,6 +46,9 @@ def check_options(given: Mapping[str, Any]) -> None:
     for option, (kinds, taken) in TAKEN.items():
         if given.get(option) is not None:
             expect(f"{option}=", given[option], kinds, taken)
+    for option in TRUTHS:
+        if option in given:
+            choose(option, given[option], (True, False))
     for option in ("max_nodes", "timeout", "font_size"):
         if given.get(option) is not None and not 0 < given[option] < math.inf:
             raise ValueError(f"{option}={given[option]!r} is not {TAKEN[option][1]}")

@@ -21,6 +21,7 @@ from viz.formats.svg import animated
 from viz.layout.metrics import is_wide
 from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
+from viz.layout.typesetting import typeset
 from viz.look import Look
 from viz.options import choose, expect
 from viz.showing import in_frame, inline, opened
@@ -84,7 +85,8 @@ class Picture(ABC):
     @property
     def steps(self) -> dict[str, int]:
         """The frame in which each element appears, by its id."""
-        things: list[Shape | Line | Text] = [*self.scene.shapes, *self.scene.lines, *self.scene.texts]
+        scene = typeset(self.scene)
+        things: list[Shape | Line | Text] = [*scene.shapes, *scene.lines, *scene.texts]
         return {thing.id: thing.step for thing in things}
 
     def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:

@@ -608,7 +608,7 @@ def test_part_of_an_arrays_derivative_is_not_called_the_whole():
 def test_separate_parts_stand_below_each_other_in_their_order():
     leaves = [leaf(float(k), f"x{k}") for k in range(4)]
     texts = {text.text: text.y for text in draw([np.exp(x) * 2.0 for x in leaves]).scene.texts}
-    heights = [texts[f"x{k}"] for k in range(4)]
+    heights = [texts[name] for name in ("x₀", "x₁", "x₂", "x₃")]
     assert heights == sorted(heights, reverse=True)
 
 

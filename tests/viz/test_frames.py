@@ -24,6 +24,7 @@ from tests.viz.figures import affine, apples, attention, fruit, leaf
 from viz import draw
 from viz.formats import render
 from viz.formats.pptx import straightened
+from viz.layout.typesetting import typeset
 
 HEAD = "{http://schemas.openxmlformats.org/drawingml/2006/main}tailEnd"
 
@@ -110,7 +111,7 @@ def test_other_figures_are_slides_too(tmp_path):
         draw(affine(), legend=["X"]),
     ):
         (slide,) = read_slides(figure.save(tmp_path / "a.pptx"))
-        assert {text.text for text in figure.scene.texts if text.role != "blank"} == set(written_on(slide))
+        assert {text.text for text in typeset(figure.scene).texts if text.role != "blank"} == set(written_on(slide))
 
 
 def test_a_line_keeps_its_bends_alone():

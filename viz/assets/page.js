@@ -92,8 +92,8 @@ function keep(element, k) {
   return element;
 }
 
-function drawShape(parent, { id, kind, x, y, w, h, k, op }) {
-  const g = keep(svg(parent, "g", { id, class: op ? "node" : "part" }), k);
+function drawShape(parent, { id, kind, x, y, w, h, k, op, looks }) {
+  const g = keep(svg(parent, "g", { id, class: marked(op ? "node" : "part", looks) }), k);
   const outline = { class: `outline ${kind}` };
   if (kind === "circle" || kind === "fork" || kind === "cloud") {
     const shrink = kind === "cloud" ? 0.45 : 0.5;
@@ -109,14 +109,26 @@ function drawShape(parent, { id, kind, x, y, w, h, k, op }) {
   return g;
 }
 
+const marked = (...marks) => marks.filter(Boolean).join(" ");
+
 function drawText(parent, text) {
-  const marks = [text.role, text.anchor, text.bold && "bold", text.halo && "halo", text.parameter && "parameter"];
+  const marks = [text.role, text.anchor, text.bold && "bold", text.halo && "halo", text.parameter && "parameter", text.looks];
+  if (text.entries) return drawMatrix(parent, text, marked(...marks));
   if (text.role === "key") svg(parent, "rect", { class: "key", x: text.x - text.w / 2, y: text.y - text.h / 2, width: text.w, height: text.h });
   const starts = text.role === "legend" || text.role === "note" || text.anchor === "start";
   const x = text.x + (starts ? -text.w / 2 : text.anchor === "end" ? text.w / 2 : 0);
   return svg(parent, "text", {
-    id: text.id, class: marks.filter(Boolean).join(" "), x, y: text.y + text.size * 0.35, "font-size": text.size,
+    id: text.id, class: marked(...marks), x, y: text.y + text.size * 0.35, "font-size": text.size,
   }, text.text);
+}
+
+/* Numbers in rows between brackets; to those who listen, what it is in one line. */
+function drawMatrix(parent, text, marks) {
+  const g = svg(parent, "g", { id: text.id, class: marked("rows", marks) });
+  svg(g, "title", {}, text.text);
+  for (const [said, x, y] of text.entries) svg(g, "text", { class: marked("end", marks), x, y: y + text.size * 0.35, "font-size": text.size }, said);
+  for (const points of text.brackets) drawPath(g, points);
+  return g;
 }
 
 /* A name: what is given, or what comes out. */
@@ -160,11 +172,12 @@ function drawNumber(parent, text) {
 }
 
 /* An arrow: hollow and thin forward, solid and thick backward. */
-function drawLine(parent, { id, way, points, tip, k, wire }) {
-  const g = keep(svg(parent, "g", { id, class: `line ${way}` }), k);
+function drawLine(parent, { id, way, points, tip, k, wire, looks, weight, head }) {
+  const g = keep(svg(parent, "g", { id, class: marked("line", way, looks) }), k);
+  if (weight) g.style.setProperty("--weight", weight);
   const way_ = points.map((point) => [...point]);
   if (tip) {
-    const [length, width] = way === "backward" ? [10, 7] : [7.5, 5.5];
+    const [length, width] = way === "backward" ? [10 * (head ?? 1), 7 * (head ?? 1)] : [7.5, 5.5];
     const [[x0, y0], [x1, y1]] = way_.slice(-2);
     const distance = Math.hypot(x1 - x0, y1 - y0) || 1;
     const [ux, uy] = [(x1 - x0) / distance, (y1 - y0) / distance];
@@ -179,7 +192,11 @@ function drawLine(parent, { id, way, points, tip, k, wire }) {
   if (wire) g.dataset.wire = wire;
 }
 
-const drawPath = (parent, points) => svg(parent, "path", { d: "M" + points.map((point) => point.join(",")).join("L"), pathLength: 1 });
+/* A path; it is as if 1 long, by which it is drawn little by little, unless it is dashed. */
+function drawPath(parent, points) {
+  const length = parent.matches(".negative, .nothing") ? {} : { pathLength: 1 };
+  return svg(parent, "path", { d: "M" + points.map((point) => point.join(",")).join("L"), ...length });
+}
 
 /* The + of a closed layer, the − of an open one. */
 function drawBadge(parent, { id, x, y, w, h, k, op, kind }) {

@@ -15,7 +15,8 @@ from viz.layout.columns import PASSING_HEIGHT, Heights, box_size, waypoints
 from viz.layout.panels import components
 from viz.layout.plan import AROUND_ANSWER, LEAST_ANSWER_WIDTH, Plan
 from viz.layout.scene import Line, Scene, Shape, Text
-from viz.theme import Theme
+from viz.layout.typesetting import typeset
+from viz.theme import Theme, dash, shade
 
 FONT_NAME = "Helvetica"
 BOLD_FONT_NAME = "Helvetica-Bold"
@@ -168,7 +169,7 @@ def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = (), zoom: float 
 
     zoom: how many times as large as in the scene everything is. settings: attributes of the whole, as `dpi` and `bgcolor`.
     """
-    unseen = frozenset(hidden)
+    scene, unseen = typeset(scene), frozenset(hidden)
     lines = [node(shape.id, **(_shape(shape, theme) | _seen(shape.id, unseen))) for shape in scene.shapes]
     known = {shape.id for shape in scene.shapes}
     for line in scene.lines:
@@ -198,7 +199,7 @@ def _seen(id: str, unseen: frozenset[str]) -> dict[str, str]:
 
 def _shape(shape: Shape, theme: Theme) -> dict[str, str]:
     attributes = {
-        "id": shape.id, "class": shape.classes, "label": "", "color": theme.outline, "fillcolor": theme.fill,
+        "id": shape.id, "class": shape.classes, "label": "", "color": theme.colour(shape), "fillcolor": theme.fill,
         "style": "filled", "shape": shape.shape, "pos": f"{shape.x:.2f},{shape.y:.2f}",
         "width": _inches(shape.width), "height": _inches(shape.height),
     }  # fmt: skip
@@ -212,7 +213,9 @@ def _shape(shape: Shape, theme: Theme) -> dict[str, str]:
     if shape.shape == "group":
         attributes |= {"shape": "box", "style": "rounded,dashed"}
     if shape.shape == "fork":
-        attributes |= {"shape": "circle", "fillcolor": theme.outline}
+        attributes |= {"shape": "circle", "fillcolor": theme.colour(shape)}
+    if "lit" in shape.classes.split():
+        attributes["penwidth"] = "2"
     if shape.fill is not None:
         attributes |= {
             "shape": "box", "fillcolor": theme.tint(*shape.fill), "tooltip": literal(shape.title),
@@ -223,7 +226,7 @@ def _shape(shape: Shape, theme: Theme) -> dict[str, str]:
 
 
 def _line(line: Line, theme: Theme) -> dict[str, str]:
-    size = 1.0 if line.backward else 0.75
+    size = line.head_size
     points = list(line.points)
     tip = points[-1]
     if line.tip:
@@ -237,8 +240,9 @@ def _line(line: Line, theme: Theme) -> dict[str, str]:
     end = f"e,{tip[0]:.2f},{tip[1]:.2f} " if line.tip else ""
     return {
         "id": line.id, "class": line.classes, "pos": end + " ".join(f"{x:.2f},{y:.2f}" for x, y in curve),
-        "color": theme.backward if line.backward else theme.forward,
-        "penwidth": "2.5" if line.backward else "1",
+        "color": theme.colour(line),
+        "penwidth": f"{line.thickness:g}",
+        **({"style": dash(line)} if dash(line) else {}),
         "arrowhead": ("normal" if line.backward else "empty") if line.tip else "none",
         "arrowsize": f"{size:g}",
     }  # fmt: skip
@@ -253,13 +257,14 @@ def _text(text: Text, theme: Theme) -> dict[str, str]:
     if text.role == "blank":  # room for an answer
         return {
             "id": text.id, "class": f"text {text.classes}", "label": "", "shape": "box", "style": "rounded",
-            "color": theme.outline, "pos": f"{text.x:.2f},{text.y:.2f}",
+            "color": theme.tint("outline", shade(text)[1]), "pos": f"{text.x:.2f},{text.y:.2f}",
             "width": _inches(blank_size(text)[0]), "height": _inches(blank_size(text)[1]),
         }  # fmt: skip
     if text.role == "key":
         return {
             "id": text.id, "class": f"text {text.classes}", "label": literal(text.text), "shape": "box", "style": "filled",
-            "color": theme.outline, "fillcolor": theme.paper, "fontcolor": theme.ink, "fontsize": f"{text.size:g}",
+            "color": theme.tint("outline", shade(text)[1]), "fillcolor": theme.paper, "fontcolor": theme.colour(text),
+            "fontsize": f"{text.size:g}",
             "pos": f"{text.x:.2f},{text.y:.2f}", "width": _inches(text.width), "height": _inches(text.height), "margin": "0",
         }  # fmt: skip
     aligned = {"start": "\\l", "end": "\\r", "middle": ""}[text.anchor]

@@ -23,8 +23,10 @@ from tinygrad_edu.formula.writing import grouped
 from viz.formats.live import live_program, parts_of_uses, shows
 from viz.formats.views import Figure, make_views, ways_from
 from viz.languages import words
+from viz.layout.matrix import Matrix
 from viz.layout.plan import Plan, trunk_id
 from viz.layout.scene import Line, Scene, Shape, Text
+from viz.layout.typesetting import set_in_rows
 from viz.record.graph import Data, Graph, Operation, Use, Value
 from viz.theme import THEMES, Theme
 from viz.wording import sentences as text
@@ -32,6 +34,8 @@ from viz.wording.labels import asked, clean, derivative
 from viz.wording.numbers import data_text, number_text, rounded_text, shape_text
 from viz.wording.page_words import PAGE_WORDS
 from viz.wording.sentences import Teller
+
+LOOKS = ("lit", "pale", "negative", "mixed", "nothing")  # the marks by which a page's style sheet knows what differs
 
 
 def page(drawing: Figure) -> str:
@@ -85,12 +89,14 @@ def _light(drawing: Figure) -> Theme:
 
 def _dark(drawing: Figure) -> Theme:
     dark = THEMES["dark"]
-    grey = replace(dark, backward=dark.ink, grad=dark.ink, parameter=dark.ink)
+    ink = dark.ink
+    grey = replace(dark, backward=ink, grad=ink, parameter=ink, negative=ink, mixed=dark.outline, accent=ink)
     return grey if drawing.look.theme == "print" else dark
 
 
 def _colours(theme: Theme) -> str:
-    return " ".join(f"--{part}: {getattr(theme, part)};" for part in Theme.__dataclass_fields__)
+    names = {"accent": "highlight"}  # the page has an accent of its own
+    return " ".join(f"--{names.get(part, part)}: {getattr(theme, part)};" for part in Theme.__dataclass_fields__)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -234,7 +240,7 @@ class _View:
                 "id": shape.id, "kind": shape.shape, "x": self.x(shape.x), "y": self.y(shape.y),
                 "w": _round(shape.width), "h": _round(shape.height), "k": self.k(shape.step),
             }  # fmt: skip
-            found.append(entry | ({"op": id} if id in self.ops else {}))
+            found.append(entry | ({"op": id} if id in self.ops else {}) | _looks(shape))
         return found
 
     def lines(self) -> list[dict[str, Any]]:
@@ -248,7 +254,9 @@ class _View:
             if wire in self.wires:
                 entry["wire"] = wire
                 entry["value"] = self.wires[wire].value
-            found.append(entry)
+            if line.weight:
+                entry |= {"weight": _round(line.weight), "head": line.head_size}
+            found.append(entry | _looks(line))
         return found
 
     def texts(self) -> list[dict[str, Any]]:
@@ -260,6 +268,8 @@ class _View:
                 "id": line.id, "text": line.text, "x": self.x(line.x), "y": self.y(line.y), "w": _round(line.width),
                 "h": _round(line.height), "size": line.size, "role": line.role, "k": self.k(line.step),
             }  # fmt: skip
+            if line.matrix:
+                entry |= self.matrix(line, line.matrix)
             if line.role == "name":  # the end of it that touches its arrow stays in place
                 entry["anchor"] = line.anchor
             if line.bold:
@@ -276,8 +286,16 @@ class _View:
                 entry |= {"wire": wire, "side": side, "value": self.wires[wire].value}
             elif owner in self.places:
                 entry["op" if owner in self.ops else "value"] = self.places[owner].ref
-            found.append(entry | shows(entry, self.values, self.uses))
+            found.append(entry | shows(entry, self.values, self.uses) | _looks(line))
         return found
+
+    def matrix(self, text: Text, matrix: Matrix) -> dict[str, Any]:
+        """Where the entries and the brackets of a matrix are."""
+        entries, brackets = set_in_rows(text, matrix)
+        return {
+            "entries": [[entry.text, self.x(entry.box[2]), self.y(entry.y)] for entry in entries],
+            "brackets": [[[self.x(x), self.y(y)] for x, y in bracket.points] for bracket in brackets],
+        }
 
     def x(self, x: float) -> float:
         return _round(x - self.left)
@@ -316,6 +334,12 @@ class _View:
             "back": self.k(wire.back_step) if wire and use.flows else 0,
             "trunk": trunk if (trunk := trunk_id(use.value)) in self.wires or trunk in self.totals else None,
         }
+
+
+def _looks(thing: Shape | Line | Text) -> dict[str, str]:
+    """How something differs from others of its kind: highlighted or pale, of a sign."""
+    marks = [mark for mark in LOOKS if mark in thing.classes.split()]
+    return {"looks": " ".join(marks)} if marks else {}
 
 
 def _round(x: float) -> float:

@@ -10,7 +10,8 @@ from typing import Any
 from viz.formats.dot import blank_size
 from viz.formats.extras import extra
 from viz.layout.scene import Line, Point, Scene, Shape, Text
-from viz.theme import Theme
+from viz.layout.typesetting import typeset
+from viz.theme import Theme, dash, shade
 
 SLIDE_WIDTH, SLIDE_HEIGHT = 960.0, 540.0  # points: 16:9, as PowerPoint makes them
 SLIDE_FILLED = 0.92  # of a slide, at most, in width and height
@@ -44,7 +45,7 @@ class _Slide:
     """One slide: a scene that fills it."""
 
     def __init__(self, slide: Any, scene: Scene, theme: Theme, background: str | None) -> None:
-        self.slide, self.shapes, self.scene, self.theme = slide, slide.shapes, scene, theme
+        self.slide, self.shapes, self.scene, self.theme = slide, slide.shapes, typeset(scene), theme
         left, bottom, right, top = scene.bounds()
         self.middle = (left + right) / 2, (bottom + top) / 2
         room = SLIDE_WIDTH * SLIDE_FILLED / max(right - left, 1.0), SLIDE_HEIGHT * SLIDE_FILLED / max(top - bottom, 1.0)
@@ -89,7 +90,7 @@ class _Slide:
         kind = {"circle": kinds.OVAL, "fork": kinds.OVAL, "cloud": kinds.CLOUD, "box": kinds.ROUNDED_RECTANGLE,
                 "group": kinds.ROUNDED_RECTANGLE}.get(shape.shape, kinds.RECTANGLE)  # fmt: skip
         made = self._made(kind, shape.id, (shape.x, shape.y, shape.width, shape.height))
-        colour = self.theme.fill if shape.shape != "fork" else self.theme.outline
+        colour = self.theme.fill if shape.shape != "fork" else self.theme.colour(shape)
         if shape.fill is not None:
             colour = self.theme.tint(*shape.fill)
         if shape.shape == "group":
@@ -100,7 +101,7 @@ class _Slide:
         if shape.shape == "band":
             made.line.fill.background()
         else:
-            self._outline(made, self.theme.outline, 0.5 if shape.fill else 1.0)
+            self._outline(made, self.theme.colour(shape), 0.5 if shape.fill else 2.0 if "lit" in shape.classes else 1.0)
         if shape.shape in ("group", "dashed"):
             made.line.dash_style = extra("pptx.enum.dml", "a PPTX").MSO_LINE.DASH
         if kind == kinds.ROUNDED_RECTANGLE:
@@ -129,7 +130,10 @@ class _Slide:
             made.fill.background()
             made.shadow.inherit = False
         made.name = line.id
-        self._outline(made, self.theme.backward if line.backward else self.theme.forward, 2.5 if line.backward else 1.0)
+        self._outline(made, self.theme.colour(line), line.thickness)
+        if dash(line):
+            dashes = extra("pptx.enum.dml", "a PPTX").MSO_LINE
+            made.line.dash_style = dashes.DASH if dash(line) == "dashed" else dashes.ROUND_DOT
         if line.tip:
             size = {"w": "med", "len": "med"} if line.backward else {"w": "lg", "len": "lg"}
             self._head(made, {"type": "triangle" if line.backward else "arrow", **size})
@@ -148,7 +152,7 @@ class _Slide:
             made = self._made(kind, text.id, (text.x, text.y, width, height))
             made.fill.solid()
             made.fill.fore_color.rgb = _rgb(self.theme.paper)
-            self._outline(made, self.theme.outline, 1.0)
+            self._outline(made, self.theme.tint("outline", shade(text)[1]), 1.0)
             self._write(made.text_frame, [text] if text.role == "key" else (), "middle")
             return
         made = self.shapes.add_textbox(*self._box(text.x, text.y, text.width, text.height))
@@ -171,7 +175,7 @@ class _Slide:
             run.text = text.text
             run.font.name, run.font.bold = SLIDE_FONT, text.bold
             run.font.size = round(text.size * self.scale * _EMU)
-            run.font.color.rgb = _rgb(self.theme.colour(text) if text.role != "key" else self.theme.ink)
+            run.font.color.rgb = _rgb(self.theme.colour(text))
 
 
 def straightened(points: Sequence[Point]) -> list[Point]:

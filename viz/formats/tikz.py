@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
@@ -9,7 +10,8 @@ from viz.formats.dot import blank_size
 from viz.layout.metrics import is_wide
 from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
-from viz.theme import Theme
+from viz.layout.typesetting import typeset
+from viz.theme import Theme, dash, shade
 
 UNIT = 10.0 / FONT  # of a point of the figure: then its texts are as large as those of a document in ten points
 SIZES = ((FONT, ""), (11.0, r"\footnotesize "), (8.5, r"\scriptsize "), (0.0, r"\tiny "))
@@ -42,6 +44,16 @@ def escape(text: str) -> str:
     '50\\% of $\\theta$\\_1'
     """
     return "".join(_SPECIAL.get(c, c) for c in text)
+
+
+def escape_all_but_tex(text: str) -> str:
+    r"""Text in which nothing is a command of LaTeX, but for what stands between dollars.
+
+    >>> escape_all_but_tex(r"∂L/∂$\hat{y}$ & b")
+    '$\\partial$L/$\\partial$$\\hat{y}$ \\& b'
+    """
+    parts = re.split(r"(\$[^$]+\$)", text)
+    return "".join(part if k % 2 else escape(part) for k, part in enumerate(parts))
 
 
 _FITTED = (r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", "}")  # never wider than the line
@@ -88,7 +100,7 @@ def _engine(scene: Scene) -> list[str]:
 
 
 def _written(scene: Scene) -> str:
-    return "".join(text.text for text in scene.texts)
+    return "".join(text.tex or text.text for text in scene.texts)
 
 
 def _colours(theme: Theme) -> list[str]:
@@ -104,6 +116,7 @@ def _tikz(scene: Scene, theme: Theme, later: Mapping[str, int | None], zoom: flo
         step = later[thing.id]
         return [] if step is None else [rf"\only<{step}->{{{drawn}}}"]
 
+    scene = typeset(scene)
     scaled = f", scale={zoom / UNIT:.3f}, transform shape" if zoom != 1.0 else ""
     lines = [rf"\begin{{tikzpicture}}[x={UNIT:.3f}pt, y={UNIT:.3f}pt{scaled}, every node/.style={{inner sep=0pt}}]"]
     lines.append(rf"\{'path' if theme.paper == 'white' else 'fill[vizpaper]'} {_corners(*scene.bounds())};")
@@ -126,25 +139,38 @@ def _hex(colour: str) -> str:
 
 
 def _line(line: Line) -> str:
-    tip = "-{Latex[length=7pt,width=5pt]}" if line.backward else "-{Triangle[open,length=5pt,width=4pt]}"
-    style = "vizbackward, line width=1.6pt" if line.backward else "vizforward, line width=0.5pt"
+    scale = line.head_size if line.backward else 1.0
+    tip = (
+        f"-{{Latex[length={7 * scale:.3g}pt,width={5 * scale:.3g}pt]}}"
+        if line.backward
+        else "-{Triangle[open,length=5pt,width=4pt]}"
+    )
+    width = 0.64 * line.thickness if line.backward else 0.5 * line.thickness
+    style = ", ".join(filter(None, (_colour(line), f"line width={width:.3g}pt", dash(line))))
     way = " -- ".join(f"({x:.1f},{y:.1f})" for x, y in line.points)
     return rf"\draw[{tip if line.tip else '-'}, {style}] {way};"
 
 
+def _colour(thing: Shape | Line | Text) -> str:
+    """The colour of something, as xcolor mixes it."""
+    part, percent = shade(thing)
+    return f"viz{part}" if percent == 100 else f"viz{part}!{percent}!vizpaper"
+
+
 def _shape(shape: Shape) -> str:
-    at = f"({shape.x:.1f},{shape.y:.1f})"
+    at, colour = f"({shape.x:.1f},{shape.y:.1f})", _colour(shape)
+    outline = f"{colour}, line width=1pt" if "lit" in shape.classes.split() else colour
     if shape.shape in ("circle", "fork"):
-        fill = "vizoutline" if shape.shape == "fork" else "vizfill"
-        return rf"\filldraw[draw=vizoutline, fill={fill}] {at} circle[radius={shape.width / 2:.1f}];"
+        fill = colour if shape.shape == "fork" else "vizfill"
+        return rf"\filldraw[draw={outline}, fill={fill}] {at} circle[radius={shape.width / 2:.1f}];"
     if shape.shape == "cloud":  # its outline is drawn as a line of the scene
         return rf"\fill[vizfill] {at} ellipse[x radius={0.45 * shape.width:.1f}, y radius={0.45 * shape.height:.1f}];"
     if shape.fill is not None:
         part, percent = shape.fill
-        outline = {"band": "none", "dashed": "vizoutline, densely dashed"}.get(shape.shape, "vizoutline")
+        edge = {"band": "none", "dashed": "vizoutline, densely dashed"}.get(shape.shape, "vizoutline")
         frame = _rectangle(shape.x, shape.y, shape.width, shape.height)
-        return rf"\filldraw[draw={outline}, fill=viz{part}!{percent}!vizpaper, line width=0.3pt] {frame};"
-    style = r"\draw[vizoutline, dashed" if shape.shape == "group" else r"\filldraw[draw=vizoutline, fill=vizfill"
+        return rf"\filldraw[draw={edge}, fill=viz{part}!{percent}!vizpaper, line width=0.3pt] {frame};"
+    style = rf"\draw[{outline}, dashed" if shape.shape == "group" else rf"\filldraw[draw={outline}, fill=vizfill"
     return rf"{style}, rounded corners=5pt] {_rectangle(shape.x, shape.y, shape.width, shape.height)};"
 
 
@@ -157,20 +183,19 @@ def _corners(left: float, bottom: float, right: float, top: float) -> str:
 
 
 def _text(text: Text, keyed: bool) -> str:
+    outline = f"vizoutline!{shade(text)[1]}!vizpaper"
     if text.role == "blank":  # room for an answer
-        return rf"\draw[vizoutline, rounded corners=3pt] {_rectangle(text.x, text.y, *blank_size(text))};"
+        return rf"\draw[{outline}, rounded corners=3pt] {_rectangle(text.x, text.y, *blank_size(text))};"
     frame = _rectangle(text.x, text.y, text.width, text.height)
     if text.role == "key":
         return (
-            rf"\filldraw[draw=vizoutline, fill=vizpaper] {frame} node[midway, text=vizink] "
+            rf"\filldraw[draw={outline}, fill=vizpaper] {frame} node[midway, text={_colour(text)}] "
             rf"{{\footnotesize {escape(text.text)}}};"
         )
     left, _, right, _ = text.box
     places = {"end": (right, "mid east"), "start": (left, "mid west"), "middle": (text.x, "mid")}
     x, anchor = places["start" if keyed else text.anchor]
-    colour = {"grad": "vizgrad", "formula": "vizoutline", "path": "vizoutline", "note": "vizoutline"}.get(text.role)
-    colour = colour or ("vizparameter" if "parameter" in text.classes else "vizink")
     size = next(name for least, name in SIZES if text.size >= least)
-    said = size + (r"\bfseries " if text.bold else "") + escape(text.text)
+    said = size + (r"\bfseries " if text.bold else "") + escape_all_but_tex(text.tex or text.text)
     halo = ", fill=vizpaper" if text.halo else ""
-    return rf"\node[anchor={anchor}, text={colour}{halo}] at ({x:.1f},{text.y:.1f}) {{{said}}};"
+    return rf"\node[anchor={anchor}, text={_colour(text)}{halo}] at ({x:.1f},{text.y:.1f}) {{{said}}};"

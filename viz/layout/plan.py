@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from viz.layout.matrix import Matrix
 from viz.layout.metrics import text_width
 from viz.layout.scene import Text
 from viz.layout.spacing import ROOMY, Spacing
@@ -30,7 +31,7 @@ NOTE_SPACING = 1.2  # the distance of two notes, in heights of a line of them
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One line of text beside a wire or in a place."""
+    """One line of text beside a wire or in a place, or a matrix there."""
 
     text: str
     role: str = "value"  # value, grad, name, symbol, shape, formula or mark: what it says, and so how it looks
@@ -38,11 +39,14 @@ class Words:
     size: float = FONT
     key: str = ""  # a boxed number before it, which a legend explains
     room: tuple[float, float] | None = None  # of a blank: the least width and the height of the box to write into
+    matrix: Matrix | None = None  # the rows that it is set in, which `text` says in one line
+    tex: str = ""  # how LaTeX writes it, if otherwise
 
     @property
     def width(self) -> float:
         """Its width in points."""
-        width = text_width(self.text, self.size, self.bold)
+        matrix = self.matrix
+        width = matrix.width(self.size, self.bold) if matrix else text_width(self.text, self.size, self.bold)
         if self.room:
             width = max(width, self.room[0])
         elif self.key and self.role == "blank":
@@ -56,6 +60,8 @@ class Words:
         """Its height in points; an answer in handwriting takes more."""
         if self.room:
             return self.room[1] + AROUND_ANSWER
+        if self.matrix:
+            return self.matrix.height(self.size) + (AROUND_ANSWER if self.role == "blank" else 0.0)
         return self.size * (1.6 if self.role == "blank" else LINE_HEIGHT)
 
 
@@ -67,8 +73,9 @@ def key_width(key: str) -> float:
 def written(id: str, classes: str, line: Words, x: float, y: float, step: int) -> Text:
     """A line of text in its place."""
     return Text(
-        id, f"{classes} {line.role}", line.text, x, y, line.width, line.height, line.role, line.bold, line.size, step
-    )
+        id, f"{classes} {line.role}", line.text, x, y, line.width, line.height, line.role, line.bold, line.size, step,
+        matrix=line.matrix, tex=line.tex,
+    )  # fmt: skip
 
 
 class Labels(Protocol):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from viz.layout.matrix import Matrix
+
 Point = tuple[float, float]
 
 _WRITTEN = re.compile(r"(-above|-below)?-text\d+(-key)?$")  # what the id of a text adds to that of its place or wire
@@ -32,7 +34,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One arrow: a value going forward or a derivative coming back, through `points`."""
+    """One arrow: a value going forward or a derivative coming back, through `points`.
+
+    weight: how thick it is, in points, where that says something.
+    """
 
     id: str
     classes: str
@@ -42,11 +47,25 @@ class Line:
     backward: bool
     tip: bool  # whether it ends in an arrow head
     step: int
+    weight: float | None = None
+
+    @property
+    def thickness(self) -> float:
+        """How thick it is, in points."""
+        return self.weight or (2.5 if self.backward else 1.0)
+
+    @property
+    def head_size(self) -> float:
+        """How large its arrow head is: 1 of a derivative as usual."""
+        return (0.6 + 0.16 * self.weight if self.weight else 1.0) if self.backward else 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One line of text, centred on its place. With a halo, what lies under it is covered."""
+    """One line of text, centred on its place. With a halo, what lies under it is covered.
+
+    matrix: the rows that it is set in, in place of the line, if it is one. tex: how LaTeX writes it, if otherwise.
+    """
 
     id: str
     classes: str
@@ -60,6 +79,8 @@ class Text:
     size: float
     step: int
     halo: bool = False
+    matrix: Matrix | None = None
+    tex: str = ""
 
     @property
     def anchor(self) -> str:
@@ -67,7 +88,7 @@ class Text:
 
         What stands beside something stays beside it.
         """
-        if self.role == "name" and "-result-" not in self.id:
+        if self.classes.startswith("to-right ") or (self.role == "name" and "-result-" not in self.id):
             return "end"
         return "start" if self.role in ("name", "legend", "note") or self.id.endswith("-title") else "middle"
 

@@ -14,7 +14,10 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 Data = Any  # a number, or nested tuples of numbers
+Measure = tuple[float | None, int | None]  # how large a derivative is, and its sign
 
 VERSION = 1
 MOST_NUMBERS_KEPT = 64  # arrays of more elements are known by their shape
@@ -36,6 +39,9 @@ class Value:
     symbol: str | None = None  # the value as an expression
     grad_symbol: str | None = None  # ∂L/∂value as an expression
     verdict: str | None = None  # of a numerical check of grad: "agrees", "differs" or "kink"
+    tex: str | None = None  # the name in LaTeX, as it was given between dollars
+    size: float | None = None  # how large grad is: the root of the mean of its squares
+    sign: int | None = None  # whether all of grad is at least 0, or at most; 0 where it is some of each, or nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,8 @@ class Use:
     flows: bool = False  # whether a derivative comes back along it
     symbol: str | None = None  # the contribution as an expression
     verdict: str | None = None  # of a numerical check of grad
+    size: float | None = None  # how large grad is, and its sign, as of a value
+    sign: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +181,7 @@ def _numbers(entry: dict[str, Any]) -> dict[str, Any]:
         return data
 
     entry = _frozen(entry)
-    return {**entry, **{key: number(entry[key]) for key in ("data", "grad") if key in entry}}
+    return {**entry, **{key: number(entry[key]) for key in ("data", "grad", "size") if key in entry}}
 
 
 def plain(array: Any) -> Data:
@@ -184,6 +192,25 @@ def plain(array: Any) -> Data:
     ((1.5, 2.0),)
     """
     return None if array is None or array.size > MOST_NUMBERS_KEPT else _frozen(array.tolist())
+
+
+def measure(grad: Any) -> Measure:
+    """How large a derivative is, the root of the mean of its squares; and its sign: 0 where it has none, or both.
+
+    >>> measure((3.0, -4.0, 0.0, 0.0)), measure(-2.0), measure(None)
+    ((2.5, 0), (2.0, -1), (None, None))
+    """
+    if grad is None:
+        return None, None
+    array = np.asarray(grad)
+    numbers = np.abs(array).astype(float)
+    largest = float(numbers.max(initial=0.0))
+    if not math.isfinite(largest) or largest == 0.0:
+        return largest, 0
+    size = largest * math.sqrt(float(np.mean((numbers / largest) ** 2)))  # in which no square is too large or too small
+    if array.dtype.kind == "c":
+        return size, 0
+    return size, 1 if array.min() >= 0 else -1 if array.max() <= 0 else 0
 
 
 def users(graph: Graph) -> dict[str, list[Use]]:

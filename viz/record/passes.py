@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from viz.record.graph import Data, Graph, Operation, Part, Use
+from viz.record.graph import Data, Graph, Operation, Part, Use, measure
 
 MOST_INPUTS_OF_A_PART = 6  # more inputs than this of one part are not drawn one by one
 
@@ -29,7 +29,7 @@ def only_path(graph: Graph, wanted: Iterable[str]) -> Graph:
     for op in graph.ops:
         if any(inputs[use] in leads for use in op.inputs):
             leads.update(op.outputs)
-    without: dict[str, Any] = {"grad": None, "flows": False, "verdict": None}
+    without: dict[str, Any] = {"grad": None, "flows": False, "verdict": None, "size": None, "sign": None}
     values = [v if v.id in leads else replace(v, **without, grad_symbol=None) for v in graph.values]
     uses = [u if u.value in leads else replace(u, **without, symbol=None) for u in graph.uses]
     return replace(graph, values=tuple(values), uses=tuple(uses))
@@ -164,7 +164,9 @@ def _added(a: Use, b: Use) -> Use:
         return a if a.flows else replace(b, id=a.id, op=a.op, position=a.position)
     symbol = f"{a.symbol} + {b.symbol}" if a.symbol and b.symbol else None
     verdict = a.verdict if a.verdict == b.verdict else "differs" if "differs" in (a.verdict, b.verdict) else None
-    return replace(a, grad=add(a.grad, b.grad), symbol=symbol, verdict=verdict)
+    grad = add(a.grad, b.grad)
+    size, sign = measure(grad) if a.size is not None else (None, None)
+    return replace(a, grad=grad, symbol=symbol, verdict=verdict, size=size, sign=sign)
 
 
 def add(a: Data, b: Data) -> Data:

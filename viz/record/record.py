@@ -19,7 +19,8 @@ from tinygrad_edu.engine.recording import recording
 from tinygrad_edu.formula.writing import of_path
 from tinygrad_edu.nn.parameter import Parameter
 from viz.options import check_options, expect
-from viz.record.graph import MOST_NUMBERS_KEPT, Graph, Operation, Part, Use, Value, plain
+from viz.record.graph import MOST_NUMBERS_KEPT, Graph, Measure, Operation, Part, Use, Value, measure, plain
+from viz.record.mathematics import readable
 
 Tensor = Any
 
@@ -53,7 +54,7 @@ class Record:
     graph: the plain data. tensors: the tensor of each value, by its id. nodes: the node of each operation, by its
     id. modules: the call of a module that each part stands for, by its id. Tensors are called by `names`, else by
     their own name, else by `variables`; a single number that is differentiated and has no name, by the first of `result`
-    that nothing else is called.
+    that nothing else is called. measured: whether it is noted how large each derivative is, even of large arrays.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Record:
         names: Mapping[str, Tensor] | None = None,
         variables: Mapping[str, Tensor] | None = None,
         result: Sequence[str] = (),
+        measured: bool = False,
     ) -> None:
         self.outputs: list[Tensor] = list(output) if isinstance(output, list | tuple) else [output]
         for y in self.outputs or [output]:
@@ -81,14 +83,15 @@ class Record:
         check_options({"names": names})
         self._names |= {node: of_path(str(node.name)) for node in order if node.name}
         self._names |= {node_of(tensor): str(name) for name, tensor in (names or {}).items()}
-        self._names = {tensor: name for tensor, name in self._names.items() if name.strip()}
+        self._tex = {tensor: name for tensor, name in self._names.items() if readable(name) != name}
+        self._names = {tensor: readable(name) for tensor, name in self._names.items() if name.strip()}
         if len(self.outputs) == 1 and not (y := self.outputs[0]).shape and y.op is not None and y.needs_grad:
             taken = {self._names.get(node) for node in order}
             free = [name for name in result if name not in taken]
             if y not in self._names and free:
                 self._names[y] = free[0]
         self.gradient = gradient
-        self._contributions, self._totals = contributions_and_totals(self.outputs, gradient)
+        self._contributions, self._totals, self._sizes = contributions_and_totals(self.outputs, gradient, measured)
         self.tensors: dict[str, Tensor] = {}
         self.nodes: dict[str, Tensor] = {}
         self.modules: dict[str, Any] = {}
@@ -132,7 +135,11 @@ class Record:
         value = self._ids[x] if x in self._ids else self._add_value(x, None)
         contribution = self._contributions.get(key, ABSENT)
         flows = contribution is not ABSENT
-        use = Use(f"u{len(self._uses)}", value, op, position, plain(contribution) if flows else None, flows)
+        size, sign = self._sizes.get(key, (None, None))
+        use = Use(
+            f"u{len(self._uses)}", value, op, position, plain(contribution) if flows else None, flows,
+            size=size, sign=sign,
+        )  # fmt: skip
         self._uses.append(use)
         return use.id
 
@@ -147,9 +154,13 @@ class Record:
         grad = plain(total) if flows else None
         name = self._names.get(node)
         kind = self._kind(node)
+        size, sign = self._sizes.get(node, (None, None))
         self._values.append(
-            Value(value_id, kind, name, node.shape, str(node.dtype), plain(node.ndarray), grad, flows, op)
-        )
+            Value(
+                value_id, kind, name, node.shape, str(node.dtype), plain(node.ndarray), grad, flows, op,
+                tex=self._tex.get(node), size=size, sign=sign,
+            )
+        )  # fmt: skip
         return value_id
 
     def _kind(self, node: Tensor) -> str:
@@ -194,30 +205,43 @@ def _name_parameters(order: Sequence[Tensor]) -> None:
 ABSENT: Any = object()  # no derivative, which is not the same as one without numbers (None)
 
 
-def contributions_and_totals(outputs: Sequence[Tensor], gradient: Any) -> tuple[dict[Any, Any], dict[Tensor, Any]]:
-    """Each use's contribution, by `(node, position)` and `(None, k)` for the outputs; each tensor's total.
+def contributions_and_totals(
+    outputs: Sequence[Tensor], gradient: Any, measured: bool = False
+) -> tuple[dict[Any, Any], dict[Tensor, Any], dict[Any, Measure]]:
+    """Each use's contribution, by `(node, position)` and `(None, k)` for the outputs; each tensor's total; their sizes.
 
-    They are None where the derivative exists but has no numbers to show: that of an array without `gradient`.
+    They are None where the derivative exists but has no numbers to show: that of an array without `gradient`. The sizes
+    and signs, of both, are found only if `measured`.
     """
     start = seeds(outputs, gradient)
     if not start:
-        return {}, {}
+        return {}, {}, {}
     known = gradient is not None or all(y.size == 1 for y in outputs)
     contributions: dict[Any, Any] = {(None, k): _small(start[y]) for k, y in enumerate(outputs) if y in start}
+    sizes: dict[Any, Measure] = {(None, k): measure(start[y]) for k, y in enumerate(outputs) if y in start}
     order = topological(list(start))
     reached = dict.fromkeys(start)
     totals: dict[Tensor, Any] = dict(start)
-    few = frozenset(x for x in order if x.op is not None and x.op.outputs is None and x.size <= MOST_NUMBERS_KEPT)
+    kept = frozenset(
+        x for x in order if x.op is not None and x.op.outputs is None and (measured or x.size <= MOST_NUMBERS_KEPT)
+    )
 
     def note(node: Tensor, i: int, contribution: Any) -> None:
         contributions[node, i] = _small(contribution)
+        if measured:
+            sizes[node, i] = measure(contribution)
         reached[node.inputs[i]] = None
 
     with np.errstate(all="ignore"), recording(enabled=False):
-        differentiate(order, totals, Way(note, keep=few))
+        differentiate(order, totals, Way(note, keep=kept))
     if not known:
-        return dict.fromkeys(contributions), reached
-    return contributions, {x: totals.get(x) for x in reached}
+        return dict.fromkeys(contributions), reached, {}
+    totals = {x: totals.get(x) for x in reached}
+    if measured:
+        sizes |= {
+            x: measure(total) for x, total in totals.items() if total is not None and not isinstance(total, tuple)
+        }
+    return contributions, totals, sizes if measured else {}
 
 
 def seeds(outputs: Sequence[Tensor], gradient: Any) -> dict[Tensor, Any]:

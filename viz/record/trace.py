@@ -17,6 +17,7 @@ from viz.options import expect, several
 from viz.record import passes
 from viz.record.check import checked
 from viz.record.graph import Graph
+from viz.record.mathematics import mathematical, readable
 from viz.record.record import Record
 from viz.record.slopes import Reading, read
 from viz.record.symbols import name_values, with_derivatives
@@ -35,7 +36,9 @@ class Traced:
     def find(self, thing: Any) -> str:
         """The id of a value, given as a tensor or by its name. Raises ValueError for what is not in the figure."""
         if isinstance(thing, str):
-            found = [value.id for value in self.graph.values if value.name == thing or value.symbol == thing]
+            called = thing, readable(thing)
+            found = [value.id for value in self.graph.values if value.name in called or value.symbol == thing]
+            found = found or [v.id for v in self.graph.values if v.name and mathematical(v.name) == thing]
             if len(found) == 1:
                 return found[0]
             known = ", ".join(value.name for value in self.graph.values if value.name)

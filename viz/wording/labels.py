@@ -9,12 +9,17 @@ from types import MappingProxyType
 from typing import Any
 
 from tinygrad_edu.formula.writing import grouped
+from viz.languages import words
+from viz.layout.matrix import Matrix, shortened
 from viz.layout.plan import SMALL_FONT, Words
-from viz.record.graph import Graph, Operation, Use, Value
+from viz.record.broadcasts import Broadcast
+from viz.record.graph import Data, Graph, Operation, Use, Value
+from viz.record.mathematics import Notation
 from viz.wording.numbers import data_text, number_text, rounded_text, shape_text
 
 LONGEST_LABEL = 40  # characters of a label
 NUMBERS_WRITTEN_OUT = 4  # so many numbers of an array are written out where it has no name
+MOST_ENTRIES = 5  # entries of a vector, or rows and columns of a matrix; of more, dots stand for those in the middle
 
 SHOW = ("value", "grad", "shape", "formula")
 GRAD = ("number", "symbol", "blank")
@@ -44,13 +49,13 @@ def value_name(value: Value) -> str | None:
     return value.name or value.symbol
 
 
-def value_text(value: Value, sizes: Mapping[int, str] = MappingProxyType({}), symbolic: bool = False) -> str:
-    """A value in a few characters: its number, its name, or its shape."""
-    if symbolic and value_name(value):
-        return clean(value_name(value) or "")
-    if value.data is not None and (not value.shape or len(_flat(value.data)) <= NUMBERS_WRITTEN_OUT):
-        return data_text(value.data)
-    return shape_text(value.shape, sizes)
+def value_text(value: Value, sizes: Mapping[int, str] = MappingProxyType({})) -> str:
+    """A value in a few characters: its number, or its shape."""
+    return data_text(value.data) if _is_written_out(value) else shape_text(value.shape, sizes)
+
+
+def _is_written_out(value: Value) -> bool:
+    return value.data is not None and (not value.shape or len(_flat(value.data)) <= NUMBERS_WRITTEN_OUT)
 
 
 def _flat(data: Any) -> list[Any]:
@@ -80,6 +85,8 @@ class FigureLabels:
     above_text and below_text: annotations, by the id of a value (for its only use, or its trunk) or of a use.
     sizes: what to write instead of a length in shapes. keys: what the legend says of a value's derivative, by its id.
     blank_values: whether the numbers that are computed are blank too. room: the least width and the height of a blank.
+    notation: how names are written. broadcast: what each use was broadcast to, by its id and its operation's; it is said
+    where shapes alone are shown, in the language `lang`.
     """
 
     of: str = "L"
@@ -92,6 +99,31 @@ class FigureLabels:
     numbers: bool = False
     blank_values: bool = False
     room: tuple[float, float] | None = None
+    notation: Notation = field(default_factory=Notation)
+    broadcast: Mapping[tuple[str, str], Broadcast] = field(default_factory=dict)
+    lang: str = "en"
+
+    @property
+    def shapes_only(self) -> bool:
+        """Whether nothing but shapes is shown."""
+        return self.show == {"shape"}
+
+    # -- what a text is -----------------------------------------------------------------------------
+
+    def words(self, text: str, role: str = "value", *, bold: bool = False, longest: int = LONGEST_LABEL) -> Words:
+        """A name or a formula on the figure."""
+        said = clean(self.notation.of(text), longest)
+        return Words(said, role, bold=bold, tex=self.notation.tex(said))
+
+    def numbered(self, data: Data, shape: tuple[int, ...], role: str = "value", bold: bool = False) -> Words:
+        """Numbers on the figure: of a matrix, in rows between brackets."""
+        text = data_text(data, most=MOST_ENTRIES)
+        if len(shape) != 2 or 0 in shape:
+            return Words(text, role, bold=bold)
+        rows = shortened([[number_text(x) for x in row] for row in data], MOST_ENTRIES)
+        return Words(text, role, bold=bold, matrix=Matrix(rows))
+
+    # -- above and below ----------------------------------------------------------------------------
 
     def above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
         """The value above an arrow; of an array its shape and name. What is written at the leaf or the result is not repeated."""
@@ -104,70 +136,110 @@ class FigureLabels:
 
     def _is_answer(self, line: Words, value: Value) -> bool:
         """Whether a line above a wire is what one is asked to compute: the number of a value."""
-        return (
-            self.blank_values and value.op is not None and value.data is not None and line.text == data_text(value.data)
-        )
+        answer = self.blank_values and value.op is not None and value.data is not None
+        return answer and line.text == data_text(value.data, most=MOST_ENTRIES)
 
     def _asked(self, line: Words) -> Words:
-        return Words(line.text, "blank", room=self.room)
+        return Words(line.text, "blank", room=self.room, matrix=line.matrix)
 
     def _above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
         written = self._annotation(self.above_text, value, use)
         lines = []
         formula = value.symbol or value.name
         if "formula" in self.show and formula and written is None:
-            lines.append(Words(clean(formula), "formula"))
+            lines.append(self.words(formula, "formula"))
+        if self.shapes_only:
+            return self._shapes(value, use)
         if not value.shape:
             if "value" in self.show:
-                lines.append(Words(written or value_text(value, self.sizes, self.grad == "symbol")))
+                lines.append(self.words(written) if written else self._value(value, self.grad == "symbol"))
             return tuple(lines)
         if "shape" in self.show:
             lines.insert(0, Words(shape_text(value.shape, self.sizes), "shape"))
-        if written is None and "value" in self.show and self._in_numbers(value.data):
-            return (*lines, Words(data_text(value.data)))
+        if written is None and "value" in self.show and self._in_numbers(value.data, value.shape):
+            return (*lines, self.numbered(value.data, value.shape))
         name = written or value_name(value)
         if name:
-            lines = [line for line in lines if line.text != clean(name)] + [Words(clean(name), "value", bold=True)]
+            named = self.words(name, "value", bold=True)
+            lines = [*[line for line in lines if line.text != named.text], named]
         elif "value" in self.show and value_text(value, self.sizes) != shape_text(value.shape, self.sizes):
-            lines.append(Words(value_text(value, self.sizes)))
+            lines.append(self._value(value))
         return tuple(lines)
+
+    def _value(self, value: Value, symbolic: bool = False) -> Words:
+        """A value in a few characters: its number, its name, or its shape."""
+        if symbolic and (name := value_name(value)):
+            return self.words(name)
+        if _is_written_out(value):
+            return self.numbered(value.data, value.shape)
+        return Words(shape_text(value.shape, self.sizes))
+
+    def _shapes(self, value: Value, use: Use | None) -> tuple[Words, ...]:
+        """The shape of a value, and what one use broadcasts it to."""
+        shape = Words(shape_text(value.shape, self.sizes), "shape", bold=True)
+        spread = self._broadcast(use)
+        if spread is None or not (value.shape or value.flows):  # a constant number is seen to be one
+            return (shape,)
+        whole, axes = spread
+        said = words(self.lang)["broadcast"].format(shape=shape_text(whole, self.sizes), axes=self._axes(axes))
+        return shape, Words(said, "formula")
+
+    def _broadcast(self, use: Use | None) -> Broadcast | None:
+        return self.broadcast.get((use.id, use.op or "")) if use is not None else None
+
+    def _axes(self, axes: tuple[int, ...]) -> str:
+        """Axes in words: "axis 0", "axes 0, 2"."""
+        several = ", ".join(map(str, axes))
+        return words(self.lang)["axis" if len(axes) == 1 else "axes"].format(axes=several)
 
     def below(self, value: Value, use: Use | None, partial: bool = False) -> tuple[Words, ...]:
         """The derivative below an arrow: what one use contributes, or the sum of all. What is only a part has no name."""
         thing = use or value
+        if thing.flows and self.shapes_only and (spread := self._broadcast(use)):
+            return (Words(words(self.lang)["summed"].format(axes=self._axes(spread[1])), "grad"),)
         if not thing.flows or "grad" not in self.show:
             return ()
         answer = self._answer(value, use)
         if self.grad == "blank" and not (use is not None and use.op is None):
-            return (Words(answer, "blank", bold=True, key=self._key(value), room=self.room),)
+            return (replace(answer, role="blank", key=self._key(value), room=self.room),)
         symbol = use.symbol if use else value.grad_symbol
-        if value.shape and (partial or not value_name(value)) and answer == derivative(self.of, value):
-            return (Words(shape_text(value.shape, self.sizes) + MARKS[thing.verdict], "grad", bold=True),)
-        lines = [Words(answer + MARKS[thing.verdict], "grad", bold=True, key=self._key(value))]
-        if "formula" in self.show and symbol and clean(symbol) != answer:
-            lines.append(Words(clean(symbol), "formula"))
+        mark = MARKS[thing.verdict]
+        if value.shape and (partial or not value_name(value)) and answer.text == self.words(self._named(value)).text:
+            return (Words(shape_text(value.shape, self.sizes) + mark, "grad", bold=True),)
+        lines = [replace(_marked(answer, after=mark), key=self._key(value))]
+        if "formula" in self.show and symbol and (formula := self.words(symbol, "formula")).text != answer.text:
+            lines.append(formula)
         if value.shape and "shape" in self.show:
             lines.append(Words(shape_text(value.shape, self.sizes), "shape"))
         return tuple(lines)
 
-    def _answer(self, value: Value, use: Use | None) -> str:
+    def _answer(self, value: Value, use: Use | None) -> Words:
+        """The derivative itself: a number, a matrix, a formula, or what it is called."""
         written = self._annotation(self.below_text, value, use)
         if written is not None:
-            return written
+            return self.words(written, "grad", bold=True)
         symbol = use.symbol if use else value.grad_symbol
         if self.grad == "symbol":
-            return clean(symbol) if symbol else "Σ" if use is None else derivative(self.of, value)
+            said = symbol or ("Σ" if use is None else self._named(value))
+            return self.words(said, "grad", bold=True)
         grad = use.grad if use else value.grad
         few = (
             not value.shape
             or (value_name(value) is None and len(_flat(grad)) <= NUMBERS_WRITTEN_OUT)
-            or self._in_numbers(grad)
+            or self._in_numbers(grad, value.shape)
         )
-        return data_text(grad) if grad is not None and few else derivative(self.of, value)
+        if grad is not None and few:
+            return self.numbered(grad, value.shape, "grad", bold=True)
+        return self.words(self._named(value), "grad", bold=True)
 
-    def _in_numbers(self, data: Any) -> bool:
-        """Whether an array is shown by its numbers, whatever it is called."""
-        return self.numbers and self.grad != "symbol" and data is not None and len(data_text(data)) <= LONGEST_LABEL
+    def _named(self, value: Value) -> str:
+        return derivative(self.of, value)
+
+    def _in_numbers(self, data: Data, shape: tuple[int, ...]) -> bool:
+        """Whether an array is shown by its numbers, whatever it is called: a vector, a matrix, or one that is short."""
+        if not self.numbers or self.grad == "symbol" or data is None:
+            return False
+        return len(shape) <= 2 or len(data_text(data)) <= LONGEST_LABEL
 
     def total(self, value: Value) -> tuple[Words, ...]:
         """The whole derivative of a leaf that is shown as tags, each with a part of it."""
@@ -176,8 +248,8 @@ class FigureLabels:
         whole = below[0]
         if whole.role == "blank":
             return (replace(whole, key=f"Σ{whole.key}"),)
-        said = derivative(self.of, value) if whole.text == "Σ" else whole.text
-        return (replace(whole, text=f"Σ = {said}", size=SMALL_FONT),)
+        said = self.words(self._named(value), "grad", bold=True) if whole.text == "Σ" else whole
+        return (replace(_marked(said, before="Σ = "), size=SMALL_FONT),)
 
     def _key(self, value: Value) -> str:
         """The number of a value in the legend."""
@@ -186,13 +258,14 @@ class FigureLabels:
     def legend(self) -> list[Words]:
         """What the numbers before derivatives stand for."""
         said = [asked(text) if self.grad == "blank" else text for text in self.keys.values()]
-        return [Words(clean(text, 3 * LONGEST_LABEL), "legend", key=str(k)) for k, text in enumerate(said, 1)]
+        longest = 3 * LONGEST_LABEL
+        return [replace(self.words(text, "legend", longest=longest), key=str(k)) for k, text in enumerate(said, 1)]
 
     @staticmethod
     def _annotation(written: Mapping[str, str], value: Value, use: Use | None) -> str | None:
         if use is not None and use.id in written:
-            return clean(written[use.id])
-        return clean(written[value.id]) if value.id in written else None
+            return written[use.id]
+        return written.get(value.id)
 
     def circle(self, op: Operation) -> tuple[Words, ...]:
         """The symbol; of a layer, what it is and where."""
@@ -205,8 +278,15 @@ class FigureLabels:
 
     def name(self, value: Value, result: bool) -> tuple[Words, ...]:
         """A name; without one, the value."""
-        said = Words(clean(value.name) if value.name else value_text(value, self.sizes), "name")
+        said = self.words(value.name, "name") if value.name else replace(self._value(value), role="name")
         return (self._asked(said) if self._is_answer(said, value) else said,)
+
+
+def _marked(said: Words, before: str = "", after: str = "") -> Words:
+    """Words with something before or after them; of a matrix, beside its brackets."""
+    matrix = said.matrix and replace(said.matrix, before=before, after=after)
+    tex = f"{before}{said.tex}{after}" if said.tex else ""
+    return replace(said, text=f"{before}{said.text}{after}", matrix=matrix, tex=tex)
 
 
 def marked(written: str) -> str:

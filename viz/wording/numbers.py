@@ -58,15 +58,21 @@ def rounded_text(text: str) -> str:
     return DECIMAL.sub(lambda found: number_text(float(found[0])), text)
 
 
-def data_text(data: Any, digits: int = 4) -> str:
-    """A number, or a small array written as nested brackets.
+def data_text(data: Any, digits: int = 4, most: int | None = None) -> str:
+    """A number, or a small array written as nested brackets; with `most`, of so many entries along each axis.
 
-    >>> data_text(((1.0, 2.0), (3.0, 4.5)))
-    '[[1, 2], [3, 4.5]]'
+    >>> data_text(((1.0, 2.0), (3.0, 4.5))), data_text((1.0, 2.0, 3.0, 4.0, 5.0), most=4)
+    ('[[1, 2], [3, 4.5]]', '[1, 2, …, 5]')
     """
-    if isinstance(data, tuple):
-        return "[" + ", ".join(data_text(part, digits) for part in data) + "]"
-    return number_text(data, digits)
+    if not isinstance(data, tuple):
+        return number_text(data, digits)
+    parts: list[str] = []
+    for k, part in enumerate(data):
+        if most is None or len(data) <= most or k < most - 2 or k == len(data) - 1:
+            parts.append(data_text(part, digits, most))
+        elif k == most - 2:
+            parts.append("…")
+    return f"[{', '.join(parts)}]"
 
 
 def shape_text(shape: tuple[int, ...], sizes: Mapping[int, str] = MappingProxyType({})) -> str:

@@ -1,0 +1,107 @@
+"""Names in mathematics: x1 as x₁, alpha as α, `$…$` through to LaTeX; words keep what was given."""
+
+import re
+
+import numpy as np
+import pytest
+
+from tests.viz.figures import leaf, texts_of
+from tinygrad_edu.formula.writing import of_path
+from viz import draw, trace
+from viz.record.mathematics import GREEK, mathematical, readable
+
+
+def net():
+    y = leaf(2.0, "x1") * leaf(3.0, "alpha") + leaf(1.0, r"$\hat{\beta}_2$")
+    y.name = "loss"
+    return y
+
+
+def test_names_are_written_as_mathematics_writes_them():
+    figure = draw(net(), grad="symbol", loss="L")
+    assert {"x₁", "α", "β̂₂", "∂L/∂loss·α", "∂L/∂loss·x₁"} <= set(texts_of(figure.svg()))
+    assert "x1" not in "".join(texts_of(figure.svg()))
+
+
+def test_words_keep_the_names_that_were_given():
+    figure = draw(net())
+    assert "multiply takes x1 (2) and alpha (3)" in figure.text()
+    assert "β̂₂ (1)" in figure.text(), "what stands between dollars is no word"
+    assert "$" not in figure.svg()
+
+
+def test_latex_gets_what_stands_between_dollars():
+    tex = draw(net(), show=("value", "grad", "formula")).tikz()
+    assert r"{$\hat{\beta}_2$}" in tex
+    assert r"\^" not in tex
+    assert r"{x$_1$}" in tex
+    assert r"{$\alpha$}" in tex
+    y = leaf(1.0, r"$\hat{\beta}_2$") * leaf(3.0, "alpha")
+    formula = draw(np.exp(y), names={"y": y}, loss="L", grad="symbol").tikz()
+    assert r"exp(y)$\cdot$$\hat{\beta}_2$" in formula
+    assert "xelatex" not in formula
+
+
+def test_it_can_be_switched_off():
+    figure = draw(net(), mathematics=False, grad="symbol", loss="L")
+    assert {"x1", "alpha", r"$\hat{\beta}_2$", "∂L/∂loss·alpha"} <= set(texts_of(figure.svg()))
+
+
+def test_two_names_that_would_look_alike_stay_as_they_are():
+    written = texts_of(draw(leaf(1.0, "x1") * leaf(2.0, "x_1") * leaf(3.0, "y1")).svg())
+    assert {"x1", "x_1", "y₁"} <= set(written)
+
+
+def test_a_name_is_found_however_it_is_written():
+    y = net()
+    for name in ("x1", "x₁", "alpha", "α", r"$\hat{\beta}_2$", "β̂₂"):
+        draw(y, wrt=name)
+        draw(y, annotate={name: "slope"})
+    with pytest.raises(ValueError, match="no value is called 'x2'"):
+        draw(y, wrt="x2")
+
+
+@pytest.mark.parametrize(
+    "name", ["apple", "count of apples", "weight₀", "fc1.weight", "x1y", "_x1", "Wx", "h[0]", "x-1", "1x", "", "x_B"]
+)
+def test_other_names_stay(name):
+    assert mathematical(name) == name
+
+
+@pytest.mark.parametrize("name", ["5 $ or 6", "$", "$$", "a$b", "x", of_path("net.1.0.weight")])
+def test_what_is_no_latex_stays(name):
+    assert readable(name) == name
+
+
+@pytest.mark.parametrize(
+    ("tex", "shown"),
+    [
+        (r"$x_{12}$", "x₁₂"), (r"$\mathbf{W}^\top$", "Wᵀ"), (r"$\bar x$", "x̄"), (r"$\theta^{(1)}_t$", "θ⁽¹⁾ₜ"),
+        (r"$\tilde{\mu}$", "μ̃"), (r"$\nabla_\theta$", "∇_θ"), (r"rate $\eta$", "rate η"), (r"$\foo$", "foo"), (r"$a\,b$", "ab"),
+    ],
+)  # fmt: skip
+def test_latex_can_be_read_elsewhere(tex, shown):
+    assert readable(tex) == shown
+
+
+def test_every_greek_letter_has_an_index():
+    for name, letter in GREEK.items():
+        assert mathematical(f"{name}1") == f"{letter}₁" or name == "lambda_"
+        assert len(letter) == 1
+    assert mathematical("lambda_1") == "λ₁"
+
+
+def test_formulas_replace_names_and_nothing_else():
+    x1, x10 = leaf(2.0, "x1"), leaf(3.0, "x10")
+    y = np.exp(x1 * x10) + 2 * x1**2
+    written = [text.text for text in draw(y, grad="symbol", simplify=False).scene.texts]
+    assert any("x₁·x₁₀" in text for text in written)
+    assert not any(re.search(r"x1", text) for text in written)
+
+
+def test_a_graph_keeps_its_names_in_json():
+    graph = trace(net())
+    value = next(value for value in graph.values if value.tex)
+    assert (value.name, value.tex) == ("β̂₂", r"$\hat{\beta}_2$")
+    assert type(graph).from_json(graph.to_json()) == graph
+    assert "x₁" in texts_of(draw(graph).svg())
