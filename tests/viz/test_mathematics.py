@@ -68,7 +68,9 @@ def test_other_names_stay(name):
     assert mathematical(name) == name
 
 
-@pytest.mark.parametrize("name", ["5 $ or 6", "$", "$$", "a$b", "x", of_path("net.1.0.weight")])
+@pytest.mark.parametrize(
+    "name", ["5 $ or 6", "$", "$$", "a$b", "x", "$name ${script}", "$5 or $6", of_path("net.1.0.weight")]
+)
 def test_what_is_no_latex_stays(name):
     assert readable(name) == name
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
@@ -11,6 +10,7 @@ from viz.layout.metrics import is_wide
 from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.layout.typesetting import typeset
+from viz.record.mathematics import IN_TEX
 from viz.theme import Theme, dash, shade
 
 UNIT = 10.0 / FONT  # of a point of the figure: then its texts are as large as those of a document in ten points
@@ -52,8 +52,8 @@ def escape_all_but_tex(text: str) -> str:
     >>> escape_all_but_tex(r"∂L/∂$\hat{y}$ & b")
     '$\\partial$L/$\\partial$$\\hat{y}$ \\& b'
     """
-    parts = re.split(r"(\$[^$]+\$)", text)
-    return "".join(part if k % 2 else escape(part) for k, part in enumerate(parts))
+    parts = IN_TEX.split(text)
+    return "".join(f"${part}$" if k % 2 else escape(part) for k, part in enumerate(parts))
 
 
 _FITTED = (r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", "}")  # never wider than the line
@@ -196,6 +196,8 @@ def _text(text: Text, keyed: bool) -> str:
     places = {"end": (right, "mid east"), "start": (left, "mid west"), "middle": (text.x, "mid")}
     x, anchor = places["start" if keyed else text.anchor]
     size = next(name for least, name in SIZES if text.size >= least)
-    said = size + (r"\bfseries " if text.bold else "") + escape_all_but_tex(text.tex or text.text)
+    said = (
+        size + (r"\bfseries " if text.bold else "") + (escape_all_but_tex(text.tex) if text.tex else escape(text.text))
+    )
     halo = ", fill=vizpaper" if text.halo else ""
     return rf"\node[anchor={anchor}, text={_colour(text)}{halo}] at ({x:.1f},{text.y:.1f}) {{{said}}};"

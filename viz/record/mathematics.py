@@ -29,7 +29,7 @@ _SIGNS = {
     "mathbb": "", "operatorname": "", **GREEK,
 }  # fmt: skip
 _CITED_AFTER = "(?=[ᵀ⁻⁰¹²³⁴⁵⁶⁷⁸⁹]|\\W|$)"  # what may follow a name in a formula, as in Wᵀ
-_IN_TEX = re.compile(r"\$([^$]+)\$")
+IN_TEX = re.compile(r"\$(?=\S)([^$]+)(?<=\S)\$(?!\d)")  # what is LaTeX in a name, as in pandoc's Markdown: no prices
 
 
 def mathematical(name: str) -> str:
@@ -54,7 +54,7 @@ def readable(name: str) -> str:
     >>> [readable(name) for name in (r"$\hat{y}_1$", r"$W^{(2)}$", r"$\mathcal{L}$", r"loss $\ell$", "5 $ or 6", "x")]
     ['ŷ₁', 'W⁽²⁾', 'L', 'loss ℓ', '5 $ or 6', 'x']
     """
-    return _IN_TEX.sub(lambda found: _plainly(found[1]), name)
+    return IN_TEX.sub(lambda found: _plainly(found[1]), name)
 
 
 def _plainly(tex: str) -> str:
