@@ -28,7 +28,7 @@ peers: $(VENV)/torch ## the tests against PyTorch, and a table of how near the t
 	$(TEST) -n 2 tests/peers
 
 nightly: export QUICK := 1
-nightly: $(VENV)/nightly notebooks ## what is heavy: all notebooks, quickly; trackers, their files read back; large networks beside torchvision; searches on Dask and Ray; an epoch of MNIST beside PyTorch, Keras, skorch
+nightly: $(VENV)/nightly notebooks ## what is heavy: all notebooks, quickly; trackers, their files read back; large networks beside torchvision; searches on Dask and Ray; a server under load; an epoch of MNIST beside PyTorch, Keras, skorch
 	$(TEST) -m nightly
 	$(TEST) -m nightly tests/peers
 	$(BIN)/python -m tests.benchmarks.epoch

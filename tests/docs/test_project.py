@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +67,29 @@ def test_prediction(trained):
     assert "has 9 pixels a picture, but the net takes 64" in run(
         folder, "predict", "out/project", "wrong.npy", fails=True
     )
+
+
+def test_what_was_trained_is_served(trained):
+    pytest.importorskip("uvicorn")
+    folder, _ = trained
+    pictures = np.random.default_rng(0).random((3, 64)).round(2)
+    np.save(folder / "some.npy", pictures)
+    expected = re.findall(r"picture \d: (\d)", run(folder, "predict", "out/project", "some.npy"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-W", "error", PROJECT.parent / "serve.py", "out/project", "--port", str(port)]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        said = ""
+        while "Uvicorn running on" not in said:
+            assert process.poll() is None, said
+            said += process.stderr.readline()
+        rows = json.dumps({"rows": pictures.tolist()}).encode()
+        asked = urllib.request.Request(f"http://127.0.0.1:{port}/predict", rows, {"Content-Type": "application/json"})
+        outputs = json.load(urllib.request.urlopen(asked, timeout=30))["outputs"]
+        process.terminate()
+        process.communicate(timeout=30)
+    assert np.argmax(outputs, axis=1).astype(str).tolist() == expected
 
 
 @pytest.mark.parametrize(
