@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.engine.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
     from tinygrad_edu.program import replay
     from tinygrad_edu.reading import what_ran
+    from tinygrad_edu.threads import get_num_threads, set_num_threads
     from tinygrad_edu.formula import formula  # the module of this name can be called, as the function in it
 
     __version__: str
@@ -127,7 +128,7 @@ __all__ = [
     "diff", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum", "elu", "enable_grad", "equal",
     "evaluate", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fix", "flatnonzero", "flip",
     "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "formula", "full",
-    "full_like", "gelu", "get_default_dtype", "grad", "greater", "greater_equal", "heaviside", "hessian",
+    "full_like", "gelu", "get_default_dtype", "get_num_threads", "grad", "greater", "greater_equal", "heaviside", "hessian",
     "histogram", "histogram_bin_edges", "hsplit", "hstack", "hvp", "hypot", "index_update", "inner", "intersect1d",
     "invert", "is_grad_enabled", "isclose", "isfinite", "isinf", "isnan", "jacobian", "jvp", "kron", "leaky_relu",
     "left_shift", "less", "less_equal", "linalg", "linspace", "log", "log1p", "log2", "log10", "log_softmax",
@@ -139,7 +140,7 @@ __all__ = [
     "outer", "pad", "partition", "percentile", "permute", "permute_dims", "piecewise", "positive", "pow", "power",
     "prod", "ptp", "quantile", "rad2deg", "radians", "rand", "randn", "ravel", "reciprocal", "relu", "remainder",
     "repeat", "replay", "reshape", "right_shift", "rint", "roll", "rollaxis", "rot90", "round", "scatter_add",
-    "select", "set_default_dtype", "set_grad_enabled", "setdiff1d", "setxor1d", "sigmoid", "sign", "signbit", "silu",
+    "select", "set_default_dtype", "set_grad_enabled", "set_num_threads", "setdiff1d", "setxor1d", "sigmoid", "sign", "signbit", "silu",
     "sin", "sinc", "sinh", "softmax", "softplus", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum",
     "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "testing", "tile", "trace",
     "train", "transpose", "trapezoid", "tril", "triu", "true_divide", "trunc", "union1d", "unique", "unique_all",
@@ -159,6 +160,7 @@ _PAGES = {
     **dict.fromkeys(["hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"], "engine.transforms"),
     "replay": "program",
     "what_ran": "reading",
+    **dict.fromkeys(["get_num_threads", "set_num_threads"], "threads"),
 }
 """On which page a function is that is loaded when it is first named."""
 

@@ -22,6 +22,7 @@ def main() -> None:
     batches.table(3 if quick else 15)
     batches.waiting()
     convolution.table(2 if quick else 9)
+    convolution.two_threads(2 if quick else 9)
     updates.table(2 if quick else 9)
     sequences.table(2 if quick else 9)
     transformer.table(2 if quick else 9)

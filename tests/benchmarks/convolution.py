@@ -2,22 +2,25 @@
 
     python -m tests.benchmarks.convolution [NAME]
 
-Each program runs in a process of its own, on one core, and they take turns; the time of the processor counts. With a
-NAME, this process is one of them.
+Each program runs in a process of its own, on one core, and they take turns; the time of the processor counts. Then with
+two cores and two threads, and the time that passes counts. With a NAME, this process is one of them; with --two, the
+tables of two threads alone are measured.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import os
 import statistics
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tests.benchmarks.convnets import NETWORKS
-from tests.benchmarks.turns import Program, Programs, serve, take_turns
+from tests.benchmarks.turns import OURS, Answers, Program, Programs, by_the_clock, cores, serve, take_turns
 
 SHAPES = {
     "A 1→30 5×5, 28², b100": ((100, 1, 28, 28), (30, 1, 5, 5), {}),
@@ -31,6 +34,7 @@ SHAPES = {
 }
 """Shapes of x and of the kernel, and settings. A first layer's input has no gradient, and A is a first layer."""
 
+MODULE = "tests.benchmarks.convolution"
 REPEATS = 3
 """The forward and backward passes of one turn."""
 
@@ -50,7 +54,7 @@ def pytorch(shape: str) -> Program:
     """PyTorch's convolution, and its backward pass by the gradients that are asked for."""
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(cores())
     x, w, g = map(torch.tensor, _numbers(shape))
     options = {"padding": 0, "dilation": 1, "groups": 1, **SHAPES[shape][2]}
     pads, apart = [options["padding"]] * 2, [options["dilation"]] * 2
@@ -71,9 +75,11 @@ def ours(shape: str, numba: bool) -> Program:
     """The three operations, with numba or as if it were not installed."""
     if not numba:
         vars(sys)["modules"]["numba"] = None
+    import tinygrad_edu as tg
     from tinygrad_edu.nn.functional.convolution import each, pairs
     from tinygrad_edu.ops.network.convolution import conv, conv_transpose, conv_weight
 
+    tg.set_num_threads(cores())
     x, w, g = _numbers(shape)
     options: dict[str, Any] = SHAPES[shape][2]
     apart = each("", "dilation", options.get("dilation", 1), 2)
@@ -95,6 +101,8 @@ def net(network: str, module: str, numba: bool = True, **options: Any) -> Progra
     """A step of a network in a system."""
     if not numba:
         vars(sys)["modules"]["numba"] = None
+    if module == "ours":
+        importlib.import_module("tinygrad_edu").set_num_threads(cores())
     made: Program = importlib.import_module(f"tests.benchmarks.convnets.{module}").step(NETWORKS[network], **options)
     for _ in range(3):
         made()
@@ -130,7 +138,7 @@ STEPS: dict[str, Programs] = {
 
 def _medians(programs: Programs, rounds: int) -> dict[str, float]:
     """Milliseconds of the processor, by name."""
-    answers = take_turns("tests.benchmarks.convolution", programs, rounds)
+    answers = take_turns(MODULE, programs, rounds)
     return {
         name.split(": ")[1]: statistics.median(answer["seconds"] for answer in given[1:]) * 1e3
         for name, given in answers.items()
@@ -155,11 +163,52 @@ def table(rounds: int = 9) -> None:
             print(f"  {name:20}{t:9.2f}{ratios[0]:11.2f}×{ratios[1]:15.2f}×")
 
 
+def _times(answers: Answers, of: Callable[[Sequence[float]], float]) -> float:
+    return of([answer["seconds"] for answer in answers[1:]]) * 1e3
+
+
+def _both(one: Answers, other: Answers) -> str:
+    """How many times as long one takes as the other, by medians and by the best."""
+    medians, best = (_times(one, of) / _times(other, of) for of in (statistics.median, min))
+    return f"{medians:8.2f}× ({best:4.2f})"
+
+
+def two_threads(rounds: int = 9) -> None:
+    """The same by the clock with two threads, and how much longer one thread takes, on paper."""
+    print(f"\nthe same, two threads, by the clock; medians (best) of {rounds} rounds; load {os.getloadavg()[0]:.1f}")
+    print(
+        f"  {'':32}{'PyTorch, ms':>12}{'NumPy / it':>16}{'fast / it':>16}   one thread / two:{'PyTorch':>10}{'NumPy':>16}{'fast':>16}"
+    )
+    for shape, programs in SUMS.items():
+        found = by_the_clock(MODULE, programs, rounds, dict.fromkeys(programs, (1, 2)))
+        names = [name for name in programs if (name, 2) in found]
+        ratios = "".join(_both(found[name, 2], found[names[0], 2]) for name in names[1:])
+        gains = "".join(_both(found[name, 1], found[name, 2]) for name in names)
+        print(f"  {shape:32}{_times(found[names[0], 2], statistics.median) / REPEATS:12.2f}{ratios:33}   {gains:>43}")
+    for network, programs in STEPS.items():
+        counts = {name: (1, 2) if package in (*OURS, "torch") else (2,) for name, (_, package) in programs.items()}
+        found = by_the_clock(MODULE, programs, rounds, counts)
+        print(
+            f"\nAdam step of the {network} convolutional network, two threads, by the clock; load {os.getloadavg()[0]:.1f}"
+        )
+        print(f"  {'':20}{'ms':>9}{'best':>9}{'fast / it':>16}{'replayed / it':>16}{'one thread / two':>18}")
+        twos = {name: answers for (name, n), answers in found.items() if n == 2}
+        for name, answers in sorted(twos.items(), key=lambda pair: _times(pair[1], statistics.median)):
+            mine = [f"{network}: {name}" for name in ("replayed, fast", "replayed")]
+            ratios = "".join(_both(twos[own], answers) if own in twos else f"{'':16}" for own in mine)
+            gain = _both(found[name, 1], answers) if (name, 1) in found else ""
+            middle, best = (_times(answers, of) for of in (statistics.median, min))
+            print(f"  {name.split(': ')[1]:20}{middle:9.2f}{best:9.2f}{ratios}{gain:>18}")
+
+
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.argv[1:] == ["--two"]:
+        two_threads()
+    elif len(sys.argv) > 1:
         serve(
             {name: made for programs in (SUMS, STEPS) for group in programs.values() for name, made in group.items()},
             sys.argv[1],
         )
     else:
         table()
+        two_threads()

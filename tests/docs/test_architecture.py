@@ -30,6 +30,7 @@ LEVELS = [
     {"tinygrad_edu.random"},
     *[{f"tinygrad_edu.engine.{page}"} for page in ENGINE[5:]],
     {"tinygrad_edu.autograd", "tinygrad_edu.creation", "tinygrad_edu.op", "tinygrad_edu.tensor"},
+    {"tinygrad_edu.threads"},
     {"tinygrad_edu.ops"},
     {"tinygrad_edu.linalg", "tinygrad_edu.formula"},
     {"tinygrad_edu"},  # the public names

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from tests.benchmarks.convnets import LR, problem
+from tests.benchmarks.turns import cores
 
 
 def step(network):
-    torch.set_num_threads(1)
+    torch.set_num_threads(cores())
     p = problem(network)
     weights, biases = iter(p.weights), iter(p.biases)
     layers, flat = [], False

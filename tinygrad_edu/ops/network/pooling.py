@@ -11,7 +11,7 @@ algorithm for local minimum and maximum filters* (1992), for one dimension after
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,12 +23,16 @@ from tinygrad_edu.ops.network.convolution import routes
 from tinygrad_edu.ops.network.convolution.windows import Pairs, Shape, Windows
 from tinygrad_edu.ops.parts import gate
 from tinygrad_edu.ops.precision import in_float32
+from tinygrad_edu.threads import each, shares
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import Array, Out
 
 BYTES_OF_IMAGES = 1 << 18
 """The bytes of images that are pooled at a time."""
+
+BYTES_WORTH_THREADS = 1 << 20
+"""The bytes of images from which on handing some to another thread costs less than it saves, where numba pools them."""
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -127,11 +131,22 @@ def _shapes(windows: Windows) -> list[Shape]:
     return [windows.size[:k] + windows.positions[k:] for k in range(n, -1, -1)]
 
 
-def _images(x: Any, windows: Windows) -> Iterator[slice]:
-    """The images, a block after another."""
+def _images(x: Any, windows: Windows, do: Callable[[Iterator[slice]], None]) -> None:
+    """Call do(blocks) with the images in blocks, one after another, or in each of several threads with some of them."""
     one = x.itemsize * x.shape[1] * max(math.prod(windows.size), math.prod(windows.positions))
     count = max(1, min(len(x), BYTES_OF_IMAGES // max(one, 1)))
-    return (slice(start, start + count) for start in range(0, len(x), count))
+    parts = shares(len(x), count, products=False)
+
+    def some(part: slice) -> None:
+        do(slice(i, i + count) for i in range(part.start, part.stop, count))
+
+    each(some, parts, products=False)
+
+
+def _by_parts(do: Callable[[slice], None], x: Any) -> None:
+    """Call do(images), with all images, or in each of several threads with some, where they are many."""
+    parts = shares(len(x), products=False) if x.nbytes >= BYTES_WORTH_THREADS else [slice(0, len(x))]
+    each(do, parts, products=False)
 
 
 class _Steps:
@@ -172,9 +187,13 @@ def _windows(name: str, size: Shape, how: dict[str, Any], positions: Shape | Non
 
 def _pool(ufunc: Any, lowest: Any, x: Any, windows: Windows, out: Any) -> Any:
     y = _made(x, windows.positions, out)
-    steps = _Steps(windows, x.shape[1:2])
-    for images in _images(x, windows):
-        steps.pooled(ufunc, lowest, x[images], y[images])
+
+    def pool(blocks: Iterator[slice]) -> None:
+        steps = _Steps(windows, x.shape[1:2])
+        for images in blocks:
+            steps.pooled(ufunc, lowest, x[images], y[images])
+
+    _images(x, windows, pool)
     return y
 
 
@@ -249,7 +268,7 @@ def max_pool(x: Array, *, kernel: Shape, stride: Shape, padding: Pairs, dilation
     quick = _by_numba(windows, x, y)
     if quick is None:
         return _pool(np.maximum, _lowest(x.dtype), x, windows, y)
-    quick.max_pool(x, windows, y)
+    _by_parts(lambda images: quick.max_pool(x[images], windows, y[images]), x)
     return y
 
 
@@ -282,17 +301,21 @@ def max_pool_gradient(
     y = np.empty(x.shape, s.dtype) if out is None else out
     quick = _by_numba(windows, s, x, y)
     if quick is not None:
-        quick.max_pool_gradient(s, x, windows, y)
+        _by_parts(lambda images: quick.max_pool_gradient(s[images], x[images], windows, y[images]), x)
         return y
-    numbers, slopes = _Steps(windows, x.shape[1:2]), _Steps(windows, x.shape[1:2])
     lowest, last = _lowest(x.dtype), len(windows.size)
-    for images in _images(x, windows):
-        results = numbers.pooled(np.maximum, lowest, x[images])
-        g = s[images]
-        for step in range(last, 0, -1):
-            to = y[images] if step == 1 else slopes.buffer(step - 1, len(g), y.dtype)
-            _to_first(g, results[step - 1], results[step], windows, last - step, to)
-            g = to
+
+    def spread_back(blocks: Iterator[slice]) -> None:
+        numbers, slopes = _Steps(windows, x.shape[1:2]), _Steps(windows, x.shape[1:2])
+        for images in blocks:
+            results = numbers.pooled(np.maximum, lowest, x[images])
+            g = s[images]
+            for step in range(last, 0, -1):
+                to = y[images] if step == 1 else slopes.buffer(step - 1, len(g), y.dtype)
+                _to_first(g, results[step - 1], results[step], windows, last - step, to)
+                g = to
+
+    _images(x, windows, spread_back)
     return y
 
 
@@ -381,12 +404,16 @@ def spread_windows(
     """
     how = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     windows = _windows("spread_windows", size, how, x.shape[2:])
-    y = _made(x, size, out)
-    steps, last = _Steps(windows, x.shape[1:2]), len(size)
-    for images in _images(x, windows):
-        g = x[images]
-        for step in range(last, 0, -1):
-            to = y[images] if step == 1 else steps.buffer(step - 1, len(g), y.dtype)
-            _spread(g, windows, last - step, to)
-            g = to
+    y, last = _made(x, size, out), len(size)
+
+    def spread_out(blocks: Iterator[slice]) -> None:
+        steps = _Steps(windows, x.shape[1:2])
+        for images in blocks:
+            g = x[images]
+            for step in range(last, 0, -1):
+                to = y[images] if step == 1 else steps.buffer(step - 1, len(g), y.dtype)
+                _spread(g, windows, last - step, to)
+                g = to
+
+    _images(x, windows, spread_out)
     return y

@@ -7,11 +7,13 @@ as the kernel's rows lie below each other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.ops.network.convolution.windows import Windows
+from tinygrad_edu.threads import each
 
 BYTES_OF_CHANNELS = 1 << 21
 """The bytes of a block of channels."""
@@ -37,10 +39,12 @@ def _bands(w: Any, windows: Windows) -> Any:
     return bands
 
 
-def _some_channels(x: Any, windows: Windows) -> int:
+def _each_block(do: Callable[[slice], None], x: Any, windows: Windows) -> None:
+    """Call do(channels) for the channels of x, a block after another, or several blocks in threads."""
     rows, columns = windows.padded
     one = x.itemsize * len(x) * rows * max(columns, windows.kernel[0] * windows.positions[1])
-    return max(1, min(x.shape[1], BYTES_OF_CHANNELS // max(one, 1)))
+    step = max(1, min(x.shape[1], BYTES_OF_CHANNELS // max(one, 1)))
+    each(do, [slice(i, i + step) for i in range(0, x.shape[1], step)], products=True)
 
 
 def _rows(windows: Windows, tap: int) -> slice:
@@ -51,9 +55,8 @@ def _rows(windows: Windows, tap: int) -> slice:
 
 def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
     """y[n, c] = Σ over rows of the kernel of x[n, c, rows] @ band."""
-    step = _some_channels(x, windows)
-    for i in range(0, x.shape[1], step):
-        channels = slice(i, i + step)
+
+    def of(channels: slice) -> None:
         padded, bands = _padded(x, windows, channels), _bands(w[channels, 0], windows)
         c, n, rows, columns = padded.shape
         parts = np.matmul(padded.reshape(c, n * rows, columns), bands.reshape(c, columns, -1))
@@ -63,20 +66,14 @@ def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
             total = np.add(total, parts[:, :, _rows(windows, tap), tap])
         np.copyto(out[:, channels], total.transpose(1, 0, 2, 3))
 
-
-def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
-    """The convolution of g with the kernel turned round; see `Windows.across`."""
-    across = windows.across()
-    assert across is not None
-    forward(g, w[:, :, ::-1, ::-1], across, out)
+    _each_block(of, x, windows)
 
 
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
     """For each row of the kernel x[rows]ᵀ @ g, (columns, positions), of which a diagonal is summed for each tap."""
-    step = _some_channels(x, windows)
     at = np.arange(windows.positions[1])
-    for i in range(0, x.shape[1], step):
-        channels = slice(i, i + step)
+
+    def of(channels: slice) -> None:
         padded = _padded(x, windows, channels)
         c, columns = len(padded), padded.shape[3]
         slopes = np.ascontiguousarray(g[:, channels].transpose(1, 0, 2, 3)).reshape(c, -1, windows.positions[1])
@@ -86,3 +83,5 @@ def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
             for k in range(windows.kernel[1]):
                 diagonal = products[:, at * windows.stride[1] + k * windows.dilation[1], at]
                 out[channels, 0, tap, k] = diagonal.sum(axis=1)
+
+    _each_block(of, x, windows)

@@ -18,6 +18,7 @@ fast depthwise: by vectors of channels that each have a kernel of their own.
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +28,11 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from tinygrad_edu.ops.network.convolution import depthwise, patches, winograd
 from tinygrad_edu.ops.network.convolution.windows import Windows
+from tinygrad_edu.threads import each, shares
 
 Sum = Literal["forward", "by_input", "by_kernel"]
 Route = Literal["patches", "turned", "winograd", "depthwise", "fast direct", "fast winograd", "fast depthwise"]
@@ -46,6 +50,9 @@ FEW, VERY_FEW = 8, 4
 
 LEAST_IN_MAPS, PRODUCTS_WORTH_MAPS = 3, 64
 """By numba Winograd's maps cost less: the channels, in and out, and their product, from which on they pay."""
+
+PRODUCTS_WORTH_THREADS = 1 << 22
+"""The products of a convolution from which on handing images to another thread costs less than it saves."""
 
 
 @functools.cache
@@ -148,31 +155,59 @@ def _room(name: Route) -> ModuleType:
     return {"winograd": winograd, "depthwise": depthwise}.get(name, patches)
 
 
+def _parts(taken: Route, images: Any, w: Any, windows: Windows) -> list[slice]:
+    """The images that each thread computes: all in one, where handing some over would take longer than it saves, or where
+    the route shares channels."""
+    if taken == "depthwise" or len(images) * w.size * math.prod(windows.positions) < PRODUCTS_WORTH_THREADS:
+        return [slice(0, len(images))]
+    unit = winograd.images_at_once(windows, images) if taken == "winograd" else 1
+    return shares(len(images), unit, products=_of_matrices(taken))
+
+
+def _of_matrices(name: Route) -> bool:
+    """Whether a route computes products of matrices, by NumPy's library of linear algebra."""
+    return not name.startswith("fast")
+
+
+def _summed(taken: Route, compute: Any, x: Any, w: Any, windows: Windows, out: Any) -> None:
+    """compute(x, w, windows, out), where threads share the images of x and out."""
+    do = lambda part: compute(x[part], w, windows, out[part])
+    each(do, _parts(taken, x, w, windows), products=_of_matrices(taken))
+
+
 def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
     """out[n, o] = Σ over channels and window of x·w."""
     if not x.size or not w.size:
         out[...] = 0
         return
-    _room(route("forward", x.shape[1], len(w), x.dtype, windows)).forward(x, w, windows, out)
+    taken = route("forward", x.shape[1], len(w), x.dtype, windows)
+    _summed(taken, _room(taken).forward, x, w, windows, out)
 
 
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
-    """out[o, c, k] = Σ over images and positions of g·x."""
+    """out[o, c, k] = Σ over images and positions of g·x; where threads share them, the sum of their sums, in order."""
     if not x.size or not g.size:
         out[...] = 0
         return
-    _room(route("by_kernel", x.shape[1], g.shape[1], x.dtype, windows)).by_kernel(x, g, windows, out)
+    taken = route("by_kernel", x.shape[1], g.shape[1], x.dtype, windows)
+    compute, parts = _room(taken).by_kernel, _parts(taken, x, out, windows)
+    sums = [out, *[np.empty_like(out) for _ in parts[1:]]]
+    do = lambda n: compute(x[parts[n]], g[parts[n]], windows, sums[n])
+    each(do, range(len(parts)), products=_of_matrices(taken))
+    for one in sums[1:]:
+        out += one
 
 
 def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
-    """out[n, c] = Σ over outputs and window of g·w."""
+    """out[n, c] = Σ over outputs and window of g·w. By all routes but patches, it is the convolution of g with the kernel
+    turned round; see `Windows.across`."""
     if not g.size or not w.size:
         out[...] = 0
         return
     taken = route("by_input", out.shape[1], len(w), g.dtype, windows)
-    if taken == "turned":
-        across = windows.across()
-        assert across is not None
-        patches.forward(g, windows.turned(w), across, out)
-    else:
-        _room(taken).by_input(g, w, windows, out)
+    if taken == "patches":
+        _summed(taken, patches.by_input, g, w, windows, out)
+        return
+    across = windows.across()
+    assert across is not None
+    _summed(taken, _room(taken).forward, g, windows.turned(w), across, out)

@@ -113,14 +113,15 @@ def _tiles(windows: Windows) -> tuple[int, int]:
     return rows, columns
 
 
-def _images_at_once(windows: Windows, x: Any) -> int:
+def images_at_once(windows: Windows, x: Any) -> int:
+    """How many images are computed together."""
     tiles = math.prod(_tiles(windows)) * math.prod(windows.dilation)
     return max(1, min(len(x), BYTES_OF_POINTS // max(POINTS**2 * tiles * x.shape[1] * x.itemsize, 1)))
 
 
 def _blocks(windows: Windows, x: Any, channels: tuple[int, int]) -> Iterator[tuple[slice, _Tiles, _Tiles]]:
     """Which images are computed together, and the tiles of input and output that they are computed in."""
-    count = _images_at_once(windows, x)
+    count = images_at_once(windows, x)
     tiles = [_Tiles(count, c, windows, x.dtype) for c in channels]
     for i in range(0, len(x), count):
         if len(x) - i < count:  # the last block
@@ -138,13 +139,6 @@ def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
     for images, inputs, outputs in _blocks(windows, x, (x.shape[1], len(w))):
         np.matmul(inputs.from_input(x[images], _before(windows)), kernel, out=outputs.points)
         outputs.to_output(out[images])
-
-
-def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
-    """The convolution of g with the kernel turned round; see `Windows.across`."""
-    across = windows.across()
-    assert across is not None
-    forward(g, w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3), across, out)
 
 
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:

@@ -29,13 +29,6 @@ def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
     kernels.depthwise(flat(x), vectors, out.reshape(-1), len(x), layout.sizes, layout.where, *layout.memory())
 
 
-def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
-    """The convolution of g with the kernel turned round; see `Windows.across`."""
-    across = windows.across()
-    assert across is not None
-    forward(g, windows.turned(w), across, out)
-
-
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
     """What each channel's kernel gets of the slopes of its windows."""
     layout = _layout(windows, x.dtype)

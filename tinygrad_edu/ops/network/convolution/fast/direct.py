@@ -32,13 +32,6 @@ def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
     kernels.direct(flat(x), matrix.reshape(-1), out.reshape(-1), len(x), sizes, layout.where, *layout.memory())
 
 
-def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
-    """The convolution of g with the kernel turned round; see `Windows.across`."""
-    across = windows.across()
-    assert across is not None
-    forward(g, windows.turned(w), across, out)
-
-
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
     """What the kernels get of the slopes of all windows, as a matrix at first."""
     layout = _layout(windows, x.shape[1] // windows.groups, len(out) // windows.groups, x.dtype)

@@ -120,13 +120,6 @@ def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
     kernels.winograd(flat(x), points.reshape(-1), out.reshape(-1), len(x), tiles.sizes, tiles.where, *tiles.memory())
 
 
-def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
-    """The convolution of g with the kernel turned round; see `Windows.across`."""
-    across = windows.across()
-    assert across is not None
-    forward(g, windows.turned(w), across, out)
-
-
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
     """At each point (channels, tiles) @ (tiles, outputs), summed over all images, and mapped back once."""
     channels, outputs = x.shape[1], g.shape[1]
