@@ -34,8 +34,8 @@ from viz.worksheet import worksheet
 CHARACTERS_AROUND_A_MISTAKE = 60  # characters of a long expression that are shown on each side of a mistake
 
 OPTIONS = (
-    "annotate", "check", "collapse", "direction", "fit", "font_size", "grad", "lang", "loss", "mathematics", "show", "sizes", "spacing", "style",
-    "theme", "values", "wrt",
+    "annotate", "caption", "check", "collapse", "direction", "fit", "font_size", "grad", "highlight", "lang", "legend", "loss", "mathematics",
+    "show", "sizes", "spacing", "style", "theme", "title", "titles", "values", "weight", "wrt",
 )  # fmt: skip
 """The options that `draw` takes under the same names."""
 
@@ -83,6 +83,16 @@ def arguments() -> Parser:
     parser.add_argument("--sizes", type=_pair, action="append", metavar="32=N", help="what to write for a length")
     parser.add_argument("--annotate", type=_pair, action="append", metavar="x=TEXT", help="in place of a derivative")
     parser.add_argument("--values", type=_pair, action="append", metavar="x=TEXT", help="in place of a value")
+    parser.add_argument("--weight", choices=["grad"], help="draw lines of derivatives as thick as these are large")
+    parser.add_argument(
+        "--highlight", nargs="+", type=_ends, metavar="NAME", help="a name, or a path as in x:y, in the accent colour"
+    )
+    parser.add_argument("--title", help="what stands above the figure")
+    parser.add_argument(
+        "--titles", nargs=2, metavar="TITLE", help="what stands above the panels of --direction side-by-side"
+    )
+    parser.add_argument("--caption", help="what stands below the figure")
+    parser.add_argument("--legend", action="store_true", help="say what its colours and marks mean")
     parser.add_argument("--plain-names", action="store_false", dest="mathematics", help="x1 as x1, and not as x₁")
     parser.add_argument("--collapse", type=_depth, default="auto", help="auto, all, none, or a depth: 1, 2, …")
     parser.add_argument("--check", action="store_true", help="compare each derivative with a numerical one")
@@ -104,6 +114,14 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"{text!r} is not name=text")
     return name, said
+
+
+def _ends(text: str) -> Any:
+    """A name, or two with a colon between them: where a path begins and where it ends."""
+    parts = [part.strip() for part in text.split(":")]
+    if len(parts) > 2 or not all(parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a name nor a path, as in x:y")
+    return parts[0] if len(parts) == 1 else tuple(parts)
 
 
 def _page(text: str) -> Any:

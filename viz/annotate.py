@@ -98,3 +98,17 @@ def keys(traced: Traced, legend: Any, labels: FigureLabels) -> dict[str, str]:
         expect("what the legend says of a derivative", given or "", str, "a text")
         said[id] = given or (named.sub(with_shape, text) if shapes else text)
     return said
+
+
+def split_legend(legend: Any) -> tuple[Any, bool]:
+    """Of what `legend=` says, the tensors whose derivatives are numbered, and whether colours and marks are explained.
+
+    >>> split_legend(True), split_legend(["x", True]), split_legend(None)
+    ((None, True), (['x'], True), (None, False))
+    """
+    if legend is None or isinstance(legend, bool):
+        return None, bool(legend)
+    if not isinstance(legend, list | tuple | set):
+        return legend, False
+    keyed = [thing for thing in legend if thing is not True]
+    return keyed or None, len(keyed) < len(legend)

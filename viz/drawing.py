@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 
+from viz.emphasis import highlighted, weighted
 from viz.formats import mermaid, styles
 from viz.formats.dot import MOST_WIRES_UNHURRIED, placement, read_heights
 from viz.formats.render import NEXT_GRAPH, graphviz
@@ -14,6 +15,7 @@ from viz.formats.styled_scene import styled_plan, styled_scene
 from viz.formats.svg import tidy
 from viz.languages import words
 from viz.layout.alignment import straight_heights
+from viz.layout.captions import captioned, explained, titled
 from viz.layout.clearance import faults, overlapping
 from viz.layout.columns import Heights, columns
 from viz.layout.geometry import draw_lines, noted
@@ -33,6 +35,7 @@ from viz.layout.rows import (
 )
 from viz.layout.scene import Scene
 from viz.layout.spacing import Spacing, spacing_of
+from viz.legend import meanings, scale
 from viz.look import Look
 from viz.picture import Picture, smallest
 from viz.record.graph import Graph
@@ -40,9 +43,10 @@ from viz.record.passes import only_path
 from viz.record.slopes import Reading
 from viz.theme import THEMES
 from viz.wording import sentences as text
-from viz.wording.labels import FigureLabels
+from viz.wording.labels import FigureLabels, clean
 
 EXCHANGEABLE = ("add", "multiply", "maximum", "minimum")  # operations whose inputs may stand in any order
+LONGEST_NAME = 200  # characters of a title, where it names the figure
 LEAST_HOPE = 0.88  # of the letters of the best way found: a way that promises less is not tried
 MOST_OPERATIONS_UNHURRIED = 40  # operations, beyond which only two ways are drawn
 MOST_WAYS_DRAWN = 4  # ways to put a figure into rows, of which that with the fewest faults is taken
@@ -140,13 +144,21 @@ class Drawing(Picture):
     def _finished(self, rows: Sequence[Placed]) -> Scene:
         """The scene of one row or several, as it is shown in its direction, with what is written below it."""
         notes = [*self.labels.legend(), *[Words(note, "note", size=SMALL_FONT) for note in self.graph.notes]]
-        scene = noted(below_each_other(self._laid_out(rows)), notes)
-        if self.look.direction == "side-by-side":
-            said = words(self.look.lang)
-            scene = side_by_side(scene, said["forward"], said["backward"])
-        elif self.look.direction == "backward":
+        look, said = self.look, words(self.look.lang)
+        scene = below_each_other(self._laid_out(rows))
+        if look.weighted:
+            scene = weighted(scene, self.graph)
+        if look.highlight:
+            scene = highlighted(scene, self.graph, look.highlight)
+        scene = noted(scene, notes)
+        if look.direction == "side-by-side":
+            scene = side_by_side(scene, look.titles or (said["forward"], said["backward"]))
+        elif look.direction == "backward":
             scene = scene.without(lambda classes: "forward" in classes)
-        return scene
+        key = [*(meanings(scene, look.lang) if look.explained else ())]
+        key += scale(scene, self.graph, look.lang) if look.weighted else ()
+        scene = captioned(explained(scene, key, FONT if look.page else SMALL_FONT), look.caption)
+        return titled(scene, look.title)
 
     def _placed(self, rows: Iterable[tuple[Plan, int]]) -> list[Placed]:
         """What stands where in rows, each with its number in its arrangement."""
@@ -169,16 +181,25 @@ class Drawing(Picture):
 
     def _laid_out(self, rows: Sequence[Placed]) -> list[Scene]:
         """The scenes of rows. Lines may cross others only because inputs are kept in order: then some are not."""
-        scenes = [draw_lines(*row, self.look.panels) for row in rows]
+        scenes = [draw_lines(*row, self.look.panels, self.look.titles) for row in rows]
         free = frozenset(op.id for op in self.graph.ops if op.shape == "cloud" or op.name in EXCHANGEABLE)
         wrong = [
             k for k, row in enumerate(rows) if free and len(row.plan.wires) < MOST_WIRES_UNHURRIED and faults(scenes[k])
         ]
         again = self._heights([rows[k][:2] for k in wrong], free) if wrong else []
         for k, heights in zip(wrong, again, strict=True):
-            other = draw_lines(rows[k].plan, rows[k].column, heights, self.look.panels)
+            other = draw_lines(rows[k].plan, rows[k].column, heights, self.look.panels, self.look.titles)
             scenes[k] = min(scenes[k], other, key=faults)
         return scenes
+
+    @property
+    def order(self) -> list[int]:
+        """The steps that are frames: not what stands around the figure from the beginning."""
+        return [step for step in super().order if step or not self.graph.ops]
+
+    def told(self, step: int) -> str:
+        """What is computed in a step, in words."""
+        return text.Teller(self.graph, self.look.lang).step(step)
 
     # -- how large it is ----------------------------------------------------------------------------
 
@@ -201,7 +222,9 @@ class Drawing(Picture):
     @property
     def name(self) -> str:
         """What the figure is of, as a title."""
-        return words(self.look.lang)["figure"].format(name=text.called(self.graph))
+        return clean(self.look.title, LONGEST_NAME) or words(self.look.lang)["figure"].format(
+            name=text.called(self.graph)
+        )
 
     # -- in each format -----------------------------------------------------------------------------
 
@@ -247,7 +270,7 @@ class Drawing(Picture):
     def text(self) -> str:
         """The figure in words: a sentence for each value that is given and each operation. An exercise keeps its answers."""
         told = only_path(self.graph, ()) if self.labels.grad == "blank" else self.graph
-        return text.sentences(told, self.look.lang)
+        return "\n".join(filter(None, (text.sentences(told, self.look.lang), self.look.caption)))
 
     def letters(self) -> str:
         """All that is written on it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tinygrad_edu import autograd
@@ -14,9 +15,13 @@ from tinygrad_edu.formula.writing import grouped, of_path
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.program.plan import Plan
 from viz.annotate import annotate as annotate_figure
+from viz.annotate import split_legend
 from viz.drawing import Drawing
+from viz.emphasis import ends, refuse_hidden, refuse_weightless
 from viz.folded import folded
 from viz.layout.page import page_size
+from viz.layout.panels import check_titles, components
+from viz.layout.plan import make_plan
 from viz.look import Look
 from viz.memory.memory_map import MemoryMap
 from viz.options import check_options, choose
@@ -24,7 +29,7 @@ from viz.picture import Picture
 from viz.record.graph import Graph
 from viz.record.names import variable_names
 from viz.record.trace import trace
-from viz.wording.labels import GRAD, SHOW
+from viz.wording.labels import GRAD, SHOW, said
 
 MAPPED = ("output", "collapse", "max_nodes", "sizes", "theme", "lang", "timeout")  # what a figure of a plan takes
 
@@ -48,6 +53,11 @@ def draw(
     annotate: Mapping[Any, Any] | None = None,
     values: Mapping[Any, Any] | None = None,
     legend: Any = None,
+    weight: str | None = None,
+    highlight: Any = None,
+    title: str = "",
+    titles: Sequence[str] = (),
+    caption: str = "",
     simplify: bool = True,
     join_sums: bool = False,
     panels: bool = False,
@@ -90,7 +100,15 @@ def draw(
     annotate, values: what to write instead of a derivative or a value, by tensor, by name, or by (tensor, k) for
     its k-th use. A number must be the traced one, to the digits shown.
     legend: tensors whose derivatives get a number in a box, [1], [2], …, with their formulas in a list below the
-    figure; or a mapping from tensors to what the list says of each.
+        figure; or a mapping from tensors to what the list says of each. True, alone or among them: what the colours and
+        marks on the figure mean.
+    weight: "grad" draws the line of each derivative as thick as it is large, of an array by the root of the mean of its
+        squares, in the colour of its sign, with a scale below the figure: derivatives that vanish are seen to.
+    highlight: a tensor, or its name, which is drawn in the accent colour with where it is made and used, and all else
+        paler; or a pair of them, for all that lies between; or a list of these.
+    title: what stands above the figure, and names it for screen readers.
+    titles: what stands above each panel.
+    caption: what stands below the figure.
     simplify: with False, formulas stay as the chain rule makes them: ∂z/∂z·2t·1.
     join_sums: whether a + b + c is one circle.
     mathematics: whether names are written as mathematics writes them: x1 as x₁, alpha as α. What stands between dollars is
@@ -123,8 +141,15 @@ def draw(
     """
     given = locals()
     check_options(given)
+    if direction == "side-by-side" and titles:
+        check_titles(titles, 2)
     page = None if fit is None else page_size(fit)
-    look = Look(style, theme, direction, lang, timeout, panels, page, font_size, spacing)
+    keyed, explained = split_legend(legend)
+    look = Look(
+        style, theme, direction, lang, timeout, panels, page=page, font_size=font_size, spacing=spacing,
+        title=said(title), titles=tuple(map(said, titles)), caption=said(caption), explained=explained,
+        weighted=weight is not None,
+    )  # fmt: skip
     if isinstance(output, Plan):
         return _memory_map(output, look, given)
     parts = [show] if isinstance(show, str) else [*(SHOW[:3] if show is None else show)]
@@ -141,11 +166,16 @@ def draw(
         variables={} if isinstance(output, Graph) else variable_names(sys._getframe(1)),
         gradient=gradient,
         loss=loss,
-        formulas=grad == "symbol" or "formula" in parts or legend is not None,
+        formulas=grad == "symbol" or "formula" in parts or keyed is not None,
         simplify=simplify,
         check=check,
+        measured=weight is not None,
         max_nodes=max_nodes,
     )
+    if weight is not None:
+        refuse_weightless(traced.graph)
+    if highlight is not None:
+        look = replace(look, highlight=ends(traced, highlight))
     labels, reading = annotate_figure(
         traced,
         show=frozenset(parts),
@@ -155,12 +185,15 @@ def draw(
         values=values,
         derivatives=annotate,
         sizes=sizes or {},
-        legend=legend,
+        legend=keyed,
         mathematics=mathematics,
         lang=lang,
         max_nodes=max_nodes,
     )
     whole, drawn = folded(traced, labels, look, collapse=collapse, cloud=cloud, max_nodes=max_nodes)
+    refuse_hidden(drawn, look.highlight, traced.graph)
+    if look.titles and look.direction != "side-by-side":
+        check_titles(look.titles, len(set(components(make_plan(drawn, labels)).values())))
     return Drawing(drawn, labels, look, whole=whole, reading=reading)
 
 

@@ -23,6 +23,12 @@ class Look:
     lang: str = "en"
     timeout: float = 20.0
     panels: bool = False  # whether separate parts stand beside each other
+    title: str = ""
+    titles: tuple[str, ...] = ()  # of panels
+    caption: str = ""
+    explained: bool = False  # whether it says what its colours and marks mean
+    weighted: bool = False  # whether derivatives are as thick as they are large
+    highlight: tuple[tuple[str, str], ...] = ()  # the ids of two values each, between which all is highlighted
     page: tuple[float, float] | None = None  # the width and height in inches of what the figure is to fit
     font_size: float | None = None  # points: of its letters; on a page, at least
     spacing: float | None = None  # how wide things stand apart, between 0, as close as can be read, and 1, as usual
@@ -40,7 +46,17 @@ class Look:
         if self.style != "book":
             choose(f"direction in the style {self.style!r}", self.direction, DIRECTIONS[:2])
             choose(f"panels in the style {self.style!r}", self.panels, (False,))
+            choose(f"weight in the style {self.style!r}", "grad" if self.weighted else None, (None,))
+            choose(f"highlight in the style {self.style!r}", self.highlight or None, (None,))
+            choose(f"legend in the style {self.style!r}", self.explained, (False,))
+            for option, text in (("title", self.title), ("caption", self.caption)):
+                choose(f"{option} in the style {self.style!r}", text, ("",))
             choose(f"fit in the style {self.style!r}", self.page, (None,))
             choose(f"font_size in the style {self.style!r}", self.font_size, (None,))
             choose(f"spacing in the style {self.style!r}", self.spacing, (None,))
+        if self.titles and not (self.panels or self.direction == "side-by-side"):
+            raise ValueError(
+                "titles= are of panels, which stand side by side with panels=True or direction='side-by-side'; a figure "
+                "has one title=, and its steps have theirs: .frames(titles=…)"
+            )
         words(self.lang)

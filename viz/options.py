@@ -16,6 +16,9 @@ TAKEN: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "sizes": (Mapping, "a dictionary of lengths and texts, as in {32: 'N'}"),
     "annotate": (Mapping, NOTED),
     "values": (Mapping, NOTED),
+    "title": (str, "a text, which stands above the figure"),
+    "titles": ((list, tuple), "a text for each panel, as in ('x > 0', 'x ≤ 0')"),
+    "caption": (str, "a text, which stands below the figure"),
     "loss": (str, "what the derivatives are of, as in 'L'"),
     "max_nodes": (int, "a whole number of operations and values, from 1 on"),
     "font_size": ((int, float), "the size of letters, in points above 0"),
@@ -54,6 +57,9 @@ def check_options(given: Mapping[str, Any]) -> None:
             raise ValueError(f"{option}={given[option]!r} is not {TAKEN[option][1]}")
     if given.get("spacing") is not None and not 0 <= given["spacing"] < math.inf:
         raise ValueError(f"spacing={given['spacing']!r} is not {TAKEN['spacing'][1]}")
+    choose("weight", given.get("weight"), (None, "grad"))
+    for title in given.get("titles") or ():
+        expect("each of titles=", title, str, "a text")
     for name, thing in (given.get("names") or {}).items():
         expect("each name in names=", name, str, "a text, as in {'x': x}")
         expect(f"names={{{name!r}: …}}", thing, (Tensor, Module), "a tensor or a module")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from viz.formats.pdf import joined
 from viz.formats.pptx import slides
 from viz.formats.render import PRINT, SCREEN, graphviz, with_dpi
 from viz.formats.svg import animated
+from viz.layout.captions import with_titles
 from viz.layout.metrics import is_wide
 from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
@@ -26,6 +29,7 @@ from viz.look import Look
 from viz.options import choose, expect
 from viz.showing import in_frame, inline, opened
 from viz.theme import THEMES
+from viz.wording.labels import said
 
 FORMATS = ("svg", "pdf", "png", "dot", "html", "json", "md", "tex", "txt", "pptx")
 PICTURES = ("svg", "pdf", "png", "dot", "tex")  # the formats in which a frame is another file than the whole figure
@@ -88,6 +92,20 @@ class Picture(ABC):
         scene = typeset(self.scene)
         things: list[Shape | Line | Text] = [*scene.shapes, *scene.lines, *scene.texts]
         return {thing.id: thing.step for thing in things}
+
+    @property
+    def order(self) -> list[int]:
+        """The steps that are frames, in order."""
+        return sorted(set(self.steps.values()))
+
+    def hidden_in(self, step: int) -> frozenset[str]:
+        """What is not seen in a step, by its id: what comes later, and what is gone again."""
+        gone = [text.id for text in self.scene.texts if text.until is not None and text.until < step]
+        return frozenset(gone + [id for id, at in self.steps.items() if at > step])
+
+    def told(self, step: int) -> str:
+        """What happens in a step, in words; nothing, if that is not known."""
+        return ""
 
     def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:
         """DOT text that states every position, for Graphviz's engine nop2, which it names; `settings` are of the whole."""
@@ -159,11 +177,14 @@ class Picture(ABC):
         """The figure as an interactive HTML page. Raises ValueError for figures that have none."""
         raise ValueError("this figure has no page of its own")
 
-    def frames(self) -> Frames:
-        """The figure step by step: forward an operation at a time, then backward. Nothing moves in between."""
+    def frames(self, titles: bool | Sequence[str] = False) -> Frames:
+        """The figure step by step: forward an operation at a time, then backward. Nothing moves in between.
+
+        titles: what stands above each frame: a text for each, or True for what happens in it, in words.
+        """
         if self.look.style != "book":
             raise ValueError(f"frames are drawn in the style 'book', not {self.look.style!r}")
-        return Frames(self)
+        return Frames(self, titles)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         try:
@@ -179,12 +200,29 @@ class Picture(ABC):
 class Frames(Sequence[Picture]):
     """A figure's frames: the same picture, of which each shows a little more.
 
-    In a notebook they are the page that one steps through, or else an animation.
+    In a notebook they are the page that one steps through, or else an animation. titles: what stands above each, if
+    anything does; True for what happens in it.
     """
 
-    def __init__(self, figure: Picture) -> None:
+    def __init__(self, figure: Picture, titles: bool | Sequence[str] = False) -> None:
         self.figure = figure
-        self._steps = sorted(set(figure.steps.values()))
+        self._steps = figure.order
+        if titles is True:
+            titles = [said(figure.told(step)) for step in self._steps]
+        expect("titles=", titles or (), (list, tuple), "a text for each frame, or True")
+        self._drawn = self._titled(titles) if titles else figure
+
+    def _titled(self, titles: Sequence[str]) -> Picture:
+        """The figure with the title of each step, all in one place."""
+        if len(titles) != len(self._steps):
+            raise ValueError(f"titles= are {len(titles)}, but there are {len(self._steps)} frames; give one for each")
+        for title in titles:
+            expect("each of titles=", title, str, "a text")
+        drawn = copy(self.figure)
+        last = [*[step - 1 for step in self._steps[1:]], None]
+        of_steps = [(said(title), first, end) for title, first, end in zip(titles, self._steps, last, strict=True)]
+        vars(drawn)["scene"] = with_titles(self.figure.scene, of_steps)
+        return drawn
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -195,7 +233,7 @@ class Frames(Sequence[Picture]):
         expect("a place among frames", k, int, "a whole number")
         if not -len(self) <= k < len(self):
             raise IndexError(f"there are {len(self)} frames, from 0 to {len(self) - 1}, and no frame {k}")
-        return Frame(self.figure, self._steps[k])
+        return Frame(self._drawn, self._steps[k])
 
     def save_all(
         self,
@@ -220,15 +258,21 @@ class Frames(Sequence[Picture]):
     def svg(self, seconds: float = 1.0, *, background: str | None = None) -> str:
         """All frames as one animated SVG, a frame for so many seconds."""
         _expect_time(seconds)
-        order = {step: k for k, step in enumerate(self._steps)}
-        steps = [(id, order[step]) for id, step in self.figure.steps.items()]
-        return animated(self.figure.svg(background=background), steps, len(self), seconds)
+        return animated(self._drawn.svg(background=background), self._spans(), len(self), seconds)
+
+    def _spans(self) -> dict[str, tuple[int, int | None]]:
+        """From which frame, counted from 0, to which each thing is seen, by its id; None stands for the last."""
+        until = {text.id: text.until for text in self._drawn.scene.texts}
+        spans: dict[str, tuple[int, int | None]] = {}
+        for id, step in self._drawn.steps.items():
+            last = until.get(id)
+            first = bisect_left(self._steps, step)
+            spans[id] = first, None if last is None else bisect_right(self._steps, last) - 1
+        return spans
 
     def tikz(self) -> str:
         r"""A whole document of beamer, whose only slide shows more at each click: each thing is in `\\only<k->{…}`."""
-        order = {step: k for k, step in enumerate(self._steps, 1)}
-        steps = {id: order[step] for id, step in self.figure.steps.items()}
-        return tikz.overlays(self.figure.scene, THEMES[self.figure.look.theme], steps)
+        return tikz.overlays(self._drawn.scene, THEMES[self.figure.look.theme], self._spans())
 
     def save(
         self,
@@ -261,9 +305,9 @@ class Frames(Sequence[Picture]):
             return self.svg(seconds, background=paper).encode(errors="replace")
         if format == "tex":
             return self.tikz().encode(errors="replace")
-        figure = self.figure
+        figure = self._drawn
         if format == "pptx":
-            hidden = [frozenset(id for id, at in figure.steps.items() if at > step) for step in self._steps]
+            hidden = [figure.hidden_in(step) for step in self._steps]
             return slides(figure.scene, THEMES[figure.look.theme], hidden, figure.text(), paper)
         warn_of_missing_font(figure.letters())
         if format == "pdf":
@@ -273,7 +317,7 @@ class Frames(Sequence[Picture]):
     @property
     def sharpness(self) -> float:
         """The dots an inch of a film, unless others are asked for."""
-        left, _, right, _ = self.figure.scene.bounds()
+        left, _, right, _ = self._drawn.scene.bounds()
         return min(FILM, 72.0 * WIDEST_FILM / max(right - left, 1.0))
 
     def show(self) -> Path | None:
@@ -303,7 +347,7 @@ class Frame(Picture):
 
     def __init__(self, figure: Picture, step: int) -> None:
         self.look, self._figure, self.formats = figure.look, figure, PICTURES
-        self._hidden = [id for id, at in figure.steps.items() if at > step]
+        self._hidden = figure.hidden_in(step)
 
     @property
     def scene(self) -> Scene:

@@ -13,7 +13,7 @@ from viz.formats.dot import drawing
 from viz.formats.pdf import Placed, composed, size
 from viz.formats.render import graphviz
 from viz.languages import words
-from viz.layout.metrics import text_width
+from viz.layout.metrics import text_width, wrapped
 from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.options import choose, expect, several
@@ -208,14 +208,7 @@ class Sheets:
 
     def wrapped(self, question: str) -> list[str]:
         """The lines of a question."""
-        lines: list[str] = []
-        for word in question.split():
-            longer = f"{lines[-1]} {word}" if lines else word
-            if lines and text_width(longer, WORDS_ON_PAPER) <= self.room[0]:
-                lines[-1] = longer
-            else:
-                lines.append(word)
-        return lines
+        return wrapped(question, self.room[0], WORDS_ON_PAPER)
 
     def pages(self, exercises: Sequence[tuple[str, Drawing]], title: str, name: str = "") -> list[list[Placed]]:
         """Each page with what is on it: figures below each other as they fit, numbered, under the title."""

@@ -44,6 +44,15 @@ def attention():
     return a @ v
 
 
+def layered():
+    """Two layers and a number that comes of them."""
+    model = nn.Sequential(nn.Linear(2, 2, dtype=float), nn.Linear(2, 1, dtype=float))
+    with tg.no_grad():
+        for parameter, x in zip(model.parameters(), (0.5, 0.25, -1.0, 2.0), strict=True):
+            parameter[...] = x
+    return (model(leaf(np.array([[1.0, 2.0]]), "x")) ** 2).sum()
+
+
 def polynomial():
     x = leaf(2.0, "x")
     return 3 * x**3 - 2 * x**2 + 5 * x

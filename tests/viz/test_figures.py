@@ -128,8 +128,8 @@ MULTIPLIED = """
     × → z: 50 | 1.3
 """
 RELU = """
-    x > 0 → ReLU: x | ∂L/∂y
-    x ≤ 0 → ReLU: x | 0
+    x → ReLU:  | ∂L/∂y
+    x → ReLU:  | 0
     ReLU → y: x | ∂L/∂y
     ReLU → y: 0 | ∂L/∂y
 """
@@ -360,7 +360,7 @@ def test_printed_formulas_come_to_the_numbers(number, output, count):
 def test_relu_lets_everything_pass_or_nothing():
     graph = FIGURES["5-18"].drawing.graph
     assert [(value.name, value.data, value.grad) for value in graph.values] == [
-        ("x > 0", 2.0, 1.0), ("y", 2.0, 1.0), ("x ≤ 0", -2.0, 0.0), ("y", 0.0, 1.0),
+        ("x", 2.0, 1.0), ("y", 2.0, 1.0), ("x", -2.0, 0.0), ("y", 0.0, 1.0),
     ]  # fmt: skip
 
 
@@ -368,6 +368,8 @@ def test_the_panels_of_relu_stand_beside_each_other():
     on, off = (shape for shape in FIGURES["5-18"].drawing.scene.shapes if shape.shape == "circle")
     assert on.y == off.y
     assert off.x - on.x > 300
+    titles = [text for text in FIGURES["5-18"].drawing.scene.texts if text.role == "title"]
+    assert [text.text for text in titles] == ["x > 0", "x ≤ 0"]
 
 
 def test_the_network_gets_back_probabilities_less_targets():

@@ -177,7 +177,7 @@ function drawLine(parent, { id, way, points, tip, k, wire, looks, weight, head }
   if (weight) g.style.setProperty("--weight", weight);
   const way_ = points.map((point) => [...point]);
   if (tip) {
-    const [length, width] = way === "backward" ? [10 * (head ?? 1), 7 * (head ?? 1)] : [7.5, 5.5];
+    const [length, width] = way === "backward" ? [10 * (head ?? 1), Math.max(7 * (head ?? 1), 2.2 * (weight ?? 0))] : [7.5, 5.5];
     const [[x0, y0], [x1, y1]] = way_.slice(-2);
     const distance = Math.hypot(x1 - x0, y1 - y0) || 1;
     const [ux, uy] = [(x1 - x0) / distance, (y1 - y0) / distance];

@@ -29,7 +29,6 @@ from viz.layout.scene import Line, Scene, Shape, Text
 from viz.layout.typesetting import set_in_rows
 from viz.record.graph import Data, Graph, Operation, Use, Value
 from viz.theme import THEMES, Theme
-from viz.wording import sentences as text
 from viz.wording.labels import asked, clean, derivative
 from viz.wording.numbers import data_text, number_text, rounded_text, shape_text
 from viz.wording.page_words import PAGE_WORDS
@@ -42,7 +41,7 @@ def page(drawing: Figure) -> str:
     """The page of a figure, as HTML."""
     lang = drawing.look.lang
     said = {**words(lang), **PAGE_WORDS[lang]}
-    name = said["figure"].format(name=text.called(drawing.graph))
+    name = drawing.name
     blank = drawing.labels.grad == "blank"
     script = f"const recompute = {live_program(drawing).script};\n{_asset('page.js')}"
     style = Template(_asset("page.css")).substitute(light=_colours(_light(drawing)), dark=_colours(_dark(drawing)))
@@ -270,7 +269,7 @@ class _View:
             }  # fmt: skip
             if line.matrix:
                 entry |= self.matrix(line, line.matrix)
-            if line.role == "name":  # the end of it that touches its arrow stays in place
+            if line.role in ("name", "caption"):  # the end of it that touches an arrow stays in place
                 entry["anchor"] = line.anchor
             if line.bold:
                 entry["bold"] = True

@@ -77,25 +77,36 @@ def _text(text: Text, theme: Theme) -> str:
     )
 
 
-def animated(svg: str, steps: Iterable[tuple[str, int]], count: int, seconds: float = 1.0) -> str:
-    """The SVG with each element (by id) appearing at its step, over and over; paused for those who ask for that."""
+def animated(svg: str, spans: Mapping[str, tuple[int, int | None]], count: int, seconds: float = 1.0) -> str:
+    """The SVG with each element, by its id, appearing at its step, and gone after another if it has one, over and over.
+
+    For those who ask that nothing moves, the last step stands still.
+    """
     total = (count + 3) * seconds
-    rules = []
-    for step, ids in sorted(_together(steps).items()):
-        if step > 0:
-            percent = 100 * step * seconds / total
-            selector = ",".join(f"#{id}" for id in ids)
-            rules.append(
-                f"@keyframes at{step}{{0%,{percent:.2f}%{{opacity:0}}{percent + 0.01:.2f}%,100%{{opacity:1}}}}"
-            )
-            rules.append(f"{selector}{{animation:at{step} {total:g}s infinite}}")
-    rules.append("@media (prefers-reduced-motion:reduce){*{animation:none!important}}")
+    together: dict[tuple[int, int | None], list[str]] = {}
+    for id, span in spans.items():
+        together.setdefault(span, []).append(id)
+    rules, gone = [], []
+    for (first, last), ids in sorted(together.items(), key=lambda pair: (pair[0][0], pair[0][1] or 0)):
+        if first == 0 and last is None:
+            continue
+        name, selector = f"at{first}" if last is None else f"at{first}to{last}", ",".join(f"#{id}" for id in ids)
+        frames = [f"0%,{_percent(first, seconds, total):.2f}%{{opacity:0}}"] if first else []
+        frames.append(f"{_percent(first, seconds, total) + 0.01 if first else 0:.2f}%")
+        if last is None:
+            frames[-1] += ",100%{opacity:1}"
+        else:
+            end = _percent(last + 1, seconds, total)
+            frames[-1] += f",{end:.2f}%{{opacity:1}}{end + 0.01:.2f}%,100%{{opacity:0}}"
+            if last < count - 1:
+                gone.append(selector)
+        rules.append(f"@keyframes {name}{{{''.join(frames)}}}")
+        rules.append(f"{selector}{{animation:{name} {total:g}s infinite}}")
+    still = "*{animation:none!important}" + (f"{','.join(gone)}{{opacity:0}}" if gone else "")
+    rules.append(f"@media (prefers-reduced-motion:reduce){{{still}}}")
     style = "<style>" + "".join(rules) + "</style>"
     return _OPENING.sub(lambda m: m[0] + style, svg, count=1)
 
 
-def _together(steps: Iterable[tuple[str, int]]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
-    for id, step in steps:
-        found.setdefault(step, []).append(id)
-    return found
+def _percent(step: int, seconds: float, total: float) -> float:
+    return 100 * step * seconds / total

@@ -71,16 +71,30 @@ def picture(scene: Scene, theme: Theme, hidden: Iterable[str] = (), zoom: float 
     return "\n".join([*lines, *_tikz(scene, theme, dict.fromkeys(unseen), zoom), after]) + "\n"
 
 
-def overlays(scene: Scene, theme: Theme, steps: Mapping[str, int]) -> str:
-    r"""A whole document of one slide, of beamer, on which each thing appears at its step, from 1: `\only<2->{…}`."""
+def overlays(scene: Scene, theme: Theme, spans: Mapping[str, tuple[int, int | None]]) -> str:
+    r"""A whole document of one slide, of beamer, on which each thing is seen from one step to another: `\only<2->{…}`.
+
+    spans: by the id of each thing, the first and the last of its steps, from 0; None for what stays.
+    """
     first = [*_engine(scene), r"\documentclass[aspectratio=169]{beamer}", *packages(scene), r"\usepackage{adjustbox}"]
     slide = [
         r"\begin{document}", r"\begin{frame}", r"\centering",
         r"\begin{adjustbox}{max width=\linewidth, max totalheight=0.9\textheight}",
-        *_tikz(scene, theme, {id: step for id, step in steps.items() if step > 1}),
+        *_tikz(scene, theme, {id: _overlay(*span) for id, span in spans.items() if span != (0, None)}),
         r"\end{adjustbox}", r"\end{frame}", r"\end{document}",
     ]  # fmt: skip
     return "\n".join([*first, *_colours(theme), *slide]) + "\n"
+
+
+def _overlay(first: int, last: int | None) -> str:
+    """Steps as beamer counts them: from 1.
+
+    >>> _overlay(1, None), _overlay(1, 1), _overlay(0, 3)
+    ('2-', '2', '1-4')
+    """
+    if last is None:
+        return f"{first + 1}-"
+    return f"{first + 1}" if first == last else f"{first + 1}-{last + 1}"
 
 
 def packages(scene: Scene) -> list[str]:
@@ -107,14 +121,14 @@ def _colours(theme: Theme) -> list[str]:
     return [rf"\definecolor{{viz{name}}}{{HTML}}{{{_hex(colour)}}}" for name, colour in asdict(theme).items()]
 
 
-def _tikz(scene: Scene, theme: Theme, later: Mapping[str, int | None], zoom: float = 1.0) -> list[str]:
+def _tikz(scene: Scene, theme: Theme, later: Mapping[str, str | None], zoom: float = 1.0) -> list[str]:
     """The picture alone; what comes later appears at its step, or not at all."""
 
     def at(thing: Shape | Line | Text, drawn: str) -> list[str]:
         if thing.id not in later:
             return [drawn]
-        step = later[thing.id]
-        return [] if step is None else [rf"\only<{step}->{{{drawn}}}"]
+        steps = later[thing.id]
+        return [] if steps is None else [rf"\only<{steps}>{{{drawn}}}"]
 
     scene = typeset(scene)
     scaled = f", scale={zoom / UNIT:.3f}, transform shape" if zoom != 1.0 else ""

@@ -37,6 +37,10 @@ class Figure(Protocol):
     def scene(self) -> Scene:
         """Every shape, line and text in its place."""
 
+    @property
+    def name(self) -> str:
+        """What the figure is of, as a title."""
+
     def text(self) -> str:
         """The figure in words."""
 

@@ -139,7 +139,7 @@ def loose(scene: Scene) -> list[tuple[str, str]]:
     trunks |= {(line.head, False): line.points[-1] for line in scene.lines if not line.backward}
     found = []
     for line in scene.lines:
-        if "outline" in line.classes:
+        if "outline" in line.classes or "sample" in line.classes:
             continue
         for at, point, coming in ((line.tail, line.points[0], False), (line.head, line.points[-1], True)):
             shape = shapes.get(at)
@@ -239,7 +239,7 @@ def head(line: Line) -> tuple[Point, Point]:
 
 def _half(line: Line) -> float:
     """Half of a line's width."""
-    return 1.25 if line.backward else 0.5
+    return line.thickness / 2
 
 
 def _value(line: Line) -> str:

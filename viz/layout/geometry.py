@@ -39,13 +39,15 @@ COST_OF_CROSSING_A_TEXT = 1000  # a line through a text, in the units in which a
 NAME_GAP = 5.0  # between a name and its arrow
 
 
-def draw_lines(plan: Plan, column: Mapping[str, int], heights: Heights, panels: bool = False) -> Scene:
+def draw_lines(
+    plan: Plan, column: Mapping[str, int], heights: Heights, panels: bool = False, titles: Sequence[str] = ()
+) -> Scene:
     """The scene of a plan: every shape, line and text in its place.
 
-    With `panels`, its separate parts stand beside each other, not under each other.
+    With `panels`, its separate parts stand beside each other, not under each other, each under its title.
     """
     scene = _Draughtsman(plan, column, heights).scene()
-    return beside(scene, plan) if panels else scene
+    return beside(scene, plan, titles) if panels else scene
 
 
 def noted(scene: Scene, notes: Sequence[Words]) -> Scene:

@@ -42,3 +42,23 @@ def _other(character: str) -> float:
 def is_wide(character: str) -> bool:
     """Whether a character takes a full square, as Hangul does."""
     return unicodedata.east_asian_width(character) in "WF"
+
+
+def wrapped(text: str, width: float, size: float = 14.0, bold: bool = False) -> list[str]:
+    """A text in lines that are no wider than this, but for words that are; a line of its own is one.
+
+    >>> wrapped("one two three\nfour", 60.0)
+    ['one two', 'three', 'four']
+    """
+    lines: list[str] = []
+    for paragraph in text.splitlines():
+        line = ""
+        for word in paragraph.split():
+            longer = f"{line} {word}" if line else word
+            if line and text_width(longer, size, bold) > width:
+                lines.append(line)
+                longer = word
+            line = longer
+        if line:
+            lines.append(line)
+    return lines

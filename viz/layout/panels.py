@@ -9,10 +9,11 @@ from viz.layout.plan import KEY_GAP, SMALL_FONT, Plan, Words, key_width, written
 from viz.layout.scene import Scene, Text
 
 PANEL_GAP = 60.0  # between two panels
+OVER_A_PANEL = 16.0  # between the top of the highest panel and the middle of its title
 
 
-def beside(scene: Scene, plan: Plan) -> Scene:
-    """The separate parts of a scene beside each other, in their order, their middles at one height."""
+def beside(scene: Scene, plan: Plan, titles: Sequence[str] = ()) -> Scene:
+    """The separate parts of a scene beside each other, in their order, their middles at one height, with their titles."""
     part = components(plan)
     ids: dict[int, set[str]] = {}
     for place in plan.places:
@@ -26,10 +27,29 @@ def beside(scene: Scene, plan: Plan) -> Scene:
         x0, y0, x1, y1 = panel.bounds()
         panels.append(panel.moved(left - x0, dy=-(y0 + y1) / 2))
         left += x1 - x0 + PANEL_GAP
+    above = _titles(titles, panels) if titles else ()
     return Scene(
         tuple(shape for panel in panels for shape in panel.shapes),
         tuple(line for panel in panels for line in panel.lines),
-        tuple(text for panel in panels for text in panel.texts),
+        (*[text for panel in panels for text in panel.texts], *above),
+    )
+
+
+def check_titles(titles: Sequence[str], panels: int) -> None:
+    """Raise ValueError unless there is one title for each panel."""
+    if len(titles) != panels:
+        several = f"{panels} panels" if panels != 1 else "1 panel"
+        raise ValueError(f"titles= has {len(titles)} texts, but this figure has {several}; give one for each")
+
+
+def _titles(titles: Sequence[str], panels: Sequence[Scene]) -> tuple[Text, ...]:
+    """A title over each panel, all at one height."""
+    check_titles(titles, len(panels))
+    bounds = [panel.bounds() for panel in panels]
+    y = max(top for _, _, _, top in bounds) + OVER_A_PANEL
+    return tuple(
+        written(f"title{k}", "title", Words(title, "title", bold=True), (left + right) / 2, y, 0)
+        for k, (title, (left, _, right, _)) in enumerate(zip(titles, bounds, strict=True))
     )
 
 
@@ -46,17 +66,14 @@ def components(plan: Plan) -> dict[str, int]:
     return part
 
 
-def side_by_side(scene: Scene, forward: str, backward: str) -> Scene:
+def side_by_side(scene: Scene, titles: Sequence[str]) -> Scene:
     """Two panels of one geometry: what goes forward, and beside it what comes back."""
-    left, _, right, top = scene.bounds()
-    away = right - left + PANEL_GAP
     one = scene.without(lambda classes: "backward" in classes)
-    other = scene.without(lambda classes: "forward" in classes).moved(away, "back-")
-    titles = [
-        written(f"title{k}", "title", Words(words, "title", bold=True), (left + right) / 2 + k * away, top + 24.0, 0)
-        for k, words in enumerate((forward, backward))
-    ]
-    return Scene(one.shapes + other.shapes, one.lines + other.lines, (*one.texts, *other.texts, *titles))
+    other = scene.without(lambda classes: "forward" in classes)
+    away = one.bounds()[2] - other.bounds()[0] + PANEL_GAP
+    other = other.moved(away, "back-")
+    texts = (*one.texts, *other.texts, *_titles(titles, (one, other)))
+    return Scene(one.shapes + other.shapes, one.lines + other.lines, texts)
 
 
 def with_keys(texts: Sequence[Text], lines: Sequence[Words]) -> list[Text]:

@@ -57,14 +57,15 @@ class Line:
     @property
     def head_size(self) -> float:
         """How large its arrow head is: 1 of a derivative as usual."""
-        return (0.6 + 0.16 * self.weight if self.weight else 1.0) if self.backward else 0.75
+        return (0.65 + 0.1 * self.weight if self.weight else 1.0) if self.backward else 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
     """One line of text, centred on its place. With a halo, what lies under it is covered.
 
-    matrix: the rows that it is set in, in place of the line, if it is one. tex: how LaTeX writes it, if otherwise.
+    matrix: the rows that it is set in, in place of the line, if it is one. tex: how LaTeX writes it, if otherwise. until:
+    the last step in which it is seen, if it goes away again.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Text:
     halo: bool = False
     matrix: Matrix | None = None
     tex: str = ""
+    until: int | None = None
 
     @property
     def anchor(self) -> str:
@@ -90,7 +92,7 @@ class Text:
         """
         if self.classes.startswith("to-right ") or (self.role == "name" and "-result-" not in self.id):
             return "end"
-        return "start" if self.role in ("name", "legend", "note") or self.id.endswith("-title") else "middle"
+        return "start" if self.role in ("name", "legend", "note", "caption") or self.id.endswith("-title") else "middle"
 
     @property
     def box(self) -> tuple[float, float, float, float]:

@@ -14,10 +14,11 @@ from viz.layout.matrix import Matrix, shortened
 from viz.layout.plan import SMALL_FONT, Words
 from viz.record.broadcasts import Broadcast
 from viz.record.graph import Data, Graph, Operation, Use, Value
-from viz.record.mathematics import Notation
+from viz.record.mathematics import Notation, readable
 from viz.wording.numbers import data_text, number_text, rounded_text, shape_text
 
 LONGEST_LABEL = 40  # characters of a label
+LONGEST_SAID = 1000  # characters of a line of a title or a caption
 NUMBERS_WRITTEN_OUT = 4  # so many numbers of an array are written out where it has no name
 MOST_ENTRIES = 5  # entries of a vector, or rows and columns of a matrix; of more, dots stand for those in the middle
 
@@ -37,6 +38,11 @@ def clean(text: str, longest: int = LONGEST_LABEL) -> str:
     text = " ".join(text.split())
     text = "".join("�" if _unprintable(c) else c for c in text[: longest + 1])
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def said(text: str) -> str:
+    """A title or a caption: printable lines, LaTeX in them as it can be read without."""
+    return "\n".join(clean(readable(line), LONGEST_SAID) for line in text.splitlines() if line.strip())
 
 
 def _unprintable(c: str) -> bool:

@@ -52,13 +52,26 @@ class Teller:
         return line + "."
 
     def _operation(self, op: Operation) -> str:
-        line = self.forward(op)
-        inputs = [self.uses[use] for use in op.inputs]
-        backs = [self._back(use) for use in inputs if use.flows]
+        return " ".join(filter(None, (self.forward(op), self.backward(op))))
+
+    def backward(self, op: Operation) -> str:
+        """What comes back to an operation, and what it passes on; nothing, if nothing does."""
+        backs = [self._back(use) for use in (self.uses[use] for use in op.inputs) if use.flows]
         arriving = [self._grad(self.values[v], self.values[v]) for v in op.outputs if self.values[v].flows]
-        if backs and arriving:
-            line += " " + self.say["back"].format(arriving=self._list(arriving), backs=self._list(backs))
-        return line
+        if not (backs and arriving):
+            return ""
+        return self.say["back"].format(arriving=self._list(arriving), backs=self._list(backs))
+
+    def step(self, k: int) -> str:
+        """What happens in a step: forward an operation at a time, then the way back, from the derivative of the output."""
+        n = len(self.graph.ops)
+        if k <= n:
+            return self.forward(self.graph.ops[k - 1]) if k else ""
+        if k > n + 1:
+            return self.backward(self.graph.ops[2 * n + 1 - k])
+        outputs = [self.values[use.value] for use in self.graph.uses if use.op is None and use.flows]
+        seeds = [self.say["seed"].format(d=derivative(self.of, y), grad=self._grad(y, y)) for y in outputs]
+        return " ".join(seeds)
 
     def forward(self, op: Operation) -> str:
         """What an operation takes and gives."""
