@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
-from tinygrad_edu.train import Choice, Integer, LogUniform, Trainer, Uniform, tune
+from tinygrad_edu.train import Choice, Integer, LogUniform, Trainer, Uniform, heartbeat, tune
 
 optuna = pytest.importorskip("optuna")
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -118,6 +121,45 @@ def test_what_was_interrupted_is_made_again(tmp_path):
     done = [trial.params["x"] for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert sorted(done) == [1, 2, 3, 4, 5]
     assert done[:2] == ran[:2]
+
+
+KILLED = """
+import os, sys
+from tinygrad_edu.train import Integer, tune
+def run(settings, follow):
+    if follow.trial.number == 2:
+        os.kill(os.getpid(), 9)
+    return 0.0
+tune(run, {"x": Integer(1, 5)}, sampler="grid", seed=1, storage=sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are killed by a signal")
+def test_a_trial_whose_process_was_killed_is_made_again_after_a_while(tmp_path, monkeypatch):
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    assert subprocess.run([sys.executable, "-c", KILLED, storage]).returncode == -signal.SIGKILL
+    complete = optuna.trial.TrialState.COMPLETE
+
+    def again():
+        study = tune(lambda settings, follow: 1.0, {"x": Integer(1, 5)}, sampler="grid", seed=1, storage=storage)
+        return sorted(trial.params["x"] for trial in study.trials if trial.state == complete)
+
+    assert len(again()) == 4  # it may be running still
+    monkeypatch.setattr(heartbeat, "LOST_SECONDS", 0.0)
+    assert again() == [1, 2, 3, 4, 5]
+
+
+def test_a_trial_that_runs_long_is_marked(monkeypatch):
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.02)
+
+    def long(settings, follow):
+        time.sleep(0.3)
+        return 0.0
+
+    study = tune(long, {"x": Uniform(0, 1)}, trials=2)
+    for trial in study.trials:
+        assert 0.05 < trial.user_attrs["alive"] - trial.datetime_start.timestamp() < 0.35
+    assert "heartbeat" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_what_a_trial_draws_follows_from_the_seed_and_its_number():

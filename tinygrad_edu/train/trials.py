@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import pickle
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import numpy as np
 
 from tinygrad_edu import random
 from tinygrad_edu.train.callbacks.callback import Callback, measured
+from tinygrad_edu.train.heartbeat import Heartbeat, is_lost
 from tinygrad_edu.train.space import Settings, Space
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class Sent:
     """What another process needs of a study to run a trial on a copy of it.
 
     The copy holds the trials up to this one as they were when it was drawn, so what the pruner gives up does not depend
-    on which of the trials that run beside it are faster.
+    on which of the trials that run beside it are faster. Without a pruner, empty trials stand for them, for its number.
     """
 
     name: str
@@ -232,11 +233,12 @@ def quiet() -> Iterator[None]:
 
 
 def counted(study: optuna.Study) -> list[Any]:
-    """The trials that ended, were given up, or run, here or elsewhere; not those that failed or were interrupted."""
+    """The trials that ended, were given up, or run, here or elsewhere; not those that failed, were interrupted or lost."""
     import optuna
 
     states = optuna.trial.TrialState
-    return study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED, states.RUNNING))
+    trials = study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED, states.RUNNING))
+    return [trial for trial in trials if trial.state != states.RUNNING or not is_lost(trial)]
 
 
 def search(
@@ -247,27 +249,44 @@ def search(
 
     failed = optuna.trial.TrialState.FAIL
     left = wanted - len(counted(study))
-    while left > 0:
-        drawn: list[tuple[optuna.Trial, Settings]] = []
-        try:
-            for _ in range(min(at_once, left)):
-                trial = study.ask()
-                drawn.append((trial, {}))
-                if sum(other.number < trial.number for other in counted(study)) >= wanted:
-                    return  # other processes drew the last ones at the same moment
-                drawn[-1] = trial, _settings(study, trial, space)
-            if at_once == 1:
-                ends: Iterable[End] = [attempt(run, drawn[0][1], trial, monitor, seed)]
-            else:
-                ends = _elsewhere(study, run, space, drawn, monitor, seed)
-            errors = [end.error for (trial, _), end in zip(drawn, ends, strict=True) if not _tell(study, trial, end)]
-        finally:
-            for trial, _ in drawn:
-                study.tell(trial, state=failed, skip_if_finished=True)
-        for error in errors:
-            if error is not None:
-                raise error
-        left = min(left - len(drawn), wanted - len(counted(study)))
+    with Heartbeat() as heart, _pool(at_once) as pool:
+        while left > 0:
+            drawn: list[tuple[optuna.Trial, Settings]] = []
+            try:
+                for _ in range(min(at_once, left)):
+                    trial = study.ask()
+                    drawn.append((trial, {}))
+                    if sum(other.number < trial.number for other in counted(study)) >= wanted:
+                        return  # other processes drew the last ones at the same moment
+                    drawn[-1] = trial, _settings(study, trial, space)
+                    heart.trials.append(trial)
+                if pool is None:
+                    ends = [attempt(run, drawn[0][1], trial, monitor, seed)]
+                else:
+                    ends = list(pool(_jobs(study, run, space, drawn, monitor, seed)))
+                errors = [
+                    end.error for (trial, _), end in zip(drawn, ends, strict=True) if not _tell(study, trial, end)
+                ]
+            finally:
+                heart.trials.clear()
+                for trial, _ in drawn:
+                    study.tell(trial, state=failed, skip_if_finished=True)
+            for error in errors:
+                if error is not None:
+                    raise error
+            left = min(left - len(drawn), wanted - len(counted(study)))
+
+
+@contextmanager
+def _pool(at_once: int) -> Iterator[Any]:
+    """What runs the trials of all batches: the processes that `joblib.parallel_config` names, or None for this one."""
+    if at_once == 1:
+        yield None
+        return
+    import joblib
+
+    with joblib.Parallel() as pool:
+        yield pool
 
 
 def _settings(study: optuna.Study, trial: optuna.Trial, space: Space) -> Settings:
@@ -280,24 +299,25 @@ def _settings(study: optuna.Study, trial: optuna.Trial, space: Space) -> Setting
         ) from error
 
 
-def _elsewhere(
+def _jobs(
     study: optuna.Study,
     run: Run,
     space: Space,
     drawn: list[tuple[optuna.Trial, Settings]],
     monitor: str,
     seed: int | None,
-) -> list[End]:
-    """Run these trials by joblib, in whatever processes `joblib.parallel_config` has chosen."""
+) -> Iterator[Any]:
+    """The trials of a batch, each as a call that joblib can send to another process."""
     import joblib
+    import optuna
 
-    trials = study.get_trials(deepcopy=False)
-    jobs = []
+    compares = not isinstance(study.pruner, optuna.pruners.NopPruner)
+    trials = study.get_trials(deepcopy=False) if compares else []
+    empty = optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL)
     for trial, settings in drawn:
-        earlier = [other for other in trials if other.number < trial.number]
+        earlier = [other for other in trials if other.number < trial.number] or [empty] * trial.number
         sent = Sent(study.study_name, study.direction, study.pruner, earlier, space)
-        jobs.append(joblib.delayed(sent.attempt)(run, settings, monitor, seed))
-    return list(joblib.Parallel()(jobs))
+        yield joblib.delayed(sent.attempt)(run, settings, monitor, seed)
 
 
 def _tell(study: optuna.Study, trial: optuna.Trial, end: End) -> bool:

@@ -72,7 +72,8 @@ def tune(
     seed: a number from which follow the settings of each trial and, where `run` gives no seeds or generators of its
         own, what it draws; both follow from the trial's number too, not from the process in which it runs.
     storage: where trials are kept, such as "sqlite:///study.db"; called again with the same name, the search goes on
-        from there. Several processes may search on one storage at the same time.
+        from there. Several processes may search on one storage at the same time. A trial whose process was killed is made
+        again by a call that comes a minute later.
     name: the name of the study in the storage.
 
     Raises ValueError for a space without settings, for no trial, for a grid over numbers that are not choices, for a
