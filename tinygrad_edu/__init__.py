@@ -97,7 +97,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.ops.sorting import argsort, partition, sort
     from tinygrad_edu.ops.splitting import array_split, delete, dsplit, hsplit, split, unstack, vsplit
     from tinygrad_edu.ops.statistics import average, median, percentile, quantile
-    from tinygrad_edu import autograd, data, linalg, nn, optim, testing, train
+    from tinygrad_edu import autograd, data, export, linalg, nn, optim, testing, train
     from tinygrad_edu.engine.checkpoint import checkpoint
     from tinygrad_edu.engine.evaluate import evaluate
     from tinygrad_edu.engine.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -126,7 +126,7 @@ __all__ = [
     "copy", "copysign", "cos", "cosh", "count_nonzero", "cross", "cumprod", "cumsum", "cumulative_prod",
     "cumulative_sum", "data", "deg2rad", "degrees", "delete", "detect_anomaly", "diag", "diagflat", "diagonal",
     "diff", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum", "elu", "enable_grad", "equal",
-    "evaluate", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fix", "flatnonzero", "flip",
+    "evaluate", "exp", "exp2", "expand_dims", "expm1", "export", "extract", "eye", "fabs", "fix", "flatnonzero", "flip",
     "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "formula", "full",
     "full_like", "gelu", "get_default_dtype", "get_num_threads", "grad", "greater", "greater_equal", "heaviside", "hessian",
     "histogram", "histogram_bin_edges", "hsplit", "hstack", "hvp", "hypot", "index_update", "inner", "intersect1d",
@@ -172,7 +172,7 @@ def _part(name: str) -> Any:
     if name in LATER and name in __all__:
         globals()[name] = found = getattr(import_module(LATER[name]), name)  # the next time it is here
         return found
-    if name in ("autograd", "data", "formula", "linalg", "nn", "optim", "testing", "train"):
+    if name in ("autograd", "data", "export", "formula", "linalg", "nn", "optim", "testing", "train"):
         return import_module(f"tinygrad_edu.{name}")
     if name in ("draw", "draw_backward"):
         return _figures(name)

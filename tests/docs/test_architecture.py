@@ -38,7 +38,7 @@ LEVELS = [
     {"tinygrad_edu.optim"},
     {"tinygrad_edu.program", "tinygrad_edu.reading"},
     {"tinygrad_edu.models", "tinygrad_edu.train"},
-    {"tinygrad_edu.sklearn"},
+    {"tinygrad_edu.export", "tinygrad_edu.sklearn"},
     {"viz.options", "viz.languages"},
     {"viz.record"},
     {"viz.layout"},
@@ -345,6 +345,7 @@ def test_a_number_with_a_name_is_seen():
 FOREIGN = {
     "_make": "a method of every named tuple, documented",
     "_replace": "a method of every named tuple, documented",
+    "_fields": "the names in every named tuple, documented",
     "_getframe": "sys: the frames of the caller; documented, of CPython",
     "_current_frames": "sys: the frames of other threads; documented, of CPython",
     "_NoValue": "NumPy: an argument left out, where None is a value",

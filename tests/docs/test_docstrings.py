@@ -16,7 +16,7 @@ import pytest
 
 PARTS = """
     nn nn.functional nn.init nn.utils optim optim.lr_scheduler optim.swa_utils data data.datasets data.transforms
-    train train.callbacks train.metrics sklearn testing models linalg
+    train train.callbacks train.metrics sklearn testing models linalg export
 """
 ROOMS = [*[f"tinygrad_edu.{part}" for part in PARTS.split()], "tinygrad_edu", "viz", "viz.plots"]
 

@@ -381,11 +381,13 @@ def _unpool(who: str, x: Any, indices: Any, kernel: Any, stride: Any, padding: A
     if len(size) != n or any(abs(a - b) >= s for a, b, s in zip(size, usual, steps, strict=True)):
         raise ValueError(f"{who} makes images of {tuple(usual)}, give or take less than {steps}, but got {output_size}")
     places = math.prod(size)
-    if at.size and not 0 <= np.min(at) <= np.max(at) < places:
-        raise IndexError(f"{who}'s images have the places 0 to {places - 1}, but got indices up to {np.max(at)}")
     lead = len(x) * x.shape[1]
-    flat = np.reshape(at, (lead, -1)) + np.arange(lead)[:, None] * places
-    y = index_update(np.zeros(lead * places, x.dtype), np.reshape(flat, -1), np.reshape(x, -1))
+    rows, at = np.arange(lead)[:, None], np.reshape(np.where(at < 0, places, at), (lead, -1))  # a negative one is none
+    try:
+        y = index_update(np.zeros((lead, places), x.dtype), (rows, at), np.reshape(x, (lead, -1)))
+    except IndexError:
+        most = np.max(getattr(indices, "ndarray", indices))
+        raise IndexError(f"{who}'s images have the places 0 to {places - 1}, but got indices up to {most}") from None
     y = np.reshape(y, (*x.shape[:2], *size))
     return y[0] if single else y
 

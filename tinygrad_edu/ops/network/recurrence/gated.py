@@ -113,7 +113,7 @@ def gru(a: Array, h0: Array, weight: Array, bias: Array, *mask: Array, reverse: 
     return hs, gates
 
 
-def _unrolled(gh: Any, gg: Any, h0: Any, hs: Any, gates: Any, weight: Any, *mask: Any, reverse: bool) -> Any:
+def unrolled(gh: Any, gg: Any, h0: Any, hs: Any, gates: Any, weight: Any, *mask: Any, reverse: bool) -> Any:
     """`gru_slopes`, written in ops."""
     gh, gg, hs, gates, *on = flipped(reverse, gh, gg, hs, gates, *mask)
     steps, n = gates.shape[0], weight.shape[0]
@@ -151,7 +151,7 @@ def _bind_slopes(
 
 @op(
     symbol="GRU back",
-    vjp=unrolled_rule(_unrolled, 6),
+    vjp=unrolled_rule(unrolled, 6),
     bind=_bind_slopes,
     outputs=3,
     takes_out=True,

@@ -100,7 +100,7 @@ def rnn(a: Array, h0: Array, weight: Array, *mask: Array, nonlinearity: str, rev
     return (hs,)
 
 
-def _unrolled(gh: Any, hs: Any, weight: Any, *mask: Any, reverse: bool, nonlinearity: str) -> Any:
+def unrolled(gh: Any, hs: Any, weight: Any, *mask: Any, reverse: bool, nonlinearity: str) -> Any:
     """`rnn_slopes`, written in ops."""
     gh, hs, *on = flipped(reverse, gh, hs, *mask)
     steps = hs.shape[0]
@@ -122,7 +122,7 @@ def _bind_slopes(
 
 @op(
     symbol="RNN back",
-    vjp=unrolled_rule(_unrolled, 3),
+    vjp=unrolled_rule(unrolled, 3),
     bind=_bind_slopes,
     outputs=2,
     takes_out=True,

@@ -1,0 +1,1 @@
+"""The reader: the nodes of an ONNX file as a module."""

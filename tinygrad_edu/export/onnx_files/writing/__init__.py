@@ -1,0 +1,1 @@
+"""The writer: a recorded model as the nodes of an ONNX file."""
