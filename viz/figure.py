@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 from tinygrad_edu import autograd
@@ -16,9 +17,10 @@ from tinygrad_edu.nn.module import Module
 from tinygrad_edu.program.plan import Plan
 from viz.annotate import annotate as annotate_figure
 from viz.annotate import split_legend
+from viz.blocks.diagram import BlockDiagram, block_diagram
 from viz.drawing import Drawing
 from viz.emphasis import ends, refuse_hidden, refuse_weightless
-from viz.folded import folded
+from viz.folded import chosen_parts, folded
 from viz.layout.page import page_size
 from viz.layout.panels import check_titles, components
 from viz.layout.plan import make_plan
@@ -31,6 +33,10 @@ from viz.record.names import variable_names
 from viz.record.trace import trace
 from viz.wording.labels import GRAD, SHOW, said
 
+BLOCKS = (
+    "output", "numbers", "collapse", "sizes", "style", "theme", "title", "caption", "names", "fit", "font_size", "lang", "timeout",
+)  # fmt: skip
+"""What a figure in the style "blocks" takes."""
 MAPPED = ("output", "collapse", "max_nodes", "sizes", "theme", "lang", "timeout")  # what a figure of a plan takes
 
 
@@ -87,7 +93,10 @@ def draw(
         or None. "auto" folds as little as is needed to read the figure on a slide, mostly nothing, and says what it
         folded.
     cloud: a module, or several, that are drawn as a cloud, because it does not matter what they compute.
-    style: "book", "record" or "plain".
+    style: "book", "record", "plain", or "blocks": the layers of a network as solids, high, wide and thick by the logarithm
+        of their places and channels, with the windows that convolutions and pools read. Equal parts that follow each
+        other are drawn once, "× 3". Of the other options it takes names, sizes, theme, title, caption, fit, font_size, lang, timeout and
+        collapse: the modules that are one layer each, or None for every map.
     theme: "default", "print" or "dark".
     direction: "both", "forward", "backward" or "side-by-side".
     names: what to call tensors; by default their own `name`, or the variables of the caller that hold them. Also what
@@ -152,6 +161,8 @@ def draw(
     )  # fmt: skip
     if isinstance(output, Plan):
         return _memory_map(output, look, given)
+    if style == "blocks":
+        return _block_diagram(output, numbers, look, given, sys._getframe(1))
     parts = [show] if isinstance(show, str) else [*(SHOW[:3] if show is None else show)]
     for part in parts:
         choose("show", part, SHOW)
@@ -199,12 +210,31 @@ def draw(
 
 def _memory_map(plan: Plan, look: Look, given: Mapping[str, Any]) -> MemoryMap:
     """The figure of a plan. Raises ValueError for options that only a graph has."""
-    for name, parameter in inspect.signature(draw).parameters.items():
-        if name not in MAPPED and given[name] is not parameter.default and (given["numbers"] or name != "numbers"):
-            raise ValueError(
-                f"{name}= says how a graph is drawn, but this is a plan; its figure takes {', '.join(MAPPED[1:])}"
-            )
+    _only(MAPPED, given, "says how a graph is drawn, but this is a plan; its figure takes")
     return MemoryMap(plan, look, given["collapse"], given["max_nodes"], given["sizes"] or {})
+
+
+def _block_diagram(
+    output: Any, numbers: Sequence[Any], look: Look, given: Mapping[str, Any], caller: FrameType
+) -> BlockDiagram:
+    """The figure of a network. Raises ValueError for a graph that has no layers, and for options that it does not take."""
+    _only(BLOCKS, given, "is not for the style 'blocks', which takes")
+    traced = trace(
+        output, numbers, wrt=None, direction="both", join_sums=False, names=given["names"],
+        variables={} if isinstance(output, Graph) else variable_names(caller),
+        gradient=None, loss=None, formulas=False, simplify=True, check=False, measured=False, max_nodes=1, derivatives=False,
+    )  # fmt: skip
+    collapse = given["collapse"]
+    by_itself = collapse is None or isinstance(collapse, str)
+    chosen = None if by_itself and collapse in (None, "auto", "all") else chosen_parts(traced, collapse)
+    return block_diagram(traced.graph, look, collapse=collapse, chosen=chosen, sizes=given["sizes"] or {})
+
+
+def _only(taken: Sequence[str], given: Mapping[str, Any], said: str) -> None:
+    """Raise ValueError for the first option that is given and not taken."""
+    for name, parameter in inspect.signature(draw).parameters.items():
+        if name not in taken and given[name] is not parameter.default and (given["numbers"] or name != "numbers"):
+            raise ValueError(f"{name}= {said} {', '.join(taken).removeprefix('output, ').removeprefix('numbers, ')}")
 
 
 def draw_backward(output: Tensor, **options: Any) -> Picture:

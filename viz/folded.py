@@ -17,7 +17,7 @@ from viz.look import Look
 from viz.options import choose, several
 from viz.record import passes
 from viz.record.folding import equal_blocks, fold
-from viz.record.graph import Graph
+from viz.record.graph import Graph, Part
 from viz.record.trace import Traced
 from viz.wording.labels import FigureLabels
 
@@ -84,19 +84,25 @@ def _letters(graph: Graph, labels: FigureLabels, look: Look) -> float:
 
 def _collapsed(traced: Traced, collapse: Any) -> Graph:
     """The graph with the parts collapsed that `collapse` asks for."""
-    graph = traced.graph
     if collapse is None:
-        return graph
+        return traced.graph
+    return passes.collapse(traced.graph, chosen_parts(traced, collapse))
+
+
+def chosen_parts(traced: Traced, collapse: Any) -> Callable[[Part], bool]:
+    """Picks the calls of modules that `collapse` asks for. Raises ValueError or TypeError for what it cannot be."""
+    graph = traced.graph
     if isinstance(collapse, str):
         choose("collapse", collapse, ("auto", "all"))
-        return passes.collapse(graph, passes.innermost(graph))
+        return passes.innermost(graph)
     if isinstance(collapse, int) and not isinstance(collapse, bool):
         if collapse < 1:
             raise ValueError(f"collapse={collapse} is not a depth; 1 is the outermost modules")
-        return passes.collapse(graph, passes.depth(graph, collapse))
+        return passes.depth(graph, collapse)
     if isinstance(collapse, Module | Iterable):
         chosen = traced.calls(several(collapse), "collapse")
-        return passes.collapse(graph, lambda part: part.id in chosen)
+        return lambda part: part.id in chosen
     if callable(collapse):
-        return passes.collapse(graph, collapse)
+        asked: Callable[[Part], bool] = collapse
+        return asked
     raise TypeError(f"collapse={collapse!r} is not a depth, 'all', 'auto', a list of modules, a function or None")

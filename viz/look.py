@@ -9,7 +9,8 @@ from viz.layout.page import room_on
 from viz.options import choose
 from viz.theme import THEMES
 
-STYLES = ("book", "record", "plain")
+STYLES = ("book", "record", "plain", "blocks")
+PLACED = ("book", "blocks")  # those that are placed here; the others are laid out by Graphviz
 DIRECTIONS = ("both", "forward", "backward", "side-by-side")
 
 
@@ -43,7 +44,7 @@ class Look:
         choose("style", self.style, STYLES)
         choose("theme", self.theme, THEMES)
         choose("direction", self.direction, DIRECTIONS)
-        if self.style != "book":
+        if self.style not in PLACED:
             choose(f"direction in the style {self.style!r}", self.direction, DIRECTIONS[:2])
             choose(f"panels in the style {self.style!r}", self.panels, (False,))
             choose(f"weight in the style {self.style!r}", "grad" if self.weighted else None, (None,))

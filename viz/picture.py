@@ -25,7 +25,7 @@ from viz.layout.metrics import is_wide
 from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.layout.typesetting import typeset
-from viz.look import Look
+from viz.look import PLACED, Look
 from viz.options import choose, expect
 from viz.showing import in_frame, inline, opened
 from viz.theme import THEMES
@@ -115,7 +115,7 @@ class Picture(ABC):
         self, format: str, hidden: Iterable[str] = (), *, dpi: float = PRINT, background: str | None = None
     ) -> bytes:
         """The picture in a format that Graphviz writes: svg, png, pdf. dpi: dots an inch, of a PNG."""
-        engine = "nop2" if self.look.style == "book" else "dot"
+        engine = "nop2" if self.look.style in PLACED else "dot"
         settings = {} if background is None else {"bgcolor": background}
         if format == "pdf":
             settings["margin"] = "0"  # else half an inch, as around a page
@@ -182,7 +182,7 @@ class Picture(ABC):
 
         titles: what stands above each frame: a text for each, or True for what happens in it, in words.
         """
-        if self.look.style != "book":
+        if self.look.style not in PLACED:
             raise ValueError(f"frames are drawn in the style 'book', not {self.look.style!r}")
         return Frames(self, titles)
 

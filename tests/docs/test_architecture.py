@@ -51,7 +51,7 @@ LEVELS = [
     {"viz.files", "viz.showing"},
     {"viz.picture"},
     {"viz.drawing"},
-    {"viz.memory"},
+    {"viz.memory", "viz.blocks"},
     {"viz.figure", "viz.command", "viz.plots", "viz.worksheet"},
     {"viz"},
     {"viz.__main__"},

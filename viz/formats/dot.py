@@ -170,14 +170,17 @@ def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = (), zoom: float 
     zoom: how many times as large as in the scene everything is. settings: attributes of the whole, as `dpi` and `bgcolor`.
     """
     scene, unseen = typeset(scene), frozenset(hidden)
-    lines = [node(shape.id, **(_shape(shape, theme) | _seen(shape.id, unseen))) for shape in scene.shapes]
-    known = {shape.id for shape in scene.shapes}
+    faces = [shape for shape in scene.shapes if shape.points]
+    others = [shape for shape in scene.shapes if not shape.points]
+    lines = [node(shape.id, **(_shape(shape, theme) | _seen(shape.id, unseen))) for shape in others]
+    lines += [_corner(id, x, y) for shape in faces for id, x, y in _bounds(shape)]
+    lines += [_background([face for face in faces if face.id not in unseen], theme)] if faces else []
+    known = {shape.id for shape in others}
     for line in scene.lines:
         for end in (line.tail, line.head):
             if end not in known:  # a name is text; an edge needs a node, which has no size
                 known.add(end)
-                x, y = line.points[0] if end == line.tail else line.points[-1]
-                lines.append(node(end, label="", shape="point", style="invis", width="0.01", pos=f"{x:.2f},{y:.2f}"))
+                lines.append(_corner(end, *(line.points[0] if end == line.tail else line.points[-1])))
         lines.append(edge(line.tail, line.head, **(_line(line, theme) | _seen(line.id, unseen))))
     lines += [node(text.id, **(_text(text, theme) | _seen(text.id, unseen))) for text in scene.texts]
     paper = {
@@ -191,6 +194,33 @@ def drawing(scene: Scene, theme: Theme, hidden: Iterable[str] = (), zoom: float 
         left, bottom, right, top = scene.bounds()
         paper["size"] = ",".join(f"{zoom * length / 72 + 2 * PAD:.3f}" for length in (right - left, top - bottom)) + "!"
     return sheet(lines, paper, {"fixedsize": "shape", "fontname": FONT_NAME})  # a label's own size is a guess
+
+
+def _corner(id: str, x: float, y: float) -> str:
+    """A node that is not seen, and has no size: the end of a line, or what keeps a picture as large as it is."""
+    return node(id, label="", shape="point", style="invis", width="0.01", pos=f"{x:.2f},{y:.2f}")
+
+
+def _bounds(shape: Shape) -> Iterator[tuple[str, float, float]]:
+    for k, sign in enumerate((-0.5, 0.5)):
+        yield f"{shape.id}-corner{k}", shape.x + sign * shape.width, shape.y + sign * shape.height
+
+
+def _background(faces: Sequence[Shape], theme: Theme) -> str:
+    """Faces of solids, which no shape of a node can have, in the language that Graphviz draws backgrounds from (xdot).
+
+    It is written in pieces, since Graphviz reads no string of more than 16,384 characters.
+    """
+    written = ["S 16 -setlinewidth(.5)"]
+    for face in faces:
+        outline, fill = _hex(theme.outline), theme.tint(*(face.fill or ("fill", 100)))
+        corners = " ".join(f"{x:.2f} {y:.2f}" for x, y in face.points)
+        written.append(f"c 7 -{outline} C 7 -{fill} P {len(face.points)} {corners}")
+    return f"\t_background={' + '.join(quote(f'{piece} ') for piece in written)}\n"
+
+
+def _hex(colour: str) -> str:
+    return colour if colour.startswith("#") else {"white": "#FFFFFF", "black": "#000000"}[colour]
 
 
 def _seen(id: str, unseen: frozenset[str]) -> dict[str, str]:

@@ -66,11 +66,14 @@ class _Slide:
         for shape in seen:
             if shape.shape == "group":
                 self._shape(shape, ())
+        for shape in seen:
+            if shape.points:
+                self._face(shape)
         for line in self.scene.lines:
             if line.id not in unseen:
                 self._line(line)
         for shape in seen:
-            if shape.shape != "group":
+            if shape.shape != "group" and not shape.points:
                 self._shape(shape, inside.get(shape.id, ()) if shape.id in holders else ())
         for text in self.scene.texts:
             if text.id not in unseen and text.id.rpartition("-text")[0] not in holders:
@@ -107,6 +110,17 @@ class _Slide:
         if kind == kinds.ROUNDED_RECTANGLE:
             made.adjustments[0] = min(0.5, 5.0 / max(min(shape.width, shape.height), 1.0))
         self._write(made.text_frame, texts, "middle")
+
+    def _face(self, shape: Shape) -> None:
+        """A face of a solid, or a window on it."""
+        first, *others = map(self._at, shape.points)
+        form = self.shapes.build_freeform(*first)
+        form.add_line_segments(others, close=True)
+        made = form.convert_to_shape()
+        made.name, made.shadow.inherit = shape.id, False
+        made.fill.solid()
+        made.fill.fore_color.rgb = _rgb(self.theme.tint(*(shape.fill or ("fill", 100))))
+        self._outline(made, self.theme.outline, 0.5)
 
     def _made(self, kind: Any, name: str, box: tuple[float, float, float, float]) -> Any:
         made = self.shapes.add_shape(kind, *self._box(*box))

@@ -139,10 +139,13 @@ def _tikz(scene: Scene, theme: Theme, later: Mapping[str, str | None], zoom: flo
     keyed = {text.id.removesuffix("-key") for text in scene.texts if text.role == "key"}
     for shape in groups:
         lines += at(shape, _shape(shape))
+    solids = [shape for shape in others if shape.points]  # under the lines that lead from what is drawn on them
+    for shape in solids:
+        lines += at(shape, _shape(shape))
     for line in scene.lines:
         lines += at(line, _line(line))
     for shape in others:
-        lines += at(shape, _shape(shape))
+        lines += at(shape, _shape(shape)) if not shape.points else []
     for text in scene.texts:
         lines += at(text, _text(text, text.id in keyed))
     return [*lines, r"\end{tikzpicture}"]
@@ -179,6 +182,11 @@ def _shape(shape: Shape) -> str:
         return rf"\filldraw[draw={outline}, fill={fill}] {at} circle[radius={shape.width / 2:.1f}];"
     if shape.shape == "cloud":  # its outline is drawn as a line of the scene
         return rf"\fill[vizfill] {at} ellipse[x radius={0.45 * shape.width:.1f}, y radius={0.45 * shape.height:.1f}];"
+    if shape.points:
+        assert shape.fill
+        way = " -- ".join(f"({x:.1f},{y:.1f})" for x, y in shape.points)
+        fill = f"viz{shape.fill[0]}!{shape.fill[1]}!vizpaper"
+        return rf"\filldraw[draw=vizoutline, fill={fill}, line width=0.3pt, line join=round] {way} -- cycle;"
     if shape.fill is not None:
         part, percent = shape.fill
         edge = {"band": "none", "dashed": "vizoutline, densely dashed"}.get(shape.shape, "vizoutline")

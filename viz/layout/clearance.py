@@ -19,6 +19,7 @@ LEAST_WHITE = 3.0  # points of white between a line and what is not its own
 MOST_MISSED = 1.0  # points by which ends that meet may miss each other
 LEAST_BESIDE_A_NAME = 12.0  # points between a line and the name that it comes from or leads to
 HEAD_LENGTH = 10.0  # the length of a thick arrow's head
+UNDERLYING = ("group", "fork", "window")  # shapes that lines and texts may lie on
 MOST_ALONG_EACH_OTHER = 24.0  # points that lines of two values may run on each other
 
 
@@ -33,7 +34,7 @@ def overlapping(scene: Scene) -> list[tuple[str, str]]:
     boxes = [(text.id, _inner(text.box)) for text in scene.texts]
     found = [(a, b) for k, (a, one) in enumerate(boxes) for b, other in boxes[:k] if overlap(one, other)]
     for shape in scene.shapes:
-        if shape.shape not in ("group", "fork"):
+        if shape.shape not in UNDERLYING:
             own = (
                 shape.x - shape.width / 2,
                 shape.y - shape.height / 2,
@@ -51,13 +52,19 @@ def struck(scene: Scene) -> list[tuple[str, str]]:
     ends = {line.id: (line.tail, line.head) for line in scene.lines}
     found = []
     for shape in scene.shapes:
-        if shape.shape not in ("group", "fork"):
+        if shape.shape not in UNDERLYING:
             w, h = shape.width / 2 + LEAST_WHITE, shape.height / 2 + LEAST_WHITE
             if shape.shape == "circle":
                 through = _distances(np.array([[shape.x, shape.y]]), segments)[0] - widths < w
             else:
                 through = _through((shape.x - w, shape.y - h, shape.x + w, shape.y + h), segments)
-            found += [(shape.id, owners[k]) for k in np.flatnonzero(through) if shape.id not in ends[owners[k]]]
+            own = solid_of(shape)
+            found += [
+                (shape.id, owners[k])
+                for k in np.flatnonzero(through)
+                if shape.id not in ends[owners[k]]
+                and (not own or all(own != end.rpartition("-")[0] for end in ends[owners[k]]))
+            ]
     return list(dict.fromkeys(found))
 
 
@@ -251,6 +258,11 @@ def _gap(point: Point, box: Box) -> float:
     """How far a point is from a box."""
     left, bottom, right, top = box
     return math.hypot(max(left - point[0], point[0] - right, 0.0), max(bottom - point[1], point[1] - top, 0.0))
+
+
+def solid_of(shape: Shape) -> str:
+    """What a face is a face of, by the id that the other faces begin with too; nothing for other shapes."""
+    return shape.id.rpartition("-")[0] if shape.shape == "face" else ""
 
 
 def _beyond(point: Point, shape: Shape) -> float:

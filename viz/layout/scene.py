@@ -18,6 +18,7 @@ class Shape:
     """A circle, a box, a fork's dot: something with an outline.
 
     fill: a part of the theme, and how many percent of it; for rectangles, with an outline ("bar", "dashed") or none ("band").
+    points: the corners of a "face" of a solid, or of a "window" on it, which the box is around.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Shape:
     step: int
     title: str = ""
     fill: tuple[str, int] | None = None
+    points: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,13 @@ class Scene:
 
     def moved(self, dx: float, prefix: str = "", dy: float = 0.0) -> Scene:
         """The scene further to the right and up, its ids with a prefix."""
-        shapes = [replace(shape, id=prefix + shape.id, x=shape.x + dx, y=shape.y + dy) for shape in self.shapes]
+        shapes = [
+            replace(
+                shape, id=prefix + shape.id, x=shape.x + dx, y=shape.y + dy,
+                points=tuple((x + dx, y + dy) for x, y in shape.points),
+            )
+            for shape in self.shapes
+        ]  # fmt: skip
         lines = [
             replace(
                 line, id=prefix + line.id, tail=prefix + line.tail, head=prefix + line.head,

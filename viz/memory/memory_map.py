@@ -7,12 +7,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
-from html import escape
 
 import numpy as np
 
 from tinygrad_edu.program.plan import Plan
-from viz.formats.svg import chart
+from viz.formats.svg import chart, picture_page
 from viz.languages import words
 from viz.layout.scene import Scene
 from viz.look import Look
@@ -114,13 +113,7 @@ class MemoryMap(Picture):
 
     def html(self) -> str:
         """A page of its own, with the picture and its words."""
-        name, theme = escape(self.name), THEMES[self.look.theme]
-        style = f"body{{margin:1em;background:{theme.paper};color:{theme.ink};font:14px sans-serif}}"
-        style += f"svg{{max-width:100%;height:auto}}.bar:hover rect{{stroke:{theme.ink};stroke-width:1.5}}"
-        return (
-            f'<!DOCTYPE html>\n<html lang="{self.look.lang}">\n<head>\n<meta charset="utf-8">\n<title>{name}</title>\n'
-            f"<style>{style}</style>\n</head>\n<body>\n{self.svg()}<pre>{escape(self.text())}</pre>\n</body>\n</html>\n"
-        )
+        return picture_page(self.svg(), self.name, self.text(), THEMES[self.look.theme], self.look.lang)
 
     def json(self) -> str:
         """The columns, lanes and bars as JSON."""

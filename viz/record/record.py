@@ -55,6 +55,7 @@ class Record:
     id. modules: the call of a module that each part stands for, by its id. Tensors are called by `names`, else by
     their own name, else by `variables`; a single number that is differentiated and has no name, by the first of `result`
     that nothing else is called. measured: whether it is noted how large each derivative is, even of large arrays.
+    Without `numbers` no derivative is computed: it is known only which there are.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Record:
         variables: Mapping[str, Tensor] | None = None,
         result: Sequence[str] = (),
         measured: bool = False,
+        numbers: bool = True,
     ) -> None:
         self.outputs: list[Tensor] = list(output) if isinstance(output, list | tuple) else [output]
         for y in self.outputs or [output]:
@@ -91,7 +93,10 @@ class Record:
             if y not in self._names and free:
                 self._names[y] = free[0]
         self.gradient = gradient
-        self._contributions, self._totals, self._sizes = contributions_and_totals(self.outputs, gradient, measured)
+        if numbers:
+            self._contributions, self._totals, self._sizes = contributions_and_totals(self.outputs, gradient, measured)
+        else:
+            self._contributions, self._totals, self._sizes = *without_numbers(self.outputs, order), {}
         self.tensors: dict[str, Tensor] = {}
         self.nodes: dict[str, Tensor] = {}
         self.modules: dict[str, Any] = {}
@@ -242,6 +247,13 @@ def contributions_and_totals(
             x: measure(total) for x, total in totals.items() if total is not None and not isinstance(total, tuple)
         }
     return contributions, totals, sizes if measured else {}
+
+
+def without_numbers(outputs: Sequence[Tensor], order: Sequence[Tensor]) -> tuple[dict[Any, Any], dict[Tensor, Any]]:
+    """What `contributions_and_totals` says, without its numbers: which derivatives there are."""
+    contributions: dict[Any, Any] = {(None, k): None for k, y in enumerate(outputs) if y.needs_grad}
+    contributions |= {(node, i): None for node in order for i, x in enumerate(node.inputs) if x.needs_grad}
+    return contributions, {node: None for node in order if node.needs_grad}
 
 
 def seeds(outputs: Sequence[Tensor], gradient: Any) -> dict[Tensor, Any]:

@@ -84,12 +84,14 @@ def trace(
     check: bool,
     measured: bool,
     max_nodes: int | None,
+    derivatives: bool = True,
 ) -> Traced:
     """The graph of a computation, with what its values and derivatives are called; of the derivatives, those asked for.
 
     output, numbers, wrt, direction, join_sums, names, gradient, loss, simplify, check, max_nodes: as `draw` takes them.
     variables: what the caller's variables call tensors. formulas: whether derivatives are wanted as expressions. measured: whether it is
     noted how large they are.
+    derivatives: whether their numbers are wanted; without them it is known which there are.
     """
     if isinstance(output, Graph):
         given = {"numbers": numbers, "names": names, "gradient": gradient, "check": check}
@@ -114,8 +116,10 @@ def trace(
             "draw(lambda x: x * x, 3)"
         )
     tensors = {name: thing for name, thing in (names or {}).items() if not isinstance(thing, Module)}
-    called = () if loss else UNNAMED
-    record = Record(output, gradient=gradient, names=tensors, variables=variables, result=called, measured=measured)
+    record = Record(
+        output, gradient=gradient, names=tensors, variables=variables, result=() if loss else UNNAMED, measured=measured,
+        numbers=derivatives,
+    )  # fmt: skip
     graph = record.graph
     if passes.size(graph) <= (max_nodes or MOST_IN_FORMULAS):
         graph = name_values(record)

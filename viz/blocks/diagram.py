@@ -1,0 +1,207 @@
+"""The block diagram of a network: maps of features to scale, the windows that layers read, and what they are called."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from functools import cached_property
+from typing import Any
+
+from viz.blocks.naming import Naming
+from viz.blocks.network import Map, Network, read
+from viz.blocks.placing import place, rows_of
+from viz.blocks.repeats import breakable, folded
+from viz.blocks.standing import WORDS_OF_MAPS
+from viz.formats.svg import chart, picture_page
+from viz.languages import words
+from viz.layout.captions import captioned, titled
+from viz.layout.geometry import noted
+from viz.layout.page import READABLE_LETTERS, room_on, too_small
+from viz.layout.plan import SMALL_FONT, Words
+from viz.layout.rows import preference
+from viz.layout.scene import Scene
+from viz.look import Look
+from viz.picture import Picture, smallest
+from viz.record.graph import Graph, Part
+from viz.record.passes import depth
+from viz.theme import THEMES
+from viz.wording.labels import clean
+
+LEAST_LETTERS_OF_MAPS = (
+    8.0  # points, on its page or on a slide: a network whose letters would be smaller has its modules closed
+)
+CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")  # modules that say nothing of what is in them
+USUAL_PAGE = (13.333, 7.5)  # inches: what a diagram is to be read on, if it is not told
+MOST_ROWS_OF_MAPS = 6  # rows, at most
+MOST_MAPS_UNCLOSED = 150  # maps, beyond which it is not tried whether they fit
+
+
+class BlockDiagram(Picture):
+    """A network as a block diagram. `.svg .html .json .tex .txt .pptx` need no Graphviz, `.png .pdf .dot` do.
+
+    network: its maps and layers, as plain data.
+    look: its theme, language and page.
+    sizes: what to write in the place of a length.
+    title: what the network is called.
+
+    `draw(y, style="blocks")` makes one.
+
+    >>> import numpy as np, tinygrad_edu as tg
+    >>> from tinygrad_edu import nn
+    >>> net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+    >>> figure = tg.draw(net(np.ones((1, 1, 8, 8), np.float32)), style="blocks")
+    >>> print(figure.text())
+    1 @ 8×8.
+    1 @ 8×8 (conv 3×3, padding 1, ReLU) → 4 @ 8×8.
+    4 @ 8×8 (max pool 2×2) → 4 @ 4×4.
+    """
+
+    formats = ("svg", "pdf", "png", "dot", "html", "json", "tex", "txt", "pptx")
+
+    def __init__(self, network: Network, look: Look, sizes: Mapping[int, str], title: str) -> None:
+        self.network, self.look, self.sizes, self.title = network, look, sizes, title
+        self.naming = Naming(look.lang, sizes)
+
+    @cached_property
+    def scene(self) -> Scene:
+        """Every solid, line and text in its place. Raises ValueError where letters cannot be as large as is asked for."""
+        scene = min(self._ways(), key=lambda way: preference(self._letters(way[1]), way[0]))[1]
+        if not self.look.page:
+            return scene
+        small = self._letters(scene)
+        if self.look.font_size and small < self.look.font_size - 0.05:
+            raise ValueError(too_small(self.look.page, small, self.look.font_size))
+        if small < READABLE_LETTERS:
+            warnings.warn(too_small(self.look.page, small, READABLE_LETTERS), stacklevel=2)
+        return scene
+
+    def _ways(self) -> Iterator[tuple[list[list[Map]], Scene]]:
+        """The network in one row, and, if it is to fit a page, in more."""
+        parts = breakable(self.network)
+        inside = {id for fold in self.network.folds for id in fold.maps[1:]}
+        allowed = [k for k in range(1, len(parts)) if parts[k][0].id not in inside]
+        most = MOST_ROWS_OF_MAPS if self.look.page else 1
+        weights = [self._width(part) for part in parts]
+        for count in range(1, min(most, len(allowed) + 1) + 1):
+            rows = rows_of(parts, _breaks(weights, allowed, count))
+            yield rows, self._noted(place(rows, self.network.folds, self.naming))
+
+    def _width(self, part: list[Map]) -> float:
+        left, _, right, _ = place([part], (), self.naming).bounds()
+        return right - left
+
+    def _noted(self, scene: Scene) -> Scene:
+        said = words(self.look.lang)
+        blue = (
+            any(one.learned for one in self.network.maps)
+            and THEMES[self.look.theme].parameter != THEMES[self.look.theme].ink
+        )
+        windows = any(shape.id.endswith("-window") for shape in scene.shapes)
+        colours = " ".join([*[said["blue"]] * blue, *[said["windows"]] * windows])
+        scene = noted(scene, [Words(note, "note", size=SMALL_FONT) for note in (said["scales"], colours) if note])
+        return titled(captioned(scene, self.look.caption), self.look.title)
+
+    # -- how large it is ----------------------------------------------------------------------------
+
+    @property
+    def zoom(self) -> float:
+        """How many times as large as in the scene everything is drawn, to fill its page or to have letters of a size."""
+        return self._zoom(self.scene)
+
+    def _letters(self, scene: Scene) -> float:
+        return self._zoom(scene) * smallest(scene)
+
+    def _zoom(self, scene: Scene) -> float:
+        if not self.look.page:
+            return (self.look.font_size or WORDS_OF_MAPS) / WORDS_OF_MAPS
+        left, bottom, right, top = scene.bounds()
+        width, height = room_on(self.look.page)
+        return min(width / max(right - left, 1.0), height / max(top - bottom, 1.0))
+
+    @property
+    def name(self) -> str:
+        """What the figure is of, as a title."""
+        return clean(self.look.title) or words(self.look.lang)["network"].format(name=self.title)
+
+    # -- in each format -----------------------------------------------------------------------------
+
+    def svg(self, hidden: Iterable[str] = (), *, background: str | None = None) -> str:
+        """The picture as SVG. Each element has an id, and a map says its size where the mouse rests on it."""
+        return chart(self.scene, THEMES[self.look.theme], self.name, self.text(), hidden, background, self.zoom)
+
+    def html(self) -> str:
+        """A page of its own, with the picture and its words."""
+        return picture_page(self.svg(), self.name, self.text(), THEMES[self.look.theme], self.look.lang)
+
+    def json(self) -> str:
+        """The maps, and the layers between them, as JSON."""
+        return json.dumps(asdict(self.network), indent=1, ensure_ascii=False) + "\n"
+
+    def text(self) -> str:
+        """The network in words: a sentence for each map."""
+        return "\n".join([*self.naming.sentences(self.network), *[self.look.caption] * bool(self.look.caption)])
+
+    def told(self, step: int) -> str:
+        """The map that appears at a step, and how it is made, in words."""
+        ids = {thing.id.partition("-")[0] for thing in self.scene.shapes if thing.step == step}
+        said = zip(self.network.maps, self.naming.sentences(replace(self.network, folds=())), strict=True)
+        return next((sentence for one, sentence in said if one.id in ids), "")
+
+    def __repr__(self) -> str:
+        return f"<block diagram of {len(self.network.maps)} maps>"
+
+
+def block_diagram(
+    graph: Graph, look: Look, *, collapse: Any, chosen: Callable[[Part], bool] | None, sizes: Mapping[int, str]
+) -> BlockDiagram:
+    """The block diagram of a graph, folded so far that it can be read, or as is asked for.
+
+    collapse: "auto", None (nothing is folded), or anything else: then the calls that are `chosen` are one layer each.
+    """
+    title = next((part.kind for op in graph.ops for part in op.scope), "") or next(
+        (value.name for value in graph.values[::-1] if value.name), ""
+    )
+
+    def diagram(chosen: Callable[[Part], bool] | None, fold: bool = True) -> BlockDiagram:
+        network = read(graph, chosen)
+        return BlockDiagram(folded(network) if fold else network, look, sizes, title)
+
+    if collapse is None or chosen is not None:
+        return diagram(chosen, fold=collapse is not None)
+    best = diagram(None)
+    levels = max((len(op.scope) for op in graph.ops), default=0)
+    for level in range(levels - 1, 1, -1):  # the outermost module is the whole
+        if _readable(best):
+            break
+        so_deep = depth(graph, level)
+        best = diagram(lambda part, so_deep=so_deep: so_deep(part) and part.kind not in CONTAINERS)  # type: ignore[misc]
+    return best
+
+
+def _readable(figure: BlockDiagram) -> bool:
+    """Whether its letters are large enough on its page, or on a slide."""
+    if len(figure.network.maps) > MOST_MAPS_UNCLOSED:
+        return False
+    look = figure.look if figure.look.page else replace(figure.look, page=USUAL_PAGE)
+    tried = BlockDiagram(figure.network, replace(look, font_size=None), figure.sizes, figure.title)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return tried.letter_height >= (figure.look.font_size or LEAST_LETTERS_OF_MAPS)
+
+
+def _breaks(weights: list[float], allowed: list[int], count: int) -> list[int]:
+    """Where to break parts of these widths into so many rows, so that the widest is as narrow as can be."""
+    if count == 1:
+        return []
+    ends = [0, *allowed, len(weights)]
+    upto = [sum(weights[:k]) for k in ends]
+    best: list[list[tuple[float, list[int]]]] = [[(upto[j], []) for j in range(len(ends))]]
+    for _ in range(count - 1):
+        row = []
+        for j in range(len(ends)):
+            ways = [(max(best[-1][i][0], upto[j] - upto[i]), [*best[-1][i][1], ends[i]]) for i in range(1, j)]
+            row.append(min(ways, default=(float("inf"), []), key=lambda way: way[0]))
+        best.append(row)
+    return best[-1][-1][1]

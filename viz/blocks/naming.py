@@ -1,0 +1,111 @@
+"""What is written on a block diagram: the sizes of maps, what layers are called, and the whole in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from viz.blocks.network import Fold, Layer, Map, Network, Way
+from viz.languages import words
+from viz.record.mathematics import mathematical
+from viz.wording.labels import clean
+
+LONGEST_NAME_OF_A_MAP = 24  # characters
+MOST_BEHIND_A_LAYER = 3  # so many things behind a layer are written one by one
+
+
+@dataclass(frozen=True)
+class Naming:
+    """The words of a block diagram in a language; sizes: what to write instead of a length, as in {32: "N"}."""
+
+    lang: str
+    sizes: Mapping[int, str]
+
+    def size(self, one: Map) -> str:
+        """Channels @ height × width; of a vector its length.
+
+        >>> Naming("en", {}).size(Map("v", (6, 28, 28), 2, ()))
+        '6 @ 28×28'
+        """
+        size = "×".join(map(self._length, one.size))
+        return f"{self._length(one.channels)} @ {size}" if one.places else self._length(math.prod(one.shape))
+
+    def name(self, one: Map) -> str:
+        """What a map is called, if anything."""
+        return clean(mathematical(one.name), LONGEST_NAME_OF_A_MAP) if one.name else ""
+
+    def _length(self, n: int) -> str:
+        return self.sizes.get(n, str(n))
+
+    def layer(self, layer: Layer) -> list[str]:
+        """What a layer is called, and what is unusual about its window, a line each.
+
+        >>> Naming("en", {}).layer(Layer("convolution", kernel=(3, 3), stride=(2, 2), dilation=(1, 1)))
+        ['conv 3×3', 'stride 2']
+        """
+        said = words(self.lang)
+        kernel = _alike(layer.kernel, "×", always=True)
+        lines = [said[layer.kind].format(kernel=kernel) if layer.kind in said else said.get(layer.name, layer.name)]
+        if layer.kind in ("other", "whole"):
+            lines = [clean(said.get(layer.name, layer.name).format(kernel="")).strip()]
+        pool = layer.kind in ("max_pool", "mean_pool")
+        if any(n != 1 for n in layer.stride) and not (pool and layer.stride == layer.kernel):
+            lines.append(said["stride"].format(stride=_alike(layer.stride, "×")))
+        if any(n != 1 for n in layer.dilation):
+            lines.append(said["dilation"].format(dilation=_alike(layer.dilation, "×")))
+        if layer.groups > 1 and layer.kind != "depthwise":
+            lines.append(said["groups"].format(groups=layer.groups))
+        return lines
+
+    def way(self, way: Way) -> list[str]:
+        """A layer, and what works number by number behind it."""
+        layer = self.layer(way.layer) if way.layer else []
+        return [*[line for said in layer for line in said.split("\n")], *self.behind(way.after)]
+
+    def behind(self, after: Sequence[str]) -> list[str]:
+        """What works number by number; the middle of it is left out where it is much."""
+        lines = [clean(name) for name in after]
+        return lines if len(lines) <= MOST_BEHIND_A_LAYER else [lines[0], "⋯", lines[-1]]
+
+    def made(self, one: Map, way: Way | None) -> list[str]:
+        """How a map is made, a line each: by this way, or of several; and what works number by number behind that."""
+        first = [words(self.lang)["concat"]] if one.join == "concat" else self.way(way) if way else []
+        return [*first, *self.behind(one.after)]
+
+    def fold(self, fold: Fold) -> str:
+        """What stands over parts that are equal."""
+        return f"{clean(fold.name)} × {fold.times}".strip()
+
+    def sentences(self, network: Network) -> Iterator[str]:
+        """A sentence for each map, and one for what is drawn once and stands for several."""
+        said, maps = words(self.lang), network.by_id
+        ends = {fold.maps[-1]: fold for fold in network.folds}
+        for one in network.maps:
+            name = f"{self.name(one)}: " if one.name else ""
+            ways = [self._sentence(way, maps[way.source]) for way in one.ways]
+            if not ways:
+                yield f"{name}{self.size(one)}."
+            else:
+                joined = f"{said['concat']} ({', '.join(ways)})" if one.join == "concat" else f" {one.join} ".join(ways)
+                after = "".join(f", {line}" for line in map(clean, one.after))
+                yield f"{name}{joined}{after} → {self.size(one)}."
+            if one.id in ends:
+                fold = ends[one.id]
+                yield said["again"].format(n=len(fold.maps), times=fold.times, name=self.fold(fold))
+
+    def _sentence(self, way: Way, source: Map) -> str:
+        """What a way does: in full, also the padding."""
+        parts = [clean(part) for part in (*(self.layer(way.layer) if way.layer else []), *way.after)]
+        padding = way.layer.padding if way.layer else ()
+        if any(n for pair in padding for n in pair):
+            alike = len({n for pair in padding for n in pair}) == 1
+            parts.insert(1, words(self.lang)["padding"].format(padding=padding[0][0] if alike else padding))
+        return f"{self.size(source)} ({', '.join(parts)})" if parts else self.size(source)
+
+
+def _alike(numbers: Sequence[int], between: str, always: bool = False) -> str:
+    """Several numbers; if they are alike, one of them, unless all are `always` written."""
+    if len(set(numbers)) == 1 and not always:
+        return str(numbers[0])
+    return between.join(map(str, numbers))
