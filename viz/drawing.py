@@ -44,6 +44,7 @@ from viz.record.slopes import Reading
 from viz.theme import THEMES
 from viz.wording import sentences as text
 from viz.wording.labels import FigureLabels, clean
+from viz.wording.operations import operation_name
 
 EXCHANGEABLE = ("add", "multiply", "maximum", "minimum")  # operations whose inputs may stand in any order
 LONGEST_NAME = 200  # characters of a title, where it names the figure
@@ -199,7 +200,7 @@ class Drawing(Picture):
 
     def told(self, step: int) -> str:
         """What is computed in a step, in words."""
-        return text.Teller(self.graph, self.look.lang).step(step)
+        return text.Teller(self.graph, self.look.lang, self.labels).step(step)
 
     # -- how large it is ----------------------------------------------------------------------------
 
@@ -236,7 +237,7 @@ class Drawing(Picture):
 
     def svg(self, hidden: Iterable[str] = (), *, background: str | None = None) -> str:
         """The picture as SVG. Each element has an id and a class of its own, the same in every frame."""
-        titles = {op.id: op.name for op in self.graph.ops}
+        titles = {op.id: operation_name(op.name, self.look.lang) for op in self.graph.ops}
         return tidy(self.render("svg", hidden, background=background).decode(), titles, self.name, self.text())
 
     def of(self, graph: Graph, labels: FigureLabels) -> Drawing:
@@ -270,7 +271,7 @@ class Drawing(Picture):
     def text(self) -> str:
         """The figure in words: a sentence for each value that is given and each operation. An exercise keeps its answers."""
         told = only_path(self.graph, ()) if self.labels.grad == "blank" else self.graph
-        return "\n".join(filter(None, (text.sentences(told, self.look.lang), self.look.caption)))
+        return "\n".join(filter(None, (text.sentences(told, self.look.lang, self.labels), self.look.caption)))
 
     def letters(self) -> str:
         """All that is written on it."""

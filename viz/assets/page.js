@@ -263,7 +263,7 @@ function caption(now) {
   if (!now) return words.start;
   if (!now.op) {
     const ends = Object.values(view.uses).filter((use) => use.op === null && use.flows);
-    return ends.map((use) => say("seed", { d: values[use.value].d, grad: slopeOf(use.grad, use.value) })).join(" ") || words.start;
+    return ends.map((use) => say("seed", { d: values[use.value].d, grad: slopeOf(use, use.value) })).join(" ") || words.start;
   }
   return now.back ? goingBack(now.op) : view.ops[now.op].says;
 }
@@ -271,9 +271,9 @@ function caption(now) {
 /* What an operation passes back, with what is still to be found out as a question mark. */
 function goingBack(id) {
   const op = view.ops[id];
-  const arriving = op.outputs.filter((value) => values[value].flows).map((value) => (known(value) ? slopeOf(values[value].grad, value) : "?"));
+  const arriving = op.outputs.filter((value) => values[value].flows).map((value) => (known(value) ? slopeOf(values[value], value) : "?"));
   const backs = op.inputs.filter((use) => view.uses[use].flows).map((use) =>
-    say("sends", { grad: open(use) ? slopeOf(view.uses[use].grad, view.uses[use].value) : "?", name: nameOf(view.uses[use].value) }));
+    say("sends", { grad: open(use) ? slopeOf(view.uses[use], view.uses[use].value) : "?", name: nameOf(view.uses[use].value) }));
   return backs.length && arriving.length ? say("back", { arriving: listed(arriving), backs: listed(backs) }) : op.says;
 }
 
@@ -286,8 +286,8 @@ function plain(cells) {
 }
 
 /* A value in a sentence; its derivative, or what one use contributes to that. */
-const amount = (id) => plain(values[id].data) ?? say("array", { shape: values[id].shape });
-const slopeOf = (cells, id) => plain(cells) ?? values[id].d;
+const amount = (id) => values[id].amount ?? plain(values[id].data) ?? say("array", { shape: values[id].shape });
+const slopeOf = ({ said, grad }, id) => said ?? plain(grad) ?? values[id].d;
 
 /* What a value is called in a sentence, and in a formula. */
 const nameOf = (id) => values[id].name || values[id].symbol || (values[id].shape && values[id].called) || amount(id);
@@ -403,7 +403,7 @@ function spokenValue(id, name) {
   const uses = usesOf(id);
   const reached = uses.length && uses.every(([, use]) => use.back && use.back <= state.step);
   if (!reached || !known(id)) return name;
-  return say("given", { name, value: amount(id) }) + say("gradient", { d: values[id].d, grad: slopeOf(values[id].grad, id) });
+  return say("given", { name, value: amount(id) }) + say("gradient", { d: values[id].d, grad: slopeOf(values[id], id) });
 }
 
 function setExercise(on) {
@@ -485,7 +485,7 @@ function calledNumber(value) {
   const { data: cells, shape } = values[value];
   const called = calledIn(value);
   const shown = cells ? matrix(cells) : html("span", "soft", {}, shape);
-  return called === amount(value) ? [shown] : [html("span", "formula", {}, called), cells ? " = " : " ", shown];
+  return called === (plain(cells) ?? amount(value)) ? [shown] : [html("span", "formula", {}, called), cells ? " = " : " ", shown];
 }
 
 /* arrives × local derivative = passed on, for one input. */
@@ -635,7 +635,7 @@ function compute() {
     for (const use of Object.values(uses)) if (use.grad) use.grad = cells(use.parts.reduce((sum, part) => sum + found.grads[part], 0));
     const named = (id) => (values[id].name ? `${values[id].name} (${amount(id)})` : amount(id));
     for (const op of Object.values(ops)) {
-      op.says = say("operation", { op: op.called, inputs: listed(op.inputs.map((use) => named(uses[use].value))), outputs: listed(op.outputs.map(named)) });
+      if (!op.fixed) op.says = say("operation", { op: op.called, inputs: listed(op.inputs.map((use) => named(uses[use].value))), outputs: listed(op.outputs.map(named)) });
     }
     for (const text of texts) {
       if (!text.shows) continue;
@@ -643,8 +643,10 @@ function compute() {
       text.text = before + (uses[id] ?? values[id])[of][0] + (changed ? "" : after); // a check was one of the first numbers
     }
   }
-  document.title = say("figure", { name: results().map((id) => values[id].name || amount(id)).join(", ") });
-  document.querySelector("h1").textContent = document.title;
+  if (!data.titled) {
+    document.title = say("figure", { name: results().map((id) => values[id].name || amount(id)).join(", ") });
+    document.querySelector("h1").textContent = document.title;
+  }
   draw();
   show(state.step);
 }

@@ -31,6 +31,7 @@ from viz.record.graph import Data, Graph, Operation, Use, Value
 from viz.theme import THEMES, Theme
 from viz.wording.labels import asked, clean, derivative
 from viz.wording.numbers import data_text, number_text, rounded_text, shape_text
+from viz.wording.operations import operation_name
 from viz.wording.page_words import PAGE_WORDS
 from viz.wording.sentences import Teller
 
@@ -109,11 +110,13 @@ def figure_data(drawing: Figure, name: str, said: Mapping[str, str]) -> dict[str
         list(pool.map(lambda view: view.drawing.scene, views))
     values = {value.id: value for view in views for value in view.drawing.graph.values}
     program = live_program(drawing)
+    teller = Teller(drawing.graph, drawing.look.lang, drawing.labels)
     return {
         "name": name,
         "words": said,
+        "titled": bool(drawing.look.title),
         "exercise": drawing.labels.grad == "blank",
-        "values": {id: _value(value, drawing) for id, value in values.items()},
+        "values": {id: _value(value, drawing, teller) for id, value in values.items()},
         "slopes": {id: _slope(id, drawing) for id in drawing.reading.slopes},
         "leaves": [id for id in program.leaves if id in values],
         "fixed": [{"why": why, "name": clean(name)} for why, name in program.reasons],
@@ -123,7 +126,7 @@ def figure_data(drawing: Figure, name: str, said: Mapping[str, str]) -> dict[str
     }
 
 
-def _value(value: Value, drawing: Figure) -> dict[str, Any]:
+def _value(value: Value, drawing: Figure, teller: Teller) -> dict[str, Any]:
     called = drawing.reading.names.get(value.id)
     of = drawing.labels.of
     return {
@@ -138,7 +141,20 @@ def _value(value: Value, drawing: Figure) -> dict[str, Any]:
         "grad": cells(value.grad),
         "flows": value.flows,
         "made": value.op is not None,
+        **_worded(teller, value, value),
     }
+
+
+def _worded(teller: Teller, thing: Value | Use, value: Value) -> dict[str, str]:
+    """What is said of a derivative, and of a value, where these are no numbers on the figure."""
+    found: dict[str, str] = {}
+    said = teller.slope(thing, value)
+    annotated = {thing.id, value.id} & {*teller.labels.below_text} and said != data_text(thing.grad or 0.0)
+    if annotated or not teller.in_numbers:
+        found["said"] = said
+    if not teller.in_numbers and thing is value:
+        found["amount"] = teller.amount(value)
+    return found
 
 
 def _slope(id: str, drawing: Figure) -> dict[str, Any]:
@@ -174,7 +190,7 @@ class _View:
         self.plan: Plan = drawing.plan
         self.scene: Scene = drawing.scene
         self.labels = drawing.labels
-        self.teller = Teller(self.graph, drawing.look.lang)
+        self.teller = Teller(self.graph, drawing.look.lang, drawing.labels)
         self.parts = parts_of_uses(drawing.reading.program.graph, self.graph)
         self.values = {value.id: value for value in self.graph.values}
         self.uses = {use.id: use for use in self.graph.uses}
@@ -308,13 +324,14 @@ class _View:
         n = len(self.graph.ops)
         step = next(k for k, other in enumerate(self.graph.ops, 1) if other is op)
         return {
-            "name": clean(op.name),
+            "name": clean(operation_name(op.name, self.teller.lang)),
             "symbol": self.labels.circle(op)[0].text,
             "parts": op.parts,
             "layer": op.shape != "circle",
             "settings": [[key, clean(rounded_text(value))] for key, value in op.settings],
             "within": " › ".join(clean(f"{part.kind} {part.name}".strip()) for part in op.scope),
             "says": self.teller.forward(op),
+            **({} if self.teller.in_numbers else {"fixed": True}),
             "called": self.teller.called(op),
             "inputs": list(op.inputs),
             "outputs": list(op.outputs),
@@ -329,6 +346,7 @@ class _View:
             "op": use.op,
             "flows": use.flows,
             "grad": cells(use.grad),
+            **_worded(self.teller, use, self.values[use.value]),
             "parts": self.parts[use.id],
             "back": self.k(wire.back_step) if wire and use.flows else 0,
             "trunk": trunk if (trunk := trunk_id(use.value)) in self.wires or trunk in self.totals else None,

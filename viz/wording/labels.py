@@ -183,12 +183,21 @@ class FigureLabels:
     def _shapes(self, value: Value, use: Use | None) -> tuple[Words, ...]:
         """The shape of a value, and what one use broadcasts it to."""
         shape = Words(shape_text(value.shape, self.sizes), "shape", bold=True)
+        spread = use and self.spread(value, use)
+        return (shape, Words(spread, "formula")) if spread else (shape,)
+
+    def spread(self, value: Value, use: Use) -> str:
+        """What a use broadcasts a value to, in words; nothing of a constant number, which is seen to be one."""
         spread = self._broadcast(use)
-        if spread is None or not (value.shape or value.flows):  # a constant number is seen to be one
-            return (shape,)
+        if spread is None or not (value.shape or value.flows):
+            return ""
         whole, axes = spread
-        said = words(self.lang)["broadcast"].format(shape=shape_text(whole, self.sizes), axes=self._axes(axes))
-        return shape, Words(said, "formula")
+        return words(self.lang)["broadcast"].format(shape=shape_text(whole, self.sizes), axes=self._axes(axes))
+
+    def summed(self, use: Use) -> str:
+        """Over which axes the derivative of a use is summed since the value was broadcast; nothing, if it was not."""
+        spread = self._broadcast(use)
+        return words(self.lang)["summed"].format(axes=self._axes(spread[1])) if spread else ""
 
     def _broadcast(self, use: Use | None) -> Broadcast | None:
         return self.broadcast.get((use.id, use.op or "")) if use is not None else None
@@ -201,8 +210,8 @@ class FigureLabels:
     def below(self, value: Value, use: Use | None, partial: bool = False) -> tuple[Words, ...]:
         """The derivative below an arrow: what one use contributes, or the sum of all. What is only a part has no name."""
         thing = use or value
-        if thing.flows and self.shapes_only and (spread := self._broadcast(use)):
-            return (Words(words(self.lang)["summed"].format(axes=self._axes(spread[1])), "grad"),)
+        if thing.flows and self.shapes_only and use is not None and (summed := self.summed(use)):
+            return (Words(summed, "grad"),)
         if not thing.flows or "grad" not in self.show:
             return ()
         answer = self._answer(value, use)

@@ -6,16 +6,21 @@ from collections.abc import Sequence
 
 from viz.languages import words
 from viz.record.graph import Graph, Operation, Use, Value
-from viz.wording.labels import clean, derivative, differentiated, value_text
+from viz.wording.labels import FigureLabels, clean, derivative, differentiated, value_name, value_text
 from viz.wording.numbers import data_text, shape_text
+from viz.wording.operations import operation_name
 
 MOST_SENTENCES = 400  # of a larger figure, so many are said
+NUMBERS = FigureLabels()  # the labels of a figure of numbers
 LONGEST_NUMBERS = 60  # characters of an array's numbers; of more, its shape is said
 
 
-def sentences(graph: Graph, lang: str = "en") -> str:
-    """A sentence for each value that is given and each operation, in the order of computing."""
-    return "\n".join(Teller(graph, lang).lines())
+def sentences(graph: Graph, lang: str = "en", labels: FigureLabels = NUMBERS) -> str:
+    """A sentence for each value that is given and each operation, in the order of computing.
+
+    They say what the labels write: numbers, formulas where derivatives are formulas, shapes where nothing else is shown.
+    """
+    return "\n".join(Teller(graph, lang, labels).lines())
 
 
 def called(graph: Graph) -> str:
@@ -26,13 +31,14 @@ def called(graph: Graph) -> str:
 
 
 class Teller:
-    """Says what a graph computes."""
+    """Says what a graph computes, in the numbers, formulas or shapes that labels write."""
 
-    def __init__(self, graph: Graph, lang: str) -> None:
-        self.graph, self.say = graph, words(lang)
+    def __init__(self, graph: Graph, lang: str, labels: FigureLabels = NUMBERS) -> None:
+        self.graph, self.say, self.labels, self.lang = graph, words(lang), labels, lang
+        self.symbolic = labels.grad == "symbol"
         self.values = {value.id: value for value in graph.values}
         self.uses = {use.id: use for use in graph.uses}
-        self.of = differentiated(graph)
+        self.of = labels.of if self.symbolic else differentiated(graph)
 
     def lines(self) -> list[str]:
         """The sentences, in order."""
@@ -45,10 +51,14 @@ class Teller:
         return lines
 
     def _given(self, value: Value) -> str:
-        line = self.say["given"].format(name=self.name(value), value=self._amount(value))
-        if value.flows and (value.grad is not None or value.grad_symbol):
-            d = derivative(self.of, value)
-            line += self.say["gradient"].format(d=d, grad=self._grad(value, value))
+        amount = self.amount(value)
+        if self.symbolic and amount == self.name(value):
+            line = self.say["a_leaf"].format(name=amount)
+        else:
+            line = self.say["given"].format(name=self.name(value), value=amount)
+        shown = value.grad is not None or value.grad_symbol or value.id in self.labels.below_text
+        if value.flows and shown and not self.labels.shapes_only:
+            line += self.say["gradient"].format(d=derivative(self.of, value), grad=self.slope(value, value))
         return line + "."
 
     def _operation(self, op: Operation) -> str:
@@ -56,10 +66,18 @@ class Teller:
 
     def backward(self, op: Operation) -> str:
         """What comes back to an operation, and what it passes on; nothing, if nothing does."""
-        backs = [self._back(use) for use in (self.uses[use] for use in op.inputs) if use.flows]
-        arriving = [self._grad(self.values[v], self.values[v]) for v in op.outputs if self.values[v].flows]
-        if not (backs and arriving):
+        flowing = [use for use in (self.uses[use] for use in op.inputs) if use.flows]
+        if self.labels.shapes_only:
+            flowing = [use for use in flowing if self._spread(use)]
+        arriving = [self.slope(self.values[v], self.values[v]) for v in op.outputs if self.values[v].flows]
+        if not (flowing and arriving):
             return ""
+        backs = [
+            self.say["sends"].format(
+                grad=self.slope(use, self.values[use.value]), name=self.name(self.values[use.value])
+            )
+            for use in flowing
+        ]
         return self.say["back"].format(arriving=self._list(arriving), backs=self._list(backs))
 
     def step(self, k: int) -> str:
@@ -70,25 +88,22 @@ class Teller:
         if k > n + 1:
             return self.backward(self.graph.ops[2 * n + 1 - k])
         outputs = [self.values[use.value] for use in self.graph.uses if use.op is None and use.flows]
-        seeds = [self.say["seed"].format(d=derivative(self.of, y), grad=self._grad(y, y)) for y in outputs]
+        seeds = [self.say["seed"].format(d=derivative(self.of, y), grad=self.slope(y, y)) for y in outputs]
         return " ".join(seeds)
 
     def forward(self, op: Operation) -> str:
         """What an operation takes and gives."""
-        inputs = [self.uses[use] for use in op.inputs]
+        uses = [self.uses[use] for use in op.inputs]
         return self.say["operation"].format(
             op=self.called(op),
-            inputs=self._list([self._named(self.values[use.value]) for use in inputs]),
+            inputs=self._list([self._named(self.values[use.value]) + self._spread(use) for use in uses]),
             outputs=self._list([self._named(self.values[v]) for v in op.outputs]),
         )
 
     def called(self, op: Operation) -> str:
         """What an operation is called: a layer by what it is, and where."""
-        return clean(op.name if op.shape == "circle" or op.symbol == op.name else f"{op.symbol} {op.name}")
-
-    def _back(self, use: Use) -> str:
-        value = self.values[use.value]
-        return self.say["sends"].format(grad=self._grad(use, value), name=self.name(value))
+        name = operation_name(op.name, self.lang)
+        return clean(name if op.shape == "circle" or op.symbol == op.name else f"{op.symbol} {name}")
 
     def _list(self, parts: Sequence[str]) -> str:
         if not parts:
@@ -97,18 +112,46 @@ class Teller:
 
     def name(self, value: Value) -> str:
         """What a value is called; without a name, what it is."""
-        return clean(value.name) if value.name else self._amount(value)
+        return clean(value.name) if value.name else self.amount(value)
 
     def _named(self, value: Value) -> str:
-        return f"{clean(value.name)} ({self._amount(value)})" if value.name else self._amount(value)
+        amount, name = self.amount(value), clean(value.name or "")
+        if not name or name == amount:
+            return amount
+        return f"{name} {amount}" if self.labels.shapes_only else f"{name} ({amount})"
 
-    def _amount(self, value: Value) -> str:
+    def _spread(self, use: Use) -> str:
+        """What a use is broadcast to, where shapes are said."""
+        said = self.labels.spread(self.values[use.value], use)
+        return f" {said}" if said else ""
+
+    def amount(self, value: Value) -> str:
+        """A value as it is written on the figure: a number, a formula, or a shape."""
+        if self.labels.shapes_only:
+            return shape_text(value.shape, self.labels.sizes)
+        written = self.labels.above_text.get(value.id)
+        if written is not None or (self.symbolic and value_name(value)):
+            return clean(written or value_name(value) or "", LONGEST_NUMBERS)
         if value.data is not None and len(text := data_text(value.data)) <= LONGEST_NUMBERS:
             return text
         return self.say["array"].format(shape=shape_text(value.shape))
 
-    def _grad(self, thing: Value | Use, value: Value) -> str:
+    def slope(self, thing: Value | Use, value: Value) -> str:
+        """The derivative of a value, or what one use contributes, as it is written on the figure."""
+        if self.labels.shapes_only:
+            spread = isinstance(thing, Use) and self.labels.summed(thing)
+            return spread or shape_text(value.shape, self.labels.sizes)
+        written = self.labels.below_text.get(thing.id, self.labels.below_text.get(value.id))
+        symbol = thing.symbol if isinstance(thing, Use) else thing.grad_symbol
+        if written is not None:
+            return clean(written, LONGEST_NUMBERS)
+        if self.symbolic:
+            return symbol or derivative(self.of, value)
         if thing.grad is not None and len(text := data_text(thing.grad)) <= LONGEST_NUMBERS:
             return text
-        symbol = thing.symbol if isinstance(thing, Use) else thing.grad_symbol
         return symbol or self.say["array"].format(shape=shape_text(value.shape))
+
+    @property
+    def in_numbers(self) -> bool:
+        """Whether what it says are numbers, which change where others are given."""
+        return not (self.symbolic or self.labels.shapes_only)
