@@ -16,7 +16,7 @@ help: ## this list
 demo: $(VENV)/installed ## differentiate a price, train on handwritten digits, draw both into out/
 	$(BIN)/python examples/quickstart.py
 
-test: $(VENV)/installed ## all tests but those against PyTorch, with coverage
+test: $(VENV)/installed ## all tests but those against PyTorch and JAX, with coverage
 	$(TEST) -n 2 --dist worksteal --cov=tinygrad_edu --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 lint: $(VENV)/installed ## style, format and types
@@ -24,7 +24,7 @@ lint: $(VENV)/installed ## style, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-peers: $(VENV)/torch ## the tests against PyTorch, and a table of how near the two come
+peers: $(VENV)/torch ## the tests against PyTorch and JAX, and a table of how near the two come
 	$(TEST) -n 2 tests/peers
 
 nightly: export QUICK := 1
@@ -61,7 +61,7 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 $(VENV)/torch: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet torch==2.13.0 jax==0.10.2
 	$(BIN)/python -m pip install --quiet --no-deps torchvision==0.28.0
 	@touch $@
 
@@ -75,5 +75,5 @@ $(VENV)/nightly: $(VENV)/peers
 	@touch $@
 
 $(VENV)/peers: $(VENV)/torch
-	$(BIN)/python -m pip install --quiet jax==0.10.2 autograd==1.9.1 dezero==0.0.13 mygrad==2.5.0 micrograd==0.1.0
+	$(BIN)/python -m pip install --quiet autograd==1.9.1 dezero==0.0.13 mygrad==2.5.0 micrograd==0.1.0
 	@touch $@

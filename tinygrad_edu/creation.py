@@ -23,7 +23,7 @@ from tinygrad_edu.engine.refusals import refuse_masked
 from tinygrad_edu.engine.tensor import Tensor, uneven
 
 if TYPE_CHECKING:
-    from tinygrad_edu.engine.arguments import Array, ArrayLike, DType, Number, Shape
+    from tinygrad_edu.engine.arguments import ArrayLike, DType, Number, Shape
 
 np: Any = numpy  # values of any kind are passed on
 
@@ -315,7 +315,7 @@ def rand(
     >>> x.shape, bool((0 <= x).all() and (x < 1).all())
     ((2, 3), True)
     """
-    return _draw("random", _shape(shape, "rand"), generator, dtype, requires_grad, name)
+    return _draw(random.Uniform(), _shape(shape, "rand"), generator, dtype, requires_grad, name)
 
 
 @_without_devices
@@ -334,25 +334,22 @@ def randn(
     >>> randn(2, 3, generator=np.random.default_rng(0)).shape
     (2, 3)
     """
-    return _draw("standard_normal", _shape(shape, "randn"), generator, dtype, requires_grad, name)
+    return _draw(random.Normal(), _shape(shape, "randn"), generator, dtype, requires_grad, name)
 
 
 def _draw(
-    what: str,
+    what: random.Uniform | random.Normal,
     shape: tuple[int, ...],
     generator: numpy.random.Generator | None,
     dtype: DType,
     requires_grad: bool,
     name: str | None,
 ) -> Tensor:
-    """A tensor of random numbers; the generator makes float32 and float64 itself, others are rounded from float64."""
+    """A tensor of random numbers."""
     wanted = _dtype(dtype)
     if wanted.kind != "f":
         raise TypeError(f"random numbers of this kind are floating, but got dtype={wanted}")
-    made = wanted if wanted in (np.dtype(np.float32), np.dtype(np.float64)) else np.dtype(np.float64)
-
-    def fill(own: numpy.random.Generator, array: Array) -> None:
-        array[...] = getattr(own, what)(shape, made)
-
-    drawn = random.draw(fill, shape, wanted, generator, name or what)
+    drawn = random.draw(
+        what, shape, wanted, generator, name or ("random" if isinstance(what, random.Uniform) else "standard_normal")
+    )
     return (drawn if isinstance(drawn, Tensor) else Tensor(drawn, name=name)).requires_grad_(requires_grad)

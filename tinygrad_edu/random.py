@@ -139,17 +139,51 @@ def chosen(given: np.random.Generator | None = None) -> np.random.Generator:
     return given
 
 
+class Uniform:
+    """Numbers from [0, 1), each as likely. The generator makes float32 and float64; others are rounded from float64."""
+
+    def __call__(self, own: np.random.Generator, array: Any) -> None:
+        """Fill an array with them."""
+        array[...] = own.random(array.shape, np.float32 if array.dtype == np.float32 else np.float64)
+
+
+class Normal:
+    """Numbers of mean 0 and standard deviation 1, made by the generator as those of `Uniform`, or all as `dtype`."""
+
+    def __init__(self, dtype: Any = None) -> None:
+        self.dtype = dtype
+
+    def __call__(self, own: np.random.Generator, array: Any) -> None:
+        """Fill an array with them."""
+        dtype = self.dtype or (np.float32 if array.dtype == np.float32 else np.float64)
+        array[...] = own.standard_normal(array.shape, dtype)
+
+
+class Mask:
+    """What dropout multiplies with: 0 with probability p, else 1 / (1 − p)."""
+
+    def __init__(self, p: float) -> None:
+        self.p, self.kept = p, 1 / (1 - p) if p < 1 else 0.0
+
+    def __call__(self, own: np.random.Generator, array: Any) -> None:
+        """Fill an array with it."""
+        single = array.dtype == np.float32
+        drawn = own.random(dtype=np.float32, out=array) if single else own.random(array.shape, np.float32)
+        np.greater_equal(drawn, self.p, out=array)
+        array *= self.kept
+
+
 @watched
 def draw(
-    fill: Callable[[np.random.Generator, Any], None],
+    what: Uniform | Normal | Mask,
     shape: tuple[int, ...],
     dtype: Any,
     given: np.random.Generator | None = None,
     name: str = "noise",
 ) -> Any:
-    """An array that `fill(generator, array)` sets. All that is random is drawn here."""
+    """An array of random numbers. All that a step of training draws is drawn here, and says of which kind it is."""
     array = np.empty(shape, dtype)
-    fill(chosen(given), array)
+    what(chosen(given), array)
     return array
 
 

@@ -133,18 +133,22 @@ def test_the_package_does_not_know_what_draws_it():
 OF_EXTRAS = {"tinygrad_edu.testing", "tinygrad_edu.sklearn"}
 """The rooms that are for those who have hypothesis, or scikit-learn."""
 
-OF_NUMBA = "tinygrad_edu.ops.network.convolution.fast"
-"""The room that is for those who have numba; what takes it imports it when it does."""
+OF_SOME = {
+    "tinygrad_edu.ops.network.convolution.fast": {"numba", "llvmlite"},
+    "tinygrad_edu.program.xla": {"jax"},
+}
+"""The inner rooms that are for those who have a package; what takes one imports it when it does."""
 
 
 def test_the_engine_needs_numpy_alone():
     for path in files():
         if name_of(path).startswith("tinygrad_edu") and room(name_of(path)) not in OF_EXTRAS:
-            allowed = {"numba", "llvmlite"} if name_of(path).startswith(OF_NUMBA) else set()
+            inner = [inside for inside in OF_SOME if name_of(path).startswith(inside)]
+            allowed = OF_SOME[inner[0]] if inner else set()
             named = imports(path, inside_functions=False)
             others = {module.split(".")[0] for module in named}
             assert others <= {"numpy", "tinygrad_edu", *allowed, *sys.stdlib_module_names}, path
-            assert allowed or not any(module.startswith(OF_NUMBA) for module in named), path
+            assert allowed or not any(module.startswith(tuple(OF_SOME)) for module in named), path
 
 
 LATER = ("tinygrad_edu.ops.linalg", "tinygrad_edu.ops.nan", "tinygrad_edu.ops.sets", "tinygrad_edu.ops.network.losses", "tinygrad_edu.engine.transforms", "tinygrad_edu.nn",

@@ -37,11 +37,7 @@ def standard_normal(
     >>> standard_normal((2, 3), generator=np.random.default_rng(0)).shape
     (2, 3)
     """
-
-    def fill(own: np.random.Generator, noise: Any) -> None:
-        noise[...] = own.standard_normal(noise.shape)
-
-    return random.draw(fill, shape, dtype, generator, "noise")
+    return random.draw(random.Normal(np.float64), shape, dtype, generator, "noise")
 
 
 def kl_divergence(mean: Any, log_var: Any) -> Any:

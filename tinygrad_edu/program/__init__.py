@@ -3,9 +3,9 @@
 `record.py` runs the function once, under a `tape`, and makes a `Program` of what it did: plain data (`program.py`). What a
 step of an optimizer, `backward()` or a drawn number means there is said in `steps.py`, `readings.py` and `guards.py`.
 
-The rest is one reader of programs: `simplify.py` drops what need not be computed, `plan.py` gives every value its array,
+The rest are readers of programs. One runs them by NumPy: `simplify.py` drops what need not be computed, `plan.py` gives every value its array,
 `blocks.py` cuts long elementwise stretches, `emit.py` writes the lines down, and `run.py` calls them as long as what the
-function was recorded with is as it was.
+function was recorded with is as it was. The other is `xla`, which has JAX compile them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import time
 import types
 import warnings
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import numpy as np
 
@@ -28,8 +29,11 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.program.nested import signature
 from tinygrad_edu.program.plan import Plan
 from tinygrad_edu.program.record import parameters
-from tinygrad_edu.program.run import Record
+from tinygrad_edu.program.run import PlannedRecord, Record
 from tinygrad_edu.program.tape import refuse
+
+if TYPE_CHECKING:
+    from tinygrad_edu.program.xla import XlaReplay
 
 __all__ = ["Replay", "replay"]
 
@@ -40,7 +44,20 @@ MOST_RECORDS = 8
 Result = TypeVar("Result", covariant=True)
 
 
-def replay(f: Callable[..., Result]) -> Replay[Result]:
+@overload
+def replay(f: Callable[..., Result], *, backend: Literal["numpy"] = "numpy") -> Replay[Result]: ...
+@overload
+def replay(
+    f: Callable[..., Result],
+    *,
+    backend: Literal["jax"],
+    gradients: bool = False,
+    noise: Literal["host", "device"] = "host",
+    devices: int | None = None,
+    mesh: Any = None,
+    shard_parameters: bool = False,
+) -> XlaReplay[Result]: ...
+def replay(f: Callable[..., Result], *, backend: str = "numpy", **options: Any) -> Replay[Result]:
     """`f`, recorded at its first call and replayed after: the same numbers, without the cost of recording.
 
     f: a function of tensors, arrays and plain values, and of tuples, lists and dicts of them: a training step, a model,
@@ -68,6 +85,9 @@ def replay(f: Callable[..., Result]) -> Replay[Result]:
     Where arrays do not lie in memory row by row (transposed, or sliced with a step), sums may be added up in another order
     than eagerly, and differ in the last bits.
 
+    backend: "numpy" replays here; "jax" has XLA compile the same record, for GPUs, TPUs and many devices, which
+    `tinygrad_edu.program.xla.XlaReplay` describes with its options: gradients, noise, devices, mesh, shard_parameters.
+
     `.grad` is one tensor that each run writes again: to keep it, copy it. A run that raises leaves parameters, buffers,
     the optimizer's state and generators as they were; but an interrupt from the keyboard in the middle of an update
     leaves it half done. Calls from several threads take turns.
@@ -85,6 +105,16 @@ def replay(f: Callable[..., Result]) -> Replay[Result]:
     >>> [round(step(np.ones(2)).item(), 4) for _ in range(3)]
     [5.0, 3.2, 2.048]
     """
+    if backend == "jax":
+        if find_spec("jax") is None:
+            raise ImportError('replay(backend="jax") needs JAX; install it with: pip install "tinygrad-edu[jax]"')
+        from tinygrad_edu.program.xla import XlaReplay  # here, since it takes JAX, which is slow to import
+
+        return XlaReplay(f, **options)
+    if backend != "numpy":
+        raise ValueError(f'replay() has the backends "numpy" and "jax", but got {backend!r}')
+    if options:
+        raise TypeError(f'{", ".join(options)}: an option of backend="jax" alone; write replay(f, backend="jax", …)')
     return Replay(f)
 
 
@@ -151,7 +181,7 @@ class Replay(Generic[Result]):
         self._records = [entry for entry in self._records if not entry[1].guards.lost()]
         self._recorder = threading.get_ident()
         try:
-            record, result = Record.make(self._f, args, kwargs)
+            record, result = self._made(args, kwargs)
         finally:
             self._recorder = None
         if not anomaly:  # which looks at each op, and so records every call
@@ -165,6 +195,10 @@ class Replay(Generic[Result]):
                 stacklevel=3,
             )
         return result
+
+    def _made(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Record, Any]:
+        """A record of a run on these arguments, and what the run returned."""
+        return PlannedRecord.make(self._f, args, kwargs)
 
     def _wait(self) -> None:
         """Wait for another thread's call to end; raise RuntimeError if that waits too, as it would for a thread of its own."""
@@ -223,7 +257,12 @@ class Replay(Generic[Result]):
     @property
     def plan(self) -> Plan:
         """Where the values of that program live: `plan.instructions`, `plan.buffers`, `plan.nbytes`; printed, a table."""
-        return self._record().plan
+        record = self._record()
+        if not isinstance(record, PlannedRecord):
+            raise TypeError(
+                f"{self._name} is compiled by XLA, which plans its memory itself; see .source and .compiled"
+            )
+        return record.plan
 
     def profile(self, *args: Any, runs: int = 20, **kwargs: Any) -> str:
         """The program with the microseconds each line takes, the mean of `runs`. It runs, and so writes, as calls do.

@@ -23,6 +23,7 @@ import numpy as np
 from tinygrad_edu.engine.registry import Edits
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.module import Mode, Module, forward_of
+from tinygrad_edu.program.away import Away
 from tinygrad_edu.program.nested import PLAIN, identity, objects
 from tinygrad_edu.program.tape import Tape, reading
 
@@ -33,6 +34,8 @@ class Guards:
     tape: of the recording. leaves: those that the function read. outer: results that it read, computed before. written:
     the leaves that it wrote. All of these must stay the same tensors, in the same memory, and the written ones in memory
     that the same others share. arguments: what the function was given besides tensors, arrays and plain values.
+
+    also_away: whether their numbers may be on devices meanwhile.
     """
 
     def __init__(
@@ -55,10 +58,15 @@ class Guards:
         self._contents = [things for pair in zip(containers, marks, strict=True) for things in pair]
         self._known = list(itertools.chain.from_iterable(self._contents))
         self._edits = Edits.number
+        self.also_away = False
 
     def settle(self) -> None:
         """What has ended with the recording was the function's own, and need not live on."""
         self._leaves = [known for known in self._leaves if known[0]() is not None]
+
+    def leave_out(self, leaves: Collection[Tensor]) -> None:
+        """Do not ask any more after these, which the program does not write after all."""
+        self._leaves = [known for known in self._leaves if known[0]() not in leaves]
 
     # -- whether it holds ---------------------------------------------------------------------------
 
@@ -77,13 +85,18 @@ class Guards:
         """Whether that is so of all that `Edits` counts."""
         for reference, array, learns, cell, hooks in self._leaves:
             x = reference()
-            if x is None or x.ndarray is not array or x.needs_grad is not learns:
+            if x is None or not self._has(x, array) or x.needs_grad is not learns:
                 return False
             if (cell is not None and x.cell is not cell) or (x.attached is not None and _hooks(x) != hooks):
                 return False
         if any(reference() is None for reference in self._arguments):
             return False
         return all(known.unchanged() for known in self._modules) and all(map(operator.call, self._checks))
+
+    def _has(self, x: Tensor, array: Any) -> bool:
+        """Whether the tensor has the array that it had."""
+        held = x.ndarray
+        return held is array or (self.also_away and held.__class__ is Away and held.home is array)
 
     def lost(self) -> bool:
         """Whether something has ended or been replaced, so that the record will hardly ever serve again.
@@ -92,7 +105,7 @@ class Guards:
         """
         for reference, array, *_ in self._leaves:
             x = reference()
-            if x is None or x.ndarray is not array:
+            if x is None or not self._has(x, array):
                 return True
         if any(reference() is None for reference in self._arguments):
             return True

@@ -7,7 +7,7 @@ Recording makes it (`record.py`), and nothing in it says how it will be run. Its
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +47,14 @@ Event = Compute | Write
 
 @dataclass(frozen=True)
 class Feed:
-    """A leaf whose array `fill(array)` sets before each run: random numbers, a learning rate."""
+    """A leaf whose array `fill(array)` sets before each run: random numbers, a learning rate.
+
+    draw: of random numbers, what is drawn (`random.Mask(0.5)`), and the generator that draws it.
+    """
 
     leaf: Tensor
     fill: Callable[[Any], None]
+    draw: tuple[Any, np.random.Generator] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,8 @@ class Program:
     after: the actions that follow each run that succeeds.
     guards: what the function was recorded with, and whether that is still as it was: the program serves as long as
         `guards.holds()`.
+    held: of the state, what stands for an array that no tensor holds: the dict that does, and the key.
+    lines: in which line of the caller's code each result was computed.
     """
 
     arguments: Sequence[Tensor]
@@ -87,6 +93,8 @@ class Program:
     generators: Sequence[np.random.Generator]
     after: Sequence[Callable[[], None]]
     guards: Guards
+    held: Mapping[Tensor, tuple[dict[str, Any], str]]
+    lines: Mapping[Tensor, str]
 
     @property
     def written(self) -> list[Tensor]:

@@ -323,7 +323,7 @@ def generator(tape: Tape, as_written: Any, given: Any = None) -> Any:
 def draw(
     tape: Tape,
     as_written: Any,
-    fill: Callable[[np.random.Generator, Any], None],
+    what: Any,
     shape: tuple[int, ...],
     dtype: Any,
     given: np.random.Generator | None = None,
@@ -335,4 +335,4 @@ def draw(
     tape.follow(own)
     if given is None and tape.turn((random.draw, id(own))) == 1:  # in another thread it is another
         tape.guard(lambda: random.chosen() is own)
-    return tape.feed(lambda array: fill(own, array), shape, dtype, name=name)
+    return tape.feed(lambda array: what(own, array), shape, dtype, name=name, draw=(what, own))

@@ -93,6 +93,8 @@ def _program(
         generators=tape.generators,
         after=tape.afterwards,
         guards=Guards(tape, leaves, tape.outer, written, found),
+        held=tape.held,
+        lines={x: line for x, line in [(reference(), line) for reference, line in tape.results] if x is not None},
     )
 
 

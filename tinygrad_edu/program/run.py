@@ -6,6 +6,7 @@ import contextvars
 import gc
 import math
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -23,16 +24,16 @@ from tinygrad_edu.program.record import recorded
 from tinygrad_edu.program.tape import Tape, refuse_kept
 
 
-class Record:
-    """A program, planned and written down for NumPy, and how to call it."""
+class Record(ABC):
+    """A program that was recorded, and how to call it. How it is run, its kinds say."""
+
+    source: str
+    """The program as text."""
 
     def __init__(self, program: Program) -> None:
-        self.plan = planned = in_blocks(plan(program))
-        self.source, names = emit(planned)
-        self._program = compiled(self.source, names)
         self._template = program.result
+        self._names = [x.name for x in program.arguments]
         self._fills = [(feed.fill, feed.leaf.ndarray) for feed in program.feeds]
-        self._early = [(array, np.empty_like(array)) for array in planned.early]
         self._after, self._generators, self._slopes = program.after, program.generators, program.slopes
         written = program.written
         arrays = [x.ndarray for x in written]
@@ -41,18 +42,19 @@ class Record:
         self._cells = list(dict.fromkeys([x.shared_cell() for x in written]))
         self.guards = program.guards
         self.serves = self.guards.holds
-        self._context = contextvars.copy_context()  # entered sooner than np.errstate()
-        self._context.run(np.seterr, all="ignore")
-        if not any(map(_regroups, planned.lines())) and not any(_runs_backwards(x.ndarray) for x in program.arguments):
-            self._context.run(np.setbufsize, 1024)  # numbers that NumPy spreads or converts at a time: a few kB
 
     @classmethod
-    def make(cls, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Record, Any]:
-        """Run `f` once, and record it. Returns the record and what `f` returned; if `f` raises, all is put back."""
+    def make(
+        cls, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], **options: Any
+    ) -> tuple[Record, Any]:
+        """Run `f` once, and record it. Returns the record and what `f` returned; if `f` raises, all is put back.
+
+        options: what this kind of record takes besides the program.
+        """
         tape = Tape()
         undo = tape.undo
         try:
-            record, result = cls._made(tape, f, args, kwargs)
+            record, result = cls._made(tape, f, args, kwargs, options)
             results, born = tape.results, weakref.WeakSet(tape.born)
             del tape  # the graph ends with it, so what is still alive now is held by somebody else
             if born or any(x() is not None for x, _ in results):
@@ -69,10 +71,15 @@ class Record:
 
     @classmethod
     def _made(
-        cls, tape: Tape, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        cls,
+        tape: Tape,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: dict[str, Any],
     ) -> tuple[Record, Any]:
         program, arrays = recorded(tape, f, args, kwargs)
-        record = cls(program)
+        record = cls(program, **options)
         record.admit(list(tape.placeholders.values()), [x.ndarray for x in program.arguments])
         return record, record._results(arrays)
 
@@ -88,7 +95,7 @@ class Record:
         if not self.guards.own.isdisjoint(map(id, given)):
             i, x = next((i, x) for i, x in enumerate(given) if id(x) in self.guards.own)
             raise ValueError(
-                f"{x.describe()} is the argument {self.plan.arguments[i].name}, and the replayed function also uses it "
+                f"{x.describe()} is the argument {self._names[i]}, and the replayed function also uses it "
                 "itself, so that gradients by the one would miss the other; pass .detach(), or call the function's .__wrapped__"
             )
         for array in arrays if self._written else ():
@@ -100,6 +107,51 @@ class Record:
                 )
 
     # -- running it ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def run(self, arrays: list[Any]) -> Any:
+        """Run the program on new arguments."""
+
+    @abstractmethod
+    def profile(self, arrays: list[Any], runs: int) -> str:
+        """Where the time of a run goes."""
+
+    def _succeeded(self) -> None:
+        """What a run that succeeded leaves behind."""
+        Cell.write_all(self._cells)
+        for leaf, slope in self._slopes:
+            x = leaf()
+            if x is not None:
+                x.held_grad = slope
+        if self._after:
+            self._conclude()
+
+    def _conclude(self) -> None:
+        """What follows a run that succeeded."""
+        for action in self._after:
+            action()
+
+    def _results(self, arrays: Any) -> Any:
+        """What the function returned, with new tensors, the caller's own, of these numbers."""
+        if self._template is PLACE:
+            return new_leaf(arrays[0].copy())
+        numbers = iter(arrays)
+        return mapped(lambda x: new_leaf(next(numbers).copy()) if x is PLACE else x.copy(), self._template)
+
+
+class PlannedRecord(Record):
+    """A program, planned and written down for NumPy."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self.plan = planned = in_blocks(plan(program))
+        self.source, names = emit(planned)
+        self._program = compiled(self.source, names)
+        self._early = [(array, np.empty_like(array)) for array in planned.early]
+        self._context = contextvars.copy_context()  # entered sooner than np.errstate()
+        self._context.run(np.seterr, all="ignore")
+        if not any(map(_regroups, planned.lines())) and not any(_runs_backwards(x.ndarray) for x in program.arguments):
+            self._context.run(np.setbufsize, 1024)  # numbers that NumPy spreads or converts at a time: a few kB
 
     def run(self, arrays: list[Any]) -> Any:
         """Run the program on new arguments."""
@@ -119,26 +171,8 @@ class Record:
             for array, copy in self._early:
                 np.copyto(array, copy)
             raise
-        Cell.write_all(self._cells)
-        for leaf, slope in self._slopes:
-            x = leaf()
-            if x is not None:
-                x.held_grad = slope
-        if self._after:
-            self._conclude()
+        self._succeeded()
         return self._results(results)
-
-    def _conclude(self) -> None:
-        """What follows a run that succeeded."""
-        for action in self._after:
-            action()
-
-    def _results(self, arrays: Any) -> Any:
-        """What the function returned, with new tensors, the caller's own, of these numbers."""
-        if self._template is PLACE:
-            return new_leaf(arrays[0].copy())
-        numbers = iter(arrays)
-        return mapped(lambda x: new_leaf(next(numbers).copy()) if x is PLACE else x.copy(), self._template)
 
     def profile(self, arrays: list[Any], runs: int) -> str:
         """The source with the microseconds of each line, which the plan's instructions have from then on."""

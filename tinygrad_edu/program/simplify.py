@@ -12,7 +12,7 @@ by ∂L/∂L = 1. Five things are left out, none of which changes a bit of any r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,9 +37,9 @@ class Memory:
         return self._bases.get(x, x)
 
 
-def simplified(program: Program) -> tuple[list[Event], list[Tensor]]:
-    """The events of a program that are left to do, and what then stands for each output."""
-    events, numbers = program.events, program.numbers
+def simplified(program: Program, events: Sequence[Event] | None = None) -> tuple[list[Event], list[Tensor]]:
+    """The events of a program, or these of them, that are left to do, and what then stands for each output."""
+    events, numbers = program.events if events is None else events, program.numbers
     constants = set(numbers)
     memory = Memory(x for e in events for x in ((*e.inputs, e.node) if isinstance(e, Compute) else (e.target, e.value)))
     writes = {memory(e.target): 0 for e in events if isinstance(e, Write)}  # how often each memory was written

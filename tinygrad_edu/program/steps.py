@@ -139,7 +139,7 @@ def _update(
 ) -> None:
     """The rule on one parameter and its gradient: the settings are as they are now, and the numbers of a step are fed."""
     begun = member.begun(optimizer.start(now.settings))
-    state = {key: tape.leaf(array, f"{p.name or 'p'}.{key}") for key, array in begun.items()}
+    state = {key: tape.leaf(member.state, key, f"{p.name or 'p'}.{key}") for key in begun}
     fed = {
         key: tape.feed(now.filling(key), (), p.dtype, name=key, once=(id(now), p.dtype, key))
         for key in optimizer.named(now.at_step())

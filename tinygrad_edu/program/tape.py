@@ -119,6 +119,7 @@ class Tape:
         self.outer: dict[Tensor, Tensor] = {}  # results computed before the run, and the leaves that stand for them
         self.results: list[tuple[weakref.ref[Tensor], str]] = []  # results computed by the run, and in which line
         self.undo: list[Callable[[], None]] = []  # what puts back how things were, the latest last; holds no graph
+        self.held: dict[Tensor, tuple[dict[str, Any], str]] = {}  # the leaves that stand for arrays in dicts, and where
         self._shared: dict[Any, Tensor] = {}
         self._leaves: dict[int, Tensor] = {}
         self._turns: dict[Any, int] = {}
@@ -190,7 +191,14 @@ class Tape:
         target.note_write()
 
     def feed(
-        self, fill: Callable[[Any], None], shape: tuple[int, ...], dtype: Any, *, name: str, once: Any = None
+        self,
+        fill: Callable[[Any], None],
+        shape: tuple[int, ...],
+        dtype: Any,
+        *,
+        name: str,
+        once: Any = None,
+        draw: Any = None,
     ) -> Tensor:
         """A leaf that `fill(array)` sets now and before each run; the same one for the same `once`, if that is given."""
         known = self._shared.get(once) if once is not None else None
@@ -198,7 +206,7 @@ class Tape:
             return known
         leaf = self._outer(np.empty(shape, dtype), name)
         fill(leaf.ndarray)
-        self.feeds.append(Feed(leaf, fill))
+        self.feeds.append(Feed(leaf, fill, draw))
         if once is not None:
             self._shared[once] = leaf
         return leaf
@@ -223,11 +231,13 @@ class Tape:
                 "make the tensor outside the function, or of a copy",
             )
 
-    def leaf(self, array: Any, name: str) -> Tensor:
-        """The leaf that stands for an array that nothing else makes a tensor of, such as an optimizer's state."""
+    def leaf(self, holder: dict[str, Any], key: str, name: str) -> Tensor:
+        """The leaf that stands for an array that nothing else makes a tensor of: an optimizer's state, held in a dict."""
+        array = holder[key]
         known = self._leaves.get(id(array))
         if known is None:
             known = self._leaves[id(array)] = self._outer(array, name)
+            self.held[known] = holder, key
         return known
 
     def number(self, leaf: Tensor) -> Tensor:

@@ -158,16 +158,8 @@ def _dropped(x: Any, shape: tuple[int, ...], p: float, training: bool, generator
     if not training or p == 0:
         return x
     x = array(x)
-    kept = 1 / (1 - p) if p < 1 else 0.0
-
-    def fill(own: np.random.Generator, mask: Any) -> None:
-        single = mask.dtype == np.float32
-        drawn = own.random(dtype=np.float32, out=mask) if single else own.random(mask.shape, np.float32)
-        np.greater_equal(drawn, p, out=mask)
-        mask *= kept
-
     dtype = x.dtype if x.dtype.kind in "fc" else float
-    return np.multiply(x, random.draw(fill, shape, dtype, generator, "mask"))
+    return np.multiply(x, random.draw(random.Mask(p), shape, dtype, generator, "mask"))
 
 
 @lifted

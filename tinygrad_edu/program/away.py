@@ -1,0 +1,135 @@
+"""Away: in place of an array whose numbers are elsewhere, on the devices of a step that runs there.
+
+Its shape and type are there to be asked. Whatever reads or writes the numbers raises, and says what to call: numbers that
+are silently those of an earlier step would be worse.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from tinygrad_edu.engine.registry import Edits
+
+
+class Away(NDArrayOperatorsMixin):
+    """An array whose numbers are elsewhere.
+
+    home: the array, in which the numbers are those of before. value: what they are now, on the devices.
+    cure: what errors say, such as "call step.gather()". placed: how the value lies on the devices.
+    """
+
+    __slots__ = ("_holders", "cure", "home", "placed", "value")
+
+    known: ClassVar[dict[int, Away]] = {}
+    """Those that are away, by the address of the array."""
+
+    moves = 0
+    """How often something went away or came home."""
+
+    def __init__(self, home: Any, value: Any, cure: str, placed: Any) -> None:
+        self.home, self.value, self.cure, self.placed = home, value, cure, placed
+        self._holders: list[Callable[[Any, Any], None]] = []
+
+    def replace(self, holders: list[Callable[[Any, Any], None]]) -> None:
+        """Stand in place of the array, from now on, in all that hold it. A holder is told what it holds, and what it is to
+        hold instead."""
+        self._holders = holders
+        for holder in holders:
+            holder(self.home, self)
+        Away.known[id(self.home)] = self
+        Away._moved()
+
+    def come_home(self, numbers: Any) -> None:
+        """Put these numbers into the array, and the array into all that held it and still hold this in its place."""
+        np.copyto(self.home, numbers)
+        self.forget()
+
+    def forget(self) -> None:
+        """The same, with the numbers that the array has."""
+        for holder in self._holders:
+            holder(self, self.home)
+        del Away.known[id(self.home)]
+        Away._moved()
+
+    @classmethod
+    def _moved(cls) -> None:
+        Away.moves += 1
+        Edits.note()
+
+    # -- what may be asked --------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return tuple(self.home.shape)
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return len(self.home.shape)
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return math.prod(self.home.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """NumPy's type of the numbers."""
+        return self.home.dtype
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one number."""
+        return int(self.home.itemsize)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all numbers."""
+        return int(self.home.nbytes)
+
+    # -- what raises --------------------------------------------------------------------------------
+
+    def refuse(self, *args: Any, **settings: Any) -> NoReturn:
+        """Raise RuntimeError."""
+        raise RuntimeError(
+            f"the numbers of a tensor of shape {self.shape} are on the devices, and were to be read or written here: {self.cure}"
+        )
+
+    __array__ = __array_ufunc__ = __array_function__ = refuse
+    __getitem__ = __setitem__ = __len__ = __iter__ = __contains__ = refuse
+    __bool__ = __int__ = __float__ = __index__ = __complex__ = refuse
+    __reduce__ = __copy__ = __deepcopy__ = refuse
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        self.refuse()
+
+
+def of_tensor(x: Any) -> Callable[[Any, Any], None]:
+    """The holder of a tensor's array: the tensor, as long as it lives and has not been given another."""
+    reference = weakref.ref(x)
+
+    def exchange(old: Any, new: Any) -> None:
+        held = reference()
+        if held is not None and held.ndarray is old:
+            held.ndarray = new
+
+    return exchange
+
+
+def of_entry(mapping: dict[str, Any], key: str) -> Callable[[Any, Any], None]:
+    """The holder of an array in a dict, such as the state of an optimizer."""
+
+    def exchange(old: Any, new: Any) -> None:
+        if mapping.get(key) is old:
+            mapping[key] = new
+
+    return exchange
