@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from tinygrad_edu.engine.differentiate import differentiate
+from tinygrad_edu.engine.differentiate import Visit, differentiate
 from tinygrad_edu.engine.graph import FREEING, PLAIN, Way, topological
 from tinygrad_edu.engine.node import Node, array_of
 from tinygrad_edu.engine.recording import RECORDING, recording, watched
@@ -50,12 +50,14 @@ def go_back(output: Node, gradient: Any, retain_graph: bool, create_graph: bool)
         x.held_grad = total
 
 
-def recorded_totals(order: list[Node], totals: dict[Node, Any], held: set[int], free: bool) -> list[tuple[Node, Any]]:
+def recorded_totals(
+    order: list[Node], totals: dict[Node, Any], held: set[int], free: bool, visit: Visit | None = None
+) -> list[tuple[Node, Any]]:
     """Pairs of a leaf and its new gradient. The walk and the sums are recorded, so that they can be differentiated.
 
-    held: as for `_own`. free: whether nodes let go of their inputs as they are read.
+    held: as for `_own`. free: whether nodes let go of their inputs as they are read. visit: is shown each contribution.
     """
-    differentiate(order, totals, Way(create_graph=True, free=free))
+    differentiate(order, totals, Way(visit, create_graph=True, free=free))
     return [(x, _tensor(x, g, held) if x.held_grad is None else x.held_grad + g) for x, g in totals.items()]
 
 

@@ -19,6 +19,7 @@ from tinygrad_edu import random
 from tinygrad_edu.engine import backward, calls, derived
 from tinygrad_edu.engine.attached import RemovableHook
 from tinygrad_edu.engine.checkpoint import checkpoint
+from tinygrad_edu.engine.differentiate import Visit
 from tinygrad_edu.engine.evaluate import evaluate
 from tinygrad_edu.engine.graph import topological
 from tinygrad_edu.engine.node import Node
@@ -26,14 +27,14 @@ from tinygrad_edu.engine.op import alias
 from tinygrad_edu.engine.presence import whole_mask
 from tinygrad_edu.engine.protocols import numbers, tensors_in
 from tinygrad_edu.engine.recording import detect_anomaly, recording
-from tinygrad_edu.engine.registry import ANSWERS
+from tinygrad_edu.engine.registry import ANSWERS, tick
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.functional.embedding import any_of
 from tinygrad_edu.nn.functional.normalization import follow
 from tinygrad_edu.nn.lazy import Lazy
 from tinygrad_edu.ops.linalg.limits import jumps
 from tinygrad_edu.ops.linalg.spectra import note_where_close
-from tinygrad_edu.program.tape import Tape, reading, refuse
+from tinygrad_edu.program.tape import Tape, free, reading, refuse
 
 _DATA: property = vars(Tensor)["data"]
 _GRAD: property = vars(Tensor)["grad"]
@@ -188,7 +189,8 @@ def go_back(tape: Tape, as_written: Any, output: Tensor, gradient: Any, retain_g
     tape.read(order, free=not retain_graph)
 
     def totals() -> list[tuple[Any, Any]]:
-        found = backward.recorded_totals(order, {output: g}, {id(g.ndarray)}, False)
+        visit = None if create_graph else _letting_go(order)
+        found = backward.recorded_totals(order, {output: g}, {id(g.ndarray)}, False, visit)
         return [(x, _settled(total)) for x, total in found]
 
     for x, total in recording(enabled=create_graph, holds=create_graph).run(totals):
@@ -217,6 +219,31 @@ def gradients(
 
     slopes: list[Any] = recording(enabled=create_graph, holds=create_graph).run(found)
     return slopes if create_graph else [None if g is None else g.alias() for g in slopes]
+
+
+def _letting_go(order: Sequence[Any]) -> Visit | None:
+    """A visitor of a walk that frees what came to a node when the walk has gone on to the next, since nobody reads it any
+    more. None where hooks or retained gradients do.
+    """
+    if any(x.attached is not None and (x.attached.hooks or x.attached.retains) for x in order):
+        return None
+    begun = tick()
+    node: Any = None
+    came: dict[Any, list[Tensor]] = {}  # to a node: its contributions
+    uses: dict[Tensor, int] = {}  # of a contribution: to how many nodes it came that are still to be read
+
+    def visit(reached: Any, i: int, contribution: Tensor) -> None:
+        nonlocal node
+        if reached is not node:
+            for spent in came.pop(node, ()):
+                uses[spent] -= 1
+                if not uses[spent] and spent.made_at > begun:
+                    free(spent)
+            node = reached
+        came.setdefault(reached.inputs[i], []).append(contribution)
+        uses[contribution] = uses.get(contribution, 0) + 1
+
+    return visit
 
 
 def _order(tape: Tape, outputs: Sequence[Node]) -> list[Any]:

@@ -97,6 +97,14 @@ def _emptied(array: Any, x: Tensor) -> Any:
     return np.broadcast_to(np.zeros((), array.dtype), array.shape)
 
 
+def free(x: Tensor) -> None:
+    """Free the array of a result, or of several: readers of the program need its shape and type only."""
+    if isinstance(x.ndarray, tuple):
+        x.ndarray = Results([_emptied(part, x) for part in x.ndarray])
+    else:
+        x.ndarray = _emptied(x.ndarray, x)
+
+
 class Tape:
     """What one run of a function did besides recording a graph; and how to undo it, should the run fail."""
 
@@ -251,10 +259,8 @@ class Tape:
             x = reference()
             if x is not None and x.made_at < since:
                 break
-            if x is not None and isinstance(x.ndarray, tuple):
-                x.ndarray = Results([_emptied(part, x) for part in x.ndarray])
-            elif x is not None:
-                x.ndarray = _emptied(x.ndarray, x)
+            if x is not None:
+                free(x)
 
     def cotangent(self, y: Tensor, gradient: Any, what: str) -> Tensor:
         """Where a walk back from `y` starts, as a tensor: the gradient passed for it, or else the number 1."""
