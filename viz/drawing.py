@@ -9,7 +9,7 @@ from itertools import islice
 
 from viz.emphasis import highlighted, weighted
 from viz.formats import mermaid, styles
-from viz.formats.dot import MOST_WIRES_UNHURRIED, placement, read_heights
+from viz.formats.dot import MOST_WIRES_UNHURRIED, placement, placement_in_order, read_heights
 from viz.formats.render import NEXT_GRAPH, graphviz
 from viz.formats.styled_scene import styled_plan, styled_scene
 from viz.formats.svg import tidy
@@ -17,9 +17,8 @@ from viz.languages import words
 from viz.layout.alignment import straight_heights
 from viz.layout.captions import captioned, explained, titled
 from viz.layout.clearance import faults, overlapping
-from viz.layout.columns import Heights, columns
+from viz.layout.columns import Heights, columns, settled
 from viz.layout.geometry import draw_lines, noted
-from viz.layout.groups import grouped
 from viz.layout.page import READABLE_LETTERS, room_on, too_small
 from viz.layout.panels import side_by_side
 from viz.layout.plan import FONT, SMALL_FONT, Plan, Words, make_plan
@@ -35,6 +34,7 @@ from viz.layout.rows import (
 )
 from viz.layout.scene import Scene
 from viz.layout.spacing import Spacing, spacing_of
+from viz.layout.stacking import stacked
 from viz.legend import meanings, scale
 from viz.look import Look
 from viz.picture import Picture, smallest
@@ -166,7 +166,7 @@ class Drawing(Picture):
         plans = []
         for row, number in rows:
             column = columns(row)
-            plans.append((told_apart(grouped(row, self.graph, column), number), column))
+            plans.append((told_apart(settled(row, column), number), column))
         found = []
         for (plan, column), heights in zip(plans, self._heights(plans), strict=True):
             straight = len(plan.wires) >= MOST_WIRES_UNHURRIED and not plan.groups
@@ -177,8 +177,18 @@ class Drawing(Picture):
         self, plans: Sequence[tuple[Plan, Mapping[str, int]]], free: frozenset[str] = frozenset()
     ) -> list[Heights]:
         """What Graphviz says of plans and their columns; the inputs of operations that are `free` stand in any order."""
-        dot = NEXT_GRAPH.join(placement(plan, column, free) for plan, column in plans)
-        return read_heights(graphviz(dot, "dot", "json0", self.look.timeout), [plan for plan, _ in plans])
+        found = self._asked(plans, [placement(plan, column, free) for plan, column in plans])
+        boxed = [k for k, (plan, _) in enumerate(plans) if plan.groups]
+        if boxed:
+            again = [placement_in_order(*plans[k], stacked(*plans[k], found[k])) for k in boxed]
+            for k, heights in zip(boxed, self._asked([plans[k] for k in boxed], again), strict=True):
+                found[k] = heights
+        return found
+
+    def _asked(self, plans: Sequence[tuple[Plan, Mapping[str, int]]], dots: Sequence[str]) -> list[Heights]:
+        """What Graphviz answers to a question about each plan."""
+        answer = graphviz(NEXT_GRAPH.join(dots), "dot", "json0", self.look.timeout)
+        return read_heights(answer, [plan for plan, _ in plans])
 
     def _laid_out(self, rows: Sequence[Placed]) -> list[Scene]:
         """The scenes of rows. Lines may cross others only because inputs are kept in order: then some are not."""

@@ -11,17 +11,21 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from viz.formats.render import INSTALL
-from viz.layout.columns import PASSING_HEIGHT, Heights, box_size, waypoints
+from viz.layout.alignment import on_longest_ways
+from viz.layout.columns import BELOW_A_GROUP, PASSING_HEIGHT, Heights, box_size, title_band, waypoints
 from viz.layout.panels import components
 from viz.layout.plan import AROUND_ANSWER, LEAST_ANSWER_WIDTH, Plan
 from viz.layout.scene import Line, Scene, Shape, Text
+from viz.layout.stacking import borders, level_borders, ways
 from viz.layout.typesetting import typeset
 from viz.theme import Theme, dash, shade
 
 FONT_NAME = "Helvetica"
 BOLD_FONT_NAME = "Helvetica-Bold"
-TITLE_FONT = 12.0  # the font size of a layer's title
 MOST_WIRES_UNHURRIED = 200  # with so many wires, the layout is given less time
+LEVEL = 50  # how much more it counts that lines are level than that things stand close
+STRAIGHT = 100  # how much the border of a group is to be level, where a stub is 20
+CLOSE_TO_A_GROUP = 10  # how much it counts that a border is close to what is inside
 PAD = 0.1  # inches around a drawing
 HURRIED = {"nslimit": "0.05", "nslimit1": "1", "mclimit": "0.1", "searchsize": "10"}  # fewer rounds of its search
 
@@ -78,7 +82,7 @@ def _attributes(attributes: Mapping[str, str]) -> str:
 def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) -> str:
     """DOT for the layout: columns are given, heights are asked for; but for places that are `free`, inputs stand in order.
 
-    Of a large plan without groups, only the order in each column is asked for.
+    Of a large plan, and of one with groups, only the order in each column is asked for.
     """
     settings = {
         "rankdir": "LR",
@@ -87,18 +91,15 @@ def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) 
         "splines": "false",
     }
     if len(plan.wires) >= MOST_WIRES_UNHURRIED:
-        # without groups only the order is read, so Graphviz need not look for heights
-        settings |= {**HURRIED, "nslimit": "0.5" if plan.groups else "0"}
+        settings |= {**HURRIED, "nslimit": "0"}  # only the order is read, so Graphviz need not look for heights
     elif not free:
         settings["ordering"] = "in"
     lines = []
-    members: dict[tuple[str, ...], list[str]] = {}
     part = components(plan)
     for place in sorted(plan.places, key=lambda place: -part[place.id]):  # Graphviz stacks them from below
         kept = {"ordering": "in"} if free and place.id not in free else {}
         size = {"width": _inches(max(place.width, 4.0)), "height": _inches(max(place.height, 4.0))}
         lines.append(node(place.id, **size, **kept))
-        members.setdefault(place.scope, []).append(place.id)
     for wire in sorted(plan.wires, key=lambda wire: (-part[wire.target], wire.position)):  # inputs in their order
         width, height = box_size(wire, plan.spacing)
         last = f"{wire.id}-box"
@@ -107,10 +108,7 @@ def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) 
             name = f"{wire.id}-{k}"
             lines += [node(name, width="0.05", height=_inches(PASSING_HEIGHT)), edge(last, name, weight="8")]
             last = name
-            members.setdefault(wire.scope, []).append(last)
-        members.setdefault(wire.scope, []).append(f"{wire.id}-box")
         lines.append(edge(last, wire.target, weight="20" if wire.kind == "trunk" else "2"))
-    lines += clusters(plan, members)
     lines += in_order(plan, part)
     return sheet(lines, settings, {"shape": "box", "fixedsize": "true", "label": ""})
 
@@ -125,24 +123,36 @@ def in_order(plan: Plan, part: Mapping[str, int]) -> Iterator[str]:
             yield from (edge(place.id, f"end-{k}", weight="0") for place in own)
 
 
-def clusters(plan: Plan, members: Mapping[tuple[str, ...], Sequence[str]]) -> list[str]:
-    """The groups, nested, each with room for its title."""
-    inside: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for scope in members:
-        for k in range(len(scope)):
-            inside.setdefault(scope[:k], [])
-            if scope[: k + 1] not in inside[scope[:k]]:
-                inside[scope[:k]].append(scope[: k + 1])
-
-    def cluster(scope: tuple[str, ...]) -> list[str]:
-        own = [f"\t{quote(member)}\n" for member in members.get(scope, ())]
-        nested = [line for child in inside.get(scope, ()) for line in cluster(child)]
-        if not scope:
-            return nested
-        opening = f'\tsubgraph {quote("cluster-" + scope[-1])} {{ label="title" fontsize="{TITLE_FONT:g}" margin="8"\n'
-        return [opening, *own, *nested, "\t}\n"]
-
-    return cluster(()) if plan.groups else []
+def placement_in_order(plan: Plan, column: Mapping[str, int], order: Sequence[Sequence[str]]) -> str:
+    """DOT that asks for heights alone: what stands in each column, and the borders of groups, keep their order from above."""
+    settings = {"rankdir": "LR", "nodesep": f"{plan.spacing.under / 72:.4g}", "ranksep": "0.05", "splines": "false"}
+    if len(plan.wires) >= MOST_WIRES_UNHURRIED:
+        settings |= {**HURRIED, "nslimit": "0.5"}
+    edges, longest = borders(plan, column), on_longest_ways(plan, column)
+    group = {group.id: group for group in plan.groups}
+    size = {place.id: max(place.height, 4.0) for place in plan.places}
+    size |= {f"{wire.id}-box": box_size(wire, plan.spacing)[1] for wire in plan.wires}
+    for id, (top, bottom) in edges.items():
+        size |= dict.fromkeys(top, title_band(group[id], plan.spacing))
+        size |= dict.fromkeys(bottom, BELOW_A_GROUP)
+    lines = []
+    for names in order:
+        lines += [node(name, width="0.05", height=_inches(size.get(name, PASSING_HEIGHT))) for name in names]
+        lines.append(f"\t{{ rank=same {' '.join(map(quote, names))} }}\n")
+        lines += [edge(above, below, weight="1") for above, below in pairwise(names)]
+    for wire, way in zip(plan.wires, ways(plan, column), strict=True):
+        weights = [20, *[8] * (len(way) - 3), 20 if wire.kind == "trunk" else 2 + (wire.id in longest)][-len(way) + 1 :]
+        lines += [
+            edge(a.name, b.name, weight=f"{LEVEL * n}") for (a, b), n in zip(pairwise(way), weights, strict=True)
+        ]
+    follows = {above: below for names in order for above, below in pairwise(names)}
+    precedes = {below: above for above, below in follows.items()}
+    for border, beside in [pair for top, bottom in edges.values() for pair in ((top, follows), (bottom, precedes))]:
+        for a, b in pairwise(border):
+            lines.append(edge(a, b, weight=f"{LEVEL * STRAIGHT}"))
+            lines += [edge(a, beside[b], weight=f"{CLOSE_TO_A_GROUP}")] if b in beside else []
+    lines += [edge(a, b, weight=f"{LEVEL * STRAIGHT}") for a, b in level_borders(plan, column)]
+    return sheet(lines, settings, {"shape": "box", "fixedsize": "true", "label": ""})
 
 
 def read_heights(placed: bytes, plans: Iterable[Plan]) -> list[Heights]:

@@ -63,6 +63,21 @@ def longest_ways(plan: Plan, column: Mapping[str, int]) -> tuple[dict[str, int],
     return since, until
 
 
+def on_longest_ways(plan: Plan, column: Mapping[str, int]) -> set[str]:
+    """The wires on the longest way through what each place leads to and depends on."""
+    since, until = longest_ways(plan, column)
+    leaving: dict[str, int] = {}
+    arriving: dict[str, int] = {}
+    for wire in plan.wires:
+        leaving[wire.source] = max(leaving.get(wire.source, 0), until[wire.target])
+        arriving[wire.target] = max(arriving.get(wire.target, 0), since[wire.source])
+    return {
+        wire.id
+        for wire in plan.wires
+        if until[wire.target] == leaving[wire.source] and since[wire.source] == arriving[wire.target]
+    }
+
+
 def balanced(
     layers: Sequence[Sequence[str]], pairs: Sequence[Segment], sizes: Mapping[str, float], long: set[str]
 ) -> dict[str, float]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 from types import MappingProxyType
 
-from viz.layout.plan import Plan, Wire
+from viz.layout.groups import Group, Scope, common
+from viz.layout.plan import LINE_HEIGHT, Place, Plan, Wire, Words
 from viz.layout.spacing import Spacing
 
 ARROWS_APART = 10.0  # between a wire's two arrows
@@ -17,24 +19,37 @@ HEADS_WIDTH = 14.0  # between these branches and the column: arrow heads lie the
 LANE_GAP = 30.0  # between two forks whose branches would leave through each other
 MOST_FORKS_ORDERED = 6  # forks of a column, beyond which not every order of their lanes is tried
 PASSING_HEIGHT = 24.0  # the height that is kept free where a wire passes a column
+BORDERS_APART = 6.0  # between the borders of groups, and between a border and what is inside
+BELOW_A_GROUP = 6.0  # the height that is kept free above a group's lower border
 HEADS_APART = 20.0  # the least distance of two arrow pairs along the edge of a circle
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The column of each place (even) and wire (odd), and where each column lies."""
+    """The column of each place (even) and wire (odd), and where each column lies.
+
+    writing: between which abscissas of each column texts are written. sides: of each group, its left and right border.
+    """
 
     column: dict[str, int]
     left: list[float]
     right: list[float]
+    writing: list[tuple[float, float]]
+    sides: dict[str, tuple[float, float]]
 
     def centre(self, column: int) -> float:
         """The middle of a column."""
         return (self.left[column] + self.right[column]) / 2
 
 
+BEGINS, ENDS = "begins ", "ends "  # before the id of a group: the first and the last of its columns
+
+
 def columns(plan: Plan) -> dict[str, int]:
-    """The column of each place: as early as what it needs allows, but what takes leaves alone is close to where it is used."""
+    """The column of each place: as early as what it needs allows, but what takes leaves alone is close to where it is used.
+
+    The places of a group have columns of their own among all that leads to it or from it.
+    """
     incoming: dict[str, list[Wire]] = {place.id: [] for place in plan.places}
     outgoing: dict[str, list[Wire]] = {place.id: [] for place in plan.places}
     for wire in plan.wires:
@@ -42,33 +57,168 @@ def columns(plan: Plan) -> dict[str, int]:
         outgoing[wire.source].append(wire)
     given = {place.id for place in plan.places if not incoming[place.id]}
     given |= {place.id for place in plan.places if place.shape == "fork" and incoming[place.id][0].source in given}
+    after = bounds(plan)
     column: dict[str, int] = {}
-    for place in in_order(plan, incoming):
-        column[place] = max((column[wire.source] + 2 for wire in incoming[place]), default=0)
-    for place in reversed(list(column)):
-        room = min((column[wire.target] - 2 for wire in outgoing[place]), default=column[place])
-        private = sum(wire.source in given for wire in incoming[place])
-        if len(incoming[place]) - private < len(outgoing[place]):
-            column[place] = room
-    first = min(column.values(), default=0)
-    return {place: k - first for place, k in column.items()}
+    order = in_order(after)
+    if len(order) < len(after):  # groups that lead to each other both ways
+        return columns(ungrouped(plan))
+    alone: set[str] = set()  # what is computed of leaves alone, each used once
+    before: dict[str, list[tuple[str, int]]] = {name: [] for name in after}
+    for name in order:
+        column[name] = max((column[other] + gap for other, gap in before[name]), default=0)
+        for other, gap in after[name]:
+            before[other].append((name, gap))
+        if name in incoming and len(outgoing[name]) == 1 and all(w.source in alone for w in incoming[name]):
+            alone.add(name)
+    for name in reversed(order):
+        room = min((column[other] - gap for other, gap in after[name]), default=column[name])
+        if name in incoming:
+            private = sum(wire.source in given or wire.source in alone for wire in incoming[name])
+            if len(incoming[name]) - private >= len(outgoing[name]):
+                continue
+        elif name.startswith(ENDS):
+            continue
+        column[name] = room
+    first = min((column[place.id] for place in plan.places), default=0)
+    return {place.id: column[place.id] - first for place in plan.places}
 
 
-def in_order(plan: Plan, incoming: Mapping[str, Sequence[Wire]]) -> list[str]:
-    """The places, each after the sources of its wires."""
-    order: list[str] = []
-    waiting = {place.id: len(incoming[place.id]) for place in plan.places}
-    targets: dict[str, list[str]] = {place.id: [] for place in plan.places}
+def ungrouped(plan: Plan) -> Plan:
+    """The plan without its groups."""
+    return replace(plan, groups=(), places=tuple(replace(place, scope=()) for place in plan.places))
+
+
+def settled(plan: Plan, column: Mapping[str, int]) -> Plan:
+    """The plan with what is free to stand in a group or before it in those alone among whose columns it stands."""
+    after = bounds(plan)
+    if len(in_order(after)) < len(after):
+        return ungrouped(plan)
+    span, free = spans(plan, column), freedom(plan)
+    places = [
+        replace(
+            place,
+            scope=tuple(
+                group
+                for group in place.scope
+                if group in span and (group not in free[place.id] or span[group][0] <= column[place.id])
+            ),
+        )
+        for place in plan.places
+    ]
+    return replace(plan, places=tuple(places), groups=tuple(group for group in plan.groups if group.id in span))
+
+
+def spans(plan: Plan, column: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """The first and the last column of each group."""
+    found: dict[str, tuple[int, int]] = {}
+    free = freedom(plan)
+    for place in plan.places:
+        for group in place.scope:
+            if group not in free[place.id]:
+                first, last = found.get(group, (column[place.id], column[place.id]))
+                found[group] = min(first, column[place.id]), max(last, column[place.id])
+    return found
+
+
+def names_between(plan: Plan, column: Mapping[str, int]) -> dict[str, int]:
+    """The names that stand behind a box which ends in their column, each with that column."""
+    titled = {group.id for group in plan.groups if group.title}
+    ending = {last: group for group, (_, last) in spans(plan, column).items() if group in titled}
+    return {
+        place.id: column[place.id]
+        for place in plan.places
+        if place.shape == "source" and column[place.id] in ending and not titled.intersection(place.scope)
+    }
+
+
+def freedom(plan: Plan) -> dict[str, Scope]:
+    """The groups in which each place stands only if there is room: a number that is computed with, and a leaf in a loop."""
+    loops = {group.id for group in plan.groups if not group.title}
+
+    def free(place: Place) -> Scope:
+        if place.shape != "source":
+            return ()
+        constant = "constant" in place.classes.split()
+        return tuple(group for group in place.scope if constant or group in loops)
+
+    return {place.id: free(place) for place in plan.places}
+
+
+def reaches(plan: Plan, column: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """The columns in which what belongs to a group stands between its borders.
+
+    They begin with that before its first one, where wires arrive, and end with that after its last one, unless wires
+    arrive there at another group.
+    """
+    span = spans(plan, column)
+    begun = {first for first, _ in span.values()}
+    return {group: (first - 1, last + (last + 2 not in begun)) for group, (first, last) in span.items()}
+
+
+def bounds(plan: Plan) -> dict[str, list[tuple[str, int]]]:
+    """For each place, and the first and the last column of each group: what must stand so many columns further right.
+
+    What leads into a group stands before all of it, and what it leads to, behind; two groups do not overlap where one
+    leads to the other.
+    """
+    after: dict[str, list[tuple[str, int]]] = {place.id: [] for place in plan.places}
+    free = freedom(plan)
+    scope = {place.id: tuple(group for group in place.scope if group not in free[place.id]) for place in plan.places}
+    whole = {place.id: place.scope for place in plan.places}
+    for place in plan.places:
+        for k, group in enumerate(scope[place.id]):
+            begins, ends = BEGINS + group, ENDS + group
+            if begins not in after:
+                after[begins], after[ends] = [], []
+                if k:
+                    after[BEGINS + scope[place.id][k - 1]].append((begins, 0))
+                    after[ends].append((ENDS + scope[place.id][k - 1], 0))
+        if scope[place.id]:
+            after[BEGINS + scope[place.id][-1]].append((place.id, 0))
+            after[place.id].append((ENDS + scope[place.id][-1], 0))
     for wire in plan.wires:
-        targets[wire.source].append(wire.target)
-    ready = [place for place, n in waiting.items() if n == 0]
-    for place in ready:  # the list grows as it is read
-        order.append(place)
-        for target in targets[place]:
-            waiting[target] -= 1
-            if waiting[target] == 0:
-                ready.append(target)
+        left, right = scope[wire.source], scope[wire.target]
+        shared = len(common([left, right]))
+        source = wire.source if shared == len(left) else ENDS + left[shared]
+        shared = len(common([whole[wire.source], right]))
+        target = wire.target if shared == len(right) else BEGINS + right[shared]
+        after[source].append((target, 2))
+    return after
+
+
+def in_order(after: Mapping[str, Sequence[tuple[str, int]]]) -> list[str]:
+    """The names, each before those that must stand after it."""
+    waiting = dict.fromkeys(after, 0)
+    for following in after.values():
+        for name, _ in following:
+            waiting[name] += 1
+    order = [name for name, n in waiting.items() if n == 0]
+    for name in order:  # the list grows as it is read
+        for other, _ in after[name]:
+            waiting[other] -= 1
+            if waiting[other] == 0:
+                order.append(other)
     return order
+
+
+def top_of(group: str, column: int | str = "") -> str:
+    """The name of a group's upper border in a column."""
+    return f"{group}-top-{column}"
+
+
+def bottom_of(group: str, column: int | str = "") -> str:
+    """The name of a group's lower border in a column."""
+    return f"{group}-bottom-{column}"
+
+
+def title_words(group: Group, spacing: Spacing) -> Words:
+    """The title of a group."""
+    return Words(group.title, "title", size=spacing.small)
+
+
+def title_band(group: Group, spacing: Spacing) -> float:
+    """The height that is kept free below a group's upper border, for its title."""
+    return LINE_HEIGHT * spacing.small + 4.0 if group.title else 0.0
 
 
 def waypoints(wire: Wire, column: Mapping[str, int]) -> list[int]:
@@ -89,7 +239,7 @@ def sides(wire: Wire, spacing: Spacing) -> tuple[float, float]:
     of its box, which nobody sees where it begins at a fork or a name.
     """
     up, down = (sum(line.height for line in lines) for lines in (wire.above, wire.below))
-    if not (spacing.snug and (wire.kind == "branch" or not wire.flows)):
+    if not (spacing.snug and (wire.kind == "branch" or wire.named or not wire.flows)):
         up = down = max(up, down)
     beside = ARROWS_APART / 2 + ARROW_TEXT_GAP
     return up + beside, down + beside
@@ -113,15 +263,85 @@ def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = Mappin
         widths[k] = max(widths[k], place.width)
         if place.shape == "fork":
             drops[k] = max(drops[k], FORK_WIDTH + HEADS_WIDTH + LANE_GAP * lane.get(place.id, 0))
+    plan = replace(plan, groups=tuple(group for group in plan.groups if group.title))
+    titled = {group.id for group in plan.groups}
+    span = {group: columns for group, columns in spans(plan, column).items() if group in titled}
+    edges = _Edges(plan, column, span)
     for wire in plan.wires:
         k = column[wire.source] + 1
-        widths[k] = max(widths[k], box_size(wire, plan.spacing)[0])
-    left, right, x = [], [], 0.0
-    for width, drop in zip(widths, drops, strict=True):
+        diagonal = plan.spacing.diagonal if k in edges.entered and wire.kind == "trunk" else 0.0
+        widths[k] = max(widths[k], box_size(wire, plan.spacing)[0] + diagonal + edges.entered.get(k, 0.0))
+    found = _grid(plan, column, widths, drops, edges)
+    titles = {group.id: title_words(group, plan.spacing).width + 2 * BORDERS_APART for group in plan.groups}
+    for group in sorted(span, key=edges.depth.__getitem__, reverse=True):  # a box is no narrower than its title
+        left, right = found.sides[group]
+        if right - left < titles[group]:
+            edges.wider[group] = edges.shift(group) + titles[group] - (right - left)
+            found = _grid(plan, column, widths, drops, edges)
+    return found
+
+
+def _grid(
+    plan: Plan, column: Mapping[str, int], widths: Sequence[float], drops: Sequence[float], edges: _Edges
+) -> Grid:
+    left, right, writing, x = [], [], [], 0.0
+    for k, (width, drop) in enumerate(zip(widths, drops, strict=True)):
+        x += edges.left(k)
         left.append(x + drop)
         right.append(x + drop + width)
+        high = right[k] - plan.spacing.diagonal - edges.entered[k] if k in edges.entered else math.inf
+        writing.append((left[k] if edges.left(k) else -math.inf, high))
         x += drop + width + plan.spacing.columns
-    return Grid(dict(column), left, right)
+    sides = {}
+    for group, (first, last) in edges.span.items():
+        begins = right[first - 1] - plan.spacing.diagonal if first else left[0] - BORDERS_APART
+        ends = right[last] + BORDERS_APART + edges.shift(group)
+        sides[group] = begins - BORDERS_APART * edges.begun[group], ends + BORDERS_APART * edges.ended[group]
+    return Grid(dict(column), left, right, writing, sides)
+
+
+class _Edges:
+    """The room that the left and the right borders of groups take.
+
+    begun, ended: how many groups inside each begin and end in the same column as it. entered: what is kept free at the
+    end of a column after which groups begin. wider: how much further right a group ends, so that its title has room.
+    named: what names behind boxes take, by the column in which these end.
+    """
+
+    def __init__(self, plan: Plan, column: Mapping[str, int], span: Mapping[str, tuple[int, int]]) -> None:
+        self.span = span
+        self.inner: dict[str, set[str]] = {group: set() for group in span}
+        self.depth: dict[str, int] = {}
+        for place in plan.places:
+            scope = [group for group in place.scope if group in span]
+            for k, group in enumerate(scope):
+                self.depth[group] = k
+                self.inner[group].update(scope[k + 1 : k + 2])
+        self.begun, self.ended = ({group: self._nested(group, side) for group in span} for side in (0, 1))
+        self.wider: dict[str, float] = {}
+        self.named: dict[int, float] = {}
+        widths = {place.id: place.width for place in plan.places}
+        for name, k in names_between(plan, column).items():
+            self.named[k] = max(self.named.get(k, 0.0), widths[name] + BORDERS_APART)
+        self.entered: dict[int, float] = {}
+        for group, (first, _) in span.items():
+            room = BORDERS_APART * (1 + self.begun[group])
+            self.entered[first - 1] = max(self.entered.get(first - 1, 0.0), room)
+
+    def _nested(self, group: str, side: int) -> int:
+        same = (g for g in self.inner[group] if self.span[g][side] == self.span[group][side])
+        return max((1 + self._nested(g, side) for g in same), default=0)
+
+    def shift(self, group: str) -> float:
+        """How much further right than its last column a group ends."""
+        same = (g for g in self.inner[group] if self.span[g][1] == self.span[group][1])
+        return max(self.wider.get(group, 0.0), *map(self.shift, same), 0.0)
+
+    def left(self, column: int) -> float:
+        """The room at the left of a column, before which groups end."""
+        own = (g for g, (_, last) in self.span.items() if last == column - 1)
+        room = max((BORDERS_APART * (2 + self.ended[g]) + self.shift(g) for g in own), default=0.0)
+        return room + self.named.get(column - 1, 0.0)
 
 
 def lanes(plan: Plan, column: Mapping[str, int], heights: Heights) -> dict[str, int]:
@@ -171,6 +391,12 @@ def extent(plan: Plan) -> tuple[float, float]:
         heights[column[wire.source] + 1] += box_size(wire, plan.spacing)[1]
         for k in waypoints(wire, column):
             heights[k] += PASSING_HEIGHT
+    plan = settled(plan, column)
+    span = spans(plan, column)
+    for group in plan.groups:
+        first, last = span[group.id]
+        for k in range(max(first - 1, 0), last + 1) if group.title else ():
+            heights[k] += title_band(group, plan.spacing) + BELOW_A_GROUP
     return grid(plan, column).right[-1], max(heights)
 
 
@@ -199,6 +425,14 @@ class Heights:
     def wire(self, wire: Wire) -> float:
         """The height of a wire's stub."""
         return self._found[f"{wire.id}-box"]
+
+    def group(self, group: Group, spacing: Spacing) -> tuple[float, float]:
+        """How low and how high the box around a group is."""
+        tops, bottoms = (
+            [y for name, y in self._found.items() if name.startswith(side)]
+            for side in (top_of(group.id), bottom_of(group.id))
+        )
+        return min(bottoms) - BELOW_A_GROUP / 2, max(tops) + title_band(group, spacing) / 2
 
     def waypoint(self, wire: Wire, column: int) -> float:
         """The height at which a long wire passes a column."""

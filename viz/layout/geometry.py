@@ -19,6 +19,7 @@ from viz.layout.clearance import beheaded, cleared, crossed, crossings, haloed, 
 from viz.layout.columns import (
     ARROW_TEXT_GAP,
     ARROWS_APART,
+    BORDERS_APART,
     FORK_WIDTH,
     HEADS_APART,
     HEADS_WIDTH,
@@ -26,10 +27,10 @@ from viz.layout.columns import (
     Heights,
     grid,
     lanes,
+    title_words,
     waypoints,
 )
 from viz.layout.curves import at_x, cloud, offset, on_ellipse, spread, straightened
-from viz.layout.groups import framed
 from viz.layout.panels import beside, with_keys
 from viz.layout.plan import NOTE_SPACING, NOTES_BELOW, Place, Plan, Wire, Words, trunk_id, written
 from viz.layout.scene import Line, Point, Scene, Shape, Text
@@ -130,7 +131,23 @@ class _Draughtsman:
         for wire in self.plan.wires:
             lines += [drawn[id] for id in (f"{wire.id}-forward", f"{wire.id}-backward") if id in drawn]
             texts += written_on[wire.id]
-        return haloed(framed(cleared(Scene(tuple(shapes), tuple(lines), tuple(texts)), self.room), self.plan))
+        return haloed(self._framed(cleared(Scene(tuple(shapes), tuple(lines), tuple(texts)), self.room)))
+
+    def _framed(self, scene: Scene) -> Scene:
+        """The scene with a titled box around what is drawn of each group; the outermost lie under the others."""
+        shapes, titles = [], []
+        for group in self.plan.groups:
+            if not group.title:
+                continue
+            left, right = self.grid.sides[group.id]
+            bottom, top = self.heights.group(group, self.plan.spacing)
+            shapes.append(
+                Shape(group.id, "layer group", "group", (left + right) / 2, (bottom + top) / 2, right - left, top - bottom, group.step)
+            )  # fmt: skip
+            title = title_words(group, self.plan.spacing)
+            x, y = left + BORDERS_APART + title.width / 2, top - title.height / 2 - 2.0
+            titles.append(written(f"{group.id}-title", "layer", title, x, y, group.step))
+        return replace(scene, shapes=(*shapes, *scene.shapes), texts=(*scene.texts, *titles))
 
     # -- places -------------------------------------------------------------------------------------
 
@@ -343,6 +360,9 @@ class _Draughtsman:
     def _labels(self, wire: Wire) -> list[Text]:
         (x0, y), (x1, _) = self._stub(wire)
         level = [x for x, height in self._way(wire) if abs(height - y) < 0.5]
+        low, high = self.grid.writing[self.column[wire.source] + 1]
+        x0, x1 = max(x0, low), min(x1, high)
+        level = [min(x, high) for x in level]
         up = sum(line.height for line in wire.above)
         forward, backward = (f"{way} {wire.kind} {wire.value}" for way in ("forward", "backward"))
         top = (x0 + x1) / 2, y + self._aside(wire) + ARROW_TEXT_GAP + up

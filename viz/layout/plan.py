@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from viz.layout.groups import Group, Scope, choose, scope_of_fork, scope_of_leaf, scope_of_tag, scopes_of_operations
 from viz.layout.matrix import Matrix
 from viz.layout.metrics import text_width
 from viz.layout.scene import Text
 from viz.layout.spacing import ROOMY, Spacing
 from viz.record.graph import Graph, Operation, Use, Value, users
+from viz.record.sharing import used_again
 
 FONT = 14.0
 SMALL_FONT = 11.0
@@ -25,6 +27,7 @@ LEAST_ANSWER_WIDTH = 34.0  # of the room that is left for an answer
 AROUND_ANSWER = 5.0  # between that room and what stands above and below it, together
 WIRE_HEIGHT = 56.0  # the height that a wire takes with its texts
 LEAST_USES_OF_TAGS = 4  # a leaf used so often is drawn as tags
+NAMED = ("-tag", "-arrives")  # what the ids of names end in that are not those of their values
 NOTES_BELOW = 20.0  # between a figure and the first of its notes
 NOTE_SPACING = 1.2  # the distance of two notes, in heights of a line of them
 
@@ -112,7 +115,7 @@ class Place:
     ref: str
     classes: str
     step: int
-    scope: tuple[str, ...] = ()  # the groups that it is in, the outermost first
+    scope: Scope = ()
     total: tuple[Words, ...] = ()
     total_step: int = 0
 
@@ -125,15 +128,6 @@ class Place:
 def trunk_id(value: str) -> str:
     """The id of what carries all of a value, and its whole derivative: a trunk, or what is written under a tag."""
     return f"{value}-trunk"
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A layer whose operations are drawn: a titled box around them."""
-
-    id: str
-    title: str
-    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +145,16 @@ class Wire:
     flows: bool  # whether a derivative comes back
     step: int  # the frame in which it appears
     back_step: int  # the frame in which its derivative appears
-    scope: tuple[str, ...] = ()  # the groups that it does not leave
 
     @property
     def width(self) -> float:
         """The width of what is written along it."""
         return max((line.width for line in (*self.above, *self.below)), default=0.0)
+
+    @property
+    def named(self) -> bool:
+        """Whether it begins at a name, beside which it may stand at any height."""
+        return self.source == self.value or self.source.endswith(NAMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +168,10 @@ class Plan:
 
 
 def make_plan(graph: Graph, labels: Labels, spacing: Spacing = ROOMY, tags: int = LEAST_USES_OF_TAGS) -> Plan:
-    """The places and wires of a graph, with `labels` written on them; a leaf used `tags` times or more is tags."""
+    """The places and wires of a graph, with `labels` written on them.
+
+    A leaf used `tags` times or more is a tag at each use, and so is a leaf that each step of a loop uses.
+    """
     return _Planner(graph, labels, spacing, tags).plan()
 
 
@@ -183,6 +184,9 @@ class _Planner:
         self.values = {value.id: value for value in graph.values}
         self.steps = {op.id: k for k, op in enumerate(graph.ops, 1)}
         self.last = len(graph.ops)
+        self.shared = used_again(graph)
+        self.groups, self.inside = scopes_of_operations(graph, choose(graph))
+        self.loops = {group.id for group in self.groups if not group.title}
 
     def plan(self) -> Plan:
         for value in self.graph.values:
@@ -191,11 +195,21 @@ class _Planner:
         for op in self.graph.ops:
             self.places.append(self._circle(op))
             for value_id in op.outputs:
-                self._connect(self.values[value_id], op.id, self.steps[op.id])
+                self._connect(self.values[value_id], op.id, self.steps[op.id], self.inside[op.id])
         for use in self.graph.uses:
             if use.op is None:
                 self.places.append(self._name(self._target(use), "result", self.values[use.value], self.last))
-        return Plan(tuple(self.places), tuple(self.wires), spacing=self.spacing)
+        places = self._level() if self.spacing.snug else self.places
+        return Plan(tuple(places), tuple(self.wires), self.groups, self.spacing)
+
+    def _level(self) -> list[Place]:
+        """The places, names high enough to be level with their stubs, which are beside the middles of their boxes."""
+        more = {
+            wire.source if wire.named else wire.target: abs(sum(line.height for line in wire.above) - sum(line.height for line in wire.below))
+            for wire in self.wires
+            if wire.named or (wire.kind == "branch" and wire.target.endswith("-result"))
+        }
+        return [replace(place, height=place.height + more.get(place.id, 0.0)) for place in self.places]
 
     def _circle(self, op: Operation) -> Place:
         lines = tuple(replace(line, size=max(line.size, self.spacing.small)) for line in self.labels.circle(op))
@@ -208,21 +222,29 @@ class _Planner:
             shape = "cloud" if op.shape == "cloud" else "box"
             if shape == "cloud":
                 width, height = 1.3 * width, 1.3 * height + 10.0
-            return Place(op.id, shape, lines, max(64.0, width), height, op.id, f"op {shape}", self.steps[op.id])
+            width = max(64.0, width)
+            return Place(
+                op.id, shape, lines, width, height, op.id, f"op {shape}", self.steps[op.id], self.inside[op.id]
+            )
         diameter = max(self.spacing.circle, width, 18.0 * len(op.inputs))
-        return Place(op.id, "circle", lines, diameter, diameter, op.id, "op circle", self.steps[op.id])
+        return Place(
+            op.id, "circle", lines, diameter, diameter, op.id, "op circle", self.steps[op.id], self.inside[op.id]
+        )
 
     def _leaf(self, value: Value) -> None:
         used = self.uses[value.id]
-        if len(used) < self.tags:
+        if len(used) < self.tags and value.id not in self.shared:
             step = min((self._step(use) for use in used), default=0)
-            self.places.append(self._name(value.id, "source", value, step))
-            self._connect(value, value.id, step)
+            name = self._name(value.id, "source", value, step)
+            name = replace(name, scope=scope_of_leaf(value, used, self.inside, self.loops))
+            self.places.append(name)
+            self._connect(value, value.id, step, name.scope)
             return
         small = self.spacing.small
         total = tuple(replace(line, size=max(line.size, small)) for line in self.labels.total(value))
         for use in used:
             tag = self._name(f"{use.id}-tag", "source", value, self._step(use), small)
+            tag = replace(tag, scope=scope_of_tag(value, use, used, self.inside, self.loops))
             if total and use is used[0]:
                 below = sum(line.height for line in total)
                 tag = replace(
@@ -236,7 +258,7 @@ class _Planner:
         """The frame in which the whole derivative of a value that is used several times is known."""
         return max((self._back_step(use) for use in self.uses[value.id] if use.flows), default=0)
 
-    def _connect(self, value: Value, origin: str, step: int) -> None:
+    def _connect(self, value: Value, origin: str, step: int, scope: Scope) -> None:
         """The wires from where a value is to where it is used."""
         used = self.uses[value.id]
         if len(used) == 1:
@@ -244,7 +266,9 @@ class _Planner:
         if len(used) < 2:
             return
         fork = f"{value.id}-fork"
-        self.places.append(Place(fork, "fork", (), 4.0, 4.0, value.id, "fork", step))
+        targets = [self.inside.get(use.op or "", ()) for use in used]
+        inside = scope_of_fork(scope, targets)
+        self.places.append(Place(fork, "fork", (), 4.0, 4.0, value.id, "fork", step, inside))
         above, below = self.labels.above(value, None), self.labels.below(value, None)
         back = self._whole_step(value)
         self.wires.append(
@@ -265,10 +289,6 @@ class _Planner:
         lines = tuple(replace(line, size=size) for line in self.labels.name(value, shape == "result"))
         width = max((line.width for line in lines), default=0.0)
         height = sum(line.height for line in lines)
-        if (
-            self.spacing.snug and not value.flows
-        ):  # its stub is beside the middle of its box, and the name is level with it
-            height += LINE_HEIGHT * FONT
         return Place(id, shape, lines, width, height, value.id, f"name {value.kind}", step)
 
     def _target(self, use: Use) -> str:

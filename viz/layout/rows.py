@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from string import ascii_uppercase
 from typing import NamedTuple
 
-from viz.layout.columns import Heights, aside, box_size, columns, extent, grid, lanes, sides
+from viz.layout.columns import Heights, aside, box_size, columns, extent, grid, lanes, sides, spans
 from viz.layout.plan import FONT, LEAST_USES_OF_TAGS, Place, Plan, Wire, Words
 from viz.layout.scene import Scene
 from viz.layout.spacing import Spacing, spacing_of
@@ -105,6 +105,10 @@ def size_placed(row: Placed) -> tuple[float, float]:
         up, down = sides(wire, plan.spacing)
         low.append(heights.wire(wire) - down)
         high.append(heights.wire(wire) + up)
+    for group in [group for group in plan.groups if group.title]:
+        bottom, top = heights.group(group, plan.spacing)
+        low.append(bottom)
+        high.append(top)
     width = grid(plan, column, lanes(plan, column, heights)).right[-1]
     return width, max(high, default=0.0) - min(low, default=0.0)
 
@@ -174,10 +178,11 @@ def _heights(plan: Plan, column: Mapping[str, int]) -> list[float]:
 
 
 def _crossings(plan: Plan, column: Mapping[str, int], stops: Sequence[int]) -> list[int]:
-    """How many lines between operations would be cut before each stop."""
+    """How many lines between operations, and boxes around them, would be cut before each stop."""
     made = {place.id for place in plan.places if place.shape not in ("source", "result")}
-    wires = [(column[wire.source], column[wire.target]) for wire in plan.wires if {wire.source, wire.target} <= made]
-    return [sum(a < stop <= b for a, b in wires) for stop in stops]
+    ends = [(column[wire.source], column[wire.target]) for wire in plan.wires if {wire.source, wire.target} <= made]
+    ends += spans(plan, column).values()
+    return [sum(a < stop <= b for a, b in ends) for stop in stops]
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -298,5 +303,4 @@ def told_apart(plan: Plan, row: int) -> Plan:
         plan,
         groups=tuple(replace(group, id=f"{group.id}-row{row}") for group in plan.groups),
         places=tuple(replace(place, scope=renamed(place.scope)) for place in plan.places),
-        wires=tuple(replace(wire, scope=renamed(wire.scope)) for wire in plan.wires),
     )

@@ -124,8 +124,8 @@ def without_repeats(graph: Graph, lang: str) -> Iterator[Graph]:
         yield merge(graph, [*each, *rest])
 
 
-def repeats(graph: Graph) -> list[tuple[int, int, int]]:
-    """Where patterns repeat themselves: the first place, the length and the number of times of each."""
+def repeats(graph: Graph, least: int = 3) -> list[tuple[int, int, int]]:
+    """Where patterns repeat themselves: the first place, the length and the number of times, at least so many, of each."""
     kinds: dict[Any, int] = {}
     shapes = {value.id: value.shape for value in graph.values}
     sequence = np.array(
@@ -138,7 +138,7 @@ def repeats(graph: Graph) -> list[tuple[int, int, int]]:
     stretches = [(0, len(sequence))]
     for start, stop in stretches:  # the list grows as it is read
         first, period, times = longest_repeat(sequence[start:stop])
-        if times > 2 and (times - 1) * period >= LEAST_IN_A_CLOUD:
+        if times >= least and (times - 1) * period >= LEAST_IN_A_CLOUD:
             first += start
             found.append((first, period, times))
             stretches += [(start, first), (first + times * period, stop)]

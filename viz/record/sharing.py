@@ -1,0 +1,97 @@
+"""Which leaves a computation uses again and again, as a recurrent net does its weights, and the steps in which it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from viz.record.folding import repeats
+from viz.record.graph import Graph, Use, users
+
+
+def used_again(graph: Graph) -> frozenset[str]:
+    """The leaves that operations of different depth use in the same way: each step of a loop its weights.
+
+    In the same way: with the same symbol, in the same position, with results of one shape that are used alike.
+
+    >>> import tinygrad_edu as tg
+    >>> from viz.record.record import trace
+    >>> h, w, v = (tg.Tensor(0.5, requires_grad=True) for _ in range(3))
+    >>> for x in (1.0, 2.0):
+    ...     h = np.tanh(w * x + v * h)
+    >>> graph = trace(h, names={"w": w, "v": v})
+    >>> sorted(value.name for value in graph.values if value.id in used_again(graph))
+    ['v', 'w']
+    """
+    used = users(graph)
+    depth = depths(graph)
+    values = {value.id: value for value in graph.values}
+    ops = {op.id: op for op in graph.ops}
+
+    def way(use: Use) -> Any:
+        op = ops[use.op or ""]
+        after = [other for output in op.outputs for other in used[output]]
+        onwards = [(ops[other.op].symbol if other.op else "", other.position) for other in after]
+        return op.symbol, use.position, [values[output].shape for output in op.outputs], onwards
+
+    found = set()
+    for value in graph.values:
+        if value.op is None and len(own := [use for use in used[value.id] if use.op is not None]) > 1:
+            alike = [(depth[a.op], depth[b.op]) for k, a in enumerate(own) for b in own[:k] if way(a) == way(b)]
+            if any(one != other for one, other in alike):
+                found.add(value.id)
+    return frozenset(found)
+
+
+def depths(graph: Graph) -> dict[str | None, int]:
+    """How many operations lead to each, at most; what is computed of leaves alone is as deep as its use allows."""
+    used = users(graph)
+    made = {value.id: value.op for value in graph.values}
+    sources: dict[str, list[str]] = {op.id: [] for op in graph.ops}
+    for use in graph.uses:
+        if use.op is not None and (maker := made[use.value]) is not None:
+            sources[use.op].append(maker)
+    depth: dict[str | None, int] = {}
+    alone: set[str] = set()
+    for op in graph.ops:
+        depth[op.id] = max((depth[source] + 1 for source in sources[op.id]), default=0)
+        if alone.issuperset(sources[op.id]) and sum(len(used[output]) for output in op.outputs) == 1:
+            alone.add(op.id)
+    for op in reversed(graph.ops):
+        onwards = [depth[use.op] for output in op.outputs for use in used[output] if use.op is not None]
+        if op.id in alone and onwards:
+            depth[op.id] = min(onwards) - 1
+    return depth
+
+
+def loops(graph: Graph) -> list[list[range]]:
+    """The steps of each loop, as places of operations: equal runs of them, of which each uses results of the one before
+    and the same leaves in the same way.
+    """
+    values = {value.id: value for value in graph.values}
+    place = {op.id: k for k, op in enumerate(graph.ops)}
+    leaves: dict[int, set[tuple[int, str]]] = {}  # which an operation uses, with their positions
+    results: dict[int, set[int]] = {}  # of which operations it uses results
+    for use in graph.uses:
+        if use.op is not None:
+            made = values[use.value].op
+            if made is not None:
+                results.setdefault(place[use.op], set()).add(place[made])
+            elif values[use.value].kind != "constant":
+                leaves.setdefault(place[use.op], set()).add((use.position, use.value))
+
+    def follows(one: range, other: range) -> bool:
+        shared = any(leaves.get(a, set()) & leaves.get(b, set()) for a, b in zip(one, other, strict=True))
+        return shared and any(k in one for b in other for k in results.get(b, ()))
+
+    found: list[list[range]] = []
+    for first, length, times in repeats(graph, 2):
+        runs = [range(first + k * length, first + (k + 1) * length) for k in range(times)]
+        steps = [runs[0]]
+        for run in [*runs[1:], range(0)]:
+            if run and follows(steps[-1], run):
+                steps.append(run)
+                continue
+            if len(steps) > 1 and length > 1:
+                found.append(steps)
+            steps = [run]
+    return found
