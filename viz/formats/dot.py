@@ -141,10 +141,9 @@ def placement_in_order(plan: Plan, column: Mapping[str, int], order: Sequence[Se
         lines.append(f"\t{{ rank=same {' '.join(map(quote, names))} }}\n")
         lines += [edge(above, below, weight="1") for above, below in pairwise(names)]
     for wire, way in zip(plan.wires, ways(plan, column), strict=True):
-        weights = [20, *[8] * (len(way) - 3), 20 if wire.kind == "trunk" else 2 + (wire.id in longest)][-len(way) + 1 :]
-        lines += [
-            edge(a.name, b.name, weight=f"{LEVEL * n}") for (a, b), n in zip(pairwise(way), weights, strict=True)
-        ]
+        weights = [STRAIGHT if wire.named else 20, *[8] * (len(way) - 3)]
+        weights = [*weights, 20 if wire.kind == "trunk" else 2 + (wire.id in longest)][-len(way) + 1 :]
+        lines += [edge(a.name, b.name, weight=f"{LEVEL * n}") for (a, b), n in zip(pairwise(way), weights, strict=True)]
     follows = {above: below for names in order for above, below in pairwise(names)}
     precedes = {below: above for above, below in follows.items()}
     for border, beside in [pair for top, bottom in edges.values() for pair in ((top, follows), (bottom, precedes))]:

@@ -71,11 +71,14 @@ def on_ellipse(a: Point, b: Point, centre: Point, width: float, height: float) -
     return x + w * (ax + along * dx), y + h * (ay + along * dy)
 
 
-def at_x(a: Point, b: Point, x: float) -> Point:
-    """Where the line from `a` through `b` reaches the abscissa `x`."""
-    if b[0] == a[0]:
-        return b
-    return x, a[1] + (b[1] - a[1]) * (x - a[0]) / (b[0] - a[0])
+def at_x(a: Point, b: Point, x: float, between: tuple[float, float]) -> Point:
+    """Where the line from `a` through `b` reaches the abscissa `x`, or the point there that is nearest `between` heights.
+
+    >>> at_x((0.0, 0.0), (1.0, 1.0), 3.0, (-9.0, 9.0)), at_x((0.0, 0.0), (1.0, 1.0), 3.0, (-2.0, 2.0))
+    ((3.0, 3.0), (3.0, 2.0))
+    """
+    y = b[1] if b[0] == a[0] else a[1] + (b[1] - a[1]) * (x - a[0]) / (b[0] - a[0])
+    return x, min(max(y, between[0]), between[1])
 
 
 def cloud(x: float, y: float, width: float, height: float, bumps: int = 13) -> list[Point]:

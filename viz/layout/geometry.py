@@ -350,7 +350,9 @@ class _Draughtsman:
         if place.shape in ("circle", "cloud"):
             return lambda a, b: on_ellipse(a, b, (x, y), place.width, place.height)
         if place.shape == "box":
-            return lambda a, b: at_x(a, b, x - place.width / 2)
+            return lambda a, b: at_x(
+                a, b, x - place.width / 2, (y - place.height / 2 + 1.0, y + place.height / 2 - 1.0)
+            )
         if place.shape == "fork":
             return lambda a, b: (x, b[1])
         return lambda a, b: b

@@ -205,7 +205,9 @@ class _Planner:
     def _level(self) -> list[Place]:
         """The places, names high enough to be level with their stubs, which are beside the middles of their boxes."""
         more = {
-            wire.source if wire.named else wire.target: abs(sum(line.height for line in wire.above) - sum(line.height for line in wire.below))
+            wire.source if wire.named else wire.target: abs(
+                sum(line.height for line in wire.above) - sum(line.height for line in wire.below)
+            )
             for wire in self.wires
             if wire.named or (wire.kind == "branch" and wire.target.endswith("-result"))
         }

@@ -59,8 +59,8 @@ def borders(plan: Plan, column: Mapping[str, int]) -> dict[str, tuple[list[str],
 
 
 def neighbours(plan: Plan, column: Mapping[str, int]) -> list[tuple[str, str]]:
-    """Groups that follow each other and are alike: steps of one loop, calls of one layer. They stand level."""
-    kind = {group.id: group.title or group.id.partition("-")[0] for group in plan.groups}
+    """Groups that follow each other and are alike: steps of loops, calls of one layer. They stand level."""
+    kind = {group.id: group.title for group in plan.groups}
     parent = {group: place.scope[:k] for place in plan.places for k, group in enumerate(place.scope)}
     reach = reaches(plan, column)
     return [
@@ -89,6 +89,7 @@ def stacked(plan: Plan, column: Mapping[str, int], heights: Heights) -> list[lis
 class _Stack:
     def __init__(self, plan: Plan, column: Mapping[str, int], heights: Heights) -> None:
         self.heights = heights
+        self.names = {place.id for place in plan.places if place.shape == "source"}
         self.loops = {group.id for group in plan.groups if not group.title}
         self.reach = reaches(plan, column)
         self.joined = [pair for way in ways(plan, column) for pair in pairwise(way)]
@@ -106,7 +107,8 @@ class _Stack:
         beside = self._beside(free, list(inner))
         for group in self.loops.intersection(inner):  # what is not above a step is among it
             first, last = self.reach[group]
-            among = {one for one in free if first <= one.column <= last and beside[one] <= level[group]}
+            below = [one for one in free if first <= one.column <= last]
+            among = {one for one in below if one.name in self.names or beside[one] <= level[group]}
             inner[group] |= {one._replace(scope=(*prefix, group)) for one in among}
             free = [one for one in free if one not in among]
         inside = {group: self.of((*prefix, group), own) for group, own in inner.items()}

@@ -124,18 +124,26 @@ def without_repeats(graph: Graph, lang: str) -> Iterator[Graph]:
         yield merge(graph, [*each, *rest])
 
 
-def repeats(graph: Graph, least: int = 3) -> list[tuple[int, int, int]]:
-    """Where patterns repeat themselves: the first place, the length and the number of times, at least so many, of each."""
+def repeats(
+    graph: Graph, least: int = 3, exact: bool = True, within: tuple[int, int] | None = None
+) -> list[tuple[int, int, int]]:
+    """Where patterns repeat themselves: the first place, the length and the number of times, at least so many, of each.
+
+    exact: whether settings are to be the same too, as the element that is taken of a sequence. within: between which
+    places.
+    """
     kinds: dict[Any, int] = {}
     shapes = {value.id: value.shape for value in graph.values}
     sequence = np.array(
         [
-            kinds.setdefault((op.symbol, len(op.inputs), *[shapes[v] for v in op.outputs]), len(kinds))
+            kinds.setdefault(
+                (op.symbol if exact else op.name, len(op.inputs), *[shapes[v] for v in op.outputs]), len(kinds)
+            )
             for op in graph.ops
         ]
     )
     found = []
-    stretches = [(0, len(sequence))]
+    stretches = [within or (0, len(sequence))]
     for start, stop in stretches:  # the list grows as it is read
         first, period, times = longest_repeat(sequence[start:stop])
         if times >= least and (times - 1) * period >= LEAST_IN_A_CLOUD:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from viz.record.folding import repeats
@@ -13,6 +15,7 @@ def used_again(graph: Graph) -> frozenset[str]:
 
     In the same way: with the same symbol, in the same position, with results of one shape that are used alike.
 
+    >>> import numpy as np
     >>> import tinygrad_edu as tg
     >>> from viz.record.record import trace
     >>> h, w, v = (tg.Tensor(0.5, requires_grad=True) for _ in range(3))
@@ -30,14 +33,16 @@ def used_again(graph: Graph) -> frozenset[str]:
     def way(use: Use) -> Any:
         op = ops[use.op or ""]
         after = [other for output in op.outputs for other in used[output]]
-        onwards = [(ops[other.op].symbol if other.op else "", other.position) for other in after]
+        onwards = [(ops[other.op].symbol, other.position) if other.op else () for other in after]
         return op.symbol, use.position, [values[output].shape for output in op.outputs], onwards
 
+    runs = [run for loop in loops(graph) for run in loop]
+    step = {graph.ops[i].id: k for k, run in enumerate(runs) for i in run}
     found = set()
     for value in graph.values:
         if value.op is None and len(own := [use for use in used[value.id] if use.op is not None]) > 1:
-            alike = [(depth[a.op], depth[b.op]) for k, a in enumerate(own) for b in own[:k] if way(a) == way(b)]
-            if any(one != other for one, other in alike):
+            alike = [(a.op, b.op) for k, a in enumerate(own) for b in own[:k] if way(a) == way(b)]
+            if any(depth[a] != depth[b] or step.get(a or "") != step.get(b or "") for a, b in alike):
                 found.add(value.id)
     return frozenset(found)
 
@@ -83,15 +88,33 @@ def loops(graph: Graph) -> list[list[range]]:
         shared = any(leaves.get(a, set()) & leaves.get(b, set()) for a, b in zip(one, other, strict=True))
         return shared and any(k in one for b in other for k in results.get(b, ()))
 
+    def among(first: int, length: int, times: int) -> list[list[range]]:
+        for several in range(1, times // 2 + 1):  # a step may be a pattern several times: one for each layer
+            size = several * length
+            if own := runs_that(
+                follows, [range(first + k * size, first + (k + 1) * size) for k in range(times // several)]
+            ):
+                return own if size > 1 else []
+        return []
+
     found: list[list[range]] = []
-    for first, length, times in repeats(graph, 2):
-        runs = [range(first + k * length, first + (k + 1) * length) for k in range(times)]
-        steps = [runs[0]]
-        for run in [*runs[1:], range(0)]:
-            if run and follows(steps[-1], run):
-                steps.append(run)
-                continue
-            if len(steps) > 1 and length > 1:
-                found.append(steps)
-            steps = [run]
+    stretches = [(0, len(graph.ops))]
+    for start, stop in stretches:  # the list grows as it is read
+        own = [steps for pattern in repeats(graph, 2, exact=False, within=(start, stop)) for steps in among(*pattern)]
+        if own:
+            found += own
+            ends = sorted((steps[0].start, steps[-1].stop) for steps in own)
+            between = [start, *[place for pair in ends for place in pair], stop]
+            stretches += [*zip(between[::2], between[1::2], strict=True)]
     return found
+
+
+def runs_that(follows: Callable[[range, range], bool], runs: Sequence[range]) -> list[list[range]]:
+    """The longest series of runs in which each follows the one before, of those that have more than one."""
+    series = [[run] for run in runs[:1]]
+    for one, other in pairwise(runs):
+        if follows(one, other):
+            series[-1].append(other)
+        else:
+            series.append([other])
+    return [own for own in series if len(own) > 1]
