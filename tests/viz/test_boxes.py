@@ -208,8 +208,8 @@ def heights(figure):
 def test_inputs_of_boxes_keep_their_order():
     for fit in (None, "16:9"):
         y = heights(drawn(chapter, fit))
-        assert y["a1"] > y["a2"] > y["a3"]
-        assert y["t1"] > y["t2"] > y["t3"]
+        assert y["a₁"] > y["a₂"] > y["a₃"]
+        assert y["t₁"] > y["t₂"] > y["t₃"]
     figure = drawn(chapter)
     at = {shape.id: shape.y for shape in figure.scene.shapes}
     for symbol in ("exp", "/", "log", "×"):

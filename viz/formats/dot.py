@@ -24,7 +24,7 @@ FONT_NAME = "Helvetica"
 BOLD_FONT_NAME = "Helvetica-Bold"
 MOST_WIRES_UNHURRIED = 200  # with so many wires, the layout is given less time
 LEVEL = 50  # how much more it counts that lines are level than that things stand close
-STRAIGHT = 100  # how much the border of a group is to be level, where a stub is 20
+SURELY_LEVEL = 100  # how much the border of a group is to be level, where a stub is 20
 CLOSE_TO_A_GROUP = 10  # how much it counts that a border is close to what is inside
 PAD = 0.1  # inches around a drawing
 HURRIED = {"nslimit": "0.05", "nslimit1": "1", "mclimit": "0.1", "searchsize": "10"}  # fewer rounds of its search
@@ -141,16 +141,16 @@ def placement_in_order(plan: Plan, column: Mapping[str, int], order: Sequence[Se
         lines.append(f"\t{{ rank=same {' '.join(map(quote, names))} }}\n")
         lines += [edge(above, below, weight="1") for above, below in pairwise(names)]
     for wire, way in zip(plan.wires, ways(plan, column), strict=True):
-        weights = [STRAIGHT if wire.named else 20, *[8] * (len(way) - 3)]
+        weights = [SURELY_LEVEL if wire.named else 20, *[8] * (len(way) - 3)]
         weights = [*weights, 20 if wire.kind == "trunk" else 2 + (wire.id in longest)][-len(way) + 1 :]
         lines += [edge(a.name, b.name, weight=f"{LEVEL * n}") for (a, b), n in zip(pairwise(way), weights, strict=True)]
     follows = {above: below for names in order for above, below in pairwise(names)}
     precedes = {below: above for above, below in follows.items()}
     for border, beside in [pair for top, bottom in edges.values() for pair in ((top, follows), (bottom, precedes))]:
         for a, b in pairwise(border):
-            lines.append(edge(a, b, weight=f"{LEVEL * STRAIGHT}"))
+            lines.append(edge(a, b, weight=f"{LEVEL * SURELY_LEVEL}"))
             lines += [edge(a, beside[b], weight=f"{CLOSE_TO_A_GROUP}")] if b in beside else []
-    lines += [edge(a, b, weight=f"{LEVEL * STRAIGHT}") for a, b in level_borders(plan, column)]
+    lines += [edge(a, b, weight=f"{LEVEL * SURELY_LEVEL}") for a, b in level_borders(plan, column)]
     return sheet(lines, settings, {"shape": "box", "fixedsize": "true", "label": ""})
 
 
