@@ -22,6 +22,7 @@ ROOMS = [*[f"tinygrad_edu.{part}" for part in PARTS.split()], "tinygrad_edu", "v
 
 EXCEPTIONS = {
     "data.BytePairTokenizer": ("an example", "it needs the package tokenizers, which not everyone who runs this has"),
+    "export.to_jax": ("an example", "it needs the package jax, which not everyone who runs this has"),
     "data.datasets.mnist": ("an example", "it reads files that are not in this package"),
     "data.datasets.fashion_mnist": ("an example", "it reads files that are not in this package"),
 }

@@ -47,7 +47,7 @@ class XlaRecord(Record):
         super().__init__(program)
         self.guards.also_away = True
         self._placement, self._name, self._homes = placement, name, homes
-        _refuse_float64(program, name)
+        refuse_float64(program, name)
         events, dropped = list(program.events), set[Tensor]()
         if not gradients:
             events, dropped = _without_gradients(program)
@@ -218,7 +218,7 @@ class _State:
             self.holders.append(of_tensor(twin) if entry is None else of_entry(*entry))
 
 
-def _refuse_float64(program: Program, name: str) -> None:
+def refuse_float64(program: Program, name: str) -> None:
     """Raise TypeError for a program in float64, unless JAX was told that it may be."""
     if jax.config.jax_enable_x64:
         return
