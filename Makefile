@@ -61,7 +61,7 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 $(VENV)/torch: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet torch==2.13.0 jax==0.10.2
+	$(BIN)/python -m pip install --quiet torch==2.13.0 jax==0.10.2 onnxscript==0.7.2
 	$(BIN)/python -m pip install --quiet --no-deps torchvision==0.28.0
 	@touch $@
 

@@ -13,7 +13,9 @@ import pytest
 import torch
 from agreement import assert_close
 from safetensors.torch import save_file
+from test_torch_onnx import written
 
+import tinygrad_edu as tg
 from tinygrad_edu import models
 from tinygrad_edu.train import load_torch
 
@@ -120,6 +122,34 @@ def test_places_by_torchvision_s_weights(vision, tmp_path, monkeypatch):
     third, _ = ours.backbone(x)
     aux = ours.aux_classifier(third).numpy()
     assert aux.shape == (1, CLASSES, 8, 5)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", [*SMALL, "alexnet", "vgg11_bn", "deeplabv3_resnet50"])
+def test_files_of_pytorchs_exporter(vision, name, tmp_path):
+    """A network of torchvision as an ONNX file that PyTorch writes, read as a module."""
+    if name.startswith("deeplab"):
+        kept = drawn(vision.segmentation.deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=CLASSES))
+        theirs, size = Out(kept), 64
+    else:
+        options = {"init_weights": False} if name == "googlenet" else {}
+        theirs, size = drawn(getattr(vision, name)(num_classes=CLASSES, **options)), max(NETS[name][1], 64)
+    x = torch.randn(2, 3, size, size)
+    loaded = tg.export.load_onnx(written(theirs.eval(), torch.randn(3, 3, size, size), tmp_path / "net.onnx"))
+    with torch.no_grad():
+        expected = theirs(x).numpy()
+    assert_close(loaded(x.numpy()).numpy(), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+class Out(torch.nn.Module):
+    """What a network calls `out`."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x)["out"]
 
 
 def test_a_step_of_training_beside_torchvision(vision, tmp_path):
