@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tests.viz.test_html import HOSTILE, price, three_layers
+from tinygrad_edu import nn
 from viz import draw
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
@@ -419,7 +420,7 @@ def test_layers_open_and_close(visit):
     opened = count()
     page.get_by_role("button", name="Close Linear").first.click()
     assert count() == opened - 1  # dot and + are one box now
-    assert page.locator("#figure .outline.box").count() == 2  # that layer, and cross-entropy
+    assert page.locator("#figure .outline.box").count() == 1, "only layers are boxes"
     page.get_by_role("button", name="Close all layers").click()
     assert count() == opened - 3
     assert page.get_by_role("button", name="Open Linear").count() == 3
@@ -429,6 +430,30 @@ def test_layers_open_and_close(visit):
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Close Linear"
     page.get_by_role("button", name="Open all layers").click()
     assert count() == opened
+
+
+def closed_network():
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    scores = model(tg.Tensor(np.ones((4, 2), np.float32), name="x"))
+    return draw(nn.functional.cross_entropy(scores, np.zeros(4, int)), collapse="all")
+
+
+def test_the_end_stays_the_end_when_layers_open(visit):
+    page = visit(closed_network)
+    page.keyboard.press("End")
+    page.click("#open-all")
+    now, last = step(page).split(" / ")
+    assert now == last
+    assert page.locator("#figure .number.pending").count() == 0
+
+
+def test_a_question_mark_shows_the_keys(visit):
+    page = visit()
+    assert not page.is_visible("#keys")
+    page.keyboard.press("?")
+    assert page.is_visible("#keys")
+    page.keyboard.press("?")
+    assert not page.is_visible("#keys")
 
 
 def test_closing_a_layer_keeps_what_has_been_computed(visit):

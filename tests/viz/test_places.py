@@ -471,3 +471,24 @@ def test_random_programs_draw_without_faults_and_every_use_appears_once(program)
     assert sorted(drawn) == sorted(f"{use.id}-forward" for use in figure.graph.uses)
     assert overlapping(scene) == []
     assert [text for text, _ in crossed(scene) if not next(t for t in scene.texts if t.id == text).halo] == []
+
+
+def test_a_long_symbol_stands_in_an_oval_and_only_layers_in_boxes(tmp_path):
+    d = leaf(np.arange(80.0).reshape(4, 20), "d")
+    figure = draw([d[:, 0:4].sum(), d[:, 12:16].sum(), nn.functional.cross_entropy(d, np.zeros(4, int))])
+    shapes = {op.symbol: shape.shape for op in figure.graph.ops for shape in figure.scene.shapes if shape.id == op.id}
+    assert shapes == {"[:, 0:4]": "circle", "[:, 12:16]": "oval", "Σ": "circle", "cross-entropy": "oval"}
+    assert faults(figure.scene) == 0
+    assert "ellipse" in {child.tag.removeprefix(SVG) for child in groups_of(figure.svg())["o2"]}
+    assert "ellipse[x radius=" in figure.tikz()
+    assert {s.shape for s in draw(layers(), collapse="all").scene.shapes} == {"box", "oval"}
+
+
+def test_a_head_is_not_bent_where_an_output_leaves_near_the_edge():
+    sign, log = np.linalg.slogdet(leaf(np.array([[2.0, 1.0], [1.0, 3.0]]), "M"))
+    scene = draw(sign * log).scene
+    for line in scene.lines:
+        if line.backward:
+            (x0, y0), (x1, y1) = line.points[-2:]
+            assert np.hypot(x1 - x0, y1 - y0) > 12, "a head is 10 long"
+    assert faults(scene) == 0

@@ -95,7 +95,7 @@ function keep(element, k) {
 function drawShape(parent, { id, kind, x, y, w, h, k, op, looks }) {
   const g = keep(svg(parent, "g", { id, class: marked(op ? "node" : "part", looks) }), k);
   const outline = { class: `outline ${kind}` };
-  if (kind === "circle" || kind === "fork" || kind === "cloud") {
+  if (["circle", "oval", "fork", "cloud"].includes(kind)) {
     const shrink = kind === "cloud" ? 0.45 : 0.5;
     svg(g, "ellipse", { ...outline, cx: x, cy: y, rx: w * shrink, ry: h * shrink });
   } else {
@@ -325,7 +325,7 @@ function stepTo(step) {
 
 /* Another layout, in which as much has been computed; `layer` stays where it was on the screen. */
 function go(index, layer) {
-  const at = view.steps[state.step - 1]?.at ?? 0;
+  const at = state.step === view.steps.length ? Infinity : (view.steps[state.step - 1]?.at ?? 0); // the end stays the end
   const before = layer && centreOf(layer);
   state.view = index;
   draw();
@@ -940,6 +940,7 @@ const KEYS = {
   "=": () => zoom(1.25),
   "-": () => zoom(0.8),
   0: () => fit(true),
+  "?": () => setKeys(byId("keys").hidden),
   Escape: () => {
     setKeys(false);
     choose(null);

@@ -62,7 +62,7 @@ class _Slide:
         for text in self.scene.texts:
             inside.setdefault(text.id.rpartition("-text")[0], []).append(text)
         seen = [shape for shape in self.scene.shapes if shape.id not in unseen]
-        holders = {shape.id for shape in seen if shape.shape in ("circle", "box", "cloud")}
+        holders = {shape.id for shape in seen if shape.shape in ("circle", "oval", "box", "cloud")}
         for shape in seen:
             if shape.shape == "group":
                 self._shape(shape, ())
@@ -90,7 +90,7 @@ class _Slide:
 
     def _shape(self, shape: Shape, texts: Sequence[Text]) -> None:
         kinds = extra("pptx.enum.shapes", "a PPTX").MSO_SHAPE
-        kind = {"circle": kinds.OVAL, "fork": kinds.OVAL, "cloud": kinds.CLOUD, "box": kinds.ROUNDED_RECTANGLE,
+        kind = {"circle": kinds.OVAL, "oval": kinds.OVAL, "fork": kinds.OVAL, "cloud": kinds.CLOUD, "box": kinds.ROUNDED_RECTANGLE,
                 "group": kinds.ROUNDED_RECTANGLE}.get(shape.shape, kinds.RECTANGLE)  # fmt: skip
         made = self._made(kind, shape.id, (shape.x, shape.y, shape.width, shape.height))
         colour = self.theme.fill if shape.shape != "fork" else self.theme.colour(shape)

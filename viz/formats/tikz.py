@@ -180,6 +180,9 @@ def _shape(shape: Shape) -> str:
     if shape.shape in ("circle", "fork"):
         fill = colour if shape.shape == "fork" else "vizfill"
         return rf"\filldraw[draw={outline}, fill={fill}] {at} circle[radius={shape.width / 2:.1f}];"
+    if shape.shape == "oval":
+        axes = f"x radius={shape.width / 2:.1f}, y radius={shape.height / 2:.1f}"
+        return rf"\filldraw[draw={outline}, fill=vizfill] {at} ellipse[{axes}];"
     if shape.shape == "cloud":  # its outline is drawn as a line of the scene
         return rf"\fill[vizfill] {at} ellipse[x radius={0.45 * shape.width:.1f}, y radius={0.45 * shape.height:.1f}];"
     if shape.points:

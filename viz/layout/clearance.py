@@ -268,7 +268,7 @@ def solid_of(shape: Shape) -> str:
 def _beyond(point: Point, shape: Shape) -> float:
     """How far a point is outside the edge of a shape."""
     dx, dy, w, h = abs(point[0] - shape.x), abs(point[1] - shape.y), shape.width / 2, shape.height / 2
-    if shape.shape in ("circle", "cloud"):
+    if shape.shape in ("circle", "oval", "cloud"):
         return (math.hypot(dx / w, dy / h) - 1.0) * min(w, h)
     return max(dx - w, dy - h)
 

@@ -37,6 +37,7 @@ from viz.layout.scene import Line, Point, Scene, Shape, Text
 
 MOST_WIRES_ROUTED = 120  # wires, beyond which no other ways are tried
 COST_OF_CROSSING_A_TEXT = 1000  # a line through a text, in the units in which a bend is 1
+LEAST_BESIDE_A_HEAD = 24.0  # the length of the straight piece that a head is at the end of
 NAME_GAP = 5.0  # between a name and its arrow
 
 
@@ -243,7 +244,7 @@ class _Draughtsman:
         place = self.places[wire.source]
         x, cy = self.centre[wire.source]
         left = self.grid.left[k]
-        if place.shape in ("circle", "box", "cloud") and abs(y - cy) < place.height / 2 - ARROWS_APART / 2 - 2:
+        if place.shape in ("circle", "oval", "box", "cloud") and abs(y - cy) < place.height / 2 - ARROWS_APART / 2 - 2:
             left = x + self._edge(place, y - cy)
         right = self.grid.right[k] - (0.0 if wire.kind == "trunk" else self._bend(wire))
         if self.places[wire.target].shape == "result" and self.column[wire.target] == k + 1:
@@ -271,7 +272,11 @@ class _Draughtsman:
             way.insert(0, (x, y))
         elif place.shape not in ("source", "fork") and left[0] == self.grid.left[self.column[wire.source] + 1]:
             angle = math.atan2(left[1] - y, left[0] - x)
-            way.insert(0, (x + place.width / 2 * math.cos(angle), y + place.height / 2 * math.sin(angle)))
+            edge = x + place.width / 2 * math.cos(angle), y + place.height / 2 * math.sin(angle)
+            short = LEAST_BESIDE_A_HEAD - math.dist(edge, left)  # in which a head would be bent
+            if short > 0 and left[0] + short < right[0]:
+                way[0] = left[0] + short, left[1]
+            way.insert(0, edge)
         return straightened([*way, *self._passing(wire)])
 
     def _passing(self, wire: Wire) -> list[Point]:
@@ -302,7 +307,7 @@ class _Draughtsman:
         came = {wire.id: self._way(wire)[-1] for wire in wires}
         order = sorted(came, key=lambda w: -came[w][1])
         if place.shape != "circle":
-            room = place.height / 2 * (0.7 if place.shape == "cloud" else 1.0) - ARROWS_APART
+            room = place.height / 2 * (0.7 if place.shape in ("oval", "cloud") else 1.0) - ARROWS_APART
             ys = spread([min(max(came[w][1] - y, -room), room) for w in reversed(order)], HEADS_APART, -room, room)
             return {w: (x - place.width / 2, y + dy) for w, dy in zip(reversed(order), ys, strict=True)}
         r = place.width / 2
@@ -330,6 +335,9 @@ class _Draughtsman:
             x, y = way[0]
             (trunk,) = self.incoming[wire.source]
             forward[0], backward[0] = (x, y + self._aside(trunk)), (x, y - ARROWS_APART / 2)
+        elif abs(way[0][1] - way[1][1]) > 0.5 and self.places[wire.source].shape in ("circle", "oval", "cloud"):
+            begin = self._clip(self.places[wire.source])
+            forward[0], backward[0] = begin(forward[1], forward[0]), begin(backward[1], backward[0])
         clip = self._clip(target)
         forward[-1], backward[-1] = clip(forward[-2], forward[-1]), clip(backward[-2], backward[-1])
         lines = [
@@ -347,7 +355,7 @@ class _Draughtsman:
     def _clip(self, place: Place) -> Callable[[Point, Point], Point]:
         """Where a line from one point to another meets the edge of a place."""
         x, y = self.centre[place.id]
-        if place.shape in ("circle", "cloud"):
+        if place.shape in ("circle", "oval", "cloud"):
             return lambda a, b: on_ellipse(a, b, (x, y), place.width, place.height)
         if place.shape == "box":
             return lambda a, b: at_x(

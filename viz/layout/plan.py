@@ -20,7 +20,7 @@ from viz.record.sharing import used_again
 FONT = 14.0
 SMALL_FONT = 11.0
 LINE_HEIGHT = 1.2  # the height of a line of text, in font sizes
-WIDEST_CIRCLE = 80.0  # of a circle; a longer symbol stands in a box
+WIDEST_CIRCLE = 80.0  # of a circle; a longer symbol stands in an oval
 KEY_FRAME = 8.0  # what the box around a key is wider than the key
 KEY_GAP = 5.0  # between a key and what it stands before
 LEAST_ANSWER_WIDTH = 34.0  # of the room that is left for an answer
@@ -108,7 +108,7 @@ class Place:
     """
 
     id: str
-    shape: str  # circle, box, cloud, source (a name on the left), result (a name on the right) or fork
+    shape: str  # circle, oval, box, cloud, source (a name on the left), result (a name on the right) or fork
     lines: tuple[Words, ...]
     width: float
     height: float
@@ -221,7 +221,7 @@ class _Planner:
             # high enough for all wires to arrive level
             each = WIRE_HEIGHT if crowd > 2 and op.shape != "cloud" else 26.0
             height = max(46.0, each * crowd, sum(line.height for line in lines) + 20.0)
-            shape = "cloud" if op.shape == "cloud" else "box"
+            shape = "oval" if op.shape == "circle" else op.shape  # a box is a layer
             if shape == "cloud":
                 width, height = 1.3 * width, 1.3 * height + 10.0
             width = max(64.0, width)

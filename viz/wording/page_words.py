@@ -34,7 +34,7 @@ PAGE_WORDS: Mapping[str, Mapping[str, str]] = {
         "print": "Print",
         "help": "Keys",
         "help_keys": "→ ←|step forward, back;space|play, pause;Home End|start, end;+ − 0|larger, smaller, fit;"
-        "Tab Enter|choose a node;Esc|close what was chosen",
+        "Tab Enter|choose a node;Esc|close what was chosen;?|these keys",
         "dismiss": "Close",
         "details": "Details",
         "input": "input",
@@ -100,7 +100,7 @@ PAGE_WORDS: Mapping[str, Mapping[str, str]] = {
         "print": "인쇄",
         "help": "단축키",
         "help_keys": "→ ←|다음, 이전 단계;space|재생, 일시정지;Home End|처음, 끝;+ − 0|확대, 축소, 맞춤;"
-        "Tab Enter|노드 고르기;Esc|닫기",
+        "Tab Enter|노드 고르기;Esc|닫기;?|이 목록",
         "dismiss": "닫기",
         "details": "자세히",
         "input": "입력",
