@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import threading
 
 import joblib
 import numpy as np
@@ -151,6 +152,25 @@ def test_tune(elsewhere):
     assert len({trial[2] for trial in alone[2]}) == 6
     one_by_one = trials(tune(run, seed=3, **{**kinds[2], "at_once": 1}))
     assert one_by_one == alone[2]
+
+
+def test_a_run_that_cannot_be_sent_is_told(elsewhere, tmp_path):
+    pytest.importorskip("optuna")
+    lock = threading.Lock()
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+
+    def run(settings, follow):
+        with lock:
+            return 1.0
+
+    options = {"space": {"x": Integer(1, 4)}, "sampler": "grid", "at_once": 2, "storage": storage}
+    with elsewhere(), pytest.raises(TypeError, match=r"cannot be sent to other processes: .*lock.*inside of it"):
+        tune(run, **options)
+    assert not (tmp_path / "study.db").exists()
+    with joblib.parallel_config("threading", n_jobs=2):
+        study = tune(run, **options)
+    assert sorted(trial.params["x"] for trial in study.trials) == [1, 2, 3, 4]
+    assert len(tune(run, **{**options, "storage": None}).trials) == 4  # in this process
 
 
 def test_an_error_of_a_run_comes_back_and_the_others_are_kept(elsewhere, tmp_path):

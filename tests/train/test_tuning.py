@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import subprocess
 import sys
@@ -247,6 +248,12 @@ def test_what_there_is_not_is_said(options, message):
 def test_what_cannot_be_searched_is_said(make, message):
     with pytest.raises((TypeError, ValueError), match=message):
         make()
+
+
+def test_without_joblib_it_says_what_to_type(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"several trials by joblib: pip install joblib"):
+        tune(bowl, SPACE, trials=2, at_once=2)
 
 
 def test_a_storage_that_holds_another_search_is_said_and_left(tmp_path):

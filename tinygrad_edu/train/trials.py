@@ -277,6 +277,22 @@ def search(
             left = min(left - len(drawn), wanted - len(counted(study)))
 
 
+def check_sent(run: Run) -> None:
+    """Raise TypeError if the trials are to run in other processes, and `run` cannot be sent to them."""
+    import joblib
+
+    backend, _ = joblib.parallel.get_active_backend()
+    if joblib.effective_n_jobs(None) == 1 or getattr(backend, "uses_threads", False):
+        return
+    try:
+        pickle.dumps(joblib.wrap_non_picklable_objects(run))  # by cloudpickle, as joblib sends functions
+    except Exception as error:  # whatever the objects that it uses raise
+        raise TypeError(
+            f"run(settings, follow) cannot be sent to other processes: {error}; make what it uses (open files, locks, "
+            "generators) inside of it, or choose threads, joblib.parallel_config('threading')"
+        ) from error
+
+
 @contextmanager
 def _pool(at_once: int) -> Iterator[Any]:
     """What runs the trials of all batches: the processes that `joblib.parallel_config` names, or None for this one."""

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tinygrad_edu.creation import count
 from tinygrad_edu.train.given import whole
 from tinygrad_edu.train.space import Space, check_space, combinations
-from tinygrad_edu.train.trials import Grid, Numbered, Run, quiet, search
+from tinygrad_edu.train.trials import Grid, Numbered, Run, check_sent, quiet, search
 
 if TYPE_CHECKING:
     import optuna
@@ -98,6 +98,8 @@ def tune(
             raise ValueError(f"tune() makes 1 trial or more, but got {what}={given}")
     if at_once > 1 and importlib.util.find_spec("joblib") is None:
         raise ImportError("tune(at_once=…) runs several trials by joblib: pip install joblib")
+    if at_once > 1:
+        check_sent(run)
     if mode not in ("min", "max"):
         raise ValueError(f"mode is 'min' or 'max', but got {mode!r}")
     seed = None if seed is None else whole("tune()'s seed", seed)
