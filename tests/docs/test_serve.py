@@ -122,6 +122,16 @@ def test_a_file_of_onnx(tmp_path, rng):
         serve.main([str(tmp_path / "none.onnx")])
 
 
+def test_an_exported_net(net, tmp_path, rng):
+    pytest.importorskip("onnxruntime")
+    rows = rng.normal(size=(3, *SHAPE)).astype(np.float32)
+    tg.export.onnx(net.eval(), rows, tmp_path / "net.onnx")
+    with tg.no_grad():
+        np.testing.assert_allclose(
+            serve.of_onnx(tmp_path / "net.onnx").call(rows), net(rows).numpy(), rtol=1e-5, atol=1e-6
+        )
+
+
 # -- batches ------------------------------------------------------------------------------------------
 
 
