@@ -14,15 +14,19 @@ from viz.formats.pdf import Placed, composed, size
 from viz.formats.render import graphviz
 from viz.languages import words
 from viz.layout.metrics import text_width, wrapped
+from viz.layout.page import FILLED, POINTS_AN_INCH
 from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.options import choose, expect, several
 from viz.picture import warn_of_missing_font
 from viz.theme import THEMES
-from viz.wording.labels import clean
+from viz.wording.labels import FigureLabels, clean
 
 MILLIMETRE = 72 / 25.4  # points
-ANSWER = (22 * MILLIMETRE, 9 * MILLIMETRE)  # the least room to write a number into, by hand
+ANSWER = (
+    22.4 * MILLIMETRE,
+    9.2 * MILLIMETRE,
+)  # the room to write a number into, by hand: 22 × 9 mm, whatever is rounded
 PAPERS = {"A4": (210 * MILLIMETRE, 297 * MILLIMETRE), "letter": (612.0, 792.0)}
 PAPER_MARGIN = 16 * MILLIMETRE
 NUMBER_WIDTH = 26.0  # points, left of a figure, for its number
@@ -34,7 +38,8 @@ WORDS_ON_PAPER = 12.0  # the font size of questions and numbers
 AROUND_PICTURE = 16.0  # points, by which a picture is larger than what is on it
 LONGEST_TITLE = 80  # characters
 LONGEST_QUESTION = 600  # characters
-GOOD_LETTERS = 9.0  # points: smaller ones turn the page, if that makes them larger
+GOOD_LETTERS = 9.0  # points: smaller ones put a figure into rows or turn the page, if that makes them larger
+SHARES_OF_A_PAGE = (0.3, 0.6, 1.0)  # of its height, that a figure in rows is to fill: the fewer rows, the better
 LEAST_LETTERS = 6.5  # points: smaller ones are refused
 NAME_WIDTH = 170.0  # points, of the line for the name
 TRIES = 8  # layouts, at most, until blanks have their size on paper
@@ -51,6 +56,8 @@ def worksheet(
     landscape: bool | None = None,
 ) -> Path:
     """Write figures as exercises into a PDF: their derivatives are blanks of 22 × 9 mm or more. Returns the path.
+
+    A figure that is too wide for the page goes on in further rows, as with `draw(…, fit=…)`.
 
     figures: one or several, as `draw` makes them in the style "book"; in place of each also a pair, (question, figure).
         What a figure shows of derivatives, numbers or formulas, is what its answer shows.
@@ -82,10 +89,13 @@ def worksheet(
     pages = sheets.pages([(x.question, x.figure) for x in exercises], title, said["name"])
     if key:
         answers = f"{said['answers']}: {title}" if title else said["answers"]
-        pages += sheets.pages([("", x.answer) for x in exercises], answers)
+        pages += sheets.pages([("", _on(x.figure.look.page, x.answer)) for x in exercises], answers)
     content = composed(pages, sheets.width, sheets.height, clean(title, LONGEST_TITLE))
     (written,) = write({path: content})
     return written
+
+
+Page = tuple[float, float] | None  # the width and height, in inches, that a figure is put into rows for
 
 
 @dataclass(frozen=True)
@@ -95,14 +105,22 @@ class Exercise:
     question: str
     figure: Drawing
     answer: Drawing
-    tried: dict[float, Drawing]
+    tried: dict[tuple[float, Page], Drawing]
 
-    def with_room(self, times: float) -> Drawing:
+    def with_room(self, times: float, page: Page) -> Drawing:
         """The figure whose blanks have so many times the room that they need on paper; what was laid out once is kept."""
-        if times not in self.tried:
+        if (times, page) not in self.tried:
             labels = replace(self.figure.labels, room=(ANSWER[0] * times, ANSWER[1] * times))
-            self.tried[times] = self.figure.of(self.figure.graph, labels)
-        return self.tried[times]
+            self.tried[times, page] = _on(page, self.figure, labels)
+        return self.tried[times, page]
+
+
+def _on(page: Page, figure: Drawing, labels: FigureLabels | None = None) -> Drawing:
+    """A figure in rows that fit a page, or as it is."""
+    look = replace(figure.look, page=page)
+    return Drawing(
+        figure.graph, labels or figure.labels, look, whole=figure.whole, reading=figure.reading, measured=False
+    )
 
 
 def _exercises(figures: Any, values: bool) -> list[Exercise]:
@@ -120,9 +138,10 @@ def _exercises(figures: Any, values: bool) -> list[Exercise]:
             raise ValueError(
                 f"figure {k} is in the style {figure.look.style!r}; a worksheet has blanks in the style 'book'"
             )
-        look = replace(figure.look, theme="default" if figure.look.theme == "dark" else figure.look.theme)
+        theme = "default" if figure.look.theme == "dark" else figure.look.theme
+        look = replace(figure.look, theme=theme, page=None, font_size=None)
         labels = replace(figure.labels, grad="number" if figure.labels.grad == "blank" else figure.labels.grad)
-        answer = Drawing(figure.graph, labels, look, whole=figure.whole, reading=figure.reading)
+        answer = Drawing(figure.graph, labels, look, whole=figure.whole, reading=figure.reading, measured=False)
         blank = answer.of(figure.graph, replace(labels, grad="blank", blank_values=values, room=ANSWER))
         if not any(line.role == "blank" for line in _lines(blank)):
             cure = "draw its derivatives" if values else "draw its derivatives, or write worksheet(…, values=True)"
@@ -157,8 +176,8 @@ def _fitting(exercises: list[Exercise], paper: str, landscape: bool | None) -> S
         if scale * FONT < LEAST_LETTERS:
             aside = "" if chosen is turned else "take landscape=True, "
             raise ValueError(
-                f"figure {k + 1} does not fit on {paper}: with blanks of 22 × 9 mm its letters would be "
-                f"{scale * FONT:.1f} points high; {aside}fold it (collapse='all'), or draw a part of it (wrt=…)"
+                f"figure {k + 1} does not fit on {paper}: with blanks of 22 × 9 mm its letters would be less than "
+                f"{LEAST_LETTERS} points high; {aside}fold it (collapse='all'), or draw a part of it (wrt=…)"
             )
         exercises[k] = replace(exercise, figure=figure)
     return chosen
@@ -183,6 +202,21 @@ class Sheets:
         return min(1.0, self.room[0] / picture[0], height / picture[1])
 
     def fitted(self, exercise: Exercise) -> tuple[Drawing, float]:
+        """The figure whose blanks have their size on paper, in one row or in several, and its scale; 0, if there is none."""
+        best = self._with_blanks(exercise, None)
+        for share in SHARES_OF_A_PAGE:
+            if best[1] * FONT < GOOD_LETTERS:
+                in_rows = self._with_blanks(exercise, self.page(exercise.question, share))
+                best = max(best, in_rows, key=lambda way: way[1])
+        return best
+
+    def page(self, question: str, share: float) -> Page:
+        """The page that a figure is put into rows for: as wide as the room here, and as high as a share of it."""
+        height = self.room[1] - QUESTION_HEIGHT * len(self.wrapped(question))
+        width = self.room[0] - AROUND_PICTURE
+        return width / POINTS_AN_INCH / FILLED, (share * height - AROUND_PICTURE) / POINTS_AN_INCH / FILLED
+
+    def _with_blanks(self, exercise: Exercise, page: Page) -> tuple[Drawing, float]:
         """The figure whose blanks have their size on paper, and its scale; with scale 0, if there is none.
 
         Larger blanks make the figure wider, and so its scale smaller; the width grows evenly, so that two layouts tell
@@ -191,11 +225,16 @@ class Sheets:
         tried: list[tuple[float, float]] = []
         times = 1.0
         for _ in range(TRIES):
-            figure = exercise.with_room(times)
+            figure = exercise.with_room(times, page)
             left, bottom, right, top = figure.scene.bounds()
             scale = self.scale((right - left + AROUND_PICTURE, top - bottom + AROUND_PICTURE), exercise.question)
             if scale * times >= 0.999:
                 return figure, scale
+            if page:  # its rows change with its blanks
+                if scale * FONT < LEAST_LETTERS:
+                    break
+                times *= max(1.1, 1 / (scale * times))
+                continue
             tried.append((times, 1 / scale))
             slope = 0.0
             if len(tried) > 1:
@@ -217,8 +256,9 @@ class Sheets:
         top, y = self.height - PAPER_MARGIN - HEADER_HEIGHT, 0.0
         for k, (question, figure) in enumerate(exercises, 1):
             picture = figure.render("pdf")
-            lines, scale = self.wrapped(question), self.scale(size(picture), question)
-            high = size(picture)[1] * scale + QUESTION_HEIGHT * len(lines)
+            wide, high = (length / figure.zoom for length in size(picture))
+            lines, scale = self.wrapped(question), self.scale((wide, high), question)
+            high = high * scale + QUESTION_HEIGHT * len(lines)
             if not pages or y - high < PAPER_MARGIN:
                 pages.append([])
                 written.append([])
@@ -227,7 +267,7 @@ class Sheets:
             for i, line in enumerate(lines):
                 below = y - QUESTION_HEIGHT * (i + 0.5)
                 written[-1].append(self._said(line, PAPER_MARGIN + NUMBER_WIDTH, below))
-            pages[-1].append((picture, scale, PAPER_MARGIN + NUMBER_WIDTH, y - high))
+            pages[-1].append((picture, scale / figure.zoom, PAPER_MARGIN + NUMBER_WIDTH, y - high))
             y -= high + BETWEEN_FIGURES
         for k, (page, things) in enumerate(zip(pages, written, strict=True), 1):
             things += self._header(title, name) if k == 1 else []

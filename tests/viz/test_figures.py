@@ -569,7 +569,7 @@ def test_a_key_stands_in_a_box_before_its_derivative_and_in_the_legend():
     assert [text.partition(" = ")[0] for text in said] == ["∂L/∂w", "∂L/∂x"]
     bottom = min(shape.y - shape.height / 2 for shape in scene.shapes)
     assert all(text.box[3] < bottom for text in scene.texts if text.role == "legend")
-    assert "rectangle" in draw(x * w, legend=[x]).tikz().split(r"\footnotesize")[0].splitlines()[-1]
+    assert "rectangle" in draw(x * w, legend=[x]).tikz().split(r"\fontsize")[0].splitlines()[-1]
     with pytest.raises(ValueError, match="no value is called 'v'"):
         draw(x * w, legend=["v"])
 

@@ -8,6 +8,7 @@ import pytest
 
 import viz.picture
 from tests.viz.figures import affine, apples, attention, fan_out, fruit, leaf
+from tests.viz.test_places import xor
 from viz import draw, worksheet
 from viz.formats import render
 from viz.worksheet import MILLIMETRE, PAPERS
@@ -48,11 +49,24 @@ def test_blanks_can_be_written_in_however_the_figure_is_made_to_fit(tmp_path):
     pages = read(worksheet([draw(apples()), draw(fruit())], tmp_path / "a.pdf", values=True, key=False))
     sizes = [size for page in pages for size in blanks(page)]
     assert len(sizes) == (4 + 2) + (8 + 4), "derivatives but that of the price, and what is computed"
-    assert min(width for width, _ in sizes) > 21.9
-    assert min(height for _, height in sizes) > 8.9
+    assert min(width for width, _ in sizes) >= 22
+    assert min(height for _, height in sizes) >= 9
     narrow = read(worksheet(draw(fruit()), tmp_path / "b.pdf", landscape=False, key=False))
     assert float(narrow[0].mediabox.width) == pytest.approx(PAPERS["A4"][0], abs=0.01)
-    assert min(width for width, _ in blanks(narrow[0])) > 21.9
+    assert min(width for width, _ in blanks(narrow[0])) >= 22
+
+
+@pytest.mark.parametrize(
+    ("figure", "count"), [(lambda: draw(attention(), loss="L"), 7), (lambda: draw(xor(), fit="16:9"), 23)]
+)
+def test_a_figure_that_is_too_wide_goes_on_in_rows(tmp_path, figure, count):
+    page, answer = read(worksheet(figure(), tmp_path / "a.pdf", landscape=False))
+    sizes = blanks(page)
+    assert len(sizes) == count, "each is asked for once"
+    assert min(width for width, _ in sizes) >= 22
+    assert min(height for _, height in sizes) >= 9
+    assert {"A", "B"} <= set(words_of(page)), "the letters at the ends of a line that is cut"
+    assert {"A", "B"} <= set(words_of(answer))
 
 
 def test_answers_are_on_pages_of_their_own(tmp_path):
@@ -104,15 +118,20 @@ def test_korean_worksheets_say_so(tmp_path, monkeypatch):
 def test_what_is_no_worksheet_is_refused_and_nothing_is_written(tmp_path, monkeypatch):
     path = tmp_path / "a.pdf"
     long = leaf(0.5, "x")
-    for _ in range(14):
+    for _ in range(30):
         long = np.tanh(long * 2.0)
     for figures, options, error, said in (
         ([], {}, ValueError, "needs a figure"),
         ([3], {}, TypeError, "figure 1, takes what draw"),
         (draw(apples(), direction="forward"), {}, ValueError, r"figure 1 has nothing to fill in; .*values=True"),
         ([draw(apples()), draw(apples(), style="record")], {}, ValueError, "figure 2 is in the style 'record'"),
-        (draw(long, collapse=None), {}, ValueError, r"figure 1 does not fit on A4: .* fold it"),
-        (draw(attention(), loss="L"), {"landscape": False}, ValueError, r"take landscape=True"),
+        (
+            draw(long, collapse=None),
+            {"landscape": True},
+            ValueError,
+            r"figure 1 does not fit on A4: .* points high; fold it",
+        ),
+        (draw(long, collapse=None), {"landscape": False}, ValueError, r"take landscape=True"),
         (draw(apples()), {"paper": "A5"}, ValueError, "choose one of 'A4', 'letter'"),
         (draw(apples()), {"title": 3}, TypeError, "title= takes a text"),
     ):

@@ -14,7 +14,6 @@ from viz.record.mathematics import IN_TEX
 from viz.theme import Theme, dash, shade
 
 UNIT = 10.0 / FONT  # of a point of the figure: then its texts are as large as those of a document in ten points
-SIZES = ((FONT, ""), (11.0, r"\footnotesize "), (8.5, r"\scriptsize "), (0.0, r"\tiny "))
 
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta", "η": "eta",
@@ -29,10 +28,13 @@ _SPECIAL = {
     "|": r"\textbar{}", '"': r"{\char34}", "`": r"\textasciigrave{}", "-": "{-}",
     "×": r"$\times$", "−": r"$-$", "∂": r"$\partial$", "·": r"$\cdot$", "√": r"$\surd$",
     "²": r"$^2$", "³": r"$^3$", "ᵀ": r"$^{\top}$", "∞": r"$\infty$", "⋯": r"$\cdots$", "…": r"\ldots{}",
-    "≤": r"$\le$", "≥": r"$\ge$", "≠": r"$\ne$", "✓": r"$\surd$", "✗": r"$\times$", "∧": r"$\wedge$",
+    "≤": r"$\le$", "≥": r"$\ge$", "≠": r"$\ne$", "✓": r"$\checkmark$", "✗": r"$\times$", "∧": r"$\wedge$",
+    "⊙": r"$\odot$", "⊕": r"$\oplus$", "⊗": r"$\otimes$", "∏": r"$\prod$", "ℓ": r"$\ell$", "∇": r"$\nabla$", "′": r"$'$",
+    "→": r"$\to$", "≈": r"$\approx$", "∈": r"$\in$", "⁺": "$^+$", "⁽": "$^($", "⁾": "$^)$", "ⁿ": "$^n$",
     **{c: rf"$\{name}$" for c, name in _GREEK.items()},
     **{c: f"$_{k}$" for k, c in enumerate("₀₁₂₃₄₅₆₇₈₉")},
     **{c: f"$^{k}$" for k, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹") if c not in "²³"},
+    **{c: f"$_{name}$" for name, c in zip("aehijklmnoprstuvx", "ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True)},
     "⁻": "$^-$",
 }  # fmt: skip
 
@@ -56,7 +58,10 @@ def escape_all_but_tex(text: str) -> str:
     return "".join(f"${part}$" if k % 2 else escape(part) for k, part in enumerate(parts))
 
 
-_FITTED = (r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", "}")  # never wider than the line
+_FITTED = (
+    r"\noindent\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+    "}",
+)  # never wider than the line
 
 
 def picture(scene: Scene, theme: Theme, hidden: Iterable[str] = (), zoom: float = 1.0) -> str:
@@ -99,8 +104,10 @@ def _overlay(first: int, last: int | None) -> str:
 
 def packages(scene: Scene) -> list[str]:
     """The lines that a document needs in its preamble."""
+    text = _written(scene)
     wanted = [r"\usepackage{tikz}", r"\usetikzlibrary{arrows.meta}"]
-    return [*wanted, r"\usepackage{kotex}"] if any(is_wide(c) for c in _written(scene)) else wanted
+    wanted += [r"\usepackage{amssymb}"] * ("✓" in text)
+    return wanted + [r"\usepackage{kotex}"] * any(map(is_wide, text))
 
 
 def _engine(scene: Scene) -> list[str]:
@@ -118,7 +125,8 @@ def _written(scene: Scene) -> str:
 
 
 def _colours(theme: Theme) -> list[str]:
-    return [rf"\definecolor{{viz{name}}}{{HTML}}{{{_hex(colour)}}}" for name, colour in asdict(theme).items()]
+    """Definitions of the colours of a theme; what would stand at the end of a line as a space is commented out."""
+    return [rf"\definecolor{{viz{name}}}{{HTML}}{{{_hex(colour)}}}%" for name, colour in asdict(theme).items()]
 
 
 def _tikz(scene: Scene, theme: Theme, later: Mapping[str, str | None], zoom: float = 1.0) -> list[str]:
@@ -207,6 +215,16 @@ def _corners(left: float, bottom: float, right: float, top: float) -> str:
     return f"({left:.1f},{bottom:.1f}) rectangle ({right:.1f},{top:.1f})"
 
 
+def _size(size: float) -> str:
+    r"""The size of letters, in a command: none for those that are as large as those of the document.
+
+    >>> _size(FONT), _size(7.0)
+    ('', '\\fontsize{5}{6}\\selectfont ')
+    """
+    points = round(2 * size * UNIT) / 2
+    return "" if size == FONT else rf"\fontsize{{{points:g}}}{{{1.2 * points:g}}}\selectfont "
+
+
 def _text(text: Text, keyed: bool) -> str:
     outline = f"vizoutline!{shade(text)[1]}!vizpaper"
     if text.role == "blank":  # room for an answer
@@ -215,12 +233,12 @@ def _text(text: Text, keyed: bool) -> str:
     if text.role == "key":
         return (
             rf"\filldraw[draw={outline}, fill=vizpaper] {frame} node[midway, text={_colour(text)}] "
-            rf"{{\footnotesize {escape(text.text)}}};"
+            rf"{{{_size(text.size)}{escape(text.text)}}};"
         )
     left, _, right, _ = text.box
     places = {"end": (right, "mid east"), "start": (left, "mid west"), "middle": (text.x, "mid")}
     x, anchor = places["start" if keyed else text.anchor]
-    size = next(name for least, name in SIZES if text.size >= least)
+    size = _size(text.size)
     said = (
         size + (r"\bfseries " if text.bold else "") + (escape_all_but_tex(text.tex) if text.tex else escape(text.text))
     )

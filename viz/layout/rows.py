@@ -224,8 +224,9 @@ def in_rows(plan: Plan, row: Mapping[str, int]) -> tuple[Plan, ...]:
             below=() if asked else wire.below,
         )
         wires[first].append(begun)
-        on = replace(wire, source=arriving.id)
-        wires[last].append(replace(on, kind="use", above=said[wire.value]) if wire.kind == "branch" else on)
+        above = said[wire.value] if wire.kind == "branch" else wire.above
+        on = replace(wire, source=arriving.id, above=tuple(line for line in above if line.role != "blank"))
+        wires[last].append(replace(on, kind="use") if wire.kind == "branch" else on)
     return tuple(replace(plan, places=tuple(p), wires=tuple(w)) for p, w in zip(places, wires, strict=True))
 
 
