@@ -11,6 +11,7 @@ recorded walk the masks are computed by recorded ops, so they follow the values 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -113,7 +114,7 @@ def held(indicator: Any) -> Mask:
 def _anything(part: Any) -> Mask:
     """Whether anything of the result, or of several results, is present."""
     parts = part if isinstance(part, tuple) else (part,)
-    return np.reshape(np.any(np.concatenate([np.ravel(one) for one in parts]), keepdims=True), ())
+    return functools.reduce(np.logical_or, [np.reshape(np.any(one, keepdims=True), ()) for one in parts])
 
 
 def of_shape(mask: Mask, shape: tuple[int, ...]) -> Mask:

@@ -88,7 +88,7 @@ class JaxFunction:
                 what = "draws random numbers" if program.generators else f"writes into {program.written[0].describe()}"
                 raise RuntimeError(f"the model {what}, which a pure function does not; call model.eval() before")
             refuse_float64(program, "the model")
-            pure = Pure(program, program.events, on_device=False)
+            pure = Pure(program, program.events)
         except BaseException:
             for action in reversed(tape.undo):
                 action()

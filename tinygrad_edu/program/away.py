@@ -45,6 +45,11 @@ class Away(NDArrayOperatorsMixin):
         Away.known[id(self.home)] = self
         Away._moved()
 
+    def lie(self, value: Any, placed: Any) -> None:
+        """Lie on the devices in another way."""
+        self.value, self.placed = value, placed
+        Away.moves += 1
+
     def come_home(self, numbers: Any) -> None:
         """Put these numbers into the array, and the array into all that held it and still hold this in its place."""
         np.copyto(self.home, numbers)

@@ -118,7 +118,7 @@ class Placement:
         """An array that all hosts have, as a value; copied."""
         copy = np.array(array)
         if sharding is None:
-            return jax.device_put(copy, jax.local_devices()[0])
+            return jax.device_put(copy)
         if self.hosts == 1:
             return jax.device_put(copy, sharding)
         return jax.make_array_from_callback(copy.shape, sharding, lambda index: copy[index])

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.program.plan import elementwise
 from tinygrad_edu.program.program import Event, Program, Write, is_view, leaves_of, regions
 from tinygrad_edu.program.simplify import simplified
-from tinygrad_edu.program.xla.array import held, jnp
+from tinygrad_edu.program.xla.array import alike, held, jnp
 from tinygrad_edu.program.xla.noise import draw
 from tinygrad_edu.program.xla.table import compute
 
@@ -27,8 +28,12 @@ class Pure:
     these generators. outputs: the results.
     """
 
-    def __init__(self, program: Program, events: Sequence[Event], on_device: bool) -> None:
-        """events: those of the program that are to be done. on_device: whether the devices draw random numbers."""
+    def __init__(
+        self, program: Program, events: Sequence[Event], on_device: bool = False, splits: bool = False
+    ) -> None:
+        """events: those of the program that are to be done. on_device: whether the devices draw random numbers. splits:
+        whether the batch is split among devices."""
+        self.splits = splits
         self.events, self.outputs = simplified(program, events)
         self._lines, self._same = program.lines, _twins(program.state)
         used = {self._leaf(x) for x in leaves_of(self.events, self.outputs)}
@@ -88,16 +93,23 @@ class _Run:
         self.values: dict[Tensor, Any] = {}
         self._written: dict[Tensor, int] = {}  # how often each owner of memory was written
         self._seen: dict[Tensor, int] = {}  # how often its memory had been written when a view was computed
+        self._thick: dict[Tensor, Any] = {}  # of rows (T·N, width), the values as (T, N, width)
 
     def value(self, x: Tensor) -> Any:
         """The value now."""
         x = self._pure._leaf(x)
+        self._look(x)
+        if x not in self.values:
+            self.values[x] = self._thick[x].reshape(x.shape)
+        return self.values[x]
+
+    def _look(self, x: Tensor) -> None:
+        """Compute a view, if its memory was written since."""
         if _shows(x):
             now = self._written.get(self._pure._leaf(_base(x)), 0)
-            if x not in self.values or self._seen[x] != now:
+            if self._seen.get(x) != now:
                 self._compute(x)
                 self._seen[x] = now
-        return self.values[x]
 
     def do(self, event: Event) -> None:
         """A computation, or a write."""
@@ -107,7 +119,11 @@ class _Run:
             self._compute(event.node)
 
     def _compute(self, node: Tensor) -> None:
-        inputs = [self.value(x) for x in self._pure._inputs.get(node, node.inputs)]
+        given = self._pure._inputs.get(node, node.inputs)
+        self.values.pop(node, None)
+        if self._pure.splits and self._in_rows(node, given):
+            return
+        inputs = [self.value(x) for x in given]
         try:
             found = compute(node.op, inputs, node.settings)
         except Exception as error:
@@ -117,6 +133,57 @@ class _Run:
             self.values[node] = tuple([_as(v, a, node) for v, a in zip(found, arrays, strict=True)])
         else:
             self.values[node] = _as(found, arrays, node)
+
+    def _in_rows(self, node: Tensor, inputs: Sequence[Tensor]) -> bool:
+        """Whether the node was computed of rows whose two axes, time and batch, were not merged for it.
+
+        Of merged axes XLA cannot split the second, and would send each device the whole. So rows (T·N, width) that were made
+        of (T, N, width) keep these axes in products, elementwise, and until they are summed or get their axes back.
+        """
+        self._thick.pop(node, None)
+        for x in inputs:
+            self._look(self._pure._leaf(x))
+        op, thick = node.op, [self._thick.get(x) for x in inputs]
+        first = thick[0] if thick else None
+        if op.name == "reshape" and first is None and self._merges(inputs[0], node):
+            self._thick[node] = self.value(inputs[0])
+        elif op.name == "reshape" and first is not None and node.shape == first.shape:
+            self.values[node] = first
+        elif op.name == "matmul" and first is not None and inputs[1].ndim == 2:
+            self._thick[node] = jnp.matmul(*alike((first, self.value(inputs[1]))))
+        elif op.name == "matmul" and thick[1] is not None and self._turned(inputs[0]) is not None:
+            other = self._thick.get(self._turned(inputs[0]))
+            if other is None or other.shape[:2] != thick[1].shape[:2]:
+                return False
+            self.values[node] = jnp.tensordot(*alike((other, thick[1])), axes=((0, 1), (0, 1)))
+        elif first is not None and (
+            op.name == "channel_sum" or (op.name == "sum" and node.settings["axis"] in (0, (0,)))
+        ):
+            self.values[node] = first.sum(axis=(0, 1)).reshape(node.shape).astype(first.dtype)
+        elif elementwise(op) and self._beside(inputs, thick):
+            values = [self.value(x) if of is None else of for x, of in zip(inputs, thick, strict=True)]
+            self._thick[node] = compute(op, values, node.settings)
+        else:
+            return False
+        return True
+
+    def _merges(self, x: Tensor, node: Tensor) -> bool:
+        """Whether the first two of three axes become one."""
+        if x.op is not None and isinstance(x.ndarray, tuple):
+            return False
+        return x.ndim == 3 and node.ndim == 2 and node.size > 0 and x.shape[2] == node.shape[1]
+
+    def _turned(self, x: Tensor) -> Any:
+        """What a matrix is the transpose of."""
+        if x.op is None or x.op.name not in ("transpose", "matrix_transpose"):
+            return None
+        return self._pure._inputs.get(x, x.inputs)[0]
+
+    def _beside(self, inputs: Sequence[Tensor], thick: Sequence[Any]) -> bool:
+        """Whether some inputs are rows of the same two axes, and all others are the same for each row."""
+        shapes = {of.shape[:2] for of in thick if of is not None}
+        others = [x for x, of in zip(inputs, thick, strict=True) if of is None]
+        return len(shapes) == 1 and all(x.ndim < 2 or x.shape[0] == 1 for x in others)
 
     def _write(self, event: Write) -> None:
         value, owner = self.value(event.value), _base(event.target)

@@ -53,7 +53,7 @@ class XlaRecord(Record):
             events, dropped = _without_gradients(program)
             self.guards.leave_out(dropped)
         self._slopes = [(x, _no_gradient(slope, name) if slope in dropped else slope) for x, slope in self._slopes]
-        pure = Pure(program, events, on_device)
+        pure = Pure(program, events, on_device, placement.mesh is not None)
         self._checks = checks_of(pure.events, pure.arguments, program.lines)
         self._fed = [(feed.fill, feed.leaf.ndarray) for feed in pure.fed]
         self._fills = []
@@ -71,7 +71,7 @@ class XlaRecord(Record):
         )
         placement.refuse_unlike(
             f"the random generators of {name}",
-            ["that of draw {i}" for i in range(len(self._generators))],
+            [f"generator {i}" for i in range(len(self._generators))],
             [np.frombuffer(repr(g.bit_generator.state).encode(), np.uint8) for g in self._generators],
         )
         with jax.enable_x64(True):
@@ -198,8 +198,7 @@ class XlaRecord(Record):
         """Have what is away lie as this step wants it."""
         place = self._placement
         if away.placed is not place:
-            away.value = place.put(away.placed.fetch(away.value), place.of_state(away.shape))
-            away.placed = place
+            away.lie(place.put(away.placed.fetch(away.value), place.of_state(away.shape)), place)
 
 
 class _State:
