@@ -314,25 +314,27 @@ class Batches:
 
 
 async def body_of(request: Request, limits: Limits) -> bytes:
-    """The bytes of a request. Raises HTTPException for those of another type, and stops reading if they are too many."""
-    kind = request.headers.get("content-type", "none").split(";")[0].strip().lower()
-    if kind != "application/json":
-        raise HTTPException(415, f"the body is application/json, but its content type is {kind}")
-    large = HTTPException(413, f"a body has {limits.body} bytes at most; send fewer rows at a time")
-    declared = request.headers.get("content-length", "0")
-    if declared.isdecimal() and (len(declared) > 12 or int(declared) > limits.body):
-        raise large
-    body = bytearray()
+    """The bytes of a request. Raises HTTPException for those of another type, and if they are too many or too slow.
+
+    What is too much is read and thrown away, because a client that cannot send on would not see the answer.
+    """
+    body, size = bytearray(), 0
     try:
         async with asyncio.timeout(limits.upload):
             async for chunk in request.stream():
-                body += chunk
-                if len(body) > limits.body:
-                    raise large
+                size += len(chunk)
+                if size <= limits.body:
+                    body += chunk
     except TimeoutError:
-        raise HTTPException(408, f"the body did not arrive within {limits.upload:g} seconds") from None
+        if size <= limits.body:
+            raise HTTPException(408, f"the body did not arrive within {limits.upload:g} seconds") from None
     except ClientDisconnect:
         raise HTTPException(400, "the body is not complete") from None
+    kind = request.headers.get("content-type", "none").split(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HTTPException(415, f"the body is application/json, but its content type is {kind}")
+    if size > limits.body:
+        raise HTTPException(413, f"a body has {limits.body} bytes at most; send fewer rows at a time")
     return bytes(body)
 
 
@@ -401,7 +403,7 @@ def application(model: Served, limits: Limits = Limits()) -> Starlette:
         if error.status_code == 405:
             said = f"{request.url.path} takes {headers.get('Allow', 'another method')}, but got {request.method}"
         if error.status_code in (408, 413):
-            headers["Connection"] = "close"  # what is left of the body is not read
+            headers["Connection"] = "close"  # of a body that did not end
         return JSONResponse({"error": said}, error.status_code, headers)
 
     async def failed(request: Request, error: Exception) -> Response:
@@ -423,9 +425,7 @@ def main(arguments: list[str] | None = None) -> int:
     import uvicorn
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "model", type=Path, help="a file of ONNX, or a folder that examples/project/train.py has written"
-    )
+    parser.add_argument("model", type=Path, help="a file of ONNX, or a folder that the project's train.py has written")
     parser.add_argument("--host", default="127.0.0.1", help="127.0.0.1, which only this machine reaches, if not given")
     parser.add_argument("--port", type=int, default=8000, help="8000, if not given; 0 takes a free one")
     said = dict(line.strip().split(": ", 1) for line in (Limits.__doc__ or "").splitlines() if ": " in line)
@@ -439,8 +439,10 @@ def main(arguments: list[str] | None = None) -> int:
         model = of_onnx(options.model) if options.model.is_file() else of_project(options.model, limits)
     except Exception as error:  # of files, of the library, or of onnxruntime
         raise SystemExit(f"{options.model} cannot be served: {error}") from error
-    app = application(model, limits)
-    uvicorn.run(app, host=options.host, port=options.port, access_log=False, timeout_graceful_shutdown=10)
+    uvicorn.run(
+        application(model, limits), host=options.host, port=options.port, access_log=False,
+        limit_concurrency=1000, timeout_graceful_shutdown=10,
+    )  # fmt: skip
     return 0
 
 
