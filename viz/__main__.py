@@ -35,7 +35,7 @@ CHARACTERS_AROUND_A_MISTAKE = 60  # characters of a long expression that are sho
 
 OPTIONS = (
     "annotate", "caption", "check", "collapse", "direction", "fit", "font_size", "grad", "highlight", "lang", "legend", "loss", "mathematics",
-    "show", "sizes", "spacing", "style", "theme", "title", "titles", "values", "weight", "wrt",
+    "order",    "show", "sizes", "spacing", "style", "theme", "title", "titles", "values", "weight", "wrt",
 )  # fmt: skip
 """The options that `draw` takes under the same names."""
 
@@ -91,6 +91,7 @@ def arguments() -> Parser:
     parser.add_argument(
         "--titles", nargs=2, metavar="TITLE", help="what stands above the panels of --direction side-by-side"
     )
+    parser.add_argument("--order", nargs="+", metavar="NAME", help="leaves, from above")
     parser.add_argument("--caption", help="what stands below the figure")
     parser.add_argument("--legend", action="store_true", help="say what its colours and marks mean")
     parser.add_argument("--plain-names", action="store_false", dest="mathematics", help="x1 as x1, and not as x₁")

@@ -19,9 +19,10 @@ from viz.layout.captions import captioned, explained, titled
 from viz.layout.clearance import faults, overlapping
 from viz.layout.columns import Heights, columns, settled
 from viz.layout.geometry import draw_lines, noted
+from viz.layout.ordering import at_the_left, kept
 from viz.layout.page import READABLE_LETTERS, room_on, too_small
 from viz.layout.panels import side_by_side
-from viz.layout.plan import FONT, SMALL_FONT, Plan, Words, make_plan
+from viz.layout.plan import FONT, LEAST_USES_OF_TAGS, SMALL_FONT, Plan, Words, make_plan
 from viz.layout.rows import (
     Placed,
     arrangements,
@@ -93,7 +94,7 @@ class Drawing(Picture):
             return styled_plan(self.graph, self.labels, self.look.style)
         if self.look.page:
             return joined(self._fitted[0])
-        return make_plan(self.graph, self.labels, spacing_of(1.0 if self.look.spacing is None else self.look.spacing))
+        return self._planned(spacing_of(1.0 if self.look.spacing is None else self.look.spacing))
 
     @cached_property
     def scene(self) -> Scene:
@@ -139,8 +140,8 @@ class Drawing(Picture):
         assert best
         return tuple(row.plan for row in best[2]), best[1]
 
-    def _planned(self, spacing: Spacing, tags: int) -> Plan:
-        return make_plan(self.graph, self.labels, spacing, tags)
+    def _planned(self, spacing: Spacing, tags: int = LEAST_USES_OF_TAGS) -> Plan:
+        return make_plan(self.graph, self.labels, spacing, tags, self.look.order)
 
     def _finished(self, rows: Sequence[Placed]) -> Scene:
         """The scene of one row or several, as it is shown in its direction, with what is written below it."""
@@ -168,7 +169,15 @@ class Drawing(Picture):
             column = columns(row)
             plans.append((told_apart(settled(row, column), number), column))
         found = []
-        for (plan, column), heights in zip(plans, self._heights(plans), strict=True):
+        all_heights = self._heights(plans)
+        moved = [k for k, (plan, _) in enumerate(plans) if plan.order and not kept(plan, all_heights[k])]
+        for k in moved:
+            plans[k] = plans[k][0], at_the_left(*plans[k])
+        for k, heights in zip(moved, self._heights([plans[k] for k in moved]) if moved else (), strict=True):
+            all_heights[k] = heights
+            if not kept(plans[k][0], heights):
+                warnings.warn("the boxes around layers keep the rows from the order= that was given", stacklevel=2)
+        for (plan, column), heights in zip(plans, all_heights, strict=True):
             straight = len(plan.wires) >= MOST_WIRES_UNHURRIED and not plan.groups
             found.append(Placed(plan, column, straight_heights(plan, column, heights.of) if straight else heights))
         return found
@@ -199,14 +208,16 @@ class Drawing(Picture):
         ]
         again = self._heights([rows[k][:2] for k in wrong], free) if wrong else []
         for k, heights in zip(wrong, again, strict=True):
+            if rows[k].plan.order and not kept(rows[k].plan, heights):
+                continue
             other = draw_lines(rows[k].plan, rows[k].column, heights, self.look.panels, self.look.titles)
             scenes[k] = min(scenes[k], other, key=faults)
         return scenes
 
     @property
-    def order(self) -> list[int]:
+    def frame_steps(self) -> list[int]:
         """The steps that are frames: not what stands around the figure from the beginning."""
-        return [step for step in super().order if step or not self.graph.ops]
+        return [step for step in super().frame_steps if step or not self.graph.ops]
 
     def told(self, step: int) -> str:
         """What is computed in a step, in words."""

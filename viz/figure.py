@@ -64,6 +64,7 @@ def draw(
     title: str = "",
     titles: Sequence[str] = (),
     caption: str = "",
+    order: Sequence[Any] = (),
     simplify: bool = True,
     join_sums: bool = False,
     panels: bool = False,
@@ -118,6 +119,8 @@ def draw(
     title: what stands above the figure, and names it for screen readers.
     titles: what stands above each panel.
     caption: what stands below the figure.
+    order: leaves and outputs, by tensors or names, whose rows stand below each other in this order. By default inputs
+        stand in the order in which operations take them.
     simplify: with False, formulas stay as the chain rule makes them: ∂z/∂z·2t·1.
     join_sums: whether a + b + c is one circle.
     mathematics: whether names are written as mathematics writes them: x1 as x₁, alpha as α. What stands between dollars is
@@ -185,6 +188,8 @@ def draw(
     )
     if weight is not None:
         refuse_weightless(traced.graph)
+    if order:
+        look = replace(look, order=traced.rows(order))
     if highlight is not None:
         look = replace(look, highlight=ends(traced, highlight))
     labels, reading = annotate_figure(

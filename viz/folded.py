@@ -69,7 +69,7 @@ def readable(graph: Graph, labels: FigureLabels, look: Look) -> bool:
         return False
     if look.page:
         return _letters(graph, labels, look) >= (look.font_size or LEAST_LETTERS_UNFOLDED)
-    width, height = extent(make_plan(graph, labels))
+    width, height = extent(make_plan(graph, labels, order=look.order))
     return width * (2 if look.direction == "side-by-side" else 1) <= SLIDE[0] and height <= SLIDE[1]
 
 
@@ -77,7 +77,7 @@ def _letters(graph: Graph, labels: FigureLabels, look: Look) -> float:
     """How high the letters of a figure on its page can be expected to be, in points."""
 
     def planned(spacing: Spacing, tags: int) -> Plan:
-        return make_plan(graph, labels, spacing, tags)
+        return make_plan(graph, labels, spacing, tags, look.order)
 
     return arrangements(planned, look.room, look.spacing, wrapped=not look.panels)[0].letters
 

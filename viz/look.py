@@ -27,6 +27,7 @@ class Look:
     title: str = ""
     titles: tuple[str, ...] = ()  # of panels
     caption: str = ""
+    order: tuple[str, ...] = ()  # the values, by their ids, of leaves and results that stand in this order, from above
     explained: bool = False  # whether it says what its colours and marks mean
     weighted: bool = False  # whether derivatives are as thick as they are large
     highlight: tuple[tuple[str, str], ...] = ()  # the ids of two values each, between which all is highlighted
@@ -50,6 +51,7 @@ class Look:
             choose(f"weight in the style {self.style!r}", "grad" if self.weighted else None, (None,))
             choose(f"highlight in the style {self.style!r}", self.highlight or None, (None,))
             choose(f"legend in the style {self.style!r}", self.explained, (False,))
+            choose(f"order in the style {self.style!r}", self.order, ((),))
             for option, text in (("title", self.title), ("caption", self.caption)):
                 choose(f"{option} in the style {self.style!r}", text, ("",))
             choose(f"fit in the style {self.style!r}", self.page, (None,))

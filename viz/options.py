@@ -19,6 +19,7 @@ TAKEN: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "title": (str, "a text, which stands above the figure"),
     "titles": ((list, tuple), "a text for each panel, as in ('x > 0', 'x ≤ 0')"),
     "caption": (str, "a text, which stands below the figure"),
+    "order": ((list, tuple), "leaves and outputs, by tensors or names, as in ('b', 'a')"),
     "loss": (str, "what the derivatives are of, as in 'L'"),
     "max_nodes": (int, "a whole number of operations and values, from 1 on"),
     "font_size": ((int, float), "the size of letters, in points above 0"),

@@ -94,7 +94,7 @@ class Picture(ABC):
         return {thing.id: thing.step for thing in things}
 
     @property
-    def order(self) -> list[int]:
+    def frame_steps(self) -> list[int]:
         """The steps that are frames, in order."""
         return sorted(set(self.steps.values()))
 
@@ -206,7 +206,7 @@ class Frames(Sequence[Picture]):
 
     def __init__(self, figure: Picture, titles: bool | Sequence[str] = False) -> None:
         self.figure = figure
-        self._steps = figure.order
+        self._steps = figure.frame_steps
         if titles is True:
             titles = [said(figure.told(step)) for step in self._steps]
         expect("titles=", titles or (), (list, tuple), "a text for each frame, or True")

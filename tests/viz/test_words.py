@@ -99,7 +99,7 @@ def test_numbers_are_spoken_as_before():
 
 def test_each_step_is_told():
     figure = draw(apples())
-    told = [figure.told(step) for step in figure.order]
+    told = [figure.told(step) for step in figure.frame_steps]
     assert told[0] == "multiply takes apple (100) and count (2) and gives 200."
     assert told[2] == "∂price/∂price is 1: here the way back begins."
     assert told[4] == "Going back, 1.1 arrives; 2.2 goes to apple and 110 goes to count."

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from viz.formats.render import INSTALL
 from viz.layout.alignment import on_longest_ways
 from viz.layout.columns import BELOW_A_GROUP, PASSING_HEIGHT, Heights, box_size, title_band, waypoints
+from viz.layout.ordering import freed, leaves_in_order, results_in_order
 from viz.layout.panels import components
 from viz.layout.plan import AROUND_ANSWER, LEAST_ANSWER_WIDTH, Plan
 from viz.layout.scene import Line, Scene, Shape, Text
@@ -79,11 +80,12 @@ def _attributes(attributes: Mapping[str, str]) -> str:
 # What to place
 
 
-def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) -> str:
+def placement(plan: Plan, column: Mapping[str, int], free: Collection[str] = ()) -> str:
     """DOT for the layout: columns are given, heights are asked for; but for places that are `free`, inputs stand in order.
 
     Of a large plan, and of one with groups, only the order in each column is asked for.
     """
+    free = {*free, *freed(plan)} if plan.order else free
     settings = {
         "rankdir": "LR",
         "nodesep": f"{plan.spacing.under / 72:.4g}",
@@ -92,12 +94,13 @@ def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) 
     }
     if len(plan.wires) >= MOST_WIRES_UNHURRIED:
         settings |= {**HURRIED, "nslimit": "0"}  # only the order is read, so Graphviz need not look for heights
-    elif not free:
+    leaves, part = leaves_in_order(plan), parts_in_order(plan)
+    one_by_one = bool(free) or len(leaves) > 1  # what is said of the whole hides what is said of single nodes
+    if not one_by_one and len(plan.wires) < MOST_WIRES_UNHURRIED:
         settings["ordering"] = "in"
     lines = []
-    part = components(plan)
     for place in sorted(plan.places, key=lambda place: -part[place.id]):  # Graphviz stacks them from below
-        kept = {"ordering": "in"} if free and place.id not in free else {}
+        kept = {"ordering": "in"} if one_by_one and place.id not in free else {}
         size = {"width": _inches(max(place.width, 4.0)), "height": _inches(max(place.height, 4.0))}
         lines.append(node(place.id, **size, **kept))
     for wire in sorted(plan.wires, key=lambda wire: (-part[wire.target], wire.position)):  # inputs in their order
@@ -110,17 +113,44 @@ def placement(plan: Plan, column: Mapping[str, int], free: Container[str] = ()) 
             last = name
         lines.append(edge(last, wire.target, weight="20" if wire.kind == "trunk" else "2"))
     lines += in_order(plan, part)
+    stub = {wire.source: wire.id for wire in plan.wires}
+    lines += from_the_left([(leaf.id, stub[leaf.id]) for leaf in leaves], column) if len(leaves) > 1 else ()
     return sheet(lines, settings, {"shape": "box", "fixedsize": "true", "label": ""})
 
 
 def in_order(plan: Plan, part: Mapping[str, int]) -> Iterator[str]:
     """An end that results of one part of the figure lead to in their order, so that they stand in it."""
-    results = [place for place in plan.places if place.shape == "result"]
+    results = results_in_order(plan)
+    if len(leaves_in_order(plan)) > 1:  # a beginning joins all parts
+        given = any(place.ref in plan.order for place in results)
+        results = results if given else sorted(results, key=lambda place: part[place.id])
+        part = dict.fromkeys(part, 0)
     for k in sorted({part[place.id] for place in results}):
         own = [place for place in results if part[place.id] == k]
         if len(own) > 1:
             yield node(f"end-{k}", width="0.01", height="0.01", ordering="in")
             yield from (edge(place.id, f"end-{k}", weight="0") for place in own)
+
+
+def from_the_left(stubs: Sequence[tuple[str, str]], column: Mapping[str, int]) -> Iterator[str]:
+    """A beginning from which ways lead to the stubs of leaves in their order, so that their names stand in it."""
+    yield node("begin", width="0.01", height="0.01", ordering="out")
+    for leaf, stub in stubs:
+        way = ["begin", *[f"to-{leaf}-{k}" for k in range(column[leaf])], f"{stub}-box"]
+        yield from (node(name, width="0.01", height="0.01") for name in way[1:-1])
+        yield from (edge(a, b, weight="0") for a, b in pairwise(way))
+
+
+def parts_in_order(plan: Plan) -> dict[str, int]:
+    """For each place, which of the figure's separate parts it is in; those come first that an order was given for."""
+    part = components(plan)
+    rank = {value: k for k, value in enumerate(plan.order)}
+    first: dict[int, int] = {}
+    for place in plan.places:
+        own = part[place.id]
+        first[own] = min(first.get(own, len(rank)), rank.get(place.ref, len(rank)))
+    number = {own: k for k, own in enumerate(sorted(first, key=lambda own: (first[own], own)))}
+    return {place: number[own] for place, own in part.items()}
 
 
 def placement_in_order(plan: Plan, column: Mapping[str, int], order: Sequence[Sequence[str]]) -> str:

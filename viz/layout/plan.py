@@ -159,25 +159,36 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Places and wires, each after those that it depends on, and the groups that they are in."""
+    """Places and wires, each after those that it depends on, and the groups that they are in.
+
+    order: the values of leaves and results that stand in this order, from above.
+    """
 
     places: tuple[Place, ...]
     wires: tuple[Wire, ...]
     groups: tuple[Group, ...] = ()
     spacing: Spacing = ROOMY
+    order: tuple[str, ...] = ()
 
 
-def make_plan(graph: Graph, labels: Labels, spacing: Spacing = ROOMY, tags: int = LEAST_USES_OF_TAGS) -> Plan:
-    """The places and wires of a graph, with `labels` written on them.
+def make_plan(
+    graph: Graph,
+    labels: Labels,
+    spacing: Spacing = ROOMY,
+    tags: int = LEAST_USES_OF_TAGS,
+    order: tuple[str, ...] = (),
+) -> Plan:
+    """The places and wires of a graph, with `labels` written on them; leaves and results stand in an order, if it is given.
 
-    A leaf used `tags` times or more is a tag at each use, and so is a leaf that each step of a loop uses.
+    A leaf used `tags` times or more is a tag at each use, and so is a leaf that each step of a loop uses; but not one that
+    has its row by the order.
     """
-    return _Planner(graph, labels, spacing, tags).plan()
+    return _Planner(graph, labels, spacing, tags, order).plan()
 
 
 class _Planner:
-    def __init__(self, graph: Graph, labels: Labels, spacing: Spacing, tags: int) -> None:
-        self.graph, self.labels, self.spacing, self.tags = graph, labels, spacing, tags
+    def __init__(self, graph: Graph, labels: Labels, spacing: Spacing, tags: int, order: tuple[str, ...]) -> None:
+        self.graph, self.labels, self.spacing, self.tags, self.order = graph, labels, spacing, tags, order
         self.places: list[Place] = []
         self.wires: list[Wire] = []
         self.uses = users(graph)
@@ -200,7 +211,7 @@ class _Planner:
             if use.op is None:
                 self.places.append(self._name(self._target(use), "result", self.values[use.value], self.last))
         places = self._level() if self.spacing.snug else self.places
-        return Plan(tuple(places), tuple(self.wires), self.groups, self.spacing)
+        return Plan(tuple(places), tuple(self.wires), self.groups, self.spacing, self.order)
 
     def _level(self) -> list[Place]:
         """The places, names high enough to be level with their stubs, which are beside the middles of their boxes."""
@@ -235,7 +246,7 @@ class _Planner:
 
     def _leaf(self, value: Value) -> None:
         used = self.uses[value.id]
-        if len(used) < self.tags and value.id not in self.shared:
+        if value.id in self.order or (len(used) < self.tags and value.id not in self.shared):
             step = min((self._step(use) for use in used), default=0)
             name = self._name(value.id, "source", value, step)
             name = replace(name, scope=scope_of_leaf(value, used, self.inside, self.loops))

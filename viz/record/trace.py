@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +50,23 @@ class Traced:
                 f"{thing!r:.60} is not in this figure; give a tensor that the output was computed from, or a name"
             )
         return found_id
+
+    def rows(self, things: Iterable[Any]) -> tuple[str, ...]:
+        """The ids of leaves and outputs, by tensors or names. Raises ValueError for what is neither, or twice in it."""
+        found: list[str] = []
+        ends = {use.value for use in self.graph.uses if use.op is None}
+        made = {value.id: value for value in self.graph.values if value.op is not None}
+        for thing in things:
+            id = self.find(thing)
+            if id in made and id not in ends:
+                raise ValueError(
+                    f"order= takes leaves and outputs, but {made[id].name or made[id].symbol or 'one of these'!r} is computed on "
+                    "the way, and stands where its operation does"
+                )
+            if id in found:
+                raise ValueError(f"order= names {thing!r:.60} twice")
+            found.append(id)
+        return tuple(found)
 
     def calls(self, modules: Sequence[Module], option: str) -> set[str]:
         """The ids of the calls of these modules. Raises ValueError for one that was not called."""
