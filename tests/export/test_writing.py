@@ -15,6 +15,7 @@ from tests.export.networks import real
 from tinygrad_edu import nn
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.nn import functional as F
+from tinygrad_edu.ops.network.recurrence.memory import lstm
 
 x = real(5, 4)
 
@@ -137,6 +138,36 @@ def test_a_gradient_is_written_too(kind, tmp_path):
     assert kind.upper() in kinds(file)
 
 
+def test_products_that_only_look_like_a_layers(tmp_path):
+    """The node gets its input from before the product only where that is the product of a layer."""
+    w, r, first = real(4, 12), real(3, 12), np.zeros((5, 3), np.float32)
+
+    def turned(x):  # the rows are read in another order than a layer has them
+        rows = np.reshape(np.swapaxes(x, 0, 1), (30, 4))
+        return lstm(np.reshape(rows @ w, (6, 5, 12)), first, first, r)[0]
+
+    def summed(x):  # what is added is no bias
+        rows = np.reshape(x, (30, 4))
+        return lstm(np.reshape(rows @ w + rows[:, :1], (6, 5, 12)), first, first, r)[0]
+
+    for f in (turned, summed):
+        assert "LSTM" in kinds(written(f, real(6, 5, 4), tmp_path, batch=None))
+
+
+def test_names_that_nodes_would_have(tmp_path):
+    names = ["add", "matmul", "constant_0", "batch_0", "y", "x"]
+    weights = [nn.Parameter(real(4), name=name) for name in names]
+
+    def f(x):
+        for w in weights:
+            x = x @ np.diag(w) + w * len(x)
+        return np.reshape(x, (len(x), 2, 2)) + 1
+
+    file = written(f, x, tmp_path)
+    assert {t.name for t in file.graph.initializer} >= {*names[:5], "x_2"}
+    assert (file.graph.input[0].name, file.graph.output[0].name) == ("x", "y_out")
+
+
 # ---------------------------------------------------------------------------------------------------
 # What is refused
 
@@ -228,6 +259,8 @@ def test_bad_options(tmp_path):
         tg.export.onnx(net(), x, tmp_path / "net.onnx", batch=(0, 0))
     with pytest.raises(ValueError, match="the model has 1 outputs, to be called unlike"):
         tg.export.onnx(net(), x, tmp_path / "net.onnx", names=["a", "b"])
+    with pytest.raises(ValueError, match=r"needs one example at least, but got shape \(0, 4\)"):
+        tg.export.onnx(net(), x[:0], tmp_path / "net.onnx")
     with pytest.raises(FileNotFoundError, match="make it first"):
         tg.export.onnx(net(), x, tmp_path / "nowhere" / "net.onnx")
     assert not list(tmp_path.iterdir())

@@ -13,8 +13,7 @@ import numpy as np
 
 from tinygrad_edu.export.onnx_files.packages import onnx_package
 from tinygrad_edu.export.onnx_files.reading import arrays, networks, reductions  # noqa: F401 (its operators)
-from tinygrad_edu.export.onnx_files.reading.networks import Late
-from tinygrad_edu.export.onnx_files.reading.operators import OPERATORS, misfit
+from tinygrad_edu.export.onnx_files.reading.operators import OPERATORS, Late, misfit
 from tinygrad_edu.nn.module import METHODS, Module
 from tinygrad_edu.nn.parameter import Buffer, Parameter
 from tinygrad_edu.ops.types import array
@@ -234,6 +233,8 @@ def _steps(package: Any, graph: Any, name: str) -> list[Step]:
         attributes = {
             a.name: _attribute(package, a, f"{name}'s node {node.name or node.op_type}") for a in node.attribute
         }
+        if node.op_type == "Split" and len(node.input) < 2:  # into as many parts as there are results
+            attributes["num_outputs"] = len(node.output)
         wrong = misfit(node.op_type, len(node.input), attributes)
         if wrong is not None:
             raise ValueError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.export.onnx_files.reading.operators import ONLY, OPERATORS, numbers
+from tinygrad_edu.export.onnx_files.reading.operators import ONLY, OPERATORS, Late, numbers
 from tinygrad_edu.export.onnx_files.writing.recurrent import ORDERS
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.ops.network.convolution.trilinear import conv, conv_transpose
@@ -81,13 +81,6 @@ def MaxPool(
     y = max_pool(x, **settings)
     images = np.arange(x.shape[0] * x.shape[1]).reshape((*x.shape[:2],) + (1,) * (x.ndim - 2)) * math.prod(x.shape[2:])
     return y, Late(lambda: argmax_pool(x, **settings) + images)
-
-
-class Late:
-    """A result that is computed only if something reads it."""
-
-    def __init__(self, compute: Any) -> None:
-        self.compute = compute
 
 
 def AveragePool(

@@ -28,6 +28,13 @@ ONLY: dict[str, dict[str, tuple[Any, ...]]] = {}
 F_ = TypeVar("F_", bound=Callable[..., Any])
 
 
+class Late:
+    """A result that is computed only if something reads it."""
+
+    def __init__(self, compute: Callable[[], Any]) -> None:
+        self.compute = compute
+
+
 def operator(**only: tuple[Any, ...]) -> Callable[[F_], F_]:
     """Enter an operator, which is called as the function is; `only` says which values of attributes are read."""
 
@@ -203,4 +210,4 @@ def CastLike(x: Any, other: Any, *, saturate: int = 1) -> Any:
 
 @operator()
 def Dropout(x: Any, ratio: Any = None, training_mode: Any = None, *, seed: int = 0) -> Any:
-    return x, np.ones(x.shape, bool)
+    return x, Late(lambda: np.ones(x.shape, bool))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from tinygrad_edu.export.onnx_files.reading.operators import ONLY, OPERATORS, numbers, operator
+from tinygrad_edu.export.onnx_files.reading.operators import ONLY, OPERATORS, Late, numbers, operator
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.ops.network.softmax import logsumexp
 from tinygrad_edu.ops.network.standardizing import standardize
@@ -115,9 +115,12 @@ def LayerNormalization(
 ) -> Any:
     axes = tuple(range(axis % x.ndim, x.ndim))
     y = standardize(x, axis=axes, eps=epsilon) * scale
-    m = mean(x, axis=axes, keepdims=True)
-    r = np.reciprocal(np.sqrt(mean(np.square(x - m), axis=axes, keepdims=True) + epsilon))
-    return (y if bias is None else y + bias), m, r
+
+    def inverse() -> Any:
+        d = x - mean(x, axis=axes, keepdims=True)
+        return np.reciprocal(np.sqrt(mean(np.square(d), axis=axes, keepdims=True) + epsilon))
+
+    return (y if bias is None else y + bias), Late(lambda: mean(x, axis=axes, keepdims=True)), Late(inverse)
 
 
 @operator(stash_type=(1,))

@@ -42,6 +42,8 @@ def axes_of(batch: Any, arrays: Sequence[Any]) -> list[int | None]:
             raise ValueError(
                 f"batch={axis} is no axis of an input of shape {a.shape}; give the axis along which examples lie, or None"
             )
+        if axis is not None and not a.shape[axis]:
+            raise ValueError(f"x is an example of the input, so it needs one example at least, but got shape {a.shape}")
         found.append(None if axis is None else axis % a.ndim)
     return found
 

@@ -50,7 +50,8 @@ def onnx(
     """Write a model to an ONNX file (opset 18), which onnxruntime and other programs run, and return its path.
 
     The model is recorded as `tg.replay` records it, and each op is written as nodes of ONNX: as one where ONNX has it, else
-    as a formula. Parameters and buffers keep their names. Before the file is put in its place, `onnx.checker` checks
+    as a formula. Recurrent layers are its LSTM, GRU and RNN; with a mask or `proj_size`, which those lack, they are written
+    step by step, for as many steps as x has. Parameters and buffers keep their names. Before the file is put in its place, `onnx.checker` checks
     it, and onnxruntime runs it on batches of several sizes and gives the numbers of the model. If anything fails, nothing is
     written, and a file that was there stays as it was.
 
@@ -153,8 +154,9 @@ class _Trace:
             inputs.append(graph.input(leaf.name or "x", leaf.ndarray))
             values[leaf] = inputs[-1]
         parameters: dict[str, Any] = {}
-        wanted = _output_names(program, names, {*graph.names, *[x.name for x in program.state if x.name]})
-        graph.names.update(dict.fromkeys(wanted, 1))
+        graph.reserved.update(x.name for x in program.state if x.name)
+        wanted = _output_names(program, names, {*graph.names, *graph.reserved})
+        graph.names.update(wanted)
 
         def value(x: Tensor) -> Any:
             if x in values:
@@ -258,7 +260,7 @@ def _refuse_changes(program: Program) -> None:
 def _file(traces: Sequence[_Trace], axes: Sequence[int | None], sizes: tuple[int, ...]) -> Any:
     """The model of the package onnx."""
     first = traces[0]
-    merged = Merged(sizes)
+    merged = Merged(sizes, taken={*first.graph.names, *first.graph.reserved})
     merged.source = next(((x.name, a) for x, a in zip(first.inputs, axes, strict=True) if a is not None), None)
     outputs = [y.name for y in first.outputs]
     try:

@@ -6,6 +6,7 @@ it is −1, where a node may find it out itself, or is computed from the shape o
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,9 +24,11 @@ class Merged:
     """The nodes, initializers and constants of the file.
 
     sizes: the two sizes of the batch; one alone, if the file is for that size.
+    taken: names that are given already.
     """
 
     sizes: tuple[int, ...]
+    taken: set[str]
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
     known: dict[Any, str] = field(default_factory=dict)
@@ -149,16 +152,21 @@ class Merged:
         """A node that is in no graph."""
         key = (kind, *inputs, repr(attributes))
         if key not in self.known:
-            self.known[key] = name = f"{BATCH}_{len(self.nodes)}"
+            self.known[key] = name = self._name(BATCH)
             self.nodes.append(Node(kind, list(inputs), [name], attributes, self.place))
         return self.known[key]
+
+    def _name(self, stem: str) -> str:
+        name = next(f"{stem}_{i}" for i in itertools.count(len(self.known)) if f"{stem}_{i}" not in self.taken)
+        self.taken.add(name)
+        return name
 
     def constant(self, a: Any) -> str:
         """The name of an array that the file holds once."""
         a = np.asarray(a)
         key = (a.dtype.str, a.shape, a.tobytes())
         if key not in self.known:
-            self.known[key] = name = f"constant_{len(self.constants)}"
+            self.known[key] = name = self._name("constant")
             self.constants[name] = a
         return self.known[key]
 

@@ -78,19 +78,17 @@ def _before(a: Written) -> tuple[Any, Any, Any]:
     rows = None if product is None else _maker(graph, product.inputs[0], "Reshape")
     if rows is None or product is None or a.ndim != 3:
         return a, None, None
-    weight = product.inputs[1]
-    width = a.shape[2]
-    features = _length(graph, weight)
-    x = (
-        Written(graph, rows.inputs[0], (*a.shape[:2], features), a.dtype)
-        if isinstance(rows.inputs[0], str)
-        else rows.inputs[0]
-    )
-    if isinstance(weight, str):
-        weight = Written(graph, weight, (features, width), a.dtype)
-    if isinstance(bias, str):
-        bias = Written(graph, bias, (width,), a.dtype)
-    return x, weight, bias
+    x, weight = rows.inputs[0], product.inputs[1]
+    features, width = _shape(graph, rows.outputs[0])[-1], a.shape[2]
+    expected = [(*a.shape[:2], features), (features, width), *([(width,)] if bias is not None else [])]
+    found = [x, weight, *([bias] if bias is not None else [])]
+    if [_shape(graph, part) for part in found] != expected:  # other products than that of a layer
+        return a, None, None
+    read = [
+        Written(graph, part, shape, a.dtype) if isinstance(part, str) else part
+        for part, shape in zip(found, expected, strict=True)
+    ]
+    return read[0], read[1], read[2] if bias is not None else None
 
 
 def _maker(graph: Graph, name: Any, kind: str) -> Node | None:
@@ -99,12 +97,9 @@ def _maker(graph: Graph, name: Any, kind: str) -> Node | None:
     return node if node is not None and node.kind == kind else None
 
 
-def _length(graph: Graph, weight: Any) -> int:
-    """The rows of a weight."""
-    if not isinstance(weight, str):
-        return int(np.shape(weight)[0])
-    found = graph.shapes[weight]
-    return int(found[0])
+def _shape(graph: Graph, x: Any) -> tuple[int, ...]:
+    """The shape of a value, by its name, or of an array."""
+    return graph.shapes[x] if isinstance(x, str) else tuple(np.shape(x))
 
 
 def _ordered(x: Any, kind: str, axis: int) -> Any:

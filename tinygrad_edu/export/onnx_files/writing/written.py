@@ -8,7 +8,7 @@ graphs of two runs (`merging.py`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -59,26 +59,33 @@ class Graph:
     scope: str = ""
     place: int = -1
     makers: dict[str, Node] = field(default_factory=dict)
-    names: dict[str, int] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    counts: dict[str, int] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    reserved: set[str] = field(default_factory=set)  # names of parameters, which no other value may have
 
     def initializer(self, name: str, array: Any) -> Written:
         """A named array that the file holds; of two that are called alike, the second has a number behind its name."""
-        self.names[name] = n = self.names.get(name, 0) + 1
-        name = name if n == 1 else f"{name}_{n}"
+        name = self._free(name)
         self.initializers[name] = array
         return Written(self, name, array.shape, array.dtype)
 
     def input(self, name: str, array: Any) -> Written:
         """An argument of the model, of the shape and type of this array."""
-        self.names[name] = n = self.names.get(name, 0) + 1
-        return Written(self, name if n == 1 else f"{name}_{n}", array.shape, array.dtype)
+        return Written(self, self._free(name), array.shape, array.dtype)
+
+    def _free(self, stem: str, taken: Container[str] = ()) -> str:
+        """The name, or if another has it, the name with a number."""
+        name = stem
+        while name in self.names or name in taken:
+            self.counts[stem] = self.counts.get(stem, 1) + 1
+            name = f"{stem}_{self.counts[stem]}"
+        self.names.add(name)
+        return name
 
     def named(self, kind: str) -> str:
         """A name for a value that nothing else has: the layer that it is computed in, the kind of its node, a number."""
-        stem = "/".join([*self.scope.split("."), kind.lower()]).lstrip("/")
-        self.names[stem] = n = self.names.get(stem, 0) + 1
-        return stem if n == 1 else f"{stem}_{n}"
+        return self._free("/".join([*self.scope.split("."), kind.lower()]).lstrip("/"), self.reserved)
 
     def add(self, kind: str, inputs: Sequence[Any], shape: Sequence[int], dtype: Any, **attributes: Any) -> Written:
         """Write a node that has one result."""
