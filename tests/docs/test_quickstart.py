@@ -46,3 +46,12 @@ def test_own_op(tmp_path):
     assert "dy/dx = [0.0, 4.0, 6.0], d²y/dx² = [0.0, 2.0, 2.0]" in said
     assert "derivatives agree" in said
     assert (tmp_path / "out" / "own_op.svg").exists()
+
+
+def test_to_onnx(tmp_path):
+    said = run("to_onnx.py", tmp_path)
+    assert "takes ['batch', 8, 8], and gives ['batch', 10]" in said
+    assert float(re.search(r"reads ([\d.]+)% of the test images rightly", said).group(1)) > 85
+    assert float(re.search(r"by (\S+) at most", said).group(1)) < 1e-5
+    assert "read again: gru.weight_ih_l0, " in said
+    assert (tmp_path / "out" / "digits.svg").exists()

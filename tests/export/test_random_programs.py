@@ -61,3 +61,10 @@ def test_a_write(path, data, shape):
     values = -np.arange(x[index].size, dtype=np.float32).reshape(x[index].shape) - 1
     if values.size:
         compared(lambda x, v: (tg.index_update(x, index, v), tg.scatter_add(x, index, v)), [x, values], path, 1e-6)
+
+
+def test_an_ellipsis_that_stands_for_no_axis_parts_arrays(path):
+    """NumPy puts the axes of arrays in front where anything stands between them, though it be nothing."""
+    x, at = np.arange(16, dtype=np.float32).reshape(2, 2, 2, 2), np.array([0, 1, 1])
+    for index in ((slice(None), at, at, Ellipsis, at), (slice(None), at, at, at), (slice(None), at, None, at, at)):
+        compared(lambda x, index=index: (x[index],), [x], path, 0)

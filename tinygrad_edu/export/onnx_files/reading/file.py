@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.engine.recording import quietly
 from tinygrad_edu.export.onnx_files.packages import onnx_package
 from tinygrad_edu.export.onnx_files.reading import arrays, networks, reductions  # noqa: F401 (its operators)
 from tinygrad_edu.export.onnx_files.reading.operators import OPERATORS, Late, misfit
@@ -84,6 +85,9 @@ class OnnxModel(Module):
         values = dict(self._values)
         for argument, x in zip(self._arguments, inputs, strict=True):
             values[argument.name] = _checked(self._said, argument, array(x))
+        return quietly(self._computed_from, values)  # a formula may divide by 0 where another part of it is taken
+
+    def _computed_from(self, values: dict[str, Any]) -> Any:
         for step in self._steps:
             given = [values[name] if name else None for name in step.inputs]
             given = [x.compute() if isinstance(x, Late) else x for x in given]

@@ -19,7 +19,7 @@ _FAR = 1 << 62
 def getitem(x: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
     """x[index]: first the slices, then integers and new axes, or arrays."""
     parts = _read(key, arrays, x.ndim)
-    old = [part for part in parts if part[0] not in ("new", "truth")]  # one for each axis of x
+    old = [part for part in parts if part[0] not in ("new", "truth", "gap")]  # one for each axis of x
     x = _sliced(x, [(axis, what) for axis, (kind, what) in enumerate(old) if kind == "slice" and what != _ALL])
     if any(kind in ("array", "truth") for kind, _ in parts):
         return _gathered(x, parts)
@@ -27,7 +27,7 @@ def getitem(x: Any, *arrays: Any, key: tuple[Any, ...]) -> Any:
         if kind == "number":
             made = x.shape[:axis] + x.shape[axis + 1 :]
             x = graph_of(x).add("Gather", [x, np.array(what, np.int64)], made, x.dtype, axis=axis)
-    left = [kind for kind, _ in parts if kind != "number"]
+    left = [kind for kind, _ in parts if kind not in ("number", "gap")]
     new = tuple([i for i, kind in enumerate(left) if kind == "new"])
     return np.expand_dims(x, new) if new else x
 
@@ -39,11 +39,13 @@ _ALL = (None, None, None)
 
 def _read(key: tuple[Any, ...], arrays: Sequence[Any], ndim: int) -> list[tuple[str, Any]]:
     """The parts of an index: for each axis of x a "slice", a "number" or an "array"; "new" for a new axis, and "truth" for
-    a truth value, which chooses all of a new axis or nothing of it."""
+    a truth value, which chooses all of a new axis or nothing of it; "gap" for what stands for no axis."""
     given = iter(arrays)
     parts: list[tuple[str, Any]] = []
     for part in _complete(key, arrays, ndim):
-        if part is None:
+        if part is Ellipsis:
+            parts.append(("gap", None))
+        elif part is None:
             parts.append(("new", None))
         elif part.__class__ is tuple:
             parts.append(("slice", part))
@@ -65,7 +67,7 @@ def _read(key: tuple[Any, ...], arrays: Sequence[Any], ndim: int) -> list[tuple[
 
 
 def _complete(key: tuple[Any, ...], arrays: Sequence[Any], ndim: int) -> list[Any]:
-    """The key with slices in place of an ellipsis, and behind its end."""
+    """The key with slices in place of an ellipsis, and behind its end. One that stands for no axes stays: it parts arrays."""
     given = iter(arrays)
     taken = 0
     for part in key:
@@ -78,7 +80,7 @@ def _complete(key: tuple[Any, ...], arrays: Sequence[Any], ndim: int) -> list[An
     if not any(part is Ellipsis for part in key):
         return [*key, *filling]
     at = next(i for i, part in enumerate(key) if part is Ellipsis)
-    return [*key[:at], *filling, *key[at + 1 :]]
+    return [*key[:at], *(filling or [Ellipsis]), *key[at + 1 :]]
 
 
 def _sliced(x: Any, slices: Sequence[tuple[int, Any]]) -> Any:
@@ -103,12 +105,13 @@ def _sliced(x: Any, slices: Sequence[tuple[int, Any]]) -> Any:
 def _gathered(x: Any, parts: Sequence[tuple[str, Any]]) -> Any:
     """x at arrays of indices, as NumPy has it: where they stand side by side their axes do, else in front. Beside arrays a
     number is one of them."""
+    stand = [i for i, (kind, _) in enumerate(parts) if kind in ("array", "truth", "number")]
+    together = stand == list(range(stand[0], stand[0] + len(stand)))
+    parts = [part for part in parts if part[0] != "gap"]
     new = tuple([i for i, (kind, _) in enumerate(parts) if kind in ("new", "truth")])
     x = np.expand_dims(x, new) if new else x
     axes = [i for i, (kind, _) in enumerate(parts) if kind in ("array", "truth", "number")]
-    arrays = [
-        np.asarray(what) if kind == "number" else what for kind, what in parts if kind in ("array", "truth", "number")
-    ]
+    arrays = [np.asarray(parts[i][1]) if parts[i][0] == "number" else parts[i][1] for i in axes]
     lengths = np.broadcast_shapes(*[array.shape for array in arrays])
     if len(axes) == 1:
         index = arrays[0].astype(np.int64)
@@ -121,7 +124,7 @@ def _gathered(x: Any, parts: Sequence[tuple[str, Any]]) -> Any:
     places = graph.add("Concat", columns, (*lengths, len(columns)), np.int64, axis=len(lengths))
     made = (*lengths, *[x.shape[i] for i in others])
     found = graph.add("GatherND", [first, places], made, x.dtype)
-    if axes != list(range(axes[0], axes[0] + len(axes))):
+    if not together:
         return found
     n, before = len(lengths), axes[0]
     return np.transpose(found, [*range(n, n + before), *range(n), *range(n + before, found.ndim)])
