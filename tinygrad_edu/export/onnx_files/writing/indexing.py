@@ -76,7 +76,7 @@ def _complete(key: tuple[Any, ...], arrays: Sequence[Any], ndim: int) -> list[An
             taken += array.ndim if array.dtype.kind == "b" else 1
         elif part is not None and part is not Ellipsis:
             taken += 1
-    filling = [(None, None, None)] * (ndim - taken)
+    filling: list[Any] = [(None, None, None)] * (ndim - taken)
     if not any(part is Ellipsis for part in key):
         return [*key, *filling]
     at = next(i for i, part in enumerate(key) if part is Ellipsis)
