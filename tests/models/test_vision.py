@@ -99,6 +99,27 @@ def test_a_class_for_each_place(name):
         assert all(p.grad is not None for p in net.parameters())
 
 
+def test_unet_has_the_parameters_of_the_layers_in_its_publication(empty):
+    """Ronneberger, Fischer and Brox give no count, but figure 1 and section 2 name each layer, 23 convolutions in all.
+
+    On the way down two of 3×3 for 64, 128, 256, 512 and 1024 channels; on the way up one of 2×2 that halves the channels,
+    and two of 3×3, the first on what is joined to as many channels again; at the end one of 1×1 to two classes.
+    """
+    down = [(a, b) for inputs, b in [(1, 64), (64, 128), (128, 256), (256, 512), (512, 1024)] for a in (inputs, b)]
+    up = [(2 * b, b) for b in (512, 256, 128, 64)]
+    joined = [(a, b) for b in (512, 256, 128, 64) for a in (2 * b, b)]
+    assert len(down) + len(up) + len(joined) + 1 == 23
+    weights = sum(9 * a * b for a, b in down + joined) + sum(4 * a * b for a, b in up) + 64 * 2
+    biases = sum(b for _, b in down + up + joined) + 2
+    for padding in (0, 1):  # none in the publication
+        net = models.UNet(1, 2, padding=padding)
+        assert sum(p.size for p in net.parameters()) == weights + biases == 31_030_658
+    convolutions = [m for m in net.modules() if type(m) in (nn.Conv2d, nn.ConvTranspose2d)]
+    assert sorted(m.weight.shape for m in convolutions) == sorted(
+        [(b, a, 3, 3) for a, b in down + joined] + [(a, b, 2, 2) for a, b in up] + [(2, 64, 1, 1)]
+    )
+
+
 def test_heads_in_the_middle_are_for_training(empty):
     net = models.GoogLeNet(7)
     x = np.zeros((2, 3, 32, 32), np.float32)

@@ -192,3 +192,15 @@ def test_it_learns_where_the_weights_are_badly_scaled(rng):
             sgd.step()
         losses.append(loss.item())
     assert losses[0] < 0.2 < 0.6 < losses[1]
+
+
+def test_running_averages_have_moved_where_a_later_layer_raises():
+    """As in PyTorch; a replayed step puts them back."""
+    x = np.random.default_rng(0).standard_normal((8, 2)).astype(np.float32)
+    for wrapped in (lambda f: f, tg.replay):
+        norm = nn.BatchNorm1d(2)
+        with pytest.raises(ValueError, match="3"):
+            wrapped(nn.Sequential(norm, nn.Linear(3, 1)))(x)
+        moved = wrapped is not tg.replay
+        np.testing.assert_allclose(norm.running_mean.numpy(), 0.1 * x.mean(axis=0) if moved else [0, 0], rtol=1e-5)
+        assert norm.num_batches_tracked.item() == moved

@@ -102,7 +102,9 @@ class _BatchNorm(Norm):
 class BatchNorm1d(_BatchNorm):
     """y = w·(x − m) / √(v + ε) + b, where each channel has a mean m and a variance v of its own.
 
-    In training m and v are those of the batch; in evaluation mode they are running averages, which training keeps.
+    In training m and v are those of the batch; in evaluation mode they are running averages, which training keeps. They
+    move as soon as the layer is called, also if a later layer or the backward pass then raises, as in PyTorch; a step of
+    `tg.replay` that raises puts them back.
     x: (N, num_features) or (N, num_features, L); y has the same shape. w, 1 at first, and b, 0 at first:
         (num_features,).
 
