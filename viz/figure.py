@@ -83,7 +83,9 @@ def draw(
         its arguments. The plan of a replayed function (`step.plan`) is drawn as another figure, a map of its memory
         with a column for each line; of the options it takes collapse ("auto", "all", None: whether lines that repeat
         are left out), max_nodes, sizes, theme, lang and timeout.
-    numbers: the arguments of a function.
+    numbers: the arguments of a function. A tensor remembers what was computed from the first tensor on that requires a
+        gradient; what was computed of data alone, such as the parts of a sequence, or images that are pooled first, is
+        drawn if the function and its data are given, as in draw(model, x).
     wrt: a tensor, or its name, or several; only derivatives on the way to these are drawn. By default all are.
     show: some of "value", "grad", "shape", "formula"; by default the first three, with arrays by their names. With
         "value", also arrays that have a name are shown by their numbers, matrices in rows between brackets; of more than

@@ -305,3 +305,42 @@ def test_the_backward_pass_is_a_graph_like_any_other():
     c = a + b
     outputs = [use.value for use in draw_backward(c).graph.uses if use.op is None]
     assert [v.name for v in draw_backward(c).graph.values if v.id in outputs] == ["∂c/∂a", "∂c/∂b"]
+
+
+class Branches(nn.Module):
+    """What goes by a convolution, beside what is pooled first, which has no parameters."""
+
+    def __init__(self):
+        self.a, self.pool, self.b = nn.Conv2d(1, 2, 3, padding=1), nn.MaxPool2d(3, 1, 1), nn.Conv2d(1, 2, 1)
+
+    def forward(self, image):
+        return np.concatenate([self.a(image), self.b(self.pool(image))], axis=1)
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_what_is_computed_of_data_alone_is_drawn_where_the_function_is_given(requires_grad):
+    images = tg.Tensor(np.ones((1, 1, 6, 6), np.float32), requires_grad=requires_grad)
+    said = draw(Branches(), images, collapse="all").text()
+    assert "MaxPool2d pool takes image" in said
+    assert "Conv2d a takes image" in said
+    sequence = tg.Tensor(np.ones((1, 3, 2), np.float32), requires_grad=requires_grad)
+    for layer in (nn.LSTM, nn.GRU, nn.RNN):  # they return (y, states), an LSTM (y, (h, c))
+        figure = draw(layer(2, 1, batch_first=True, unroll=True), sequence, collapse=None)
+        assert {"x", "weight_ih_l0"} <= {value.name for value in figure.graph.values}
+        assert figure.text().count("takes x") == 1
+        parts = [
+            step
+            for step in figure.text().split("\n")
+            if step.startswith("getitem takes [[[1, 1]], [[1, 1]], [[1, 1]]]")
+        ]
+        assert len(parts) == 3
+
+
+def test_results_within_results_are_drawn_and_none_is_none():
+    def several(a):
+        return a + 1, (a * 2, [a * 3]), None
+
+    named = {value.name for value in draw(several, np.array(2.0)).graph.values}
+    assert {"a", "several[0]", "several[1]", "several[2]"} <= named
+    with pytest.raises(TypeError, match=r"returned str 'b'"):
+        draw(lambda a: (a, (a, "b")), 2.0)

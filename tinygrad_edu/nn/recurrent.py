@@ -171,8 +171,8 @@ class RNN(_Layers):
     batch_first: whether x, y and mask are (N, T, …).
     dropout: the share of the states that is dropped between layers, in training.
     bidirectional: whether a second state goes from the last step to the first; it stands behind the first one in y.
-    unroll: whether every step is recorded as ops of its own, as figures show it; otherwise a layer is one op, whatever
-        the number of steps.
+    unroll: whether every step is recorded as ops of its own, as `draw(layer, x)` shows it; otherwise a layer is one op,
+        whatever the number of steps.
     generator: draws the first weights and the dropout; by default the generator that `tg.manual_seed` sets.
     dtype: the type of the weights; by default `tg.get_default_dtype()`.
 

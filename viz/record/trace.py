@@ -161,6 +161,13 @@ def _of_interest(traced: Traced, wrt: Any, direction: str, join_sums: bool) -> T
     return traced
 
 
+def _flat(results: Any) -> list[Any]:
+    """Results, also those of results within results, such as (y, (h, c)) of an LSTM, without a None in the place of any."""
+    if not isinstance(results, list | tuple):
+        return [] if results is None else [results]
+    return [y for part in results for y in _flat(part)]
+
+
 def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dict[str, Tensor]]:
     """The result of a function of numbers, or its several results, recorded, and its arguments as leaves, by their names."""
     name = getattr(function, "__name__", type(function).__name__)
@@ -194,7 +201,8 @@ def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dic
             arguments.append(leaf(argument, value))
     with autograd.tracing():
         result = function(*arguments)
-    results = result if isinstance(result, list | tuple) else [result]
+    several_results = isinstance(result, list | tuple)
+    results = _flat(result) if several_results else [result]
     for y in results:
         if not isinstance(y, Tensor):
             raise TypeError(
@@ -202,6 +210,6 @@ def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dic
                 "which nothing was recorded for; write it with operators and NumPy's functions"
             )
     if not hasattr(function, "__name__") or name == "<lambda>" or name in leaves:
-        return result, leaves
+        return results if several_results else result, leaves
     called = [name] if len(results) == 1 else [f"{name}[{k}]" for k in range(len(results))]
-    return result, {**leaves, **dict(zip(called, results, strict=True))}
+    return results if several_results else result, {**leaves, **dict(zip(called, results, strict=True))}
