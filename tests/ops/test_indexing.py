@@ -409,3 +409,28 @@ def test_gradients_of_slices_taken_along_an_axis_add_up(axis, width):
     expected = np.zeros(shape)
     np.add.at(expected, (slice(None),) * axis + (places,), g)
     np.testing.assert_array_equal(x.grad.numpy(), expected)
+
+
+@pytest.mark.parametrize("axis", range(4))
+@pytest.mark.parametrize("index", [[0, 1, 2, 3, 4], [4, -1, 0, 0, 2, 3, 1, 4], [0, 0, -5, 3], [], [2]])
+def test_a_row_of_places_along_one_axis(axis, index):
+    """Of many numbers each, so that they are taken and added by slices: any order, twice, from the end, not all."""
+    rng = np.random.default_rng(0)
+    x = tg.Tensor(np.moveaxis(rng.standard_normal((5, 16, 16, 40)), 0, axis).copy(), requires_grad=True)
+    places = np.array(index, int)
+    key = (slice(None),) * axis + (places,)
+    y = x[key]
+    np.testing.assert_array_equal(y.numpy(), x.numpy()[key])
+    assert y.numpy().flags.c_contiguous
+    g = rng.standard_normal(y.shape)
+    for begun, found in (
+        (np.zeros(x.shape), tg.grad(y, x, g).numpy()),
+        (x.numpy().copy(), tg.scatter_add(x.numpy(), key, g)),
+    ):
+        np.add.at(begun, key, g)
+        np.testing.assert_array_equal(found, begun)
+    for beyond in (5, -6):
+        with pytest.raises(IndexError, match=f"index {beyond} is out of bounds for axis"):
+            x[(slice(None),) * axis + (np.append(places, beyond),)]
+        with pytest.raises(IndexError, match="out of bounds"):
+            tg.scatter_add(x.numpy(), (slice(None),) * axis + (np.append(places, beyond),), 1.0)

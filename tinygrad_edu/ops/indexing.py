@@ -151,6 +151,8 @@ def getitem(x: Array, *arrays: Array, key: tuple[Any, ...]) -> Array:
     >>> x.grad.tolist()
     [2.0, 0.0, 1.0]
     """
+    if _along_one_axis(key, arrays, x) and arrays[0].dtype.kind == "i":
+        return np.take(x, arrays[0], axis=len(key) - 1)  # sooner, and it lies in memory row by row, which x[…] does not
     return x[index_of(key, arrays)]
 
 
@@ -188,17 +190,30 @@ def add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) -
             np.add.at(flat, places.reshape(-1), values[i : i + ROWS_AT_A_TIME].reshape(-1))
     elif _along_one_axis(key, arrays, y) and y.size >= NARROWEST_ROW_ADDED_ALONE * y.shape[len(key) - 1]:
         before = (slice(None),) * (len(key) - 1)
-        values = np.broadcast_to(values, (*y.shape[: len(key) - 1], len(arrays[0]), *y.shape[len(key) :]))
-        for k, place in enumerate(arrays[0].tolist()):
+        axis = len(key) - 1
+        values = np.broadcast_to(values, (*y.shape[:axis], len(arrays[0]), *y.shape[axis + 1 :]))
+        places = np.arange(y.shape[axis])[arrays[0]]
+        first, left = _first_of_each(places, y.shape[axis])
+        if first is not None:  # to every place something comes: first to all together
+            y += np.take(values, first, axis=axis)
+            places = places[left]
+            values = np.take(values, left, axis=axis)
+        for k, place in enumerate(places.tolist()):
             y[(*before, place)] += values[(*before, k)]
     else:
         np.add.at(y, index_of(key, arrays), values)
 
 
+def _first_of_each(places: Any, n: int) -> tuple[Any, Any]:
+    """Where each of n places is in a row of places for the first time, or None if one is nowhere; and where all others are."""
+    found, first = np.unique(places, return_index=True)
+    return (first if len(found) == n else None), np.delete(np.arange(len(places)), first)
+
+
 def _along_one_axis(key: tuple[Any, ...], arrays: tuple[Any, ...], y: Any) -> bool:
     """Whether a row of numbers takes whole slices of y along one axis."""
     whole = (None, None, None)
-    return key[-1] == ARRAY and all(k == whole for k in key[:-1]) and arrays[0].ndim == 1 and y.ndim >= len(key)
+    return key[-1:] == (ARRAY,) and all(k == whole for k in key[:-1]) and arrays[0].ndim == 1 and y.ndim >= len(key)
 
 
 @op(

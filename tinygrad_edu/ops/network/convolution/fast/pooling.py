@@ -1,7 +1,8 @@
 """Max pooling of images by numba: one pass for the largest number of each window, and one for its gradient.
 
-Windows of 2×2 that lie side by side, as most networks pool, are computed four at a time, without a branch; all others one
-by one, and the gradient of numbers that have a NaN among them.
+Windows of 2×2 that lie side by side, as most networks pool, are computed four at a time, without a branch. Of all others,
+and for the gradient of numbers that have a NaN among them, first the largest of each column is found, for all windows
+that lie beside each other at once and by vectors, and then the largest of the columns of each window.
 """
 
 from __future__ import annotations
@@ -31,10 +32,15 @@ def _pairs(windows: Windows) -> bool:
     return side_by_side and windows.positions[1] >= FOUR
 
 
+def _memory(x: Any) -> tuple[Any, Any]:
+    """For the largest number of each column, and for its row."""
+    return np.empty(x.shape[3], x.dtype), np.empty(x.shape[3], np.int32)
+
+
 def max_pool(x: Any, windows: Windows, out: Any) -> None:
     """out[n, c, p] = the largest number of each window, or NaN if there is one. x: (N, C, H, W), out: (N, C, P, Q)."""
     y = np.ascontiguousarray(out)
-    _largest(flat(x), y.reshape(-1), x.shape[0] * x.shape[1], _sizes(windows), _pairs(windows))
+    _largest(flat(x), y.reshape(-1), x.shape[0] * x.shape[1], _sizes(windows), _pairs(windows), *_memory(x))
     if y is not out:
         np.copyto(out, y)
 
@@ -43,31 +49,49 @@ def max_pool_gradient(s: Any, x: Any, windows: Windows, out: Any) -> None:
     """out = s at the first largest number of each window, or the last NaN; added up where windows share it; 0 elsewhere."""
     y = np.ascontiguousarray(out)
     pairs = _pairs(windows) and not any_nan((x,))
-    _to_first(flat(s), flat(x), y.reshape(-1), x.shape[0] * x.shape[1], _sizes(windows), pairs)
+    _to_first(flat(s), flat(x), y.reshape(-1), x.shape[0] * x.shape[1], _sizes(windows), pairs, *_memory(x))
     if y is not out:
         np.copyto(out, y)
 
 
 @inner
-def _place(x: Any, i: int, sizes: Any, p: int, q: int) -> int:
-    """Where in x, whose plane begins at i, the first largest number of a window is, or the last NaN."""
-    (height, width), (rows, columns) = sizes[0], sizes[2]
-    top, left = p * sizes[3, 0] - sizes[4, 0], q * sizes[3, 1] - sizes[4, 1]
-    at = -1
-    for k in range(rows):
-        h = top + k * sizes[5, 0]
+def _columns(plane: Any, sizes: Any, p: int, best: Any, rows: Any) -> bool:
+    """Of the rows that windows in row p meet: in each column the first largest number and its row, or the last NaN and its.
+    False if they meet none."""
+    (height, width), met = sizes[0], False
+    for k in range(sizes[2, 0]):
+        h = p * sizes[3, 0] - sizes[4, 0] + k * sizes[5, 0]
         if 0 <= h < height:
-            for j in range(columns):
-                w = left + j * sizes[5, 1]
-                if 0 <= w < width:
-                    v = x[i + h * width + w]
-                    if at < 0 or v > x[at] or v != v:
-                        at = i + h * width + w
+            row, here = plane[h * width : (h + 1) * width], np.int32(h)
+            if not met:
+                best[:], rows[:] = row, here
+                met = True
+            else:
+                for w in range(width):  # without a branch, so that it becomes a loop of vectors
+                    v, b, r = row[w], best[w], rows[w]
+                    better = (v > b) | (v != v)
+                    best[w] = v if better else b
+                    rows[w] = here if better else r
+    return met
+
+
+@inner
+def _column(sizes: Any, q: int, best: Any, rows: Any) -> int:
+    """Of the columns of window q, the one that has the first largest number in the order of rows, or the last NaN; −1 if the
+    window has none."""
+    at = -1
+    for j in range(sizes[2, 1]):
+        w = q * sizes[3, 1] - sizes[4, 1] + j * sizes[5, 1]
+        if 0 <= w < sizes[0, 1]:
+            v = best[w]
+            last = v != v and (best[at] == best[at] or rows[w] >= rows[at])  # of those that are NaN
+            if at < 0 or last or v > best[at] or (v == best[at] and rows[w] < rows[at]):
+                at = w
     return at
 
 
 @compiled
-def _largest(x: Any, y: Any, planes: int, sizes: Any, pairs: bool) -> None:
+def _largest(x: Any, y: Any, planes: int, sizes: Any, pairs: bool, best: Any, rows: Any) -> None:
     (height, width), (down, across) = sizes[0], sizes[1]
     for plane in range(planes):
         i, j = plane * height * width, plane * down * across
@@ -77,13 +101,16 @@ def _largest(x: Any, y: Any, planes: int, sizes: Any, pairs: bool) -> None:
                     at = min(q, across - FOUR)
                     largest_of_pairs(x, i + 2 * (p * width + at), width, y, j + p * across + at)
             else:
-                for q in range(across):
-                    place = _place(x, i, sizes, p, q)
-                    y[j + p * across + q] = x[place] if place >= 0 else -np.inf
+                y[j + p * across : j + (p + 1) * across] = -np.inf  # for what lies in the padding
+                if _columns(x[i : i + height * width], sizes, p, best, rows):
+                    for q in range(across):
+                        column = _column(sizes, q, best, rows)
+                        if column >= 0:
+                            y[j + p * across + q] = best[column]
 
 
 @compiled
-def _to_first(s: Any, x: Any, y: Any, planes: int, sizes: Any, pairs: bool) -> None:
+def _to_first(s: Any, x: Any, y: Any, planes: int, sizes: Any, pairs: bool, best: Any, rows: Any) -> None:
     (height, width), (down, across) = sizes[0], sizes[1]
     for plane in range(planes):
         i, j = plane * height * width, plane * down * across
@@ -94,8 +121,8 @@ def _to_first(s: Any, x: Any, y: Any, planes: int, sizes: Any, pairs: bool) -> N
                 for q in range(0, across, FOUR):
                     at = min(q, across - FOUR)
                     first_of_pairs(s, j + p * across + at, x, i + 2 * (p * width + at), width, y)
-            else:
+            elif _columns(x[i : i + height * width], sizes, p, best, rows):
                 for q in range(across):
-                    place = _place(x, i, sizes, p, q)
-                    if place >= 0:
-                        y[place] += s[j + p * across + q]
+                    column = _column(sizes, q, best, rows)
+                    if column >= 0:
+                        y[i + rows[column] * width + column] += s[j + p * across + q]
