@@ -25,7 +25,7 @@ from viz.command import CONSTANTS, Expression, ExpressionError
 from viz.figure import draw
 from viz.languages import WORDS
 from viz.layout.page import PAPER, page_size
-from viz.look import DIRECTIONS, STYLES
+from viz.look import DIRECTIONS, FLOWS, STYLES
 from viz.picture import FILMS, FORMATS, MOVING
 from viz.theme import THEMES
 from viz.wording.labels import GRAD, SHOW
@@ -34,7 +34,7 @@ from viz.worksheet import worksheet
 CHARACTERS_AROUND_A_MISTAKE = 60  # characters of a long expression that are shown on each side of a mistake
 
 OPTIONS = (
-    "annotate", "caption", "check", "collapse", "direction", "fit", "font_size", "grad", "highlight", "lang", "legend", "loss", "mathematics",
+    "annotate", "caption", "check", "collapse", "direction", "fit", "flow", "font_size", "grad", "highlight", "lang", "legend", "loss", "mathematics",
     "order",    "show", "sizes", "spacing", "style", "theme", "title", "titles", "values", "weight", "wrt",
 )  # fmt: skip
 """The options that `draw` takes under the same names."""
@@ -100,6 +100,7 @@ def arguments() -> Parser:
     parser.add_argument("--style", choices=STYLES, default="book")
     parser.add_argument("--theme", choices=THEMES, default="default")
     parser.add_argument("--direction", choices=DIRECTIONS, default="both")
+    parser.add_argument("--flow", choices=FLOWS, help="where the figure runs to; with --fit, as fits better")
     parser.add_argument(
         "--fit", type=_page, metavar="16:9", help=f"{', '.join(PAPER)}, or inches, as 13.3x7.5: what to fit"
     )

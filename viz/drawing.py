@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 
 from viz.emphasis import highlighted, weighted
+from viz.folded import room_in, ways_to_fit
 from viz.formats import mermaid, styles
 from viz.formats.dot import MOST_WIRES_UNHURRIED, placement, placement_in_order, read_heights
 from viz.formats.render import NEXT_GRAPH, graphviz
@@ -21,11 +23,11 @@ from viz.layout.columns import Heights, columns, settled
 from viz.layout.geometry import draw_lines, noted
 from viz.layout.ordering import at_the_left, kept
 from viz.layout.page import READABLE_LETTERS, room_on, too_small
-from viz.layout.panels import side_by_side
-from viz.layout.plan import FONT, LEAST_USES_OF_TAGS, SMALL_FONT, Plan, Words, make_plan
+from viz.layout.panels import beside, side_by_side
+from viz.layout.plan import FONT, SMALL_FONT, Plan, Words, make_plan
 from viz.layout.rows import (
+    COMFORTABLE_LETTERS,
     Placed,
-    arrangements,
     below_each_other,
     expected_letters,
     joined,
@@ -34,7 +36,7 @@ from viz.layout.rows import (
     told_apart,
 )
 from viz.layout.scene import Scene
-from viz.layout.spacing import Spacing, spacing_of
+from viz.layout.spacing import spacing_of
 from viz.layout.stacking import stacked
 from viz.legend import meanings, scale
 from viz.look import Look
@@ -94,7 +96,10 @@ class Drawing(Picture):
             return styled_plan(self.graph, self.labels, self.look.style)
         if self.look.page:
             return joined(self._fitted[0])
-        return self._planned(spacing_of(1.0 if self.look.spacing is None else self.look.spacing))
+        spacing = spacing_of(1.0 if self.look.spacing is None else self.look.spacing)
+        return make_plan(
+            self.graph, self.labels, replace(spacing, down=self.look.flow == "down"), order=self.look.order
+        )
 
     @cached_property
     def scene(self) -> Scene:
@@ -121,17 +126,18 @@ class Drawing(Picture):
     @cached_property
     def _fitted(self) -> tuple[tuple[Plan, ...], Scene]:
         """The rows of a figure that fits its page, and the scene of them: with the largest letters, and without faults."""
-        ways = arrangements(self._planned, self.look.room, self.look.spacing, wrapped=not self.look.panels)
-        ways = [way for way in ways if way.letters >= LEAST_HOPE * ways[0].letters]
+        ways = ways_to_fit(self.graph, self.labels, self.look)
+        ways = [way for way in ways if way.letters >= LEAST_HOPE * min(ways[0].letters, COMFORTABLE_LETTERS)]
         rows_of_all = iter(self._placed([(row, k) for way in ways for k, row in enumerate(way.rows)]))
         placed = []
         for way in ways:
             rows = list(islice(rows_of_all, len(way.rows)))
-            placed.append((expected_letters([size_placed(row) for row in rows], self.look.room), rows))
-        placed.sort(key=lambda pair: preference(*pair))
+            room = room_in(self.look, rows[0].plan.spacing.down)
+            placed.append((expected_letters([size_placed(row) for row in rows], room), rows))
+        placed.sort(key=lambda pair: preference(pair[0], pair[1], pair[1][0].plan.spacing.down))
         best: tuple[int, Scene, list[Placed]] | None = None
         for letters, rows in placed[: MOST_WAYS_DRAWN if len(self.graph.ops) <= MOST_OPERATIONS_UNHURRIED else 2]:
-            if best and (not best[0] or letters < LEAST_HOPE * placed[0][0]):
+            if best and (not best[0] or letters < LEAST_HOPE * min(placed[0][0], COMFORTABLE_LETTERS)):
                 break
             scene = self._finished(rows)
             wrong = faults(scene) + len(overlapping(scene))
@@ -140,14 +146,14 @@ class Drawing(Picture):
         assert best
         return tuple(row.plan for row in best[2]), best[1]
 
-    def _planned(self, spacing: Spacing, tags: int = LEAST_USES_OF_TAGS) -> Plan:
-        return make_plan(self.graph, self.labels, spacing, tags, self.look.order)
-
     def _finished(self, rows: Sequence[Placed]) -> Scene:
         """The scene of one row or several, as it is shown in its direction, with what is written below it."""
         notes = [*self.labels.legend(), *[Words(note, "note", size=SMALL_FONT) for note in self.graph.notes]]
         look, said = self.look, words(self.look.lang)
         scene = below_each_other(self._laid_out(rows))
+        if rows[0].plan.spacing.down:
+            scene = scene.turned()
+            scene = beside(scene, rows[0].plan, look.titles) if look.panels else scene
         if look.weighted:
             scene = weighted(scene, self.graph)
         if look.highlight:
@@ -201,7 +207,8 @@ class Drawing(Picture):
 
     def _laid_out(self, rows: Sequence[Placed]) -> list[Scene]:
         """The scenes of rows. Lines may cross others only because inputs are kept in order: then some are not."""
-        scenes = [draw_lines(*row, self.look.panels, self.look.titles) for row in rows]
+        panels = self.look.panels and not rows[0].plan.spacing.down
+        scenes = [draw_lines(*row, panels, self.look.titles) for row in rows]
         free = frozenset(op.id for op in self.graph.ops if op.shape == "cloud" or op.name in EXCHANGEABLE)
         wrong = [
             k for k, row in enumerate(rows) if free and len(row.plan.wires) < MOST_WIRES_UNHURRIED and faults(scenes[k])
@@ -210,7 +217,7 @@ class Drawing(Picture):
         for k, heights in zip(wrong, again, strict=True):
             if rows[k].plan.order and not kept(rows[k].plan, heights):
                 continue
-            other = draw_lines(rows[k].plan, rows[k].column, heights, self.look.panels, self.look.titles)
+            other = draw_lines(rows[k].plan, rows[k].column, heights, panels, self.look.titles)
             scenes[k] = min(scenes[k], other, key=faults)
         return scenes
 

@@ -51,6 +51,7 @@ def draw(
     style: str = "book",
     theme: str = "default",
     direction: str = "both",
+    flow: str | None = None,
     names: Mapping[str, Tensor | Module] | None = None,
     sizes: Mapping[int, str] | None = None,
     gradient: Any = None,
@@ -102,6 +103,8 @@ def draw(
         collapse: the modules that are one layer each, or None for every map.
     theme: "default", "print" or "dark".
     direction: "both", "forward", "backward" or "side-by-side".
+    flow: where the figure runs to: "right", or "down", values then on the left of arrows and derivatives on the right. If
+        nothing is said, to the right; fitted to a page that is higher than wide, as its letters are higher.
     names: what to call tensors; by default their own `name`, or the variables of the caller that hold them. Also what
         to call modules; by default their class.
     sizes: what to write in shapes, as in {32: "N"}.
@@ -160,7 +163,7 @@ def draw(
     page = None if fit is None else page_size(fit)
     keyed, explained = split_legend(legend)
     look = Look(
-        style, theme, direction, lang, timeout, panels, page=page, font_size=font_size, spacing=spacing,
+        style, theme, direction, flow, lang, timeout, panels, page=page, font_size=font_size, spacing=spacing,
         title=said(title), titles=tuple(map(said, titles)), caption=said(caption), explained=explained,
         weighted=weight is not None,
     )  # fmt: skip

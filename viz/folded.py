@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tinygrad_edu.nn.module import Module
@@ -11,7 +12,7 @@ from viz.languages import words
 from viz.layout.columns import extent
 from viz.layout.page import READABLE_LETTERS
 from viz.layout.plan import FONT, Plan, make_plan
-from viz.layout.rows import arrangements
+from viz.layout.rows import Arrangement, arrangements, preference
 from viz.layout.spacing import Spacing
 from viz.look import Look
 from viz.options import choose, several
@@ -76,10 +77,24 @@ def readable(graph: Graph, labels: FigureLabels, look: Look) -> bool:
 def _letters(graph: Graph, labels: FigureLabels, look: Look) -> float:
     """How high the letters of a figure on its page can be expected to be, in points."""
 
-    def planned(spacing: Spacing, tags: int) -> Plan:
-        return make_plan(graph, labels, spacing, tags, look.order)
+    return ways_to_fit(graph, labels, look)[0].letters
 
-    return arrangements(planned, look.room, look.spacing, wrapped=not look.panels)[0].letters
+
+def ways_to_fit(graph: Graph, labels: FigureLabels, look: Look) -> list[Arrangement]:
+    """The ways to put a figure onto its page, in rows that run to the right or columns that run down, the best first."""
+
+    def planned(spacing: Spacing, tags: int, down: bool) -> Plan:
+        return make_plan(graph, labels, replace(spacing, down=down), tags, look.order)
+
+    found = []
+    for down in (flow == "down" for flow in look.flows):
+        found += arrangements(partial(planned, down=down), room_in(look, down), look.spacing, wrapped=not look.panels)
+    return sorted(found, key=lambda way: preference(way.letters, way.rows, way.rows[0].spacing.down))
+
+
+def room_in(look: Look, down: bool) -> tuple[float, float]:
+    """How long a figure on its page may be where it runs to, and how wide."""
+    return look.room[::-1] if down else look.room
 
 
 def _collapsed(traced: Traced, collapse: Any) -> Graph:

@@ -12,6 +12,7 @@ from viz.theme import THEMES
 STYLES = ("book", "record", "plain", "blocks")
 PLACED = ("book", "blocks")  # those that are placed here; the others are laid out by Graphviz
 DIRECTIONS = ("both", "forward", "backward", "side-by-side")
+FLOWS = ("right", "down")
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Look:
     style: str = "book"
     theme: str = "default"
     direction: str = "both"
+    flow: str | None = None  # where the figure runs to: "right", "down", or, on a page, as fits better
     lang: str = "en"
     timeout: float = 20.0
     panels: bool = False  # whether separate parts stand beside each other
@@ -41,10 +43,20 @@ class Look:
         width, height = room_on(self.page or (0.0, 0.0))
         return width / (2 if self.direction == "side-by-side" else 1), height
 
+    @property
+    def flows(self) -> tuple[str, ...]:
+        """Where the figure may run to: on a page that is higher than wide, also down."""
+        if self.flow is not None:
+            return (self.flow,)
+        return FLOWS if self.page and self.page[1] > self.page[0] and self.style == "book" else FLOWS[:1]
+
     def __post_init__(self) -> None:
         choose("style", self.style, STYLES)
         choose("theme", self.theme, THEMES)
         choose("direction", self.direction, DIRECTIONS)
+        choose("flow", self.flow, (*FLOWS, None))
+        if self.style != "book":
+            choose(f"flow in the style {self.style!r}", self.flow, (None, *FLOWS[:1]))
         if self.style not in PLACED:
             choose(f"direction in the style {self.style!r}", self.direction, DIRECTIONS[:2])
             choose(f"panels in the style {self.style!r}", self.panels, (False,))

@@ -164,6 +164,13 @@ def loose(scene: Scene) -> list[tuple[str, str]]:
     return found
 
 
+def missed(lines: Sequence[Line], shapes: Sequence[Shape]) -> int:
+    """How many of these lines, which lead to one of these shapes, end off its edge."""
+    at = {shape.id: shape for shape in shapes if shape.shape != "fork"}
+    ends = [(line.tail, line.points[0]) if line.backward else (line.head, line.points[-1]) for line in lines]
+    return sum(id in at and abs(_beyond(point, at[id])) >= MOST_MISSED for id, point in ends)
+
+
 def faults(scene: Scene) -> int:
     """How many lines run through what is not theirs, or too close to it, or do not meet what they lead to."""
     return sum(len(found(scene)) for found in (struck, crossed, beheaded, merged, loose))

@@ -9,11 +9,12 @@ from itertools import combinations, permutations
 from types import MappingProxyType
 
 from viz.layout.groups import Group, Scope, common
-from viz.layout.plan import LINE_HEIGHT, Place, Plan, Wire, Words
+from viz.layout.plan import Place, Plan, Wire, Words
 from viz.layout.spacing import Spacing
 
 ARROWS_APART = 10.0  # between a wire's two arrows
-ARROW_TEXT_GAP = 2.0  # between an arrow and its text
+ARROW_TEXT_GAP = 2.0  # between an arrow and its text, which has white of its own above and below
+TEXT_GAP_BESIDE = 5.0  # between an arrow that runs down and the text beside it
 FORK_WIDTH = 16.0  # at the left of a column with forks, where branches leave for their heights
 HEADS_WIDTH = 14.0  # between these branches and the column: arrow heads lie there
 LANE_GAP = 30.0  # between two forks whose branches would leave through each other
@@ -217,8 +218,8 @@ def title_words(group: Group, spacing: Spacing) -> Words:
 
 
 def title_band(group: Group, spacing: Spacing) -> float:
-    """The height that is kept free below a group's upper border, for its title."""
-    return LINE_HEIGHT * spacing.small + 4.0 if group.title else 0.0
+    """The room that is kept free beside a group's upper border, for its title."""
+    return spacing.across([title_words(group, spacing)]) + 4.0 if group.title else 0.0
 
 
 def waypoints(wire: Wire, column: Mapping[str, int]) -> list[int]:
@@ -229,7 +230,9 @@ def waypoints(wire: Wire, column: Mapping[str, int]) -> list[int]:
 def box_size(wire: Wire, spacing: Spacing) -> tuple[float, float]:
     """The room that a wire's texts and stub take: width, height."""
     beyond = 0.0 if wire.kind == "trunk" else spacing.diagonal
-    return wire.width + 2 * spacing.beside + beyond, sum(sides(wire, spacing)) + spacing.over
+    return max(spacing.along(wire.above), spacing.along(wire.below)) + 2 * spacing.beside + beyond, sum(
+        sides(wire, spacing)
+    ) + spacing.over
 
 
 def sides(wire: Wire, spacing: Spacing) -> tuple[float, float]:
@@ -238,11 +241,16 @@ def sides(wire: Wire, spacing: Spacing) -> tuple[float, float]:
     Where things stand close, what has nothing written on one side takes less there. Its stub is then beside the middle
     of its box, which nobody sees where it begins at a fork or a name.
     """
-    up, down = (sum(line.height for line in lines) for lines in (wire.above, wire.below))
+    up, down = spacing.across(wire.above), spacing.across(wire.below)
     if not (spacing.snug and (wire.kind == "branch" or wire.named or not wire.flows)):
         up = down = max(up, down)
-    beside = ARROWS_APART / 2 + ARROW_TEXT_GAP
+    beside = ARROWS_APART / 2 + text_gap(spacing)
     return up + beside, down + beside
+
+
+def text_gap(spacing: Spacing) -> float:
+    """The white between an arrow and its text."""
+    return TEXT_GAP_BESIDE if spacing.down else ARROW_TEXT_GAP
 
 
 def aside(wire: Wire, spacing: Spacing) -> float:
@@ -272,7 +280,9 @@ def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = Mappin
         diagonal = plan.spacing.diagonal if k in edges.entered and wire.kind == "trunk" else 0.0
         widths[k] = max(widths[k], box_size(wire, plan.spacing)[0] + diagonal + edges.entered.get(k, 0.0))
     found = _grid(plan, column, widths, drops, edges)
-    titles = {group.id: title_words(group, plan.spacing).width + 2 * BORDERS_APART for group in plan.groups}
+    titles = {
+        group.id: plan.spacing.along([title_words(group, plan.spacing)]) + 2 * BORDERS_APART for group in plan.groups
+    }
     for group in sorted(span, key=edges.depth.__getitem__, reverse=True):  # a box is no narrower than its title
         left, right = found.sides[group]
         if right - left < titles[group]:

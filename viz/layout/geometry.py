@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from viz.layout.clearance import beheaded, cleared, crossed, crossings, haloed, merged, overlap, struck
+from viz.layout.clearance import beheaded, cleared, crossed, crossings, haloed, merged, missed, overlap, struck
 from viz.layout.columns import (
     ARROW_TEXT_GAP,
     ARROWS_APART,
@@ -27,6 +27,7 @@ from viz.layout.columns import (
     Heights,
     grid,
     lanes,
+    text_gap,
     title_words,
     waypoints,
 )
@@ -89,6 +90,7 @@ USUAL = Route()
 class _Draughtsman:
     def __init__(self, plan: Plan, column: Mapping[str, int], heights: Heights) -> None:
         self.plan, self.heights = plan, heights
+        self.down, self._along, self._across = plan.spacing.down, plan.spacing.along, plan.spacing.across
         self.lane = lanes(plan, column, heights)
         self.grid = grid(plan, column, self.lane)
         self.column = column
@@ -115,14 +117,19 @@ class _Draughtsman:
                 lines.append(
                     Line(f"{place.id}-outline", "outline", outline, place.id, place.id, False, False, place.step)
                 )
-            right, half = x + place.width / 2, sum(line.height for line in place.lines) / 2
-            if place.total:  # the name and the total below it both end at the arrow
-                x = right - max(line.width for line in place.lines) / 2
-            texts += self._stack(place.id, place.lines, (x, y + half), place.classes, place.step)
+            right = x + place.width / 2
             if place.total:
-                x = right - max(line.width for line in place.total) / 2
                 id, classes = f"{trunk_id(place.ref)}-below", f"backward total {place.ref}"
-                texts += self._stack(id, place.total, (x, y - half), classes, place.total_step)
+                end, below = right - self._along(place.total) / 2, y - self._across(place.lines) / 2
+                if self.down:  # the total, and under it the name, beside which the arrow begins
+                    x = right - self._along(place.lines) / 2
+                    end -= self._along(place.lines)
+                    texts += self._stack(id, place.total, (end, y), classes, place.total_step)
+                else:  # the name and the total below it both end at the arrow
+                    x = right - self._along(place.lines) / 2
+                    at = end, below - self._across(place.total) / 2
+                    texts += self._stack(id, place.total, at, classes, place.total_step)
+            texts += self._stack(place.id, place.lines, (x, y), place.classes, place.step)
         written_on = {wire.id: self._labels(wire) for wire in self.plan.wires}
         arrows = {place: self.arrows_into(place) for place in self.incoming}
         if len(self.plan.wires) <= MOST_WIRES_ROUTED:
@@ -146,8 +153,9 @@ class _Draughtsman:
                 Shape(group.id, "layer group", "group", (left + right) / 2, (bottom + top) / 2, right - left, top - bottom, group.step)
             )  # fmt: skip
             title = title_words(group, self.plan.spacing)
-            x, y = left + BORDERS_APART + title.width / 2, top - title.height / 2 - 2.0
-            titles.append(written(f"{group.id}-title", "layer", title, x, y, group.step))
+            x, y = left + BORDERS_APART + self._along([title]) / 2, top - self._across([title]) / 2 - 2.0
+            text = written(f"{group.id}-title", "layer", title, x, y, group.step)
+            titles.append(replace(text, width=text.height, height=text.width) if self.down else text)
         return replace(scene, shapes=(*shapes, *scene.shapes), texts=(*scene.texts, *titles))
 
     # -- places -------------------------------------------------------------------------------------
@@ -189,9 +197,8 @@ class _Draughtsman:
             passed = waypoints(wire, self.column)
             if wire.kind == "trunk" or not (passed or wire.id in wrong):
                 continue
-            own = {other.id for other in self.incoming[wire.target]}
             others = [line for place, into in arrows.items() if place != wire.target for line in into]
-            written_on = [text for text in texts if text.id.rpartition("-text")[0].rpartition("-")[0] not in own]
+            written_on = [text for text in texts if text.id.rpartition("-text")[0].rpartition("-")[0] != wire.id]
             best, chosen = self._cost(arrows[wire.target], others, shapes, written_on), USUAL
             for route in self._possible(wire, passed):
                 if (route.bend, route.aim) != (None, None) and best < COST_OF_CROSSING_A_TEXT:
@@ -211,7 +218,10 @@ class _Draughtsman:
         result = self.places[wire.target].shape == "result"
         yield from (Route(kind) for kind in (kinds[:1] if result else kinds))
         for bend in (10.0, 50.0, 80.0):
-            if x1 + self.plan.spacing.diagonal - bend - x0 >= wire.width + ARROW_TEXT_GAP:
+            if (
+                x1 + self.plan.spacing.diagonal - bend - x0
+                >= max(map(self._along, (wire.above, wire.below))) + ARROW_TEXT_GAP
+            ):
                 yield from (Route(kind, bend) for kind in ("middle", *kinds) if not (result and kind in kinds[1:]))
         if not result:
             yield from (
@@ -228,7 +238,7 @@ class _Draughtsman:
         near = tuple(line for line in others if overlap(here, Scene((), (line,), ()).bounds()))
         own = Scene(tuple(shapes), tuple(lines), tuple(text for text in texts if overlap(here, text.box)))
         every = Scene((), (*lines, *near), ())
-        wrong = len(struck(own)) + len(beheaded(every, among)) + len(merged(every, among))
+        wrong = missed(lines, shapes) + len(struck(own)) + len(beheaded(every, among)) + len(merged(every, among))
         bends = sum(len(line.points) for line in lines)
         return (
             10 * COST_OF_CROSSING_A_TEXT * wrong
@@ -373,20 +383,34 @@ class _Draughtsman:
         low, high = self.grid.writing[self.column[wire.source] + 1]
         x0, x1 = max(x0, low), min(x1, high)
         level = [min(x, high) for x in level]
-        up = sum(line.height for line in wire.above)
+        up, under = (self._across(lines) / 2 for lines in (wire.above, wire.below))
         forward, backward = (f"{way} {wire.kind} {wire.value}" for way in ("forward", "backward"))
-        top = (x0 + x1) / 2, y + self._aside(wire) + ARROW_TEXT_GAP + up
-        texts = self._stack(f"{wire.id}-above", wire.above, top, forward, wire.step)
+        at = (x0 + x1) / 2, y + self._aside(wire) + text_gap(self.plan.spacing) + up
+        texts = self._stack(f"{wire.id}-above", wire.above, at, forward, wire.step, -1)
         if wire.flows:
-            top = (x0 + x1) / 2, y - ARROWS_APART / 2 - ARROW_TEXT_GAP
-            texts += self._stack(f"{wire.id}-below", wire.below, top, backward, wire.back_step)
+            at = (x0 + x1) / 2, y - ARROWS_APART / 2 - text_gap(self.plan.spacing) - under
+            texts += self._stack(f"{wire.id}-below", wire.below, at, backward, wire.back_step, 1)
         for text in texts:
             self.room[text.id] = x0, max(x1, *level)
         return texts
 
-    def _stack(self, id: str, lines: Sequence[Words], top: Point, classes: str, step: int) -> list[Text]:
-        """Lines of text under each other, from `top` down."""
-        texts, (x, y) = [], top
+    def _stack(self, id: str, lines: Sequence[Words], at: Point, classes: str, step: int, side: int = 0) -> list[Text]:
+        """Lines of text under each other, the middle of all in a place.
+
+        side: of a figure that runs down, where their arrow is: 1 above them, as it is still laid out, -1 below, 0 nowhere.
+        """
+        texts, (x, y) = [], at
+        half = self._across(lines) / 2
+        if self.down:
+            looks = {-1: "to-right", 0: "centred", 1: "to-left"}[side]
+            x -= self._along(lines) / 2
+            for k, line in enumerate(lines):
+                text = written(f"{id}-text{k}", f"{looks} {classes}", line, 0.0, 0.0, step).turned()
+                beside = y + side * (half - line.width / 2)
+                texts.append(replace(text, x=x + line.height / 2, y=beside))
+                x += line.height
+            return with_keys(texts, lines, True)
+        y += half
         for k, line in enumerate(lines):
             texts.append(written(f"{id}-text{k}", classes, line, x, y - line.height / 2, step))
             y -= line.height

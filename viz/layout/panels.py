@@ -76,8 +76,11 @@ def side_by_side(scene: Scene, titles: Sequence[str]) -> Scene:
     return Scene(one.shapes + other.shapes, one.lines + other.lines, texts)
 
 
-def with_keys(texts: Sequence[Text], lines: Sequence[Words]) -> list[Text]:
-    """Texts, with the key of each line in its box before it."""
+def with_keys(texts: Sequence[Text], lines: Sequence[Words], down: bool = False) -> list[Text]:
+    """Texts, with the key of each line in its box before it. down: whether they lie on their sides."""
+    if down:
+        upright = [text.turned() for text in texts]
+        return [text.turned() for text in with_keys(upright, lines)]
     found, keys = [], []
     for text, line in zip(texts, lines, strict=True):
         if not line.key:

@@ -147,11 +147,6 @@ class Wire:
     back_step: int  # the frame in which its derivative appears
 
     @property
-    def width(self) -> float:
-        """The width of what is written along it."""
-        return max((line.width for line in (*self.above, *self.below)), default=0.0)
-
-    @property
     def named(self) -> bool:
         """Whether it begins at a name, beside which it may stand at any height."""
         return self.source == self.value or self.source.endswith(NAMED)
@@ -217,7 +212,7 @@ class _Planner:
         """The places, names high enough to be level with their stubs, which are beside the middles of their boxes."""
         more = {
             wire.source if wire.named else wire.target: abs(
-                sum(line.height for line in wire.above) - sum(line.height for line in wire.below)
+                self.spacing.across(wire.above) - self.spacing.across(wire.below)
             )
             for wire in self.wires
             if wire.named or (wire.kind == "branch" and wire.target.endswith("-result"))
@@ -236,6 +231,8 @@ class _Planner:
             if shape == "cloud":
                 width, height = 1.3 * width, 1.3 * height + 10.0
             width = max(64.0, width)
+            if self.spacing.down:
+                width, height = max(46.0, sum(line.height for line in lines) + 20.0), max(width, each * crowd)
             return Place(
                 op.id, shape, lines, width, height, op.id, f"op {shape}", self.steps[op.id], self.inside[op.id]
             )
@@ -259,11 +256,12 @@ class _Planner:
             tag = self._name(f"{use.id}-tag", "source", value, self._step(use), small)
             tag = replace(tag, scope=scope_of_tag(value, use, used, self.inside, self.loops))
             if total and use is used[0]:
-                below = sum(line.height for line in total)
-                tag = replace(
-                    tag, total=total, total_step=self._whole_step(value), height=tag.height + 2 * below,
-                    width=max(tag.width, *[line.width for line in total]),
-                )  # fmt: skip
+                tag = replace(tag, total=total, total_step=self._whole_step(value))
+                wide, high = self.spacing.along(total), self.spacing.across(total)
+                if self.spacing.down:
+                    tag = replace(tag, width=tag.width + wide, height=max(tag.height, high))
+                else:
+                    tag = replace(tag, width=max(tag.width, wide), height=tag.height + 2 * high)
             self.places.append(tag)
             self._wire(use, tag.id, value, "use", self._step(use))
 
@@ -300,8 +298,7 @@ class _Planner:
 
     def _name(self, id: str, shape: str, value: Value, step: int, size: float = FONT) -> Place:
         lines = tuple(replace(line, size=size) for line in self.labels.name(value, shape == "result"))
-        width = max((line.width for line in lines), default=0.0)
-        height = sum(line.height for line in lines)
+        width, height = self.spacing.along(lines), self.spacing.across(lines)
         return Place(id, shape, lines, width, height, value.id, f"name {value.kind}", step)
 
     def _target(self, use: Use) -> str:

@@ -67,9 +67,11 @@ def arrangements(
     return closest
 
 
-def preference(letters: float, rows: Sequence[object]) -> tuple[float, int, float]:
-    """The larger the letters, the better, until they are comfortable; from there on, the fewer rows. The best is least."""
-    return -min(letters, COMFORTABLE_LETTERS), len(rows), -letters
+def preference(letters: float, rows: Sequence[object], down: bool = False) -> tuple[float, bool, int, float]:
+    """The larger the letters, the better, until they are comfortable; from there on, to the right rather than down, and
+    the fewer rows. The best is least.
+    """
+    return -min(letters, COMFORTABLE_LETTERS), down, len(rows), -letters
 
 
 def _expected(rows: tuple[Plan, ...], room: tuple[float, float]) -> Arrangement:
@@ -253,8 +255,8 @@ def _rows_of_all(plan: Plan, row: Mapping[str, int]) -> dict[str, int]:
 def _link(id: str, shape: str, letter: str, wire: Wire, spacing: Spacing) -> Place:
     """One end of a line that is cut."""
     words = Words(letter, "key", bold=True)
-    high = words.height + 2 * abs(aside(wire, spacing))  # it is level with its stub
-    return Place(id, shape, (words,), words.width, high, wire.value, "link", wire.step)
+    high = spacing.across([words]) + 2 * abs(aside(wire, spacing))  # it is level with its stub
+    return Place(id, shape, (words,), spacing.along([words]), high, wire.value, "link", wire.step)
 
 
 def _letters(taken: Container[str]) -> Iterator[str]:

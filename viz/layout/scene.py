@@ -92,9 +92,15 @@ class Text:
 
         What stands beside something stays beside it.
         """
+        if self.classes.startswith(("to-left ", "centred ")):
+            return "start" if self.classes.startswith("to-left ") else "middle"
         if self.classes.startswith("to-right ") or (self.role == "name" and "-result-" not in self.id):
             return "end"
         return "start" if self.role in ("name", "legend", "note", "caption") or self.id.endswith("-title") else "middle"
+
+    def turned(self) -> Text:
+        """The text in a figure that runs down, from one that runs to the right; and back."""
+        return replace(self, x=-self.y, y=-self.x, width=self.height, height=self.width)
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -149,6 +155,14 @@ class Scene:
         ]  # fmt: skip
         texts = [replace(text, id=prefix + text.id, x=text.x + dx, y=text.y + dy) for text in self.texts]
         return replace(self, shapes=tuple(shapes), lines=tuple(lines), texts=tuple(texts))
+
+    def turned(self) -> Scene:
+        """The scene as a figure that runs down, from one that runs to the right: what was above is on the left."""
+        shapes = [replace(s, x=-s.y, y=-s.x, width=s.height, height=s.width) for s in self.shapes]
+        lines = [replace(line, points=tuple((-y, -x) for x, y in line.points)) for line in self.lines]
+        return replace(
+            self, shapes=tuple(shapes), lines=tuple(lines), texts=tuple(text.turned() for text in self.texts)
+        )
 
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, bottom, right, top of everything."""

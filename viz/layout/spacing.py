@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Protocol
+
+
+class Sized(Protocol):
+    """A line of text, of which it is known how much room it takes."""
+
+    @property
+    def width(self) -> float:
+        """Its width in points."""
+
+    @property
+    def height(self) -> float:
+        """Its height in points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +26,9 @@ class Spacing:
     circle: the least diameter of a circle. inside: what a circle or box is wider than its symbol. beside: the white on
     either side of a text along a stub. diagonal: the width in which a wire leaves its stub for its target. columns:
     between columns. over: the white over and under what is written along a wire, together. under: between two things
-    in a column. snug: whether a line with nothing written on one side takes less room there. small: the size of letters that may be smaller than others: of tags, of layers' titles.
+    in a column. snug: whether a line with nothing written on one side takes less room there. small: the size of letters
+    that may be smaller than others: of tags, of layers' titles. down: whether the figure runs from top to bottom. It is then
+    laid out as if it ran to the right, with texts on their sides, and turned at last.
     """
 
     circle: float = 54.0
@@ -24,6 +40,19 @@ class Spacing:
     under: float = 8.64
     small: float = 11.0
     snug: bool = False
+    down: bool = False
+
+    def along(self, lines: Sequence[Sized]) -> float:
+        """The room that lines of text take along the way on which the figure runs."""
+        if self.down:
+            return sum(line.height for line in lines)
+        return max((line.width for line in lines), default=0.0)
+
+    def across(self, lines: Sequence[Sized]) -> float:
+        """The room that lines of text take across it."""
+        if self.down:
+            return max((line.width for line in lines), default=0.0)
+        return sum(line.height for line in lines)
 
 
 ROOMY = Spacing()
@@ -38,7 +67,7 @@ def spacing_of(share: float) -> Spacing:
     """
     if share == 1.0:
         return ROOMY
-    names = [field.name for field in fields(Spacing) if field.name not in ("small", "snug")]
+    names = [field.name for field in fields(Spacing) if field.name not in ("small", "snug", "down")]
     pairs = {name: (getattr(CLOSE, name), getattr(ROOMY, name)) for name in names}
     return Spacing(
         **{name: close + share * (usual - close) for name, (close, usual) in pairs.items()}, snug=share < 1.0
