@@ -145,6 +145,7 @@ def test_tune(elsewhere):
         studies = [tune(run, seed=3, **options) for options in kinds]
     there = [trials(study) for study in studies]
     np.testing.assert_equal(there, alone)
+    assert all(found[-1] == f"run-{found[0]}" for study in there for found in study)
     processes = {trial.user_attrs["process"] for study in studies for trial in study.trials}
     assert os.getpid() not in processes
     assert len(processes) > 1

@@ -72,29 +72,25 @@ def test_it_goes_on_where_it_stopped(tmp_path):
 SEARCH = """
 import sys, time
 from pathlib import Path
-import optuna
 from tinygrad_edu.train import Choice, Integer, Uniform, tune
-here = Path(sys.argv[2])
-here.touch()
-while len(list(here.parent.glob("ready-*"))) < 2:
-    time.sleep(0.01)
-def run(settings, follow):
-    follow.trial.set_user_attr("process", here.name)
-    time.sleep(0.05)
-    return settings["x"] * 1.0
+storage, folder, own = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 for sampler, x in (("grid", Integer(1, 4)), ("random", Uniform(0, 1))):
+    def run(settings, follow):
+        follow.trial.set_user_attr("process", own)
+        (folder / f"{sampler}-{own}").touch()
+        while len(list(folder.glob(sampler + "-*"))) < 2:  # until the other process is at its first trial too
+            time.sleep(0.01)
+        time.sleep(0.02)
+        return settings["x"] * 1.0
     space = {"x": x, "kind": Choice(["a", "b", "c"])}
-    tune(run, space, sampler=sampler, trials=12, seed=0, storage=sys.argv[1], name=sampler)
+    tune(run, space, sampler=sampler, trials=12, seed=0, storage=storage, name=sampler)
 """
 
 
 def test_two_processes_share_a_search(tmp_path):
     storage = f"sqlite:///{tmp_path / 'study.db'}"
-    names = [tmp_path / "ready-a", tmp_path / "ready-b"]
-    both = [
-        subprocess.Popen([sys.executable, "-W", "error", "-c", SEARCH, storage, name], stderr=subprocess.PIPE)
-        for name in names
-    ]
+    command = [sys.executable, "-W", "error", "-c", SEARCH, storage, tmp_path]
+    both = [subprocess.Popen([*command, own], stderr=subprocess.PIPE) for own in "ab"]
     assert [(process.communicate(timeout=60)[1], process.returncode) for process in both] == [(b"", 0)] * 2
     for sampler, x in (("grid", Integer(1, 4)), ("random", Uniform(0, 1))):
         space = {"x": x, "kind": Choice(["a", "b", "c"])}
@@ -102,7 +98,7 @@ def test_two_processes_share_a_search(tmp_path):
         shared = optuna.load_study(study_name=sampler, storage=storage)
         done = [trial for trial in shared.trials if trial.state == optuna.trial.TrialState.COMPLETE]
         assert [(t.number, t.params, t.value) for t in done] == [(t.number, t.params, t.value) for t in alone.trials]
-        assert {trial.user_attrs["process"] for trial in done} == {"ready-a", "ready-b"}
+        assert {trial.user_attrs["process"] for trial in done} == {"a", "b"}
 
 
 def test_what_was_interrupted_is_made_again(tmp_path):
@@ -161,6 +157,19 @@ def test_a_trial_that_runs_long_is_marked(monkeypatch):
     for trial in study.trials:
         assert 0.05 < trial.user_attrs["alive"] - trial.datetime_start.timestamp() < 0.35
     assert "heartbeat" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_trials_that_ran_on_copies_are_known_to_the_pruner_afterwards():
+    def run(settings, follow):
+        for epoch in range(1, 9):
+            follow.trial.report(settings["x"], epoch)
+            if follow.trial.should_prune():
+                raise optuna.TrialPruned
+        return settings["x"]
+
+    study = tune(run, {"x": Uniform(0, 1)}, trials=24, at_once=4, pruner="hyperband", sampler="random", seed=0)
+    assert sum("completed_rung_0" in trial.system_attrs for trial in study.trials) > 8
+    assert {trial.state.name for trial in study.trials} == {"COMPLETE", "PRUNED"}
 
 
 def test_what_a_trial_draws_follows_from_the_seed_and_its_number():
