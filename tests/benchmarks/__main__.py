@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import batches, convolution, epoch, memory, sequences, speed, threads, transformer, updates
+from tests.benchmarks import batches, convolution, epoch, memory, sequences, speed, threads, transformer, updates, xla
 from tests.benchmarks.against import against
 
 
@@ -26,6 +26,7 @@ def main() -> None:
     updates.table(2 if quick else 9)
     sequences.table(2 if quick else 9)
     transformer.table(2 if quick else 9)
+    xla.table(2 if quick else 9)
     threads.in_threads(50 if quick else 200)
     memory.chains(100_000 if quick else 1_000_000)
     memory.memory()

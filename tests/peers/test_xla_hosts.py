@@ -48,6 +48,7 @@ def check(found, *nets):
             assert state < 1e-8
             assert whole
             assert host[f"{name} text"] == [True, True, True]
+        assert host["drawn"] == found[0]["drawn"]
         assert host["rows"] == [0.0, 0.0, 2.0, 2.0]
         assert "the weights and other state of step differ between hosts, '" in host["unlike state"]
         assert host["as before"] == 0

@@ -38,6 +38,11 @@ for name in NAMES:
     text = step.compiled.as_text()
     found[f"{name} text"] = ["all-gather" not in text, "all-reduce" in text, "num_partitions=4" in text]
 
+drawing = Training("mlp")
+there = tg.replay(drawing.step, backend="jax", noise="device")
+found["drawn"] = [there(x[mine], y[mine]).item() for x, y in drawing.batches[:4]]
+there.gather()
+
 rows = tg.replay(lambda x: x * 2, backend="jax")
 for _ in range(2):
     whole = rows(np.full((2, 3), float(me)))

@@ -3,6 +3,7 @@
 array.py      an array that speaks NumPy's protocols and computes by jax.numpy
 table.py      the ops that need an entry; windows.py and time.py, those of networks
 pure.py       a program as a pure function, which JAX traces
+feeds.py      what is set before each run, and sent along
 noise.py      random numbers that the devices draw
 checks.py     what is looked at before a run, since a compiled program cannot raise
 placement.py  where values lie: devices and hosts

@@ -19,6 +19,7 @@ from tinygrad_edu.program.away import Away, of_entry, of_tensor
 from tinygrad_edu.program.program import Compute, Event, Program, Write, owner
 from tinygrad_edu.program.run import Record
 from tinygrad_edu.program.xla.checks import checks_of
+from tinygrad_edu.program.xla.feeds import Feeds
 from tinygrad_edu.program.xla.noise import key_of
 from tinygrad_edu.program.xla.placement import Placement
 from tinygrad_edu.program.xla.pure import Pure
@@ -55,15 +56,12 @@ class XlaRecord(Record):
         self._slopes = [(x, _no_gradient(slope, name) if slope in dropped else slope) for x, slope in self._slopes]
         pure = Pure(program, events, on_device, placement.mesh is not None)
         self._checks = checks_of(pure.events, pure.arguments, program.lines)
-        self._fed = [(feed.fill, feed.leaf.ndarray) for feed in pure.fed]
-        self._fills = []
         self._keyed = pure.generators
         self._echoed = [x.ndarray for x in pure.echoed]
         self._moving = [_State(x, pure, program) for x in pure.moving]
         self._constants = [_State(x, pure, program) for x in pure.constants]
-        self._dtypes = [x.dtype for x in pure.outputs]
         batch = next((x.shape[0] for x in pure.arguments if x.ndim), None)
-        self._of_fed = [placement.of_feed(array.shape, batch) for _, array in self._fed]
+        self._feeds = Feeds(pure.fed, placement, batch)
         placement.refuse_unlike(
             f"the weights and other state of {name}",
             [x.name for x in [*self._moving, *self._constants]],
@@ -93,13 +91,18 @@ class XlaRecord(Record):
             [struct(x, place.of_argument(x.shape)) for x in pure.arguments],
             [struct(x, place.of_state(x.shape)) for x in pure.moving],
             [struct(x, place.of_state(x.shape)) for x in pure.constants],
-            [struct(array, sharding) for (_, array), sharding in zip(self._fed, self._of_fed, strict=True)],
-            [jax.ShapeDtypeStruct((2,), np.uint32)] * len(pure.generators),
+            self._feeds.structs,
+            [jax.ShapeDtypeStruct((2,), np.uint32, sharding=place.of_state(()))] * len(pure.generators),
         )
+        apart = self._feeds.apart
         moved = [place.of_state(x.shape) for x in pure.moving]
         results = None if place.mesh is None else ((None if place.hosts == 1 else place.whole), moved, place.whole)
         options = {} if place.mesh is None else {"out_shardings": results}
-        return jax.jit(lambda *values: pure(*values), donate_argnums=(1,), **options).lower(*given)
+
+        def run(given: Any, moving: Any, constants: Any, fed: Any, keys: Any) -> Any:
+            return pure(given, moving, constants, apart(fed), keys)
+
+        return jax.jit(run, donate_argnums=(1,), **options).lower(*given)
 
     # -- what it is ---------------------------------------------------------------------------------
 
@@ -128,14 +131,11 @@ class XlaRecord(Record):
         for check in self._checks:
             check(arrays)
         with LOCK, jax.enable_x64(True):
-            compiled = self.compiled
+            self.compiled  # noqa: B018 (made before anything is drawn)
             before = [g.bit_generator.state for g in self._generators]
             try:
-                fed = []
-                for (fill, array), sharding in zip(self._fed, self._of_fed, strict=True):
-                    fill(array)  # the next run fills it again, and JAX may read it late: so it is copied
-                    fed.append(array.copy() if sharding is None else place.put(array, sharding))
-                keys = [key_of(g) for g in self._keyed]
+                fed = self._feeds.sent()
+                keys = [key_of(g) if place.mesh is None else place.put(key_of(g), place.whole) for g in self._keyed]
                 given = [place.put_argument(array) for array in arrays]
             except BaseException:
                 for generator, state in zip(self._generators, before, strict=True):
@@ -148,19 +148,22 @@ class XlaRecord(Record):
                     self._read[i] = self._constant(known)
             constants = [x.value if x.__class__ is Away else x for x in self._read]
             moving = [away.value for away in self._aways]
-            outputs, following, echoed = self._run(compiled, given, moving, constants, fed, keys)
-            for away, value in zip(self._aways, following, strict=True):
-                away.value = value
-            results = [place.fetch(value) for value in outputs]
-            for array, value in zip(self._echoed, echoed, strict=True):
-                np.copyto(array, place.fetch(value))
+            results = self._run(given, moving, constants, fed, keys)
         self._succeeded()
         return self._results(results)
 
-    def _run(self, compiled: Any, given: Any, moving: Any, *others: Any) -> Any:
+    def _run(self, given: Any, moving: Any, *others: Any) -> list[Any]:
+        """The outputs of a run whose values are there, and take the state that follows."""
+        fetch = self._placement.fetch
         try:
-            return compiled(given, moving, *others)
-        except Exception as error:
+            outputs, following, echoed = self.compiled(given, moving, *others)
+            results = [fetch(value) for value in outputs]
+            for array, value in zip(self._echoed, echoed, strict=True):
+                np.copyto(array, fetch(value))
+            for away, value in zip(self._aways, following, strict=True):
+                away.value = value
+            return results
+        except BaseException as error:
             if any(value.is_deleted() for value in moving):
                 for away in list(self._aways):
                     away.forget()
