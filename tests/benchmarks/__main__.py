@@ -22,7 +22,8 @@ def main() -> None:
     batches.table(3 if quick else 15)
     batches.waiting()
     convolution.table(2 if quick else 9)
-    convolution.two_threads(2 if quick else 9)
+    if not quick:  # it starts seventy processes
+        convolution.two_threads()
     updates.table(2 if quick else 9)
     sequences.table(2 if quick else 9)
     transformer.table(2 if quick else 9)
