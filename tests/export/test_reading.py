@@ -127,7 +127,7 @@ def node(kind, *inputs, **attributes):
 
 
 REFUSED = {
-    "a newer version": (lambda d: file_of([node("Relu")], d, opset=22), r"other\.onnx has operators of version \(opset\) 22, newer than .*opset_version=20"),
+    "a newer version": (lambda d: file_of([node("Relu")], d, opset=24), r"other\.onnx has operators of version \(opset\) 24, newer than .*opset_version=23"),
     "an older version": (lambda d: file_of([node("Relu")], d, opset=9), r"version \(opset\) 9, older than"),
     "unknown operators": (
         lambda d: file_of([helper.make_node("Hardmax", ["x"], ["z"]), node("MeanVarianceNormalization", "z")], d), r"does not read: Hardmax, MeanVarianceNormalization; run the file with onnxruntime"

@@ -20,7 +20,7 @@ from tinygrad_edu.nn.parameter import Buffer, Parameter
 from tinygrad_edu.ops.types import array
 from tinygrad_edu.train.files import StrPath
 
-OLDEST, NEWEST = 13, 20
+OLDEST, NEWEST = 13, 23
 """The versions of ONNX's operators that are read."""
 
 _AVERAGES = {"BatchNormalization": (3, 4)}
@@ -121,7 +121,7 @@ def _checked(said: str, argument: Argument, x: Any) -> Any:
 def load_onnx(path: StrPath) -> OnnxModel:
     """Read an ONNX file, and return its network as a module of the package's own ops.
 
-    Files of `tg.export.onnx` are read, and those of PyTorch's exporter: operators of version 13 to 20, for inference. Floating
+    Files of `tg.export.onnx` are read, and those of PyTorch's exporter: operators of version 13 to 23, for inference. Floating
     initializers become parameters, by their names in the file; running averages become buffers. Of a file that was written
     here, what was frozen is frozen again. Nothing in a file is executed, or unpickled.
 

@@ -1,4 +1,4 @@
-"""The operators of ONNX, version 13 to 20, in the ops of the package: each is called with its inputs, and its attributes by name.
+"""The operators of ONNX, version 13 to 23, in the ops of the package: each is called with its inputs, and its attributes by name.
 
 What says a shape, an axis or a place must be known without the numbers of the model's input, as it is in files of networks;
 it is computed by NumPy.

@@ -21,9 +21,8 @@ def _reduction(kind: str, reduce: Callable[..., Any]) -> None:
         x: Any, given: Any = None, *, axes: Any = None, keepdims: int = 1, noop_with_empty_axes: int = 0
     ) -> Any:
         along = axes if given is None else numbers(given)
-        if not along and noop_with_empty_axes:
-            return x
-        return reduce(x, axis=tuple(along) if along else None, keepdims=bool(keepdims))
+        none = () if noop_with_empty_axes else None
+        return reduce(x, axis=tuple(along) if along else none, keepdims=bool(keepdims))
 
     OPERATORS[kind], ONLY[kind] = operator, {}
 
@@ -127,8 +126,10 @@ def LayerNormalization(
 def GroupNormalization(
     x: Any, scale: Any, bias: Any, *, num_groups: int, epsilon: float = 1e-5, stash_type: int = 1
 ) -> Any:
-    grouped = np.reshape(x, (x.shape[0], num_groups, -1))
-    y = standardize(grouped, axis=(2,), eps=epsilon)
-    if scale.shape[0] != num_groups:  # one for each channel
-        return np.reshape(y, x.shape) * _beside(scale, x) + _beside(bias, x)
-    return np.reshape(y * scale[:, None] + bias[:, None], x.shape)
+    y = standardize(np.reshape(x, (x.shape[0], num_groups, -1)), axis=(2,), eps=epsilon)
+    return np.reshape(y, x.shape) * _beside(scale, x) + _beside(bias, x)
+
+
+@operator(stash_type=(1,))
+def RMSNormalization(x: Any, scale: Any, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1) -> Any:
+    return standardize(x, axis=tuple(range(axis % x.ndim, x.ndim)), eps=epsilon, centered=False) * scale
