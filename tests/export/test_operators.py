@@ -144,6 +144,11 @@ CASES = {
         case(IMAGE, None, None, fixed(2, 4, 14, 12), mode="linear", coordinate_transformation_mode="pytorch_half_pixel"),
         case(IMAGE, None, [np.array([1, 1, 2, 2], np.float32)], mode="cubic"),
     ],
+    "Attention": [
+        case(real(2, 3, 5, 4), real(2, 3, 6, 4), real(2, 3, 6, 2)), case(real(2, 3, 5, 4), real(2, 3, 5, 4), real(2, 3, 5, 4), is_causal=1, scale=0.3),
+        case(real(2, 5, 12), real(2, 6, 6), real(2, 6, 6), real(5, 6), q_num_heads=4, kv_num_heads=2), case(real(2, 3, 5, 4), real(2, 3, 6, 4), real(2, 3, 6, 2), real(5, 6) > -1),
+        case(real(2, 3, 1, 4), real(2, 3, 1, 4), real(2, 3, 1, 4), None, real(2, 3, 5, 4), real(2, 3, 5, 4), outputs=3),
+    ],
     "LSTM": [
         case(real(5, 2, 4), real(1, 12, 4), real(1, 12, 3), outputs=3, hidden_size=3),
         case(real(5, 2, 4), real(2, 12, 4), real(2, 12, 3), real(2, 24), np.array([5, 3], np.int32), real(2, 2, 3), real(2, 2, 3), outputs=3, hidden_size=3, direction="bidirectional"),
@@ -162,7 +167,7 @@ SEQUENCES = {"SplitToSequence", "SequenceConstruct", "SequenceAt", "ConcatFromSe
 """Operators whose results are no tensors; they have a test of their own."""
 
 
-LATER = {"GroupNormalization", "RMSNormalization"}
+LATER = {"Attention", "GroupNormalization", "RMSNormalization"}
 """Operators that version 20 has not, or has in another form."""
 
 

@@ -1,4 +1,4 @@
-"""Operators of ONNX that slide windows over images, change their size, or go through time."""
+"""Operators of ONNX that slide windows over images, change their size, attend, or go through time."""
 
 from __future__ import annotations
 
@@ -210,6 +210,30 @@ def RNN(
     return _recurrent("RNN", x, w, r, b, lengths, (h0,), direction, take)
 
 
+def Attention(
+    q: Any, k: Any, v: Any, mask: Any = None, past_key: Any = None, past_value: Any = None, *, is_causal: int = 0,
+    q_num_heads: int = 0, kv_num_heads: int = 0, scale: float | None = None, softcap: float = 0.0,
+    softmax_precision: int = 0, qk_matmul_output_mode: int = 0,
+) -> Any:  # fmt: skip
+    together = q.ndim == 3
+    if together:  # the heads of a query lie side by side
+        q, k, v = [_heads(x, n) for x, n in zip((q, k, v), (q_num_heads, kv_num_heads, kv_num_heads), strict=True)]
+    if past_key is not None:
+        k, v = np.concatenate([past_key, k], axis=2), np.concatenate([past_value, v], axis=2)
+    kept = k, v
+    if q.shape[1] != k.shape[1]:  # several heads of queries look at one of keys
+        k, v = [np.repeat(x, q.shape[1] // k.shape[1], axis=1) for x in (k, v)]
+    y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=bool(is_causal), scale=scale)
+    if together:
+        y = np.swapaxes(y, 1, 2)
+        y = np.reshape(y, (*y.shape[:2], -1))
+    return y, *kept
+
+
+def _heads(x: Any, n: int) -> Any:
+    return np.swapaxes(np.reshape(x, (*x.shape[:2], n, -1)), 1, 2)
+
+
 _TWICE = [None, ["Sigmoid", "Tanh", "Tanh"], ["Sigmoid", "Tanh", "Tanh"] * 2]
 _KINDS: dict[Callable[..., Any], dict[str, tuple[Any, ...]]] = {
     Conv: {},
@@ -220,6 +244,7 @@ _KINDS: dict[Callable[..., Any], dict[str, tuple[Any, ...]]] = {
     GlobalMaxPool: {},
     LpPool: {},
     Col2Im: {},
+    Attention: {"softcap": (0.0,), "qk_matmul_output_mode": (0,)},
     Resize: {
         "mode": ("nearest", "linear", "cubic"),
         "antialias": (0,),
