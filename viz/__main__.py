@@ -34,8 +34,9 @@ from viz.worksheet import worksheet
 CHARACTERS_AROUND_A_MISTAKE = 60  # characters of a long expression that are shown on each side of a mistake
 
 OPTIONS = (
-    "annotate", "caption", "check", "collapse", "direction", "fit", "flow", "font_size", "grad", "highlight", "lang", "legend", "loss", "mathematics",
-    "order",    "show", "sizes", "spacing", "style", "theme", "title", "titles", "values", "weight", "wrt",
+    "annotate", "caption", "check", "collapse", "direction", "fit", "flow", "font_size", "grad", "highlight",
+    "join_sums", "lang", "legend", "loss", "mathematics", "max_nodes", "order", "show", "sizes", "spacing", "style",
+    "theme", "title", "titles", "values", "weight", "wrt",
 )  # fmt: skip
 """The options that `draw` takes under the same names."""
 
@@ -95,6 +96,8 @@ def arguments() -> Parser:
     parser.add_argument("--caption", help="what stands below the figure")
     parser.add_argument("--legend", action="store_true", help="say what its colours and marks mean")
     parser.add_argument("--plain-names", action="store_false", dest="mathematics", help="x1 as x1, and not as x₁")
+    parser.add_argument("--join-sums", action="store_true", help="draw a + b + c as one circle")
+    parser.add_argument("--max-nodes", type=int, metavar="N", help="draw so many operations and values in full")
     parser.add_argument("--collapse", type=_depth, default="auto", help="auto, all, none, or a depth: 1, 2, …")
     parser.add_argument("--check", action="store_true", help="compare each derivative with a numerical one")
     parser.add_argument("--style", choices=STYLES, default="book")

@@ -252,7 +252,7 @@ class Drawing(Picture):
     def name(self) -> str:
         """What the figure is of, as a title."""
         return clean(self.look.title, LONGEST_NAME) or words(self.look.lang)["figure"].format(
-            name=text.called(self.graph)
+            name=text.called(self.graph, self.labels)
         )
 
     # -- in each format -----------------------------------------------------------------------------

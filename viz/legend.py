@@ -33,7 +33,7 @@ def meanings(scene: Scene, lang: str) -> Iterator[Meaning]:
     if "box" in shapes:
         yield Meaning(said["means_box"], "box", "box")
     if any(text.role == "blank" for text in scene.texts):
-        yield Meaning(said["means_blank"], "text", "backward", "____")
+        yield Meaning(said["means_blank"], "blank")
     if "lit" in marks:
         yield Meaning(said["means_lit"], "line", "lit forward", weight=2.0)
     if any(text.text.startswith("Σ") and text.role in ("grad", "key") for text in below):

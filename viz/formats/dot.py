@@ -95,6 +95,7 @@ def placement(plan: Plan, column: Mapping[str, int], free: Collection[str] = ())
     if len(plan.wires) >= MOST_WIRES_UNHURRIED:
         settings |= {**HURRIED, "nslimit": "0"}  # only the order is read, so Graphviz need not look for heights
     leaves, part = leaves_in_order(plan), parts_in_order(plan)
+    results = {place.id for place in plan.places if place.shape == "result"}
     one_by_one = bool(free) or len(leaves) > 1  # what is said of the whole hides what is said of single nodes
     if not one_by_one and len(plan.wires) < MOST_WIRES_UNHURRIED:
         settings["ordering"] = "in"
@@ -111,7 +112,8 @@ def placement(plan: Plan, column: Mapping[str, int], free: Collection[str] = ())
             name = f"{wire.id}-{k}"
             lines += [node(name, width="0.05", height=_inches(PASSING_HEIGHT)), edge(last, name, weight="8")]
             last = name
-        lines.append(edge(last, wire.target, weight="20" if wire.kind == "trunk" else "2"))
+        level = wire.kind == "trunk" or wire.target in results  # a name at the right stands level with its stub
+        lines.append(edge(last, wire.target, weight="20" if level else "2"))
     lines += in_order(plan, part)
     stub = {wire.source: wire.id for wire in plan.wires}
     lines += from_the_left([(leaf.id, stub[leaf.id]) for leaf in leaves], column) if len(leaves) > 1 else ()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from viz.layout.metrics import text_width, wrapped
-from viz.layout.plan import FONT, LINE_HEIGHT, Words, written
+from viz.layout.plan import FONT, LEAST_ANSWER_WIDTH, LINE_HEIGHT, Words, written
 from viz.layout.scene import Line, Scene, Shape, Text
 
 TITLE_ABOVE = 12.0  # points between a figure and its title
@@ -22,7 +22,7 @@ BETWEEN_MEANINGS = 20.0  # points between two of them in one line
 class Meaning:
     """What a line, a mark or a box on a figure means, with a sample of it.
 
-    sample: "line", "text" or "box". classes: of the sample, by which it looks as on the figure. mark: the text of it.
+    sample: "line", "text", "blank", "box" or "group". classes: of the sample, by which it looks as on the figure. mark: the text of it.
     """
 
     said: str
@@ -30,6 +30,12 @@ class Meaning:
     classes: str = ""
     mark: str = ""
     weight: float | None = None
+
+    def width(self, size: float) -> float:
+        """The width of the sample, where letters have this size."""
+        if self.sample == "text":
+            return text_width(self.mark, size, bold=True)
+        return LEAST_ANSWER_WIDTH if self.sample == "blank" else SAMPLE_WIDTH
 
     @property
     def backward(self) -> bool:
@@ -91,7 +97,7 @@ def explained(scene: Scene, meanings: Sequence[Meaning], size: float) -> Scene:
     lines, shapes, texts = list(scene.lines), list(scene.shapes), list(scene.texts)
     for k, meaning in enumerate(meanings):
         words = Words(meaning.said, "caption", size=size)
-        wide = SAMPLE_WIDTH if meaning.sample != "text" else text_width(meaning.mark, size, bold=True)
+        wide = meaning.width(size)
         if x > left and x + wide + BESIDE_A_SAMPLE + words.width > max(right, left + NARROWEST_CAPTION):
             x, y = left, y - high
         _sample(meaning, f"legend{k}", (x, y, wide), size, (lines, shapes, texts))
@@ -113,6 +119,9 @@ def _sample(
     if meaning.sample == "text":
         words = Words(meaning.mark, "grad" if meaning.backward else "caption", bold=meaning.backward, size=size)
         texts.append(written(f"{id}-mark-text0", meaning.classes, words, x + wide / 2, y, 0))
+    elif meaning.sample == "blank":
+        words = Words("", "blank", size=size, room=(wide, size))
+        texts.append(written(f"{id}-mark-text0", "sample", words, x + wide / 2, y, 0))
     elif meaning.sample == "line":
         points = ((x + wide, y), (x, y)) if meaning.backward else ((x, y), (x + wide, y))
         way = "backward" if meaning.backward else "forward"

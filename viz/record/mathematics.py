@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from tinygrad_edu.formula.writing import SUBSCRIPTS, SUPERSCRIPTS
 from viz.record.graph import Graph
@@ -29,6 +31,7 @@ _SIGNS = {
     "mathbb": "", "operatorname": "", **GREEK,
 }  # fmt: skip
 _CITED_AFTER = "(?=[ᵀ⁻⁰¹²³⁴⁵⁶⁷⁸⁹]|\\W|$)"  # what may follow a name in a formula, as in Wᵀ
+_IDENTIFIER = "[A-Za-z][A-Za-z0-9_]*"
 IN_TEX = re.compile(r"\$(?=\S)([^$]+)(?<=\S)\$(?!\d)")  # what is LaTeX in a name, as in pandoc's Markdown: no prices
 
 
@@ -98,31 +101,38 @@ class Notation:
         >>> Notation({"x1": "x₁"}).of("∂L/∂x1 + 2x1ᵀ·x10")
         '∂L/∂x₁ + 2x₁ᵀ·x10'
         """
-        return _replacing(self.shown)(text)
+        return self._shown(text)
 
     def tex(self, text: str) -> str:
         """What LaTeX is given for a text that figures show; nothing, if it is that text."""
-        written = _replacing(self.in_tex)(text)
+        written = self._tex(text)
         return written if written != text else ""
+
+    @cached_property
+    def _shown(self) -> Callable[[str], str]:
+        return _replacing(self.shown)
+
+    @cached_property
+    def _tex(self) -> Callable[[str], str]:
+        return _replacing(self.in_tex)
 
 
 def notation(graph: Graph, mathematics: bool = True) -> Notation:
     """How a figure writes the names of a graph: as mathematics does, or as they are."""
-    named = [value for value in graph.values if value.name]
+    tex = {value.name: value.tex for value in graph.values if value.name and value.tex}
     if not mathematics:
-        return Notation({value.name: value.tex for value in named if value.name and value.tex})
-    shown = {value.name: mathematical(value.name) for value in named if value.name and not value.tex}
-    shown = {name: said for name, said in shown.items() if said != name}
-    taken = [shown.get(value.name or "", value.name) for value in named]
-    alike = {said for said in taken if taken.count(said) > 1}  # x1 and x_1 stay apart
-    shown = {name: said for name, said in shown.items() if said not in alike}
-    return Notation(shown, {value.name: value.tex for value in named if value.name and value.tex})
+        return Notation(tex)
+    names = [value.name for value in graph.values if value.name]
+    shown = {name: mathematical(name) for name in names if name not in tex}
+    times = Counter(shown.get(name, name) for name in set(names))
+    return Notation({a: b for a, b in shown.items() if a != b and times[b] == 1}, tex)  # x1 and x_1 stay apart
 
 
 def _replacing(names: Mapping[str, str]) -> Callable[[str], str]:
     """Writes what stands for names into a text."""
     if not names:
         return str
-    several = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    plain = all(re.fullmatch(_IDENTIFIER, name) for name in names)  # of many names, one is found at once
+    several = _IDENTIFIER if plain else "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
     cited = re.compile(rf"(?<![^\W\d])(?<!\.)({several}){_CITED_AFTER}")
-    return lambda text: cited.sub(lambda found: names[found[1]], text)
+    return lambda text: cited.sub(lambda found: names.get(found[1], found[1]), text)

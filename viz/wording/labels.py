@@ -293,7 +293,11 @@ class FigureLabels:
 
     def name(self, value: Value, result: bool) -> tuple[Words, ...]:
         """A name; without one, the value."""
-        said = self.words(value.name, "name") if value.name else replace(self._value(value), role="name")
+        said = (
+            self.words(value.name, "name")
+            if value.name
+            else replace(self._value(value, self.grad == "symbol"), role="name")
+        )
         return (self._asked(said) if self._is_answer(said, value) else said,)
 
 

@@ -23,11 +23,13 @@ def sentences(graph: Graph, lang: str = "en", labels: FigureLabels = NUMBERS) ->
     return "\n".join(Teller(graph, lang, labels).lines())
 
 
-def called(graph: Graph) -> str:
-    """What the outputs are called; without a name, what they are."""
+def called(graph: Graph, labels: FigureLabels = NUMBERS) -> str:
+    """What the outputs are called; without a name, what they are: numbers, or formulas where derivatives are such."""
     values = {value.id: value for value in graph.values}
     outputs = [values[use.value] for use in graph.uses if use.op is None]
-    return ", ".join(clean(value.name) if value.name else value_text(value) for value in outputs)
+    symbolic = labels.grad == "symbol"
+    names = [value_name(value) if symbolic else value.name for value in outputs]
+    return ", ".join(clean(name or value_text(value)) for name, value in zip(names, outputs, strict=True))
 
 
 class Teller:
