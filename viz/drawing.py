@@ -155,7 +155,7 @@ class Drawing(Picture):
             scene = scene.turned()
             scene = beside(scene, rows[0].plan, look.titles) if look.panels else scene
         if look.weighted:
-            scene = weighted(scene, self.graph)
+            scene = weighted(scene, self.graph, rows[0].plan.spacing.down)
         if look.highlight:
             scene = highlighted(scene, self.graph, look.highlight)
         scene = noted(scene, notes)

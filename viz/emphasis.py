@@ -51,8 +51,11 @@ def thickness(size: float | None, most: float) -> float:
     return THINNEST + (THICKEST - THINNEST) * float(share**SPREAD_OF_SIZES)
 
 
-def weighted(scene: Scene, graph: Graph) -> Scene:
-    """The scene in which the lines of derivatives are as thick as these are large, and tell their signs."""
+def weighted(scene: Scene, graph: Graph, down: bool = False) -> Scene:
+    """The scene in which the lines of derivatives are as thick as these are large, and tell their signs.
+
+    down: whether the figure runs down, so that what is written of derivatives stands on their right.
+    """
     known, most = sizes(graph), largest(graph)
 
     def line(line: Line) -> Line:
@@ -69,7 +72,8 @@ def weighted(scene: Scene, graph: Graph) -> Scene:
     def text(text: Text) -> Text:
         """What stands below a line that is thicker than others stands as far below it."""
         wire, _, side = text.id.rpartition("-text")[0].rpartition("-")
-        return replace(text, y=text.y - max(0.0, wider.get(wire, 0.0))) if side == "below" else text
+        away = max(0.0, wider.get(wire, 0.0)) if side == "below" else 0.0
+        return replace(text, x=text.x + away) if down else replace(text, y=text.y - away)
 
     return replace(scene, lines=lines, texts=tuple(map(text, scene.texts)))
 

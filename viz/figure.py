@@ -124,8 +124,8 @@ def draw(
     title: what stands above the figure, and names it for screen readers.
     titles: what stands above each panel.
     caption: what stands below the figure.
-    order: leaves and outputs, by tensors or names, whose rows stand below each other in this order. By default inputs
-        stand in the order in which operations take them.
+    order: leaves and outputs, by tensors or names, whose rows stand below each other in this order (in a figure that
+        runs down, beside each other). By default inputs stand in the order in which operations take them.
     simplify: with False, formulas stay as the chain rule makes them: ∂z/∂z·2t·1.
     join_sums: whether a + b + c is one circle.
     mathematics: whether names are written as mathematics writes them: x1 as x₁, alpha as α. What stands between dollars is

@@ -237,6 +237,7 @@ def test_everything_keeps_its_distance():
     around = {"weight": "grad", "legend": True, "title": "A title", "caption": "A caption"}
     for figure in (
         draw(layered(), **around),
+        draw(expression(), **around, flow="down", highlight=("a", "L")),
         *[draw(y, **around, fit="16:9", show=("value", "grad")) for y in (expression(), fan_out(), vanishing(6))],
     ):
         assert faults(figure.scene) == 0

@@ -144,14 +144,16 @@ def test_one_slide_of_beamer_shows_each_thing_at_its_step(tmp_path):
     steps = sorted(set(figure.steps.values()))
     counted = [int(k) for k in re.findall(r"\\only<(\d+)->\{\\", tex)]
     assert sorted(counted) == sorted(steps.index(step) + 1 for step in figure.steps.values() if step > steps[0])
-    assert all(line.startswith("\\only<") or line.endswith((";", "}", "]", "\\centering")) for line in tex.splitlines())
+    assert all(
+        line.startswith("\\only<") or line.endswith((";", "}", "]", "%", "\\centering")) for line in tex.splitlines()
+    )
     assert not any(package in tex for package in ("kotex", "XeLaTeX"))
 
 
 def test_a_figure_is_never_wider_than_the_line_and_says_what_it_needs():
     tex = draw(apples()).tikz().splitlines()
     assert tex[0] == r"% needs \usepackage{tikz} \usetikzlibrary{arrows.meta}"
-    assert r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%" in tex
+    assert r"\noindent\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%" in tex
     assert tex[-2:] == [r"\end{tikzpicture}", "}"]
     hangul = draw(leaf(2.0, "사과") * 2.0)
     assert r"\usepackage{kotex}" in hangul.tikz().splitlines()[0]

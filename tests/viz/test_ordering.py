@@ -82,6 +82,14 @@ def test_rows_keep_their_order_on_a_page_and_in_other_directions():
     assert "bias₁" in page
 
 
+def test_a_figure_that_runs_down_has_its_leaves_from_the_left():
+    for order in (FRUIT, FRUIT[::-1]):
+        figure = draw(fruit(), order=order, flow="down")
+        at = {text.text: text.x for text in figure.scene.texts if text.role == "name"}
+        assert sorted(FRUIT, key=at.__getitem__) == [*order]
+        assert faults(figure.scene) == 0
+
+
 @pytest.mark.parametrize(
     ("order", "error", "said"),
     [
