@@ -51,9 +51,15 @@ from viz.wording.operations import operation_name
 
 EXCHANGEABLE = ("add", "multiply", "maximum", "minimum")  # operations whose inputs may stand in any order
 LONGEST_NAME = 200  # characters of a title, where it names the figure
+APART = 2.5  # times as far apart as usual stand things in a column, where lines come too close to others
 LEAST_HOPE = 0.88  # of the letters of the best way found: a way that promises less is not tried
 MOST_OPERATIONS_UNHURRIED = 40  # operations, beyond which only two ways are drawn
 MOST_WAYS_DRAWN = 4  # ways to put a figure into rows, of which that with the fewest faults is taken
+
+
+def further_apart(plan: Plan, times: float) -> Plan:
+    """A plan in whose columns things stand so many times as far apart."""
+    return replace(plan, spacing=replace(plan.spacing, under=plan.spacing.under * times))
 
 
 class Drawing(Picture):
@@ -206,19 +212,27 @@ class Drawing(Picture):
         return read_heights(answer, [plan for plan, _ in plans])
 
     def _laid_out(self, rows: Sequence[Placed]) -> list[Scene]:
-        """The scenes of rows. Lines may cross others only because inputs are kept in order: then some are not."""
+        """The scenes of rows. Where lines come too close to others, they are laid out in other ways, until none does.
+
+        Lines may cross others only because inputs are kept in order, or because things in a column stand close.
+        """
         panels = self.look.panels and not rows[0].plan.spacing.down
         scenes = [draw_lines(*row, panels, self.look.titles) for row in rows]
         free = frozenset(op.id for op in self.graph.ops if op.shape == "cloud" or op.name in EXCHANGEABLE)
-        wrong = [
-            k for k, row in enumerate(rows) if free and len(row.plan.wires) < MOST_WIRES_UNHURRIED and faults(scenes[k])
-        ]
-        again = self._heights([rows[k][:2] for k in wrong], free) if wrong else []
-        for k, heights in zip(wrong, again, strict=True):
-            if rows[k].plan.order and not kept(rows[k].plan, heights):
-                continue
-            other = draw_lines(rows[k].plan, rows[k].column, heights, panels, self.look.titles)
-            scenes[k] = min(scenes[k], other, key=faults)
+        few = len(self.graph.ops) <= MOST_OPERATIONS_UNHURRIED
+        ways = ((free, 1.0), (frozenset[str](), APART), (free, APART)) if few else ((free, 1.0),)
+        for any_order, apart in ways:
+            wrong = [
+                k for k, row in enumerate(rows) if len(row.plan.wires) < MOST_WIRES_UNHURRIED and faults(scenes[k])
+            ]
+            if not wrong:
+                break
+            plans = [(further_apart(rows[k].plan, apart), rows[k].column) for k in wrong]
+            for k, (plan, column), heights in zip(wrong, plans, self._heights(plans, any_order), strict=True):
+                if plan.order and not kept(plan, heights):
+                    continue
+                other = draw_lines(plan, column, heights, panels, self.look.titles)
+                scenes[k] = min(scenes[k], other, key=faults)
         return scenes
 
     @property

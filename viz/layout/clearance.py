@@ -20,6 +20,7 @@ MOST_MISSED = 1.0  # points by which ends that meet may miss each other
 LEAST_BESIDE_A_NAME = 12.0  # points between a line and the name that it comes from or leads to
 HEAD_LENGTH = 10.0  # the length of a thick arrow's head
 UNDERLYING = ("group", "fork", "window")  # shapes that lines and texts may lie on
+SEGMENTS_AT_ONCE = 64  # pieces of lines that are compared with all others together
 MOST_ALONG_EACH_OTHER = 24.0  # points that lines of two values may run on each other
 
 
@@ -95,26 +96,36 @@ def merged(scene: Scene, among: Container[str] | None = None) -> list[tuple[str,
     """
     segments, owners = _segments(scene)
     values = np.array([_value(line) for line in scene.lines for _ in line.points[1:]])
-    found: list[tuple[str, str]] = []
     x0, y0, x1, y1 = segments.T
-    lengths = np.hypot(x1 - x0, y1 - y0)
-    for k in np.flatnonzero(lengths > MOST_ALONG_EACH_OTHER):
-        if among is not None and owners[k] not in among:
-            continue
-        ux, uy = (x1[k] - x0[k]) / lengths[k], (y1[k] - y0[k]) / lengths[k]
-        starts, stops = ((x - x0[k]) * ux + (y - y0[k]) * uy for x, y in ((x0, y0), (x1, y1)))
-        low = np.maximum(np.minimum(starts, stops), 0.0)
-        high = np.minimum(np.maximum(starts, stops), lengths[k])
-        aside = [(y - y0[k]) * ux - (x - x0[k]) * uy for x, y in ((x0, y0), (x1, y1))]
-        turn = (aside[1] - aside[0]) / np.where(np.abs(stops - starts) < 1e-9, np.inf, stops - starts)
-        first, last = (aside[0] + (at - starts) * turn for at in (low, high))
-        change = np.where(np.abs(last - first) < 1e-9, np.inf, last - first)
-        part = np.sort([(side - first) / change for side in (-LEAST_WHITE, LEAST_WHITE)], axis=0).clip(0.0, 1.0)
-        share = np.where(np.isinf(change), (np.abs(first) < LEAST_WHITE) * 1.0, part[1] - part[0])
-        beside = ((high - low) * share > MOST_ALONG_EACH_OTHER) & (values != values[k])
-        pairs = [(owners[k], owners[j]) for j in np.flatnonzero(beside)]
+    long = np.hypot(x1 - x0, y1 - y0) > MOST_ALONG_EACH_OTHER
+    if among is not None:
+        long &= np.array([owner in among for owner in owners], dtype=bool)
+    found: list[tuple[str, str]] = []
+    asked = np.flatnonzero(long)
+    for chosen in np.array_split(asked, len(asked) // SEGMENTS_AT_ONCE + 1):
+        beside = _beside(segments[chosen], segments) & (values[chosen][:, None] != values)
+        pairs = [(owners[chosen[i]], owners[j]) for i, j in np.argwhere(beside)]
         found += [(min(pair), max(pair)) for pair in pairs]
     return list(dict.fromkeys(found))
+
+
+def _beside(one: Any, other: Any) -> Any:
+    """Whether each segment of `other`, a column, runs beside each of `one`, a row, for longer than it may."""
+    x0, y0, x1, y1 = (part[:, None] for part in one.T)
+    length = np.hypot(x1 - x0, y1 - y0)
+    ux, uy = (x1 - x0) / length, (y1 - y0) / length
+    ends = other[:, :2].T, other[:, 2:].T
+    starts, stops = ((x - x0) * ux + (y - y0) * uy for x, y in ends)  # how far along
+    low = np.maximum(np.minimum(starts, stops), 0.0)
+    high = np.minimum(np.maximum(starts, stops), length)
+    aside = [(y - y0) * ux - (x - x0) * uy for x, y in ends]
+    turn = (aside[1] - aside[0]) / np.where(np.abs(stops - starts) < 1e-9, np.inf, stops - starts)
+    first, last = (aside[0] + (at - starts) * turn for at in (low, high))
+    change = np.where(np.abs(last - first) < 1e-9, np.inf, last - first)
+    enter, leave = (side / change - first / change for side in (-LEAST_WHITE, LEAST_WHITE))
+    part = np.minimum(np.maximum(enter, leave), 1.0) - np.maximum(np.minimum(enter, leave), 0.0)
+    share = np.where(np.isinf(change), (np.abs(first) < LEAST_WHITE) * 1.0, np.maximum(part, 0.0))
+    return (high - low) * share > MOST_ALONG_EACH_OTHER
 
 
 def crossings(scene: Scene, among: Container[str]) -> int:
