@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -20,14 +20,15 @@ MOST_MISSED = 1.0  # points by which ends that meet may miss each other
 LEAST_BESIDE_A_NAME = 12.0  # points between a line and the name that it comes from or leads to
 HEAD_LENGTH = 10.0  # the length of a thick arrow's head
 UNDERLYING = ("group", "fork", "window")  # shapes that lines and texts may lie on
-SEGMENTS_AT_ONCE = 64  # pieces of lines that are compared with all others together
+SEGMENTS_AT_ONCE = 64  # pieces of lines, or boxes, that are compared with all others together
 MOST_ALONG_EACH_OTHER = 24.0  # points that lines of two values may run on each other
 
 
 def crossed(scene: Scene) -> list[tuple[str, str]]:
     """Each text that a line runs through, with the line: their ids."""
     segments, owners = _segments(scene)
-    return [(text.id, owners[k]) for text in scene.texts for k in np.flatnonzero(_through(_inner(text.box), segments))]
+    boxes = [_inner(text.box) for text in scene.texts]
+    return [(scene.texts[i].id, owners[k]) for i, k in _met(boxes, segments)]
 
 
 def overlapping(scene: Scene) -> list[tuple[str, str]]:
@@ -51,21 +52,25 @@ def struck(scene: Scene) -> list[tuple[str, str]]:
     segments, owners = _segments(scene)
     widths = np.array([_half(line) for line in scene.lines for _ in line.points[1:]])
     ends = {line.id: (line.tail, line.head) for line in scene.lines}
+    shapes = [shape for shape in scene.shapes if shape.shape not in UNDERLYING]
+    met = []
+    round_ones = [k for k, shape in enumerate(shapes) if shape.shape == "circle"]
+    if round_ones:
+        near = _distances(np.array([[shapes[k].x, shapes[k].y] for k in round_ones]), segments) - widths
+        reach = np.array([shapes[k].width / 2 + LEAST_WHITE for k in round_ones])[:, None]
+        met += [(round_ones[i], k) for i, k in np.argwhere(near < reach)]
+    others = [k for k, shape in enumerate(shapes) if shape.shape != "circle"]
+    around = [
+        (shape.x - w, shape.y - h, shape.x + w, shape.y + h)
+        for shape in (shapes[k] for k in others)
+        for w, h in [(shape.width / 2 + LEAST_WHITE, shape.height / 2 + LEAST_WHITE)]
+    ]
+    met += [(others[i], k) for i, k in _met(around, segments)]
     found = []
-    for shape in scene.shapes:
-        if shape.shape not in UNDERLYING:
-            w, h = shape.width / 2 + LEAST_WHITE, shape.height / 2 + LEAST_WHITE
-            if shape.shape == "circle":
-                through = _distances(np.array([[shape.x, shape.y]]), segments)[0] - widths < w
-            else:
-                through = _through((shape.x - w, shape.y - h, shape.x + w, shape.y + h), segments)
-            own = solid_of(shape)
-            found += [
-                (shape.id, owners[k])
-                for k in np.flatnonzero(through)
-                if shape.id not in ends[owners[k]]
-                and (not own or all(own != end.rpartition("-")[0] for end in ends[owners[k]]))
-            ]
+    for i, k in sorted(met):
+        own, at = solid_of(shapes[i]), ends[owners[k]]
+        if shapes[i].id not in at and (not own or all(own != end.rpartition("-")[0] for end in at)):
+            found.append((shapes[i].id, owners[k]))
     return list(dict.fromkeys(found))
 
 
@@ -198,7 +203,7 @@ def cleared(scene: Scene, room: Mapping[str, tuple[float, float]]) -> Scene:
     segments, _ = _segments(scene)
     texts = {text.id: text for text in scene.texts}
     for stack in _stacks(scene.texts):
-        if stack[0].id in room and any(_through(_inner(text.box), segments).any() for text in stack):
+        if stack[0].id in room and _through([_inner(text.box) for text in stack], segments).any():
             others = [_inner(text.box) for text in texts.values() if text not in stack]
             texts |= {text.id: text for text in _moved(stack, room[stack[0].id], segments, others)}
     return replace(scene, texts=tuple(texts.values()))
@@ -228,7 +233,7 @@ def _moved(stack: Sequence[Text], room: tuple[float, float], segments: Any, othe
     for place in sorted(np.linspace(low, high, PLACES_TRIED), key=lambda place: abs(place - x)) if high > low else ():
         tried = [replace(text, x=text.x + float(place) - x) for text in stack]
         boxes = [_inner(text.box) for text in tried]
-        if not any(_through(box, segments).any() or any(overlap(box, other) for other in others) for box in boxes):
+        if not _through(boxes, segments).any() and not any(overlap(box, other) for box in boxes for other in others):
             return tried
     return list(stack)
 
@@ -299,15 +304,21 @@ def _distances(points: Any, segments: Any) -> Any:
     return np.hypot(x - along * dx, y - along * dy)
 
 
-def _through(box: Box, segments: Any) -> Any:
-    """Which segments run through a box (Liang & Barsky, 1984)."""
-    left, bottom, right, top = box
+def _met(boxes: Sequence[Box], segments: Any) -> Iterator[tuple[int, int]]:
+    """The places of each box and of each segment that runs through it."""
+    for start in range(0, len(boxes), SEGMENTS_AT_ONCE):
+        for i, k in np.argwhere(_through(boxes[start : start + SEGMENTS_AT_ONCE], segments)):
+            yield start + int(i), int(k)
+
+
+def _through(boxes: Sequence[Box], segments: Any) -> Any:
+    """Whether each segment, a column, runs through each box, a row (Liang & Barsky, 1984)."""
+    left, bottom, right, top = np.array(boxes).reshape(-1, 4).T[:, :, None]
     x0, y0, x1, y1 = segments.T
-    enter, leave = np.zeros(len(segments)), np.ones(len(segments))
-    outside = np.zeros(len(segments), dtype=bool)
+    enter, leave, outside = 0.0, 1.0, False
     for start, change, low, high in ((x0, x1 - x0, left, right), (y0, y1 - y0, bottom, top)):
         still = np.abs(change) < 1e-9
-        outside |= still & ((start < low) | (start > high))
+        outside = outside | (still & ((start < low) | (start > high)))
         step = np.where(still, 1.0, change)
         a, b = (low - start) / step, (high - start) / step
         enter = np.where(still, enter, np.maximum(enter, np.minimum(a, b)))
