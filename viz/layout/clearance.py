@@ -315,7 +315,9 @@ def _through(boxes: Sequence[Box], segments: Any) -> Any:
     """Whether each segment, a column, runs through each box, a row (Liang & Barsky, 1984)."""
     left, bottom, right, top = np.array(boxes).reshape(-1, 4).T[:, :, None]
     x0, y0, x1, y1 = segments.T
-    enter, leave, outside = 0.0, 1.0, False
+    enter: Any = 0.0
+    leave: Any = 1.0
+    outside: Any = False
     for start, change, low, high in ((x0, x1 - x0, left, right), (y0, y1 - y0, bottom, top)):
         still = np.abs(change) < 1e-9
         outside = outside | (still & ((start < low) | (start > high)))
