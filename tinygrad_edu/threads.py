@@ -12,6 +12,7 @@ OPENBLAS_NUM_THREADS=1, or during the call by threadpoolctl, where that is insta
 from __future__ import annotations
 
 import functools
+import operator
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -63,8 +64,12 @@ def set_num_threads(n: int) -> None:
     2
     >>> tg.set_num_threads(1)
     """
-    if not isinstance(n, int) or isinstance(n, bool):
-        raise TypeError(f"set_num_threads takes a whole number of threads, but got {type(n).__name__} {n!r:.60}")
+    try:
+        n = operator.index(None if isinstance(n, bool) else n)  # type: ignore[arg-type]  # None has none
+    except TypeError:
+        raise TypeError(
+            f"set_num_threads takes a whole number of threads, but got {type(n).__name__} {n!r:.60}"
+        ) from None
     if n < 1:
         raise ValueError(f"set_num_threads takes 1 thread or more, but got {n}; write 1 for the calling thread alone")
     with _Shared.lock:

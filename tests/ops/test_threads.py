@@ -50,11 +50,16 @@ def two():
         yield
 
 
-def test_as_many_as_one_says():
+def test_as_many_as_one_says(monkeypatch):
+    monkeypatch.setattr(threads, "_one_each", lambda: True)  # else it may warn
     assert tg.get_num_threads() == 1
     with shared_by(3):
         assert tg.get_num_threads() == 3
+    tg.set_num_threads(np.int64(2))
+    assert type(tg.get_num_threads()) is int
+    tg.set_num_threads(1)
     for wrong, error, message in (
+        (None, TypeError, "but got NoneType None"),
         (0, ValueError, "1 thread or more, but got 0; write 1"),
         (-2, ValueError, "but got -2"),
         (1.0, TypeError, r"a whole number of threads, but got float 1\.0"),
