@@ -379,6 +379,16 @@ def test_a_leaf_that_is_used_twice_otherwise_forks():
     assert used_again(trace(c * leaf(2.0) + c * leaf(5.0))) == frozenset()
 
 
+def test_leaves_that_repeated_steps_use_are_tags_where_most_steps_are_one_cloud():
+    figure = draw(unrolled_arrays())
+    (cloud,) = (op for op in figure.graph.ops if op.shape == "cloud")
+    used = {wire.value: wire.source for wire in figure.plan.wires if wire.target == cloud.id}
+    names = {value.id: value.name for value in figure.graph.values}
+    tags = [names[value] for value, source in used.items() if source.endswith("-tag")]
+    assert sorted(tags) == ["Wh", "Wx", "b"]
+    nothing_wrong(figure.scene)
+
+
 def test_groups_do_not_share_columns_with_what_leads_to_them():
     figure = drawn(residual)
     span = spans(figure.plan, columns(figure.plan))

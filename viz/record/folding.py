@@ -19,6 +19,7 @@ from viz.record.passes import Span, collapse, depth, merge
 MOST_AT_AN_END = 20  # operations that are drawn one by one at either end of a folded middle, at most
 MOST_USES_OF_PATTERNS = 200  # with more, so much passes between folded parts that one fold is clearer
 LONGEST_PATTERN = 64  # the longest pattern that is looked for
+REPEATED = "r"  # what the ids of clouds for what repeats begin with
 LEAST_IN_A_CLOUD = 3  # operations that a cloud must stand for
 
 
@@ -103,7 +104,7 @@ def without_repeats(graph: Graph, lang: str) -> Iterator[Graph]:
     said = words(lang)
 
     def span(start: int, stop: int, text: str) -> Span:
-        return Span(start, stop, f"r{start}", text, text, "cloud")
+        return Span(start, stop, f"{REPEATED}{start}", text, text, "cloud")
 
     def again(first: int, last: int, period: int) -> Span:
         return span(first, last, said["repeats"].format(n=(last - first) // period))

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from viz.record.folding import repeats
+from viz.record.folding import REPEATED, repeats
 from viz.record.graph import Graph, Use, users
 
 
 def used_again(graph: Graph) -> frozenset[str]:
     """The leaves that operations of different depth use in the same way: each step of a loop its weights.
 
-    In the same way: with the same symbol, in the same position, with results of one shape that are used alike.
+    In the same way: with the same symbol, in the same position, with results of one shape that are used alike. If most
+    steps are one cloud, the leaves that it uses are used again by it.
 
     >>> import numpy as np
     >>> import tinygrad_edu as tg
@@ -41,8 +42,9 @@ def used_again(graph: Graph) -> frozenset[str]:
     found = set()
     for value in graph.values:
         if value.op is None and len(own := [use for use in used[value.id] if use.op is not None]) > 1:
+            repeated = any(str(use.op).startswith(REPEATED) for use in own)
             alike = [(a.op, b.op) for k, a in enumerate(own) for b in own[:k] if way(a) == way(b)]
-            if any(depth[a] != depth[b] or step.get(a or "") != step.get(b or "") for a, b in alike):
+            if repeated or any(depth[a] != depth[b] or step.get(a or "") != step.get(b or "") for a, b in alike):
                 found.add(value.id)
     return frozenset(found)
 
