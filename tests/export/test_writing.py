@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 import tinygrad_edu as tg
-from tests.export.networks import real
+from tests.export.networks import positive, real
 from tinygrad_edu import nn
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.nn import functional as F
@@ -49,6 +49,37 @@ def test_names_versions_and_sizes(tmp_path):
     (given,), (result,) = file.graph.input, file.graph.output
     assert (given.name, dims(given), result.name, dims(result)) == ("x", ["batch", 4], "y", ["batch", 2])
     assert {node.name.split("/")[0] for node in file.graph.node} == {"0", "1", "2", "4"}
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+@pytest.mark.parametrize("affine", [False, True])
+def test_batch_norm_is_one_node(n, affine, tmp_path):
+    tg.manual_seed(0)
+    layer = nn.BatchNorm1d(4, affine=affine) if n < 2 else getattr(nn, f"BatchNorm{n}d")(4, affine=affine)
+    given = real(5, 4, *[3, 2, 6][:n])
+    layer(given + 1)
+    file = written(layer.eval(), given, tmp_path)
+    assert kinds(file) == ["BatchNormalization"]
+    assert {t.name for t in file.graph.initializer} >= {
+        "running_mean",
+        "running_var",
+        *(["weight", "bias"] if affine else []),
+    }
+
+
+def test_what_is_no_batch_norm_stays(tmp_path):
+    m, v, w, b = [
+        nn.Parameter(positive(*shape), name=name)
+        for name, shape in zip("mvwb", [(4,), (4,), (3, 4), (4,)], strict=True)
+    ]
+    fixed = tg.Tensor(positive(4))
+    for f in (
+        lambda x: (x - m) * (w / np.sqrt(v + 1e-3)) + b,
+        lambda x: (x - m) * (fixed / np.sqrt(v + m)) + b,
+        lambda x: (x - m) * m + b,
+    ):
+        assert "BatchNormalization" not in kinds(written(f, real(3, 4), tmp_path, batch=None))
+    assert kinds(written(lambda x: (x - m) * (fixed / np.sqrt(v + 1e-3)) + b, x, tmp_path)) == ["BatchNormalization"]
 
 
 def test_axes_that_hang_on_the_batch_are_said(tmp_path):
@@ -252,6 +283,16 @@ def test_a_package_that_is_not_installed(package, tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r'pip install "tinygrad-edu\[onnx\]"'):
         tg.export.onnx(net(), x, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_the_model_tells_how_it_was_run(tmp_path):
+    def pairs(x):
+        return np.reshape(x, (len(x) // 2, 8))
+
+    with pytest.raises(ValueError, match="reshape") as caught:
+        tg.export.onnx(pairs, x[:4], tmp_path / "net.onnx")
+    assert "batches of 2 and 3 examples; batch=None keeps to the lengths of x" in caught.value.__notes__[0]
+    tg.export.onnx(pairs, x[:4], tmp_path / "net.onnx", batch=None)
 
 
 def test_bad_options(tmp_path):

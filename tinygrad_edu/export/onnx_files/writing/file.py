@@ -25,7 +25,8 @@ from tinygrad_edu.export.onnx_files.writing import (  # noqa: F401 (their tables
     windows,
 )
 from tinygrad_edu.export.onnx_files.writing.comparing import SIZES, as_arrays, axes_of, compare, resized
-from tinygrad_edu.export.onnx_files.writing.merging import BATCH, Merged, both_ways, in_order, lengths, used
+from tinygrad_edu.export.onnx_files.writing.joining import batch_norms, both_ways
+from tinygrad_edu.export.onnx_files.writing.merging import BATCH, Merged, in_order, lengths, used
 from tinygrad_edu.export.onnx_files.writing.written import CannotWriteError, Graph, Node, Written, compute, part
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.nn.parameter import Parameter
@@ -83,7 +84,7 @@ def onnx(
     arrays: list[Any] = []
     mapped(lambda a: arrays.append(array_of(a)), as_arrays(arguments))
     axes = axes_of(batch, arrays)
-    with _noting(model):
+    with _noting():
         sizes = SIZES if any(axis is not None for axis in axes) else (0,)
         traces = [_Trace.of(model, arguments, arrays, axes, n, names) for n in sizes]
         made = _file(traces, axes, sizes)
@@ -109,14 +110,17 @@ def onnx(
 
 
 @contextlib.contextmanager
-def _noting(model: Any) -> Iterator[None]:
-    """Say of an error of the model itself that it came up while it was recorded."""
+def _noting() -> Iterator[None]:
+    """Say of an error of the model itself how it was run."""
     try:
         yield
     except CannotWriteError:
         raise
-    except RuntimeError as error:
-        error.add_note("tg.export.onnx() records the model as tg.replay() does")
+    except Exception as error:
+        error.add_note(
+            f"tg.export.onnx() records the model as tg.replay() does, and runs it for batches of {SIZES[0]} and {SIZES[1]} examples; "
+            "batch=None keeps to the lengths of x"
+        )
         raise
 
 
@@ -269,16 +273,14 @@ def _file(traces: Sequence[_Trace], axes: Sequence[int | None], sizes: tuple[int
         line = first.said(error.place)
         said = f"{line} depends on the size of the batch, which is to be free: " if line else ""
         raise CannotWriteError(f"{said}{error}; or fix the size, by batch=None") from None
-    nodes = _without_copies(both_ways(merged.nodes, first.graph.named), set(outputs))
-    initializers = {
-        name: a for name, a in first.graph.initializers.items() if any(name in node.inputs for node in nodes)
-    }
-    given = {*initializers, *merged.constants, *[x.name for x in first.inputs]}
-    nodes = used(in_order(nodes, given), outputs)
+    held = {**first.graph.initializers, **merged.constants}
+    shapes = {**first.graph.shapes, **{name: a.shape for name, a in held.items()}}
+    nodes = both_ways(batch_norms(merged.nodes, held, shapes), first.graph.named)
+    nodes = _without_copies(nodes, set(outputs))
+    nodes = used(in_order(nodes, {*held, *[x.name for x in first.inputs]}), outputs)
     read = {name for node in nodes for name in node.inputs}
-    constants = {name: a for name, a in merged.constants.items() if name in read}
     shown = [lengths(versions, sizes) for versions in zip(*[trace.outputs for trace in traces], strict=True)]
-    return _proto(first, nodes, {**initializers, **constants}, axes, shown)
+    return _proto(first, nodes, {name: a for name, a in held.items() if name in read}, axes, shown)
 
 
 def _without_copies(nodes: Sequence[Node], outputs: set[str]) -> list[Node]:
