@@ -37,8 +37,9 @@ bench: $(VENV)/peers ## speed and memory beside PyTorch, JAX and five others; wi
 	$(BIN)/python -m compileall -q tinygrad_edu
 	$(BIN)/python -m tests.benchmarks $(if $(AGAINST),--against $(AGAINST))
 
-figures: $(VENV)/installed ## every figure of the chapter, into out/figures
+figures: $(VENV)/installed ## every figure of the chapter, and a sheet of them, of harder ones and of networks, into out/figures
 	$(BIN)/python -m examples.figures
+	$(BIN)/python -m examples.sheet
 
 LESSONS ?= [0-9]
 notebooks: $(VENV)/notebooks ## the lessons as notebooks that were run, into out/notebooks (QUICK=1: quickly; LESSONS=04: that one)

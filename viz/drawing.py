@@ -286,6 +286,11 @@ class Drawing(Picture):
         """Another figure of the same computation, in the same look: with layers closed, or other labels."""
         return Drawing(graph, labels, self.look, whole=self.whole, reading=self.reading, measured=False)
 
+    def on(self, page: tuple[float, float] | None) -> Drawing:
+        """The same figure on a page of this width and height in inches, or as it is; it does not say how high its letters are."""
+        look = replace(self.look, page=page, font_size=None)
+        return Drawing(self.graph, self.labels, look, whole=self.whole, reading=self.reading, measured=False)
+
     def html(self) -> str:
         """A page of its own, to step through the computation: needs no network."""
         from viz.formats.html import page
