@@ -34,6 +34,7 @@ NUMBERS = [
     "5-20", "5-21", "5-22", "5-24", "5-25", "5-26", "5-27", "5-28", "5-30", "6-17", "A-1", "A-2", "A-3", "A-4", "A-5",
 ]  # fmt: skip
 OTHERS = ["R-1"]  # which are not of graphs
+OURS = ["V-1", "V-2", "V-3", "V-4"]  # which are in no book
 
 FIGURES = {figure.number: figure for figure in figures()}
 
@@ -56,7 +57,7 @@ def lines(text):
 
 
 def test_all_figures_are_there_in_order():
-    assert list(FIGURES) == NUMBERS + OTHERS
+    assert list(FIGURES) == NUMBERS + OTHERS + OURS
     assert sorted(["A-1", "5-14", "10-2", "5-2"], key=place) == ["5-2", "5-14", "10-2", "A-1"]
     assert all(figure.title and figure.about and figure.code for figure in FIGURES.values())
 
@@ -357,6 +358,31 @@ def test_printed_formulas_come_to_the_numbers(number, output, count):
             assert number_of(whole[use.id], values_of(graph)) == pytest.approx(use.grad, rel=1e-9), use.symbol
 
 
+def test_derivatives_that_vanish_are_thin():
+    figure = FIGURES["V-1"].drawing
+    chain = [op.outputs[0] for op in figure.graph.ops if op.name == "sigmoid"]
+    weights = {line.classes.rpartition(" ")[2]: line.weight for line in figure.scene.lines if line.backward}
+    assert [weights[value] for value in chain] == sorted(weights[value] for value in chain)
+    assert weights[chain[0]] < 0.4 * weights[chain[-1]]
+    assert figure.letter_height >= 12
+
+
+def test_a_layer_in_matrices_and_in_shapes():
+    matrices = [text.text for text in FIGURES["V-2"].drawing.scene.texts if text.matrix]
+    assert "[[1, −1], [0.5, 0], [−1, 2]]" in matrices
+    assert len(matrices) == 2 * 6
+    shapes = [text.text for text in FIGURES["V-3"].drawing.scene.texts]
+    assert {"(N, 3)", "(2,)", "→ (N, 2) along axis 0", "Σ over axis 0"} <= set(shapes)
+
+
+def test_one_path_among_many_is_highlighted():
+    figure = FIGURES["V-4"].drawing
+    lit = {line.tail for line in figure.scene.lines if line.classes.startswith("lit")}
+    assert lit == {"v3", "o1", "o2", "o3", "o4", "u7-result"}
+    pale = {text.text for text in figure.scene.texts if text.classes.startswith("pale") and text.role == "name"}
+    assert pale == {"X", "W"}
+
+
 def test_relu_lets_everything_pass_or_nothing():
     graph = FIGURES["5-18"].drawing.graph
     assert [(value.name, value.data, value.grad) for value in graph.values] == [
@@ -511,7 +537,7 @@ class Page(HTMLParser):
 
 def test_all_figures_are_written_with_a_page_to_leaf_through_them(tmp_path, capsys):
     assert main(["-o", str(tmp_path), "-f", "svg"]) == 0
-    assert re.fullmatch(r"31 figures in [\d.]+ s: .*index\.html\n", capsys.readouterr().out)
+    assert re.fullmatch(rf"{len(FIGURES)} figures in [\d.]+ s: .*index\.html\n", capsys.readouterr().out)
     for number, figure in FIGURES.items():
         scene = figure.drawing.scene
         if number in OTHERS:  # there, names stand on bars
@@ -528,7 +554,7 @@ def test_all_figures_are_written_with_a_page_to_leaf_through_them(tmp_path, caps
     assert all((tmp_path / source).exists() for source in page.all("img", "src"))
     linked = {href for href in page.all("a", "href") if not href.startswith("#")}
     assert linked == {f"{n}{kind}" for n in FIGURES for kind in (".svg", ".html")} | {"5-19-steps/01.svg"}
-    assert len(set(page.all("section", "aria-labelledby"))) == 31
+    assert len(set(page.all("section", "aria-labelledby"))) == len(FIGURES)
 
 
 def test_the_page_needs_no_network_and_keeps_the_answers():

@@ -135,7 +135,7 @@ def recorded():
 
 SCALARS = [
     "5-2", "5-3", "5-5", "5-7", "5-8", "5-9", "5-10", "5-11", "5-12", "5-13", "5-14", "5-15", "5-17", "5-18", "5-19", "5-20",
-    "5-21", "5-22", "5-30", "A-1", "A-2", "A-3", "A-4", "A-5",
+    "5-21", "5-22", "5-30", "A-1", "A-2", "A-3", "A-4", "A-5", "V-1",
 ]  # fmt: skip
 VALUES_TRIED = 6
 
@@ -463,3 +463,26 @@ def test_nothing_that_is_given_stands_in_the_program():
     x = leaf(0.5, "</script><b>`${x}`")
     script = program(Record(np.exp(x) * x)).script
     assert re.fullmatch(r"[\w\s(){}=>*+.,:;-]+", script)
+
+
+@pytest.mark.browser
+def test_new_numbers_weigh_anew(visit):
+    a, b = (tg.Tensor(x, requires_grad=True, name=name) for x, name in ((2.0, "a"), (-3.0, "b")))
+    page = visit(draw(a * b, weight="grad", names={"a": a, "b": b}))
+    page.keyboard.press("End")
+    page.click("#numbers")
+
+    def looks(id):
+        element = page.locator(f"#{id}-backward")
+        return float(element.evaluate("e => e.style.getPropertyValue('--weight')")), element.get_attribute("class")
+
+    assert looks("u0") == (5.0, "line backward negative")
+    type_in(page, "v0", "30")
+    type_in(page, "v1", "3")
+    (thick, mark), (thin, _) = looks("u1"), looks("u0")
+    assert (thick, mark) == (5.0, "line backward")
+    assert thin == pytest.approx(0.8 + 4.2 * 0.1**0.4)
+    assert "|∂| = 30" in texts(page)
+    page.click("#reset")
+    assert looks("u0")[1] == "line backward negative"
+    assert "|∂| = 3" in texts(page)

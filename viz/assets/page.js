@@ -643,12 +643,36 @@ function compute() {
       text.text = before + (uses[id] ?? values[id])[of][0] + (changed ? "" : after); // a check was one of the first numbers
     }
   }
+  if (data.weights) views.forEach(weigh);
   if (!data.titled) {
     document.title = say("figure", { name: results().map((id) => values[id].name || amount(id)).join(", ") });
     document.querySelector("h1").textContent = document.title;
   }
   draw();
   show(state.step);
+}
+
+/* Lines as thick as derivatives are large, in the colours of their signs; and the scale below them. */
+function weigh({ uses, lines, texts }) {
+  const [thinnest, thickest, spread] = data.weights;
+  const thick = (share) => thinnest + (thickest - thinnest) * Math.min(share, 1) ** spread;
+  const own = lines.filter((line) => line.weight && line.way === "backward" && line.wire);
+  const slope = ({ wire, value }) => Number((uses[wire.replace("-begun", "")] ?? values[value]).grad?.[1]);
+  const most = Math.max(0, ...own.map((line) => Math.abs(slope(line))).filter(Number.isFinite));
+  for (const line of own) {
+    const x = slope(line);
+    if (Number.isNaN(x)) continue; // an array's, which stays
+    line.weight = most ? thick(Math.abs(x) / most) : thinnest;
+    line.head = 0.65 + 0.1 * line.weight;
+    const lit = (line.looks ?? "").split(" ").filter((look) => look === "lit" || look === "pale");
+    line.looks = [...lit, x < 0 ? "negative" : x === 0 ? "nothing" : ""].join(" ").trim();
+  }
+  let share = 1;
+  for (const text of texts) {
+    if (!text.text.startsWith("|∂| = ")) continue;
+    text.text = `|∂| = ${numberText(most * share)}`;
+    share /= 10;
+  }
 }
 
 const results = () => Object.values(view.uses).filter((use) => use.op === null).map((use) => use.value);

@@ -20,6 +20,7 @@ from string import Template
 from typing import Any
 
 from tinygrad_edu.formula.writing import grouped
+from viz.emphasis import SPREAD_OF_SIZES, THICKEST, THINNEST
 from viz.formats.live import live_program, parts_of_uses, shows
 from viz.formats.views import Figure, make_views, ways_from
 from viz.languages import words
@@ -115,6 +116,7 @@ def figure_data(drawing: Figure, name: str, said: Mapping[str, str]) -> dict[str
         "name": name,
         "words": said,
         "titled": bool(drawing.look.title),
+        **({"weights": [THINNEST, THICKEST, SPREAD_OF_SIZES]} if drawing.look.weighted else {}),
         "exercise": drawing.labels.grad == "blank",
         "values": {id: _value(value, drawing, teller) for id, value in values.items()},
         "slopes": {id: _slope(id, drawing) for id in drawing.reading.slopes},
@@ -270,7 +272,7 @@ class _View:
                 entry["wire"] = wire
                 entry["value"] = self.wires[wire].value
             if line.weight:
-                entry |= {"weight": _round(line.weight), "head": line.head_size}
+                entry |= {"weight": _round(line.weight), "head": round(line.head_size, 2)}
             found.append(entry | _looks(line))
         return found
 
