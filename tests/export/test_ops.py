@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu.engine.registry import OPS
+from tinygrad_edu.export.onnx_files.packages import session
 from tinygrad_edu.export.onnx_files.writing.written import CannotWriteError
 from tinygrad_edu.testing.checks.arrays import arrays_in, filled, flattened
 
@@ -81,6 +82,41 @@ def test_the_ops_that_are_written_are_counted():
     said = f"{len(TRIED) - len(MISSING)} of {len(TRIED)}"
     for page in ("README.md", "CHANGELOG.md"):
         assert said in (Path(__file__).parents[2] / page).read_text(encoding="utf-8"), said
+
+
+SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30, 1e-30, 88, -88, 200, -200, 1, -1, 0.5], np.float32)
+OTHERWISE = {
+    "softsign": "onnxruntime's ∞ / ∞ is NaN",
+    "prelu": "onnxruntime's ∞ beside a slope that is NaN is ∞",
+    "probability_cross_entropy": "it takes numbers from 0 to 1",
+    "cross": "it takes vectors",
+}
+"""Ops of one or two arrays that are left out here, and why."""
+
+
+def elementwise(name):
+    """Whether the op works on each element of one array, or of two that broadcast."""
+    drawn = OPS[name].examples[0]
+    same = all(isinstance(shape, tuple) and shape == (3,) for shape in drawn.args)
+    return same and len(drawn.args) in (1, 2) and not drawn.settings
+
+
+@pytest.mark.parametrize("name", [name for name in TRIED if elementwise(name)])
+def test_special_values_elementwise(name, tmp_path):
+    """NaN, infinities, zeros of both signs, large and small numbers."""
+    two = np.meshgrid(SPECIAL, SPECIAL)
+    arrays = (SPECIAL,) if len(OPS[name].examples[0].args) == 1 else (two[0].ravel(), two[1].ravel())
+    if name in OTHERWISE:
+        with pytest.raises(ValueError), np.errstate(all="ignore"):  # noqa: PT011 (of onnxruntime, or the op's own)
+            tg.export.onnx(lambda *xs: OPS[name](*xs), arrays, tmp_path / "op.onnx", batch=None)
+        return
+    with np.errstate(all="ignore"):
+        path = tg.export.onnx(lambda *xs: OPS[name](*xs), arrays, tmp_path / "op.onnx", batch=None, tolerance=np.inf)
+        expected = OPS[name](*arrays)
+    running = session(path.read_bytes())
+    (got,) = running.run(None, {i.name: a for i, a in zip(running.get_inputs(), arrays, strict=True)})
+    assert got.dtype == expected.dtype
+    assert np.allclose(got, expected, rtol=1e-4, atol=1e-30, equal_nan=True)
 
 
 def test_a_formula_that_is_wrong_by_a_little_is_not_put_in_place(tmp_path, monkeypatch):

@@ -56,6 +56,8 @@ def test_losses_at_infinity(far):
         assert tg.grad(loss.sum(), x).tolist() == [(far > 0) - float(target), -0.5]
     assert np.isnan(F.huber_loss(np.array([np.nan]), np.zeros(1)))
     assert np.isnan(F.binary_cross_entropy_with_logits(np.array([np.nan]), np.ones(1)))
+    single = np.array([np.inf, 1], np.float32)
+    assert F.binary_cross_entropy_with_logits(single, np.ones_like(single)).dtype == np.float32
 
 
 def test_huber_s_second_derivative():

@@ -224,7 +224,8 @@ def _at_infinity(y: Any, logits: Any, target: Any) -> Any:
     """y, with its value where the logit is infinite: 0 if the target is as sure of the same, else ∞."""
     if not np.isnan(np.maximum.reduce(y, axis=None, initial=0)):
         return y
-    return np.where(np.isinf(logits), np.where(target == (logits > 0), 0, np.inf), y)
+    number = y.dtype.type
+    return np.where(np.isinf(logits), np.where(target == (logits > 0), number(0), number(np.inf)), y)
 
 
 def _if_of(x: Any, scratch: Any) -> Any:

@@ -84,24 +84,13 @@ def onnx(
     arrays: list[Any] = []
     mapped(lambda a: arrays.append(array_of(a)), as_arrays(arguments))
     axes = axes_of(batch, arrays)
+    sizes = SIZES if any(axis is not None for axis in axes) else (0,)
     with _noting():
-        sizes = SIZES if any(axis is not None for axis in axes) else (0,)
         traces = [_Trace.of(model, arguments, arrays, axes, n, names) for n in sizes]
-        made = _file(traces, axes, sizes)
-        content = _serialized(made)
-        read, shown = [[x.name for x in found] for found in (traces[0].inputs, traces[0].outputs)]
-        compare(
-            content,
-            model,
-            arguments,
-            arrays,
-            axes,
-            read,
-            shown,
-            [t.numbers for t in traces],
-            tolerance,
-            traces[0].said_of,
-        )
+    content = _serialized(_file(traces, axes, sizes))
+    read, shown = [[x.name for x in found] for found in (traces[0].inputs, traces[0].outputs)]
+    known = [t.numbers for t in traces]
+    compare(content, model, arguments, arrays, axes, read, shown, known, tolerance, traces[0].said_of)
     return write_atomically(path, content)
 
 

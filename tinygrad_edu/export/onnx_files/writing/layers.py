@@ -94,9 +94,8 @@ def constant_power(x: Any, exponent: Any) -> Any:
 
 @written_op
 def weighed(weight: Any, log_probability: Any) -> Any:
-    return np.where(
-        np.equal(weight, 0), np.where(np.isnan(log_probability), log_probability, 0), weight * log_probability
-    )
+    impossible = np.logical_and(np.equal(log_probability, -math.inf), np.equal(weight, 0))
+    return weight * np.where(impossible, 0, log_probability)
 
 
 @written_op
@@ -337,7 +336,9 @@ def softmax_cross_entropy(logits: Any, target: Any, reduction: str = "mean", ign
 @written_op
 def sigmoid_cross_entropy(logits: Any, target: Any) -> Any:
     x = logits if logits.dtype.kind == "f" else logits.astype(float)
-    return np.maximum(x, 0) - x * target + np.logaddexp(-np.abs(x), 0)
+    loss = np.maximum(x, 0) - x * target + softplus(-np.abs(x))
+    sure = np.where(np.equal(target, (x > 0).astype(x.dtype)), 0, math.inf)
+    return np.where(np.isinf(x), sure, loss).astype(loss.dtype)
 
 
 @written_op

@@ -118,11 +118,12 @@ def logaddexp2(a: Any, b: Any) -> Any:
 
 @_formula
 def hypot(a: Any, b: Any) -> Any:
-    """√(a² + b²), by the larger one, whose square might be too large."""
+    """√(a² + b²), by the larger one, whose square might be too large; ∞ beside anything is ∞."""
     a, b = np.abs(a), np.abs(b)
     large, small = np.maximum(a, b), np.minimum(a, b)
     ratio = small / np.where(np.equal(large, 0), 1, large)
-    return large * np.sqrt(ratio * ratio + 1)
+    endless = np.logical_or(np.isinf(a), np.isinf(b))
+    return np.where(endless, math.inf, large * np.sqrt(ratio * ratio + 1))
 
 
 @_formula
@@ -184,8 +185,13 @@ def remainder(a: Any, b: Any) -> Any:
 
 @_formula
 def floor_divide(a: Any, b: Any) -> Any:
-    quotient = (a - remainder(a, b)) / b
-    return np.rint(quotient).astype(a.dtype) if a.dtype.kind == "f" else np.rint(quotient.astype(float)).astype(a.dtype)
+    """⌊a/b⌋, from what is left over, so that no quotient is rounded up to the next whole number."""
+    rest = fmod(a, b)
+    below = np.logical_and(np.not_equal(rest, 0), np.not_equal(rest < 0, b < 0))
+    if a.dtype.kind != "f":
+        whole = a - rest
+        return graph_of(whole, b).add("Div", [whole, b], whole.shape, a.dtype) - below.astype(a.dtype)
+    return np.where(np.equal(b, 0), a / b, np.rint((a - rest) / b) - below.astype(a.dtype))
 
 
 @_formula
@@ -200,9 +206,13 @@ def fmin(a: Any, b: Any) -> Any:
 
 @_formula
 def arctan2(y: Any, x: Any) -> Any:
-    origin = np.logical_and(np.equal(x, 0), np.equal(y, 0))
+    origin, endless = np.logical_and(np.equal(x, 0), np.equal(y, 0)), np.logical_and(np.isinf(x), np.isinf(y))
     turn = np.where(np.signbit(x), np.where(np.signbit(y), -math.pi, math.pi).astype(y.dtype), 0)
-    return np.where(origin, 0, np.arctan(y / np.where(origin, 1, x))) + turn
+    up, right = (
+        np.where(endless, np.sign(y), y),
+        np.where(np.logical_or(origin, endless), np.where(origin, 1, np.sign(x)), x),
+    )
+    return np.where(origin, 0, np.arctan(up / right)) + turn
 
 
 def _bitwise(whole: str, logical: Any) -> Callable[..., Any]:
