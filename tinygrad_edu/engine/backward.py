@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from tinygrad_edu.engine.differentiate import Visit, differentiate
 from tinygrad_edu.engine.graph import FREEING, PLAIN, Way, topological
 from tinygrad_edu.engine.node import Node, array_of
-from tinygrad_edu.engine.recording import RECORDING, recording, watched
+from tinygrad_edu.engine.recording import RECORDING, quietly, recording, watched
 from tinygrad_edu.engine.refusals import refuse_masked, users_own
 
 if TYPE_CHECKING:
@@ -22,14 +21,13 @@ if TYPE_CHECKING:
 def backward(output: Node, gradient: Any = None, retain_graph: bool = True, create_graph: bool = False) -> None:
     """Add ∂output/∂leaf to the `.grad` of each leaf that `output` was computed from. See `Tensor.backward`."""
     try:
-        copy_context().run(go_back, output, gradient, retain_graph, create_graph)
+        quietly(go_back, output, gradient, retain_graph, create_graph)  # an infinite slope is an answer, not a mishap
     except Exception as error:
         error.__traceback__ = users_own(error)
         raise
 
 
 @watched
-@np.errstate(all="ignore")  # an infinite slope is an answer, not a mishap
 def go_back(output: Node, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
     """Do what `backward` says, in a context that ends with this call."""
     g = cotangent(output, gradient, create_graph, "backward()")
@@ -255,7 +253,7 @@ def gradients(
     totals = cotangents(begun, create_graph)
     if order is None:
         order = topological(list(totals), leaves=False)
-    return copy_context().run(_totals_of, order, totals, xs, create_graph)
+    return quietly(_totals_of, order, totals, xs, create_graph)
 
 
 def cotangents(begun: Sequence[tuple[Node, Any]], create_graph: bool) -> dict[Node, Any]:
@@ -267,7 +265,6 @@ def cotangents(begun: Sequence[tuple[Node, Any]], create_graph: bool) -> dict[No
     return totals
 
 
-@np.errstate(all="ignore")
 def _totals_of(order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], create_graph: bool) -> list[Any]:
     state = RECORDING.get()
     if state.enabled is not create_graph or state.holds is not create_graph:

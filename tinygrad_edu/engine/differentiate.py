@@ -30,8 +30,9 @@ def differentiate(
     """The chain rule, from the outputs back to the leaves: `walk`, whose arguments these are, on any record.
 
     What a selection dropped sends back nothing, even where its own derivative is ∞ or NaN: see `Presence`. On arrays
-    the walk first goes as if nothing could be ∞; if a NaN comes out, it goes again, and follows what is present. Where it
-    may not go twice, as rules are recorded, contributions shown or hooks called, it follows that at once.
+    the walk goes once if no derivative behind a selection can be ∞. Else it first goes as if none were; if a NaN comes
+    out, it goes again, and follows what is present. Where it may not go twice, as rules are recorded, contributions shown
+    or hooks called, it follows that at once.
 
     limits: those of `limits_in(order)`; left out, they are looked for.
     """
@@ -43,20 +44,24 @@ def differentiate(
     if RECORDING.get().anomaly:
         way = way._replace(visit=_refuse_nan(way.visit))
     presence = None
-    if _has_selection(order):
+    end = _up_to_last_selection(order)
+    if end:
         if way.create_graph or way.visit is not None:
             presence = Presence(totals, way.create_graph)
-        else:
+        elif not _finite_slopes(order[:end]):
             presence = _tried(order, totals, way)
     if order:
         walk(order, totals, way, presence)
 
 
-def _has_selection(order: Sequence[Node]) -> bool:
-    for node in order:  # noqa: SIM110 (a loop is sooner done than any(), and small records are many)
+def _up_to_last_selection(order: Sequence[Node]) -> int:
+    """How many nodes at the beginning of `order` what a selection dropped may come to: 0 if there is no selection."""
+    end = len(order)
+    for node in reversed(order):
         if node.op is not None and node.op.drops:
-            return True
-    return False
+            return end
+        end -= 1
+    return 0
 
 
 def _has_hooks(order: Sequence[Node]) -> bool:
@@ -68,6 +73,24 @@ def _has_hooks(order: Sequence[Node]) -> bool:
 
 # ---------------------------------------------------------------------------------------------------
 # What selections dropped
+
+
+def _finite_slopes(nodes: Sequence[Node]) -> bool:
+    """Whether the rules of these nodes surely make 0 of a cotangent 0, as no slope is ∞ or NaN: then what was dropped sends
+    back 0 in any walk. It takes a look at the results of products alone, which are small beside weights."""
+    products = []
+    for node in nodes:
+        op = node.op
+        if op is not None and op.presence not in NEVER_NAN:
+            if op.presence not in FINITE_WITH_RESULT:
+                return False
+            products.append(node.ndarray)
+    if len(products) > MOST_PRODUCTS_LOOKED_AT:
+        return False
+    for y in products:  # noqa: SIM110 (a loop is sooner done than all(), and small records are many)
+        if not _is_finite(y):
+            return False
+    return True
 
 
 def _tried(order: list[Any], totals: dict[Any, Any], way: Way) -> Presence | None:
@@ -117,8 +140,14 @@ def _settled(order: Sequence[Node], free: bool) -> int:
 WORTH_FREEING = 1 << 22
 """The bytes of a record from which on what is freed while it is read, and not at its end, is worth a look at its numbers."""
 
-NEVER_NAN = ("linear", "moves", "selects", "rectifies")
+MOST_PRODUCTS_LOOKED_AT = 12
+"""In a record of more products, it costs less to look at the gradients of its leaves."""
+
+NEVER_NAN = frozenset({"linear", "moves", "selects", "rectifies"})
 """How presence passes ops (`Op(presence=)`) whose rules make finite numbers of finite numbers."""
+
+FINITE_WITH_RESULT = frozenset({"product", "tame"})
+"""The same, of ops whose rules do so where the whole result is finite: a factor that is not would be seen in it."""
 
 
 def _may_make_nan(node: Node) -> bool:
@@ -131,8 +160,8 @@ def _may_make_nan(node: Node) -> bool:
         kind = op.presence[i] if isinstance(op.presence, tuple) else op.presence
         if kind in NEVER_NAN or not x.needs_grad or op.rules[i] is None:
             continue
-        if kind == "product":
-            if not all(_is_finite(x) for x in xs):
+        if kind in FINITE_WITH_RESULT:
+            if not _is_finite(node.ndarray):
                 return True
         elif kind == "elementwise" and op.outputs is None:
             one = np.broadcast_to(node.ndarray.dtype.type(1), node.ndarray.shape)

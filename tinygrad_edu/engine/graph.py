@@ -12,7 +12,7 @@ Source: Baydin et al., *Automatic differentiation in machine learning: a survey*
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -79,7 +79,7 @@ class Way(NamedTuple):
 
     visit: Callable[[Any, int, Any], None] | None = None
     leads: Container[Any] | None = None
-    keep: Container[Any] = frozenset()
+    keep: Collection[Any] = frozenset()
     create_graph: bool = False
     free: bool = False
     hooks: bool = True
@@ -124,7 +124,7 @@ def walk(order: list[Any], totals: dict[Any, Any], way: Way = PLAIN, presence: A
         if g is None:
             continue
         op, extra = node.op, node.attached
-        if op is None or extra is not None or node in keep:
+        if op is None or extra is not None or (keep and node in keep):
             if extra is not None and hooks:
                 g = extra.run_hooks(g, node, create_graph)
             if op is None or node in keep or (extra is not None and extra.retains):

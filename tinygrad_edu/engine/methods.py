@@ -42,8 +42,8 @@ class TensorMethods(NumPyProtocols):
         *others: Never, **options: Never,
     ) -> Tensor:  # fmt: skip
         """y = Σ x, over all axes or some. See `tg.sum`."""
-        if dtype is None and out is None and not others and not options:
-            return ANSWERS["sum"](self, axis=axis, keepdims=keepdims)
+        if dtype is None and out is None and axis.__class__ is not list and not others and not options:
+            return ANSWERS["sum"].apply((self,), {"axis": axis, "keepdims": keepdims})
         return ANSWERS[np.sum](self, axis, dtype, out, keepdims, *others, **options)
 
     def prod(

@@ -68,7 +68,9 @@ else:
     declares_ops = declares_ufuncs = lambda function: function
 
 Declared = TypeVar("Declared", bound="Op")
-Presence = Literal["selects", "rectifies", "moves", "linear", "elementwise", "product", "ends"] | Callable[..., Any]
+Presence = (
+    Literal["selects", "rectifies", "moves", "linear", "tame", "elementwise", "product", "ends"] | Callable[..., Any]
+)
 
 _array = np.ndarray
 _new = object.__new__
@@ -133,7 +135,7 @@ class Op:
             each layer of a replayed net a few percent.
         "moves": elements, or adds them up. Its rule maps likewise, but drops nothing by itself.
         "linear": an element of y hangs on those of the inputs at its own place, with a slope that is never ∞ or NaN.
-        "elementwise": the same, with any slope.
+        "elementwise": the same, with any slope; "tame": with one that is finite where y is.
         "product": y is linear in each input, y = B(a, b), with nonnegative factors before the products.
         a function (present, i, *inputs, **settings) to a mask that broadcasts with input i: what hangs together is
             present together.

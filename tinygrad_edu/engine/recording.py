@@ -109,7 +109,13 @@ def watched(function: F) -> F:
         watcher = state().watcher
         return function(*args, **kwargs) if watcher is None else watcher.instead(function, args, kwargs)
 
-    return cast("F", asked)
+    @functools.wraps(function)
+    def asked_to_set(self: Any, value: Any) -> Any:  # each step calls a setter for each leaf: this takes half the time
+        watcher = state().watcher
+        return function(self, value) if watcher is None else watcher.instead(function, (self, value), {})
+
+    setter = function.__code__.co_varnames[:2] == ("self", "value") and not function.__defaults__
+    return cast("F", asked_to_set if setter else asked)
 
 
 SCOPE: ContextVar[Any] = ContextVar("SCOPE", default=None)
@@ -212,15 +218,16 @@ def quietly(function: Callable[..., Any], *args: Any, **kinds: Any) -> Any:
     It is `np.errstate`, left as in `recording.run`.
     """
     context = copy_context()
-    if not kinds:
-        return context.run(_quietly, function, args)
-    context.run(np.seterr, **kinds)
+    if kinds:
+        context.run(np.seterr, **kinds)
+    else:
+        context.run(_WARNINGS.set, _NO_WARNINGS)
     return context.run(function, *args)
 
 
-@np.errstate(all="ignore")
-def _quietly(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    return function(*args)
+_before = copy_context()
+with np.errstate(all="ignore"):  # what it sets, and to what: to set that again takes half the time
+    _WARNINGS, _NO_WARNINGS = next(pair for pair in copy_context().items() if _before.get(pair[0]) is not pair[1])
 
 
 class block:

@@ -44,7 +44,7 @@ multiply = binary(
     np.multiply, "×", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a,
     "y = a·b: the derivative by each is the other, ∂y/∂a = b and ∂y/∂b = a.",
     "[1.0, 2.0], 3.0 → [3.0, 6.0]",
-    spelled=lambda s, a, b: s.product(a, b), analytic=True,
+    spelled=lambda s, a, b: s.product(a, b), presence="tame", analytic=True,
 )  # fmt: skip
 divide = binary(
     np.divide, "/", lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b,

@@ -137,7 +137,12 @@ def gate(a: Array, mask: Array, *, out: Out = None) -> Array:
     """
     if mask.dtype.kind != "b":
         mask = mask != 0
-    if out is not None and out.size <= MOST_COPIED_ONE_BY_ONE:
+    if out is None:
+        if a.size <= MOST_COPIED_ONE_BY_ONE and a.shape == mask.shape:
+            y = np.zeros(a.shape, a.dtype)
+            np.copyto(y, a, where=mask)
+            return y
+    elif out.size <= MOST_COPIED_ONE_BY_ONE:
         out.fill(0)
         np.copyto(out, a, where=mask)
         return out

@@ -72,7 +72,7 @@ def _share(g: Any, n: int) -> Any:
 @op(
     symbol="Σ",
     spelled=lambda s, x: s.over("Σ", x),
-    vjp=(lambda g, y, x, **axes: expand(g, shape=x.shape, **axes),),  # type: ignore[has-type]  # it follows
+    vjp=(lambda g, y, x, *, axis, keepdims: expand(g, shape=x.shape, axis=axis, keepdims=keepdims),),  # type: ignore[has-type]  # it follows
     presence="moves",
     answers=(np.sum, (np.add, "reduce")),
     analytic=True,
@@ -92,7 +92,9 @@ def sum(x: Array, axis: Axis = None, *, keepdims: bool = False, out: Out = None)
     >>> x.sum(axis=0)
     Tensor([4., 6.], op=sum)
     """
-    return add_up(x, axis, out, keepdims)
+    if x.dtype.char == "e":
+        return add_up(x, axis, out, keepdims)
+    return np.add.reduce(x, axis, None, out, keepdims)  # a loss ends with it: one call the less
 
 
 MOST_COPIED = 4096

@@ -79,7 +79,7 @@ class Guards:
             self._edits = now
         if self._contents and not self._filled():
             return False
-        return all(map(operator.call, self._asked))
+        return not self._asked or all(map(operator.call, self._asked))
 
     def _unchanged(self) -> bool:
         """Whether that is so of all that `Edits` counts."""

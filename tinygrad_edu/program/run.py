@@ -118,7 +118,8 @@ class Record(ABC):
 
     def _succeeded(self) -> None:
         """What a run that succeeded leaves behind."""
-        Cell.write_all(self._cells)
+        if self._cells:
+            Cell.write_all(self._cells)
         for leaf, slope in self._slopes:
             x = leaf()
             if x is not None:

@@ -117,6 +117,7 @@ class Demands(Values, Rules, Presences, Memory, Records, Layouts):
             self.broadcasting_is_undone()
             self.what_is_absent_sends_nothing()
             self.what_it_drops_is_absent()
+            self.behind_a_finite_result_no_slope_is_infinite()
         elif self.floating and self.floats_out():
             self.slopes_are_zero()
         self.empty_and_0d_go_through()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.engine.backward import grad
+from tinygrad_edu.engine.differentiate import FINITE_WITH_RESULT
 from tinygrad_edu.engine.op import Op
 from tinygrad_edu.testing.checks.arrays import tensors_in
 from tinygrad_edu.testing.checks.case import Case
 
 _steep = Op(np.positive, name="steep", vjp=(lambda g, y, x: g * np.inf,), presence="elementwise")
 """y = x, with an infinite slope: what is absent behind it gets 0, and where a zero is a slope, NaN comes of it."""
+
+
+EXTREMES = (0.0, 1e-310, 1e-160, 1.0, 1e160, 1e308, np.inf, -1e-310, -1.0, -1e308, -np.inf, np.nan)
+"""Numbers at which a result may overflow, vanish or be NaN."""
 
 
 class Presences(Case):
@@ -103,7 +109,7 @@ class Presences(Case):
     def what_it_drops_is_absent(self) -> None:
         """No slope that is always 0 passes for one that is there: it would make NaN of an infinite slope before it."""
         kinds = self.presence
-        known = {"selects", "rectifies", "moves", "linear", "elementwise", "product"}
+        known = {"selects", "rectifies", "moves", "linear", "tame", "elementwise", "product"}
         if not known.issuperset(kinds if isinstance(kinds, tuple) else (kinds,)):
             return
         leaves = self.leaves()
@@ -117,3 +123,22 @@ class Presences(Case):
         gs = grad(ys, xs, [self.rng.standard_normal(y.shape) for y in ys], allow_unused=True)
         if any(g is not None and np.isnan(g.ndarray).any() for g in gs):
             self.fail(f'some elements of its inputs have no slope at all; declare presence="selects", not {kinds!r}')
+
+    def behind_a_finite_result_no_slope_is_infinite(self) -> None:
+        """Of an op that is said to be so, at extreme numbers: where the result is finite, a cotangent 0 gives 0."""
+        if self.presence not in FINITE_WITH_RESULT or any(self.arrays[i].size == 0 for i in self.floating):
+            return
+        for values in itertools.product(EXTREMES, repeat=min(len(self.floating), 2)):
+            arrays = [np.array(a) for a in self.arrays]
+            for i, value in zip(self.floating, values, strict=False):
+                arrays[i].flat[self.rng.integers(arrays[i].size)] = value
+            leaves = self.leaves(arrays)
+            with np.errstate(all="ignore"):
+                ys = [y for y in tensors_in(self.call(self.op, leaves)) if y.needs_grad]
+            if all(np.isfinite(y.ndarray).all() for y in ys):
+                gs = grad(ys, [leaves[i] for i in self.floating], [np.zeros(y.shape) for y in ys])
+                if any(g.ndarray.any() for g in gs):
+                    self.fail(
+                        f"at {values} its result is finite, but a cotangent 0 gives ∞ or NaN; declare another presence "
+                        f"than {self.presence!r}"
+                    )
