@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from tinygrad_edu.engine.protocols import NumPyProtocols
-from tinygrad_edu.engine.registry import ANSWERS
+from tinygrad_edu.engine.registry import ANSWERS, OPS
 
 if TYPE_CHECKING:
     from typing import Never, Unpack
@@ -43,7 +43,7 @@ class TensorMethods(NumPyProtocols):
     ) -> Tensor:  # fmt: skip
         """y = Σ x, over all axes or some. See `tg.sum`."""
         if dtype is None and out is None and axis.__class__ is not list and not others and not options:
-            return ANSWERS["sum"].apply((self,), {"axis": axis, "keepdims": keepdims})
+            return OPS["sum"].apply((self,), {"axis": axis, "keepdims": keepdims})
         return ANSWERS[np.sum](self, axis, dtype, out, keepdims, *others, **options)
 
     def prod(

@@ -114,8 +114,8 @@ def watched(function: F) -> F:
         watcher = state().watcher
         return function(self, value) if watcher is None else watcher.instead(function, (self, value), {})
 
-    setter = function.__code__.co_varnames[:2] == ("self", "value") and not function.__defaults__
-    return cast("F", asked_to_set if setter else asked)
+    named = getattr(getattr(function, "__code__", None), "co_varnames", ())  # what is written in C has none
+    return cast("F", asked_to_set if named[:2] == ("self", "value") and function.__defaults__ is None else asked)
 
 
 SCOPE: ContextVar[Any] = ContextVar("SCOPE", default=None)
