@@ -164,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given.sheet:
             worksheet([figure], given.sheet)
         if not (given.output or given.frames or given.sheet):
-            _write_what_can_be(figure.text())
+            _write_what_can_be(figure.plain())
     except ExpressionError as error:
         start = max(0, error.column - CHARACTERS_AROUND_A_MISTAKE)
         window = given.expression.strip()[start : error.column + CHARACTERS_AROUND_A_MISTAKE]
@@ -189,7 +189,7 @@ def _options(given: argparse.Namespace) -> dict[str, Any]:
 
 
 PLAINER = {
-    "∂": "d", "−": "-", "Σ": "sum", "∏": "prod", "∞": "inf", "→": "->", "√": "sqrt", "ᵀ": "^T", "⊙": "*", "≤": "<=",
+    "∂": "d", "−": "-", "Σ": "sum", "∏": "prod", "∞": "inf", "→": "->", "√": "sqrt", "ᵀ": "^T", "⊙": "*", **dict.fromkeys("⎡⎢⎣", "["), **dict.fromkeys("⎤⎥⎦", "]"), "…": "...", "⋮": ":", "⋱": ":", "≤": "<=",
     "≥": ">=", "≠": "!=", "✓": "ok", "✗": "wrong", "∧": "kink",
     **{digit: str(i) for i, digit in enumerate("₀₁₂₃₄₅₆₇₈₉")}, **{digit: f"^{i}" for i, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
 }  # fmt: skip

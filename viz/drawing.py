@@ -320,6 +320,12 @@ class Drawing(Picture):
         told = only_path(self.graph, ()) if self.labels.grad == "blank" else self.graph
         return "\n".join(filter(None, (text.sentences(told, self.look.lang, self.labels), self.look.caption)))
 
+    def plain(self) -> str:
+        """The figure in words, and below them the matrices that are on it, in rows between brackets."""
+        told = only_path(self.graph, ()) if self.labels.grad == "blank" else self.graph
+        matrices = text.matrices(told, self.labels)
+        return "\n\n".join([self.text(), *matrices])
+
     def letters(self) -> str:
         """All that is written on it."""
         places = [line for place in self.plan.places for line in place.lines]

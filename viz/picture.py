@@ -76,6 +76,10 @@ class Picture(ABC):
     def text(self) -> str:
         """The figure in words."""
 
+    def plain(self) -> str:
+        """What a file of plain text holds: the figure in words."""
+        return self.text()
+
     @property
     def zoom(self) -> float:
         """How many times as large as in the scene everything is drawn."""
@@ -160,7 +164,7 @@ class Picture(ABC):
             return slides(self.scene, THEMES[self.look.theme], [frozenset()], self.text(), background)
         if format == "svg":
             return self.svg(background=background).encode(errors="replace")
-        write = getattr(self, {"md": "markdown", "tex": "tikz", "txt": "text"}.get(format, format))
+        write = getattr(self, {"md": "markdown", "tex": "tikz", "txt": "plain"}.get(format, format))
         return str(write()).encode(errors="replace")
 
     def letters(self) -> str:

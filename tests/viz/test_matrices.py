@@ -10,6 +10,7 @@ import pytest
 import tinygrad_edu as tg
 from tests.viz.figures import affine, attention, groups_of, leaf, texts_of
 from viz import draw, trace
+from viz.__main__ import main
 from viz.formats.html import figure_data
 from viz.layout.clearance import faults, overlapping
 from viz.layout.matrix import shortened
@@ -78,6 +79,22 @@ def test_every_format_sets_the_rows(figure, tmp_path):
     assert {"−1.5", "−0.5"} <= {shape.text_frame.text for shape in slide.shapes if shape.has_text_frame}
     assert "[[−1.5, −0.5], [0.5, 1.5]]" in figure.text(), "words have brackets within brackets"
     assert "[[" in figure.mermaid()
+
+
+def test_plain_text_has_the_rows_too(figure, tmp_path, capsys):
+    written = figure.save(tmp_path / "a.txt").read_text(encoding="utf-8")
+    assert written.startswith(figure.text())
+    assert "W = ⎡−1.5 −0.5⎤\n    ⎣ 0.5  1.5⎦\n" in written
+    assert "∂L/∂W = ⎡0 2⎤\n        ⎣0 2⎦" in written
+    assert "x = [1 1]" in written
+    assert "⎡" not in draw(squares()).plain(), "only where numbers are asked for"
+    blank = draw(squares(), show=("value", "grad"), grad="blank").plain()
+    assert "⎣ 0.5  1.5⎦" in blank
+    assert "∂" not in blank, "an exercise keeps its answers"
+    assert main(["x @ W", "x=[[1, 2]]", "W=[[1, 2], [3, 4]]", "--show", "value", "-o", str(tmp_path / "b.txt")]) == 0
+    assert "⎣3 4⎦" in (tmp_path / "b.txt").read_text(encoding="utf-8")
+    assert main(["x @ W", "x=[[1, 2]]", "W=[[1, 2], [3, 4]]", "--show", "value"]) == 0
+    assert "⎡1 2⎤" in capsys.readouterr().out
 
 
 def test_the_page_gets_each_entry_with_its_place(figure):

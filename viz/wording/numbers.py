@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -73,6 +73,22 @@ def data_text(data: Any, digits: int = 4, most: int | None = None) -> str:
         elif k == most - 2:
             parts.append("…")
     return f"[{', '.join(parts)}]"
+
+
+def in_rows(rows: Sequence[Sequence[str]], before: str = "") -> str:
+    """A matrix in lines of text, with something before it.
+
+    >>> print(in_rows([["1", "−1"], ["0.5", "2"]], "W = "))
+    W = ⎡  1 −1⎤
+        ⎣0.5  2⎦
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for k, row in enumerate(rows):
+        left, right = "[]" if len(rows) == 1 else "⎡⎤" if k == 0 else "⎣⎦" if k == len(rows) - 1 else "⎢⎥"
+        entries = " ".join(entry.rjust(width) for entry, width in zip(row, widths, strict=True))
+        lines.append(f"{before if k == 0 else ' ' * len(before)}{left}{entries}{right}")
+    return "\n".join(lines)
 
 
 def shape_text(shape: tuple[int, ...], sizes: Mapping[int, str] = MappingProxyType({})) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from viz.languages import words
 from viz.record.graph import Graph, Operation, Use, Value
 from viz.wording.labels import FigureLabels, clean, derivative, differentiated, value_name, value_text
-from viz.wording.numbers import data_text, shape_text
+from viz.wording.numbers import data_text, in_rows, shape_text
 from viz.wording.operations import operation_name
 
 MOST_SENTENCES = 400  # of a larger figure, so many are said
@@ -30,6 +30,15 @@ def called(graph: Graph, labels: FigureLabels = NUMBERS) -> str:
     symbolic = labels.grad == "symbol"
     names = [value_name(value) if symbolic else value.name for value in outputs]
     return ", ".join(clean(name or value_text(value)) for name, value in zip(names, outputs, strict=True))
+
+
+def matrices(graph: Graph, labels: FigureLabels) -> Iterator[str]:
+    """The matrices of a figure that shows numbers, and their derivatives, each in rows after what it is called."""
+    of = labels.of
+    for value in graph.values if labels.numbers else ():
+        for name, data in ((value_name(value), value.data), (derivative(of, value), value.grad)):
+            if name and data is not None and (matrix := labels.numbered(data, value.shape).matrix):
+                yield in_rows(matrix.rows, f"{clean(name)} = ")
 
 
 class Teller:
