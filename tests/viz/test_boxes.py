@@ -1,5 +1,6 @@
 """Layers as titled boxes, and unrolled networks in columns of time: what is inside, what is in line with what."""
 
+import random
 import warnings
 from dataclasses import replace
 from functools import cache
@@ -181,6 +182,40 @@ def test_boxes_hold_what_is_theirs_and_no_line_of_another(make, fit):
     assert any(shape.shape == "group" for shape in figure.scene.shapes)
     nothing_wrong(figure.scene)
     assert what_boxes_do_wrong(figure) == []
+
+
+class Nested(nn.Module):
+    """Random sums and products, some of them in parts of its own."""
+
+    def __init__(self, choose, depth):
+        self.seed, self.w = choose.random(), nn.Parameter(np.array(0.5))
+        self.inner = nn.ModuleList([Nested(choose, depth - 1) for _ in range(choose.randint(1, 2) if depth else 0)])
+
+    def forward(self, *values):
+        choose, values, parts = random.Random(self.seed), [*values], [*self.inner]
+        for _ in range(choose.randint(2, 4)):
+            if parts and choose.random() < 0.6:
+                values.append(parts.pop()(*[choose.choice(values) for _ in range(choose.randint(1, 2))]))
+                continue
+            a, b = choose.choice(values[-3:]), choose.choice([*values, self.w])
+            values.append(choose.choice((np.add, np.multiply, np.subtract, lambda a, b: np.tanh(a)))(a, b))
+        return values[-1] + values[-2]
+
+
+def nested(seed):
+    choose = random.Random(seed)
+    values = [leaf(0.3, "x"), leaf(0.7, "y"), leaf(0.2, "z")]
+    for _ in range(choose.randint(2, 4)):
+        values.append(Nested(choose, choose.randint(0, 2))(*[choose.choice(values[-3:]) for _ in range(2)]))
+    return values[-1] * values[-2] + 1.0
+
+
+@pytest.mark.parametrize("flow", ["right", "down"])
+@pytest.mark.parametrize("seed", range(10))
+def test_random_nested_boxes_hold_what_is_theirs(seed, flow):
+    figure = draw(nested(seed), collapse=None, flow=flow)
+    assert what_boxes_do_wrong(figure) == []
+    nothing_wrong(figure.scene)
 
 
 def test_the_checks_of_boxes_see_what_is_wrong():

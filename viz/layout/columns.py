@@ -124,11 +124,14 @@ def spans(plan: Plan, column: Mapping[str, int]) -> dict[str, tuple[int, int]]:
 def names_between(plan: Plan, column: Mapping[str, int]) -> dict[str, int]:
     """The names that stand behind a box which ends in their column, each with that column."""
     titled = {group.id for group in plan.groups if group.title}
-    ending = {last: group for group, (_, last) in spans(plan, column).items() if group in titled}
+    ending: dict[int, list[str]] = {}
+    for group, (_, last) in spans(plan, column).items():
+        if group in titled:
+            ending.setdefault(last, []).append(group)
     return {
         place.id: column[place.id]
         for place in plan.places
-        if place.shape == "source" and column[place.id] in ending and not titled.intersection(place.scope)
+        if place.shape == "source" and any(group not in place.scope for group in ending.get(column[place.id], ()))
     }
 
 

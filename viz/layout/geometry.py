@@ -101,6 +101,7 @@ class _Draughtsman:
             self.outgoing.setdefault(wire.source, []).append(wire)
             self.incoming.setdefault(wire.target, []).append(wire)
         self.routes: dict[str, Route] = {}  # of wires that do not go the usual way
+        self.foreign: dict[str, tuple[Shape, ...]] = {}  # the boxes around groups that each line must not run through
         self.room: dict[str, tuple[float, float]] = {}  # between which abscissas each text on a wire may lie
         self.centre = {place.id: self._centre(place) for place in plan.places}
 
@@ -132,17 +133,20 @@ class _Draughtsman:
             texts += self._stack(place.id, place.lines, (x, y), place.classes, place.step)
         written_on = {wire.id: self._labels(wire) for wire in self.plan.wires}
         arrows = {place: self.arrows_into(place) for place in self.incoming}
+        frames, titles = self._frames()
+        texts += titles
         if len(self.plan.wires) <= MOST_WIRES_ROUTED:
+            self._keep_out(frames)
             arrows = self._routed(arrows, tuple(shapes), [*texts, *chain.from_iterable(written_on.values())])
             written_on |= {wire.id: self._labels(wire) for wire in self.plan.wires}
         drawn = {line.id: line for into in arrows.values() for line in into}
         for wire in self.plan.wires:
             lines += [drawn[id] for id in (f"{wire.id}-forward", f"{wire.id}-backward") if id in drawn]
             texts += written_on[wire.id]
-        return haloed(self._framed(cleared(Scene(tuple(shapes), tuple(lines), tuple(texts)), self.room)))
+        return haloed(cleared(Scene((*frames, *shapes), tuple(lines), tuple(texts)), self.room))
 
-    def _framed(self, scene: Scene) -> Scene:
-        """The scene with a titled box around what is drawn of each group; the outermost lie under the others."""
+    def _frames(self) -> tuple[list[Shape], list[Text]]:
+        """The box around each group, and its title; the outermost lie under the others."""
         shapes, titles = [], []
         for group in self.plan.groups:
             if not group.title:
@@ -156,7 +160,14 @@ class _Draughtsman:
             x, y = left + BORDERS_APART + self._along([title]) / 2, top - self._across([title]) / 2 - 2.0
             text = written(f"{group.id}-title", "layer", title, x, y, group.step)
             titles.append(replace(text, width=text.height, height=text.width) if self.down else text)
-        return replace(scene, shapes=(*shapes, *scene.shapes), texts=(*scene.texts, *titles))
+        return shapes, titles
+
+    def _keep_out(self, frames: Sequence[Shape]) -> None:
+        """Note which boxes each wire has nothing to do with."""
+        for wire in self.plan.wires:
+            own = {*self.places[wire.source].scope, *self.places[wire.target].scope}
+            kept_out = tuple(replace(frame, shape="box") for frame in frames if frame.id not in own)
+            self.foreign |= {f"{wire.id}-{way}": kept_out for way in ("forward", "backward")}
 
     # -- places -------------------------------------------------------------------------------------
 
@@ -230,15 +241,17 @@ class _Draughtsman:
                 for aim in (0.0, HEADS_APART * 0.7, -HEADS_APART * 0.7)
             )
 
-    @staticmethod
-    def _cost(lines: Sequence[Line], others: Sequence[Line], shapes: Sequence[Shape], texts: Sequence[Text]) -> int:
+    def _cost(
+        self, lines: Sequence[Line], others: Sequence[Line], shapes: Sequence[Shape], texts: Sequence[Text]
+    ) -> int:
         """How bad these lines are among the others: what is wrong counts most, then texts, crossings, bends."""
         among = frozenset(line.id for line in lines)
         here = Scene((), tuple(lines), ()).bounds()
         near = tuple(line for line in others if overlap(here, Scene((), (line,), ()).bounds()))
         own = Scene(tuple(shapes), tuple(lines), tuple(text for text in texts if overlap(here, text.box)))
         every = Scene((), (*lines, *near), ())
-        wrong = missed(lines, shapes) + len(struck(own)) + len(beheaded(every, among)) + len(merged(every, among))
+        wrong = sum(len(struck(Scene(self.foreign[line.id], (line,), ()))) for line in lines if self.foreign[line.id])
+        wrong += missed(lines, shapes) + len(struck(own)) + len(beheaded(every, among)) + len(merged(every, among))
         bends = sum(len(line.points) for line in lines)
         return (
             10 * COST_OF_CROSSING_A_TEXT * wrong
