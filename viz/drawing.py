@@ -19,7 +19,7 @@ from viz.languages import words
 from viz.layout.alignment import straight_heights
 from viz.layout.captions import captioned, explained, titled
 from viz.layout.clearance import faults, overlapping
-from viz.layout.columns import Heights, columns, settled
+from viz.layout.columns import Heights, columns
 from viz.layout.geometry import draw_lines, noted
 from viz.layout.ordering import at_the_left, kept
 from viz.layout.page import READABLE_LETTERS, room_on, too_small
@@ -37,6 +37,7 @@ from viz.layout.rows import (
 )
 from viz.layout.scene import Scene
 from viz.layout.spacing import spacing_of
+from viz.layout.spans import settled
 from viz.layout.stacking import stacked
 from viz.legend import meanings, scale
 from viz.look import Look

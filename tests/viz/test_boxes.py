@@ -15,8 +15,9 @@ from tests.viz.test_places import layers, nothing_wrong, softmax_with_loss, unro
 from tinygrad_edu import nn
 from tinygrad_edu.models import Seq2Seq
 from viz import draw
-from viz.layout.columns import columns, spans
+from viz.layout.columns import columns
 from viz.layout.groups import choose, common, scope_of_fork
+from viz.layout.spans import spans
 from viz.record.graph import Part
 from viz.record.record import trace
 from viz.record.sharing import loops, used_again

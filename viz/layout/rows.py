@@ -12,10 +12,11 @@ from itertools import accumulate, pairwise
 from string import ascii_uppercase
 from typing import NamedTuple
 
-from viz.layout.columns import Heights, aside, box_size, columns, extent, grid, lanes, sides, spans
+from viz.layout.columns import Heights, aside, box_size, columns, extent, grid, lanes, sides
 from viz.layout.plan import FONT, LEAST_USES_OF_TAGS, Place, Plan, Wire, Words
 from viz.layout.scene import Scene
 from viz.layout.spacing import Spacing, spacing_of
+from viz.layout.spans import spans
 
 ROW_GAP = 12.0  # between two rows
 HEIGHT_OF_A_LINK = 25.0  # what a line that is cut costs, in points of height

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from viz.layout.columns import Heights, bottom_of, names_between, reaches, top_of, waypoints
+from viz.layout.columns import Heights, bottom_of, top_of, waypoints
 from viz.layout.groups import Scope, common
 from viz.layout.plan import Plan
+from viz.layout.spans import names_between, reaches
 
 
 class Station(NamedTuple):
