@@ -227,7 +227,8 @@ def test_the_pages_of_the_engine_are_those_in_its_reading_order():
 
 def test_each_package_lists_its_pages():
     """The engine in its reading order; ops and its rooms by what one looks for."""
-    for folder in ("engine", "ops", "ops/network", "ops/linalg"):
+    files = ("export/onnx_files/writing", "export/onnx_files/reading")
+    for folder in ("engine", "ops", "ops/network", "ops/linalg", *files):
         path = ROOT / "tinygrad_edu" / folder
         said = ast.get_docstring(ast.parse((path / "__init__.py").read_text(encoding="utf-8"))) or ""
         listed = re.findall(r"^    (\w+)/? {1,}\S", said, re.MULTILINE)

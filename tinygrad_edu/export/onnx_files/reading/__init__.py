@@ -5,4 +5,6 @@
     reductions  sums, orders, products, normalization
     networks    windows, sizes of images, attention, layers over time
     file        `tg.export.load_onnx`, which calls the others
+
+No page needs one below it in this list.
 """

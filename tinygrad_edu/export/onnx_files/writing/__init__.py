@@ -14,4 +14,6 @@
     joining    several nodes said by one
     comparing  onnxruntime's numbers beside the model's
     file       `tg.export.onnx`, which calls the others
+
+No page needs one below it in this list.
 """
