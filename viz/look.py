@@ -60,12 +60,12 @@ class Look:
         if self.style not in PLACED:
             choose(f"direction in the style {self.style!r}", self.direction, DIRECTIONS[:2])
             choose(f"panels in the style {self.style!r}", self.panels, (False,))
-            choose(f"weight in the style {self.style!r}", "grad" if self.weighted else None, (None,))
-            choose(f"highlight in the style {self.style!r}", self.highlight or None, (None,))
-            choose(f"legend in the style {self.style!r}", self.explained, (False,))
-            choose(f"order in the style {self.style!r}", self.order, ((),))
-            for option, text in (("title", self.title), ("caption", self.caption)):
-                choose(f"{option} in the style {self.style!r}", text, ("",))
+            said = {
+                "weight": self.weighted, "highlight": self.highlight, "legend": self.explained, "order": self.order,
+                "title": self.title, "caption": self.caption,
+            }  # fmt: skip
+            for option in [option for option, given in said.items() if given]:
+                raise ValueError(f"{option}= is for the style 'book'; the figure is in the style {self.style!r}")
             choose(f"fit in the style {self.style!r}", self.page, (None,))
             choose(f"font_size in the style {self.style!r}", self.font_size, (None,))
             choose(f"spacing in the style {self.style!r}", self.spacing, (None,))

@@ -108,7 +108,7 @@ def test_what_is_computed_on_the_way_has_no_row():
     y = polynomial()
     with pytest.raises(ValueError, match="order= takes leaves and outputs, but '3x³' is computed on the way"):
         draw(y, order=[y.inputs[0].inputs[0]])
-    with pytest.raises(ValueError, match="order in the style 'plain'"):
+    with pytest.raises(ValueError, match="order= is for the style 'book'"):
         draw(fruit(), style="plain", order=["apple"])
 
 
