@@ -9,6 +9,7 @@ import pytest
 import tinygrad_edu as tg
 from tests.replay.programs import assert_same, leaf, numbers
 from tinygrad_edu.engine.recording import tracing
+from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.program import replay, simplify, tape
 
 # -- what the function is given -----------------------------------------------------------------------
@@ -260,16 +261,40 @@ def test_gradients_are_let_go_while_they_are_recorded(monkeypatch):
         w.grad = v.grad = None
         if retains:
             c.retain_grad()
+        if retains is None:
+            return loss, *tg.grad(loss, (w, c, v, h))
         loss.backward()
         return loss, w.grad, v.grad, c.grad * 2 if retains else c
 
-    for retains in (False, True):
+    for retains in (False, True, None):
         run = replay(f)
         for x in (np.array([0.5, -1.5]), np.array([2.0, 0.3])):
             assert_same([np.copy(r) for r in run(x, retains)], f(tg.Tensor(x), retains))
 
 
-def test_recording_a_step_needs_hardly_more_memory_than_running_it():
+@pytest.mark.parametrize("number", range(len(OPS["rnn_slopes"].examples)))
+def test_a_rule_may_give_an_array_where_others_give_tensors(number):
+    """As that of a recurrent layer's slopes, if none comes to what the layer computed."""
+    op = OPS["rnn_slopes"]
+    given, settings = op.examples[number].draw(np.random.default_rng(0), op.domains)
+    leaves = [tg.Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f") for x in given]
+
+    def f(k):
+        for x in leaves:
+            x.grad = None
+        (op(*leaves, **settings)[k] ** 2).sum().backward()
+        return [x.grad for x in leaves if x.grad is not None]
+
+    for k in range(2):
+        run = replay(lambda k=k: f(k))
+        for _ in range(2):
+            found = [np.copy(r) for r in run()]
+            for a, b in zip(found, f(k), strict=True):
+                np.testing.assert_allclose(a, b.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("functional", [False, True])
+def test_recording_a_step_needs_hardly_more_memory_than_running_it(functional):
     """A chain of maps of half a megabyte: forward 40 of them and 20 masks, and of the gradients a few at a time."""
     w = leaf(0.9)
 
@@ -278,6 +303,8 @@ def test_recording_a_step_needs_hardly_more_memory_than_running_it():
         for _ in range(20):
             h = tg.relu(h + w)
         w.grad = None
+        if functional:
+            return tg.grad(h.sum(), w)
         h.sum().backward(retain_graph=False)
         return w.grad
 

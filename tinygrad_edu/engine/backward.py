@@ -272,10 +272,12 @@ def _totals_of(order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], c
     return totals_at(order, totals, xs, create_graph)
 
 
-def totals_at(order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], create_graph: bool) -> list[Any]:
-    """Walk `order` back from `totals`: what comes to each of `xs`, as a tensor, or None."""
+def totals_at(
+    order: list[Node], totals: dict[Node, Any], xs: Sequence[Node], create_graph: bool, visit: Visit | None = None
+) -> list[Any]:
+    """Walk `order` back from `totals`: what comes to each of `xs`, as a tensor, or None. visit: is shown each contribution."""
     held = {id(array_of(g)) for g in totals.values()}
-    differentiate(order, totals, Way(leads=leading(order, xs), keep=set(xs), create_graph=create_graph))
+    differentiate(order, totals, Way(visit, leading(order, xs), keep=set(xs), create_graph=create_graph))
     own = _tensor if create_graph else _plain
     return [None if g is None else own(x, g, held) for x, g in [(x, totals.get(x)) for x in xs]]
 

@@ -10,7 +10,7 @@ Each page below marks as `watched` what would be wrong if it were run as it is w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -189,8 +189,9 @@ def go_back(tape: Tape, as_written: Any, output: Tensor, gradient: Any, retain_g
     tape.read(order, free=not retain_graph)
 
     def totals() -> list[tuple[Any, Any]]:
-        visit = None if create_graph else _letting_go(order)
-        found = backward.recorded_totals(order, {output: g}, {id(g.ndarray)}, False, visit)
+        begun: dict[Any, Any] = {output: g}
+        visit = None if create_graph else _letting_go(order, begun)
+        found = backward.recorded_totals(order, begun, {id(g.ndarray)}, False, visit)
         return [(x, _settled(total)) for x, total in found]
 
     for x, total in recording(enabled=create_graph, holds=create_graph).run(totals):
@@ -215,24 +216,27 @@ def gradients(
     tape.read(order, free=False)
 
     def found() -> list[Any]:
-        return [None if g is None else _settled(g) for g in backward.totals_at(order, totals, xs, True)]
+        visit = None if create_graph else _letting_go(order, totals, set(xs))
+        return [None if g is None else _settled(g) for g in backward.totals_at(order, totals, xs, True, visit)]
 
     slopes: list[Any] = recording(enabled=create_graph, holds=create_graph).run(found)
     return slopes if create_graph else [None if g is None else g.alias() for g in slopes]
 
 
-def _letting_go(order: Sequence[Any]) -> Visit | None:
+def _letting_go(order: Sequence[Any], totals: dict[Any, Any], kept: Container[Any] = ()) -> Visit | None:
     """A visitor of a walk that frees what came to a node when the walk has gone on to the next, since nobody reads it any
-    more. None where hooks or retained gradients do.
+    more, unless it is kept. None where hooks or retained gradients read it.
+
+    totals: of the walk. kept: the nodes whose totals it keeps.
     """
     if any(x.attached is not None and (x.attached.hooks or x.attached.retains) for x in order):
         return None
     begun = tick()
     node: Any = None
     came: dict[Any, list[Tensor]] = {}  # to a node: its contributions
-    uses: dict[Tensor, int] = {}  # of a contribution: to how many nodes it came that are still to be read
+    uses: dict[Tensor, int] = {}  # of a contribution: to how many nodes it came that are still to be read, or are kept
 
-    def visit(reached: Any, i: int, contribution: Tensor) -> None:
+    def visit(reached: Any, i: int, contribution: Any) -> None:
         nonlocal node
         if reached is not node:
             for spent in came.pop(node, ()):
@@ -240,8 +244,11 @@ def _letting_go(order: Sequence[Any]) -> Visit | None:
                 if not uses[spent] and spent.made_at > begun:
                     free(spent)
             node = reached
-        came.setdefault(reached.inputs[i], []).append(contribution)
-        uses[contribution] = uses.get(contribution, 0) + 1
+            if node in kept and isinstance(totals[node], Tensor):
+                uses[totals[node]] = uses.get(totals[node], 0) + 1
+        if isinstance(contribution, Tensor):  # a rule may give an array, such as zeros
+            came.setdefault(reached.inputs[i], []).append(contribution)
+            uses[contribution] = uses.get(contribution, 0) + 1
 
     return visit
 
