@@ -228,7 +228,7 @@ LEAST = {
     "VGG16": 12,
     "ResNet34": 10,
     "ResNet50": 9,
-    "UNet": 11,
+    "UNet": 10.5,
     "MobileNetV2": 8,
     "GoogLeNet": 10,
 }
@@ -237,6 +237,13 @@ LEAST = {
 @pytest.mark.parametrize("name", LEAST)
 def test_letters_on_a_slide_can_be_read(made, name):
     assert drawn(made(name), fit="16:9").letter_height >= LEAST[name]
+
+
+def test_small_letters_are_warned_of_and_said(made):
+    figure = draw(made("MobileNetV2"), style="blocks", fit="16:9")
+    with pytest.warns(UserWarning, match=r"the letters of this figure are \d+\.\d points high"):
+        scene = figure.scene
+    assert any(f"{figure.letter_height:.1f} points" in text.text for text in scene.texts)
 
 
 def test_maps_are_drawn_to_scale():

@@ -45,6 +45,7 @@ class BlockDiagram(Picture):
     look: its theme, language and page.
     sizes: what to write in the place of a length.
     title: what the network is called.
+    measured: whether it says so when its letters are too small for the page that it is to fit.
 
     `draw(y, style="blocks")` makes one.
 
@@ -60,8 +61,10 @@ class BlockDiagram(Picture):
 
     formats = ("svg", "pdf", "png", "dot", "html", "json", "tex", "txt", "pptx")
 
-    def __init__(self, network: Network, look: Look, sizes: Mapping[int, str], title: str) -> None:
-        self.network, self.look, self.sizes, self.title = network, look, sizes, title
+    def __init__(
+        self, network: Network, look: Look, sizes: Mapping[int, str], title: str, *, measured: bool = True
+    ) -> None:
+        self.network, self.look, self.sizes, self.title, self.measured = network, look, sizes, title, measured
         self.naming = Naming(look.lang, sizes)
 
     @cached_property
@@ -73,9 +76,15 @@ class BlockDiagram(Picture):
         small = self._letters(scene)
         if self.look.font_size and small < self.look.font_size - 0.05:
             raise ValueError(too_small(self.look.page, small, self.look.font_size))
-        if small < READABLE_LETTERS:
-            warnings.warn(too_small(self.look.page, small, READABLE_LETTERS), stacklevel=2)
-        return scene
+        if small >= READABLE_LETTERS or not self.measured:
+            return scene
+        page = dict(zip(("width", "height"), self.look.page, strict=True))
+        for _ in range(2):  # the note takes room itself
+            said = words(self.look.lang)["letters"].format(points=small, **page)
+            with_note = noted(scene, [Words(said, "note", size=SMALL_FONT)])
+            small = self._letters(with_note)
+        warnings.warn(too_small(self.look.page, small, READABLE_LETTERS), stacklevel=2)
+        return with_note
 
     def _ways(self) -> Iterator[tuple[list[list[Map]], Scene]]:
         """The network in one row, and, if it is to fit a page, in more."""
@@ -185,10 +194,8 @@ def _readable(figure: BlockDiagram) -> bool:
     if len(figure.network.maps) > MOST_MAPS_UNCLOSED:
         return False
     look = figure.look if figure.look.page else replace(figure.look, page=USUAL_PAGE)
-    tried = BlockDiagram(figure.network, replace(look, font_size=None), figure.sizes, figure.title)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return tried.letter_height >= (figure.look.font_size or LEAST_LETTERS_OF_MAPS)
+    tried = BlockDiagram(figure.network, replace(look, font_size=None), figure.sizes, figure.title, measured=False)
+    return tried.letter_height >= (figure.look.font_size or LEAST_LETTERS_OF_MAPS)
 
 
 def _breaks(weights: list[float], allowed: list[int], count: int) -> list[int]:
