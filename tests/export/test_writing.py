@@ -327,6 +327,13 @@ def test_another_runtime_session_gives_the_same(tmp_path):
     assert np.allclose(running.run(["y"], {"x": many})[0], model(many).numpy(), atol=1e-5)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")
+def test_others_may_read_the_file_as_any_other(tmp_path):
+    (tmp_path / "plain").write_text("")
+    path = tg.export.onnx(net(), x, tmp_path / "net.onnx")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_double_precision(tmp_path):
     model = net().double()
     written(model, x.astype(float), tmp_path)  # compared within 1e-8

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -41,11 +41,12 @@ def safetensors() -> ModuleType:
 
 def write_atomically(path: StrPath, content: bytes) -> Path:
     """Write a file beside its place, and then move it there, so that at any moment the file is the old one or the new
-    one.
+    one. It may be read by those who may read other files that are made here.
     """
     target = Path(path)
+    name = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
-        number, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     except FileNotFoundError:
         raise FileNotFoundError(f"the folder {target.parent} for {target.name} does not exist; make it first") from None
     try:
@@ -55,7 +56,7 @@ def write_atomically(path: StrPath, content: bytes) -> Path:
             os.fsync(file.fileno())
         os.replace(name, target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
         raise
     return target
 
