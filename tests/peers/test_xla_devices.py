@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from agreement import assert_close
 from test_xla_steps import agree
-from xla_nets import BATCH, NETS, Training
+from xla_nets import BATCH, NETS, Training, at_night
 
 import tinygrad_edu as tg
 from tinygrad_edu.nn import functional as F
@@ -43,7 +43,7 @@ def alone(name, steps):
     return training.run(training.step, steps), training.state()
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", at_night(NETS, "convnet", "gpt"))
 def test_fifty_steps_on_eight_devices(name):
     step = agree(name, "float64", devices=8)
     is_split(step, 8)
@@ -68,7 +68,15 @@ def test_each_device_multiplies_its_rows():
     step.gather()
 
 
-@pytest.mark.parametrize("name", ["mlp", "gpt"])
+@pytest.mark.nightly
+@pytest.mark.parametrize("devices", [2, 8])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", NETS)
+def test_fifty_steps_on_few_and_many_devices(name, dtype, devices):
+    is_split(agree(name, dtype, devices=devices), devices)
+
+
+@pytest.mark.parametrize("name", at_night(["mlp", "gpt"], "gpt"))
 def test_parameters_are_split_when_asked_for(name):
     losses, state = alone(name, 4)
     training = Training(name)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import models, nn, optim
 from tinygrad_edu.nn import functional as F
 
 BATCH, STEPS = 16, 50
+
+
+def at_night(names, *slow):
+    """The names as parameters of a test, of which the slow ones are for the night."""
+    return [pytest.param(name, marks=[pytest.mark.nightly] if name in slow else []) for name in names]
 
 
 class Training:
