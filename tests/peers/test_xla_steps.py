@@ -146,6 +146,43 @@ def test_what_is_written_between_calls_counts():
     assert "1 of 8" in repr(step)
 
 
+def test_the_function_itself_runs_once():
+    step, runs = small()[2], []
+
+    def counted(x):
+        runs.append(1)
+        return step.__wrapped__(x)
+
+    counting = tg.replay(counted, backend="jax")
+    for k in range(6):
+        counting(X)
+        if k == 3:
+            counting.gather()
+        gc.collect()
+    assert len(runs) == 1
+
+
+def test_what_is_sent_is_a_copy():
+    """JAX may read an array late and in place, while the caller or the next step fills it anew."""
+    training, aligned = Training("mlp"), None
+    for devices in (None, 2):
+        step = tg.replay(training.step, backend="jax", devices=devices)
+        x, y = training.batches[0]
+        step(x, y), step(x, y)
+        record = step._records[0][1]
+        filled = [array for _, array in record._feeds._fills]
+        for part in record._feeds.sent():
+            assert not any(np.may_share_memory(np.asarray(part), array) for array in filled)
+        aligned = step._placement.put_argument(x) if devices is None else aligned  # which JAX would take as it is
+        for array in (aligned, x, x[::2].T, x[:0], y):
+            part = step._placement.put_argument(array)
+            assert (np.asarray(part) == array).all()
+            for shard in getattr(part, "addressable_shards", ()):
+                assert not np.may_share_memory(np.asarray(shard.data), array)
+            assert devices is not None or not np.may_share_memory(part, array)
+        step.gather()
+
+
 def test_the_old_state_is_given_away():
     w, _, step = small()
     step(X), step(X)
@@ -258,7 +295,7 @@ def test_what_a_function_writes_into_views_and_results():
 
 def test_what_is_drawn_on_devices_is_the_same_for_the_same_seed():
     def f(x):
-        return F.dropout(x, 0.25), tg.rand(3, dtype="float32"), tg.randn(1000)
+        return F.dropout(x, 0.25), tg.rand(3, dtype="float32"), tg.randn(1000), F.dropout(x, 0.25)
 
     f = tg.replay(f, backend="jax", noise="device")
     x = np.ones(4000)
@@ -270,8 +307,9 @@ def test_what_is_drawn_on_devices_is_the_same_for_the_same_seed():
         runs.append([[part.numpy() for part in f(x)] for _ in range(2)])
     for a, b in zip(runs[0], runs[1], strict=True):
         assert all((p == q).all() for p, q in zip(a, b, strict=True))
-    (dropped, uniform, normal), (again, *_) = runs[0]
+    (dropped, uniform, normal, other), (again, *_) = runs[0]
     assert (dropped != again).any()
+    assert (dropped != other).any()
     assert set(dropped.tolist()) == {0.0, 1 / 0.75}
     assert abs((dropped == 0).mean() - 0.25) < 0.03
     assert uniform.dtype == np.float32
