@@ -83,6 +83,15 @@ def test_no_entry_is_for_an_op_that_does_not_exist():
     assert set(TABLE) - {"of_present"} <= set(OPS)  # which is in no table: see ops/presence.py
 
 
+NARROW = {
+    "constant_power": "a power of truths is of a type of its own in NumPy",
+    "power_log": "the logarithm of a byte is of float16 in NumPy, and its product computed from there",
+    "round": "NumPy rounds truths to float16",
+    "weighed": "truths times truths are truths",
+    "probability_cross_entropy": "1 − t of bytes goes round",
+}
+"""Ops that are compared in floating types and wide integers alone, each with the reason."""
+
 TYPES = ("float32", "int64", "int32", "uint8", "bool", "float16")
 
 
@@ -90,23 +99,23 @@ TYPES = ("float32", "int64", "int32", "uint8", "bool", "float16")
 @pytest.mark.parametrize("name", [name for name in ALL if name not in WITHOUT])
 def test_other_types(name):
     """Of the floating arrays of an example, each in another type: the types that NumPy makes, and its numbers."""
-    op = ALL[name]
-    for dtype in TYPES:
-        for arrays, settings in calls(op)[:4]:
-            if not any(a.dtype == float for a in arrays):
+    op, cases = ALL[name], []
+    for arrays, settings in calls(op)[:3]:
+        for dtype in TYPES if any(a.dtype == float for a in arrays) else ():
+            if name in NARROW and dtype in ("bool", "uint8"):
                 continue
             given = [np.abs(a * 3).astype(dtype) if a.dtype == float else a for a in arrays]
-            try:
-                expected = op.forward(*given, **settings)
-            except Exception:  # NumPy refuses the type as well
-                continue
             if has_mask((given, settings)) and not by_one_number((given, settings), name):
                 continue
-            got = compiled(op, [(given, settings)])[0]
-            several = isinstance(expected, tuple)
-            for a, b in zip(got if several else [got], expected if several else [expected], strict=True):
-                a, b = np.asarray(a), np.asarray(b)
-                assert (a.shape, a.dtype) == (b.shape, b.dtype), dtype
-                if name not in OTHERWISE:
-                    tolerance = {"float16": 2e-2, "float32": 1e-4}.get(b.dtype.name, 1e-7)
-                    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+            try:
+                cases.append((given, settings, op.forward(*given, **settings)))
+            except Exception:  # NumPy refuses the type as well
+                continue
+    for (given, _, expected), got in zip(cases, compiled(op, [case[:2] for case in cases]), strict=True):
+        several = isinstance(expected, tuple)
+        for a, b in zip(got if several else [got], expected if several else [expected], strict=True):
+            a, b = np.asarray(a), np.asarray(b)
+            assert (a.shape, a.dtype) == (b.shape, b.dtype), [x.dtype for x in given]
+            if name not in OTHERWISE:
+                tolerance = {"float16": 2e-2, "float32": 2e-3}.get(b.dtype.name, 1e-7)
+                np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)

@@ -226,6 +226,8 @@ class XlaArray(NDArrayOperatorsMixin):
         values = unboxed(args)
         if function in _TOGETHER:
             values = _TOGETHER[function](*values)
+        if function in _FLOATING or home is jnp.linalg:
+            values = tuple(map(_floating, values))
         if not hasattr(home, function.__name__):
             raise NotImplementedError(f"jax.numpy has no {function.__name__}")
         result = boxed(getattr(home, function.__name__)(*values, **settings))
@@ -261,6 +263,11 @@ def _called(ufunc: np.ufunc, values: list[Any]) -> Any:
     if ufunc.nout == 1:
         return results.astype(held(kinds[-1]))
     return tuple([r.astype(held(kind)) for r, kind in zip(results, kinds[ufunc.nin :], strict=True)])
+
+
+def _floating(x: Any) -> Any:
+    """Whole numbers and truths as floating ones."""
+    return x.astype(held(np.float64)) if isinstance(x, jax.Array) and np.dtype(x.dtype).kind in "biu" else x
 
 
 def _summable(x: Any) -> Any:
@@ -332,6 +339,9 @@ _TOGETHER: dict[Any, Callable[..., Any]] = {
 }
 """Functions that compute in the type that their arrays make together, which JAX may choose otherwise: their arguments, so."""
 
+_FLOATING = {np.mean, np.var, np.std, np.median, np.nanmean, np.nanvar, np.nanstd, np.nanmedian, np.sinc}
+"""Functions that compute in float64 of whole numbers, which JAX may do in float32; and so do those of linear algebra."""
+
 _METHODS = """
     reshape transpose astype ravel sum prod max min mean any all cumsum squeeze swapaxes copy argsort argmax argmin repeat
     flatten diagonal clip round conj view take
@@ -342,7 +352,8 @@ def _method(name: str) -> Callable[..., Any]:
     def method(self: XlaArray, *args: Any, **settings: Any) -> Any:
         kept = {key: unboxed(x) for key, x in settings.items() if key not in _SAY_NOTHING}
         args = (held(args[0]), *args[1:]) if name == "astype" else args
-        return boxed(getattr(self.value, name)(*unboxed(args), **kept))
+        value = _floating(self.value) if name == "mean" else self.value
+        return boxed(getattr(value, name)(*unboxed(args), **kept))
 
     method.__name__, method.__doc__ = name, f"As NumPy's `{name}`."
     return method

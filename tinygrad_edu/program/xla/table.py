@@ -6,9 +6,10 @@ They are those that write into arrays they make, or look at numbers, and those t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jax
 import numpy as np
@@ -30,6 +31,25 @@ def stands(function: F) -> F:
     """Enter the function for the op of its name."""
     TABLE[function.__name__] = function
     return function
+
+
+def of_truths(count: int) -> Callable[[F], F]:
+    """A function that adds up, also of truths, as masks of what is present are: their sum is whether any of them is true.
+
+    count: how many of its first arguments are truths where it is asked for that.
+    """
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def added(*values: Any, **settings: Any) -> Any:
+            if any(x.dtype != bool for x in values[:count]):
+                return function(*values, **settings)
+            numbers = [x.astype(np.float32) for x in values[:count]]
+            return function(*numbers, *values[count:], **settings) != 0
+
+        return cast("F", added)
+
+    return decorate
 
 
 def compute(op: Any, values: Any, settings: Any) -> Any:
@@ -86,12 +106,14 @@ def getitem(x: Any, *arrays: Any, key: Any) -> Any:
 
 
 @stands
+@of_truths(1)
 def scatter(values: Any, *arrays: Any, key: Any, shape: Any) -> Any:
     """0, and the values added at the index."""
     return jnp.zeros(shape, values.dtype).at[_key(key, arrays)].add(values)
 
 
 @stands
+@of_truths(2)
 def scatter_add(x: Any, values: Any, *arrays: Any, key: Any) -> Any:
     """x, and the values added at the index."""
     values, mask = values.astype(x.dtype), _mask(key, arrays, x)

@@ -17,7 +17,7 @@ from jax import lax
 
 from tinygrad_edu.ops.network.convolution.windows import Windows
 from tinygrad_edu.program.xla.array import alike, held, jnp
-from tinygrad_edu.program.xla.table import stands
+from tinygrad_edu.program.xla.table import of_truths, stands
 
 _SPACE = "DHWTUV"
 
@@ -41,6 +41,7 @@ def _transposed(f: Any, shape: Any, g: Any) -> Any:
 
 
 @stands
+@of_truths(2)
 def conv(x: Any, w: Any, **how: Any) -> Any:
     """XLA's convolution."""
     x, w = alike((x, w))
@@ -48,16 +49,22 @@ def conv(x: Any, w: Any, **how: Any) -> Any:
 
 
 @stands
+@of_truths(2)
 def conv_transpose(x: Any, w: Any, *, size: Any, **how: Any) -> Any:
-    """The adjoint of the convolution by its input."""
+    """The adjoint of the convolution by its input. Whole numbers go by float64, for JAX transposes no function of them."""
     x, w = alike((x, w))
+    if np.dtype(x.dtype).kind in "iu":
+        return conv_transpose(*[a.astype(held(np.float64)) for a in (x, w)], size=size, **how).astype(x.dtype)
     return _transposed(lambda a: _convolved(a, w, **how), (len(x), w.shape[1] * how["groups"], *size), x)
 
 
 @stands
+@of_truths(2)
 def conv_weight(x: Any, s: Any, *, kernel: Any, **how: Any) -> Any:
-    """The adjoint of the convolution by its kernel."""
+    """The adjoint of the convolution by its kernel; of whole numbers as above."""
     x, s = alike((x, s))
+    if np.dtype(x.dtype).kind in "iu":
+        return conv_weight(*[a.astype(held(np.float64)) for a in (x, s)], kernel=kernel, **how).astype(x.dtype)
     return _transposed(lambda w: _convolved(x, w, **how), (s.shape[1], x.shape[1] // how["groups"], *kernel), s)
 
 
@@ -106,6 +113,7 @@ def unfold_windows(x: Any, *, kernel: Any, **how: Any) -> Any:
 
 
 @stands
+@of_truths(1)
 def fold_windows(x: Any, *, size: Any, **how: Any) -> Any:
     """All taps, laid back and added up."""
     windows = _over(size, x.shape[2 : 2 + len(size)], **how)
@@ -156,6 +164,7 @@ def max_pool(x: Any, *, kernel: Any, **how: Any) -> Any:
 
 
 @stands
+@of_truths(1)
 def max_pool_gradient(s: Any, x: Any, *, kernel: Any, **how: Any) -> Any:
     """To the first largest of each window."""
     windows = _over(x.shape[2:], kernel, **how)
@@ -177,12 +186,14 @@ def argmax_pool(x: Any, *, kernel: Any, **how: Any) -> Any:
 
 
 @stands
+@of_truths(1)
 def sum_pool(x: Any, *, kernel: Any, **how: Any) -> Any:
     """The sum of each window."""
     return _reduced(x, 0, lax.add, _over(x.shape[2:], kernel, **how))
 
 
 @stands
+@of_truths(1)
 def spread_windows(x: Any, *, size: Any, **how: Any) -> Any:
     """The adjoint of `sum_pool`."""
     return _transposed(lambda a: sum_pool(a, **how), (*x.shape[:2], *size), x)
