@@ -85,7 +85,7 @@ def test_models_of_images(kind):
     model = kind().eval()
     x = (
         np.random.default_rng(0)
-        .standard_normal((1, 1, 32, 32) if kind is models.LeNet5 else (1, 3, 64, 64))
+        .standard_normal((1, 1, 28, 28) if kind is models.LeNet5 else (1, 3, 64, 64))
         .astype(np.float32)
     )
     f = tg.export.to_jax(model, x)
