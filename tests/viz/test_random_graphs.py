@@ -71,8 +71,9 @@ def faults_of(figure):
     return {check.__name__: found for check in CHECKS if (found := check(scene))}
 
 
-KNOWN = {(None, 48), ("16:9", 142), ("column", 106)}
-"""Figures, by the page and the seed, in which lines that must cross do so beside a circle that is not theirs."""
+KNOWN = {(None, 48), ("16:9", 142), ("column", 90), ("column", 133)}
+"""Figures with a fault, by the page and the seed: lines that must cross do so beside a circle that is not theirs; in a
+column, where figures run down, a line runs through a text."""
 
 
 def wrong_among(seeds, **options):
