@@ -55,10 +55,12 @@ def offset(way: Sequence[Point], distance: float) -> list[Point]:
 
 
 def on_ellipse(a: Point, b: Point, centre: Point, width: float, height: float) -> Point:
-    """The first point on an ellipse of the line from `a` through `b`; the nearest to it if it passes by.
+    """The first point on an ellipse of the line from `a` through `b`; that nearest to the line if it passes by.
 
     >>> on_ellipse((-9.0, 0.0), (-1.0, 0.0), (0.0, 0.0), 4.0, 2.0)
     (-2.0, 0.0)
+    >>> on_ellipse((-9.0, 5.0), (9.0, 5.0), (0.0, 0.0), 4.0, 2.0)
+    (0.0, 1.0)
     """
     (x, y), w, h = centre, width / 2, height / 2  # in units in which the ellipse is a circle of radius 1 around 0
     ax, ay, bx, by = (a[0] - x) / w, (a[1] - y) / h, (b[0] - x) / w, (b[1] - y) / h
@@ -68,7 +70,8 @@ def on_ellipse(a: Point, b: Point, centre: Point, width: float, height: float) -
     away = ax * ax + ay * ay - along * along
     if away < 1.0:
         along -= math.sqrt(1.0 - away)
-    return x + w * (ax + along * dx), y + h * (ay + along * dy)
+    outside = math.sqrt(max(away, 1.0))
+    return x + w * (ax + along * dx) / outside, y + h * (ay + along * dy) / outside
 
 
 def at_x(a: Point, b: Point, x: float, between: tuple[float, float]) -> Point:
