@@ -13,6 +13,7 @@ from xla_nets import NETS, Training
 import tinygrad_edu as tg
 from tinygrad_edu import models, nn
 from tinygrad_edu.nn import functional as F
+from viz import draw
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +112,12 @@ def test_what_is_refused():
         f(f.params, x[:1])
     with jax.enable_x64(False), pytest.raises(TypeError, match="the model computes in float64"):
         tg.export.to_jax(nn.ReLU(), x.astype(float))
+
+
+def test_what_was_sent_can_be_drawn():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).eval()
+    f = tg.export.to_jax(model, np.ones((5, 4), np.float32))
+    figure = draw(f.outputs, direction="forward")
+    circles = [op.symbol for op in figure.graph.ops]
+    assert circles == ["dot", "+", "ReLU", "dot", "+"]
+    assert "weight" in figure.text()

@@ -48,6 +48,7 @@ class JaxFunction:
     """A model as a function of JAX's arrays: `to_jax` says how it is used.
 
     params: the parameters and buffers that the model had, by name.
+    outputs: the results, as they were recorded last, which `viz.draw(f.outputs)` draws: what XLA was given to compute.
     """
 
     def __init__(self, model: Module) -> None:
@@ -57,6 +58,7 @@ class JaxFunction:
         for name, value in [*model.named_parameters(), *model.named_buffers()]:
             self._names.setdefault(value, name)
         self.params: dict[str, Any] = {name: np.array(value.ndarray) for value, name in self._names.items()}
+        self.outputs: list[Tensor] = []
         self._known: dict[Any, Callable[..., Any]] = {}
 
     def __repr__(self) -> str:
@@ -111,5 +113,6 @@ class JaxFunction:
             outputs = iter(pure(given, [], state, [jnp.asarray(array) for array in fed], [])[0])
             return mapped(lambda part: next(outputs) if part is PLACE else part, program.result)
 
+        self.outputs = list(program.outputs)
         self._known[tuple([(array.shape, str(array.dtype)) for array in arrays])] = run
         return run
