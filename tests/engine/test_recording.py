@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextvars import copy_context
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tinygrad_edu.engine.backward import grad
 from tinygrad_edu.engine.evaluate import evaluate
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.origins import node_of
-from tinygrad_edu.engine.recording import enable_grad, is_grad_enabled, no_grad, tracing
+from tinygrad_edu.engine.recording import enable_grad, is_grad_enabled, no_grad, quietly, tracing
 
 # ---------------------------------------------------------------------------------------------------
 # What is recorded
@@ -376,3 +377,17 @@ def test_threads_differentiate_at_the_same_time():
     for t in threads:
         t.join()
     assert wrong == []
+
+
+def test_without_warnings_what_else_is_set_for_ufuncs_stays():
+    """The size of NumPy's buffers decides how sums are grouped."""
+
+    def inside():
+        np.setbufsize(1024)
+        return quietly(lambda: (np.getbufsize(), set(np.geterr().values())))
+
+    assert copy_context().run(inside) == (1024, {"ignore"})
+    with np.errstate(over="raise"):
+        assert quietly(np.geterr)["over"] == "ignore"
+        assert quietly(np.geterr, divide="ignore") == {**np.geterr(), "divide": "ignore"}
+    assert quietly(quietly, np.geterr, divide="ignore")["over"] == "ignore"

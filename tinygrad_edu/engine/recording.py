@@ -218,10 +218,11 @@ def quietly(function: Callable[..., Any], *args: Any, **kinds: Any) -> Any:
     It is `np.errstate`, left as in `recording.run`.
     """
     context = copy_context()
-    if kinds:
-        context.run(np.seterr, **kinds)
-    else:
+    known = context.get(_WARNINGS)
+    if known is None and not kinds:
         context.run(_WARNINGS.set, _NO_WARNINGS)
+    elif known is not _NO_WARNINGS:  # another `np.errstate`, or `np.setbufsize`, which stays
+        context.run(np.seterr, **(kinds or {"all": "ignore"}))
     return context.run(function, *args)
 
 

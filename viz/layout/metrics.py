@@ -47,7 +47,7 @@ def is_wide(character: str) -> bool:
 def wrapped(text: str, width: float, size: float = 14.0, bold: bool = False) -> list[str]:
     """A text in lines that are no wider than this, but for words that are; a line of its own is one.
 
-    >>> wrapped("one two three\nfour", 60.0)
+    >>> wrapped("one two three" + chr(10) + "four", 60.0)
     ['one two', 'three', 'four']
     """
     lines: list[str] = []
