@@ -34,8 +34,8 @@ def used_again(graph: Graph) -> frozenset[str]:
     def way(use: Use) -> Any:
         op = ops[use.op or ""]
         after = [other for output in op.outputs for other in used[output]]
-        onwards = [(ops[other.op].symbol, other.position) if other.op else () for other in after]
-        return op.symbol, use.position, [values[output].shape for output in op.outputs], onwards
+        onwards = tuple([(ops[other.op].symbol, other.position) if other.op else () for other in after])
+        return op.symbol, use.position, tuple([values[output].shape for output in op.outputs]), onwards
 
     runs = [run for loop in loops(graph) for run in loop]
     step = {graph.ops[i].id: k for k, run in enumerate(runs) for i in run}
@@ -43,8 +43,10 @@ def used_again(graph: Graph) -> frozenset[str]:
     for value in graph.values:
         if value.op is None and len(own := [use for use in used[value.id] if use.op is not None]) > 1:
             repeated = any(str(use.op).startswith(REPEATED) for use in own)
-            alike = [(a.op, b.op) for k, a in enumerate(own) for b in own[:k] if way(a) == way(b)]
-            if repeated or any(depth[a] != depth[b] or step.get(a or "") != step.get(b or "") for a, b in alike):
+            alike: dict[Any, set[Any]] = {}  # by the way of use, where that is
+            for use in own:
+                alike.setdefault(way(use), set()).add((depth[use.op], step.get(use.op or "")))
+            if repeated or any(len(places) > 1 for places in alike.values()):
                 found.add(value.id)
     return frozenset(found)
 
