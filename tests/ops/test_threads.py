@@ -236,11 +236,9 @@ def test_a_further_thread_takes_the_memory_that_it_computes_in_and_a_kernel():
             tracemalloc.stop()
         return found
 
-    most()
-    one = most()
+    one = min(most() for _ in range(4))  # what else runs in this process only adds to it
     with shared_by(2):
-        most()
-        two = most()
+        two = min(most() for _ in range(4))
     assert one < two <= 2 * one + w.nbytes + 50_000
 
 
