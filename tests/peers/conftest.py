@@ -22,6 +22,8 @@ except ImportError as error:
 
 torch.set_num_threads(1)
 
+collect_ignore = ["xla_hosts.py"]  # a program, which test_xla_hosts.py starts
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
