@@ -25,12 +25,7 @@ def straight_heights(plan: Plan, column: Mapping[str, int], order: Callable[[str
     places: dict[str, int] = {place.id: column[place.id] for place in plan.places}
     pairs: list[Segment] = []
     long: set[str] = set()  # wires that pass further columns, and where they do
-    since, until = longest_ways(plan, column)
-    arriving: dict[str, int] = {}
-    leaving: dict[str, int] = {}
-    for wire in plan.wires:
-        arriving[wire.target] = max(arriving.get(wire.target, 0), since[wire.source])
-        leaving[wire.source] = max(leaving.get(wire.source, 0), until[wire.target])
+    starts, ends = straight_ends(plan, column)
     for wire in plan.wires:
         own = f"{wire.id}-box"
         sizes[own], places[own] = box_size(wire, plan.spacing)[1], column[wire.source] + 1
@@ -41,9 +36,9 @@ def straight_heights(plan: Plan, column: Mapping[str, int], order: Callable[[str
             long.update((own, *passed))
         stations = [own, *passed]
         pairs += pairwise(stations)
-        if until[wire.target] == leaving[wire.source]:  # the longest way runs straight
+        if wire.id in starts:  # the longest way runs straight
             pairs.append((wire.source, own))
-        if since[wire.source] == arriving[wire.target]:
+        if wire.id in ends:
             pairs.append((stations[-1], wire.target))
     layers: list[list[str]] = [[] for _ in range(max(places.values(), default=0) + 1)]
     for name in sorted(places, key=order):
@@ -63,19 +58,22 @@ def longest_ways(plan: Plan, column: Mapping[str, int]) -> tuple[dict[str, int],
     return since, until
 
 
-def on_longest_ways(plan: Plan, column: Mapping[str, int]) -> set[str]:
-    """The wires on the longest way through what each place leads to and depends on."""
+def straight_ends(plan: Plan, column: Mapping[str, int]) -> tuple[set[str], set[str]]:
+    """The wires with which the longest way from a place on begins, and those with which the longest way to one ends."""
     since, until = longest_ways(plan, column)
     leaving: dict[str, int] = {}
     arriving: dict[str, int] = {}
     for wire in plan.wires:
         leaving[wire.source] = max(leaving.get(wire.source, 0), until[wire.target])
         arriving[wire.target] = max(arriving.get(wire.target, 0), since[wire.source])
-    return {
-        wire.id
-        for wire in plan.wires
-        if until[wire.target] == leaving[wire.source] and since[wire.source] == arriving[wire.target]
-    }
+    starts = {wire.id for wire in plan.wires if until[wire.target] == leaving[wire.source]}
+    return starts, {wire.id for wire in plan.wires if since[wire.source] == arriving[wire.target]}
+
+
+def on_longest_ways(plan: Plan, column: Mapping[str, int]) -> set[str]:
+    """The wires on the longest way through what each place leads to and depends on."""
+    starts, ends = straight_ends(plan, column)
+    return starts & ends
 
 
 def balanced(
