@@ -16,7 +16,11 @@ from tinygrad_edu.ops.network import recurrence
 
 for module in pkgutil.walk_packages(tg.__path__, "tinygrad_edu."):
     if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)  # whatever part of the package declares ops
+        try:
+            importlib.import_module(module.name)  # whatever part of the package declares ops
+        except ModuleNotFoundError as missing:  # JAX, say: an extra that these tests do without
+            if missing.name is None or missing.name.startswith("tinygrad_edu"):
+                raise
 
 
 # ---------------------------------------------------------------------------------------------------
