@@ -46,7 +46,7 @@ class Row(Standing):
         self.over: dict[str, float] = {}  # how high ways go over others on their way to a map
 
     def scene(self) -> Scene:
-        """Everything in its place."""
+        """The row as a scene: its maps, then the ways between them, then ways over maps and frames, from the inner to the outer."""
         for one in self.maps.values():
             self._draw_map(self.spots[one.id])
         skipping = []

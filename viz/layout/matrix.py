@@ -31,13 +31,13 @@ class Matrix:
         return [max(text_width(entry, size, bold) for entry in column) for column in zip(*self.rows, strict=True)]
 
     def width(self, size: float, bold: bool = False) -> float:
-        """Its width with all that stands around it."""
+        """The width in points at a font size: of the columns, the gaps, both brackets and what stands before and after."""
         inside = sum(self.columns(size, bold)) + BETWEEN_ENTRIES * (len(self.rows[0]) - 1)
         around = text_width(self.before, size, bold) + text_width(self.after, size, bold)
         return inside + 2 * (BRACKET_WIDTH + INSIDE_BRACKETS) + around
 
     def height(self, size: float) -> float:
-        """Its height."""
+        """The height in points at a font size: of its rows, which stand closer than lines of text."""
         return ROW_OF_A_MATRIX * size * len(self.rows) + 4.0
 
 

@@ -47,7 +47,7 @@ class Words:
 
     @property
     def width(self) -> float:
-        """Its width in points."""
+        """The width in points that the layout keeps free: of the text, or of the box that an answer is written into, and the key."""
         matrix = self.matrix
         width = matrix.width(self.size, self.bold) if matrix else text_width(self.text, self.size, self.bold)
         if self.room:
@@ -60,7 +60,7 @@ class Words:
 
     @property
     def height(self) -> float:
-        """Its height in points; an answer in handwriting takes more."""
+        """The height in points that the layout keeps free; an answer in handwriting takes more than a printed line."""
         if self.room:
             return self.room[1] + AROUND_ANSWER
         if self.matrix:

@@ -12,11 +12,11 @@ class Sized(Protocol):
 
     @property
     def width(self) -> float:
-        """Its width in points."""
+        """The width in points, from the first letter to the last."""
 
     @property
     def height(self) -> float:
-        """Its height in points."""
+        """The height in points, from line to line."""
 
 
 @dataclass(frozen=True, slots=True)
