@@ -17,6 +17,7 @@ from viz.blocks.network import Layer, Map, Way, read
 from viz.blocks.repeats import folded, split
 from viz.blocks.standing import SIDE, THICKNESS, solid
 from viz.layout.clearance import faults, overlapping
+from viz.layout.page import READABLE_LETTERS
 from viz.look import STYLES
 from viz.record.record import trace
 
@@ -204,6 +205,7 @@ def test_modules_that_are_chosen_are_one_layer_each():
         sum(way.layer is not None and way.layer.name == "Inception" for m in every.network.maps for way in m.ways) == 9
     )
     assert layers_of(every.network, "convolution")[0].kernel == (7, 7), "what is a layer by itself keeps its window"
+    assert not every.network.folds, "modules of one size that compute otherwise are not counted as equal"
     assert all(m.learned for m in every.network.maps if m.ways and m.ways[0].layer.name == "Inception")
     assert len(drawn(y, fit="16:9").network.maps) == len(every.network.maps), "else no letter could be read"
 
@@ -222,28 +224,17 @@ def test_nothing_lies_over_anything_else(made, name, fit):
     assert overlapping(figure.scene) == []
 
 
-LEAST = {
-    "LeNet5": 18,
-    "AlexNet": 13,
-    "VGG16": 12,
-    "ResNet34": 10,
-    "ResNet50": 9,
-    "UNet": 10.5,
-    "MobileNetV2": 8,
-    "GoogLeNet": 10,
-}
-
-
-@pytest.mark.parametrize("name", LEAST)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_letters_on_a_slide_can_be_read(made, name):
-    assert drawn(made(name), fit="16:9").letter_height >= LEAST[name]
+    assert drawn(made(name), fit="16:9").letter_height >= READABLE_LETTERS
 
 
 def test_small_letters_are_warned_of_and_said(made):
-    figure = draw(made("MobileNetV2"), style="blocks", fit="16:9")
+    figure = draw(made("MobileNetV2"), style="blocks", fit="16:9", collapse=None)
     with pytest.warns(UserWarning, match=r"the letters of this figure are \d+\.\d points high"):
         scene = figure.scene
-    assert any(f"{figure.letter_height:.1f} points" in text.text for text in scene.texts)
+    said = " ".join(text.text for text in scene.texts if text.role == "note")
+    assert f"letters are {figure.letter_height:.1f} points" in said
 
 
 def test_maps_are_drawn_to_scale():
@@ -266,17 +257,52 @@ def test_a_window_is_as_large_as_its_share_of_the_map(made):
     assert f"{second.id}-way0-window" in shapes
 
 
+def test_every_way_of_a_fork_shows_its_window(made):
+    figure = drawn(made("Inception"))
+    shapes = {shape.id for shape in figure.scene.shapes}
+    reading = [
+        f"{one.id}-way{k}-window"
+        for one in figure.network.maps
+        for k, way in enumerate(one.ways)
+        if way.layer is not None and way.layer.kernel
+    ]
+    assert len(reading) == 7
+    assert set(reading) <= shapes
+
+
+def test_a_window_is_drawn_where_what_is_read_goes_on_in_another_row(made):
+    figure = drawn(made("VGG16"), fit="16:9")
+    shapes = {shape.id for shape in figure.scene.shapes}
+    assert {id for id in shapes if id.endswith("-again-front")}
+    for one in figure.network.maps:
+        for k, way in enumerate(one.ways):
+            if way.layer is not None and way.layer.kernel:
+                assert shapes & {f"{one.id}-way{k}-window", f"{way.source}-onward0-window"}
+
+
 def test_a_way_that_is_cut_has_the_same_letter_at_both_ends(made):
-    figure = drawn(made("UNet"), fit="16:9")
+    figure = drawn(made("UNet"), fit="A4")
     letters = [text.text for text in figure.scene.texts if text.role == "key"]
     assert len(letters) > 2
     assert sorted(letters) == sorted([*{*letters}] * 2)
     assert not any(text.role == "key" for text in drawn(made("UNet")).scene.texts)
 
 
+def test_what_is_cut_off_or_made_to_be_joined_is_a_part_of_what_joins_it():
+    y = models.UNet(width=8, depth=2, padding=0)(image(1, 1, 108, 108))
+    figure = drawn(y)
+    shapes = {shape.id: shape for shape in figure.scene.shapes}
+    for one in figure.network.maps:
+        if one.join == "concat":
+            parts = [shapes[f"{one.id}-front{k}"].width for k in range(2)]
+            assert sum(parts) == pytest.approx(shapes[f"{one.id}-front"].width)
+            assert parts[0] == pytest.approx(parts[1]), "both have half of the channels"
+    assert [text.text for text in figure.scene.texts if text.text == "crop"] == ["crop"] * 2
+
+
 def test_every_map_and_way_is_drawn_with_its_size(made):
     for name in ("GoogLeNet", "UNet", "ResNet50"):
-        figure = drawn(made(name), collapse=None, fit="16:9")
+        figure = drawn(made(name), collapse=None, fit="A4")
         shapes = {shape.id for shape in figure.scene.shapes}
         lines = {line.id for line in figure.scene.lines} | {
             line.id.replace("-again", "") for line in figure.scene.lines

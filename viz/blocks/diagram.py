@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any
 
-from viz.blocks.naming import Naming
+from viz.blocks.hourglass import STAGGERS, USUAL_STAGGER, Hourglass, Level, hourglass
+from viz.blocks.naming import WORDS_OF_MAPS, Naming
 from viz.blocks.network import Map, Network, read
+from viz.blocks.notes import with_notes
 from viz.blocks.placing import place, rows_of
 from viz.blocks.repeats import breakable, folded
-from viz.blocks.standing import WORDS_OF_MAPS
+from viz.blocks.standing import SPREADS
 from viz.formats.svg import chart, picture_page
 from viz.languages import words
 from viz.layout.captions import captioned, titled
-from viz.layout.geometry import noted
 from viz.layout.page import READABLE_LETTERS, room_on, too_small
-from viz.layout.plan import SMALL_FONT, Words
 from viz.layout.rows import preference
 from viz.layout.scene import Scene
 from viz.look import Look
@@ -29,13 +29,11 @@ from viz.record.passes import depth
 from viz.theme import THEMES
 from viz.wording.labels import clean
 
-LEAST_LETTERS_OF_MAPS = (
-    8.0  # points, on its page or on a slide: a network whose letters would be smaller has its modules closed
-)
+LEAST_LETTERS_OF_MAPS = 8.0  # points, on a slide, of a network that is to fit no page: else its modules are closed
 CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")  # modules that say nothing of what is in them
 USUAL_PAGE = (13.333, 7.5)  # inches: what a diagram is to be read on, if it is not told
 MOST_ROWS_OF_MAPS = 6  # rows, at most
-MOST_MAPS_UNCLOSED = 150  # maps, beyond which it is not tried whether they fit
+MOST_MAPS_UNCLOSED = 150  # maps, beyond which it is not tried whether letters of that height fit
 
 
 class BlockDiagram(Picture):
@@ -70,46 +68,72 @@ class BlockDiagram(Picture):
     @cached_property
     def scene(self) -> Scene:
         """Every solid, line and text in its place. Raises ValueError where letters cannot be as large as is asked for."""
-        scene = min(self._ways(), key=lambda way: preference(self._letters(way[1]), way[0]))[1]
+        scene = self._best()
         if not self.look.page:
-            return scene
-        small = self._letters(scene)
+            return self._framed(scene)
+        page = dict(zip(("width", "height"), self.look.page, strict=True))
+        framed = self._framed(scene)
+        small = self._letters(framed)
         if self.look.font_size and small < self.look.font_size - 0.05:
             raise ValueError(too_small(self.look.page, small, self.look.font_size))
         if small >= READABLE_LETTERS or not self.measured:
-            return scene
-        page = dict(zip(("width", "height"), self.look.page, strict=True))
+            return framed
         for _ in range(2):  # the note takes room itself
             said = words(self.look.lang)["letters"].format(points=small, **page)
-            with_note = noted(scene, [Words(said, "note", size=SMALL_FONT)])
+            with_note = self._framed(scene, said)
             small = self._letters(with_note)
         warnings.warn(too_small(self.look.page, small, READABLE_LETTERS), stacklevel=2)
         return with_note
 
-    def _ways(self) -> Iterator[tuple[list[list[Map]], Scene]]:
+    def _best(self) -> Scene:
+        """As a U, if the network is one; else, or if only that can be read, in rows; no closer than is needed for that."""
+        wanted = self.look.font_size or READABLE_LETTERS
+        levels = hourglass(self.network)
+        found: list[tuple[float, Scene]] = []
+        for groups in [*([self._as_a_u(levels)] if levels else ()), self._in_rows()]:
+            largest = 0.0
+            for group in groups:
+                sized = [(self._letters(self._framed(scene)), rows, scene) for rows, scene in group]
+                letters, _, scene = min(sized, key=lambda way: preference(way[0], way[1]))
+                if letters >= wanted or not self.look.page:
+                    return scene
+                if letters > largest:
+                    largest = letters
+                    found.append((letters, scene))
+        return max(found, key=lambda way: way[0])[1]
+
+    def _as_a_u(self, levels: Sequence[Level]) -> Iterator[list[tuple[Sequence[Any], Scene]]]:
+        """The network down on the left and up on the right, each level under the one above as far as there is room."""
+        for spread in SPREADS if self.look.page else SPREADS[:1]:
+            for stagger in STAGGERS if self.look.page else (USUAL_STAGGER,):
+                yield [(levels, Hourglass(levels, self.network, self.naming, spread, stagger).scene())]
+
+    def _in_rows(self) -> Iterator[list[tuple[Sequence[Any], Scene]]]:
         """The network in one row, and, if it is to fit a page, in more."""
         parts = breakable(self.network)
         inside = {id for fold in self.network.folds for id in fold.maps[1:]}
         allowed = [k for k in range(1, len(parts)) if parts[k][0].id not in inside]
-        most = MOST_ROWS_OF_MAPS if self.look.page else 1
+        most = min(MOST_ROWS_OF_MAPS, len(allowed) + 1) if self.look.page else 1
         weights = [self._width(part) for part in parts]
-        for count in range(1, min(most, len(allowed) + 1) + 1):
-            rows = rows_of(parts, _breaks(weights, allowed, count))
-            yield rows, self._noted(place(rows, self.network.folds, self.naming))
+        ways = [rows_of(parts, _breaks(weights, allowed, count)) for count in range(1, most + 1)]
+        for spread in SPREADS if self.look.page else SPREADS[:1]:
+            yield [
+                (rows, place(rows, self.network.folds, self.naming, spread, every=self.network.by_id)) for rows in ways
+            ]
 
     def _width(self, part: list[Map]) -> float:
-        left, _, right, _ = place([part], (), self.naming).bounds()
+        left, _, right, _ = place([part], (), self.naming, every=self.network.by_id).bounds()
         return right - left
 
-    def _noted(self, scene: Scene) -> Scene:
+    def _framed(self, scene: Scene, letters: str = "") -> Scene:
+        """A scene with what stands around it: notes and a caption below it, its title above."""
         said = words(self.look.lang)
-        blue = (
-            any(one.learned for one in self.network.maps)
-            and THEMES[self.look.theme].parameter != THEMES[self.look.theme].ink
-        )
+        theme = THEMES[self.look.theme]
+        blue = any(one.learned for one in self.network.maps) and theme.parameter != theme.ink
         windows = any(shape.id.endswith("-window") for shape in scene.shapes)
-        colours = " ".join([*[said["blue"]] * blue, *[said["windows"]] * windows])
-        scene = noted(scene, [Words(note, "note", size=SMALL_FONT) for note in (said["scales"], colours) if note])
+        short = self.naming.shortened(self.network)
+        notes = [said["scales"], said["blue"] * blue, said["windows"] * windows, f"{short}." * bool(short), letters]
+        scene = with_notes(scene, " ".join(filter(None, notes)))
         return titled(captioned(scene, self.look.caption), self.look.title)
 
     # -- how large it is ----------------------------------------------------------------------------
@@ -154,9 +178,16 @@ class BlockDiagram(Picture):
 
     def told(self, step: int) -> str:
         """The map that appears at a step, and how it is made, in words."""
-        ids = {thing.id.partition("-")[0] for thing in self.scene.shapes if thing.step == step}
-        said = zip(self.network.maps, self.naming.sentences(replace(self.network, folds=())), strict=True)
-        return next((sentence for one, sentence in said if one.id in ids), "")
+        drawn = {thing.id.partition("-")[0] for thing in self.scene.shapes if thing.step == step}
+        others = {thing.id.partition("-")[0] for thing in self.scene.shapes} - drawn
+        sentences: list[str] = []  # of this map, and of those before it that are drawn as parts of it
+        for one, sentence in zip(
+            self.network.maps, self.naming.sentences(replace(self.network, folds=())), strict=True
+        ):
+            sentences = [] if one.id in others else [*sentences, sentence]
+            if one.id in drawn:
+                return "\n".join(sentences)
+        return ""
 
     def __repr__(self) -> str:
         return f"<block diagram of {len(self.network.maps)} maps>"
@@ -190,12 +221,13 @@ def block_diagram(
 
 
 def _readable(figure: BlockDiagram) -> bool:
-    """Whether its letters are large enough on its page, or on a slide."""
-    if len(figure.network.maps) > MOST_MAPS_UNCLOSED:
+    """Whether its letters are large enough on its page; without a page, whether they are not all too small on a slide."""
+    least = READABLE_LETTERS if figure.look.page else LEAST_LETTERS_OF_MAPS
+    if len(figure.network.maps) > MOST_MAPS_UNCLOSED * (LEAST_LETTERS_OF_MAPS / least) ** 2:
         return False
     look = figure.look if figure.look.page else replace(figure.look, page=USUAL_PAGE)
     tried = BlockDiagram(figure.network, replace(look, font_size=None), figure.sizes, figure.title, measured=False)
-    return tried.letter_height >= (figure.look.font_size or LEAST_LETTERS_OF_MAPS)
+    return tried.letter_height >= (figure.look.font_size or least)
 
 
 def _breaks(weights: list[float], allowed: list[int], count: int) -> list[int]:

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 from viz.blocks.network import Fold, Layer, Map, Network, Way
 from viz.languages import words
+from viz.layout.metrics import text_width
 from viz.record.mathematics import mathematical
 from viz.wording.labels import clean
 
 LONGEST_NAME_OF_A_MAP = 24  # characters
 MOST_BEHIND_A_LAYER = 3  # so many things behind a layer are written one by one
+WORDS_OF_MAPS = 12.0  # the font size of what is written
+SHORT = {"BatchNorm": "BN", "LayerNorm": "LN", "GroupNorm": "GN", "InstanceNorm": "IN"}
+"""What is written on a figure for layers with long names, as papers do; its note says what it stands for."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +64,24 @@ class Naming:
 
     def way(self, way: Way) -> list[str]:
         """A layer, and what works number by number behind it."""
-        layer = self.layer(way.layer) if way.layer else []
-        return [*[line for said in layer for line in said.split("\n")], *self.behind(way.after)]
+        return [*(self.layer(way.layer) if way.layer else []), *self.behind(way.after)]
 
     def behind(self, after: Sequence[str]) -> list[str]:
         """What works number by number; the middle of it is left out where it is much."""
-        lines = [clean(name) for name in after]
+        lines = [SHORT.get(name, clean(name)) for name in after]
         return lines if len(lines) <= MOST_BEHIND_A_LAYER else [lines[0], "⋯", lines[-1]]
 
     def made(self, one: Map, way: Way | None) -> list[str]:
-        """How a map is made, a line each: by this way, or of several; and what works number by number behind that."""
-        first = [words(self.lang)["concat"]] if one.join == "concat" else self.way(way) if way else []
+        """How a map is made: by this way, or of several; and what works number by number behind that."""
+        joined = one.join == "concat" and (way is None or way.layer is None)
+        first = [words(self.lang)["concat"]] if joined else self.way(way) if way else []
         return [*first, *self.behind(one.after)]
+
+    def shortened(self, network: Network) -> str:
+        """What the short names on a figure stand for."""
+        written = {name for one in network.maps for after in (one.after, *[way.after for way in one.ways])
+                   for name in after if SHORT.get(name) in self.behind(after)}  # fmt: skip
+        return ", ".join(f"{SHORT[name]}: {name}" for name in sorted(written))
 
     def fold(self, fold: Fold) -> str:
         """What stands over parts that are equal."""
@@ -109,3 +119,21 @@ def _alike(numbers: Sequence[int], between: str, always: bool = False) -> str:
     if len(set(numbers)) == 1 and not always:
         return str(numbers[0])
     return between.join(map(str, numbers))
+
+
+def packed(said: Sequence[str], width: float) -> list[str]:
+    """What is said in lines of at most this width, several things in a line where there is room.
+
+    >>> packed(["conv 3×3", "BN", "ReLU"], 90.0)
+    ['conv 3×3, BN', 'ReLU']
+    """
+    lines: list[str] = []
+    parts = [(", " if k == 0 else " ", part) for one in said for k, part in enumerate(one.split("\n"))]
+    width = max([width, *[text_width(part, WORDS_OF_MAPS) for _, part in parts]])
+    for between, part in parts:
+        longer = f"{lines[-1]}{between}{part}" if lines else part
+        if lines and text_width(longer, WORDS_OF_MAPS) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return lines

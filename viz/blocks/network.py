@@ -8,6 +8,7 @@ convolution, a pool, a product with weights, a sum of two ways, a concatenation)
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from ast import literal_eval
@@ -42,6 +43,7 @@ class Layer:
     dilation: tuple[int, ...] = ()
     groups: int = 1
     learned: bool = False  # whether it has weights
+    inside: str = ""  # a digest of the operations in a module that is closed: equal ones compute alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +111,12 @@ def read(graph: Graph, chosen: Callable[[Part], bool] | None = None) -> Network:
     sources = {value.id for value in graph.values if value.op is None} & flowing(graph)
     values = tuple(replace(value, kind="input") if value.id in sources else value for value in graph.values)
     graph = replace(graph, values=values)
+    inside: Mapping[str, str] = {}
     if chosen is not None:
-        closed = _several_layers(graph)
+        closed, inside = _several_layers(graph), _insides(graph)
         graph = collapse(graph, lambda part: part in closed and chosen(part))
     boxes = frozenset(op.id for op in graph.ops if op.shape == "box")
-    return _Reader(collapse(graph, _plain_layers(graph)), learned, boxes).network()
+    return _Reader(collapse(graph, _plain_layers(graph)), learned, boxes, inside).network()
 
 
 def _several_layers(graph: Graph) -> set[Part]:
@@ -121,6 +124,18 @@ def _several_layers(graph: Graph) -> set[Part]:
     reading = [op for op in graph.ops if op.name in CONVOLUTIONS or op.name in POOLS or op.name == "matmul"]
     count = Counter(part for op in reading for part in op.scope)
     return {part for part, times in count.items() if times > 1}
+
+
+def _insides(graph: Graph) -> dict[str, str]:
+    """For each call of a module, by its id, a digest of its operations: their names, settings and the shapes they take."""
+    shapes = {value.id: value.shape for value in graph.values}
+    inputs = {use.id: shapes[use.value] for use in graph.uses}
+    found: dict[str, Any] = {}
+    for op in graph.ops:
+        said = repr((op.name, op.settings, [inputs[use] for use in op.inputs])).encode()
+        for part in op.scope:
+            found.setdefault(part.id, hashlib.sha256()).update(said)
+    return {id: digest.hexdigest()[:16] for id, digest in found.items()}
 
 
 def _learned(graph: Graph) -> frozenset[str]:
@@ -201,8 +216,9 @@ def _read(
 
 
 class _Reader:
-    def __init__(self, graph: Graph, learned: frozenset[str], boxes: frozenset[str]) -> None:
+    def __init__(self, graph: Graph, learned: frozenset[str], boxes: frozenset[str], inside: Mapping[str, str]) -> None:
         self.graph, self.learned, self.boxes, self.used = graph, learned, boxes, users(graph)
+        self.inside = inside
         self.values = {value.id: value for value in graph.values}
         self.inputs = {use.id: use.value for use in graph.uses}
         self.flows = flowing(graph)
@@ -280,7 +296,8 @@ class _Reader:
         before, after = self.values[read].shape, self.values[op.outputs[0]].shape
         window: dict[str, Any] = {key: settings[key] for key in ("stride", "padding", "dilation") if key in settings}
         if op.id in self.boxes:
-            return Layer("other", _called(op), learned=op.id.partition("-")[0] in self.learned)
+            call = op.id.partition("-")[0]
+            return Layer("other", _called(op), learned=call in self.learned, inside=self.inside.get(call, ""))
         if op.name in CONVOLUTIONS:
             kernel = self.values[self.inputs[op.inputs[1]]].shape
             groups = settings["groups"]

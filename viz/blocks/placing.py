@@ -9,23 +9,37 @@ from itertools import pairwise
 from viz.blocks.naming import Naming
 from viz.blocks.network import Fold, Map, Way
 from viz.blocks.row import Row
-from viz.layout.scene import Line, Scene, Shape
+from viz.blocks.standing import AGAIN, USUAL_SPREAD, Spread, goes_on
+from viz.layout.scene import Line, Scene
 
-ROWS_OF_MAPS = 26.0  # points between two rows
 BESIDE_ROWS = 12.0  # points by which the way to the next row stands out
 
 
-def place(rows: Sequence[Sequence[Map]], folds: Sequence[Fold], naming: Naming) -> Scene:
-    """The scene of a network in rows; the last map of a row is drawn once more at the beginning of the next.
+def place(
+    rows: Sequence[Sequence[Map]],
+    folds: Sequence[Fold],
+    naming: Naming,
+    spread: Spread = USUAL_SPREAD,
+    *,
+    every: Mapping[str, Map],
+) -> Scene:
+    """The scene of a network in rows; a line leads from the last map of a row to the point where the next goes on.
 
     Where another way is cut, the same letter stands at both ends.
     """
     own = {one.id: k for k, row in enumerate(rows) for one in row}
     cut = [way for k, row in enumerate(rows) for one in row for way in one.ways if own.get(way.source, k) != k]
     letters = {source: letter_of(k) for k, source in enumerate(dict.fromkeys(way.source for way in cut))}
-    steps = {one.id: k for k, one in enumerate(one for row in rows for one in row)}
-    scenes = [Row(row, folds, naming, letters, steps).scene() for row in rows]
-    return scenes[0] if len(scenes) == 1 else _below_each_other(scenes, rows)
+    steps = {one.id: k for k, one in enumerate(one for row in rows for one in row if not goes_on(one))}
+    steps |= {row[0].id: steps[row[1].id] for row in rows if goes_on(row[0])}
+    every = {**every, **{one.id: one for row in rows for one in row}}
+    scenes = []
+    for k, row in enumerate(rows):
+        following = rows[k + 1] if k + 1 < len(rows) else ()
+        onward = [way.layer for one in following for way in one.ways if way.layer and way.source == following[0].id]
+        drawn = Row(row, folds, naming, spread, letters=letters, steps=steps, every=every, onward=onward)
+        scenes.append(drawn.scene())
+    return scenes[0] if len(scenes) == 1 else _below_each_other(scenes, rows, spread.rows)
 
 
 def letter_of(k: int) -> str:
@@ -37,16 +51,17 @@ def letter_of(k: int) -> str:
     return f"{chr(ord('A') + k % 26)}{k // 26 or ''}"
 
 
-def _below_each_other(scenes: Sequence[Scene], rows: Sequence[Sequence[Map]]) -> Scene:
+def _below_each_other(scenes: Sequence[Scene], rows: Sequence[Sequence[Map]], between: float) -> Scene:
     placed: list[Scene] = []
     edge = 0.0
     for scene in scenes:
         left, _, _, top = scene.bounds()
         placed.append(scene.moved(-left, dy=edge - top))
-        edge = placed[-1].bounds()[1] - ROWS_OF_MAPS
+        edge = placed[-1].bounds()[1] - between
     right = max(scene.bounds()[2] for scene in placed) + BESIDE_ROWS
     lines = [
-        _to_next_row(placed[k], placed[k + 1], rows[k][-1].id, rows[k + 1][0].id, right) for k in range(len(placed) - 1)
+        _to_next_row(above, below, own[-1].id, following[0].id, right)
+        for (above, below), (own, following) in zip(pairwise(placed), pairwise(rows), strict=True)
     ]
     return Scene(
         tuple(shape for scene in placed for shape in scene.shapes),
@@ -56,21 +71,16 @@ def _below_each_other(scenes: Sequence[Scene], rows: Sequence[Sequence[Map]]) ->
 
 
 def _to_next_row(above: Scene, below: Scene, source: str, again: str, right: float) -> Line:
-    """The line from the last map of a row to where the next begins with it."""
+    """The line from the last map of a row to where the next goes on."""
     shapes = {shape.id: shape for shape in (*above.shapes, *below.shapes)}
     tail, head = shapes.get(f"{source}-side", shapes[f"{source}-front"]), shapes[f"{again}-front"]
-    between, left = above.bounds()[1] - ROWS_OF_MAPS / 2, below.bounds()[0] - BESIDE_ROWS
-    y0, y1 = shapes[f"{source}-front"].y + _rise(shapes, source), head.y + _rise(shapes, again)
+    left = below.bounds()[0] - BESIDE_ROWS
+    between = (above.bounds()[1] + below.bounds()[3]) / 2
+    y = shapes[f"{source}-front"].y + (shapes[f"{source}-top"].height / 2 if f"{source}-top" in shapes else 0.0)
     points = (
-        (tail.x + tail.width / 2, y0), (right, y0), (right, between), (left, between), (left, y1),
-        (head.x - head.width / 2, y1),
+        (tail.x + tail.width / 2, y), (right, y), (right, between), (left, between), (left, head.y), (head.x, head.y),
     )  # fmt: skip
-    return Line(f"{again}-way-forward", f"forward use {source}", points, tail.id, head.id, False, True, head.step)
-
-
-def _rise(shapes: Mapping[str, Shape], id: str) -> float:
-    """How far the middle of a solid is over that of its front."""
-    return shapes[f"{id}-top"].height / 2 if f"{id}-top" in shapes else 0.0
+    return Line(f"{again}-way-forward", f"forward use {source}", points, tail.id, head.id, False, False, head.step)
 
 
 def rows_of(parts: Sequence[Sequence[Map]], breaks: Sequence[int]) -> list[list[Map]]:
@@ -79,7 +89,7 @@ def rows_of(parts: Sequence[Sequence[Map]], breaks: Sequence[int]) -> list[list[
     rows = [[one for part in parts[start:stop] for one in part] for start, stop in pairwise(bounds)]
     for k in range(1, len(rows)):
         last = rows[k - 1][-1]
-        again = replace(last, id=f"{last.id}-again", ways=(), after=(), join="")
+        again = replace(last, id=last.id + AGAIN, ways=(), after=(), join="")
         rows[k] = [
             again,
             *[replace(one, ways=tuple(_from(way, last.id, again.id) for way in one.ways)) for one in rows[k]],

@@ -21,7 +21,7 @@ def folded(network: Network) -> Network:
     while k < len(parts):
         period, times = _repeat(kinds, k)
         own = [one for part in parts[k : k + period] for one in part]
-        if times < 2 or (len(own) == 1 and times < LEAST_LAYERS_ALONE):
+        if times < 2 or (times < LEAST_LAYERS_ALONE and _is_one_layer(own)):
             k += 1
             continue
         again = [one.id for part in parts[k + period : k + period * times] for one in part]
@@ -75,6 +75,11 @@ def _repeat(kinds: Sequence[Any], start: int) -> tuple[int, int]:
         if period * (times - 1) > best[0] * (best[1] - 1):
             best = period, times
     return best
+
+
+def _is_one_layer(own: Sequence[Map]) -> bool:
+    """Whether a part is a single layer, and not a module with layers in it."""
+    return len(own) == 1 and not any(way.layer and way.layer.inside for way in own[0].ways)
 
 
 def _name(own: Sequence[Map], following: Sequence[Map]) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from viz.blocks.naming import Naming
+from viz.blocks.naming import WORDS_OF_MAPS, Naming, packed
 from viz.blocks.network import Fold, Layer, Map, Way
 from viz.blocks.standing import (
     BESIDE_WORDS,
     BETWEEN_TURNS,
     FRAME_MARGIN,
     JOINT,
-    OVER_MAPS,
     UNDER_MAPS,
-    WORDS_OF_MAPS,
+    USUAL_SPREAD,
     Spot,
+    Spread,
     Standing,
+    goes_on,
 )
 from viz.layout.metrics import text_width
 from viz.layout.plan import KEY_FRAME, LINE_HEIGHT, SMALL_FONT
@@ -25,21 +26,31 @@ from viz.layout.scene import Line, Point, Scene, Shape, Text
 MOST_BETWEEN_ENTRIES = 9.0  # points between the ends of ways at a map
 BESIDE_ANOTHER = 4.0  # points that a way over others is beside the middle of a map
 LEAST_WINDOW = 5.0  # the smallest side of a window
+READING_ON = 24.0  # points from a map to where what is read of it in another row leads
+READING_OVER = 44.0  # points, the same on a way over others
 
 
 class Row(Standing):
-    """One row, drawn."""
+    """One row, drawn.
+
+    letters: of the maps that are cut off from what is made of them. steps: in which each map appears. every: the maps of
+    the whole network, by id. onward: the layers that read the last map in another row.
+    """
 
     def __init__(
         self,
         maps: Sequence[Map],
         folds: Sequence[Fold],
         naming: Naming,
+        spread: Spread = USUAL_SPREAD,
+        *,
         letters: Mapping[str, str],
         steps: dict[str, int],
+        every: Mapping[str, Map],
+        onward: Sequence[Layer] = (),
     ) -> None:
-        super().__init__(maps, folds, naming)
-        self.letters, self.steps = letters, steps
+        super().__init__(maps, folds, naming, spread)
+        self.letters, self.steps, self.every, self.onward = letters, steps, every, onward
         self.shapes: list[Shape] = []
         self.lines: list[Line] = []
         self.texts: list[Text] = []
@@ -49,6 +60,11 @@ class Row(Standing):
         """The row as a scene: its maps, then the ways between them, then ways over maps and frames, from the inner to the outer."""
         for one in self.maps.values():
             self._draw_map(self.spots[one.id])
+        last = self.spots[list(self.maps)[-1]]
+        reading = {layer for layer in self.onward if layer.kernel and last.one.places and layer.kind != "transposed"}
+        for k, layer in enumerate(sorted(reading, key=lambda layer: layer.kernel, reverse=True)):
+            end = last.right[0] + READING_ON, last.y
+            self._draw_window(f"{last.one.id}-onward{k}", layer, last, end, self.steps[last.one.id])
         skipping = []
         for way, one in self.ways:
             source, target = self.spots[way.source], self.spots[one.id]
@@ -78,6 +94,11 @@ class Row(Standing):
     def _draw_map(self, spot: Spot) -> None:
         one, s = spot.one, spot.solid
         step = self.steps[one.id]
+        if goes_on(one):
+            self.shapes.append(Shape(f"{one.id}-front", "fork", "fork", spot.x, spot.y, 4.0, 4.0, step))
+            return
+        if self.joint(one):
+            self._draw_joint(spot, step)
         colour = "parameter" if one.learned else "forward"
         left, below = spot.x - s.width / 2, spot.y - s.height / 2
         right, above = left + s.thick, below + s.high
@@ -94,7 +115,7 @@ class Row(Standing):
         bold = spot.lines.index(self.naming.size(one))
         for k, line in enumerate(spot.lines):
             role = "value" if k <= bold else "formula"
-            self._write(
+            self.write(
                 f"{one.id}-text{k}",
                 f"op {one.id}",
                 line,
@@ -107,16 +128,21 @@ class Row(Standing):
 
     def _parts(self, spot: Spot, left: float, below: float) -> None:
         """What is joined, each as thick as its share of the channels."""
-        s, own = spot.solid, [self.maps[way.source] for way in spot.one.ways if way.source in self.maps]
-        done, step = 0, self.steps[spot.one.id]
-        for k, one in enumerate(own):
-            x0, x1 = (left + s.thick * n / sum(part.channels for part in own) for n in (done, done + one.channels))
-            done += one.channels
-            above, colour = below + s.high, "parameter" if one.learned else "forward"
+        s, one = spot.solid, spot.one
+        known = {w.source: self.every[w.source].channels for w in one.ways if w.layer is None or not w.layer.learned}
+        done, step = 0, self.steps[one.id]
+        for k, way in enumerate(one.ways):
+            channels = known.get(
+                way.source, one.channels - sum(known.values())
+            )  # a layer that is joined makes the rest
+            x0, x1 = (left + s.thick * n / one.channels for n in (done, done + channels))
+            done += channels
+            learned = way.layer.learned if way.layer else self.every[way.source].learned
+            above, colour = below + s.high, "parameter" if learned else "forward"
             front = ((x0, below), (x1, below), (x1, above), (x0, above))
             top = ((x0, above), (x1, above), (x1 + s.dx, above + s.dy), (x0 + s.dx, above + s.dy))
-            self._face(f"{spot.one.id}-front{k}", front, (colour, 24), step, shape="window")
-            self._face(f"{spot.one.id}-top{k}", top, (colour, 12), step, shape="window")
+            self._face(f"{one.id}-front{k}", front, (colour, 24), step, shape="window")
+            self._face(f"{one.id}-top{k}", top, (colour, 12), step, shape="window")
 
     def _face(
         self, id: str, points: tuple[Point, ...], fill: tuple[str, int], step: int, title: str = "", shape: str = "face"
@@ -127,7 +153,7 @@ class Row(Standing):
             Shape(id, f"map {shape}", shape, *middle, max(xs) - min(xs), max(ys) - min(ys), step, title, fill, points)
         )
 
-    def _write(
+    def write(
         self,
         id: str,
         classes: str,
@@ -140,6 +166,7 @@ class Row(Standing):
         bold: bool = False,
         size: float = WORDS_OF_MAPS,
     ) -> None:
+        """Write a line of text over the middle of a place, which appears with the map of this step."""
         width = text_width(text, size, bold)
         self.texts.append(Text(id, f"{classes} {role}", text, x, y, width, LINE_HEIGHT * size, role, bold, size, step))
 
@@ -157,6 +184,12 @@ class Row(Standing):
     def _line(self, id: str, value: str, points: Sequence[Point], tail: str, head: str, step: int) -> None:
         self.lines.append(Line(id, f"forward use {value}", tuple(points), tail, head, False, True, step))
 
+    @staticmethod
+    def top_of(spot: Spot, side: float) -> Point:
+        """Where a way over others leaves the top of a map, on its right side, 1, or comes to it, on its left, -1."""
+        beside = 0.0 if goes_on(spot.one) else min(BESIDE_ANOTHER, spot.solid.thick / 2)
+        return spot.x + spot.solid.dx / 2 + side * beside, spot.y + spot.up
+
     def _out(self, spot: Spot) -> str:
         return f"{spot.one.id}-{'side' if spot.solid.dx else 'front'}"
 
@@ -168,13 +201,16 @@ class Row(Standing):
         head = f"{target.one.id}-front"
         if width := self.joint(target.one):
             joint = self.joint_at(target)
-            self._draw_joint(target, joint, step)
             end, head = (joint[0] - width / 2, target.y), f"{target.one.id}-joint"
         points = [start]
         if source.lane != target.lane:
             points, end = self._between_lanes(way, source, target, end)
-        elif way.layer is not None and way.layer.kernel and source.one.places:
-            self._draw_window(id, way.layer, source, target, end, step)
+        turned = points[-1] if source.lane != target.lane else None
+        if way.layer is not None and way.layer.kernel and source.one.places and points[-1][1] == end[1]:
+            if way.layer.kind == "transposed":
+                self.draw_writing(id, way.layer, points[-1], target, end)
+            else:
+                self._draw_window(id, way.layer, source, end, step, turned)
         self._line(f"{id}-forward", source.one.id, [*points, end], self._out(source), head, step)
 
     def _between_lanes(self, way: Way, source: Spot, target: Spot, end: Point) -> tuple[list[Point], Point]:
@@ -201,14 +237,11 @@ class Row(Standing):
         apart = min(MOST_BETWEEN_ENTRIES, 0.5 * (target.solid.high - target.solid.dy) / max(above, below, 1))
         return target.y + apart * (lanes.index(self.spots[way.source].lane) - lanes.index(0))
 
-    def _draw_joint(self, target: Spot, at: Point, step: int) -> None:
-        id = f"{target.one.id}-joint"
-        if any(shape.id == id for shape in self.shapes):
-            return
-        width = self.joint(target.one)
+    def _draw_joint(self, target: Spot, step: int) -> None:
+        id, at, width = f"{target.one.id}-joint", self.joint_at(target), self.joint(target.one)
         shape = "circle" if width == JOINT else "box"
         self.shapes.append(Shape(id, f"op {shape}", shape, *at, width, JOINT, step))
-        self._write(f"{id}-text0", f"op {target.one.id}", target.one.join, *at, "symbol", step)
+        self.write(f"{id}-text0", f"op {target.one.id}", target.one.join, *at, "symbol", step)
         self._line(
             f"{id}-on-forward",
             target.one.id,
@@ -218,36 +251,35 @@ class Row(Standing):
             step,
         )
 
-    def _draw_window(self, id: str, layer: Layer, source: Spot, target: Spot, end: Point, step: int) -> None:
+    def _draw_window(self, id: str, layer: Layer, source: Spot, end: Point, step: int, at: Point | None = None) -> None:
         """What a layer reads for one place: a window as large as its share of the map, and lines from it to the place.
 
-        Of a transposed convolution, which writes a window for each place that it reads, lines the other way round.
+        at: where the window stands, if not on the map: where a way has turned.
         """
-        if layer.kind == "transposed":
-            high = self._share(layer, target, 0) * target.solid.high / 2
-            corners: tuple[Point, ...] = (source.right, (end[0], end[1] - high), (end[0], end[1] + high))
-            self._face(f"{id}-cone", corners, ("parameter", 45), step, shape="window")
-            return
+        if goes_on(source.one):
+            return  # it is drawn on the map in the row before
         s = source.solid
         high = self._share(layer, source, 0) * s.high
         wide = self._share(layer, source, -1)
+        x, y = at or (source.right[0] - s.dx / 2, source.y)
         if not s.dx:  # one axis of places: a stretch of the front
-            x0, x1 = source.x - s.width / 2, source.x + s.width / 2
-            corners = (
-                (x0, source.y - high / 2),
-                (x1, source.y - high / 2),
-                (x1, source.y + high / 2),
-                (x0, source.y + high / 2),
-            )
+            x0, x1 = (x, x + s.thick) if at else (source.x - s.width / 2, source.x + s.width / 2)
+            corners = (x0, y - high / 2), (x1, y - high / 2), (x1, y + high / 2), (x0, y + high / 2)
         else:
-            middle, dx, dy = source.right[0] - s.dx / 2, wide * s.dx / 2, wide * s.dy / 2
+            dx, dy = wide * s.dx / 2, wide * s.dy / 2
             corners = (
-                (middle - dx, source.y - dy - high / 2), (middle + dx, source.y + dy - high / 2),
-                (middle + dx, source.y + dy + high / 2), (middle - dx, source.y - dy + high / 2),
+                (x - dx, y - dy - high / 2), (x + dx, y + dy - high / 2),
+                (x + dx, y + dy + high / 2), (x - dx, y - dy + high / 2),
             )  # fmt: skip
         colour = "parameter" if layer.learned else "forward"
         self._face(f"{id}-cone", (*corners[1:3], end), (colour, 30), step, shape="window")
         self._face(f"{id}-window", corners, (colour, 80), step, shape="window")
+
+    def draw_writing(self, id: str, layer: Layer, start: Point, target: Spot, end: Point) -> None:
+        """What a transposed convolution writes for each place that it reads: lines from the place to a window."""
+        high = self._share(layer, target, 0) * target.solid.high / 2
+        corners = start, (end[0], end[1] - high), (end[0], end[1] + high)
+        self._face(f"{id}-cone", corners, ("parameter", 45), self.steps[target.one.id], shape="window")
 
     @staticmethod
     def _share(layer: Layer, spot: Spot, axis: int) -> float:
@@ -264,19 +296,21 @@ class Row(Standing):
         id, step = f"{target.one.id}-way{k}", self.steps[target.one.id]
         joint = self.joint(target.one) > 0
         columns = range(source.column + 1, target.column)  # what is skipped
-        y = max([*[self.up[c] for c in columns], source.y + source.up, target.y + target.up]) + OVER_MAPS
-        x0, x1 = source.x + source.solid.dx / 2 + BESIDE_ANOTHER, target.x + target.solid.dx / 2 - BESIDE_ANOTHER
-        end, head = (x1, target.y + target.up), f"{target.one.id}-{'top' if target.solid.dx else 'front'}"
+        y = max([*[self.up[c] for c in columns], source.y + source.up, target.y + target.up]) + self.spread.over
+        (x0, y0), (x1, y1) = self.top_of(source, 1), self.top_of(target, -1)
+        end, head = (x1, y1), f"{target.one.id}-{'top' if target.solid.dx else 'front'}"
         if joint:
             x1, _ = self.joint_at(target)
-            self._draw_joint(target, (x1, target.y), step)
             end, head = (x1, target.y + JOINT / 2), f"{target.one.id}-joint"
-        tail, start = f"{source.one.id}-{'top' if source.solid.dx else 'front'}", (x0, source.y + source.up)
+        tail, start = f"{source.one.id}-{'top' if source.solid.dx else 'front'}", (x0, y0)
         self._line(f"{id}-forward", source.one.id, [start, (x0, y), (x1, y), end], tail, head, step)
+        if way.layer is not None and way.layer.kernel and source.one.places and x1 - x0 > 2 * READING_OVER:
+            at = x0 + READING_OVER - READING_ON, y
+            self._draw_window(id, way.layer, source, (x0 + READING_OVER, y), step, at)
         middle = (self.edges[columns[0]][0] + self.edges[columns[-1]][1]) / 2 if columns else (x0 + x1) / 2
-        for k, line in enumerate(reversed(self.naming.way(way))):
+        for k, line in enumerate(reversed(packed(self.naming.way(way), self.spread.words))):
             y += LINE_HEIGHT * WORDS_OF_MAPS
-            self._write(f"{id}-above-text{k}", f"op {target.one.id}", line, middle, y - 5.0, "formula", step)
+            self.write(f"{id}-above-text{k}", f"op {target.one.id}", line, middle, y - 5.0, "formula", step)
         self.over[target.one.id] = y
         for c in [*columns, *[target.column] * (not joint)]:
             self.up[c] = max(self.up[c], y)
@@ -285,10 +319,10 @@ class Row(Standing):
         """A letter over a map, where a way goes on in another row or comes from there."""
         id, step = f"{spot.one.id}-{'to' if out else 'from'}{letter}", self.steps[spot.one.id]
         joint = not out and self.joint(spot.one) > 0
-        x, y = spot.x + spot.solid.dx / 2 + (BESIDE_ANOTHER if out else -BESIDE_ANOTHER), spot.y + spot.up
+        x, y = self.top_of(spot, 1 if out else -1)
         if joint:
             x, y = self.joint_at(spot)[0], spot.y + JOINT / 2
-        at = max(y, self.up[spot.column]) + OVER_MAPS
+        at = max(y, self.up[spot.column]) + self.spread.over
         solid = f"{spot.one.id}-{'joint' if joint else 'top' if spot.solid.dx else 'front'}"
         ends, points = (solid, id), ((x, y), (x, at))
         if not out:
@@ -324,6 +358,6 @@ class Row(Standing):
         top += 16.0
         x, y = (left + right) / 2, (top + bottom) / 2
         self.shapes.append(Shape(id, "group", "group", x, y, right - left + 2 * FRAME_MARGIN, top - bottom, step))
-        self._write(f"{id}-title", "group", title, left + width / 2, top - 10.0, "title", step, bold=True)
+        self.write(f"{id}-title", "group", title, left + width / 2, top - 10.0, "title", step, bold=True)
         for c in columns:
             self.up[c], self.down[c] = max(self.up[c], top), max(self.down[c], -bottom)

@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from viz.blocks.naming import Naming
-from viz.blocks.network import Fold, Map
+from viz.blocks.naming import WORDS_OF_MAPS, Naming, packed
+from viz.blocks.network import Fold, Map, Way
 from viz.layout.metrics import text_width
 from viz.layout.plan import LINE_HEIGHT
 from viz.layout.scene import Point
@@ -18,18 +18,36 @@ from viz.layout.scene import Point
 SIDE = 9.0  # points that a height or a width has for each doubling of places
 THICKNESS = 3.2  # points that a map is thick for each doubling of channels
 LEANING = 0.3, 0.22  # how far to the right and up the width of a map goes, for each point of it
+AGAIN = "-again"  # what the id of such a point adds to that of its map
 VECTOR_THICKNESS = 8.0  # of a vector, which has no channels
-WORDS_OF_MAPS = 12.0  # the font size of what is written
-BETWEEN_MAPS = 28.0  # points between two maps, at least
 BETWEEN_WORDS = 10.0  # points between what is written under two maps, at least
 BETWEEN_LANES = 14.0  # points between the words where ways change their lanes, beside the room for the turns
 BETWEEN_TURNS = 6.0  # points between two ways that turn
 BESIDE_WORDS = 6.0  # points between words and a way that turns
 JOINT = 20.0  # the diameter of the circle of a sum
 AT_A_JOINT = 12.0  # the arrow from it to the map
-OVER_MAPS = 14.0  # points between what is skipped and the way over it
 UNDER_MAPS = 5.0  # points between a map and what is written under it
 FRAME_MARGIN = 7.0  # points between a frame and what is in it
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How large maps are drawn, and how far things stand apart, in points.
+
+    solids: times their usual size. between: between two maps, at least. over: between what is skipped and the way over it,
+    and between lanes. rows: between two rows. words: as wide as what is written under a map may be in any case.
+    """
+
+    solids: float = 1.0
+    between: float = 28.0
+    over: float = 14.0
+    rows: float = 26.0
+    words: float = 90.0
+
+
+USUAL_SPREAD = Spread()
+SPREADS = (USUAL_SPREAD, Spread(0.75, 24.0, 9.0, 16.0), Spread(0.75, 24.0, 9.0, 16.0, 106.0))
+"""Those behind the first are tried only where letters would be too small otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +70,18 @@ class Solid:
         return self.high + self.dy
 
 
-def solid(one: Map) -> Solid:
-    """How large a map is drawn."""
+def goes_on(one: Map) -> bool:
+    """Whether a map is only the point at which a row goes on with what the row before ended in."""
+    return one.id.endswith(AGAIN)
+
+
+def solid(one: Map, share: float = 1.0) -> Solid:
+    """How large a map is drawn; share: times the usual size."""
+    if goes_on(one):
+        return Solid(0.0, 0.0, 0.0, 0.0)
 
     def log(n: int) -> float:
-        return math.log2(1 + n)
+        return share * math.log2(1 + n)
 
     if not one.places:
         return Solid(VECTOR_THICKNESS, SIDE * log(math.prod(one.shape)), 0.0, 0.0)
@@ -81,7 +106,7 @@ class Spot:
     @property
     def words(self) -> float:
         """The width of what is written under it."""
-        return max(text_width(line, WORDS_OF_MAPS, bold=True) for line in self.lines)
+        return max((text_width(line, WORDS_OF_MAPS, bold=True) for line in self.lines), default=0.0)
 
     @property
     def up(self) -> float:
@@ -111,8 +136,8 @@ class Standing:
     up, down: how far things reach over and under the middle lane, in each column.
     """
 
-    def __init__(self, maps: Sequence[Map], folds: Sequence[Fold], naming: Naming) -> None:
-        self.maps, self.naming = {one.id: one for one in maps}, naming
+    def __init__(self, maps: Sequence[Map], folds: Sequence[Fold], naming: Naming, spread: Spread) -> None:
+        self.maps, self.naming, self.spread = {one.id: one for one in maps}, naming, spread
         self.steps = {one.id: k for k, one in enumerate(maps)}
         self.folds = [fold for fold in folds if all(id in self.maps for id in fold.maps)]
         self.ways = [(way, one) for one in maps for way in one.ways if way.source in self.maps]
@@ -133,10 +158,15 @@ class Standing:
         return column
 
     def _spot(self, one: Map) -> Spot:
-        last = max(one.ways, key=lambda way: (self.column.get(way.source, -1), way.layer is not None), default=None)
-        name = [self.naming.name(one)] if one.name else []
-        lines = [*name, self.naming.size(one), *self.naming.made(one, last)]
-        return Spot(one, solid(one), self.column[one.id], 0, lines)
+        last = max(one.ways, key=self._importance, default=None)
+        name, size = [self.naming.name(one)] if one.name else [], self.naming.size(one)
+        width = max(text_width(size, WORDS_OF_MAPS, bold=True), self.spread.words)
+        lines = [] if goes_on(one) else [*name, size, *packed(self.naming.made(one, last), width)]
+        return Spot(one, solid(one, self.spread.solids), self.column[one.id], 0, lines)
+
+    def _importance(self, way: Way) -> tuple[int, bool, bool]:
+        """Of the ways to a map, that is written under it which comes from the last column, and rather a layer's."""
+        return self.column.get(way.source, -1), way.layer is not None, way.layer is not None and way.layer.learned
 
     def _put_into_lanes(self) -> None:
         """The longest way in the middle; the others over or under it, each where it has room."""
@@ -194,9 +224,9 @@ class Standing:
         ends = [self.spots[one.id].column - 1 for way, one in self.ways if way.source == chain[-1]]
         columns = range(own[0].column, max([own[-1].column, *ends]) + 1)
         if lane > 0:
-            y = max(self.up[c] for c in columns) + OVER_MAPS + max(spot.down for spot in own)
+            y = max(self.up[c] for c in columns) + self.spread.over + max(spot.down for spot in own)
         else:
-            y = -max(self.down[c] for c in columns) - OVER_MAPS - max(spot.up for spot in own)
+            y = -max(self.down[c] for c in columns) - self.spread.over - max(spot.up for spot in own)
         for spot in own:
             spot.y, spot.lane = y, lane
         for c in columns:
@@ -221,11 +251,14 @@ class Standing:
                     for way, one in self.ways
                     if self.spots[way.source].column < c <= self.spots[one.id].column
                 )
+                change |= any(
+                    way.source not in self.spots for spot in columns[c] if self.joint(spot.one) for way in spot.one.ways
+                )
                 turns = max(self.most_lanes(spot) for spot in columns[c])
                 apart = BETWEEN_LANES + BETWEEN_TURNS * turns if change else BETWEEN_WORDS
                 apart += 2 * FRAME_MARGIN if c in framed else 0.0
                 apart += joint / 2 + BESIDE_WORDS if change else 0.0
-                x = max(x + before_map + half_map + BETWEEN_MAPS + (joint + AT_A_JOINT) * (joint > 0),
+                x = max(x + before_map + half_map + self.spread.between + (joint + AT_A_JOINT) * (joint > 0),
                         x + before_words + half_words + apart)  # fmt: skip
             before_map, before_words = half_map, half_words
             self.edges[c] = x - half_words, x + half_words
@@ -239,10 +272,11 @@ class Standing:
         return max(JOINT, text_width(one.join, WORDS_OF_MAPS) + 10.0 if len(one.join) > 2 else 0.0)
 
     def joint_at(self, target: Spot) -> Point:
-        """Where that circle is: beside the words under the map, if a way comes from below."""
+        """Where that circle is: beside the words under the map, if a way comes from below, or from elsewhere."""
         width = self.joint(target.one)
         x = target.left[0] - AT_A_JOINT - width / 2
-        if any(self.spots[way.source].lane < target.lane for way in target.one.ways if way.source in self.spots):
+        lanes = [self.spots[way.source].lane if way.source in self.spots else -math.inf for way in target.one.ways]
+        if any(lane < target.lane for lane in lanes):
             x = min(x, self.edges[target.column][0] - BESIDE_WORDS)
         return x, target.y
 
