@@ -183,7 +183,7 @@ def attention(q: Array, k: Any, v: Any, mask: Any, kept: Any, *, scale: float, c
     q, k, v, mask, kept = _together(q, k, v, mask, kept)
     shape = (*q.shape[:-1], k.shape[-2])
     y = _empty(q, v.shape[-1], q.dtype) if out is None or out.dtype != q.dtype else out
-    if not y.size or not k.size:
+    if not y.size or not k.shape[-2]:  # but queries and keys of no width are all alike
         y[...] = 0
     else:
         several = q.ndim > 2
@@ -232,7 +232,7 @@ def attention_slopes(
         if out is not None and out[0].dtype == q.dtype
         else tuple([_empty(x, x.shape[-1], q.dtype) for x in (q, k, v)])
     )
-    if not all(x.size for x in (g, q, k, v)):
+    if not math.prod(shape):
         for part in parts:
             part[...] = 0
     else:
