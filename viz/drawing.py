@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import islice
 
 from viz.emphasis import highlighted, weighted
+from viz.fitted import Fitted
 from viz.folded import room_in, ways_to_fit
 from viz.formats import mermaid, styles
 from viz.formats.dot import MOST_WIRES_UNHURRIED, placement, placement_in_order, read_heights
@@ -22,7 +23,7 @@ from viz.layout.clearance import faults, overlapping
 from viz.layout.columns import Heights, columns
 from viz.layout.geometry import draw_lines, noted
 from viz.layout.ordering import at_the_left, kept
-from viz.layout.page import READABLE_LETTERS, room_on, too_small
+from viz.layout.page import READABLE_LETTERS, too_small
 from viz.layout.panels import beside, side_by_side
 from viz.layout.plan import FONT, SMALL_FONT, Plan, Words, make_plan
 from viz.layout.rows import (
@@ -41,7 +42,6 @@ from viz.layout.spans import settled
 from viz.layout.stacking import stacked
 from viz.legend import meanings, scale
 from viz.look import Look
-from viz.picture import Picture, smallest
 from viz.record.graph import Graph
 from viz.record.passes import only_path
 from viz.record.slopes import Reading
@@ -63,7 +63,7 @@ def further_apart(plan: Plan, times: float) -> Plan:
     return replace(plan, spacing=replace(plan.spacing, under=plan.spacing.under * times))
 
 
-class Drawing(Picture):
+class Drawing(Fitted):
     """A figure. It shows itself in a notebook, and saves itself as `.svg .pdf .png .pptx .dot .html .json .md .tex .txt`.
 
     graph: what is drawn, as plain data.
@@ -244,24 +244,6 @@ class Drawing(Picture):
     def told(self, step: int) -> str:
         """What is computed in a step, in words."""
         return text.Teller(self.graph, self.look.lang, self.labels).step(step)
-
-    # -- how large it is ----------------------------------------------------------------------------
-
-    @property
-    def zoom(self) -> float:
-        """How many times as large as in the scene everything is drawn, to fill its page or to have letters of a size."""
-        return self._zoom(self.scene)
-
-    def _letters(self, scene: Scene) -> float:
-        return self._zoom(scene) * smallest(scene)
-
-    def _zoom(self, scene: Scene) -> float:
-        """How many times as large as in the scene everything is."""
-        if not self.look.page:
-            return (self.look.font_size or FONT) / FONT
-        left, bottom, right, top = scene.bounds()
-        width, height = room_on(self.look.page)
-        return min(width / max(right - left, 1.0), height / max(top - bottom, 1.0))
 
     @property
     def name(self) -> str:

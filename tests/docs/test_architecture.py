@@ -50,6 +50,7 @@ LEVELS = [
     {"viz.formats"},
     {"viz.files", "viz.showing"},
     {"viz.picture"},
+    {"viz.fitted"},
     {"viz.drawing"},
     {"viz.memory", "viz.blocks"},
     {"viz.figure", "viz.command", "viz.plots", "viz.worksheet"},

@@ -68,7 +68,18 @@ class HingeEmbeddingLoss(Loss):
     margin: float = 1.0
 
 
-class MarginRankingLoss(Loss):
+class _OfPairs(Loss):
+    """A loss of two inputs, and a label for each pair of them."""
+
+    def forward(self, x1: A, x2: ArrayLike, target: ArrayLike) -> A:  # type: ignore[override]  # it has three inputs
+        return type(self).function(x1, x2, target, **self._options())
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x1: A, x2: ArrayLike, target: ArrayLike) -> A: ...  # type: ignore[override]  # as forward
+
+
+class MarginRankingLoss(_OfPairs):
     """L = mean of max(0, margin − t·(x₁ − x₂)): x₁ is to be above x₂ where t = 1, and below where t = −1.
 
     It is called as `loss(x1, x2, t)`, with three inputs of the same shape.
@@ -86,19 +97,12 @@ class MarginRankingLoss(Loss):
     function = F.margin_ranking_loss
     margin: float = 0.0
 
-    def forward(self, x1: A, x2: ArrayLike, target: ArrayLike) -> A:  # type: ignore[override]  # it has three inputs
-        return F.margin_ranking_loss(x1, x2, target, **self._options())
-
-    if TYPE_CHECKING:
-
-        def __call__(self, x1: A, x2: ArrayLike, target: ArrayLike) -> A: ...  # type: ignore[override]  # as forward
-
 
 # ---------------------------------------------------------------------------------------------------
 # Vectors
 
 
-class CosineEmbeddingLoss(Loss):
+class CosineEmbeddingLoss(_OfPairs):
     """L = mean of 1 − cos(x₁, x₂) where t = 1, and of max(0, cos(x₁, x₂) − margin) where t = −1.
 
     It is called as `loss(x1, x2, t)`, with vectors (N, width) and labels (N,).
@@ -115,13 +119,6 @@ class CosineEmbeddingLoss(Loss):
 
     function = F.cosine_embedding_loss
     margin: float = 0.0
-
-    def forward(self, x1: A, x2: ArrayLike, target: ArrayLike) -> A:  # type: ignore[override]  # it has three inputs
-        return F.cosine_embedding_loss(x1, x2, target, **self._options())
-
-    if TYPE_CHECKING:
-
-        def __call__(self, x1: A, x2: ArrayLike, target: ArrayLike) -> A: ...  # type: ignore[override]  # as forward
 
 
 class TripletMarginLoss(Loss):

@@ -16,14 +16,14 @@ from viz.blocks.notes import with_notes
 from viz.blocks.placing import place, rows_of
 from viz.blocks.repeats import breakable, folded
 from viz.blocks.standing import SPREADS
+from viz.fitted import Fitted
 from viz.formats.svg import chart, picture_page
 from viz.languages import words
 from viz.layout.captions import captioned, titled
-from viz.layout.page import READABLE_LETTERS, room_on, too_small
+from viz.layout.page import READABLE_LETTERS, too_small
 from viz.layout.rows import preference
 from viz.layout.scene import Scene
 from viz.look import Look
-from viz.picture import Picture, smallest
 from viz.record.graph import Graph, Part
 from viz.record.passes import depth
 from viz.theme import THEMES
@@ -36,7 +36,7 @@ MOST_ROWS_OF_MAPS = 6  # rows, at most
 MOST_MAPS_UNCLOSED = 150  # maps, beyond which it is not tried whether letters of that height fit
 
 
-class BlockDiagram(Picture):
+class BlockDiagram(Fitted):
     """A network as a block diagram. `.svg .html .json .tex .txt .pptx` need no Graphviz, `.png .pdf .dot` do.
 
     network: its maps and layers, as plain data.
@@ -58,6 +58,7 @@ class BlockDiagram(Picture):
     """
 
     formats = ("svg", "pdf", "png", "dot", "html", "json", "tex", "txt", "pptx")
+    usual_letters = WORDS_OF_MAPS
 
     def __init__(
         self, network: Network, look: Look, sizes: Mapping[int, str], title: str, *, measured: bool = True
@@ -135,23 +136,6 @@ class BlockDiagram(Picture):
         notes = [said["scales"], said["blue"] * blue, said["windows"] * windows, f"{short}." * bool(short), letters]
         scene = with_notes(scene, " ".join(filter(None, notes)))
         return titled(captioned(scene, self.look.caption), self.look.title)
-
-    # -- how large it is ----------------------------------------------------------------------------
-
-    @property
-    def zoom(self) -> float:
-        """How many times as large as in the scene everything is drawn, to fill its page or to have letters of a size."""
-        return self._zoom(self.scene)
-
-    def _letters(self, scene: Scene) -> float:
-        return self._zoom(scene) * smallest(scene)
-
-    def _zoom(self, scene: Scene) -> float:
-        if not self.look.page:
-            return (self.look.font_size or WORDS_OF_MAPS) / WORDS_OF_MAPS
-        left, bottom, right, top = scene.bounds()
-        width, height = room_on(self.look.page)
-        return min(width / max(right - left, 1.0), height / max(top - bottom, 1.0))
 
     @property
     def name(self) -> str:
