@@ -20,7 +20,8 @@ import numpy
 from tinygrad_edu import random
 from tinygrad_edu.engine.protocols import ungraphed
 from tinygrad_edu.engine.refusals import refuse_masked
-from tinygrad_edu.engine.tensor import Tensor, uneven
+from tinygrad_edu.engine.tables import uneven
+from tinygrad_edu.engine.tensor import Tensor
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import ArrayLike, DType, Number, Shape

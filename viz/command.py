@@ -20,7 +20,7 @@ import numpy as np
 
 import tinygrad_edu as tg
 from tinygrad_edu.engine.registry import COMPOSITES, OPS
-from tinygrad_edu.engine.tensor import uneven
+from tinygrad_edu.engine.tables import uneven
 
 LONGEST_COMMAND = 10_000  # characters
 

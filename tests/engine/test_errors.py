@@ -336,6 +336,30 @@ def test_one_of_several_results_is_called_by_the_op_that_gave_them(tensors):
         values.backward()
 
 
+def test_a_shape_is_said_once():
+    """A leaf without a name is called by its shape, so that the shape is not said again."""
+    leaf = Tensor([1.0, 2.0], requires_grad=True)
+    for ask in (leaf.item, leaf.backward, lambda: float(leaf), lambda: f"{leaf:.2f}", lambda: grad(leaf, leaf)):
+        with pytest.raises(
+            (ValueError, RuntimeError, TypeError), match=r", but got a Tensor of shape \(2,\); "
+        ) as caught:
+            ask()
+        assert str(caught.value).count("(2,)") == 1
+
+
+def test_a_result_of_several_that_was_freed_is_called_by_its_shape():
+    values = np.linalg.eigh(Tensor(np.eye(2), requires_grad=True))[0].sum()
+    largest = np.linalg.eigh(Tensor(np.eye(2), requires_grad=True))[0]
+    (values + largest.sum()).backward(retain_graph=False)
+    with pytest.raises(RuntimeError, match=r"the graph of a Tensor of shape \(2,\) was freed"):
+        largest.backward(np.ones(2))
+
+
+def test_what_a_function_without_return_gives_is_no_tensor():
+    with pytest.raises(TypeError, match="NoneType None; does the function that made it end with `return`"):
+        Tensor(None)
+
+
 def test_writing_a_leaf_names_it():
     v = Tensor([1.0, 2.0], requires_grad=True, name="v")
     with no_grad():

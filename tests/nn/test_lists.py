@@ -56,6 +56,10 @@ def test_a_module_list_is_a_list():
     assert (layers[1], layers[-2], len(layers), layers.index(b), a in layers) == (a, b, 4, 2, True)
     assert isinstance(layers[1:], nn.ModuleList)
     assert list(layers[:2] + (b,)) == [c, a, b]  # noqa: RUF005
+    with pytest.raises(IndexError, match="this ModuleList has 4 members, but got the index 4"):
+        layers[4]
+    with pytest.raises(IndexError, match="this Sequential has 2 layers, but got the index -3"):
+        nn.Sequential(a, b)[-3]
     assert layers.pop(0) is c
     layers[0] = c
     del layers[2]

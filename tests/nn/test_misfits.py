@@ -29,6 +29,15 @@ def zeros(*shape):
 
 X, ONE = ones(5, 2, 8), ones(1, 2, 4)
 MISFITS = {
+    "rows too long": (lambda: nn.Linear(4, 8), (ones(2, 3),), r"but got \(2, 3\); nn\.Linear\(3, 8\) does"),
+    "images instead of rows": (lambda: nn.Linear(64, 3), (ones(2, 8, 8),), r"but got \(2, 8, 8\); nn\.Flatten\(\) before it makes rows of images$"),
+    "images of another size": (
+        lambda: nn.Linear(64, 3), (ones(2, 1, 7, 7),), r"nn\.Flatten\(\) before it makes rows of images, for nn\.Linear\(49, 3\)",
+    ),
+    "a number instead of rows": (lambda: nn.Linear(4, 8), (np.float32(1),), r"\(…, 4\), but got \(\)$"),
+    "rows of several lengths": (lambda: nn.Linear(2, 3), ([[1.0, 2.0], [3.0]],), "one length: fill the short ones up"),
+    "all results of a layer": (lambda: nn.Linear(8, 3), (nn.LSTM(8, 8)(ones(5, 2, 8)),), r"a tuple of 2; take one of several results, as in y, state = lstm\(x\)"),
+    "results without a record": (lambda: nn.ReLU(), (tg.no_grad().run(nn.GRU(8, 8), ones(5, 2, 8)),), "a tuple of 2; take one"),
     "too few channels": (lambda: nn.Conv2d(4, 8, 3), (ones(2, 3, 8, 8),), r"Conv2d\(4, 8, .* \(N, 4, H, W\), but got \(2, 3, 8, 8\)"),
     "images without channels": (lambda: nn.Conv2d(1, 8, 3), (ones(2, 8, 8),), r"but got \(2, 8, 8\); write x\[:, None\]"),
     "channels last": (lambda: nn.Conv2d(3, 8, 3), (ones(2, 8, 8, 3),), r"write np\.moveaxis\(x, -1, 1\)"),

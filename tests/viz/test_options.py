@@ -73,8 +73,8 @@ def both(a, b):
 
 
 USES = [
-    (lambda: draw(model), TypeError, r"Linear\(x\) is called with what follows it in draw\(Linear, …\), but missing .* 'x'"),
-    (lambda: draw(both, 3), TypeError, r"both\(a, b\) is called .* missing a required argument: 'b'"),
+    (lambda: draw(model), TypeError, r"draw\(Linear, …\) calls Linear\(x\) .* missing .* 'x'; write draw\(Linear, x\)"),
+    (lambda: draw(both, 3), TypeError, r"calls both\(a, b\) .* missing a required argument: 'b'; write draw\(both, a, b\)"),
     (lambda: draw(both, 3, 4, 5), TypeError, "too many positional arguments"),
     (lambda: draw(nn.Linear), TypeError, "Linear is a class; make one first"),
     (lambda: draw(max, 1, 2), TypeError, r"max\(\) does not say what it takes; write draw\(lambda x: max\(x\), 3\)"),

@@ -107,9 +107,7 @@ def cotangent(output: Node, gradient: Any, create_graph: bool, what: str) -> Any
                 f"the gradient passed to {what} holds {g.dtype}, but {output.describe()} holds {data.dtype}; pass real numbers"
             )
         if g.shape != data.shape:
-            raise ValueError(
-                f"the gradient passed to {what} has shape {g.shape}, but {output.describe()} has shape {data.shape}"
-            )
+            raise ValueError(f"the gradient passed to {what} has shape {g.shape}, but {output.has_shape()}")
         if g.dtype != data.dtype:
             g = np.astype(g, data.dtype)
     return g if not create_graph or isinstance(g, Node) else output.constant(g)
@@ -123,7 +121,7 @@ def _listed(tensors: Any) -> list[Any]:
 def not_one_number(output: Node, what: str) -> str:
     """What an error says where `what` is to start from several numbers."""
     return (
-        f"{what} starts from a single number, but {output.describe()} has shape {output.shape}; "
+        f"{what} starts from a single number, but {output.has_shape()}; "
         "write .mean() or .sum() first, or pass a gradient of that shape"
     )
 

@@ -83,6 +83,7 @@ class Node:
         return self.ndarray.dtype
 
     describe: Callable[[], str]  # how an error calls it
+    has_shape: Callable[[], str]  # how an error says that its shape is not the one that was wanted
     made_by: Callable[[], str]  # the name of its op
     rule_value: Callable[[], Any]  # what a rule that is recorded sees as this node
     constant: Callable[[Any], Any]  # a leaf of other numbers

@@ -59,7 +59,7 @@ from tinygrad_edu.engine.refusals import explained, has_nan, here, refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, COMPOSITES, NO_SETTINGS, OPS, UFUNCS, tick
 from tinygrad_edu.engine.rules import ByResult, Joint, Positions, Rule, rules_of
 from tinygrad_edu.engine.source import declared, place
-from tinygrad_edu.engine.tables import is_table, table
+from tinygrad_edu.engine.tables import is_table, of_list, table
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 
 if TYPE_CHECKING:
@@ -428,7 +428,7 @@ class Op:
         if isinstance(x, NUMBERS) or hasattr(x, "__array_function__"):
             return x
         if isinstance(x, list | tuple):
-            return np.asarray(x)
+            return of_list(x, f"{self.name}()")
         if is_table(x):
             return table(x, f"{self.name}()")
         raise TypeError(f"{self.name}() takes tensors, arrays and numbers, but got {type(x).__name__} {x!r:.60}")

@@ -1,10 +1,12 @@
-"""What other libraries give as arrays, data frames and series: how it becomes an array, by position."""
+"""Lists, and what other libraries give as arrays, data frames and series: how it becomes an array, by position."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+
+from tinygrad_edu.engine.node import Node
 
 NUMERIC = "biufc"
 """The kinds of types that are numbers: of booleans, integers, floats and complex ones."""
@@ -34,6 +36,32 @@ def table(value: Any, what: str) -> Any:
         return _column(value, getattr(value, "name", None), what, "series")
     parts = [value.iloc[:, i] if hasattr(value, "iloc") else value[name] for i, name in enumerate(columns)]
     return np.stack([_column(part, name, what, "df") for part, name in zip(parts, columns, strict=True)], axis=1)
+
+
+def of_list(x: list[Any] | tuple[Any, ...], what: str) -> Any:
+    """The numbers of a list, as an array. what: who asks, for the error.
+
+    Raises ValueError for rows of several lengths; TypeError for a tuple with tensors in it: a layer that returns several
+    results gave it, and one of them is meant.
+    """
+    if isinstance(x, tuple) and any(isinstance(part, Node) for part in x):
+        raise TypeError(
+            f"{what} takes one tensor, but got a tuple of {len(x)}; take one of several results, as in y, state = lstm(x), "
+            "or join them with np.stack"
+        )
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise uneven(error) from None
+
+
+def uneven(error: ValueError) -> Exception:
+    """NumPy's error for lists that make no array, with what to do where their lengths differ."""
+    if "inhomogeneous" not in str(error):
+        return error
+    return ValueError(
+        f"{str(error).rstrip('.')}; the rows of an array have one length: fill the short ones up, or keep a list of tensors"
+    )
 
 
 def _column(part: Any, name: Any, what: str, called: str) -> Any:

@@ -25,7 +25,7 @@ from tinygrad_edu.engine.protocols import numbers, read_only
 from tinygrad_edu.engine.recording import RECORDING, watched
 from tinygrad_edu.engine.refusals import refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, NO_SETTINGS, Cell, Edits, tick
-from tinygrad_edu.engine.tables import NUMERIC, is_table, table
+from tinygrad_edu.engine.tables import NUMERIC, is_table, table, uneven
 from tinygrad_edu.engine.writing import TensorWriting
 
 if TYPE_CHECKING:
@@ -111,8 +111,9 @@ class Tensor(TensorWriting):
             if array.dtype.kind not in NUMERIC and is_table(data):
                 array = table(data, "Tensor()")
         if array.dtype.kind not in "biufc":
+            cure = "" if data is not None else "; does the function that made it end with `return`, and its result?"
             raise TypeError(
-                f"a Tensor holds numbers, but got an array of {array.dtype} from {type(data).__name__} {data!r:.60}"
+                f"a Tensor holds numbers, but got an array of {array.dtype} from {type(data).__name__} {data!r:.60}{cure}"
             )
         if not array.dtype.isnative:  # as read from a file: NumPy's results, and so gradients, are native
             array = array.astype(array.dtype.newbyteorder("="))
@@ -346,9 +347,7 @@ class Tensor(TensorWriting):
         if index:
             return self.ndarray.item(*index)
         if self.size != 1:
-            raise ValueError(
-                f"item() takes a tensor of one number, but {self.describe()} has shape {self.shape}; use .tolist() or .numpy()"
-            )
+            raise ValueError(f"item() takes a tensor of one number, but {self.has_shape()}; use .tolist() or .numpy()")
         return self.ndarray.item()
 
     @watched
@@ -437,9 +436,7 @@ class Tensor(TensorWriting):
         if not spec:
             return str(self)
         if self.size != 1:
-            raise TypeError(
-                f"the format {spec!r} takes one number, but {self.describe()} has shape {self.shape}; format .item() or .mean()"
-            )
+            raise TypeError(f"the format {spec!r} takes one number, but {self.has_shape()}; format .item() or .mean()")
         return format(self.item(), spec)
 
     def __round__(self, ndigits: int = 0) -> Tensor:
@@ -508,11 +505,16 @@ class Tensor(TensorWriting):
         """How an error calls this tensor."""
         if self.name is not None:
             return repr(self.name)
-        if self.op is not None:
+        if self.op is not None and (self.inputs or not self.op.selects):
             return f"the result of {self.made_by()}"
         if self.attached is not None and self.attached.origin is not None and self.attached.origin.op is not None:
             return f"the result of {self.attached.origin.op.name}"
         return f"a {type(self).__name__} of shape {self.shape}"
+
+    def has_shape(self) -> str:
+        """How an error says that this tensor is not of the shape that was wanted."""
+        called = self.describe()
+        return f"got {called}" if str(self.shape) in called else f"{called} has shape {self.shape}"
 
     def made_by(self) -> str:
         """The name of the op; for one of several results, of the op that gave them all."""
@@ -556,15 +558,6 @@ class Tensor(TensorWriting):
 
     def __getitem__(self, key: Index) -> Tensor:
         return ANSWERS["getitem"](self, key)
-
-
-def uneven(error: ValueError) -> Exception:
-    """NumPy's error for lists that make no array, with what to do where their lengths differ."""
-    if "inhomogeneous" not in str(error):
-        return error
-    return ValueError(
-        f"{str(error).rstrip('.')}; the rows of an array have one length: fill the short ones up, or keep a list of tensors"
-    )
 
 
 def _refuse_second(given: Any) -> None:

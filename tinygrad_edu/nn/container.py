@@ -95,7 +95,10 @@ class Sequential(Module):
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return Sequential(*list(self)[index])
-        return list(self)[index]
+        try:
+            return list(self)[index]
+        except IndexError:
+            raise IndexError(f"this Sequential has {len(self)} layers, but got the index {index}") from None
 
     def __setitem__(self, index: int, layer: Callable[..., Any]) -> None:
         _check_layer(layer, f"layer {index} is")

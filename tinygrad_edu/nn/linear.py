@@ -13,6 +13,7 @@ from tinygrad_edu.nn import init
 from tinygrad_edu.nn.answers import nothing
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.nn.parameter import Parameter
+from tinygrad_edu.ops.types import array
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import ArrayLike, DType
@@ -69,9 +70,18 @@ class Linear(Module):
         try:
             return F.linear(x, self.weight, self.bias)
         except ValueError:
-            raise ValueError(
-                f"{self!r} takes x of shape (…, {self.in_features}), but got {np.shape(x)}; nn.Flatten() makes rows of images"  # type: ignore[arg-type]  # NumPy's stubs know lists of lists to a depth
-            ) from None
+            raise self._misfit(array(x).shape) from None
+
+    def _misfit(self, shape: tuple[int, ...]) -> ValueError:
+        """The error for x of another shape, with what to write: this layer for such rows, or `Flatten` before it."""
+        message = f"{self!r} takes x of shape (…, {self.in_features}), but got {shape}"
+        if len(shape) > 2:
+            numbers = math.prod(shape[1:])
+            message += "; nn.Flatten() before it makes rows of images"
+            message += "" if numbers == self.in_features else f", for nn.Linear({numbers}, {self.out_features})"
+        elif shape:
+            message += f"; nn.Linear({shape[-1]}, {self.out_features}) does"
+        return ValueError(message)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")

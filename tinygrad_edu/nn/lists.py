@@ -70,7 +70,12 @@ class _List(Held, MutableSequence[T]):
     @overload
     def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: int | slice) -> T | Self:
-        return type(self)(self._list[index]) if isinstance(index, slice) else self._list[index]
+        if isinstance(index, slice):
+            return type(self)(self._list[index])
+        try:
+            return self._list[index]
+        except IndexError:
+            raise IndexError(f"this {type(self).__name__} has {len(self)} members, but got the index {index}") from None
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._list[index] = [self._own(x) for x in value] if isinstance(index, slice) else self._own(value)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_edu.engine.example import Fixed, example
 from tinygrad_edu.engine.op import op
-from tinygrad_edu.engine.tables import is_table, table
+from tinygrad_edu.engine.tables import is_table, of_list, table
 from tinygrad_edu.ops.parts import SHAPES, unary
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def array(x: ArrayLike) -> Any:
     """x itself, if it is a tensor or an array; a number, a list or a table as an array."""
     if x.__class__ is np.ndarray or hasattr(x, "__array_function__") or isinstance(x, np.generic):
         return x
+    if isinstance(x, list | tuple):
+        return of_list(x, "a loss or layer")
     return table(x, "a loss or layer") if is_table(x) else np.asarray(x)
 
 

@@ -118,8 +118,8 @@ class Optimizer(Declared):
                 raise TypeError(f"{who} has {', '.join(self.defaults)}, but a group says {', '.join(own)}")
             if not members:
                 raise ValueError(
-                    f"{who} was given no parameters; are they attributes of the module? (What model.parameters() gives can "
-                    "be read once: call it again)"
+                    f"{who} was given no parameters; are they attributes of the module, and each an "
+                    "nn.Parameter(array)? (What model.parameters() gives can be read once: call it again)"
                 )
             for p in members:
                 refuse_unfit(who, p)

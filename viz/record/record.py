@@ -283,5 +283,5 @@ def _seed(y: Tensor, gradient: Any) -> Any:
     except (TypeError, ValueError):
         raise TypeError(f"gradient= takes numbers of shape {y.shape}, but got {gradient!r:.60}") from None
     if g.shape != y.shape:
-        raise ValueError(f"gradient= has shape {g.shape}, but {y.describe()} has shape {y.shape}")
+        raise ValueError(f"gradient= has shape {g.shape}, but {y.has_shape()}")
     return g

@@ -180,7 +180,10 @@ def call(function: Callable[..., Any], numbers: Sequence[Any]) -> tuple[Any, dic
         raise TypeError(f"{name}() does not say what it takes; write draw(lambda x: {name}(x), 3)") from None
     except TypeError as error:
         takes = f"{name}({', '.join(signature.parameters)})"
-        raise TypeError(f"{takes} is called with what follows it in draw({name}, …), but {error}") from None
+        raise TypeError(
+            f"draw({name}, …) calls {takes} with what stands after {name}: {error}; "
+            f"write draw({', '.join([name, *signature.parameters])})"
+        ) from None
     leaves: dict[str, Tensor] = {}
 
     def leaf(name: str, x: Any) -> Any:

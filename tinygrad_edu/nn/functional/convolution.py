@@ -7,6 +7,7 @@ for all dimensions, or one for each. padding may also be "valid" (none), "same" 
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -228,7 +229,7 @@ def unfold(x: Array, kernel_size: Numbers, dilation: Numbers = 1, padding: Numbe
     kernel, steps = each("unfold", "kernel_size", kernel_size, 2), each("unfold", "stride", stride, 2)
     how = {"kernel": kernel, "stride": steps, "padding": pairs("unfold", padding, 2, kernel, (1, 1), steps)}
     y = unfold_windows(x, dilation=each("unfold", "dilation", dilation, 2), **how)  # type: ignore[call-overload]  # by name
-    y = np.reshape(y, (len(x), -1, y.shape[-2] * y.shape[-1]))
+    y = np.reshape(y, (len(x), x.shape[1] * math.prod(kernel), math.prod(y.shape[-2:])))
     return y[0] if single else y
 
 
@@ -266,7 +267,8 @@ def fold(
         raise ValueError(
             f"fold to {size} by windows of {kernel} takes x of shape (N, C·{taps}, {places}), but got {x.shape}"
         )
-    columns = np.reshape(x, (-1, x.shape[-2] // taps, *kernel, *windows.positions))
+    images = len(x) if x.ndim == 3 else 1
+    columns = np.reshape(x, (images, x.shape[-2] // taps, *kernel, *windows.positions))
     y = fold_windows(columns, size=size, stride=steps, padding=windows.padding, dilation=apart)
     return y[0] if x.ndim == 2 else y
 
@@ -391,7 +393,7 @@ def _weight(who: str, weight: Any, bias: Any, dimensions: int, groups: int, outp
 
 def _with_bias(y: Any, x: Any, weight: Any, bias: Any, single: bool) -> Any:
     if y.dtype.char == "d" and weight.dtype.char == "f":
-        warn_wider()
+        warn_wider(x)
     if bias is not None:
         y = y + np.reshape(bias, (-1, *[1] * (y.ndim - 2)))
     return y[0] if single else y

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from tinygrad_edu.engine.tensor import Tensor
 
 
-def warn_wider() -> None:
-    """Warn, once for each line of the caller's, that float32 weights are computed with in float64."""
+def warn_wider(x: Any) -> None:
+    """Warn, once for each line of the caller's, that float32 weights are computed with in float64, because of the data."""
     warn(
-        "float64 data meets float32 weights, so all that follows is computed in float64, in about twice the time and memory; "
+        f"{array(x).dtype} data meets float32 weights, so all that follows is computed in float64, in about twice the time and memory; "
         "write x.astype(np.float32), or tg.set_default_dtype(np.float64) before making the layers"
     )
 
@@ -44,7 +44,7 @@ def linear(x: Array, weight: Array, bias: Tensor | Array | None = None) -> Array
     """
     y = matmul(x, weight)
     if y.dtype.char == "d" and weight.dtype.char == "f":
-        warn_wider()
+        warn_wider(x)
     return y if bias is None else np.add(y, bias)
 
 
@@ -69,7 +69,7 @@ def bilinear(x1: Array, x2: Array, weight: Tensor | Array, bias: Tensor | Array 
         )
     y = np.einsum("...i,kij,...j->...k", x1, weight, x2)
     if y.dtype.char == "d" and weight.dtype.char == "f":
-        warn_wider()
+        warn_wider(x2 if x2.dtype.char == "d" else x1)
     return y if bias is None else np.add(y, bias)
 
 

@@ -17,7 +17,9 @@ from tinygrad_edu.nn.functional.targets import (
     reduced,
     refuse_none,
     same_shape,
+    warn_of_second,
 )
+from tinygrad_edu.ops.network.activations import sigmoid
 from tinygrad_edu.ops.network.losses import (
     class_numbers,
     probability_cross_entropy,
@@ -25,7 +27,7 @@ from tinygrad_edu.ops.network.losses import (
     softmax_cross_entropy,
     weighed,
 )
-from tinygrad_edu.ops.network.softmax import log_softmax, logsigmoid
+from tinygrad_edu.ops.network.softmax import log_softmax, logsigmoid, softmax
 from tinygrad_edu.ops.precision import in_float32
 from tinygrad_edu.ops.taking import take
 from tinygrad_edu.ops.types import array
@@ -66,6 +68,7 @@ def cross_entropy(
     (0.305714, 0.305714)
     """
     refuse_none("cross_entropy", logits, target)
+    warn_of_second("cross_entropy", logits, softmax, "logits, whose softmax it computes itself: leave softmax out")
     check_reduction(reduction)
     if label_smoothing != 0:
         between_0_and_1("label_smoothing", label_smoothing)
@@ -174,6 +177,7 @@ def nll_loss(
     0.5
     """
     refuse_none("nll_loss", log_probabilities, target)
+    warn_of_second("nll_loss", log_probabilities, softmax, "log-probabilities: write log_softmax")
     x, t = array(log_probabilities), array(target)
     shape = x.shape
     check_reduction(reduction)
@@ -259,6 +263,7 @@ def binary_cross_entropy_with_logits(
     0.34657359027997264
     """
     what = "binary_cross_entropy_with_logits"
+    warn_of_second(what, logits, sigmoid, "logits, whose sigmoid it computes itself: leave sigmoid out")
     x, t = same_shape(what, logits, target)
     probabilities(what, t)
     if pos_weight is None:

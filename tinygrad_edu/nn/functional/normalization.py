@@ -57,7 +57,7 @@ def batch_norm(
         raise ValueError(f"batch_norm takes x of shape (N, C) or (N, C, …), but got {x.shape}")
     channels = x.shape[1]
     if x.dtype.char == "d" and weight is not None and weight.dtype.char == "f":
-        warn_wider()
+        warn_wider(x)
     weight = np.ones(channels, x.dtype) if weight is None else weight
     bias = np.zeros(channels, x.dtype) if bias is None else bias
     if not training and running_mean is not None:
@@ -245,4 +245,4 @@ def _check_weights(what: str, x: Any, shape: tuple[int, ...], weight: Any, bias:
         if value is not None and np.shape(value) != shape:
             raise ValueError(f"{what} takes a {name} of shape {shape}, but got {np.shape(value)}")
     if x.dtype.char == "d" and getattr(weight, "dtype", x.dtype).char == "f":
-        warn_wider()
+        warn_wider(x)

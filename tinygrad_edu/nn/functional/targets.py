@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.protocols import arrays
+from tinygrad_edu.engine.refusals import warn
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.ops.types import array
 
@@ -65,6 +66,13 @@ def refuse_none(what: str, prediction: Any, target: Any) -> None:
     if prediction is None or target is None:
         called = "prediction" if prediction is None else "target"
         raise TypeError(f"{what} got None for the {called}; does forward() end with `return`, and its result?")
+
+
+def warn_of_second(what: str, given: Any, activation: Any, takes: str) -> None:
+    """Warn, once for each line of the caller's, where a loss is given the result of an activation that it contains."""
+    made_by = getattr(given, "op", None)
+    if made_by is not None and made_by is activation:
+        warn(f"{what} got the result of {activation.name}, but takes {takes}")
 
 
 def check_weight(what: str, weight: Any, classes: int) -> None:
