@@ -37,8 +37,9 @@ def test_losses_of_numbers(function, module, options, formula):
     with pytest.raises(ValueError, match=r"reduction is 'mean', 'sum' or 'none', but got 'max'"):
         function(y, t, reduction="max")
     for name in options:
-        with pytest.raises(ValueError, match=f"{name} must be positive"):
-            function(y, t, **{name: 0.0})
+        for bad in [-1.0] + [0.0] * (function is not F.smooth_l1_loss):  # whose β may be 0, as elsewhere
+            with pytest.raises(ValueError, match=f"{name} (must be positive|is not negative), but got {bad}"):
+                function(y, t, **{name: bad})
     assert function(y.astype("f"), t.astype("f"), **options).dtype == np.float32
 
 
@@ -389,6 +390,33 @@ def test_a_weight_stands_for_each_class(kind, classes):
     }
     with pytest.raises(ValueError, match=rf"each of the 2 classes, of shape \(2,\), but got \({classes},\)"):
         losses[kind]()
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation", "takes"),
+    [
+        (lambda x: F.cross_entropy(x, np.array([0, 1])), tg.softmax, "logits, whose softmax it computes itself"),
+        (lambda x: nn.CrossEntropyLoss(label_smoothing=0.1)(x, np.eye(2)), nn.Softmax(), "logits, whose softmax"),
+        (lambda x: F.nll_loss(x, np.array([0, 1])), tg.softmax, "log-probabilities: write log_softmax"),
+        (lambda x: F.binary_cross_entropy_with_logits(x, np.eye(2)), tg.sigmoid, "logits, whose sigmoid"),
+    ],
+)
+def test_an_activation_that_the_loss_contains_is_told(loss, activation, takes):
+    x = tg.Tensor(np.eye(2), requires_grad=True)
+    with pytest.warns(UserWarning, match=f"got the result of (softmax|sigmoid), but takes {takes}") as caught:
+        loss(activation(x))
+    assert [w.filename for w in caught] == [__file__]
+    for fine in (x, tg.log_softmax(x), x.numpy(), tg.softmax(x) * 2):  # here a warning would raise
+        loss(fine)
+
+
+def test_without_a_square_smooth_l1_is_l1():
+    x = tg.Tensor([0.5, -2.0, 0.0], requires_grad=True)
+    t = np.zeros(3)
+    assert F.smooth_l1_loss(x, t, beta=0).item() == F.l1_loss(x, t).item()
+    assert tg.grad(nn.SmoothL1Loss(beta=0.0)(x, t), x).tolist() == tg.grad(F.l1_loss(x, t), x).tolist()
+    with pytest.raises(ValueError, match="beta"):
+        F.smooth_l1_loss(x, t, beta=-1.0)
 
 
 def test_labels_that_are_words_become_numbers():

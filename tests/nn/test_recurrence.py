@@ -74,6 +74,18 @@ def test_batches_of_no_example(kind):
     assert not any(p.grad.numpy().any() for p in model.parameters())
 
 
+@pytest.mark.parametrize("unroll", [False, True])
+@pytest.mark.parametrize("function", [F.rnn, F.lstm, F.gru])
+def test_a_sequence_has_a_step(function, unroll):
+    state = np.zeros((2, 1))
+    state = (state, state) if function is F.lstm else state
+    for x in (np.zeros((0, 2, 3)), np.zeros((2, 3))):
+        with pytest.raises(
+            ValueError, match=rf"\(T, N, features\), of one step or more, but got x of shape \({x.shape[0]}, "
+        ):
+            function(x, state, np.zeros((3, 4)), np.zeros((1, 4)), unroll=unroll)
+
+
 @kinds
 def test_a_layer_is_its_cell(kind):
     model, x = layer(kind, 3, 4), np.random.default_rng(0).standard_normal((5, 2, 3))

@@ -141,6 +141,20 @@ def test_places_outside_the_image_are_refused():
         F.max_unpool1d(np.ones((1, 1, 2)), np.array([[[0, 4]]]), 2)
 
 
+@pytest.mark.parametrize("images", [0, 1])
+@pytest.mark.parametrize("channels", [0, 2])
+def test_windows_of_no_image_and_of_no_channel(images, channels):
+    x = tg.Tensor(np.ones((images, channels, 4, 6)), requires_grad=True)
+    y, places = F.max_pool2d(x, 2, return_indices=True)
+    back = F.max_unpool2d(y, places, 2)
+    columns = F.unfold(x, 2, stride=2)
+    assert (y.shape[2:], back.shape, columns.shape) == ((2, 3), x.shape, (images, 4 * channels, 6))
+    if channels:
+        assert F.fold(columns, (4, 6), 2, stride=2).shape == x.shape
+    (back.sum() + columns.sum()).backward()
+    assert x.grad.shape == x.shape
+
+
 def test_the_layer_is_named():
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.MaxPool2d(4)))
     with pytest.raises(

@@ -124,12 +124,12 @@ class HuberLoss(Loss):
 
 
 class SmoothL1Loss(Loss):
-    """L = mean of d²/(2β) where |d| < β, else of |d| − β/2, with d = y − t: Huber's loss divided by β.
+    """L = mean of d²/(2β) where |d| < β, else of |d| − β/2, with d = y − t: Huber's loss divided by β; |d| for β = 0.
 
     beta: β, the distance up to which the loss is square; beyond, it has the slope of |d|.
     reduction: "mean", "sum" or "none".
 
-    Raises ValueError, when it is called, for a β that is not positive. Source: Girshick, *Fast R-CNN* (2015).
+    Raises ValueError, when it is called, for a β below 0. Source: Girshick, *Fast R-CNN* (2015).
 
     >>> import numpy as np
     >>> SmoothL1Loss(reduction="none")(np.array([0.5, 3.0]), np.array([0.0, 0.0])).tolist()

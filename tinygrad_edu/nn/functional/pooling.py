@@ -382,9 +382,10 @@ def _unpool(who: str, x: Any, indices: Any, kernel: Any, stride: Any, padding: A
         raise ValueError(f"{who} makes images of {tuple(usual)}, give or take less than {steps}, but got {output_size}")
     places = math.prod(size)
     lead = len(x) * x.shape[1]
-    rows, at = np.arange(lead)[:, None], np.reshape(np.where(at < 0, places, at), (lead, -1))  # a negative one is none
+    flat = lead, math.prod(x.shape[2:])
+    rows, at = np.arange(lead)[:, None], np.reshape(np.where(at < 0, places, at), flat)  # a negative one is none
     try:
-        y = index_update(np.zeros((lead, places), x.dtype), (rows, at), np.reshape(x, (lead, -1)))
+        y = index_update(np.zeros((lead, places), x.dtype), (rows, at), np.reshape(x, flat))
     except IndexError:
         most = np.max(getattr(indices, "ndarray", indices))
         raise IndexError(f"{who}'s images have the places 0 to {places - 1}, but got indices up to {most}") from None

@@ -248,8 +248,11 @@ def gru(
 
 
 def _gated(x: Any, mask: Any) -> Any:
-    """The sequence, and 0 where the mask is false, also for NaN."""
-    return array(x) if mask is None else gate(array(x), np.expand_dims(mask, -1))
+    """The sequence, and 0 where the mask is false, also for NaN. Raises ValueError for what is no sequence of rows."""
+    x = array(x)
+    if x.ndim != 3 or not x.shape[0]:
+        raise ValueError(f"sequences are (T, N, features), of one step or more, but got x of shape {x.shape}")
+    return x if mask is None else gate(x, np.expand_dims(mask, -1))
 
 
 def _given(x: Any, weight: Any, bias: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_edu.nn.functional import checks
 from tinygrad_edu.nn.functional.checks import positive
 from tinygrad_edu.nn.functional.targets import held, not_negative, reduced, same_shape
 from tinygrad_edu.ops.types import array
@@ -91,20 +92,22 @@ def huber_loss(prediction: A, target: ArrayLike, *, delta: float = 1.0, reductio
 
 
 def smooth_l1_loss(prediction: A, target: ArrayLike, *, beta: float = 1.0, reduction: str = "mean") -> A:
-    """L = mean of d²/(2β) where |d| < β, else of |d| − β/2, with d = y − t: Huber's loss divided by β.
+    """L = mean of d²/(2β) where |d| < β, else of |d| − β/2, with d = y − t: Huber's loss divided by β; |d| for β = 0.
 
     prediction, target: y and t, of the same shape.
     beta: β, the distance up to which the loss is square; beyond, it has the slope of |d|.
     reduction: "mean", "sum" or "none".
 
-    Raises ValueError for a β that is not positive, and where the shapes differ.
+    Raises ValueError for a β below 0, and where the shapes differ.
 
     Source: Girshick, *Fast R-CNN* (2015).
 
     >>> smooth_l1_loss(np.array([0.5, 3.0]), np.array([0.0, 0.0]), beta=2.0, reduction="none").tolist()
     [0.0625, 2.0]
     """
-    positive("beta", beta)
+    checks.not_negative("beta", beta)
+    if beta == 0:
+        return l1_loss(prediction, target, reduction=reduction)
     return huber_loss(prediction, target, delta=beta, reduction=reduction) / beta
 
 
