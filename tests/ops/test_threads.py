@@ -388,7 +388,7 @@ def run(code, **environment):
     given = {k: v for k, v in os.environ.items() if k not in threads.VARIABLES}
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code]
     return subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=60, env={**given, **environment}
+        command, capture_output=True, text=True, check=True, timeout=240, env={**given, **environment}
     ).stdout
 
 

@@ -91,7 +91,7 @@ def test_two_processes_share_a_search(tmp_path):
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     command = [sys.executable, "-W", "error", "-c", SEARCH, storage, tmp_path]
     both = [subprocess.Popen([*command, own], stderr=subprocess.PIPE) for own in "ab"]
-    assert [(process.communicate(timeout=60)[1], process.returncode) for process in both] == [(b"", 0)] * 2
+    assert [(process.communicate(timeout=240)[1], process.returncode) for process in both] == [(b"", 0)] * 2
     for sampler, x in (("grid", Integer(1, 4)), ("random", Uniform(0, 1))):
         space = {"x": x, "kind": Choice(["a", "b", "c"])}
         alone = tune(lambda settings, follow: settings["x"], space, sampler=sampler, trials=12, seed=0)
