@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import random
 from tinygrad_edu.data import BatchSampler, DataLoader, Dataset, SequentialSampler, TensorDataset, WeightedRandomSampler
-from tinygrad_edu.data.buffers import Rows
+from tinygrad_edu.data.buffers import LEAST_BYTES_KEPT, Rows
 
 # -- memory that is used again -----------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ def numbers(held):
 
 @given(st.lists(st.sampled_from([None, *HOLDERS]), min_size=1, max_size=30), st.integers(0, 2))
 def test_a_batch_that_is_held_is_never_written(holders, workers):
-    x = np.random.default_rng(0).random((4 * len(holders), 3))
+    x = np.random.default_rng(0).random((4 * len(holders), LEAST_BYTES_KEPT // 32))
     kept = []
     for i, (batch, _) in enumerate(DataLoader((x, x), 4, transform=same, num_workers=workers)):
         assert np.array_equal(batch, x[4 * i : 4 * i + 4])
@@ -60,14 +60,14 @@ def test_a_batch_that_is_held_is_never_written(holders, workers):
 
 
 def test_memory_that_nobody_holds_is_used_again():
-    x = np.arange(4000.0).reshape(1000, 4)
+    x = np.zeros((1000, LEAST_BYTES_KEPT // 40))
     places = [batch.__array_interface__["data"][0] for batch in DataLoader(x, 10)]
     assert len(set(places)) == 2  # one for the loop, one for the next
     assert len({id(batch) for batch in list(DataLoader(x, 10))}) == 100
 
 
 def test_a_buffer_whose_shape_was_changed_is_not_used_again():
-    rows = Rows(np.arange(40.0).reshape(10, 4))
+    rows = Rows(np.zeros((10, LEAST_BYTES_KEPT // 16)))
     batch = rows.take(np.arange(2))
     batch.flags.writeable = False
     del batch

@@ -226,6 +226,21 @@ def test_a_mean_over_no_rows_is_nan(logits):
     assert F.cross_entropy(np.zeros((0, 3)), np.zeros(0, int), reduction="sum") == 0
 
 
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "u8", ">i4"])
+@pytest.mark.parametrize("classes", [3, 70])
+@pytest.mark.parametrize("lie", [np.ascontiguousarray, np.asfortranarray, lambda x: np.repeat(x, 2, axis=1)[:, ::2]])
+def test_class_numbers_of_any_type_and_logits_of_any_layout(dtype, classes, lie):
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((300, classes)), rng.integers(0, classes, 300)
+    expected, found = tg.Tensor(x, requires_grad=True), tg.Tensor(lie(x), requires_grad=True)
+    losses = [F.cross_entropy(expected, t), F.cross_entropy(found, t.astype(dtype))]
+    for loss in losses:
+        loss.backward()
+    by_hand = np.log(np.exp(x).sum(1)) - x[np.arange(300), t]
+    np.testing.assert_allclose([loss.item() for loss in losses], by_hand.mean())
+    np.testing.assert_allclose(found.grad.numpy(), expected.grad.numpy(), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("target", "names"), [([0, 3, 1, 1, 0], r"target\[1\] is 3"), ([0, 1, -1, 1, 0], r"target\[2\] is -1")]
 )

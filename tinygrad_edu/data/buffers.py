@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from typing import Any
@@ -13,15 +14,17 @@ from numpy.typing import NDArray
 MOST_ARRAYS_KEPT = 4
 """The arrays that are kept: a loop holds one batch while the next is made, and its step may hold one more."""
 
+LEAST_BYTES_KEPT = 1 << 16
+"""The bytes of a batch that is kept: for smaller ones the C library has memory at hand sooner than one is found here."""
+
 
 class Rows:
     """Copies rows of an array, chosen by their numbers, into memory of their own: `x[places]`.
 
-    Where the array lies in memory row by row, they are copied into a buffer, which is used again as soon as nothing
-    refers
-    to it: not the loop's variable, nor a view, a tensor or a graph, each of which counts as a reference. A batch that
-        somebody still holds is never written. So a pass asks the system for memory only a few times, rather than for
-        each batch; large batches (32 MB in the C library of Linux) would be handed out anew each time, page by page.
+    Where the array lies in memory row by row, large batches are copied into a buffer, which is used again as soon as nothing
+    refers to it: not the loop's variable, nor a view, a tensor or a graph, each of which counts as a reference. A batch
+    that somebody still holds is never written. So a pass asks the system for memory only a few times, rather than for
+    each batch; large batches (32 MB in the C library of Linux) would be handed out anew each time, page by page.
 
     array: the array that has the rows.
     more: how many buffers are kept beyond `MOST_ARRAYS_KEPT`, for batches that are made ahead.
@@ -30,21 +33,24 @@ class Rows:
     def __init__(self, array: Any, more: int = 0) -> None:
         self.array, self.most, self.buffers = array, MOST_ARRAYS_KEPT + more, list[NDArray[Any]]()
         self.lock = threading.Lock()
-        self.reused = (
-            _COUNTED
-            and type(array) is np.ndarray
+        self.together = (
+            type(array) is np.ndarray
             and array.flags.c_contiguous  # of other arrays, `take` would first copy the whole
             and array.flags.aligned
             and array.dtype.isnative
-            and not array.dtype.hasobject
         )
+        self.least = math.inf  # the rows of a batch that is kept
+        if self.together and _COUNTED and not array.dtype.hasobject:
+            self.least = -(-LEAST_BYTES_KEPT // max(array.strides[0], 1))
 
     def take(self, places: NDArray[np.intp]) -> Any:
         """The rows, in the order of `places`, each of which must be from 0 to n − 1."""
-        if not self.reused or len(places) != len(self.buffers[0] if self.buffers else places):
+        if not self.together:
             return self.array[places]
-        buffer = self._free(len(places))
-        return np.take(self.array, places, axis=0, out=buffer, mode="clip")  # "raise" would copy twice
+        n = len(places)
+        if n < self.least or (self.buffers and n != len(self.buffers[0])):
+            return self.array.take(places, 0)
+        return self.array.take(places, 0, self._free(n), "clip")  # "raise" would copy twice
 
     def _free(self, n: int) -> NDArray[Any]:
         """An array of n rows that nobody else refers to."""
@@ -53,12 +59,7 @@ class Rows:
             for i in range(len(buffers)):
                 if sys.getrefcount(buffers[i]) <= _ALONE and not getweakrefcount(buffers[i]):
                     buffer = buffers[i]
-                    if (
-                        buffer.shape == shape
-                        and buffer.dtype == dtype
-                        and buffer.flags.c_contiguous
-                        and buffer.flags.writeable
-                    ):
+                    if buffer.shape == shape and buffer.dtype == dtype and buffer.flags.carray:
                         return buffer
                     del buffers[i]  # its user gave it another shape, or made it read-only
                     break

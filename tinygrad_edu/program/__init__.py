@@ -158,7 +158,7 @@ class Replay(Generic[Result]):
         if kwargs:
             kwargs = self._ordered(kwargs)
             key += ("by name", signature(kwargs, found))
-        arrays = [self._numbers(x, recording) for x in found] if found else found
+        arrays = [x if x.__class__ is np.ndarray else self._numbers(x, recording) for x in found] if found else found
         if self._lock.locked():
             self._wait()
         with self._lock:  # an interrupt between acquire() and try would leave it locked for ever
@@ -222,8 +222,6 @@ class Replay(Generic[Result]):
     def _numbers(self, x: Any, recording: Recording) -> Any:
         """The array of an argument."""
         if not isinstance(x, Tensor):
-            if x.__class__ is np.ndarray:
-                return x
             refuse_masked(x)
             return np.asarray(x)
         if x.needs_grad and recording.enabled and (x.op is not None or recording.differentiating):

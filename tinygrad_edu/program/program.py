@@ -50,11 +50,13 @@ class Feed:
     """A leaf whose array `fill(array)` sets before each run: random numbers, a learning rate.
 
     draw: of random numbers, what is drawn (`random.Mask(0.5)`), and the generator that draws it.
+    said: of a number that comes with others, such as a learning rate, what says them all, and the name of this one.
     """
 
     leaf: Tensor
     fill: Callable[[Any], None]
     draw: tuple[Any, np.random.Generator] | None = None
+    said: tuple[Callable[[], Mapping[str, float]], str] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import gc
 import math
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,14 @@ class Record(ABC):
 
     def __init__(self, program: Program) -> None:
         self._template = program.result
+        self._returns_tensors = type(program.result) is tuple and all(x is PLACE for x in program.result)
         self._names = [x.name for x in program.arguments]
-        self._fills = [(feed.fill, feed.leaf.ndarray) for feed in program.feeds]
+        self._fills = [(feed.fill, feed.leaf.ndarray) for feed in program.feeds if feed.said is None]
+        said: dict[Callable[[], Mapping[str, float]], list[tuple[str, Any]]] = {}
+        for feed in program.feeds:
+            if feed.said is not None:
+                said.setdefault(feed.said[0], []).append((feed.said[1], feed.leaf.ndarray))
+        self._said = list(said.items())
         self._after, self._generators, self._slopes = program.after, program.generators, program.slopes
         written = program.written
         arrays = [x.ndarray for x in written]
@@ -99,7 +105,7 @@ class Record(ABC):
                 "itself, so that gradients by the one would miss the other; pass .detach(), or call the function's .__wrapped__"
             )
         for array in arrays if self._written else ():
-            whole = root(array)
+            whole = array if array.base is None else root(array)
             near = self._written.get(id(whole), self._foreign) if whole.base is None else self._all_written
             if near and any(np.may_share_memory(array, written) for written in near):
                 raise ValueError(
@@ -136,6 +142,8 @@ class Record(ABC):
         """What the function returned, with new tensors, the caller's own, of these numbers."""
         if self._template is PLACE:
             return new_leaf(arrays[0].copy())
+        if self._returns_tensors:
+            return tuple([new_leaf(array.copy()) for array in arrays])
         numbers = iter(arrays)
         return mapped(lambda x: new_leaf(next(numbers).copy()) if x is PLACE else x.copy(), self._template)
 
@@ -165,6 +173,10 @@ class PlannedRecord(Record):
         try:
             for fill, array in self._fills:
                 fill(array)
+            for say, places in self._said:
+                numbers = say()
+                for name, array in places:
+                    array.fill(numbers[name])
             results = self._program(*arrays)
         except BaseException:
             for generator, state in zip(self._generators, before, strict=True):

@@ -141,7 +141,7 @@ def _update(
     begun = member.begun(optimizer.start(now.settings))
     state = {key: tape.leaf(member.state, key, f"{p.name or 'p'}.{key}") for key in begun}
     fed = {
-        key: tape.feed(now.filling(key), (), p.dtype, name=key, once=(id(now), p.dtype, key))
+        key: tape.feed(now.filling(key), (), p.dtype, name=key, once=(id(now), p.dtype, key), said=(now.at_step, key))
         for key in optimizer.named(now.at_step())
     }
     since = tick()

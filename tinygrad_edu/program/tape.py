@@ -207,6 +207,7 @@ class Tape:
         name: str,
         once: Any = None,
         draw: Any = None,
+        said: Any = None,
     ) -> Tensor:
         """A leaf that `fill(array)` sets now and before each run; the same one for the same `once`, if that is given."""
         known = self._shared.get(once) if once is not None else None
@@ -214,7 +215,7 @@ class Tape:
             return known
         leaf = self._outer(np.empty(shape, dtype), name)
         fill(leaf.ndarray)
-        self.feeds.append(Feed(leaf, fill, draw))
+        self.feeds.append(Feed(leaf, fill, draw, said))
         if once is not None:
             self._shared[once] = leaf
         return leaf

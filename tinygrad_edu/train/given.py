@@ -150,11 +150,15 @@ def parts_of(batch: Any) -> tuple[Any, ...]:
 
 def narrower(parts: Sequence[Any], dtype: Any) -> tuple[Any, ...]:
     """The parts of a batch, floating numbers that are wider than the type of the model brought to it."""
-    return tuple([np.astype(part, dtype) if _wider(part, dtype) else part for part in parts])
+    return tuple(
+        [
+            np.astype(part, dtype) if getattr(part, "dtype", dtype) is not dtype and _wider(part.dtype, dtype) else part
+            for part in parts
+        ]
+    )
 
 
-def _wider(part: Any, dtype: Any) -> bool:
-    own: Any = getattr(part, "dtype", None)
+def _wider(own: Any, dtype: Any) -> bool:
     return dtype is not None and getattr(own, "kind", "") == "f" and own.itemsize > dtype.itemsize
 
 

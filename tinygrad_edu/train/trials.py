@@ -79,15 +79,15 @@ class Numbered:
         self.inner.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: Any) -> Any:
-        """The settings that are drawn together."""
+        """Say which settings, by name, the sampler of this trial draws from their joint distribution."""
         return self.inner.infer_relative_search_space(study, trial)
 
     def sample_relative(self, study: optuna.Study, trial: Any, search_space: Any) -> Any:
-        """Draw those."""
+        """Draw the settings of `search_space` together: their values by name, the same for the same seed and trial."""
         return self.inner.sample_relative(study, trial, search_space)
 
     def sample_independent(self, study: optuna.Study, trial: Any, name: str, distribution: Any) -> Any:
-        """Draw one setting."""
+        """Draw the value of one setting that is not in the joint search space; the same for the same seed and trial."""
         return self.inner.sample_independent(study, trial, name, distribution)
 
     def after_trial(self, study: optuna.Study, trial: Any, state: Any, values: Any) -> None:

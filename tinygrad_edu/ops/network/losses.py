@@ -146,14 +146,19 @@ def softmax_cross_entropy(
         x = slope = np.array(x, order="C") if slope is None else copied(x, slope)
     top = np.maximum.reduce(x, axis=0) if x.size else np.add.reduce(x, axis=0)
     slope = np.subtract(x, top, out=slope)  # apart from top, which would swallow the digits of the log
-    chosen = picked, np.arange(size)
-    losses = slope[chosen]
-    slope = np.exp(slope, out=slope if slope.dtype.kind == "f" else None)
+    rows = np.arange(size)
+    numbers: Any = slope
+    chosen: Any = picked, rows
+    if slope.flags.c_contiguous:  # one number says a place in memory: NumPy finds it five times sooner than by two
+        numbers, chosen = slope.reshape(-1), np.multiply(picked, size, dtype=np.intp) + rows
+    losses = numbers[chosen]
+    np.exp(slope, out=slope)
     sums = np.add.reduce(slope, axis=0)
     losses = np.log(sums) - losses
     if divisor:
-        slope /= sums * divisor
-        slope[chosen] -= share
+        sums *= divisor
+        slope /= sums
+        numbers[chosen] -= share
     if kept is not None:
         losses = gate(losses, kept)
         slope[:, ~kept] = 0
