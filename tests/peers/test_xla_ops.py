@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -65,6 +68,27 @@ def test_op(name):
                 kth = [settings["kth"]] if isinstance(settings["kth"], int) else list(settings["kth"])
                 a, b = [np.take(part, kth, settings["axis"]) for part in (a, b)]
             assert_close(a, b, rtol=1e-9, atol=1e-11)
+
+
+def test_what_ops_do_with_large_arrays(monkeypatch):
+    """Forwards go other ways above a size; with all sizes at 1 the examples go these. They are traced, not compiled."""
+    expected = {}
+    for name, op in ALL.items():
+        cases = [] if name in WITHOUT else [case for case in calls(op) if not (name in MASKED and has_mask(case))]
+        expected[name] = [(case, op.forward(*case[0], **case[1])) for case in cases]
+    sizes, pages = 0, ("tinygrad_edu.ops.", "tinygrad_edu.engine.")
+    for module in [module for page, module in sys.modules.items() if page.startswith(pages) and "fast" not in page]:
+        for key, size in list(vars(module).items()):
+            if key.isupper() and type(size) is int and size > 1:
+                monkeypatch.setattr(module, key, 1)
+                sizes += 1
+    assert sizes > 15
+    for name, cases in expected.items():
+        for (arrays, settings), numbers in cases:
+            traced = functools.partial(compute, ALL[name], settings=settings)
+            got = jax.eval_shape(traced, [jnp.asarray(a) for a in arrays])
+            for a, b in zip(*[x if isinstance(x, tuple) else [x] for x in (got, numbers)], strict=True):
+                assert (a.shape, a.dtype) == (b.shape, b.dtype), name
 
 
 def by_one_number(case, name):

@@ -280,8 +280,8 @@ def add_rows(x: Any, out: Any = None) -> Any:
     >>> add_rows(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [4.0, 6.0]
     """
-    if x.dtype.char not in "fd":
-        return add_up(x, 0, out)
+    if x.dtype.char not in "fd" or x.__class__ is not np.ndarray:
+        return add_up(x, 0, out)  # by other libraries products may have fewer digits than sums
     rows, columns = x.shape
     if rows <= LONG or not x.flags.c_contiguous:
         return np.matmul(_ones(rows, x.dtype), x, out)
