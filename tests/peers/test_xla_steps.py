@@ -14,6 +14,9 @@ import jax
 import numpy as np
 import pytest
 from agreement import assert_close
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from xla_nets import NETS, Training, at_night
 
 import tinygrad_edu as tg
@@ -108,6 +111,20 @@ def test_the_state_is_away_until_it_is_gathered():
     assert optimizer.state_dict()["state"][0]["step"] == 2
 
 
+def test_what_was_recorded_before_the_state_went_is_stale():
+    """Whether its rules read the numbers, as that of a product does, or not."""
+    for f in (lambda w: w * w, lambda w: w + 1):
+        w, _, step = small()
+        step(X)
+        loss = f(w).sum()
+        step(X)
+        with pytest.raises(RuntimeError):
+            loss.backward()
+        step.gather()
+        with pytest.raises(RuntimeError, match="was written after"):
+            loss.backward()
+
+
 def test_leaving_the_block_gathers_also_when_it_raises():
     w, _, step = small()
 
@@ -173,14 +190,37 @@ def test_what_is_sent_is_a_copy():
         filled = [array for _, array in record._feeds._fills]
         for part in record._feeds.sent():
             assert not any(np.may_share_memory(np.asarray(part), array) for array in filled)
-        aligned = step._placement.put_argument(x) if devices is None else aligned  # which JAX would take as it is
+        put = functools.partial(step._placement.put_argument, awaited=False)
+        aligned = put(x) if devices is None else aligned  # which JAX would take as it is
         for array in (aligned, x, x[::2].T, x[:0], y):
-            part = step._placement.put_argument(array)
+            part = put(array)
             assert (np.asarray(part) == array).all()
             for shard in getattr(part, "addressable_shards", ()):
                 assert not np.may_share_memory(np.asarray(shard.data), array)
             assert devices is not None or not np.may_share_memory(part, array)
         step.gather()
+
+
+@pytest.mark.parametrize("returns", [True, False])
+def test_an_argument_may_be_used_again_at_once(returns):
+    """It is sent as it is where results are waited for, and else copied."""
+    total = tg.Tensor(np.zeros(1 << 16, np.float32))
+
+    @tg.no_grad()
+    def step(x):
+        nonlocal total
+        total += np.sin(np.sin(np.sin(x)))
+        return total[-1] if returns else None
+
+    batches = [np.full(total.shape, i, np.float32) for i in range(40)]
+    expected, step = np.sum([np.sin(np.sin(np.sin(x))) for x in batches], axis=0), tg.replay(step, backend="jax")
+    with step:
+        x = np.empty_like(batches[0])
+        for batch in batches:
+            x[:] = batch
+            step(x)
+            x[:] = np.nan
+    np.testing.assert_allclose(total.numpy(), expected, rtol=1e-4)
 
 
 def test_the_old_state_is_given_away():
@@ -421,6 +461,31 @@ def test_class_numbers_and_indices_are_checked_before_the_run():
     computed = tg.replay(lambda x: table[np.astype(x * 2, int)], backend="jax")
     computed(X * 0), computed(X * 0)
     assert np.isnan(computed(X * 5).numpy()).all()
+
+
+@given(
+    arrays(
+        st.sampled_from([np.int8, np.int64, np.uint8, np.uint32]), (2, 3), elements=st.integers(0, 6), fill=st.nothing()
+    ),
+    st.integers(-2, 2),
+    st.sampled_from([lambda i: i, lambda i: i.reshape(-1), lambda i: i[:, 1:], lambda i: i + 0]),
+)
+@settings(max_examples=30, deadline=None)
+def test_a_look_refuses_what_the_op_refuses(numbers, below, shown):
+    """Numbers in and out of range, of types with and without a sign, as they are given and of views of them."""
+    if numbers.dtype.kind == "i":
+        numbers = numbers + numbers.dtype.type(below)
+    refused = []
+    for made in (lambda i: tg.one_hot(shown(i), 5), lambda i: F.embedding(shown(i), tg.Tensor(np.eye(5)))):
+        step = tg.replay(made, backend="jax")
+        step(numbers * 0)
+        for run in (made, step):
+            try:
+                run(tg.Tensor(numbers))
+                refused.append(None)
+            except IndexError as error:
+                refused.append(str(error).split(": ")[-1])
+        assert refused[-2] == refused[-1]
 
 
 def test_memory_that_is_shared_in_part_is_refused():

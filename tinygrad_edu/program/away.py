@@ -14,17 +14,18 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tinygrad_edu.engine.registry import Edits
+from tinygrad_edu.engine.registry import Cell, Edits
 
 
 class Away(NDArrayOperatorsMixin):
     """An array whose numbers are elsewhere.
 
     home: the array, in which the numbers are those of before. value: what they are now, on the devices.
-    cure: what errors say, such as "call step.gather()". placed: how the value lies on the devices.
+    cure: what errors say, such as "call step.gather()". placed: how the value lies on the devices. cell: that of the
+    array. Going away and coming home count as writes, since between them no graph is recorded with the numbers.
     """
 
-    __slots__ = ("_holders", "cure", "home", "placed", "value")
+    __slots__ = ("_holders", "cell", "cure", "home", "placed", "value")
 
     known: ClassVar[dict[int, Away]] = {}
     """Those that are away, by the address of the array."""
@@ -32,8 +33,8 @@ class Away(NDArrayOperatorsMixin):
     moves = 0
     """How often something went away or came home."""
 
-    def __init__(self, home: Any, value: Any, cure: str, placed: Any) -> None:
-        self.home, self.value, self.cure, self.placed = home, value, cure, placed
+    def __init__(self, home: Any, value: Any, cure: str, placed: Any, cell: Cell) -> None:
+        self.home, self.value, self.cure, self.placed, self.cell = home, value, cure, placed, cell
         self._holders: list[Callable[[Any, Any], None]] = []
 
     def replace(self, holders: list[Callable[[Any, Any], None]]) -> None:
@@ -43,6 +44,7 @@ class Away(NDArrayOperatorsMixin):
         for holder in holders:
             holder(self.home, self)
         Away.known[id(self.home)] = self
+        self.cell.write()
         Away._moved()
 
     def lie(self, value: Any, placed: Any) -> None:
@@ -53,6 +55,7 @@ class Away(NDArrayOperatorsMixin):
     def come_home(self, numbers: Any) -> None:
         """Put these numbers into the array, and the array into all that held it and still hold this in its place."""
         np.copyto(self.home, numbers)
+        self.cell.write()
         self.forget()
 
     def forget(self) -> None:

@@ -27,4 +27,4 @@ def draw(what: Any, key: Any, place: int, shape: tuple[int, ...], dtype: Any) ->
 
 def key_of(generator: np.random.Generator) -> Any:
     """The key of a run: the next number of a generator, which so goes on as it does when it draws itself."""
-    return generator.integers(1 << 32, size=2, dtype=np.uint32)
+    return generator.bit_generator.random_raw(2).astype(np.uint32)

@@ -117,10 +117,11 @@ class Placement:
                     f"divide its {n} rows; give {n - n % self._host_ways()} (DataLoader(drop_last=True)), or pad"
                 )
 
-    def put_argument(self, array: Any) -> Any:
-        """An argument, copied: JAX may read it late, and the caller use it again. Of several hosts, each has its part."""
+    def put_argument(self, array: Any, awaited: bool) -> Any:
+        """An argument, copied, for JAX may read it late, and the caller use it again; as it is for one device, if the end of
+        the run is awaited. Of several hosts, each has its part."""
         if self.mesh is None:
-            return _aligned(array)
+            return np.asarray(array, order="C") if awaited else _aligned(array)
         copy, sharding = np.array(array), self.of_argument(array.shape)
         if self.hosts == 1:
             return jax.device_put(copy, sharding)
@@ -136,8 +137,10 @@ class Placement:
         return jax.make_array_from_callback(copy.shape, sharding, lambda index: copy[index])
 
     def fetch(self, value: Any) -> Any:
-        """The numbers of a value."""
-        if self.hosts == 1 or value.is_fully_replicated:
+        """The numbers of a value, to be copied: they may lie where the value does."""
+        if self.hosts == 1:
+            return np.asarray(value)
+        if value.is_fully_replicated:
             return np.array(value if value.is_fully_addressable else value.addressable_data(0))
         return np.array(jax.jit(lambda x: x, out_shardings=self.whole)(value).addressable_data(0))
 

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from tinygrad_edu.engine.registry import Cell
 from tinygrad_edu.engine.tensor import Tensor, new_leaf
 from tinygrad_edu.program.away import Away, of_entry, of_tensor
 from tinygrad_edu.program.program import Compute, Event, Program, Write, owner
@@ -55,11 +56,15 @@ class XlaRecord(Record):
             self.guards.leave_out(dropped)
         self._slopes = [(x, _no_gradient(slope, name) if slope in dropped else slope) for x, slope in self._slopes]
         pure = Pure(program, events, on_device, placement.mesh is not None)
-        self._checks = checks_of(pure.events, pure.arguments, program.lines)
+        self._checks = checks_of(pure.events, pure.arguments, program.numbers, program.lines)
         self._keyed = pure.generators
+        self._drawn_here = [] if on_device else self._generators
+        self._awaited = bool(pure.outputs)  # what is computed by the devices has ended when these are there
         self._echoed = [x.ndarray for x in pure.echoed]
         self._moving = [_State(x, pure, program) for x in pure.moving]
         self._constants = [_State(x, pure, program) for x in pure.constants]
+        moving = {state.cell for state in self._moving}  # of which `Away` notes the writes
+        self._cells = [cell for cell in self._cells if cell not in moving]
         batch = next((x.shape[0] for x in pure.arguments if x.ndim), None)
         self._feeds = Feeds(pure.fed, placement, batch)
         placement.refuse_unlike(
@@ -132,15 +137,15 @@ class XlaRecord(Record):
             check(arrays)
         with LOCK, jax.enable_x64(True):
             self.compiled  # noqa: B018 (made before anything is drawn)
-            before = [g.bit_generator.state for g in self._generators]
+            before = [g.bit_generator.state for g in self._drawn_here]
             try:
                 fed = self._feeds.sent()
-                keys = [key_of(g) if place.mesh is None else place.put(key_of(g), place.whole) for g in self._keyed]
-                given = [place.put_argument(array) for array in arrays]
+                given = [place.put_argument(array, self._awaited) for array in arrays]
             except BaseException:
-                for generator, state in zip(self._generators, before, strict=True):
+                for generator, state in zip(self._drawn_here, before, strict=True):
                     generator.bit_generator.state = state
                 raise
+            keys = [key_of(g) if place.mesh is None else place.put(key_of(g), place.whole) for g in self._keyed]
             if self._moves != Away.moves:
                 self._go()
             for i, known in enumerate(self._constants):
@@ -179,7 +184,8 @@ class XlaRecord(Record):
         for state in self._moving:
             away = Away.known.get(id(state.home))
             if away is None:
-                away = Away(state.home, place.put(state.home, place.of_state(state.home.shape)), cure, place)
+                value = place.put(state.home, place.of_state(state.home.shape))
+                away = Away(state.home, value, cure, place, state.cell)
                 away.replace(state.holders)
             else:
                 self._place(away)
@@ -246,7 +252,7 @@ def _no_gradient(slope: Tensor | None, name: str) -> Tensor:
     """What stands in `.grad` where gradients are not kept: reading it says how to have them."""
     assert slope is not None
     cure = f'{name} keeps no gradients; write replay(f, backend="jax", gradients=True), and call gather()'
-    stand_in = new_leaf(Away(np.broadcast_to(np.zeros((), slope.dtype), slope.shape), None, cure, None))
+    stand_in = new_leaf(Away(np.broadcast_to(np.zeros((), slope.dtype), slope.shape), None, cure, None, Cell()))
     stand_in.name = slope.name
     return stand_in
 
