@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
+from types import MappingProxyType
 
 from viz.emphasis import highlighted, weighted
 from viz.fitted import Fitted
@@ -17,10 +18,10 @@ from viz.formats.render import NEXT_GRAPH, graphviz
 from viz.formats.styled_scene import styled_plan, styled_scene
 from viz.formats.svg import tidy
 from viz.languages import words
-from viz.layout.alignment import straight_heights
+from viz.layout.alignment import centred, straight_heights
 from viz.layout.captions import captioned, explained, titled
-from viz.layout.clearance import faults, overlapping
-from viz.layout.columns import Heights, columns
+from viz.layout.clearance import beheaded, faults, merged, overlapping, struck
+from viz.layout.columns import Heights, columns, crowded
 from viz.layout.geometry import draw_lines, noted
 from viz.layout.ordering import at_the_left, kept
 from viz.layout.page import READABLE_LETTERS, too_small
@@ -61,6 +62,10 @@ MOST_WAYS_DRAWN = 4  # ways to put a figure into rows, of which that with the fe
 def further_apart(plan: Plan, times: float) -> Plan:
     """A plan in whose columns things stand so many times as far apart."""
     return replace(plan, spacing=replace(plan.spacing, under=plan.spacing.under * times))
+
+
+def _faults(drawn: tuple[Scene, Placed]) -> int:
+    return faults(drawn[0])
 
 
 class Drawing(Fitted):
@@ -182,22 +187,28 @@ class Drawing(Fitted):
             column = columns(row)
             plans.append((told_apart(settled(row, column), number), column))
         found = []
-        all_heights = self._heights(plans)
+        all_heights = self._heights(plans, self._clouds)
         moved = [k for k, (plan, _) in enumerate(plans) if plan.order and not kept(plan, all_heights[k])]
         for k in moved:
             plans[k] = plans[k][0], at_the_left(*plans[k])
-        for k, heights in zip(moved, self._heights([plans[k] for k in moved]) if moved else (), strict=True):
+        for k, heights in zip(
+            moved, self._heights([plans[k] for k in moved], self._clouds) if moved else (), strict=True
+        ):
             all_heights[k] = heights
             if not kept(plans[k][0], heights):
                 warnings.warn("the boxes around layers keep the rows from the order= that was given", stacklevel=2)
         for (plan, column), heights in zip(plans, all_heights, strict=True):
             straight = len(plan.wires) >= MOST_WIRES_UNHURRIED and not plan.groups
-            found.append(Placed(plan, column, straight_heights(plan, column, heights.of) if straight else heights))
+            placed = straight_heights(plan, column, heights.of) if straight else centred(plan, column, heights)
+            found.append(Placed(plan, column, placed))
         return found
 
-    def _heights(
-        self, plans: Sequence[tuple[Plan, Mapping[str, int]]], free: frozenset[str] = frozenset()
-    ) -> list[Heights]:
+    @cached_property
+    def _clouds(self) -> frozenset[str]:
+        """The clouds, whose inputs may stand in any order: it does not matter what they compute."""
+        return frozenset(op.id for op in self.graph.ops if op.shape == "cloud")
+
+    def _heights(self, plans: Sequence[tuple[Plan, Mapping[str, int]]], free: frozenset[str]) -> list[Heights]:
         """What Graphviz says of plans and their columns; the inputs of operations that are `free` stand in any order."""
         found = self._asked(plans, [placement(plan, column, free) for plan, column in plans])
         boxed = [k for k, (plan, _) in enumerate(plans) if plan.groups]
@@ -215,26 +226,32 @@ class Drawing(Fitted):
     def _laid_out(self, rows: Sequence[Placed]) -> list[Scene]:
         """The scenes of rows. Where lines come too close to others, they are laid out in other ways, until none does.
 
-        Lines may cross others only because inputs are kept in order, or because things in a column stand close.
+        Lines may cross others only because inputs are kept in order, or because things in a column stand close; where they
+        must cross, they get more room for it.
         """
         panels = self.look.panels and not rows[0].plan.spacing.down
-        scenes = [draw_lines(*row, panels, self.look.titles) for row in rows]
-        free = frozenset(op.id for op in self.graph.ops if op.shape == "cloud" or op.name in EXCHANGEABLE)
+
+        def drawn(row: Placed, wider: Mapping[int, float] = MappingProxyType({})) -> tuple[Scene, Placed]:
+            return draw_lines(*row, panels, self.look.titles, wider), row
+
+        found = [drawn(row) for row in rows]
+        free = self._clouds | {op.id for op in self.graph.ops if op.name in EXCHANGEABLE}
         few = len(self.graph.ops) <= MOST_OPERATIONS_UNHURRIED
-        ways = ((free, 1.0), (frozenset[str](), APART), (free, APART)) if few else ((free, 1.0),)
+        ways = ((free, 1.0), (self._clouds, APART), (free, APART)) if few else ((free, 1.0),)
         for any_order, apart in ways:
             wrong = [
-                k for k, row in enumerate(rows) if len(row.plan.wires) < MOST_WIRES_UNHURRIED and faults(scenes[k])
+                k for k, row in enumerate(rows) if len(row.plan.wires) < MOST_WIRES_UNHURRIED and faults(found[k][0])
             ]
             if not wrong:
                 break
             plans = [(further_apart(rows[k].plan, apart), rows[k].column) for k in wrong]
             for k, (plan, column), heights in zip(wrong, plans, self._heights(plans, any_order), strict=True):
-                if plan.order and not kept(plan, heights):
-                    continue
-                other = draw_lines(plan, column, heights, panels, self.look.titles)
-                scenes[k] = min(scenes[k], other, key=faults)
-        return scenes
+                if not plan.order or kept(plan, heights):
+                    found[k] = min(found[k], drawn(Placed(plan, column, heights)), key=_faults)
+        for k, (scene, row) in enumerate(found):
+            if few and (pairs := [*struck(scene), *beheaded(scene), *merged(scene)]):
+                found[k] = min(found[k], drawn(row, crowded(row.plan, row.column, pairs)), key=_faults)
+        return [scene for scene, _ in found]
 
     @property
     def frame_steps(self) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from tinygrad_edu.nn.module import Module
@@ -17,6 +18,7 @@ from viz.layout.spacing import Spacing
 from viz.look import Look
 from viz.options import choose, several
 from viz.record import passes
+from viz.record.elision import without_steps
 from viz.record.folding import equal_blocks, fold
 from viz.record.graph import Graph, Part
 from viz.record.trace import Traced
@@ -54,11 +56,11 @@ def folded(
 
 
 def _folded_for_a_page(graph: Graph, labels: FigureLabels, look: Look, fits: Callable[[Graph], bool]) -> Graph:
-    """The graph, or with equal blocks as one box if its letters are small, or folded if they cannot be read at all."""
+    """The graph, or with steps or equal blocks folded if its letters are small, or all of it if they cannot be read at all."""
     wanted = look.font_size or READABLE_LETTERS
     if passes.size(graph) <= MOST_ON_A_SLIDE and _letters(graph, labels, look) >= wanted:
         return graph
-    for candidate in equal_blocks(graph, look.lang):
+    for candidate in chain(without_steps(graph, look.lang), equal_blocks(graph, look.lang)):
         if passes.size(candidate) <= MOST_ON_A_SLIDE and _letters(candidate, labels, look) >= wanted:
             return candidate
     return graph if fits(graph) else fold(graph, fits, look.lang)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tests.viz.test_large import tangled
+from tinygrad_edu import nn
 from viz import draw
 from viz.layout.alignment import LEAST_APART, balanced, compact
 from viz.layout.clearance import overlapping
@@ -17,6 +18,26 @@ from viz.layout.columns import columns, waypoints
 
 def leaf(x, name=None):
     return tg.Tensor(x, requires_grad=True, name=name)
+
+
+class Loss(nn.Module):
+    def forward(self, *inputs):
+        return sum(inputs[1:], inputs[0])
+
+
+@pytest.mark.parametrize("count", [3, 6])
+@pytest.mark.parametrize("fit", [None, "16:9"])
+def test_a_box_is_as_high_as_what_arrives_and_in_its_middle(count, fit):
+    inputs = [leaf(float(k), f"a{k}") if k < 3 else tg.Tensor(float(k), name=f"t{k}") for k in range(count)]
+    scene = draw(Loss()(*inputs), collapse="all", fit=fit).scene
+    (box,) = (shape for shape in scene.shapes if shape.shape == "box")
+    (out,) = (line.points for line in scene.lines if line.tail == box.id and not line.backward)
+    ways = [line.points for line in scene.lines if line.head == box.id and not line.backward]
+    ys = [points[-1][1] for points in ways]
+    assert all(points[0][1] == points[-1][1] for points in ways), "all arrive level"
+    assert max(ys) <= box.y + box.height / 2 and min(ys) >= box.y - box.height / 2
+    assert box.height <= max(ys) - min(ys) + 32.0
+    assert out[0][1] == pytest.approx(box.y + 5.0)
 
 
 @st.composite

@@ -308,18 +308,18 @@ def test_scopes_of_what_is_in_several():
 # Time
 
 
-def whole(kind):
+def whole(kind, steps=3):
     def make():
-        x = tg.Tensor(np.ones((3, 1, 2), np.float32), name="x")
+        x = tg.Tensor(np.ones((steps, 1, 2), np.float32), name="x")
         return kind(2, 3, unroll=True, generator=np.random.default_rng(0))(x)[0].sum()
 
     return make
 
 
-def by_cells(kind):
+def by_cells(kind, steps=3):
     def make():
         layer, h = kind(2, 3, generator=np.random.default_rng(0)), None
-        for k in range(3):
+        for k in range(steps):
             h = layer(tg.Tensor(np.ones((1, 2), np.float32), name=f"x{k + 1}"), h)
         return (h[0] if isinstance(h, tuple) else h).sum()
 

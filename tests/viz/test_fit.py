@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tests.viz.figures import apples, attention, fruit, leaf
+from tests.viz.test_boxes import by_cells, encoder_and_decoder, two_layers, whole
 from tests.viz.test_places import (
     FIGURES,
     batch_norm,
@@ -30,6 +31,7 @@ from viz.layout.plan import make_plan
 from viz.layout.rows import below_each_other, in_rows, possible_rows
 from viz.layout.scene import Scene, Shape
 from viz.layout.spacing import CLOSE, ROOMY, spacing_of
+from viz.record.sharing import loops
 
 
 def layer_norm():
@@ -138,6 +140,57 @@ def test_rows_have_everything_once_and_lines_go_on_where_their_letter_is(make):
         at = {place.id: k for k, each in enumerate(rows) for place in each.places}
         ops = sorted((place for place in kinds if "op" in kinds[place].split()), key=column.__getitem__)
         assert [at[op] for op in ops] == sorted(at[op] for op in ops), "rows are in the order of computing"
+
+
+STEPPED = {
+    "three steps": lambda: unrolled(3), "six steps": lambda: unrolled(6), "two layers": two_layers,
+    "encoder and decoder": encoder_and_decoder, "RNN": whole(nn.RNN), "GRU": whole(nn.GRU), "LSTM cells": by_cells(nn.LSTMCell),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STEPPED)
+def test_rows_begin_between_the_steps_of_a_loop(name):
+    figure = draw(STEPPED[name](), collapse=None)
+    steps = [[figure.graph.ops[k].id for k in step] for loop in loops(figure.graph) for step in loop]
+    assert steps
+    plan = make_plan(figure.graph, figure.labels, CLOSE, 2)
+    rows = possible_rows(plan, (900.0, 500.0))
+    assert rows
+    for row in rows:
+        assert all(len({row[op] for op in step}) == 1 for step in steps)
+
+
+def test_loops_side_by_side_may_be_cut_anywhere():
+    figure = draw(unrolled(4) * unrolled(4), collapse=None)
+    plan = make_plan(figure.graph, figure.labels, CLOSE, 2)
+    assert len(possible_rows(plan, (600.0, 900.0))[0]) == len(figure.graph.ops)
+
+
+LONG = {
+    **{f"{n} steps": lambda n=n: unrolled(n) for n in (5, 6, 10)},
+    **{f"{n} {kind.__name__}s": by_cells(kind, n) for n in (5, 10) for kind in (nn.RNNCell, nn.GRUCell, nn.LSTMCell)},
+    **{f"{kind.__name__} of {n}": whole(kind, n) for n in (5, 10) for kind in (nn.RNN, nn.GRU, nn.LSTM)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_recurrent_nets_can_be_read_on_a_slide(name):
+    figure = fitted(LONG[name])
+    assert figure.letter_height >= 12.0
+    nothing_wrong(figure.scene)
+    symbols = [op.symbol for op in figure.graph.ops]
+    if "of" not in name:  # what the layer returns of all steps does not fit
+        assert symbols[0] == symbols[-2 if "Cell" in name else -4], "the first step is seen, and the last"
+        assert sum("more times" in symbol for symbol in symbols) <= 1
+
+
+def test_the_last_step_after_those_left_out_is_not_cut_either():
+    figure = fitted(lambda: unrolled(10))
+    ((first, cloud, last),) = loops(figure.graph)
+    assert [len(first), len(cloud), len(last)] == [4, 1, 4]
+    at = {place.id: k for k, row in enumerate(figure._fitted[0]) for place in row.places}
+    for step in (first, last):
+        assert len({at[figure.graph.ops[k].id] for k in step}) == 1
 
 
 def test_rows_stand_under_each_other_and_begin_at_the_left():

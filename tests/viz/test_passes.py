@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
+from tests.viz.test_boxes import TIMED
 from tinygrad_edu import nn
 from viz import draw, trace
 from viz.folded import SLIDE
+from viz.record.elision import without_steps
 from viz.record.folding import candidates, fold, repeats
 from viz.record.passes import Span, merge, only_path, size
+from viz.record.sharing import loops
 
 
 def leaf(x, name=None):
@@ -247,6 +250,30 @@ def test_modules_are_closed_before_repeats_and_the_deepest_first():
     assert ["Linear", *["Block"] * 6, "mean"] in seen
     assert ["Sequential", "mean"] in seen
     assert seen.index(["Linear", *["Block"] * 6, "mean"]) < seen.index(["Sequential", "mean"])
+
+
+@pytest.mark.parametrize("name", ["GRU cells", "five steps", "attention", "two layers"])
+def test_steps_of_loops_are_folded_more_and_more(name):
+    graph = trace(TIMED[name][0]())
+    found = [*without_steps(graph, "en")]
+    for folded in found:
+        well_formed(folded)
+        assert sum(op.parts for op in folded.ops) == len(graph.ops)
+    counts = TIMED[name][1]
+    boxes = symbols(found[-1 if max(counts) < 4 else -2])
+    called = {"GRU cells": "GRUCell", "attention": "RNN"}.get(name, "step")
+    assert boxes.count(called) == sum(counts)
+
+
+def test_the_steps_in_the_middle_are_one_cloud_then_each_is_a_box():
+    middle, boxes, ends = without_steps(trace(TIMED["five steps"][0]()), "en")
+    step = ["×", "×", "+", "tanh"]
+    assert symbols(middle) == [*step, "⋯ 3 more times ⋯", *step]
+    assert symbols(boxes) == ["step"] * 5
+    assert symbols(ends) == ["step", "⋯ 3 more times ⋯", "step"]
+    assert [len(step) for step in loops(middle)[0]] == [4, 1, 4], "the last step is one as well"
+    assert symbols([*without_steps(trace(TIMED["five steps"][0]()), "ko")][1]) == ["단계"] * 5
+    assert [*without_steps(trace(residual(3)), "en")] == [], "equal blocks with weights of their own are no loop"
 
 
 def test_a_cloud_stands_for_something():

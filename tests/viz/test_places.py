@@ -386,7 +386,7 @@ def test_a_figure_is_laid_out_again_where_that_helps():
 
     a, b, c = leaf(0.35, "a"), leaf(0.6, "b"), leaf(0.85, "c")
     s, t = b - c, c - a
-    assert struck(draw(t - s, direction="forward").scene), "no line can go another way"
+    assert not struck(draw(t - s, direction="forward").scene), "no line can go another way, but there is more room"
     assert not struck(draw(t + s, direction="forward").scene)
     assert not last(t + s), "its inputs are turned round"
     assert last(t - s), "a difference is not turned round"

@@ -7,11 +7,13 @@ as much in line as can be, a height is the mean of the middle two.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from viz.layout.columns import PASSING_HEIGHT, Heights, box_size, waypoints
-from viz.layout.plan import Plan
+from viz.layout.plan import ARROWS_APART, Plan
 
 LEAST_APART = 8.6  # between two things in a column, in points
 
@@ -44,6 +46,50 @@ def straight_heights(plan: Plan, column: Mapping[str, int], order: Callable[[str
     for name in sorted(places, key=order):
         layers[places[name]].append(name)
     return Heights(balanced(layers, pairs, sizes, long))
+
+
+def centred(plan: Plan, column: Mapping[str, int], heights: Heights) -> Heights:
+    """The heights, with each box or cloud in the middle of the wires that arrive, as far as there is room beside it.
+
+    A result that it alone leads to, with nothing beside it, stays level with its middle.
+    """
+    crowd = Counter(wire.target for wire in plan.wires)
+    asked = [
+        place for place in plan.places if place.shape in ("box", "cloud") and crowd[place.id] > 2 and not place.scope
+    ]
+    if not asked:
+        return heights
+    arriving: dict[str, list[float]] = {}
+    standing: dict[int, list[tuple[str, float, float]]] = {}  # what is in each column: name, middle, half of its height
+    for place in plan.places:
+        if place.id in heights:
+            standing.setdefault(column[place.id], []).append((place.id, heights.of(place.id), place.height / 2))
+    for wire in plan.wires:
+        last = heights.wire(wire)
+        standing.setdefault(column[wire.source] + 1, []).append((wire.source, last, 0.0))
+        for k in waypoints(wire, column):
+            last = heights.waypoint(wire, k)
+            standing.setdefault(k, []).append(("", last, PASSING_HEIGHT / 2))
+        arriving.setdefault(wire.target, []).append(last)
+    results = {place.id for place in plan.places if place.shape == "result"}
+    found: dict[str, float] = {}
+    for place in asked:
+        ys, k, y, half = arriving[place.id], column[place.id], heights.of(place.id), place.height / 2
+        least = half + plan.spacing.under
+        others = [one for one in standing[k] if one[0] != place.id]
+        low = [middle + h + least for _, middle, h in others if middle < y]
+        high = [middle - h - least for _, middle, h in others if middle >= y]
+        leaving = [wire for wire in plan.wires if wire.source == place.id]
+        alone = len(leaving) == len(standing.get(k + 1, ())) == len(standing.get(k + 2, ())) == 1
+        ends = {f"{wire.id}-box": wire.target for wire in leaving if alone and wire.target in results}
+        if not ends:
+            room = half * (0.6 if place.shape == "cloud" else 1.0) - ARROWS_APART
+            low += [heights.wire(wire) - room for wire in leaving]
+            high += [heights.wire(wire) + room for wire in leaving]
+        lowest, highest = min(y, max(low, default=-math.inf)), max(y, min(high, default=math.inf))
+        middle = min(max((min(ys) + max(ys)) / 2, lowest), highest)
+        found |= dict.fromkeys((place.id, *ends, *ends.values()), middle)
+    return heights.moved(found)
 
 
 def longest_ways(plan: Plan, column: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:

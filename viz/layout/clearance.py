@@ -27,13 +27,13 @@ MOST_ALONG_EACH_OTHER = 24.0  # points that lines of two values may run on each 
 def crossed(scene: Scene) -> list[tuple[str, str]]:
     """Each text that a line runs through, with the line: their ids."""
     segments, owners = _segments(scene)
-    boxes = [_inner(text.box) for text in scene.texts]
+    boxes = [_inner(text) for text in scene.texts]
     return [(scene.texts[i].id, owners[k]) for i, k in _met(boxes, segments)]
 
 
 def overlapping(scene: Scene) -> list[tuple[str, str]]:
     """Each two texts, and each text and shape that it does not belong to, that overlap: their ids."""
-    boxes = [(text.id, _inner(text.box)) for text in scene.texts]
+    boxes = [(text.id, _inner(text)) for text in scene.texts]
     found = [(a, b) for k, (a, one) in enumerate(boxes) for b, other in boxes[:k] if overlap(one, other)]
     for shape in scene.shapes:
         if shape.shape not in UNDERLYING:
@@ -203,8 +203,8 @@ def cleared(scene: Scene, room: Mapping[str, tuple[float, float]]) -> Scene:
     segments, _ = _segments(scene)
     texts = {text.id: text for text in scene.texts}
     for stack in _stacks(scene.texts):
-        if stack[0].id in room and _through([_inner(text.box) for text in stack], segments).any():
-            others = [_inner(text.box) for text in texts.values() if text not in stack]
+        if stack[0].id in room and _through([_inner(text) for text in stack], segments).any():
+            others = [_inner(text) for text in texts.values() if text not in stack]
             texts |= {text.id: text for text in _moved(stack, room[stack[0].id], segments, others)}
     return replace(scene, texts=tuple(texts.values()))
 
@@ -232,16 +232,17 @@ def _moved(stack: Sequence[Text], room: tuple[float, float], segments: Any, othe
     x = stack[0].x
     for place in sorted(np.linspace(low, high, PLACES_TRIED), key=lambda place: abs(place - x)) if high > low else ():
         tried = [replace(text, x=text.x + float(place) - x) for text in stack]
-        boxes = [_inner(text.box) for text in tried]
+        boxes = [_inner(text) for text in tried]
         if not _through(boxes, segments).any() and not any(overlap(box, other) for box in boxes for other in others):
             return tried
     return list(stack)
 
 
-def _inner(box: Box) -> Box:
+def _inner(text: Text) -> Box:
     """A text's box without the white that every line of text has above and below."""
-    left, bottom, right, top = box
-    return left + 1.0, bottom + 2.5, right - 1.0, top - 2.5
+    left, bottom, right, top = text.box
+    dx, dy = (2.5, 1.0) if text.on_side else (1.0, 2.5)
+    return left + dx, bottom + dy, right - dx, top - dy
 
 
 def overlap(a: Box, b: Box) -> bool:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 from types import MappingProxyType
 
 from viz.layout.groups import Group
-from viz.layout.plan import Plan, Wire, Words
+from viz.layout.plan import Plan, Wire, Words, sides
 from viz.layout.spacing import Spacing
 from viz.layout.spans import ENDS, bounds, in_order, names_between, settled, spans, ungrouped
 
-ARROWS_APART = 10.0  # between a wire's two arrows
-ARROW_TEXT_GAP = 2.0  # between an arrow and its text, which has white of its own above and below
-TEXT_GAP_BESIDE = 5.0  # between an arrow that runs down and the text beside it
 FORK_WIDTH = 16.0  # at the left of a column with forks, where branches leave for their heights
 HEADS_WIDTH = 14.0  # between these branches and the column: arrow heads lie there
 LANE_GAP = 30.0  # between two forks whose branches would leave through each other
@@ -23,6 +20,7 @@ MOST_FORKS_ORDERED = 6  # forks of a column, beyond which not every order of the
 PASSING_HEIGHT = 24.0  # the height that is kept free where a wire passes a column
 BORDERS_APART = 6.0  # between the borders of groups, and between a border and what is inside
 BELOW_A_GROUP = 6.0  # the height that is kept free above a group's lower border
+ROOM_TO_CROSS = 60.0  # more width, in which lines cross beside the circles that they begin or end at
 HEADS_APART = 20.0  # the least distance of two arrow pairs along the edge of a circle
 
 
@@ -115,34 +113,22 @@ def box_size(wire: Wire, spacing: Spacing) -> tuple[float, float]:
     ) + spacing.over
 
 
-def sides(wire: Wire, spacing: Spacing) -> tuple[float, float]:
-    """The room that a wire takes above its middle and below it.
-
-    Where things stand close, what has nothing written on one side takes less there. Its stub is then beside the middle
-    of its box, which nobody sees where it begins at a fork or a name.
-    """
-    up, down = spacing.across(wire.above), spacing.across(wire.below)
-    if not (spacing.snug and (wire.kind == "branch" or wire.named or not wire.flows)):
-        up = down = max(up, down)
-    beside = ARROWS_APART / 2 + text_gap(spacing)
-    return up + beside, down + beside
-
-
-def text_gap(spacing: Spacing) -> float:
-    """The white between an arrow and its text."""
-    return TEXT_GAP_BESIDE if spacing.down else ARROW_TEXT_GAP
-
-
 def aside(wire: Wire, spacing: Spacing) -> float:
     """How far above the middle of its box a stub is."""
     up, down = sides(wire, spacing)
     return (down - up) / 2
 
 
-def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = MappingProxyType({})) -> Grid:
+def grid(
+    plan: Plan,
+    column: Mapping[str, int],
+    lane: Mapping[str, int] = MappingProxyType({}),
+    wider: Mapping[int, float] = MappingProxyType({}),
+) -> Grid:
     """Where each column begins and ends; the part of a column where branches leave a fork is before its beginning.
 
-    lane: of forks that need one of their own, which: the last is the next to the column.
+    lane: of forks that need one of their own, which: the last is the next to the column. wider: how much more room there
+    is before a column, so that lines which cross there do so aslant.
     """
     widths = [0.0] * (max(column.values(), default=0) + 1)
     drops = [0.0] * len(widths)
@@ -159,7 +145,7 @@ def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = Mappin
         k = column[wire.source] + 1
         diagonal = plan.spacing.diagonal if k in edges.entered and wire.kind == "trunk" else 0.0
         widths[k] = max(widths[k], box_size(wire, plan.spacing)[0] + diagonal + edges.entered.get(k, 0.0))
-    found = _grid(plan, column, widths, drops, edges)
+    found = _grid(plan, column, widths, drops, edges, wider)
     titles = {
         group.id: plan.spacing.along([title_words(group, plan.spacing)]) + 2 * BORDERS_APART for group in plan.groups
     }
@@ -167,16 +153,21 @@ def grid(plan: Plan, column: Mapping[str, int], lane: Mapping[str, int] = Mappin
         left, right = found.sides[group]
         if right - left < titles[group]:
             edges.wider[group] = edges.shift(group) + titles[group] - (right - left)
-            found = _grid(plan, column, widths, drops, edges)
+            found = _grid(plan, column, widths, drops, edges, wider)
     return found
 
 
 def _grid(
-    plan: Plan, column: Mapping[str, int], widths: Sequence[float], drops: Sequence[float], edges: _Edges
+    plan: Plan,
+    column: Mapping[str, int],
+    widths: Sequence[float],
+    drops: Sequence[float],
+    edges: _Edges,
+    wider: Mapping[int, float],
 ) -> Grid:
     left, right, writing, x = [], [], [], 0.0
     for k, (width, drop) in enumerate(zip(widths, drops, strict=True)):
-        x += edges.left(k)
+        x += edges.left(k) + wider.get(k, 0.0)
         left.append(x + drop)
         right.append(x + drop + width)
         high = right[k] - plan.spacing.diagonal - edges.entered[k] if k in edges.entered else math.inf
@@ -232,6 +223,22 @@ class _Edges:
         own = (g for g, (_, last) in self.span.items() if last == column - 1)
         room = max((BORDERS_APART * (2 + self.ended[g]) + self.shift(g) for g in own), default=0.0)
         return room + self.named.get(column - 1, 0.0)
+
+
+def crowded(plan: Plan, column: Mapping[str, int], pairs: Iterable[tuple[str, str]]) -> dict[int, float]:
+    """The room that is missing before columns, where lines come too close to what stands beside their ends.
+
+    pairs: of the ids of shapes and lines, or of two lines, that come too close to each other.
+    """
+    ends = {wire.id: (column[wire.source], column[wire.target]) for wire in plan.wires}
+    found: dict[int, float] = {}
+    for pair in pairs:
+        own = [ends[id.rpartition("-")[0]] for id in pair if id.rpartition("-")[0] in ends]
+        stands = [column[id] for id in pair if id in column]
+        for source, target in own:
+            found |= {source + 1: ROOM_TO_CROSS} if not stands or source in stands else {}
+            found |= {target: ROOM_TO_CROSS} if not stands or target in stands else {}
+    return found
 
 
 def lanes(plan: Plan, column: Mapping[str, int], heights: Heights) -> dict[str, int]:
@@ -303,6 +310,13 @@ class Heights:
         for wire in plan.wires:
             moved[f"{wire.id}-box"] = found[f"{wire.id}-box"] + aside(wire, plan.spacing)
         return Heights({**found, **moved})
+
+    def moved(self, to: Mapping[str, float]) -> Heights:
+        """These heights, but for some things, which have others."""
+        return Heights({**self._found, **to})
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._found
 
     def of(self, name: str) -> float:
         """The height of anything, by its name in the layout."""

@@ -14,11 +14,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from types import MappingProxyType
 
 from viz.layout.clearance import beheaded, cleared, crossed, crossings, haloed, merged, missed, overlap, struck
 from viz.layout.columns import (
-    ARROW_TEXT_GAP,
-    ARROWS_APART,
     BORDERS_APART,
     FORK_WIDTH,
     HEADS_APART,
@@ -27,13 +26,24 @@ from viz.layout.columns import (
     Heights,
     grid,
     lanes,
-    text_gap,
     title_words,
     waypoints,
 )
 from viz.layout.curves import at_x, cloud, offset, on_ellipse, spread, straightened
 from viz.layout.panels import beside, with_keys
-from viz.layout.plan import NOTE_SPACING, NOTES_BELOW, Place, Plan, Wire, Words, trunk_id, written
+from viz.layout.plan import (
+    ARROW_TEXT_GAP,
+    ARROWS_APART,
+    NOTE_SPACING,
+    NOTES_BELOW,
+    Place,
+    Plan,
+    Wire,
+    Words,
+    text_gap,
+    trunk_id,
+    written,
+)
 from viz.layout.scene import Line, Point, Scene, Shape, Text
 
 MOST_WIRES_ROUTED = 120  # wires, beyond which no other ways are tried
@@ -43,13 +53,19 @@ NAME_GAP = 5.0  # between a name and its arrow
 
 
 def draw_lines(
-    plan: Plan, column: Mapping[str, int], heights: Heights, panels: bool = False, titles: Sequence[str] = ()
+    plan: Plan,
+    column: Mapping[str, int],
+    heights: Heights,
+    panels: bool = False,
+    titles: Sequence[str] = (),
+    wider: Mapping[int, float] = MappingProxyType({}),
 ) -> Scene:
     """The scene of a plan: every shape, line and text in its place.
 
-    With `panels`, its separate parts stand beside each other, not under each other, each under its title.
+    With `panels`, its separate parts stand beside each other, not under each other, each under its title. wider: how much
+    more room there is before columns.
     """
-    scene = _Draughtsman(plan, column, heights).scene()
+    scene = _Draughtsman(plan, column, heights, wider).scene()
     return beside(scene, plan, titles) if panels else scene
 
 
@@ -88,11 +104,17 @@ USUAL = Route()
 
 
 class _Draughtsman:
-    def __init__(self, plan: Plan, column: Mapping[str, int], heights: Heights) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        column: Mapping[str, int],
+        heights: Heights,
+        wider: Mapping[int, float],
+    ) -> None:
         self.plan, self.heights = plan, heights
         self.down, self._along, self._across = plan.spacing.down, plan.spacing.along, plan.spacing.across
         self.lane = lanes(plan, column, heights)
-        self.grid = grid(plan, column, self.lane)
+        self.grid = grid(plan, column, self.lane, wider)
         self.column = column
         self.places = {place.id: place for place in plan.places}
         self.outgoing: dict[str, list[Wire]] = {}
@@ -159,7 +181,7 @@ class _Draughtsman:
             title = title_words(group, self.plan.spacing)
             x, y = left + BORDERS_APART + self._along([title]) / 2, top - self._across([title]) / 2 - 2.0
             text = written(f"{group.id}-title", "layer", title, x, y, group.step)
-            titles.append(replace(text, width=text.height, height=text.width) if self.down else text)
+            titles.append(replace(text, width=text.height, height=text.width, on_side=True) if self.down else text)
         return shapes, titles
 
     def _keep_out(self, frames: Sequence[Shape]) -> None:
@@ -296,6 +318,9 @@ class _Draughtsman:
         elif place.shape not in ("source", "fork") and left[0] == self.grid.left[self.column[wire.source] + 1]:
             angle = math.atan2(left[1] - y, left[0] - x)
             edge = x + place.width / 2 * math.cos(angle), y + place.height / 2 * math.sin(angle)
+            if place.shape == "box":
+                room = place.height / 2 - ARROWS_APART
+                edge = x + place.width / 2, min(max(left[1], y - room), y + room)
             short = LEAST_BESIDE_A_HEAD - math.dist(edge, left)  # in which a head would be bent
             if short > 0 and left[0] + short < right[0]:
                 way[0] = left[0] + short, left[1]
@@ -358,8 +383,8 @@ class _Draughtsman:
             x, y = way[0]
             (trunk,) = self.incoming[wire.source]
             forward[0], backward[0] = (x, y + self._aside(trunk)), (x, y - ARROWS_APART / 2)
-        elif abs(way[0][1] - way[1][1]) > 0.5 and self.places[wire.source].shape in ("circle", "oval", "cloud"):
-            begin = self._clip(self.places[wire.source])
+        elif self.places[wire.source].shape != "source":
+            begin = self._clip(self.places[wire.source], 1)
             forward[0], backward[0] = begin(forward[1], forward[0]), begin(backward[1], backward[0])
         clip = self._clip(target)
         forward[-1], backward[-1] = clip(forward[-2], forward[-1]), clip(backward[-2], backward[-1])
@@ -375,14 +400,14 @@ class _Draughtsman:
             )  # fmt: skip
         return lines
 
-    def _clip(self, place: Place) -> Callable[[Point, Point], Point]:
-        """Where a line from one point to another meets the edge of a place."""
+    def _clip(self, place: Place, side: int = -1) -> Callable[[Point, Point], Point]:
+        """Where a line from one point to another meets the edge of a place; of a box, on its left or its right (1)."""
         x, y = self.centre[place.id]
         if place.shape in ("circle", "oval", "cloud"):
             return lambda a, b: on_ellipse(a, b, (x, y), place.width, place.height)
         if place.shape == "box":
             return lambda a, b: at_x(
-                a, b, x - place.width / 2, (y - place.height / 2 + 1.0, y + place.height / 2 - 1.0)
+                a, b, x + side * place.width / 2, (y - place.height / 2 + 1.0, y + place.height / 2 - 1.0)
             )
         if place.shape == "fork":
             return lambda a, b: (x, b[1])

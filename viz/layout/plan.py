@@ -6,6 +6,7 @@ that forks; a leaf used in many places is a small tag at each of them, the first
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -25,7 +26,9 @@ KEY_FRAME = 8.0  # what the box around a key is wider than the key
 KEY_GAP = 5.0  # between a key and what it stands before
 LEAST_ANSWER_WIDTH = 34.0  # of the room that is left for an answer
 AROUND_ANSWER = 5.0  # between that room and what stands above and below it, together
-WIRE_HEIGHT = 56.0  # the height that a wire takes with its texts
+ARROWS_APART = 10.0  # between a wire's two arrows
+ARROW_TEXT_GAP = 2.0  # between an arrow and its text, which has white of its own above and below
+TEXT_GAP_BESIDE = 5.0  # between an arrow that runs down and the text beside it
 LEAST_USES_OF_TAGS = 4  # a leaf used so often is drawn as tags
 NAMED = ("-tag", "-arrives")  # what the ids of names end in that are not those of their values
 NOTES_BELOW = 20.0  # between a figure and the first of its notes
@@ -132,7 +135,10 @@ def trunk_id(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A connection of two places, with what is written above it (forward) and below it (backward)."""
+    """A connection of two places, with what is written above it (forward) and below it (backward).
+
+    name_across: the room that the name which it begins at takes across the way on which the figure runs.
+    """
 
     id: str
     source: str
@@ -145,11 +151,30 @@ class Wire:
     flows: bool  # whether a derivative comes back
     step: int  # the frame in which it appears
     back_step: int  # the frame in which its derivative appears
+    name_across: float = 0.0
 
     @property
     def named(self) -> bool:
         """Whether it begins at a name, beside which it may stand at any height."""
         return self.source == self.value or self.source.endswith(NAMED)
+
+
+def sides(wire: Wire, spacing: Spacing) -> tuple[float, float]:
+    """The room that a wire, and the name that it begins at, take above its middle and below it.
+
+    Where things stand close, what has nothing written on one side takes less there. Its stub is then beside the middle
+    of its box, which nobody sees where it begins at a fork or a name.
+    """
+    up, down = spacing.across(wire.above), spacing.across(wire.below)
+    if not (spacing.snug and (wire.kind == "branch" or wire.named or not wire.flows)):
+        up = down = max(up, down)
+    beside, name = ARROWS_APART / 2 + text_gap(spacing), wire.name_across / 2
+    return max(up + beside, name), max(down + beside, name)
+
+
+def text_gap(spacing: Spacing) -> float:
+    """The white between an arrow and its text."""
+    return TEXT_GAP_BESIDE if spacing.down else ARROW_TEXT_GAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +230,33 @@ class _Planner:
         for use in self.graph.uses:
             if use.op is None:
                 self.places.append(self._name(self._target(use), "result", self.values[use.value], self.last))
-        places = self._level() if self.spacing.snug else self.places
-        return Plan(tuple(places), tuple(self.wires), self.groups, self.spacing, self.order)
+        across = {place.id: self.spacing.across(place.lines) for place in self.places}
+        wires = [replace(wire, name_across=across[wire.source]) if wire.named else wire for wire in self.wires]
+        places = self._high_enough(self._level() if self.spacing.snug else self.places, wires)
+        return Plan(tuple(places), tuple(wires), self.groups, self.spacing, self.order)
+
+    def _high_enough(self, places: Sequence[Place], wires: Sequence[Wire]) -> list[Place]:
+        """The places, boxes high enough for more than two wires to arrive level, and for more than one to leave level."""
+        arriving: dict[str, list[Wire]] = {}
+        leaving: dict[str, list[Wire]] = {}
+        for wire in sorted(wires, key=lambda wire: wire.position):
+            arriving.setdefault(wire.target, []).append(wire)
+        for wire in wires:
+            leaving.setdefault(wire.source, []).append(wire)
+
+        def high(crowd: Sequence[Wire]) -> float:
+            up, down = sides(crowd[0], self.spacing)[0], sides(crowd[-1], self.spacing)[1]
+            each = [sum(sides(wire, self.spacing)) + self.spacing.over + self.spacing.under for wire in crowd]
+            return sum(each) - up - down + 2 * ARROWS_APART
+
+        found = []
+        for place in places:
+            if place.shape in ("box", "oval"):
+                own = [(arriving.get(place.id, []), 2), (leaving.get(place.id, []), 1)]
+                high_enough = max((high(crowd) for crowd, few in own if len(crowd) > few), default=0.0)
+                place = replace(place, height=max(place.height, high_enough))
+            found.append(place)
+        return found
 
     def _level(self) -> list[Place]:
         """The places, names high enough to be level with their stubs, which are beside the middles of their boxes."""
@@ -223,16 +273,14 @@ class _Planner:
         lines = tuple(replace(line, size=max(line.size, self.spacing.small)) for line in self.labels.circle(op))
         width = max((line.width for line in lines), default=0.0) + self.spacing.inside
         if op.shape != "circle" or width > WIDEST_CIRCLE:
-            crowd = max(len(op.inputs), len(op.outputs))
-            # high enough for all wires to arrive level
-            each = WIRE_HEIGHT if crowd > 2 and op.shape != "cloud" else 26.0
-            height = max(46.0, each * crowd, sum(line.height for line in lines) + 20.0)
+            crowded = 26.0 * max(len(op.inputs), len(op.outputs))
+            height = max(46.0, crowded, sum(line.height for line in lines) + 20.0)
             shape = "oval" if op.shape == "circle" else op.shape  # a box is a layer
             if shape == "cloud":
                 width, height = 1.3 * width, 1.3 * height + 10.0
             width = max(64.0, width)
             if self.spacing.down:
-                width, height = max(46.0, sum(line.height for line in lines) + 20.0), max(width, each * crowd)
+                width, height = max(46.0, sum(line.height for line in lines) + 20.0), max(width, crowded)
             return Place(
                 op.id, shape, lines, width, height, op.id, f"op {shape}", self.steps[op.id], self.inside[op.id]
             )

@@ -6,14 +6,15 @@ and the scenes of the rows are put below each other.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from string import ascii_uppercase
 from typing import NamedTuple
 
-from viz.layout.columns import Heights, aside, box_size, columns, extent, grid, lanes, sides
-from viz.layout.plan import FONT, LEAST_USES_OF_TAGS, Place, Plan, Wire, Words
+from viz.layout.columns import Heights, aside, box_size, columns, extent, grid, lanes
+from viz.layout.plan import FONT, LEAST_USES_OF_TAGS, Place, Plan, Wire, Words, sides
 from viz.layout.scene import Scene
 from viz.layout.spacing import Spacing, spacing_of
 from viz.layout.spans import spans
@@ -121,21 +122,24 @@ def size_placed(row: Placed) -> tuple[float, float]:
 
 
 def possible_rows(plan: Plan, room: tuple[float, float]) -> list[dict[str, int]]:
-    """For rows of several widths, the row of each operation, cut where the rows are low and few lines are cut.
+    """For rows of several widths, the row of each operation, cut where the rows are low and few lines are cut, and not
+    within a step of a loop.
 
     Those come first that seem to fit a room of this width and height best.
     """
     column = columns(plan)
     operations = [place.id for place in plan.places if "op" in place.classes.split()]
-    stops = sorted({column[op] for op in operations})
+    kept = _steps(plan, column)
+    stops = [k for k in sorted({column[op] for op in operations}) if not any(a < k <= b for a, b in kept)]
     if len(stops) < 2:
         return []
     lies = grid(plan, column)
     heights = _heights(plan, column)
     crossing = _crossings(plan, column, stops)
-    ends = [lies.right[min(k + 1, len(lies.right) - 1)] for k in stops]
+    lasts = [max(column[op] for op in operations if column[op] < after) for after in (*stops[1:], len(heights))]
+    ends = [lies.right[min(k + 1, len(lies.right) - 1)] for k in lasts]
     starts = [lies.left[max(k - 1, 0)] for k in stops]
-    around = [max(heights[max(k - 1, 0) : k + 2]) for k in stops]
+    around = [max(heights[max(k - 1, 0) : last + 2]) for k, last in zip(stops, lasts, strict=True)]
     found: dict[tuple[int, ...], float] = {}
     for step in range(1, WIDTHS_TRIED):
         limit = lies.right[-1] * NARROWEST_ROW ** (step / WIDTHS_TRIED)
@@ -146,8 +150,22 @@ def possible_rows(plan: Plan, room: tuple[float, float]) -> list[dict[str, int]]
     rows = []
     for cuts in sorted(found, key=lambda cuts: -found[cuts]):
         at = dict(zip(stops, accumulate(int(k in cuts) for k in range(len(stops))), strict=True))
-        rows.append({op: at[column[op]] for op in operations})
+        rows.append({op: at[stops[bisect(stops, column[op]) - 1]] for op in operations})
     return rows
+
+
+def _steps(plan: Plan, column: Mapping[str, int]) -> list[tuple[int, int]]:
+    """The columns of each step of a loop and of each of several layers of a kind: rows begin between them.
+
+    Those that hold others, or stand side by side with others of their kind, may be cut.
+    """
+    span, kind = spans(plan, column), {group.id: group.title for group in plan.groups}
+    parent = {group: place.scope[:k] for place in plan.places for k, group in enumerate(place.scope)}
+    alike: dict[object, list[tuple[int, int]]] = {}
+    for group in span.keys() - {outer for scope in parent.values() for outer in scope}:
+        alike.setdefault((kind[group], parent[group]), []).append(span[group])
+    series = [sorted(own) for own in alike.values() if len(own) > 1]
+    return [one for own in series if all(a[1] < b[0] for a, b in pairwise(own)) for one in own]
 
 
 def _cuts(

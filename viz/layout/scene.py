@@ -67,7 +67,8 @@ class Text:
     """One line of text, centred on its place. With a halo, what lies under it is covered.
 
     matrix: the rows that it is set in, in place of the line, if it is one. tex: how LaTeX writes it, if otherwise. until:
-    the last step in which it is seen, if it goes away again.
+    the last step in which it is seen, if it goes away again. on_side: whether it is read from below, as all texts are
+    while a figure that runs down is laid out.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Text:
     matrix: Matrix | None = None
     tex: str = ""
     until: int | None = None
+    on_side: bool = False
 
     @property
     def anchor(self) -> str:
@@ -100,7 +102,7 @@ class Text:
 
     def turned(self) -> Text:
         """The text in a figure that runs down, from one that runs to the right; and back."""
-        return replace(self, x=-self.y, y=-self.x, width=self.height, height=self.width)
+        return replace(self, x=-self.y, y=-self.x, width=self.height, height=self.width, on_side=not self.on_side)
 
     @property
     def box(self) -> tuple[float, float, float, float]:

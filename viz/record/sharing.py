@@ -101,8 +101,9 @@ def loops(graph: Graph) -> list[list[range]]:
                 return own if size > 1 else []
         return []
 
-    found: list[list[range]] = []
-    stretches = [(0, len(graph.ops))]
+    found = [steps for k, op in enumerate(graph.ops) if op.id.startswith(REPEATED) and (steps := around(graph, k))]
+    seen = [0, *[place for steps in found for place in (steps[0].start, steps[-1].stop)], len(graph.ops)]
+    stretches = [*zip(seen[::2], seen[1::2], strict=True)]
     for start, stop in stretches:  # the list grows as it is read
         own = [steps for pattern in repeats(graph, 2, exact=False, within=(start, stop)) for steps in among(*pattern)]
         if own:
@@ -111,6 +112,17 @@ def loops(graph: Graph) -> list[list[range]]:
             between = [start, *[place for pair in ends for place in pair], stop]
             stretches += [*zip(between[::2], between[1::2], strict=True)]
     return found
+
+
+def around(graph: Graph, k: int) -> list[range]:
+    """The step before the cloud in place `k` that stands for further steps, the cloud, and the step after it, if they are
+    alike.
+    """
+    kinds = [(op.name, len(op.inputs)) for op in graph.ops]
+    for size in range(min(k, len(kinds) - k - 1, graph.ops[k].parts), 0, -1):
+        if graph.ops[k].parts % size == 0 and kinds[k - size : k] == kinds[k + 1 : k + 1 + size]:
+            return [range(k - size, k), range(k, k + 1), range(k + 1, k + 1 + size)]
+    return []
 
 
 def runs_that(follows: Callable[[range, range], bool], runs: Sequence[range]) -> list[list[range]]:
