@@ -19,10 +19,10 @@ from viz.formats.styled_scene import styled_plan, styled_scene
 from viz.formats.svg import tidy
 from viz.languages import words
 from viz.layout.alignment import centred, straight_heights
-from viz.layout.captions import captioned, explained, titled
+from viz.layout.captions import captioned, explained, noted, titled
 from viz.layout.clearance import beheaded, faults, merged, overlapping, struck
 from viz.layout.columns import Heights, columns, crowded
-from viz.layout.geometry import draw_lines, noted
+from viz.layout.geometry import draw_lines
 from viz.layout.ordering import at_the_left, kept
 from viz.layout.page import READABLE_LETTERS, too_small
 from viz.layout.panels import beside, side_by_side

@@ -35,7 +35,8 @@ def test_a_box_is_as_high_as_what_arrives_and_in_its_middle(count, fit):
     ways = [line.points for line in scene.lines if line.head == box.id and not line.backward]
     ys = [points[-1][1] for points in ways]
     assert all(points[0][1] == points[-1][1] for points in ways), "all arrive level"
-    assert max(ys) <= box.y + box.height / 2 and min(ys) >= box.y - box.height / 2
+    assert max(ys) <= box.y + box.height / 2
+    assert min(ys) >= box.y - box.height / 2
     assert box.height <= max(ys) - min(ys) + 32.0
     assert out[0][1] == pytest.approx(box.y + 5.0)
 

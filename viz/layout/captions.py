@@ -1,4 +1,4 @@
-"""What stands around a figure: a title above it; below it, what its colours and marks mean, and a caption."""
+"""What stands around a figure: a title above it; below it, notes, what its colours and marks mean, and a caption."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from viz.layout.metrics import text_width, wrapped
-from viz.layout.plan import FONT, LEAST_ANSWER_WIDTH, LINE_HEIGHT, Words, written
+from viz.layout.panels import with_keys
+from viz.layout.plan import FONT, LEAST_ANSWER_WIDTH, LINE_HEIGHT, NOTE_SPACING, NOTES_BELOW, Words, written
 from viz.layout.scene import Line, Scene, Shape, Text
 
 TITLE_ABOVE = 12.0  # points between a figure and its title
@@ -71,6 +72,17 @@ def _stacked(id: str, role: str, lines: Sequence[str], x: float, top: float, siz
     for k, line in enumerate(lines):
         words = Words(line, role, bold=role == "title", size=size)
         yield written(f"{id}-text{k}", role, words, x, top - (k + 0.5) * words.height, 0)
+
+
+def noted(scene: Scene, notes: Sequence[Words]) -> Scene:
+    """The scene with notes below it."""
+    left, bottom, _, _ = scene.bounds()
+    texts = list(scene.texts)
+    y = bottom - NOTES_BELOW
+    for k, line in enumerate(notes):
+        texts += with_keys([written(f"note{k}", "note", line, left + line.width / 2, y, 0)], [line])
+        y -= NOTE_SPACING * line.height
+    return replace(scene, texts=tuple(texts))
 
 
 def captioned(scene: Scene, caption: str) -> Scene:

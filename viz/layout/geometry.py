@@ -34,8 +34,6 @@ from viz.layout.panels import beside, with_keys
 from viz.layout.plan import (
     ARROW_TEXT_GAP,
     ARROWS_APART,
-    NOTE_SPACING,
-    NOTES_BELOW,
     Place,
     Plan,
     Wire,
@@ -67,17 +65,6 @@ def draw_lines(
     """
     scene = _Draughtsman(plan, column, heights, wider).scene()
     return beside(scene, plan, titles) if panels else scene
-
-
-def noted(scene: Scene, notes: Sequence[Words]) -> Scene:
-    """The scene with notes below it."""
-    left, bottom, _, _ = scene.bounds()
-    texts = list(scene.texts)
-    y = bottom - NOTES_BELOW
-    for k, line in enumerate(notes):
-        texts += with_keys([written(f"note{k}", "note", line, left + line.width / 2, y, 0)], [line])
-        y -= NOTE_SPACING * line.height
-    return replace(scene, texts=tuple(texts))
 
 
 def _from_above(lines: Sequence[Line]) -> list[str]:

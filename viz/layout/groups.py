@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
 
 from viz.record.graph import Graph, Part, Use, Value
 from viz.record.sharing import loops
 
 MOST_OPERATIONS_GROUPED = 150  # operations, beyond which no boxes are drawn
 
-T = TypeVar("T")
 Scope = tuple[str, ...]  # the groups that something is in, the outermost first
 
 
@@ -120,7 +118,7 @@ def scope_of_fork(source: Scope, targets: Sequence[Scope]) -> Scope:
     return shared if shared[: len(source)] == source else kept
 
 
-def common(scopes: Sequence[tuple[T, ...]]) -> tuple[T, ...]:
+def common(scopes: Sequence[Scope]) -> Scope:
     """The groups that all of these are in.
 
     >>> common([("net", "fc1"), ("net", "fc2")])

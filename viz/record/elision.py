@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from viz.languages import words
-from viz.layout.groups import common
 from viz.record.folding import LEAST_IN_A_CLOUD, REPEATED, noting_what_is_shown
 from viz.record.graph import Graph
 from viz.record.passes import Span, merge
@@ -46,6 +45,9 @@ def without_steps(graph: Graph, lang: str) -> Iterator[Graph]:
 
 def _called(graph: Graph, steps: Sequence[range]) -> str:
     """What the module is called that makes each step, or all of them; nothing if there is none."""
-    inside = [common([graph.ops[k].scope for k in step]) for step in steps]
-    kinds = {scope[-1].kind if scope else "" for scope in inside}
+    inside = [
+        [part for part in graph.ops[step.start].scope if all(part in graph.ops[k].scope for k in step)]
+        for step in steps
+    ]
+    kinds = {parts[-1].kind if parts else "" for parts in inside}
     return kinds.pop() if len(kinds) == 1 else ""
