@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from viz.layout.metrics import text_width
 
-BETWEEN_ENTRIES = 9.0  # points between two columns of a matrix
-ROW_OF_A_MATRIX = 1.15  # the height of a row, in font sizes
+BETWEEN_ENTRIES = 7.0  # points between two columns of a matrix
+ROW_OF_A_MATRIX = 1.08  # the height of a row, in font sizes
 BRACKET_WIDTH = 3.5  # the serifs of a bracket
-INSIDE_BRACKETS = 4.0  # between a bracket and the entries
+INSIDE_BRACKETS = 3.0  # between a bracket and the entries
 
 
 @dataclass(frozen=True, slots=True)
