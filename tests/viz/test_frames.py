@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pptx import Presentation
 from pptx.enum.shapes import MSO_SHAPE_TYPE
+from pptx.oxml.ns import qn
 from pptx.util import Pt
 
 import tinygrad_edu as tg
@@ -111,6 +112,8 @@ def test_other_figures_are_slides_too(tmp_path):
         draw(affine(), legend=["X"]),
     ):
         (slide,) = read_slides(figure.save(tmp_path / "a.pptx"))
+        effects = [ref.get("idx") for shape in slide.shapes for ref in shape.element.iter(qn("a:effectRef"))]
+        assert set(effects) == {"0"}, "nothing has a shadow, in LibreOffice neither"
         assert {text.text for text in typeset(figure.scene).texts if text.role != "blank"} == set(written_on(slide))
 
 

@@ -138,3 +138,10 @@ def test_each_step_of_a_u_is_told_and_what_is_drawn_as_a_part_too():
     told = "\n".join(figure.told(step) for step in figure.frame_steps)
     assert told == figure.text()
     assert len(figure.frames()) == len(figure.network.maps) - 2
+
+
+def test_what_reads_a_map_in_the_next_level_appears_with_what_it_makes():
+    figure = drawn(models.UNet(width=4, depth=1)(image(1, 1, 16, 16)))
+    pool = next(one for one in figure.network.maps if one.ways and one.ways[0].layer.kind == "max_pool")
+    window = next(shape for shape in figure.scene.shapes if shape.id == f"{pool.ways[0].source}-onward0-window")
+    assert window.step == figure.steps[f"{pool.id}-front"]

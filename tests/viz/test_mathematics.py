@@ -4,11 +4,15 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.viz.figures import leaf, texts_of
 from tinygrad_edu.formula.writing import of_path
 from viz import draw, trace
+from viz.layout.captions import in_lines
 from viz.record.mathematics import GREEK, mathematical, readable
+from viz.wording.labels import said
 
 
 def net():
@@ -107,3 +111,30 @@ def test_a_graph_keeps_its_names_in_json():
     assert (value.name, value.tex) == ("β̂₂", r"$\hat{\beta}_2$")
     assert type(graph).from_json(graph.to_json()) == graph
     assert "x₁" in texts_of(draw(graph).svg())
+
+
+def test_latex_in_titles_goes_through_and_can_be_read_elsewhere():
+    x = leaf(2.0, "x")
+    title = r"Loss $\frac{a + 1}{\hat{y}}$ of 5 $ & more, $x_1 + x_2$ and so on and on and on and on"
+    figure = draw(x * x, title=title, caption=r"With $\alpha_1$ & so on.")
+    tex = figure.tikz()
+    for piece in (r"Loss $\frac{a + 1}{\hat{y}}$ of 5 \$ \& more,", r"$x_1 + x_2$", r"With $\alpha_1$ \& so on."):
+        assert piece in tex
+    assert r"\usepackage{amsmath}" in tex
+    assert r"\usepackage{amsmath}" not in draw(x * x, title="plain").tikz()
+    shown = " ".join(text.text for text in figure.scene.texts if text.role == "title")
+    assert shown == "Loss (a + 1)/ŷ of 5 $ & more, x₁ + x₂ and so on and on and on and on"
+    assert not any("\\" in text.text for text in figure.scene.texts)
+    frames = figure.frames(titles=[f"step ${k}^2$" for k in range(len(figure.frames()))])
+    assert "step $1^2$" in frames.tikz()
+    panels = draw([x * x, leaf(3.0, "z") * 2.0], panels=True, titles=["$x^2$", r"$\nabla$ of z"])
+    assert all(piece in panels.tikz() for piece in ("$x^2$", r"$\nabla$ of z"))
+
+
+@given(st.lists(st.sampled_from(["the", "loss", r"$\hat{y} + 1$", "$x_1$", "$5", "&", r"$\frac{a}{b}$,"]), max_size=12))
+def test_lines_of_a_title_are_never_broken_inside_of_latex(words):
+    title = said(" ".join(words))
+    lines = in_lines(title, 90.0, 14.0)
+    assert " ".join(line.tex for line in lines) == title.tex
+    if any(readable(word) != word for word in words) and " ".join(words).count("$5") == 0:
+        assert " ".join(lines).split() == title.split()

@@ -162,15 +162,16 @@ class BlockDiagram(Fitted):
 
     def told(self, step: int) -> str:
         """The map that appears at a step, and how it is made, in words."""
-        drawn = {thing.id.partition("-")[0] for thing in self.scene.shapes if thing.step == step}
-        others = {thing.id.partition("-")[0] for thing in self.scene.shapes} - drawn
+        fronts = {thing.id.removesuffix("-front"): thing.step for thing in self.scene.shapes if "-front" in thing.id}
         sentences: list[str] = []  # of this map, and of those before it that are drawn as parts of it
         for one, sentence in zip(
             self.network.maps, self.naming.sentences(replace(self.network, folds=())), strict=True
         ):
-            sentences = [] if one.id in others else [*sentences, sentence]
-            if one.id in drawn:
+            sentences.append(sentence)
+            if fronts.get(one.id) == step:
                 return "\n".join(sentences)
+            if one.id in fronts:
+                sentences = []
         return ""
 
     def __repr__(self) -> str:

@@ -137,8 +137,10 @@ class Hourglass:
         self.heights = self._put_below()
 
     def _row(self, k: int, folds: Sequence[Fold], every: Mapping[str, Map]) -> Row:
-        onward = [level.step.layer for level in self.levels[k + 1 : k + 2] if level.step and level.step.layer]
-        level = self.levels[k]
+        level, following = self.levels[k], self.levels[k + 1 : k + 2]
+        onward = [
+            (below.step.layer, self.steps[below.maps[0].id]) for below in following if below.step and below.step.layer
+        ]
         return Row(
             level.maps, folds, self.naming, self.spread, letters={}, steps=self.steps, every=every, onward=onward
         )

@@ -36,7 +36,12 @@ def place(
     scenes = []
     for k, row in enumerate(rows):
         following = rows[k + 1] if k + 1 < len(rows) else ()
-        onward = [way.layer for one in following for way in one.ways if way.layer and way.source == following[0].id]
+        onward = [
+            (way.layer, steps[one.id])
+            for one in following
+            for way in one.ways
+            if way.layer and way.source == following[0].id
+        ]
         drawn = Row(row, folds, naming, spread, letters=letters, steps=steps, every=every, onward=onward)
         scenes.append(drawn.scene())
     return scenes[0] if len(scenes) == 1 else _below_each_other(scenes, rows, spread.rows)

@@ -34,7 +34,7 @@ class Row(Standing):
     """One row, drawn.
 
     letters: of the maps that are cut off from what is made of them. steps: in which each map appears. every: the maps of
-    the whole network, by id. onward: the layers that read the last map in another row.
+    the whole network, by id. onward: the layers that read the last map in another row, with their steps.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Row(Standing):
         letters: Mapping[str, str],
         steps: dict[str, int],
         every: Mapping[str, Map],
-        onward: Sequence[Layer] = (),
+        onward: Sequence[tuple[Layer, int]] = (),
     ) -> None:
         super().__init__(maps, folds, naming, spread)
         self.letters, self.steps, self.every, self.onward = letters, steps, every, onward
@@ -61,10 +61,10 @@ class Row(Standing):
         for one in self.maps.values():
             self._draw_map(self.spots[one.id])
         last = self.spots[list(self.maps)[-1]]
-        reading = {layer for layer in self.onward if layer.kernel and last.one.places and layer.kind != "transposed"}
-        for k, layer in enumerate(sorted(reading, key=lambda layer: layer.kernel, reverse=True)):
-            end = last.right[0] + READING_ON, last.y
-            self._draw_window(f"{last.one.id}-onward{k}", layer, last, end, self.steps[last.one.id])
+        for k, (layer, step) in enumerate(sorted(self.onward, key=lambda one: one[0].kernel, reverse=True)):
+            if layer.kernel and last.one.places and layer.kind != "transposed":
+                end = last.right[0] + READING_ON, last.y
+                self._draw_window(f"{last.one.id}-onward{k}", layer, last, end, step)
         skipping = []
         for way, one in self.ways:
             source, target = self.spots[way.source], self.spots[one.id]

@@ -117,15 +117,22 @@ class _Slide:
         form = self.shapes.build_freeform(*first)
         form.add_line_segments(others, close=True)
         made = form.convert_to_shape()
-        made.name, made.shadow.inherit = shape.id, False
+        self._flat(made, shape.id)
         made.fill.solid()
         made.fill.fore_color.rgb = _rgb(self.theme.tint(*(shape.fill or ("fill", 100))))
         self._outline(made, self.theme.outline, 0.5)
 
     def _made(self, kind: Any, name: str, box: tuple[float, float, float, float]) -> Any:
         made = self.shapes.add_shape(kind, *self._box(*box))
-        made.name, made.shadow.inherit = name, False
+        self._flat(made, name)
         return made
+
+    @staticmethod
+    def _flat(made: Any, name: str) -> None:
+        """A name, and no shadow: neither in PowerPoint nor in LibreOffice, which goes by the style alone."""
+        made.name, made.shadow.inherit = name, False
+        for style in made.element.iter(extra("pptx.oxml.ns", "a PPTX").qn("a:effectRef")):
+            style.set("idx", "0")
 
     def _outline(self, made: Any, colour: str, width: float) -> None:
         made.line.color.rgb = _rgb(colour)
@@ -142,8 +149,7 @@ class _Slide:
             form.add_line_segments(points[1:], close=False)
             made = form.convert_to_shape()
             made.fill.background()
-            made.shadow.inherit = False
-        made.name = line.id
+        self._flat(made, line.id)
         self._outline(made, self.theme.colour(line), line.thickness)
         if dash(line):
             dashes = extra("pptx.enum.dml", "a PPTX").MSO_LINE

@@ -82,6 +82,7 @@ def overlays(scene: Scene, theme: Theme, spans: Mapping[str, tuple[int, int | No
     spans: by the id of each thing, the first and the last of its steps, from 0; None for what stays.
     """
     first = [*_engine(scene), r"\documentclass[aspectratio=169]{beamer}", *packages(scene), r"\usepackage{adjustbox}"]
+    first.append(r"\setbeamertemplate{navigation symbols}{}")
     slide = [
         r"\begin{document}", r"\begin{frame}", r"\centering",
         r"\begin{adjustbox}{max width=\linewidth, max totalheight=0.9\textheight}",
@@ -106,7 +107,8 @@ def packages(scene: Scene) -> list[str]:
     """The lines that a document needs in its preamble."""
     text = _written(scene)
     wanted = [r"\usepackage{tikz}", r"\usetikzlibrary{arrows.meta}"]
-    wanted += [r"\usepackage{amssymb}"] * ("✓" in text)
+    given = any(text.tex for text in scene.texts)  # LaTeX of the user's own, in names and titles
+    wanted += [r"\usepackage{amsmath}"] * given + [r"\usepackage{amssymb}"] * (given or "✓" in text)
     return wanted + [r"\usepackage{kotex}"] * any(map(is_wide, text))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ from viz.layout.metrics import text_width, wrapped
 from viz.layout.panels import with_keys
 from viz.layout.plan import FONT, LEAST_ANSWER_WIDTH, LINE_HEIGHT, NOTE_SPACING, NOTES_BELOW, Words, written
 from viz.layout.scene import Line, Scene, Shape, Text
+from viz.record.mathematics import IN_TEX, Readable, readable, tex_of
 
 TITLE_ABOVE = 12.0  # points between a figure and its title
 TITLE_OF_A_FIGURE = 18.0  # the font size of a title
@@ -17,6 +19,9 @@ NARROWEST_CAPTION = 320.0  # points: a caption below a narrower figure is wider 
 SAMPLE_WIDTH = 30.0  # points, of a line that shows what lines look like
 BESIDE_A_SAMPLE = 6.0  # points between a sample and what it means
 BETWEEN_MEANINGS = 20.0  # points between two of them in one line
+_WORDS = re.compile(
+    rf"(?:{IN_TEX.pattern}|\S)+".replace("([^$]+)", "[^$]+")
+)  # LaTeX between dollars is one, with its spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ def titled(scene: Scene, title: str, id: str = "title", size: float = TITLE_OF_A
     if not title:
         return scene
     left, _, right, top = scene.bounds()
-    lines = wrapped(title, max(right - left, width, NARROWEST_CAPTION), size, bold=True)
+    lines = in_lines(title, max(right - left, width, NARROWEST_CAPTION), size, bold=True)
     y = top + TITLE_ABOVE + LINE_HEIGHT * size * len(lines)
     return replace(scene, texts=(*scene.texts, *_stacked(id, "title", lines, (left + right) / 2, y, size)))
 
@@ -57,7 +62,7 @@ def titled(scene: Scene, title: str, id: str = "title", size: float = TITLE_OF_A
 def with_titles(scene: Scene, of_steps: Sequence[tuple[str, int, int | None]]) -> Scene:
     """The scene with a title for each of several steps, seen from that step to another, all in one place."""
     left, _, right, top = scene.bounds()
-    lines = [wrapped(title, max(right - left, NARROWEST_CAPTION), FONT, bold=True) for title, _, _ in of_steps]
+    lines = [in_lines(title, max(right - left, NARROWEST_CAPTION), FONT, bold=True) for title, _, _ in of_steps]
     y = top + TITLE_ABOVE + LINE_HEIGHT * FONT * max(map(len, lines))
     texts = [
         replace(text, step=first, until=last)
@@ -67,10 +72,32 @@ def with_titles(scene: Scene, of_steps: Sequence[tuple[str, int, int | None]]) -
     return replace(scene, texts=(*scene.texts, *texts))
 
 
-def _stacked(id: str, role: str, lines: Sequence[str], x: float, top: float, size: float) -> Iterator[Text]:
+def in_lines(text: str, width: float, size: float, bold: bool = False) -> list[Readable]:
+    r"""A text in lines that are no wider than this, as `wrapped` breaks it, but not inside of LaTeX between dollars.
+
+    >>> [line.tex for line in in_lines(Readable("my loss ℓ + 1", r"my loss $\ell + 1$"), 70.0, 14.0)]
+    ['my loss', '$\\ell + 1$']
+    """
+    tex = tex_of(text)
+    if not tex:
+        return [Readable(line, line) for line in wrapped(text, width, size, bold)]
+    lines: list[Readable] = []
+    for paragraph in tex.splitlines():
+        line = Readable("", "")
+        for word in _WORDS.findall(paragraph):
+            longer = Readable(f"{line} {readable(word)}".strip(), f"{line.tex} {word}".strip())
+            if line and text_width(longer, size, bold) > width:
+                lines.append(line)
+                longer = Readable(readable(word), word)
+            line = longer
+        lines.append(line)
+    return lines
+
+
+def _stacked(id: str, role: str, lines: Sequence[Readable], x: float, top: float, size: float) -> Iterator[Text]:
     """Lines under each other, from `top` down, over the middle of `x`."""
     for k, line in enumerate(lines):
-        words = Words(line, role, bold=role == "title", size=size)
+        words = Words(line, role, bold=role == "title", size=size, tex=tex_of(line))
         yield written(f"{id}-text{k}", role, words, x, top - (k + 0.5) * words.height, 0)
 
 
@@ -92,8 +119,8 @@ def captioned(scene: Scene, caption: str) -> Scene:
     left, bottom, right, _ = scene.bounds()
     texts = []
     y = bottom - CAPTION_BELOW
-    for k, line in enumerate(wrapped(caption, max(right - left, NARROWEST_CAPTION), FONT)):
-        words = Words(line, "caption")
+    for k, line in enumerate(in_lines(caption, max(right - left, NARROWEST_CAPTION), FONT)):
+        words = Words(line, "caption", tex=tex_of(line))
         y -= words.height
         texts.append(written(f"caption-text{k}", "caption", words, left + words.width / 2, y + words.height / 2, 0))
     return replace(scene, texts=(*scene.texts, *texts))

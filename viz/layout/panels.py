@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from viz.layout.plan import KEY_GAP, SMALL_FONT, Plan, Words, key_width, written
 from viz.layout.scene import Scene, Text
+from viz.record.mathematics import tex_of
 
 PANEL_GAP = 60.0  # between two panels
 OVER_A_PANEL = 16.0  # between the top of the highest panel and the middle of its title
@@ -48,7 +49,7 @@ def _titles(titles: Sequence[str], panels: Sequence[Scene]) -> tuple[Text, ...]:
     bounds = [panel.bounds() for panel in panels]
     y = max(top for _, _, _, top in bounds) + OVER_A_PANEL
     return tuple(
-        written(f"title{k}", "title", Words(title, "title", bold=True), (left + right) / 2, y, 0)
+        written(f"title{k}", "title", Words(title, "title", bold=True, tex=tex_of(title)), (left + right) / 2, y, 0)
         for k, (title, (left, _, right, _)) in enumerate(zip(titles, bounds, strict=True))
     )
 

@@ -30,6 +30,7 @@ _SIGNS = {
     "to": "→", "quad": " ", "left": "", "right": "", "mathcal": "", "mathbf": "", "boldsymbol": "", "mathrm": "", "text": "",
     "mathbb": "", "operatorname": "", **GREEK,
 }  # fmt: skip
+_FRACTION = re.compile(r"\\[dt]?frac\s*{((?:[^{}]|{[^{}]*})*)}\s*{((?:[^{}]|{[^{}]*})*)}")
 _CITED_AFTER = "(?=[ᵀ⁻⁰¹²³⁴⁵⁶⁷⁸⁹]|\\W|$)"  # what may follow a name in a formula, as in Wᵀ
 _IDENTIFIER = "[A-Za-z][A-Za-z0-9_]*"
 IN_TEX = re.compile(r"\$(?=\S)([^$]+)(?<=\S)\$(?!\d)")  # what is LaTeX in a name, as in pandoc's Markdown: no prices
@@ -51,23 +52,55 @@ def mathematical(name: str) -> str:
     return name if index == low else GREEK.get(letter, letter) + index  # there is no such small letter
 
 
+class Readable(str):
+    r"""A text as it can be read anywhere, which remembers how LaTeX is to write it.
+
+    text: as it is read. tex: the same, with LaTeX between dollars.
+
+    >>> title = Readable("the loss ℓ", r"the loss $\ell$")
+    >>> title, title.tex
+    ('the loss ℓ', 'the loss $\\ell$')
+    """
+
+    __slots__ = ("tex",)
+    tex: str
+
+    def __new__(cls, text: str, tex: str) -> Readable:
+        """The text, with its LaTeX beside it."""
+        found = super().__new__(cls, text)
+        found.tex = tex
+        return found
+
+
+def tex_of(text: str) -> str:
+    """How LaTeX writes a text, if otherwise than it is read; else nothing."""
+    return text.tex if isinstance(text, Readable) and text.tex != text else ""
+
+
 def readable(name: str) -> str:
     r"""A name in which what stands between dollars is LaTeX, as it can be written without: `$\hat{y}_1$` as ŷ₁.
 
-    >>> [readable(name) for name in (r"$\hat{y}_1$", r"$W^{(2)}$", r"$\mathcal{L}$", r"loss $\ell$", "5 $ or 6", "x")]
-    ['ŷ₁', 'W⁽²⁾', 'L', 'loss ℓ', '5 $ or 6', 'x']
+    >>> [readable(name) for name in (r"$\hat{y}_1$", r"$W^{(2)}$", r"$\frac{a + 1}{2}$", r"loss $\ell$", "5 $ or 6", "x")]
+    ['ŷ₁', 'W⁽²⁾', '(a + 1)/2', 'loss ℓ', '5 $ or 6', 'x']
     """
     return IN_TEX.sub(lambda found: _plainly(found[1]), name)
 
 
 def _plainly(tex: str) -> str:
-    """LaTeX as a line of text: accents, indices, exponents and signs; of other commands, their names."""
+    """LaTeX as a line of text: fractions, accents, indices, exponents and signs; of other commands, their names."""
+    while (in_line := _FRACTION.sub(lambda m: f"{_as_factor(m[1])}/{_as_factor(m[2])}", tex)) != tex:
+        tex = in_line
     for command, accent in _ACCENTS.items():
         tex = re.sub(rf"\\{command}\s*(?:{{(\\?\w+)}}|(\\\w+|\w))", lambda m, a=accent: _accented(m[1] or m[2], a), tex)  # type: ignore[misc]
     tex = re.sub(r"\\([A-Za-z]+)\s*", lambda m: _SIGNS.get(m[1], m[1]), tex)
     for sign, raised in (("_", _low), ("^", _high)):
         tex = re.sub(rf"\{sign}(?:{{([^{{}}]*)}}|(.))", lambda m, r=raised: r(m[1] if m[1] is not None else m[2]), tex)  # type: ignore[misc]
     return unicodedata.normalize("NFC", re.sub(r"[{}]|\\[,;! ]?", "", tex)).strip()
+
+
+def _as_factor(tex: str) -> str:
+    """One side of a fraction: in brackets, if it is a sum or has several factors."""
+    return f"({tex.strip()})" if re.search(r"[-+ ·−/]|\\(cdot|times)", tex.strip()) else tex.strip()
 
 
 def _accented(letter: str, accent: str) -> str:

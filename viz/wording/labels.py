@@ -14,7 +14,7 @@ from viz.layout.matrix import Matrix, shortened
 from viz.layout.plan import SMALL_FONT, Words
 from viz.record.broadcasts import Broadcast
 from viz.record.graph import Data, Graph, Operation, Use, Value
-from viz.record.mathematics import Notation, readable
+from viz.record.mathematics import Notation, Readable, readable
 from viz.wording.numbers import data_text, number_text, rounded_text, shape_text
 
 LONGEST_LABEL = 40  # characters of a label
@@ -41,8 +41,9 @@ def clean(text: str, longest: int = LONGEST_LABEL) -> str:
 
 
 def said(text: str) -> str:
-    """A title or a caption: printable lines, LaTeX in them as it can be read without."""
-    return "\n".join(clean(readable(line), LONGEST_SAID) for line in text.splitlines() if line.strip())
+    """A title or a caption: printable lines, LaTeX in them as it can be read without, which is kept for files of LaTeX."""
+    lines = [clean(line, LONGEST_SAID) for line in text.splitlines() if line.strip()]
+    return Readable("\n".join(clean(readable(line), LONGEST_SAID) for line in lines), "\n".join(lines))
 
 
 def _unprintable(c: str) -> bool:
