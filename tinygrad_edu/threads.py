@@ -30,6 +30,10 @@ P = TypeVar("P")
 VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
 """What libraries of linear algebra read their number of threads from when they are loaded."""
 
+LEAST_MICROSECONDS = 150
+"""The least that a thread is given to do. Another one begins some tens of microseconds after it was called, and sets up
+memory and kernels for itself; so with less for each of two, both together may end later than one would."""
+
 
 class _Shared:
     """What all threads of this process have in common."""
@@ -49,8 +53,9 @@ def set_num_threads(n: int) -> None:
 
     What is computed image by image is the same to the last bit, however many threads there are. The gradient of a kernel
     is a sum over images: each thread sums over its own, and these sums are added up in the order of the images; so it is
-    the same in every run, and with another n the same but for rounding. A further thread takes the memory that it computes
-    in, a few megabytes, and for a kernel's gradient that of another one.
+    the same in every run, and with another n the same but for rounding. Each thread keeps the memory that it computes in,
+    16 megabytes at most, and a further one takes that of another kernel for its gradient. What one thread would compute in
+    less than some tenths of a millisecond is not shared: `nn.functional.conv2d_threads` tells.
 
     Convolutions that numba does not compute are products of matrices. These are shared if NumPy's library of linear
     algebra computes in one thread: start Python with OPENBLAS_NUM_THREADS=1, or install threadpoolctl, by which it is
@@ -92,17 +97,18 @@ def get_num_threads() -> int:
     return _Shared.threads
 
 
-def shares(count: int, unit: int = 1, *, products: bool) -> list[slice]:
+def shares(count: int, unit: int = 1, *, microseconds: float, products: bool) -> list[slice]:
     """Which of `count` images each thread computes: equal shares, in order, each of whole units but the last.
 
-    unit: how many are computed together; so they are those that one thread would compute together. products: whether
-    they are computed by products of matrices.
+    unit: how many are computed together; so they are those that one thread would compute together. microseconds: about
+    how long one thread takes for all. products: whether they are computed by products of matrices.
 
-    >>> shares(100, 30, products=False)
+    >>> shares(100, 30, microseconds=1000, products=False)
     [slice(0, 100, None)]
     """
     units = -(-count // unit)
-    size = max(1, -(-units // _usable(products))) * unit
+    among = min(_usable(products), int(microseconds / LEAST_MICROSECONDS))
+    size = max(1, -(-units // max(1, among))) * unit
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
@@ -112,7 +118,7 @@ def each(do: Callable[[P], object], parts: Sequence[P], *, products: bool) -> No
     An error of one of them is raised here. Each call has the context of this one: what is forced, and how NumPy treats
     errors. products: whether they are products of matrices.
     """
-    if len(parts) == 1 or _usable(products) == 1:
+    if len(parts) < 2 or _usable(products) == 1:
         _in_turn(do, parts)
     elif not products or _one_each():
         _together(do, parts)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tests.ops.test_fast_convolution import arrays, sums
-from tinygrad_edu import threads
+from tinygrad_edu import nn, threads
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.ops.network import pooling
 from tinygrad_edu.ops.network.convolution import Windows, forced, routes
@@ -33,8 +33,7 @@ NAMES += ["fast direct", "fast winograd", "fast depthwise"] if routes.fast() els
 def shared_by(n):
     """n threads, however small the work is."""
     with pytest.MonkeyPatch.context() as changed:
-        changed.setattr(routes, "PRODUCTS_WORTH_THREADS", 0)
-        changed.setattr(pooling, "BYTES_WORTH_THREADS", 0)
+        changed.setattr(threads, "LEAST_MICROSECONDS", 1e-9)
         changed.setattr(pooling, "BYTES_OF_IMAGES", 1 << 9)
         changed.setattr(threads, "_usable", lambda products: tg.get_num_threads())
         tg.set_num_threads(n)
@@ -71,10 +70,44 @@ def test_as_many_as_one_says(monkeypatch):
     assert tg.get_num_threads() == 1
 
 
+@given(st.integers(1, 50), st.floats(0, 2000), st.integers(1, 6))
+def test_each_share_is_worth_a_thread(count, microseconds, n):
+    with shared_by(n), pytest.MonkeyPatch.context() as changed:
+        changed.setattr(threads, "LEAST_MICROSECONDS", 150)
+        found = len(threads.shares(count, microseconds=microseconds, products=False))
+    assert found == 1 or microseconds / found >= 150
+    assert found == 1 or found <= n
+    assert min(count, n) < 2 or found > 1 or microseconds < 300
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_can_ask_how_many_threads_share_a_convolution(name, monkeypatch):
+    monkeypatch.setattr(threads, "_usable", lambda products: tg.get_num_threads())
+    groups, seen = 24 if name.endswith("depthwise") else 1, []
+    monkeypatch.setattr(
+        routes, "each", lambda do, parts, **how: seen.append(len(parts)) or [do(part) for part in parts]
+    )
+    monkeypatch.setattr(routes.depthwise, "each", lambda do, parts, **how: seen.append(len(parts)))
+    tg.set_num_threads(3)
+    try:
+        for images, size in ((0, 9), (1, 5), (2, 9), (100, 20)):
+            windows = Windows((size, size), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), groups)
+            x, w, g = arrays(windows, images, 24, 24, np.float32)
+            del seen[:]
+            sums(name, windows, x, w, g)
+            with forced(name):
+                said = F.conv2d_threads(x.shape, w.shape, padding=1, groups=groups)
+            ran = [min(n, 3) for n in (seen[1::2] if name == "depthwise" else seen)]  # that shares channels, inside
+            assert list(said.values()) == (ran or [1, 1, 1])
+            assert set(said.values()) == {3 if images == 100 else 1}
+    finally:
+        tg.set_num_threads(1)
+
+
 @given(st.integers(0, 200), st.integers(1, 40), st.integers(1, 6))
 def test_shares_are_all_images_in_order_by_whole_units(count, unit, n):
     with shared_by(n):
-        found = threads.shares(count, unit, products=False)
+        found = threads.shares(count, unit, microseconds=1e6, products=False)
     assert [i for share in found for i in range(count)[share]] == list(range(count))
     assert len(found) <= n
     assert all(share.start % unit == 0 for share in found)
@@ -170,6 +203,36 @@ def test_pooling_is_that_of_one_thread(kernel, dtype):
                 np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("numba", [True, False])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_empty_batches_stay_empty(n, numba, monkeypatch):
+    if not numba:
+        monkeypatch.setattr(routes, "fast", lambda: False)
+    layers = [
+        nn.Conv2d(2, 2, 3),
+        nn.Conv2d(2, 2, 3, groups=2),
+        nn.ConvTranspose2d(2, 2, 3),
+        nn.MaxPool2d(2),
+        nn.AvgPool2d(2),
+    ]
+    layers += [
+        nn.LPPool2d(2, 2),
+        nn.AdaptiveAvgPool2d(2),
+        nn.AdaptiveMaxPool2d(3),
+        nn.Upsample(scale_factor=2),
+        nn.Unfold(2),
+    ]
+    with shared_by(n):
+        for layer in layers:
+            full, x = layer(np.ones((3, 2, 8, 8), np.float32)), tg.zeros(0, 2, 8, 8, requires_grad=True)
+            y = layer(x)
+            y.sum().backward()
+            assert y.shape == (0, *full.shape[1:])
+            assert x.grad.shape == x.shape
+            for p in layer.parameters():
+                np.testing.assert_array_equal(p.grad, np.zeros(p.shape))
+
+
 def test_gradients(two):
     rng = np.random.default_rng(0)
     x, w = (tg.Tensor(rng.standard_normal(s), requires_grad=True) for s in ((4, 2, 6, 6), (3, 2, 3, 3)))
@@ -182,7 +245,9 @@ def test_shares_are_of_images_that_are_computed_together():
     at_once = routes.winograd.images_at_once(windows, x)
     with shared_by(3):
         assert 10 < at_once < 50
-        assert {part.start % at_once for part in routes._parts("winograd", x, w, windows)} == {0}
+        parts, beside = routes._shared("winograd", x, w, windows)
+        assert {part.start % at_once for part in parts} == {0}
+        assert beside == {"at_once": at_once}
 
 
 def test_replayed_programs_follow_the_number_of_threads():
@@ -398,7 +463,7 @@ sys.modules["numba"] = None
 import numpy as np
 import tinygrad_edu as tg
 from tinygrad_edu.nn import functional as F
-x, w = np.ones((64, 8, 16, 16)), np.ones((8, 8, 3, 3))
+x, w = np.ones((256, 8, 16, 16)), np.ones((8, 8, 3, 3))
 """
 
 
@@ -452,7 +517,8 @@ from tinygrad_edu import threads
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     tg.set_num_threads(2)
-print(len(threads.shares(8, products=True)), len(threads.shares(8, products=False)), *[w.message for w in caught])
+shares = [threads.shares(8, microseconds=1e6, products=products) for products in (True, False)]
+print(*map(len, shares), *[w.message for w in caught])
 F.conv2d(x, w)
 print(sum("images" in t.name for t in threading.enumerate()), *[w.filename for w in caught])
 """

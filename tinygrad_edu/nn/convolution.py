@@ -47,7 +47,8 @@ class _Window(Module):
         self.out_channels = count(out_channels, who, "out_channels")
         self.groups = count(groups, who, "groups")
         if min(self.in_channels, self.out_channels, self.groups) < 1:
-            raise ValueError(f"{who} needs at least one channel in and out, and one group")
+            got = f"in_channels={in_channels}, out_channels={out_channels} and groups={groups}"
+            raise ValueError(f"{who} needs at least one channel in and out, and one group, but got {got}")
         for name, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
             if channels % self.groups:
                 raise ValueError(f"{who}'s groups divide its channels, but {groups} does not divide {name}={channels}")

@@ -3,6 +3,7 @@
     parts        what rules and declarations are made of: zero, gate, tables of functions
     types        array, copy, astype, conjugate
     precision    sums of float16 and long sums of float32
+    memory       bytes that begin at a line of the cache
     agreed       a factor that a gradient and a result share
     arithmetic   add multiply divide, roots, powers
     elementwise  exponentials, logarithms, trigonometry

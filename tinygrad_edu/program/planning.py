@@ -19,12 +19,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.ops.memory import aligned
 from tinygrad_edu.program.plan import OVER, Instruction, Plan, Storage, Value, elementwise
 from tinygrad_edu.program.program import Compute, Event, Program, Write, is_view, leaves_of, regions
 from tinygrad_edu.program.simplify import layout, simplified
-
-CACHE_LINE = 64
-"""Bytes: memory that begins at a multiple of these is read and written fastest."""
 
 
 class Pool:
@@ -41,20 +39,13 @@ class Pool:
             memory = min(fitting, key=lambda m: m.nbytes)
             self._free = [m for m in self._free if m is not memory]
         else:
-            memory = _aligned(max(like.nbytes, 1))
+            memory = aligned(max(like.nbytes, 1))
             self.all.append(memory)
         return memory, np.ndarray(like.shape, like.dtype, memory, strides=layout(like))
 
     def give_back(self, memory: Any) -> None:
         """The memory is free again."""
         self._free.append(memory)
-
-
-def _aligned(nbytes: int) -> Any:
-    """Bytes that begin at a cache line."""
-    raw = np.empty(nbytes + CACHE_LINE, np.uint8)
-    start = -raw.ctypes.data % CACHE_LINE
-    return raw[start : start + nbytes]
 
 
 def plan(program: Program) -> Plan:

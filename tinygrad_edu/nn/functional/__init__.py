@@ -1,6 +1,6 @@
 """Layers and losses as functions, usually imported as F: `F.cross_entropy(model(x), labels)`.
 
-On arrays they give arrays, on tensors tensors. The pages: `layers`, `convolution`, `recurrence`, `pooling`, `adaptive`, `resizing`,
+On arrays they give arrays, on tensors tensors. The pages: `layers`, `convolution` and its `routes`, `recurrence`, `pooling`, `adaptive`, `resizing`,
 `normalization`, `embedding`, `attention`, `activations` (most are ops, in `tinygrad_edu.ops`); the losses `regression`,
 `losses` (of probabilities and classes), `margins`, with `distances` and `penalties`; and what they share, `targets` and `checks`.
 """
@@ -24,9 +24,7 @@ from tinygrad_edu.nn.functional.attention import scaled_dot_product_attention
 from tinygrad_edu.nn.functional.convolution import (
     conv1d,
     conv2d,
-    conv2d_route,
     conv3d,
-    conv_by,
     conv_transpose1d,
     conv_transpose2d,
     conv_transpose3d,
@@ -90,6 +88,7 @@ from tinygrad_edu.nn.functional.regression import (
     sum_squared_error,
 )
 from tinygrad_edu.nn.functional.resizing import interpolate, pixel_shuffle, pixel_unshuffle
+from tinygrad_edu.nn.functional.routes import conv2d_route, conv2d_threads, conv_by
 from tinygrad_edu.ops.elementwise import tanh
 from tinygrad_edu.ops.network.activations import elu, leaky_relu, relu, sigmoid, silu
 from tinygrad_edu.ops.network.gaussian import gelu
@@ -114,6 +113,7 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv2d_route",
+    "conv2d_threads",
     "conv3d",
     "conv_by",
     "conv_transpose1d",

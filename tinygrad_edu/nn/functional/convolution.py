@@ -16,8 +16,6 @@ import numpy as np
 
 from tinygrad_edu.nn.functional.layers import warn_wider
 from tinygrad_edu.ops.network.convolution import conv, conv_transpose, fold_windows, unfold_windows
-from tinygrad_edu.ops.network.convolution import forced as conv_by
-from tinygrad_edu.ops.network.convolution import route as route_of
 from tinygrad_edu.ops.network.convolution.windows import Pairs, Windows
 from tinygrad_edu.ops.parts import lifted
 from tinygrad_edu.ops.types import array
@@ -32,9 +30,7 @@ Padding = str | int | Sequence[int | Sequence[int]]
 __all__ = [
     "conv1d",
     "conv2d",
-    "conv2d_route",
     "conv3d",
-    "conv_by",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
@@ -273,44 +269,6 @@ def fold(
     return y[0] if x.ndim == 2 else y
 
 
-def conv2d_route(
-    x_shape: Sequence[int],
-    weight_shape: Sequence[int],
-    stride: Numbers = 1,
-    padding: Padding = 0,
-    dilation: Numbers = 1,
-    groups: int = 1,
-    dtype: Any = np.float32,
-) -> dict[str, str]:
-    """Tell how `conv2d` computes its result and both gradients for these shapes.
-
-    The routes are "patches", "turned", "winograd" and "depthwise", and where numba is installed (`pip install
-    "tinygrad-edu[fast]"`) "fast direct", "fast winograd" and "fast depthwise";
-    `tinygrad_edu.ops.network.convolution.routes` tells where each is taken. `with F.conv_by("patches"):` takes another.
-
-    x_shape, weight_shape: the shapes of x and of the weight.
-    stride, padding, dilation, groups: as for `conv2d`.
-    dtype: the type of x.
-
-    >>> conv2d_route((32, 64, 16, 16), (256, 64, 1, 1))
-    {'forward': 'patches', 'by_input': 'patches', 'by_kernel': 'patches'}
-    >>> with conv_by("winograd"):
-    ...     conv2d_route((32, 64, 16, 16), (64, 64, 3, 3), padding=1)
-    {'forward': 'winograd', 'by_input': 'winograd', 'by_kernel': 'winograd'}
-    """
-    kernel, steps = tuple(weight_shape[2:]), each("conv2d", "stride", stride, 2)
-    apart = each("conv2d", "dilation", dilation, 2)
-    windows = Windows(
-        tuple(x_shape[2:]), kernel, steps, pairs("conv2d", padding, 2, kernel, apart, steps), apart, groups
-    )
-    kind = np.dtype(dtype)
-    kind = np.dtype(np.float32) if kind == np.float16 else kind  # in which halves are computed
-    return {
-        what: route_of(what, x_shape[1], weight_shape[0], kind, windows)
-        for what in ("forward", "by_input", "by_kernel")
-    }
-
-
 # ---------------------------------------------------------------------------------------------------
 # What is given, looked at
 
@@ -323,11 +281,11 @@ def each(who: str, name: str, value: Numbers, dimensions: int, least: int = 1) -
     try:
         numbers = tuple([operator.index(part) for part in given])
     except TypeError:
-        raise TypeError(f"{who}'s {name} is a whole number, or {dimensions} of them, but got {value!r:.60}") from None
+        several = f", or {dimensions} of them" * (dimensions > 1)
+        raise TypeError(f"{who}'s {name} is a whole number{several}, but got {value!r:.60}") from None
     if len(numbers) != dimensions or min(numbers) < least:
-        raise ValueError(
-            f"{who}'s {name} is a number of at least {least}, or {dimensions} of them, but got {value!r:.60}"
-        )
+        several = f", or {dimensions} of them" * (dimensions > 1)
+        raise ValueError(f"{who}'s {name} is a number of at least {least}{several}, but got {value!r:.60}")
     return numbers
 
 
@@ -399,16 +357,21 @@ def _with_bias(y: Any, x: Any, weight: Any, bias: Any, single: bool) -> Any:
     return y[0] if single else y
 
 
+def check_channels(who: str, x: tuple[int, ...], weight: tuple[int, ...], groups: int) -> None:
+    """Raise ValueError where x has other channels than a weight takes, or the groups do not divide what it gives."""
+    if x[1] != weight[1] * groups or weight[0] % groups:
+        raise ValueError(
+            f"{who} of x {x} with a weight {weight} in {groups} group{'s' * (groups > 1)}: the weight takes "
+            f"{weight[1] * groups} channels and gives {weight[0]}, and x has {x[1]}"
+        )
+
+
 def _conv(who: str, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     dimensions = int(who[4])
     groups = each(who, "groups", groups, 1)[0]
     weight = _weight(who, weight, bias, dimensions, groups, 0)
     x, single = batched(who, array(x), dimensions)
-    if x.shape[1] != weight.shape[1] * groups or len(weight) % groups:
-        raise ValueError(
-            f"{who} of x {x.shape} with a weight {weight.shape} in {groups} group{'s' * (groups > 1)}: the weight takes "
-            f"{weight.shape[1] * groups} channels and gives {len(weight)}, and x has {x.shape[1]}"
-        )
+    check_channels(who, x.shape, weight.shape, groups)
     steps, apart = each(who, "stride", stride, dimensions), each(who, "dilation", dilation, dimensions)
     around = pairs(who, padding, dimensions, weight.shape[2:], apart, steps)
     y = conv(x, weight, stride=steps, padding=around, dilation=apart, groups=groups)

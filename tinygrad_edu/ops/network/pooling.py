@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 BYTES_OF_IMAGES = 1 << 18
 """The bytes of images that are pooled at a time."""
 
-BYTES_WORTH_THREADS = 1 << 20
-"""The bytes of images from which on handing some to another thread costs less than it saves, where numba pools them."""
+BYTES_IN_A_MICROSECOND, BYTES_BY_NUMBA = 3_000, 20_000
+"""How many bytes of images one thread pools in a microsecond where it was measured to be quick, and where numba does so:
+by it threads share them or do not."""
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -135,18 +136,17 @@ def _images(x: Any, windows: Windows, do: Callable[[Iterator[slice]], None]) -> 
     """Call do(blocks) with the images in blocks, one after another, or in each of several threads with some of them."""
     one = x.itemsize * x.shape[1] * max(math.prod(windows.size), math.prod(windows.positions))
     count = max(1, min(len(x), BYTES_OF_IMAGES // max(one, 1)))
-    parts = shares(len(x), count, products=False)
+    parts = shares(len(x), microseconds=len(x) * one / BYTES_IN_A_MICROSECOND, products=False)
 
     def some(part: slice) -> None:
-        do(slice(i, i + count) for i in range(part.start, part.stop, count))
+        do(slice(i, min(i + count, part.stop)) for i in range(part.start, part.stop, count))
 
     each(some, parts, products=False)
 
 
 def _by_parts(do: Callable[[slice], None], x: Any) -> None:
     """Call do(images), with all images, or in each of several threads with some, where they are many."""
-    parts = shares(len(x), products=False) if x.nbytes >= BYTES_WORTH_THREADS else [slice(0, len(x))]
-    each(do, parts, products=False)
+    each(do, shares(len(x), microseconds=x.nbytes / BYTES_BY_NUMBA, products=False), products=False)
 
 
 class _Steps:

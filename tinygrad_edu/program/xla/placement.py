@@ -16,6 +16,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from tinygrad_edu.ops.memory import aligned
+
 
 def mesh_of(devices: int | None, mesh: Any) -> Mesh | None:
     """The mesh that is asked for; None for one device, the first.
@@ -50,15 +52,10 @@ def mesh_of(devices: int | None, mesh: Any) -> Mesh | None:
     return jax.make_mesh((devices,), ("batch",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
 
 
-ALIGNED = 64
-"""Memory that begins at a multiple of so many bytes JAX takes as it is, on a CPU; else it would copy it once more."""
-
-
 def _aligned(array: Any) -> Any:
-    """A copy in such memory."""
-    memory = np.empty(array.nbytes + ALIGNED, np.uint8)
-    start = -memory.ctypes.data % ALIGNED
-    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    """A copy in memory that JAX takes as it is, on a CPU, since it begins a line of the cache; else it would copy it once
+    more."""
+    copy = aligned(array.nbytes).view(array.dtype).reshape(array.shape)
     np.copyto(copy, array)
     return copy
 

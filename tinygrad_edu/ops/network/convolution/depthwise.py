@@ -7,7 +7,6 @@ as the kernel's rows lie below each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,12 +38,12 @@ def _bands(w: Any, windows: Windows) -> Any:
     return bands
 
 
-def _each_block(do: Callable[[slice], None], x: Any, windows: Windows) -> None:
-    """Call do(channels) for the channels of x, a block after another, or several blocks in threads."""
+def blocks(x: Any, windows: Windows) -> list[slice]:
+    """The channels of x in blocks, each of which is computed at once, and by one thread."""
     rows, columns = windows.padded
     one = x.itemsize * len(x) * rows * max(columns, windows.kernel[0] * windows.positions[1])
     step = max(1, min(x.shape[1], BYTES_OF_CHANNELS // max(one, 1)))
-    each(do, [slice(i, i + step) for i in range(0, x.shape[1], step)], products=True)
+    return [slice(i, i + step) for i in range(0, x.shape[1], step)]
 
 
 def _rows(windows: Windows, tap: int) -> slice:
@@ -66,7 +65,7 @@ def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
             total = np.add(total, parts[:, :, _rows(windows, tap), tap])
         np.copyto(out[:, channels], total.transpose(1, 0, 2, 3))
 
-    _each_block(of, x, windows)
+    each(of, blocks(x, windows), products=True)
 
 
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
@@ -84,4 +83,4 @@ def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
                 diagonal = products[:, at * windows.stride[1] + k * windows.dilation[1], at]
                 out[channels, 0, tap, k] = diagonal.sum(axis=1)
 
-    _each_block(of, x, windows)
+    each(of, blocks(x, windows), products=True)

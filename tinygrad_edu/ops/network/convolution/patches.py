@@ -11,75 +11,81 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.ops.network.convolution.windows import BYTES_OF_PATCHES, Windows
+from tinygrad_edu.ops.network.convolution.scratch import scratch
+from tinygrad_edu.ops.network.convolution.windows import Shape, Windows
+
+BYTES_OF_PATCHES = 1 << 20
+"""The bytes of patches that are unrolled at a time: they stay in the cache until the product has read them."""
 
 
-class _Columns:
-    """The columns of a block of images: (images, groups, channels·kernel, positions)."""
+@contextmanager
+def _columns(windows: Windows, x: Any, *shapes: Shape) -> Iterator[tuple[Any, ...]]:
+    """The images of x, a block after another: which they are, and their columns, (images, groups, channels·kernel,
+    positions), until the next. And arrays of further shapes."""
+    one = (x.shape[1], *windows.kernel, *windows.positions)
+    count = max(1, min(len(x), BYTES_OF_PATCHES // max(x.itemsize * math.prod(one), 1)))
+    padded = (count, x.shape[1], *windows.padded) if windows.pads else (0,)
+    unrolled = (0,) if windows.unit else (count, *one)
+    shape = windows.groups, math.prod(one[: 1 + len(windows.kernel)]) // windows.groups, math.prod(windows.positions)
+    with scratch(x.dtype, padded, unrolled, *shapes) as (whole, columns, *others):
+        whole.fill(0)
 
-    def __init__(self, windows: Windows) -> None:
-        self._windows = windows
-        self._buffer: Any = None
+        def walk() -> Iterator[tuple[slice, Any]]:
+            for start in range(0, len(x), count):
+                images = slice(start, min(start + count, len(x)))
+                block, n = x[images], images.stop - start
+                if windows.pads:
+                    np.copyto(windows.inner(whole[:n]), block)
+                    block = whole[:n]
+                if not windows.unit:
+                    np.copyto(columns[:n], windows.view(block))
+                    block = columns[:n]
+                yield images, block.reshape(n, *shape)
 
-    def of(self, block: Any) -> Any:
-        """The columns of a padded block, valid until the next call."""
-        n, c = block.shape[:2]
-        rows = c // self._windows.groups * math.prod(self._windows.kernel)
-        shape = (n, self._windows.groups, rows, math.prod(self._windows.positions))
-        if self._windows.unit:
-            return block.reshape(shape)
-        view = self._windows.view(block)
-        if self._buffer is None or len(self._buffer) != n:
-            self._buffer = np.empty(view.shape, block.dtype)
-        np.copyto(self._buffer, view)
-        return self._buffer.reshape(shape)
+        yield walk(), *others
 
 
 def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
     """out[n] = W @ columns(x[n]), where W is the kernel as a matrix, one for each group."""
     matrix = w.reshape(windows.groups, len(w) // windows.groups, -1)
-    columns = _Columns(windows)
-    for images, block in windows.blocks(x):
-        cols = columns.of(block)
-        np.matmul(matrix, cols, out=out[images].reshape(len(cols), *matrix.shape[:2], cols.shape[-1]))
+    with _columns(windows, x) as (blocks,):
+        for images, cols in blocks:
+            np.matmul(matrix, cols, out=out[images].reshape(len(cols), *matrix.shape[:2], cols.shape[-1]))
 
 
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
     """out = Σₙ g[n] @ columns(x[n])ᵀ."""
     total = out.reshape(windows.groups, len(out) // windows.groups, -1)
     total[...] = 0
-    columns = _Columns(windows)
-    for images, block in windows.blocks(x):
-        cols = columns.of(block)
-        rows = g[images].reshape(len(cols), *total.shape[:2], cols.shape[-1])
-        for one, column in zip(rows, cols, strict=True):
-            total += one @ column.mT
+    with _columns(windows, x, total.shape) as (blocks, part):
+        for images, cols in blocks:
+            rows = g[images].reshape(len(cols), *total.shape[:2], cols.shape[-1])
+            for one, column in zip(rows, cols, strict=True):
+                total += np.matmul(one, column.mT, out=part)
 
 
 def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
     """Wᵀ @ g[n] are the columns of the input's gradient, and what they have in common is added up, place by place."""
     matrix = w.reshape(windows.groups, len(w) // windows.groups, -1).mT
-    shape = (out.shape[1], *windows.kernel, *windows.positions)
+    rows = g.reshape(len(g), windows.groups, matrix.shape[-1], -1)
     if windows.unit:
-        np.matmul(
-            matrix,
-            g.reshape(len(g), windows.groups, matrix.shape[-1], -1),
-            out=out.reshape(len(g), *matrix.shape[:2], -1),
-        )
+        np.matmul(matrix, rows, out=out.reshape(len(g), *matrix.shape[:2], -1))
         return
-    one = out.itemsize * math.prod(shape)
-    count = max(1, min(len(g), BYTES_OF_PATCHES // max(one, 1)))
-    padded = np.empty((count, out.shape[1], *windows.padded), out.dtype)
-    for start in range(0, len(g), count):
-        rows = g[start : start + count]
-        rows = rows.reshape(len(rows), windows.groups, matrix.shape[-1], -1)
-        parts = np.matmul(matrix, rows).reshape(len(rows), *shape)
-        total = padded[: len(rows)]
-        total[...] = 0
-        for tap in itertools.product(*map(range, windows.kernel)):
-            windows.places(total, tap)[...] += parts[:, :, *tap]
-        np.copyto(out[start : start + count], windows.inner(total))
+    shape = (out.shape[1], *windows.kernel, *windows.positions)
+    count = max(1, min(len(g), BYTES_OF_PATCHES // max(out.itemsize * math.prod(shape), 1)))
+    padded = count, out.shape[1], *windows.padded
+    with scratch(out.dtype, padded, (count, *matrix.shape[:2], rows.shape[-1])) as (whole, columns):
+        for start in range(0, len(g), count):
+            some = rows[start : start + count]
+            parts = np.matmul(matrix, some, out=columns[: len(some)]).reshape(len(some), *shape)
+            total = whole[: len(some)]
+            total[...] = 0
+            for tap in itertools.product(*map(range, windows.kernel)):
+                windows.places(total, tap)[...] += parts[:, :, *tap]
+            np.copyto(out[start : start + count], windows.inner(total))

@@ -31,7 +31,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tinygrad_edu.ops.network.convolution import depthwise, patches, winograd
-from tinygrad_edu.ops.network.convolution.windows import Windows
+from tinygrad_edu.ops.network.convolution.windows import Shape, Windows
 from tinygrad_edu.threads import each, shares
 
 Sum = Literal["forward", "by_input", "by_kernel"]
@@ -51,8 +51,18 @@ FEW, VERY_FEW = 8, 4
 LEAST_IN_MAPS, PRODUCTS_WORTH_MAPS = 3, 64
 """By numba Winograd's maps cost less: the channels, in and out, and their product, from which on they pay."""
 
-PRODUCTS_WORTH_THREADS = 1 << 22
-"""The products of a convolution from which on handing images to another thread costs less than it saves."""
+MULTIPLY_ADDS: dict[Route, int] = {
+    "patches": 30_000,
+    "turned": 30_000,
+    "winograd": 60_000,
+    "depthwise": 1_600,
+    "fast direct": 30_000,
+    "fast winograd": 120_000,
+    "fast depthwise": 9_000,
+}
+"""How many multiply-adds of a convolution one thread does in a microsecond by each route, measured where each is quick: on
+large images, and by Winograd's on many channels, since it computes a quarter of them. From this follows about how long a
+call takes, and so whether threads share it. What takes longer than it says stays in one thread for longer than it had to."""
 
 
 @functools.cache
@@ -155,13 +165,19 @@ def _room(name: Route) -> ModuleType:
     return {"winograd": winograd, "depthwise": depthwise}.get(name, patches)
 
 
-def _parts(taken: Route, images: Any, w: Any, windows: Windows) -> list[slice]:
-    """The images that each thread computes: all in one, where handing some over would take longer than it saves, or where
-    the route shares channels."""
-    if taken == "depthwise" or len(images) * w.size * math.prod(windows.positions) < PRODUCTS_WORTH_THREADS:
-        return [slice(0, len(images))]
-    unit = winograd.images_at_once(windows, images) if taken == "winograd" else 1
-    return shares(len(images), unit, products=_of_matrices(taken))
+def _shared(taken: Route, x: Any, w: Any, windows: Windows) -> tuple[list[slice], dict[str, int]]:
+    """The images that each thread computes, and what the route is told beside them. Those by "depthwise" all lie in one
+    part, for it shares channels."""
+    if taken == "depthwise":
+        return [slice(0, len(x))], {}
+    beside = {"at_once": winograd.images_at_once(windows, x)} if taken == "winograd" else {}
+    time = _microseconds(taken, x, w, windows)
+    return shares(len(x), beside.get("at_once", 1), microseconds=time, products=_of_matrices(taken)), beside
+
+
+def _microseconds(taken: Route, x: Any, w: Any, windows: Windows) -> float:
+    """About how long one thread takes by a route."""
+    return len(x) * w.size * math.prod(windows.positions) / MULTIPLY_ADDS[taken]
 
 
 def _of_matrices(name: Route) -> bool:
@@ -169,10 +185,25 @@ def _of_matrices(name: Route) -> bool:
     return not name.startswith("fast")
 
 
+def threads(what: Sum, x_shape: Shape, w_shape: Shape, dtype: Any, windows: Windows) -> int:
+    """How many threads share this sum, of x and a kernel of these shapes."""
+    taken = route(what, x_shape[1], w_shape[0], dtype, windows)
+    if what == "by_input":
+        x_shape = x_shape[0], w_shape[0], *windows.positions  # that of the output's gradient
+        windows = (windows.across() if taken != "patches" else None) or windows
+    x, w = (np.broadcast_to(np.zeros((), dtype), shape) for shape in (x_shape, w_shape))
+    if taken == "depthwise":
+        return len(
+            shares(len(depthwise.blocks(x, windows)), microseconds=_microseconds(taken, x, w, windows), products=True)
+        )
+    return max(1, len(_shared(taken, x, w, windows)[0]))
+
+
 def _summed(taken: Route, compute: Any, x: Any, w: Any, windows: Windows, out: Any) -> None:
     """compute(x, w, windows, out), where threads share the images of x and out."""
-    do = lambda part: compute(x[part], w, windows, out[part])
-    each(do, _parts(taken, x, w, windows), products=_of_matrices(taken))
+    parts, beside = _shared(taken, x, w, windows)
+    do = lambda part: compute(x[part], w, windows, out[part], **beside)
+    each(do, parts, products=_of_matrices(taken))
 
 
 def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
@@ -190,9 +221,9 @@ def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
         out[...] = 0
         return
     taken = route("by_kernel", x.shape[1], g.shape[1], x.dtype, windows)
-    compute, parts = _room(taken).by_kernel, _parts(taken, x, out, windows)
+    compute, (parts, beside) = _room(taken).by_kernel, _shared(taken, x, out, windows)
     sums = [out, *[np.empty_like(out) for _ in parts[1:]]]
-    do = lambda n: compute(x[parts[n]], g[parts[n]], windows, sums[n])
+    do = lambda n: compute(x[parts[n]], g[parts[n]], windows, sums[n], **beside)
     each(do, range(len(parts)), products=_of_matrices(taken))
     for one in sums[1:]:
         out += one

@@ -6,19 +6,13 @@ after. It has P = ⌊(S + before + after − dilation·(K − 1) − 1) / stride
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 Shape = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
-
-BYTES_OF_PATCHES = 1 << 20
-"""The bytes of patches that are unrolled at a time: they stay in the cache until the product has read them."""
 
 
 @dataclass(frozen=True)
@@ -122,18 +116,3 @@ class Windows:
                 first = start + step * low
                 found.append((slice(first, first + step * (high - low - 1) + 1, step), slice(low, high)))
         return found
-
-    def blocks(self, x: Any, reach: int = BYTES_OF_PATCHES) -> Iterator[tuple[slice, Any]]:
-        """The images of `x`, (N, C, size), a block after another: which they are, and those padded. Each block is in the
-        same memory as the one before."""
-        one = x.itemsize * x.shape[1] * math.prod(self.kernel) * math.prod(self.positions)
-        count = max(1, min(len(x), reach // max(one, 1)))
-        buffer = np.zeros((count, x.shape[1], *self.padded), x.dtype) if self.pads else None
-        for start in range(0, len(x), count):
-            images = slice(start, min(start + count, len(x)))
-            block = x[images]
-            if buffer is not None:
-                buffer = buffer[: len(block)]
-                np.copyto(self.inner(buffer), block)
-                block = buffer
-            yield images, block

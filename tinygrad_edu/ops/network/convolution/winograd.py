@@ -15,12 +15,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from tinygrad_edu.ops.network.convolution.windows import Windows
+from tinygrad_edu.ops.network.convolution.scratch import scratch
+from tinygrad_edu.ops.network.convolution.windows import Shape, Windows
 
 TILE, POINTS = 4, 6  # places of a tile of the output, and of the input that it is computed from
 
@@ -61,25 +63,24 @@ class _Tiles:
     Where the kernel is dilated by d, every d-th place is an image of its own: of a row there are d, tiled one by one.
     """
 
-    def __init__(self, images: int, channels: int, windows: Windows, dtype: Any) -> None:
+    def __init__(self, windows: Windows, whole: Any, flat: Any, points: Any) -> None:
+        """whole: the images laid out, with zeros around; flat, points: memory for their tiles and for their points."""
         self._positions, self._dilation = windows.positions, windows.dilation
-        self._tiles = _tiles(windows)
-        (rows, columns), (down, across) = self._tiles, windows.dilation
-        self._grid = (images, rows, down, columns, across, channels)
-        size = TILE * rows * down, TILE * columns * across
-        self._padded = np.zeros((images, size[0] + 2 * down, size[1] + 2 * across, channels), dtype)
-        self._whole = np.zeros((images, *size, channels), dtype)
-        self._flat = np.empty((POINTS**2, math.prod(self._grid)), dtype)
-        self.points = np.empty((POINTS**2, math.prod(self._grid[:-1]), channels), dtype)
+        self._tiles, self._whole = _tiles(windows), whole
+        (rows, columns), (down, across), (images, *_, channels) = self._tiles, windows.dilation, whole.shape
+        self._grid = images, rows, down, columns, across, channels
+        numbers = POINTS**2 * math.prod(self._grid)
+        self._flat = flat[:numbers].reshape(POINTS**2, -1)
+        self.points = points[:numbers].reshape(POINTS**2, -1, channels)
 
     def from_input(self, x: Any, before: tuple[int, int]) -> Any:
         """Bᵀ x B of each tile, overlapping by two places, with zeros around the image."""
         (top, left), (down, across) = before, self._dilation
-        np.copyto(self._padded[:, top : top + x.shape[2], left : left + x.shape[3]], x.transpose(0, 2, 3, 1))
-        n, row, column, channel = self._padded.strides
+        np.copyto(self._whole[:, top : top + x.shape[2], left : left + x.shape[3]], x.transpose(0, 2, 3, 1))
+        n, row, column, channel = self._whole.strides
         within = row * down, column * across
         between = n, TILE * row * down, row, TILE * column * across, column, channel
-        overlapping = as_strided(self._padded, (POINTS, POINTS, *self._grid), (*within, *between))
+        overlapping = as_strided(self._whole, (POINTS, POINTS, *self._grid), (*within, *between))
         np.copyto(self._flat.reshape(overlapping.shape), overlapping)
         np.matmul(_maps(x.dtype)[0], self._flat, out=self.points.reshape(POINTS**2, -1))
         return self.points
@@ -114,39 +115,63 @@ def _tiles(windows: Windows) -> tuple[int, int]:
 
 
 def images_at_once(windows: Windows, x: Any) -> int:
-    """How many images are computed together."""
+    """How many images are computed together: in as few blocks as fit the cache, and in as many for each of two threads."""
     tiles = math.prod(_tiles(windows)) * math.prod(windows.dilation)
-    return max(1, min(len(x), BYTES_OF_POINTS // max(POINTS**2 * tiles * x.shape[1] * x.itemsize, 1)))
+    most = max(1, BYTES_OF_POINTS // max(POINTS**2 * tiles * x.shape[1] * x.itemsize, 1))
+    if len(x) <= most:
+        return max(1, len(x))
+    of_two = 2 * -(-len(x) // (2 * most))
+    return -(-len(x) // of_two)
 
 
-def _blocks(windows: Windows, x: Any, channels: tuple[int, int]) -> Iterator[tuple[slice, _Tiles, _Tiles]]:
-    """Which images are computed together, and the tiles of input and output that they are computed in."""
-    count = images_at_once(windows, x)
-    tiles = [_Tiles(count, c, windows, x.dtype) for c in channels]
-    for i in range(0, len(x), count):
-        if len(x) - i < count:  # the last block
-            tiles = [_Tiles(len(x) - i, c, windows, x.dtype) for c in channels]
-        yield slice(i, i + count), tiles[0], tiles[1]
+@contextmanager
+def _blocks(windows: Windows, x: Any, outputs: int, at_once: int, *shapes: Shape) -> Iterator[tuple[Any, ...]]:
+    """The blocks of x one after another: which images, and the tiles of input and output that they are computed in. And
+    arrays of further shapes."""
+    count, channels = min(at_once, len(x)), (x.shape[1], outputs)
+    rows, columns = [TILE * n * d for n, d in zip(_tiles(windows), windows.dilation, strict=True)]
+    down, across = windows.dilation
+    laid = (count, rows + 2 * down, columns + 2 * across, channels[0]), (count, rows, columns, channels[1])
+    points = [(POINTS**2 * count * (rows // TILE) * (columns // TILE) * c,) for c in channels]
+    with scratch(x.dtype, *laid, max(points), *points, *shapes) as (padded, whole, flat, inputs, sums, *others):
+        padded.fill(0)
+        whole.fill(0)
+
+        def walk() -> Iterator[tuple[slice, _Tiles, _Tiles]]:
+            for i in range(0, len(x), count):
+                n = min(count, len(x) - i)
+                yield slice(i, i + n), _Tiles(windows, padded[:n], flat, inputs), _Tiles(windows, whole[:n], flat, sums)
+
+        yield walk(), *others
 
 
 def _before(windows: Windows) -> tuple[int, int]:
     return windows.padding[0][0], windows.padding[1][0]
 
 
-def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
+def forward(x: Any, w: Any, windows: Windows, out: Any, at_once: int) -> None:
     """At each point: (tiles, channels) @ (channels, outputs)."""
-    kernel = (_maps(w.dtype)[1] @ w.transpose(2, 3, 1, 0).reshape(9, -1)).reshape(POINTS**2, w.shape[1], len(w))
-    for images, inputs, outputs in _blocks(windows, x, (x.shape[1], len(w))):
-        np.matmul(inputs.from_input(x[images], _before(windows)), kernel, out=outputs.points)
-        outputs.to_output(out[images])
+    size = w.shape[1], len(w)
+    with _blocks(windows, x, len(w), at_once, (3, 3, *size), (POINTS**2, *size)) as (blocks, places, kernel):
+        np.copyto(places, w.transpose(2, 3, 1, 0))
+        np.matmul(_maps(w.dtype)[1], places.reshape(9, -1), out=kernel.reshape(POINTS**2, -1))
+        for images, inputs, outputs in blocks:
+            np.matmul(inputs.from_input(x[images], _before(windows)), kernel, out=outputs.points)
+            outputs.to_output(out[images])
 
 
-def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
+def by_kernel(x: Any, g: Any, windows: Windows, out: Any, at_once: int) -> None:
     """At each point: (outputs, tiles) @ (tiles, channels), summed over the blocks, and mapped back once."""
-    total = np.zeros((POINTS**2, g.shape[1], x.shape[1]), x.dtype)
-    part = np.empty_like(total)
-    for images, inputs, outputs in _blocks(windows, x, (x.shape[1], g.shape[1])):
-        slopes = outputs.from_output(g[images])
-        total += np.matmul(slopes.mT, inputs.from_input(x[images], _before(windows)), out=part)
-    mapped = np.matmul(_maps(x.dtype)[1].T, total.reshape(POINTS**2, -1)).reshape(3, 3, g.shape[1], x.shape[1])
-    np.copyto(out, mapped.transpose(2, 3, 0, 1))
+    size = g.shape[1], x.shape[1]
+    with _blocks(windows, x, g.shape[1], at_once, *[(POINTS**2, *size)] * 2, (3, 3, *size)) as (
+        blocks,
+        total,
+        part,
+        places,
+    ):
+        total.fill(0)
+        for images, inputs, outputs in blocks:
+            slopes = outputs.from_output(g[images])
+            total += np.matmul(slopes.mT, inputs.from_input(x[images], _before(windows)), out=part)
+        np.matmul(_maps(x.dtype)[1].T, total.reshape(POINTS**2, -1), out=places.reshape(9, -1))
+        np.copyto(out, places.transpose(2, 3, 0, 1))

@@ -26,15 +26,14 @@ def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
     rows = np.zeros((filled(channels, x.dtype), n), x.dtype)
     rows[:channels] = w.reshape(channels, n)
     vectors = flat(rows.reshape(-1, lanes, n).swapaxes(1, 2))
-    kernels.depthwise(flat(x), vectors, out.reshape(-1), len(x), layout.sizes, layout.where, *layout.memory())
+    with layout.memory() as memory:
+        kernels.depthwise(flat(x), vectors, out.reshape(-1), len(x), layout.sizes, layout.where, *memory)
 
 
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
     """What each channel's kernel gets of the slopes of its windows."""
     layout = _layout(windows, x.dtype)
     channels, n, lanes = x.shape[1], layout.sizes.n, layout.sizes.columns
-    total = np.zeros((filled(channels, x.dtype) // lanes, n + SPARE, lanes), x.dtype)
-    kernels.depthwise_by_kernel(
-        flat(x), flat(g), total.reshape(-1), len(x), layout.sizes, layout.where, *layout.memory()
-    )
-    np.copyto(out.reshape(channels, n), total[:, :n].swapaxes(1, 2).reshape(-1, n)[:channels])
+    with layout.memory((filled(channels, x.dtype) // lanes, n + SPARE, lanes)) as (total, *memory):
+        kernels.depthwise_by_kernel(flat(x), flat(g), total.reshape(-1), len(x), layout.sizes, layout.where, *memory)
+        np.copyto(out.reshape(channels, n), total[:, :n].swapaxes(1, 2).reshape(-1, n)[:channels])

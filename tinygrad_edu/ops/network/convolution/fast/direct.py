@@ -26,17 +26,18 @@ def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
     """y = x ⋆ w. The kernels are a matrix (places and channels of a window, outputs) for each group."""
     layout = _layout(windows, w.shape[1], len(w) // windows.groups, x.dtype)
     sizes = layout.sizes
-    matrix = np.zeros((sizes.groups, sizes.n, sizes.columns), x.dtype)
-    parts = w.reshape(sizes.groups, sizes.outputs, sizes.channels, -1)
-    matrix[:, :, : sizes.outputs] = parts.transpose(0, 3, 2, 1).reshape(sizes.groups, sizes.n, sizes.outputs)
-    kernels.direct(flat(x), matrix.reshape(-1), out.reshape(-1), len(x), sizes, layout.where, *layout.memory())
+    places = sizes.n // sizes.channels
+    parts = w.reshape(sizes.groups, sizes.outputs, sizes.channels, places)
+    with layout.memory((sizes.groups, places, sizes.channels, sizes.columns)) as (matrix, *memory):
+        matrix[..., : sizes.outputs] = parts.transpose(0, 3, 2, 1)
+        kernels.direct(flat(x), matrix.reshape(-1), out.reshape(-1), len(x), sizes, layout.where, *memory)
 
 
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
     """What the kernels get of the slopes of all windows, as a matrix at first."""
     layout = _layout(windows, x.shape[1] // windows.groups, len(out) // windows.groups, x.dtype)
     sizes = layout.sizes
-    total = np.zeros((sizes.groups, sizes.n + SPARE, sizes.columns), x.dtype)
-    kernels.direct_by_kernel(flat(x), flat(g), total.reshape(-1), len(x), sizes, layout.where, *layout.memory())
-    parts = total[:, : sizes.n, : sizes.outputs].reshape(sizes.groups, -1, sizes.channels, sizes.outputs)
-    np.copyto(out.reshape(sizes.groups, sizes.outputs, sizes.channels, -1), parts.transpose(0, 3, 2, 1))
+    with layout.memory((sizes.groups, sizes.n + SPARE, sizes.columns)) as (total, *memory):
+        kernels.direct_by_kernel(flat(x), flat(g), total.reshape(-1), len(x), sizes, layout.where, *memory)
+        parts = total[:, : sizes.n].reshape(sizes.groups, -1, sizes.channels, sizes.columns)[..., : sizes.outputs]
+        np.copyto(out.reshape(sizes.groups, sizes.outputs, sizes.channels, -1), parts.transpose(0, 3, 2, 1))

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_edu.ops.network.convolution.fast.vectors import BYTES, SHAPES
-from tinygrad_edu.ops.network.convolution.windows import Windows
+from tinygrad_edu.ops.network.convolution.scratch import scratch
+from tinygrad_edu.ops.network.convolution.windows import Shape, Windows
 
 SPARE = max(SHAPES.values())
 """How many rows more than there are may be computed, so that they are computed several at a time."""
@@ -95,7 +98,11 @@ class Layout:
         )
         self._dtype, self._padded = dtype, math.prod(windows.padded) * pitch
 
-    def memory(self) -> tuple[Any, Any]:
-        """Zeros for an image with its padding, and memory for its results."""
+    @contextmanager
+    def memory(self, *shapes: Shape) -> Iterator[list[Any]]:
+        """Zeros: of further shapes, for an image with its padding, and for its results."""
         room = (self.sizes.positions + SPARE) * self.sizes.columns
-        return np.zeros(self._padded, self._dtype), np.zeros(room, self._dtype)
+        with scratch(self._dtype, *shapes, (self._padded,), (room,)) as arrays:
+            for one in arrays:
+                one.fill(0)
+            yield arrays

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_edu.ops.network.convolution.fast import kernels
 from tinygrad_edu.ops.network.convolution.fast.layout import SPARE, filled, flat, grid
-from tinygrad_edu.ops.network.convolution.windows import Windows
+from tinygrad_edu.ops.network.convolution.scratch import scratch
+from tinygrad_edu.ops.network.convolution.windows import Shape, Windows
 from tinygrad_edu.ops.network.convolution.winograd import OF_KERNEL, POINTS, TILE
 
 TILES = 64
@@ -89,15 +92,15 @@ class _Tiles:
         )
         self._dtype = dtype
 
-    def memory(self) -> tuple[Any, Any, Any, Any]:
-        """Zeros for images and outputs laid out, and memory for both at their points."""
+    @contextmanager
+    def memory(self, *shapes: Shape) -> Iterator[list[Any]]:
+        """Zeros for images and outputs laid out, memory for both at their points, and arrays of further shapes."""
         sizes, points = self.sizes, POINTS * POINTS * self.sizes.room
-        return (
-            np.zeros(sizes.at_once * sizes.image, self._dtype),
-            np.zeros(sizes.at_once * sizes.whole, self._dtype),
-            np.empty(points * sizes.pitch + SPARE, self._dtype),
-            np.empty(points * sizes.columns, self._dtype),
-        )
+        laid = (sizes.at_once * sizes.image,), (sizes.at_once * sizes.whole,)
+        with scratch(self._dtype, *laid, (points * sizes.pitch + SPARE,), (points * sizes.columns,), *shapes) as arrays:
+            for one in arrays[:2]:
+                one.fill(0)
+            yield arrays
 
 
 @functools.lru_cache(maxsize=64)
@@ -114,18 +117,23 @@ def _of_kernel(dtype: Any) -> Any:
 def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
     """At each point (tiles, channels) @ (channels, outputs)."""
     tiles = _tiles(windows, len(x), x.shape[1], len(w), x.dtype)
-    points = np.zeros((POINTS * POINTS, x.shape[1], tiles.sizes.columns), x.dtype)
-    mapped = _of_kernel(x.dtype) @ w.transpose(2, 3, 1, 0).reshape(9, -1)
-    points[:, :, : len(w)] = mapped.reshape(-1, x.shape[1], len(w))
-    kernels.winograd(flat(x), points.reshape(-1), out.reshape(-1), len(x), tiles.sizes, tiles.where, *tiles.memory())
+    size = x.shape[1] * tiles.sizes.columns
+    with tiles.memory((9, size), (POINTS * POINTS, size)) as (*memory, places, points):
+        places.fill(0)
+        places.reshape(3, 3, x.shape[1], -1)[..., : len(w)] = w.transpose(2, 3, 1, 0)
+        np.matmul(_of_kernel(x.dtype), places, out=points)
+        kernels.winograd(flat(x), points.reshape(-1), out.reshape(-1), len(x), tiles.sizes, tiles.where, *memory)
 
 
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
     """At each point (channels, tiles) @ (tiles, outputs), summed over all images, and mapped back once."""
     channels, outputs = x.shape[1], g.shape[1]
     tiles = _tiles(windows, len(x), channels, outputs, x.dtype)
-    total = np.zeros((POINTS * POINTS, channels + SPARE, tiles.sizes.columns), x.dtype)
-    kernels.winograd_by_kernel(flat(x), flat(g), total.reshape(-1), len(x), tiles.sizes, tiles.where, *tiles.memory())
-    sums = total[:, :channels, :outputs].reshape(POINTS * POINTS, -1)
-    mapped = (_of_kernel(x.dtype).T @ sums).reshape(3, 3, channels, outputs)
-    np.copyto(out, mapped.transpose(3, 2, 0, 1))
+    points, size = POINTS * POINTS, (channels, outputs)
+    with tiles.memory((points, channels + SPARE, tiles.sizes.columns), (points, *size), (3, 3, *size)) as arrays:
+        *memory, total, sums, places = arrays
+        total.fill(0)
+        kernels.winograd_by_kernel(flat(x), flat(g), total.reshape(-1), len(x), tiles.sizes, tiles.where, *memory)
+        np.copyto(sums, total[:, :channels, :outputs])
+        np.matmul(_of_kernel(x.dtype).T, sums.reshape(points, -1), out=places.reshape(9, -1))
+        np.copyto(out, places.transpose(3, 2, 0, 1))
