@@ -16,8 +16,8 @@ from tinygrad_edu.engine.example import (
     spread,
     unit,
 )
+from tinygrad_edu.engine.node import NUMBERS
 from tinygrad_edu.engine.op import (
-    NUMBERS,
     Op,
     Presence,
     alias,

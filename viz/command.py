@@ -13,12 +13,12 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 import tinygrad_edu as tg
+from tinygrad_edu.engine.elsewhere import meant
 from tinygrad_edu.engine.registry import COMPOSITES, OPS
 from tinygrad_edu.engine.tables import uneven
 
@@ -100,9 +100,9 @@ class Expression:
                 return node.elts
             case ast.Call(func=ast.Name(id=name)):
                 if operation(name) is None:
-                    known = get_close_matches(name, NAMES)
-                    meant = f"; did you mean {' or '.join(known)}?" if known else ""
-                    raise ExpressionError(f"{name} is not an operation of this package{meant}", self._column(node))
+                    raise ExpressionError(
+                        f"{name} is not an operation of this package{meant(name, NAMES)}", self._column(node)
+                    )
                 if name in ("max", "min") and len(node.args) > 1 and not isinstance(node.args[1], ast.Constant):
                     raise ExpressionError(f"{name} is of one array{self._instead(node)}", self._column(node))
                 for option in node.keywords:

@@ -317,6 +317,27 @@ def test_a_faulty_declaration_raises_at_once():
         op(vjp=None)(3)
 
 
+def test_a_forward_that_gives_no_array_is_named():
+    rule = (lambda g, y, *inputs: g,)
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    given = {"a list": lambda x: [1.0, 2.0], "nothing": lambda x: None, "words": lambda x: "x"}
+    for forward in given.values():
+        forward.__name__ = "wrong"
+        with pytest.raises(
+            TypeError, match=r"the forward function of wrong returns an array, but got (list|NoneType|str)"
+        ):
+            op(vjp=rule)(forward)(x)
+
+    def times(x, k):
+        return x * k
+
+    with pytest.raises(
+        TypeError, match="of times computed a Tensor, from a setting that is one; vjp= has a rule for each input"
+    ):
+        op(vjp=rule)(times)(x, x)
+    assert op(vjp=rule)(times)(x, 3.0).tolist() == [3.0, 6.0]
+
+
 def test_a_partial_function_and_one_of_no_module_are_declared():
     def scale(x, k):
         return x * k
@@ -358,6 +379,9 @@ def test_a_result_of_several_that_was_freed_is_called_by_its_shape():
 def test_what_a_function_without_return_gives_is_no_tensor():
     with pytest.raises(TypeError, match="NoneType None; does the function that made it end with `return`"):
         Tensor(None)
+    for several in ({1, 2}, (x for x in range(3)), {"a": 1}.keys()):
+        with pytest.raises(TypeError, match=r"; write list\(…\)$"):
+            Tensor(several)
 
 
 def test_writing_a_leaf_names_it():

@@ -75,7 +75,7 @@ def test_what_a_target_is_not(call, kind, words):
     ],
 )  # fmt: skip
 def test_a_column_against_a_row_raises(loss):
-    """Trap 21: (N,) against (N, 1) would broadcast to (N, N)."""
+    """(N,) against (N, 1) would broadcast to (N, N)."""
     y, t = np.full(4, 0.5), np.ones((4, 1))
     for pair in ((y, t), (t, y)):
         with pytest.raises(ValueError, match=r"\(4,\).*\(4, 1\)|\(4, 1\).*\(4,\)"):
@@ -99,7 +99,7 @@ LOSSES = [
 
 @pytest.mark.parametrize(("make", "target"), LOSSES)
 def test_whole_numbers_and_truths_widen_nothing(make, target):
-    """Trap 20: int64 labels beside float32 predictions."""
+    """Labels in int64 beside predictions in float32."""
     loss = make()
     targets = [target, target.astype(np.int8)] + ([target.astype(bool)] if target is BITS else [])
     found = []

@@ -417,6 +417,9 @@ ERRORS = [
     (lambda: np.block([[W], W]), ValueError, "nested to one depth"),
     (lambda: np.block([[W, W], [W]]), ValueError, "must match exactly"),
     (lambda: tg.broadcast_to(W), TypeError, r"broadcast_to\(\) needs shape"),
+    (lambda: tg.stack(W, W), TypeError, r"joined stand in one list, as in np.stack\(\[a, b\]\)"),
+    (lambda: np.concatenate(W, W), TypeError, "joined stand in one list"),
+    (lambda: tg.hstack(W, W), TypeError, r"hstack\(\) takes 1 argument by position, but got 2|joined stand in one list"),
     (lambda: tg.flip(W, 0, 1), TypeError, r"flip\(\) takes 2 arguments by position, but got 3"),
 ]  # fmt: skip
 

@@ -205,6 +205,8 @@ def test_settings_are_where_they_are():
 
 def test_what_an_optimizer_refuses():
     w = leaf(name="w")
+    with pytest.raises(AttributeError, match="SGD has no zero_grads; did you mean zero_grad"):
+        SGD([w], lr=0.1).zero_grads()
     with pytest.raises(ValueError, match="no parameters; are they attributes of the module"):
         SGD([], lr=0.1)
     with pytest.raises(ValueError, match="no parameters"):

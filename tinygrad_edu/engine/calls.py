@@ -17,7 +17,7 @@ import numpy
 
 from tinygrad_edu.engine.protocols import NumPyProtocols
 from tinygrad_edu.engine.recording import watched
-from tinygrad_edu.engine.refusals import users_own
+from tinygrad_edu.engine.refusals import too_many, users_own
 
 np: Any = numpy  # its stubs do not know the protocols by which its functions take tensors
 
@@ -210,10 +210,7 @@ class Call:
         """All arguments by NumPy's names."""
         if len(args) > len(self._by_place):
             further = [name for name, ours in self._ours.items() if name not in self._by_place and ours is not None]
-            named = "".join([f"; write {name}= by name" for name in further])
-            raise TypeError(
-                f"{self.name}() takes {len(self._by_place)} arguments by position, but got {len(args)}{named}"
-            )
+            raise too_many(self.name, len(self._by_place), len(args), further)
         given = dict(zip(self._by_place, args, strict=False))
         for name, value in options.items():
             if name in given:

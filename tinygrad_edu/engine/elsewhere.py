@@ -90,6 +90,12 @@ def near(name: str, known: Sequence[str]) -> list[str]:
     return get_close_matches(name, known)
 
 
+def meant(name: str, known: Sequence[str], written: str = "{}") -> str:
+    """The end of an error about a name: the known names that may be meant, each as it is `written`; "" if there are none."""
+    close = near(name, known)
+    return f"; did you mean {' or '.join([written.format(other) for other in close])}?" if close else ""
+
+
 def _cure(name: str, known: Sequence[str]) -> str:
     if name in TYPES:
         return f"; types are NumPy's: write np.{NUMPY_TYPES.get(name, name)}"
@@ -103,8 +109,7 @@ def _cure(name: str, known: Sequence[str]) -> str:
         return "; to write in place: with no_grad(): t += …, or t[...] = …"
     if _answered(name):
         return f"; write np.{name}(…), which takes tensors"
-    close = near(name, known)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
+    return meant(name, known)
 
 
 def _answered(name: str) -> bool:

@@ -16,6 +16,9 @@ from tinygrad_edu.engine.registry import Cell
 
 Array = Any  # a NumPy array, or one that speaks its protocols
 
+NUMBERS = (np.generic, int, float, complex)
+"""What computes as a number, and has no memory to be written into."""
+
 
 class Operation(Protocol):
     """What a reading of the graph asks an op: `Op` says what each means."""
@@ -108,6 +111,27 @@ class Results(tuple[Any, ...]):
     def nbytes(self) -> int:
         """The bytes of all of them."""
         return sum([part.nbytes for part in self])
+
+
+def as_arrays(given: Any, name: str) -> Any:
+    """What the forward function of the op of this name gave, with NumPy's scalars as arrays of no dimension.
+
+    Raises TypeError for what is no array.
+    """
+    if isinstance(given, tuple):
+        return Results(given)
+    if isinstance(given, NUMBERS):
+        return np.asarray(given)
+    if isinstance(given, Node):
+        raise TypeError(
+            f"the forward function of {name} computed a Tensor, from a setting that is one; vjp= has a rule for each input, "
+            "and an argument without a rule is a setting"
+        )
+    if not hasattr(given, "dtype"):
+        raise TypeError(
+            f"the forward function of {name} returns an array, but got {type(given).__name__} {given!r:.60}"
+        )
+    return given
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ from tinygrad_edu.engine.example import (
     Example,
     real,
 )
-from tinygrad_edu.engine.node import Results
+from tinygrad_edu.engine.node import NUMBERS, as_arrays
 from tinygrad_edu.engine.origins import Origin, node_of
 from tinygrad_edu.engine.plans import EMPTY, CallPlan
 from tinygrad_edu.engine.recording import RECORDING, SCOPE
@@ -75,7 +75,6 @@ Presence = (
 _array = np.ndarray
 _new = object.__new__
 SAY_NOTHING = ("Any", Any, "Array", "ArrayLike", "Array | Sequence[Array]")
-NUMBERS = (np.generic, int, float, complex)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -381,7 +380,7 @@ class Op:
         except Exception as error:
             raise self._explained(error, inputs, settings) from None
         if data.__class__ is not _array:
-            data = _as_arrays(data)
+            data = as_arrays(data, self.name)
         y: Any = _new(Tensor)  # all that a node has is set below
         y.ndarray = data
         y.held_grad = y.name = y.cell = y.attached = None
@@ -453,7 +452,7 @@ class Op:
 
     def compute(self, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
         """The forward function on arrays, always giving arrays."""
-        return _as_arrays(self.forward(*arrays, **settings))
+        return as_arrays(self.forward(*arrays, **settings), self.name)
 
     def _plainly(self, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Compute on arrays alone, without a record: lists become arrays, and the caller gets the visible results."""
@@ -534,13 +533,6 @@ def _found(module: str, name: str) -> Any:
             "imported, rather than in a notebook or script"
         )
     return found
-
-
-def _as_arrays(data: Any) -> Any:
-    """A forward's result, with NumPy's scalars as arrays of no dimension."""
-    if isinstance(data, tuple):
-        return Results(data)
-    return np.asarray(data) if isinstance(data, NUMBERS) else data
 
 
 def _as_leaf(y: Tensor) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine.calls import OUR_NAMES
+from tinygrad_edu.engine.refusals import too_many
 
 EMPTY: Any = inspect.Parameter.empty
 """The default of what must be given."""
@@ -101,10 +102,8 @@ class CallPlan:
         if len(inputs) != n:
             raise TypeError(f"{self._name}() takes {n} input{'s' * (n != 1)}, but got {len(inputs)}")
         if len(args) > max(n, self._by_place):
-            named = "".join(f"; write {key}= by name" for key in list(self.defaults)[self._by_place - n :])
-            raise TypeError(
-                f"{self._name}() takes {max(n, self._by_place)} arguments by position, but got {len(args)}{named}"
-            )
+            further = list(self.defaults)[self._by_place - n :]
+            raise too_many(self._name, max(n, self._by_place), len(args), further)
         placed = dict(zip(self.defaults, args[n:], strict=False))
         settings = {**self.defaults, **placed}
         for key, value in kwargs.items():

@@ -8,6 +8,7 @@ import linecache
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -39,6 +40,12 @@ _LIBRARIES = (
     copy.__file__,
     "<frozen ",
 )
+
+
+def too_many(name: str, most: int, got: int, further: Iterable[str]) -> TypeError:
+    """The error for more arguments by position than a function takes: the `further` ones are given by name."""
+    named = "".join([f"; write {other}= by name" for other in further])
+    return TypeError(f"{name}() takes {most} argument{'s' * (most != 1)} by position, but got {got}{named}")
 
 
 def explained(error: Exception, message: str) -> Exception:

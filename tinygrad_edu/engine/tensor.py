@@ -111,7 +111,12 @@ class Tensor(TensorWriting):
             if array.dtype.kind not in NUMERIC and is_table(data):
                 array = table(data, "Tensor()")
         if array.dtype.kind not in "biufc":
-            cure = "" if data is not None else "; does the function that made it end with `return`, and its result?"
+            given: Any = data  # anything, for not every caller is checked
+            cure = ""
+            if given is None:
+                cure = "; does the function that made it end with `return`, and its result?"
+            elif np.iterable(given) and not isinstance(given, list | tuple | str | np.ndarray):
+                cure = "; write list(…)"
             raise TypeError(
                 f"a Tensor holds numbers, but got an array of {array.dtype} from {type(data).__name__} {data!r:.60}{cure}"
             )

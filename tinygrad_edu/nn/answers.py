@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine.elsewhere import unexpected
+from tinygrad_edu.engine.elsewhere import meant, unexpected
 from tinygrad_edu.engine.tensor import Tensor
 
 
@@ -79,11 +79,7 @@ def missing(module: Any, name: str) -> AttributeError:
     if name in ELSEWHERE:
         message += f"; {ELSEWHERE[name]}"
     elif not name.startswith("__"):
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, [*vars(module), *dir(type(module))])
-        if close:
-            message += f"; did you mean {' or '.join(close)}?"
+        message += meant(name, [*vars(module), *dir(type(module))])
     return AttributeError(message, name=name, obj=module)
 
 

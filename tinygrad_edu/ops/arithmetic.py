@@ -13,7 +13,8 @@ import numpy as np
 
 from tinygrad_edu.engine.example import at, example, nonzero, real
 from tinygrad_edu.engine.example import positive as above_zero
-from tinygrad_edu.engine.op import NUMBERS, Op, composite, declare, op
+from tinygrad_edu.engine.node import NUMBERS
+from tinygrad_edu.engine.op import Op, composite, declare, op
 from tinygrad_edu.engine.recording import quietly
 from tinygrad_edu.engine.registry import NO_SETTINGS, UFUNCS
 from tinygrad_edu.ops.agreed import agreed, times_over

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 
 def _bind_joined(arrays: Array | Sequence[Array], axis: int | None = 0) -> tuple[Any, ...]:
+    if axis is not None and np.ndim(axis):
+        raise TypeError(
+            "arrays that are joined stand in one list, as in np.stack([a, b]), but a further one got where axis is"
+        )
     if axis is None:
         arrays, axis = [np.ravel(x) for x in arrays], 0
     return tuple(arrays), {"axis": index(axis)}

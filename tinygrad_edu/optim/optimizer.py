@@ -18,7 +18,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar, overload
 
 import numpy as np
 
-from tinygrad_edu.engine.elsewhere import refuse_zeros
+from tinygrad_edu.engine.elsewhere import meant, refuse_zeros
 from tinygrad_edu.engine.recording import enable_grad, watched
 from tinygrad_edu.engine.registry import Edits
 from tinygrad_edu.engine.tensor import Tensor
@@ -145,7 +145,8 @@ class Optimizer(Declared):
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> NoReturn:
-        cure = f"; a setting is in its group: optimizer.param_groups[0][{name!r}]" if name in self.declared else ""
+        cure = f"; a setting is in its group: optimizer.param_groups[0][{name!r}]"
+        cure = cure if name in self.declared else meant(name, dir(type(self)))
         raise AttributeError(f"{type(self).__name__} has no {name}{cure}", name=name, obj=self)
 
     def _refuse_setting(self, name: str, value: str) -> None:

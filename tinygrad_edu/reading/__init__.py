@@ -15,12 +15,12 @@ import builtins
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 import tinygrad_edu as tg
+from tinygrad_edu.engine.elsewhere import meant
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.reading.listing import functions
 from tinygrad_edu.reading.pages import Reading
@@ -93,7 +93,7 @@ def of_expression(text: str, given: Mapping[str, Any] | None = None, *, backward
             used[node.id] = values[node.id]
         elif node.id not in known and node.id not in used:
             if id(node) in called:
-                raise NameError(f"{node.id} is not a function of this package{_meant(node.id, known)}")
+                raise NameError(f"{node.id} is not a function of this package{meant(node.id, list(known))}")
             used[node.id] = _default(node.id, len(used), node.id in square)
     unused = [name for name in values if name not in used]
     if unused:
@@ -124,11 +124,6 @@ def known_names() -> dict[str, Any]:
         "np": np,
         "F": tg.nn.functional,
     }
-
-
-def _meant(name: str, known: Mapping[str, Any]) -> str:
-    close = get_close_matches(name, known)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def _default(name: str, before: int, square: bool) -> Tensor:

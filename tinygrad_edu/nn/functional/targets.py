@@ -47,9 +47,12 @@ def same_shape(what: str, prediction: Any, target: Any) -> tuple[Any, Any]:
             f"{what} compares numbers, but got words; write np.unique(target, return_inverse=True)[1] to number them"
         )
     if prediction.shape != target.shape:
+        cure = "reshape or squeeze one of them"
+        if target.dtype.kind in "iu" and prediction.shape[:-1] == target.shape and prediction.shape[-1] > 1:
+            cure = f"write tg.one_hot(target, {prediction.shape[-1]}) for class numbers, or take cross_entropy"
         raise ValueError(
             f"{what} got a prediction of shape {prediction.shape} and a target of shape {target.shape}; "
-            "they must be equal: reshape or squeeze one of them"
+            f"they must be equal: {cure}"
         )
     return prediction, as_type_of(prediction, target)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.engine.elsewhere import near
+from tinygrad_edu.engine.elsewhere import meant
 
 if TYPE_CHECKING:
     from tinygrad_edu.train.trainer import Trainer
@@ -64,8 +64,7 @@ class Callback:
 def measured(logs: Logs, name: str, who: str) -> float:
     """The number of that name. Raises ValueError if there is none."""
     if name not in logs:
-        close = near(name, list(logs))
-        cure = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+        cure = meant(name, list(logs), "{!r}")
         if name.startswith("val_") and not any(other.startswith("val_") for other in logs):
             cure = "; give fit() validation data"
         raise ValueError(f"{who} follows {name!r}, but an epoch has {', '.join(logs)}{cure}")

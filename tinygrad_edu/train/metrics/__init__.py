@@ -11,9 +11,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import partial
 
+from tinygrad_edu.engine.elsewhere import meant
 from tinygrad_edu.train.metrics.classification import (
     Accuracy,
     ConfusionMatrix,
@@ -122,8 +122,5 @@ def named(name: str, *, logits: bool = False) -> Metric:
     if name in OTHERS:
         return OTHERS[name]()
     known = [*OF_CLASSES, "log_loss", *OTHERS]
-    close = get_close_matches(name, known)
-    raise ValueError(
-        f"there is no metric {name!r}; "
-        + (f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are {', '.join(known)}")
-    )
+    cure = meant(name, known, "{!r}") or f"; there are {', '.join(known)}"
+    raise ValueError(f"there is no metric {name!r}{cure}")
