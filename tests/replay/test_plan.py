@@ -8,6 +8,7 @@ from tests.measuring import peak_bytes
 from tests.replay.programs import assert_same, leaf
 from tinygrad_edu import optim
 from tinygrad_edu.engine.recording import tracing
+from tinygrad_edu.nn import functional as F
 from tinygrad_edu.ops.parts import gate
 from tinygrad_edu.program import record, replay
 from tinygrad_edu.program.emit import compiled, emit
@@ -338,3 +339,97 @@ def test_sums_over_repeated_numbers_are_grouped_as_eagerly():
     run = tg.replay(total)
     run()
     assert run().item() == total().item()
+
+
+# -- leaves that are written ---------------------------------------------------------------------------
+
+
+def test_what_an_optimizer_keeps_is_scaled_where_it_is():
+    """β·m is computed over m, which gets its new numbers right after: no array is needed for it."""
+    w = tg.Tensor(np.ones((50, 40)), requires_grad=True, name="w")
+    optimizer = optim.Adam([w])
+
+    @replay
+    def step(x):
+        optimizer.zero_grad()
+        (w * x).sum().backward()
+        optimizer.step()
+
+    step(np.ones((50, 40)))
+    over = [line.value.array for line in step.plan.lines() if line.value.name.startswith("v")]
+    for kept in optimizer.param_groups[0].members[0].state.values():
+        assert any(array is kept for array in over)
+    assert step.plan.nbytes < 2.5 * w.nbytes
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda w, g: (w * 2) * g,
+        lambda w, g: (w * 2) @ g,
+        lambda w, g: g @ (w * 2),
+        lambda w, g: np.cumsum(w * 2, axis=0),
+        lambda w, g: F.softmax(w * 2),
+        lambda w, g: (w * 2)[::-1] * g,
+        lambda w, g: (w * 2) + (w * 2).T,
+        lambda w, g: (w * 2) * g + w,
+        lambda w, g: (w * 2) * (w * 3) * g,
+        lambda w, g: np.sin(w * 2) - w.T,
+        lambda w, g: np.where(w * 2 > g, w, g),
+        lambda w, g: (w + g) / np.abs(w + g).max(),
+    ],
+)
+@pytest.mark.parametrize("seen", [lambda w: w * 1, lambda w: w.T, lambda w: w[::-1] + 1])
+def test_a_leaf_is_written_over_only_when_nobody_reads_it_any_more(rule, seen):
+    class Ruled(optim.Optimizer):
+        @staticmethod
+        def update(param, grad, state, out=None, *, lr):
+            return rule(param, grad), state
+
+    def made():
+        w = tg.Tensor(np.random.default_rng(0).standard_normal((4, 4)), requires_grad=True)
+        optimizer = Ruled([w], lr=1.0)
+
+        def step(x):
+            before = seen(w)
+            loss = (w * x).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return before, loss, w * 3
+
+        return w, step
+
+    (w, eager), (u, f) = made(), made()
+    replayed = replay(f)
+    for i in range(3):
+        x = np.random.default_rng(i).standard_normal((4, 4))
+        assert_same(replayed(x), eager(tg.Tensor(x)))
+        assert_same([u], [w])
+
+
+def test_a_run_that_fails_puts_back_what_was_written_over():
+    """The numbers of `w` are doubled in their place when the loss finds a class that does not exist."""
+    w = tg.Tensor(np.arange(4.0), requires_grad=True)
+
+    class Ruled(optim.Optimizer):
+        @staticmethod
+        def update(param, grad, state, out=None, *, lr):
+            twice = param * 2
+            return twice + F.cross_entropy(tg.zeros((2, 3)), given[-1]), state
+
+    given, optimizer = [], Ruled([w], lr=1.0)
+
+    @replay
+    def step(x, classes):
+        given.append(classes)
+        optimizer.zero_grad()
+        (w * x).sum().backward()
+        optimizer.step()
+        given.clear()
+
+    step(np.ones(4), np.array([0, 1]))
+    before = w.numpy().copy()
+    with pytest.raises(IndexError):
+        step(np.full(4, 2.0), np.array([0, 3]))
+    assert_same([w], [before])

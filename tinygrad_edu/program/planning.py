@@ -4,7 +4,8 @@ A value is live from the event that computes it to the last that reads it; two v
 memory (it is how a compiler gives variables to registers). So the events are walked through in order, and each value
 gets an array, once and for all: a leaf's is its own; a view's is made of its source's; the result of an op that takes
 `out` gets a buffer that is free at that moment, or that of an input which dies there, or straight away the array of the
-parameter it is written to. What takes no `out` is computed into a fresh array at each run.
+parameter it is written to; on the way there, what is made of the parameter's old numbers may take their place. What takes
+no `out` is computed into a fresh array at each run.
 """
 
 from __future__ import annotations
@@ -123,6 +124,7 @@ class _Planner:
         """Walk through the events, giving each value its array."""
         self.last = self._lifetimes()
         self.direct = self._direct_writes()
+        self.rewritten = self._rewritten()
         self.dying: dict[int, list[Storage]] = {}
         elided = {w for w, _ in self.direct.values()}
         instructions: list[Instruction] = []
@@ -186,7 +188,9 @@ class _Planner:
                     memory, value.array = self.pool.take(node.ndarray)
                     value.storage = self._until(Storage("buffer", memory), last)
                 else:
-                    value.array, value.storage = over.array, self._until(over.storage, last)
+                    value.array, value.storage = over.array, over.storage
+                    if over.storage.kind == "buffer":
+                        self._until(over.storage, last)
         self.values[node] = value
         how = "item" if op.selects else "out" if value.array is not None else "fresh"
         scratch = self._scratch(event) if how == "out" and op.takes_scratch else None
@@ -219,16 +223,17 @@ class _Planner:
         return None
 
     def _dying_input(self, event: Compute, i: int) -> Value | None:
-        """An input in a buffer that is read here for the last time, if the op may write over it."""
+        """An input that the op may write over, since nobody reads its numbers any more: one in a buffer, or a leaf that
+        gets new ones later, when this result is over.
+        """
         node = event.node
         if not elementwise(node.op):
             return None
         for x in event.inputs:
             value = self.values[x]
             if (
-                value.storage.kind == "buffer"
+                (value.storage.last == i if value.storage.kind == "buffer" else self._is_rewritten(x, node, i))
                 and self._owner(x) is x
-                and value.storage.last == i
                 and x.shape == node.shape
                 and x.dtype == node.dtype
                 and value.array.strides == layout(node.ndarray)
@@ -236,6 +241,35 @@ class _Planner:
             ):
                 return value
         return None
+
+    def _is_rewritten(self, x: Tensor, node: Tensor, i: int) -> bool:
+        """Whether `x` is a leaf that event i is the last to read before it gets new numbers, and `node` is over by then; or
+        is what they are computed from, element by element.
+        """
+        made, read = self.rewritten.get(x, (-1, -1))
+        last = self.last.get(node, i)
+        if not read <= i < last <= made:
+            return False
+        final = self.events[made]
+        return last < made or (
+            isinstance(final, Compute)
+            and elementwise(final.node.op)
+            and all(z is node or self._owner(z) is not node for z in final.inputs)
+            and node.shape == final.node.shape
+        )
+
+    def _rewritten(self) -> dict[Tensor, tuple[int, int]]:
+        """For each leaf that a node is computed straight into, at which event, and which is the last to read it before."""
+        position = {e.node: i for i, e in enumerate(self.events) if isinstance(e, Compute)}
+        made = {id(target.storage): (position[node], write.target) for node, (write, target) in self.direct.items()}
+        found = {x: (at, -1) for at, x in made.values()}
+        for i, event in enumerate(self.events):
+            for z in event.inputs if isinstance(event, Compute) else (event.value,):
+                value = self.values.get(self._owner(z))
+                at, x = made.get(id(value.storage), (-1, None)) if value is not None else (-1, None)
+                if x is not None and i <= at:
+                    found[x] = at, i
+        return found
 
     def _direct_writes(self) -> dict[Tensor, tuple[Write, Value]]:
         """Nodes that may be computed straight into the array of the leaf that they are to be written to."""
