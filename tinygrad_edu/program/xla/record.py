@@ -63,8 +63,8 @@ class XlaRecord(Record):
         self._echoed = [x.ndarray for x in pure.echoed]
         self._moving = [_State(x, pure, program) for x in pure.moving]
         self._constants = [_State(x, pure, program) for x in pure.constants]
-        moving = {state.cell for state in self._moving}  # of which `Away` notes the writes
-        self._cells = [cell for cell in self._cells if cell not in moving]
+        others = {*[state.cell for state in self._moving], *[x.shared_cell() for x in dropped]}
+        self._cells = [cell for cell in self._cells if cell not in others]  # `Away` notes the writes to the state
         batch = next((x.shape[0] for x in pure.arguments if x.ndim), None)
         self._feeds = Feeds(pure.fed, placement, batch)
         placement.refuse_unlike(
