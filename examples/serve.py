@@ -165,13 +165,13 @@ class Metrics:
         self.waiting = 0
 
     def request(self, path: str, status: int, seconds: float) -> None:
-        """Count an answer."""
+        """Count one answer: its path and status, how long it took, and each bound of the histogram that it keeps."""
         self.requests[path, status] += 1
         self.seconds += seconds
         self.durations.update(bound for bound in self.bounds if seconds <= bound)
 
     def text(self) -> str:
-        """All of them, in the text format of Prometheus."""
+        """All counts in the text format that Prometheus reads: for each a line of help, its type, and its values."""
         lines = ["# HELP serve_requests_total Answers, by path and status.", "# TYPE serve_requests_total counter"]
         lines += [
             f'serve_requests_total{{path="{path}",status="{status}"}} {count}'

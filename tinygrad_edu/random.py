@@ -143,7 +143,7 @@ class Uniform:
     """Numbers from [0, 1), each as likely. The generator makes float32 and float64; others are rounded from float64."""
 
     def __call__(self, own: np.random.Generator, array: Any) -> None:
-        """Fill an array with them."""
+        """Fill `array`, of any shape and floating type, with numbers that `own` draws in the order of its elements."""
         array[...] = own.random(array.shape, np.float32 if array.dtype == np.float32 else np.float64)
 
 
@@ -154,7 +154,7 @@ class Normal:
         self.dtype = dtype
 
     def __call__(self, own: np.random.Generator, array: Any) -> None:
-        """Fill an array with them."""
+        """Fill `array`, of any shape and floating type, with numbers that `own` draws, converted to its type."""
         dtype = self.dtype or (np.float32 if array.dtype == np.float32 else np.float64)
         array[...] = own.standard_normal(array.shape, dtype)
 
@@ -166,7 +166,7 @@ class Mask:
         self.p, self.kept = p, 1 / (1 - p) if p < 1 else 0.0
 
     def __call__(self, own: np.random.Generator, array: Any) -> None:
-        """Fill an array with it."""
+        """Fill `array`, of any shape and floating type: `own` draws a number for each element, and those below p give 0."""
         single = array.dtype == np.float32
         drawn = own.random(dtype=np.float32, out=array) if single else own.random(array.shape, np.float32)
         np.greater_equal(drawn, self.p, out=array)

@@ -74,38 +74,38 @@ class Away(NDArrayOperatorsMixin):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The lengths of the axes."""
+        """The lengths of the axes, which are the same here and on the devices."""
         return tuple(self.home.shape)
 
     @property
     def ndim(self) -> int:
-        """How many axes there are."""
+        """How many axes the array has: the length of `shape`."""
         return len(self.home.shape)
 
     @property
     def size(self) -> int:
-        """How many numbers there are."""
+        """How many numbers the array has: the product of `shape`, 1 without axes."""
         return math.prod(self.home.shape)
 
     @property
     def dtype(self) -> Any:
-        """NumPy's type of the numbers."""
+        """The type that the numbers have when they come home, as NumPy names it."""
         return self.home.dtype
 
     @property
     def itemsize(self) -> int:
-        """The bytes of one number."""
+        """How many bytes one number takes in `dtype`."""
         return int(self.home.itemsize)
 
     @property
     def nbytes(self) -> int:
-        """The bytes of all numbers."""
+        """How many bytes all numbers take here; the devices may lay them out otherwise."""
         return int(self.home.nbytes)
 
     # -- what raises --------------------------------------------------------------------------------
 
     def refuse(self, *args: Any, **settings: Any) -> NoReturn:
-        """Raise RuntimeError."""
+        """Raise RuntimeError, which says the shape and the cure: the numbers here are those of before the last runs."""
         raise RuntimeError(
             f"the numbers of a tensor of shape {self.shape} are on the devices, and were to be read or written here: {self.cure}"
         )

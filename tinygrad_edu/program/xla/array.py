@@ -88,7 +88,7 @@ class XlaArray(NDArrayOperatorsMixin):
 
     @property
     def value(self) -> Any:
-        """The value now."""
+        """The value as it is now; of a view, that part of it which the view shows."""
         return self._value if self.shows is None else self.shows.value[self.key]
 
     @value.setter
@@ -100,52 +100,52 @@ class XlaArray(NDArrayOperatorsMixin):
 
     @property
     def dtype(self) -> Any:
-        """NumPy's type of the numbers."""
+        """The type of the numbers as NumPy names it: forwards compare it with `np.float32` and ask for its `kind`."""
         return np.dtype(self.value.dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The lengths of the axes."""
+        """The lengths of the axes, known while a program is compiled: `if` on them chooses once, for all runs."""
         return tuple(self.value.shape)
 
     @property
     def ndim(self) -> int:
-        """How many axes there are."""
+        """How many axes the value has, known while a program is compiled."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
-        """How many numbers there are."""
+        """How many numbers the value has: the product of `shape`, as a Python integer."""
         return int(self.value.size)
 
     @property
     def itemsize(self) -> int:
-        """The bytes of one number."""
+        """How many bytes one number takes in `dtype`."""
         return int(self.dtype.itemsize)
 
     @property
     def nbytes(self) -> int:
-        """The bytes of all numbers."""
+        """How many bytes all numbers take: `size` times `itemsize`."""
         return self.size * self.itemsize
 
     @property
     def T(self) -> XlaArray:
-        """The axes in reverse order."""
+        """The value with its axes in reverse order, a box of its own: writing into it does not show here."""
         return XlaArray(self.value.T)
 
     @property
     def mT(self) -> XlaArray:
-        """The last two axes exchanged."""
+        """The value with its last two axes exchanged, a box of its own, as `T`."""
         return XlaArray(jnp.matrix_transpose(self.value))
 
     @property
     def real(self) -> XlaArray:
-        """The real parts."""
+        """The real parts of the numbers, in a box of their own; of real ones they themselves."""
         return XlaArray(self.value.real)
 
     @property
     def imag(self) -> XlaArray:
-        """The imaginary parts."""
+        """The imaginary parts of the numbers, in a box of their own; of real ones zeros."""
         return XlaArray(self.value.imag)
 
     def __len__(self) -> int:
@@ -176,7 +176,7 @@ class XlaArray(NDArrayOperatorsMixin):
         self.value = jnp.broadcast_to(new, value.shape) if key is Ellipsis else value.at[index].set(new)
 
     def fill(self, given: Any) -> None:
-        """Set all numbers."""
+        """Set all numbers to the given one, as `y[...] = given` does; the box then holds another value of the same type."""
         self[...] = given
 
     def filled(self, result: Any) -> XlaArray:

@@ -96,7 +96,7 @@ class _Run:
         self._thick: dict[Tensor, Any] = {}  # of rows (T·N, width), the values as (T, N, width)
 
     def value(self, x: Tensor) -> Any:
-        """The value now."""
+        """The value of a tensor at this moment of the run; a view of what was written since is computed anew."""
         x = self._pure._leaf(x)
         self._look(x)
         if x not in self.values:

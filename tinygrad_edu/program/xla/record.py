@@ -86,7 +86,7 @@ class XlaRecord(Record):
         self._read: list[Any] = []  # for each constant the value, or what is away
 
     def _lower(self, pure: Pure) -> Any:
-        """The function, traced."""
+        """The program as a function that JAX has traced, with the shapes, types and places of all that it is given."""
         place = self._placement
 
         def struct(x: Any, sharding: Any) -> Any:
@@ -118,7 +118,7 @@ class XlaRecord(Record):
 
     @property
     def compiled(self) -> Any:
-        """The compiled program."""
+        """What XLA made of the program, compiled when it is first asked for: at the first run after the recording."""
         if self._compiled is None:
             self._compiled = self._lowered.compile()
         return self._compiled

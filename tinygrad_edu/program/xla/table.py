@@ -163,13 +163,13 @@ def _triangle(x: Any, k: int) -> Any:
 
 @stands
 def tril(x: Any, k: int = 0) -> Any:
-    """The lower triangle."""
+    """x below the k-th diagonal and on it, else 0."""
     return jnp.where(_triangle(x, k), x, 0).astype(x.dtype)
 
 
 @stands
 def triu(x: Any, k: int = 0) -> Any:
-    """The upper triangle."""
+    """x above the k-th diagonal and on it, else 0."""
     return jnp.where(_triangle(x, k - 1), 0, x).astype(x.dtype)
 
 
@@ -184,13 +184,13 @@ def expand(x: Any, shape: Any, axis: Any = None, *, keepdims: bool = False) -> A
 
 @stands
 def pad_constant(x: Any, pad_width: Any, constant_values: Any) -> Any:
-    """x in a border."""
+    """x in a border of constants, so wide on each side of each axis."""
     return jnp.pad(x, pad_width, constant_values=constant_values) if x.ndim else x
 
 
 @stands
 def unstack(x: Any, axis: int = 0) -> Any:
-    """The slices of x."""
+    """The slices of x along an axis, which they are without."""
     return tuple(jnp.moveaxis(x, axis, 0))
 
 
@@ -226,7 +226,7 @@ def of_present(total: Any, g: Any, part: Any, *xs: Any, op: Any, position: int, 
 
 @stands
 def argsort(x: Any, axis: Any, kind: Any, stable: Any) -> Any:
-    """It is always stable."""
+    """Equal numbers stay in their order, whichever `kind` is asked for: XLA sorts stably."""
     return jnp.argsort(x.ravel()) if axis is None else jnp.argsort(x, axis=axis)
 
 

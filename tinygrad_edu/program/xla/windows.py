@@ -43,7 +43,7 @@ def _transposed(f: Any, shape: Any, g: Any) -> Any:
 @stands
 @of_truths(2)
 def conv(x: Any, w: Any, **how: Any) -> Any:
-    """XLA's convolution."""
+    """y = x ⋆ w by XLA's own convolution, in the one type of both. x: (N, C, …), w: (O, C/groups, …)."""
     x, w = alike((x, w))
     return _convolved(x, w, **how)
 

@@ -139,7 +139,7 @@ class Written(NDArrayOperatorsMixin):
 
     @property
     def ndim(self) -> int:
-        """The number of axes."""
+        """How many axes the array has: the length of `shape`."""
         return len(self.shape)
 
     @property
@@ -196,11 +196,11 @@ class Written(NDArrayOperatorsMixin):
         return self.graph.add("Reshape", [self, whole(*made)], made, self.dtype, **zeros)
 
     def ravel(self) -> Written:
-        """All elements as one row."""
+        """All elements in one axis, row by row: (n, m) becomes (n·m,), written as a Reshape."""
         return self.reshape(-1)
 
     def squeeze(self, axis: Any = None) -> Written:
-        """Without axes of length 1."""
+        """The array without axes of length 1: all of them, or those that `axis` names, an integer or several."""
         axes = (
             [i for i, n in enumerate(self.shape) if n == 1] if axis is None else normalize_axis_tuple(axis, self.ndim)
         )
@@ -216,7 +216,7 @@ class Written(NDArrayOperatorsMixin):
         return self.graph.add("Transpose", [self], [self.shape[a] for a in order], self.dtype, perm=list(order))
 
     def swapaxes(self, axis1: int, axis2: int) -> Written:
-        """Two axes exchanged."""
+        """The array with two of its axes exchanged, written as a Transpose."""
         order = list(range(self.ndim))
         order[axis1], order[axis2] = order[axis2], order[axis1]
         return self.transpose(order)
@@ -237,7 +237,7 @@ class Written(NDArrayOperatorsMixin):
         return x.graph.add(kind, [x, whole(*axes)], shape, x.dtype, keepdims=int(bool(keepdims)))
 
     def sum(self, axis: Any = None, keepdims: bool = False, **_: Any) -> Any:
-        """Σ along some axes."""
+        """The sum along `axis`, one or several, or of all elements: what `np.add.reduce` writes."""
         return np.add.reduce(self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False, **_: Any) -> Any:
