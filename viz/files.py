@@ -20,6 +20,8 @@ def named(path: str | Path, formats: Sequence[str]) -> tuple[Path, str]:
     """The path of a file, and the format that its name ends in."""
     expect("save()", path, (str, os.PathLike), "the name of a file, as in 'figure.svg'")
     path = Path(path)
+    if "\0" in str(path):
+        raise ValueError(f"the name {str(path)!r} has a character in it that no file can have; leave out the \\0")
     if not path.suffix:
         endings = ", ".join(f".{format}" for format in formats)
         raise ValueError(f"the name {str(path)!r} does not say in which format to save; end it in one of {endings}")

@@ -22,6 +22,7 @@ from viz.formats.render import PRINT, SCREEN, graphviz, with_dpi
 from viz.formats.svg import animated
 from viz.layout.captions import with_titles
 from viz.layout.metrics import is_wide
+from viz.layout.page import POINTS_AN_INCH
 from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.layout.typesetting import typeset
@@ -41,6 +42,7 @@ FILM = 2 * SCREEN  # dots an inch of a GIF, a WebP, an MP4, unless others are as
 WIDEST_FILM = 3840.0  # dots: what players show, to which a film is made smaller unless its dots are asked for
 
 
+MOST_DOTS = 32_000  # along a side of a PNG: beyond, Graphviz draws it smaller without a word
 UNMEASURED = ("key", "note")  # what is written in other sizes on purpose
 
 
@@ -125,6 +127,13 @@ class Picture(ABC):
             settings["margin"] = "0"  # else half an inch, as around a page
         if format != "png":
             return graphviz(self.dot(hidden, **settings), engine, format, self.look.timeout)
+        left, bottom, right, top = self.scene.bounds() if self.look.style in PLACED else (0.0, 0.0, 0.0, 0.0)
+        side = max(right - left, top - bottom) * self.zoom * dpi / POINTS_AN_INCH
+        if side > MOST_DOTS:
+            raise ValueError(
+                f"a picture of {side:,.0f} dots is larger than a PNG of Graphviz can be, {MOST_DOTS:,}; take "
+                f"dpi={dpi * MOST_DOTS / side:.0f} or fewer, or save it as .svg or .pdf, which are sharp in every size"
+            )
         picture = graphviz(self.dot(hidden, **settings, dpi=f"{dpi:g}"), engine, format, self.look.timeout)
         return with_dpi(picture, dpi)
 

@@ -19,6 +19,7 @@ from viz.layout.plan import FONT
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.options import choose, expect, several
 from viz.picture import warn_of_missing_font
+from viz.record.mathematics import readable
 from viz.theme import THEMES
 from viz.wording.labels import FigureLabels, clean
 
@@ -83,6 +84,7 @@ def worksheet(
     choose("paper", paper, PAPERS)
     choose("landscape", landscape, (True, False, None))
     exercises = _exercises(figures, bool(values))
+    title = clean(readable(title), LONGEST_TITLE)
     warn_of_missing_font(title + "".join(x.question + x.figure.letters() for x in exercises))
     sheets = _fitting(exercises, paper, landscape)
     said = words(exercises[0].figure.look.lang)
@@ -90,7 +92,7 @@ def worksheet(
     if key:
         answers = f"{said['answers']}: {title}" if title else said["answers"]
         pages += sheets.pages([("", _on(x.figure.look.page, x.answer)) for x in exercises], answers)
-    content = composed(pages, sheets.width, sheets.height, clean(title, LONGEST_TITLE))
+    content = composed(pages, sheets.width, sheets.height, title)
     (written,) = write({path: content})
     return written
 
@@ -146,7 +148,7 @@ def _exercises(figures: Any, values: bool) -> list[Exercise]:
         if not any(line.role == "blank" for line in _lines(blank)):
             cure = "draw its derivatives" if values else "draw its derivatives, or write worksheet(…, values=True)"
             raise ValueError(f"figure {k} has nothing to fill in; {cure}")
-        found.append(Exercise(clean(question, LONGEST_QUESTION), blank, answer, {}))
+        found.append(Exercise(clean(readable(question), LONGEST_QUESTION), blank, answer, {}))
     return found
 
 
@@ -278,7 +280,7 @@ class Sheets:
     def _header(self, title: str, name: str) -> list[Text | Line]:
         """The title and, on its right, a line to write the name on."""
         y, right = self.height - PAPER_MARGIN - TITLE_ON_PAPER / 2, self.width - PAPER_MARGIN
-        found: list[Text | Line] = [self._said(clean(title, LONGEST_TITLE), PAPER_MARGIN, y, TITLE_ON_PAPER, bold=True)]
+        found: list[Text | Line] = [self._said(title, PAPER_MARGIN, y, TITLE_ON_PAPER, bold=True)]
         if name:
             ends = ((right - NAME_WIDTH, y - 6.0), (right, y - 6.0))
             if text_width(title, TITLE_ON_PAPER, True) + text_width(name, WORDS_ON_PAPER) + NAME_WIDTH > self.room[0]:

@@ -1,5 +1,6 @@
 """What a figure cannot be made of, or not be written as: one line that says what to do, and nothing written by half."""
 
+import re
 import shutil
 import warnings
 
@@ -12,6 +13,8 @@ from tests.viz.figures import apples, leaf
 from tinygrad_edu import models, nn
 from viz import Graph, draw, worksheet
 from viz.formats import render
+from viz.formats.tikz import escape
+from viz.picture import MOST_DOTS
 
 EVERY = ("svg", "png", "pdf", "tex", "html", "json", "md", "txt", "dot", "pptx")
 
@@ -148,3 +151,27 @@ def test_numbers_that_are_none_are_drawn_as_such_in_every_format(number, tmp_pat
         assert figure.save(tmp_path / f"a.{format}").stat().st_size > 50
     assert Graph.from_json(figure.json()).values[0].data == pytest.approx(number, nan_ok=True)
     assert worksheet(figure, tmp_path / "sheet.pdf", values=True).stat().st_size > 500
+
+
+def test_a_picture_of_more_dots_than_there_can_be_is_refused(tmp_path):
+    figure = draw(apples())
+    with pytest.raises(ValueError, match=r"larger than a PNG .* take dpi=(\d+) or fewer") as raised:
+        figure.save(tmp_path / "a.png", dpi=1e9)
+    assert list(tmp_path.iterdir()) == []
+    most = float(re.search(r"dpi=(\d+)", str(raised.value))[1])
+    left, bottom, right, top = figure.scene.bounds()
+    assert max(right - left, top - bottom) * most / 72 == pytest.approx(MOST_DOTS, rel=0.01)
+    with pytest.raises(ValueError, match="take dpi="):
+        figure.frames().save(tmp_path / "a.gif", dpi=1e9)
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no file can have"):
+        draw(apples()).save(f"{tmp_path}/a\0.svg")
+
+
+def test_latex_whose_braces_do_not_match_is_text():
+    x = leaf(2.0, "x")
+    for given in ("$x_{1$", "$}{$", r"$\frac{a}{b$"):
+        tex = draw(x * x, title=f"A {given}").tikz()
+        assert f"{{\\fontsize{{13}}{{15.6}}\\selectfont \\bfseries A {escape(given)}}}" in tex

@@ -589,6 +589,27 @@ def test_on_paper_there_is_only_the_figure(visit):
     assert view_box(page) == pytest.approx(before, abs=0.1)
 
 
+def test_the_blanks_of_an_exercise_are_empty_on_paper(visit):
+    page = visit(figure={"grad": "blank"})
+    end(page)
+    asked = page.locator("#figure .blank text")
+    assert asked.first.text_content() == "?"
+    assert asked.first.is_visible()
+    page.emulate_media(media="print")
+    assert not asked.first.is_visible()
+    assert page.locator("#figure .blank rect").first.is_visible()
+
+
+def network(**options):
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2))
+    return draw(net(np.ones((2, 1, 8, 8), np.float32)), style="blocks", **options)
+
+
+def test_the_page_of_a_picture_is_no_wider_than_a_phone(visit):
+    page = visit(network, width=360, height=740)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
 @pytest.mark.parametrize(("width", "height"), [(400, 760), (1600, 900)])
 def test_it_fits_narrow_and_wide_windows(visit, width, height):
     page = visit(fruit, width=width, height=height)

@@ -145,3 +145,20 @@ def test_what_is_no_worksheet_is_refused_and_nothing_is_written(tmp_path, monkey
     with pytest.raises(RuntimeError, match="pip install graphviz pygraphviz"):
         worksheet(figure, path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("shape", "most"), [((2, 2), (22, 13.5)), ((3, 2), (22, 20)), ((2, 4), (43, 13.5))])
+def test_blanks_of_arrays_have_room_for_each_number(tmp_path, shape, most):
+    x = leaf(np.arange(1.0, 1.0 + shape[0] * shape[1]).reshape(shape), "x")
+    (page, *_) = read(worksheet([draw((x * x).sum(), show=("value", "grad"))], tmp_path / "a.pdf"))
+    sizes = blanks(page)
+    assert max(width for width, _ in sizes) >= most[0]
+    assert max(height for _, height in sizes) >= most[1]
+
+
+def test_latex_in_questions_and_titles_is_read_without(tmp_path):
+    file = worksheet([(r"What is $x_1$?", draw(apples()))], tmp_path / "a.pdf", title=r"The loss $\ell$")
+    said = " ".join(page.extract_text() for page in read(file))
+    assert "What is x₁?" in said
+    assert "The loss ℓ" in said
+    assert "$" not in said

@@ -162,9 +162,10 @@ def _percent(step: int, seconds: float, total: float) -> float:
 def picture_page(svg: str, name: str, text: str, theme: Theme, lang: str) -> str:
     """A page of HTML with a picture and its words, which needs no network."""
     style = f"body{{margin:1em;background:{theme.paper};color:{theme.ink};font:14px sans-serif}}"
-    style += "svg{max-width:100%;height:auto}"
+    style += "svg{max-width:100%;height:auto}pre{white-space:pre-wrap;font:inherit;line-height:1.5}"
     style += f".bar:hover rect,.face:hover polygon{{stroke:{theme.ink};stroke-width:1.5}}"
     return (
-        f'<!DOCTYPE html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n<title>{escape(name)}</title>\n'
+        f'<!DOCTYPE html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width">\n<title>{escape(name)}</title>\n'
         f"<style>{style}</style>\n</head>\n<body>\n{svg}<pre>{escape(text)}</pre>\n</body>\n</html>\n"
     )

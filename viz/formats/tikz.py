@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
@@ -55,7 +56,21 @@ def escape_all_but_tex(text: str) -> str:
     '$\\partial$L/$\\partial$$\\hat{y}$ \\& b'
     """
     parts = IN_TEX.split(text)
-    return "".join(f"${part}$" if k % 2 else escape(part) for k, part in enumerate(parts))
+    return "".join(_in_dollars(part) if k % 2 else escape(part) for k, part in enumerate(parts))
+
+
+def _in_dollars(tex: str) -> str:
+    r"""LaTeX between dollars, if its braces match: else a document with it would not be set, and it is text.
+
+    >>> _in_dollars(r"\frac{a}{b}"), _in_dollars("x_{1")
+    ('$\\frac{a}{b}$', '\\$x\\_\\{1\\$')
+    """
+    depth = 0
+    for brace in re.sub(r"\\.", "", tex):
+        depth += (brace == "{") - (brace == "}")
+        if depth < 0:
+            break
+    return f"${tex}$" if depth == 0 else escape(f"${tex}$")
 
 
 _FITTED = (

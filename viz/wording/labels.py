@@ -25,6 +25,10 @@ MOST_ENTRIES = 5  # entries of a vector, or rows and columns of a matrix; of mor
 SHOW = ("value", "grad", "shape", "formula")
 GRAD = ("number", "symbol", "blank")
 MARKS = {"agrees": " ✓", "differs": " ✗", "kink": " ∧", None: ""}
+ROOM_OF_AN_ENTRY = (
+    0.5,
+    0.75,
+)  # of the width and the height of a blank, for each number of an array that is to be written
 SYMBOLS = {"matmul": "dot"}  # textbooks write a matrix product as a dot
 SYMBOLS_ALONE = {"ᵀ": "T"}  # alone in a circle, a raised letter would be too small
 
@@ -147,7 +151,15 @@ class FigureLabels:
         return answer and line.text == data_text(value.data, most=MOST_ENTRIES)
 
     def _asked(self, line: Words) -> Words:
-        return Words(line.text, "blank", room=self.room, matrix=line.matrix)
+        return Words(line.text, "blank", room=self._room(line), matrix=line.matrix)
+
+    def _room(self, answer: Words) -> tuple[float, float] | None:
+        """The room to write an answer into: of an array, for each of its numbers."""
+        if not self.room:
+            return None
+        vector = answer.text.count(",") + 1 if answer.text.startswith("[") else 1
+        high, wide = (len(answer.matrix.rows), len(answer.matrix.rows[0])) if answer.matrix else (1, vector)
+        return self.room[0] * max(1.0, ROOM_OF_AN_ENTRY[0] * wide), self.room[1] * max(1.0, ROOM_OF_AN_ENTRY[1] * high)
 
     def _above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
         written = self._annotation(self.above_text, value, use)
@@ -217,7 +229,7 @@ class FigureLabels:
             return ()
         answer = self._answer(value, use)
         if self.grad == "blank" and not (use is not None and use.op is None):
-            return (replace(answer, role="blank", key=self._key(value), room=self.room),)
+            return (replace(answer, role="blank", key=self._key(value), room=self._room(answer)),)
         symbol = use.symbol if use else value.grad_symbol
         mark = MARKS[thing.verdict]
         if value.shape and (partial or not value_name(value)) and answer.text == self.words(self._named(value)).text:
