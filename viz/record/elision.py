@@ -28,7 +28,7 @@ def without_steps(graph: Graph, lang: str) -> Iterator[Graph]:
         return [Span(steps[1].start, steps[-2].stop, f"{REPEATED}{steps[1].start}", said, said, "cloud")]
 
     def boxes(steps: Sequence[range]) -> list[Span]:
-        said = _called(graph, steps) or words(lang)["step"]
+        said = _called(graph, steps) or words(lang)["a_step"]
         return [Span(step.start, step.stop, f"n{step.start}", said, said, "box") for step in steps]
 
     def ends(steps: Sequence[range]) -> list[Span]:
