@@ -306,6 +306,15 @@ def test_no_page_is_longer_than_it_may_be():
         assert lines <= most_lines(page), f"{page} has {lines} lines; a page a concept: split it"
 
 
+def test_what_a_subclass_has_to_write_is_told():
+    """A method that is not written yet says which one, and is not a bare error."""
+    for path in files():
+        if name_of(path).startswith(("tinygrad_edu", "viz")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Raise):
+                    assert ast.unparse(node) != "raise NotImplementedError", f"{path}, line {node.lineno}"
+
+
 def test_limits_of_their_own_are_needed():
     for page, most in LONGER.items():
         lines = len((ROOT / page).read_text(encoding="utf-8").splitlines())

@@ -90,6 +90,8 @@ RULES = [
     (lambda: lr_scheduler.CosineAnnealingWarmRestarts(sgd(), 5, eta_min=-1), ValueError, "eta_min is at least 0"),
     (lambda: lr_scheduler.OneCycleLR(sgd(momentum=0.9), -1.0, total_steps=5), ValueError, "OneCycleLR's max_lr is at least 0"),
     (lambda: lr_scheduler.CyclicLR(sgd(momentum=0.9), -1.0, 1.0), ValueError, "CyclicLR's base_lr is at least 0"),
+    (lambda: sgd().param_groups[0].__delitem__("lr"), TypeError, r"are set, not deleted; write group\['lr'\] = "),
+    (lambda: lr_scheduler.OneCycleLR(sgd(momentum=0.9), 1.0, epochs=2), ValueError, r"write total_steps=, or epochs= and steps_per_epoch=len\(loader\)"),
     (lambda: lr_scheduler.LambdaLR(sgd(), 0.5), TypeError, "LambdaLR takes a function of the step, but got 0.5; write lambda t: 0.5"),
     (lambda: lr_scheduler.LambdaLR(sgd(), lambda t: None), TypeError, "LambdaLR's function gives NoneType None at step 0"),
     (lambda: lr_scheduler.LambdaLR(sgd(), lambda t: -0.5), ValueError, "gives -0.5 at step 0; a factor of a learning rate is from 0 up"),
@@ -100,7 +102,37 @@ RULES = [
     (lambda: lr_scheduler.StepLR(sgd(), 2, last_epoch=0.5), TypeError, "last_epoch is a whole number"),
 ]  # fmt: skip
 
+ONES = np.ones((2, 4, 3), np.float32)
+FUNCTIONS = [
+    (lambda: F.scaled_dot_product_attention(ONES[0], ONES[0], ONES[0], enable_gqa=True), ValueError, "heads on the third axis from the end"),
+    (lambda: F.conv2d(ONES, ONES), ValueError, r"conv2d takes a weight of 4 axes, but got \(2, 4, 3\)"),
+    (lambda: F.conv1d(ONES, np.ones((5, 4, 1)), np.ones(4)), ValueError, r"a bias of one number an output, but got \(4,\) beside \(5, 4, 1\)"),
+    (lambda: F.conv1d(ONES, np.ones((5, 3, 1))), ValueError, "the weight takes 3 channels and gives 5, and x has 4"),
+    (lambda: F.conv_transpose1d(ONES, np.ones((3, 5, 1))), ValueError, "the weight takes 3 channels, and x has 4"),
+    (lambda: F.conv_transpose1d(ONES, np.ones((4, 5, 1)), output_padding=1), ValueError, r"output_padding, \(1,\), is less than its stride"),
+    (lambda: F.conv1d(ONES, np.ones((5, 4, 1)), padding=((1, 1), (1, 1))), ValueError, "a pair for each of 1 dimensions"),
+    (lambda: F.conv1d(ONES, np.ones((5, 4, 1)), padding="full"), ValueError, "a number, pairs, 'valid' or 'same', but got 'full'"),
+    (lambda: F.instance_norm(ONES[0]), ValueError, r"instance_norm takes x of shape \(N, C, …\), but got \(4, 3\)"),
+    (lambda: F.group_norm(ONES, 3), ValueError, r"whose C channels make 3 equal groups, but got \(2, 4, 3\)"),
+    (lambda: F.layer_norm(ONES, 4), ValueError, r"over \(4,\) takes x of shape \(…, 4\), but got \(2, 4, 3\)"),
+    (lambda: F.layer_norm(ONES, 3, np.ones(4)), ValueError, r"layer_norm takes a weight of shape \(3,\), but got \(4,\)"),
+    (lambda: F.rnn(ONES, ONES[0], np.eye(3), np.eye(3), nonlinearity="relu6"), ValueError, "'tanh' or 'relu', but got 'relu6'"),
+    (lambda: nn.GRU(3, 4, num_layers=0), ValueError, "GRU needs at least one layer, but got num_layers=0"),
+    (lambda: F.multilabel_soft_margin_loss(1.0, 1.0), ValueError, r"takes logits of shape \(…, classes\), but got a single number"),
+    (lambda: F.multi_margin_loss(ONES, np.zeros(2, int)), ValueError, r"\(N, classes\) and class numbers \(N,\), but got \(2, 4, 3\) and \(2,\)"),
+    (lambda: nn.utils.rnn.pack_padded_sequence(ONES[0, 0], [3]), ValueError, r"a padded array is \(T, N, …\).* but got \(3,\)"),
+    (lambda: nn.utils.rnn.pad_sequence([ONES], padding_side="top"), ValueError, "padding_side is 'right' or 'left', but got 'top'"),
+]  # fmt: skip
+
+
+class Stream(data.IterableDataset):
+    def __iter__(self):
+        return iter([1, 2])
+
+
 DATA = [
+    (lambda: DataLoader(Stream(), 2, shuffle=True), ValueError, "comes in its own order: leave shuffle, sampler and batch_sampler out"),
+    (lambda: DataLoader(Stream(), 2, num_workers=2), ValueError, "which one thread reads, but got num_workers=2; write 1"),
     (lambda: DataLoader(X, Y), TypeError, r"batch_size is a whole number, but got ndarray; write DataLoader\(\(x, y\), batch_size\)"),
     (lambda: DataLoader((X, Y), 2.5), TypeError, "batch_size is a whole number, but got float 2.5"),
     (lambda: DataLoader((X, Y), 2, shuffle="yes"), TypeError, "shuffle is True or False, but got str 'yes'"),
@@ -135,7 +167,7 @@ TRAINING = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("call", "kind", "words"), [*LAYERS, *LOSSES, *RULES, *DATA, *TRAINING])
+@pytest.mark.parametrize(("call", "kind", "words"), [*LAYERS, *LOSSES, *RULES, *FUNCTIONS, *DATA, *TRAINING])
 def test_bad_input_is_told_by_name(call, kind, words):
     with pytest.raises(kind, match=words):
         call()

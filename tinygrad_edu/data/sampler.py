@@ -37,7 +37,7 @@ class _Order(Sampler[int]):
 
     def indices(self) -> NDArray[np.intp]:
         """The numbers of one pass, drawn anew at each call where they are random."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} gives no numbers; give it def indices(self)")
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.indices().tolist())

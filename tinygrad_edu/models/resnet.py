@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinygrad_edu.models.blocks import he
@@ -26,8 +26,7 @@ class _Block(Module):
     downsample: Module | None
     shortcut: bool
 
-    def _branch(self, x: Any) -> Any:
-        raise NotImplementedError
+    _branch: Callable[[Any], Any]  # f
 
     def forward(self, x: ArrayLike) -> Tensor:
         """(N, inputs, H, W) to (N, expansion·width, H / stride, W / stride)."""

@@ -8,7 +8,7 @@ parameters and replay after the first call.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
@@ -54,9 +54,7 @@ class Lazy(Module):
             setattr(self, name, value)
         setattr(self, self.counted, 0)
 
-    def _inputs(self, shape: tuple[int, ...]) -> int | None:
-        """How many inputs x of this shape has, or None for a shape that the layer does not take."""
-        raise NotImplementedError
+    _inputs: Callable[[tuple[int, ...]], int | None]  # how many x of this shape has; None if the layer does not take it
 
     def forward(self, x: ArrayLike, *args: Any, **settings: Any) -> Tensor:
         shape = np.shape(x)

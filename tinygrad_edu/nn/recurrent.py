@@ -6,6 +6,7 @@ weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
@@ -131,9 +132,7 @@ class _Layers(Recurrent):
             x = np.concatenate(results, axis=-1) if self.bidirectional else results[0]
         return x, [np.stack(parts) for parts in zip(*last, strict=True)]
 
-    def _one(self, x: Any, states: list[Any], ending: str, how: dict[str, Any]) -> tuple[Any, Any]:
-        """One layer in one direction."""
-        raise NotImplementedError
+    _one: Callable[[Any, list[Any], str, dict[str, Any]], tuple[Any, Any]]  # one layer in one direction
 
     def extra_repr(self) -> str:
         said = [f"{self.input_size}, {self.hidden_size}"]

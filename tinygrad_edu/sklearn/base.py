@@ -52,7 +52,7 @@ class NeuralNet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         """The mean loss of a batch; a subclass gives this function. target: the weight of each row, and beside it its
         target.
         """
-        raise NotImplementedError
+        raise NotImplementedError("an estimator has a loss(prediction, target): write it, as a staticmethod")
 
     def __init__(
         self,

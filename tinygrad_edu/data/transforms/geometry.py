@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -177,8 +177,7 @@ class _Flip(Transform):
         y[chosen] = self._mirrored(x[chosen])
         return y
 
-    def _mirrored(self, x: NDArray[Any]) -> NDArray[Any]:
-        raise NotImplementedError
+    _mirrored: Callable[[NDArray[Any]], NDArray[Any]]
 
 
 class RandomHorizontalFlip(_Flip):

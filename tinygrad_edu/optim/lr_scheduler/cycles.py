@@ -24,7 +24,7 @@ class Cycle(LRScheduler):
 
     def momentum(self, step: int, group: int) -> float:
         """Compute the momentum of a group for a step; a subclass writes this method."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no momentum(self, step, group): write it")
 
     def begin(self, step: int, now: Sequence[float] | None = None) -> None:
         """Set the rates and the momenta of a step."""

@@ -25,7 +25,7 @@ class _Histograms(Callback):
 
     def arrays(self, trainer: Trainer) -> dict[str, Any]:
         """The arrays of which histograms are made, by name; a subclass writes this method."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no arrays(self, trainer): return what to show, by name")
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
         """Make histograms, if it is their epoch."""

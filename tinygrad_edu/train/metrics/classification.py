@@ -147,7 +147,7 @@ class _OfCounts(ConfusionMatrix):
         """Dividend and divisor, from how often classes are rightly predicted, predicted, and true; a subclass writes
         this method.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no of(self, hits, predicted, true): write it")
 
     def result(self) -> Any:
         """The average, or the quotients of all classes."""
