@@ -10,7 +10,7 @@ from typing import Any
 from viz.options import expect, several
 from viz.record.broadcasts import broadcasts
 from viz.record.graph import Use, Value, users
-from viz.record.mathematics import notation
+from viz.record.mathematics import notation, readable
 from viz.record.slopes import Reading
 from viz.record.trace import Traced
 from viz.wording.labels import FigureLabels, derivative, differentiated, equal_to
@@ -37,15 +37,18 @@ def annotate(
     show, grad, loss, sizes, legend, mathematics, lang, max_nodes: as `draw` takes them. numbers: whether small arrays are
     shown by their numbers. values, derivatives: what is written instead of them.
     """
+    written = notation(traced.graph, mathematics)
+    if loss and readable(loss) != loss:
+        written = replace(written, in_tex={**written.in_tex, readable(loss): loss})
     labels = FigureLabels(
-        loss or differentiated(traced.graph),
+        readable(loss or "") or differentiated(traced.graph),
         show,
         grad,
         noted(traced, values, "data"),
         noted(traced, derivatives, "grad"),
         sizes,
         numbers=numbers,
-        notation=notation(traced.graph, mathematics),
+        notation=written,
         broadcast=broadcasts(traced.graph) if show == {"shape"} else {},
         lang=lang,
     )

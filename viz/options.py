@@ -29,6 +29,7 @@ TAKEN: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 """The options of `draw` that are no choices, and no parts of the figure: their types, in words too."""
 
 
+WORDS_AROUND = ("title", "titles", "caption")  # empty, where there are none
 TRUTHS = ("mathematics",)
 """Those that are either so or not, and nothing else."""
 
@@ -48,7 +49,7 @@ def expect(what: str, given: Any, kinds: type | tuple[type, ...], taken: str) ->
 def check_options(given: Mapping[str, Any]) -> None:
     """Raise TypeError or ValueError for options of `draw`, by their names, that it cannot make sense of."""
     for option, (kinds, taken) in TAKEN.items():
-        if given.get(option) is not None:
+        if given.get(option) is not None or (option in given and option in WORDS_AROUND):
             expect(f"{option}=", given[option], kinds, taken)
     for option in TRUTHS:
         if option in given:

@@ -125,6 +125,8 @@ def test_the_titles_of_panels_stand_close_above_them():
         ({"titles": "ab", "panels": True}, TypeError, r"titles= takes a text for each panel, as in \('x > 0', 'x ≤ 0'\), but got str"),
         ({"titles": [1, 2], "panels": True}, TypeError, "each of titles= takes a text, but got int 1"),
         ({"title": 3}, TypeError, "title= takes a text, which stands above the figure, but got int 3"),
+        ({"title": None}, TypeError, "title= takes a text, which stands above the figure, but got NoneType None"),
+        ({"caption": None}, TypeError, "caption= takes a text, which stands below the figure, but got NoneType None"),
         ({"caption": ["a"]}, TypeError, "caption= takes a text, which stands below the figure, but got list"),
     ],
 )  # fmt: skip

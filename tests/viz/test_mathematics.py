@@ -138,3 +138,15 @@ def test_lines_of_a_title_are_never_broken_inside_of_latex(words):
     assert " ".join(line.tex for line in lines) == title.tex
     if any(readable(word) != word for word in words) and " ".join(words).count("$5") == 0:
         assert " ".join(lines).split() == title.split()
+
+
+def test_latex_in_annotations_and_in_the_name_of_the_loss_goes_through_and_can_be_read():
+    x, w = leaf(2.0, "x"), leaf(3.0, "w")
+    y = x * w
+    y.name = "y"
+    figure = draw(y, grad="symbol", loss=r"$\mathcal{L}$", annotate={x: r"$\frac{\partial L}{\partial x}$"})
+    assert {"∂L/∂x", "∂L/∂y·x", "∂L/∂y"} <= {text.text for text in figure.scene.texts}
+    tex = figure.tikz()
+    assert r"$\frac{\partial L}{\partial x}$" in tex
+    assert tex.count(r"$\mathcal{L}$") == 2
+    assert "$" not in figure.text()

@@ -11,6 +11,7 @@ import pytest
 import tinygrad_edu as tg
 from examples.figures import softmax_with_loss
 from tests.viz.figures import SVG, affine, apples, leaf
+from tinygrad_edu import nn
 from tinygrad_edu.engine.registry import OPS
 from viz import draw
 from viz.formats.html import figure_data
@@ -133,3 +134,13 @@ def test_no_english_is_left_in_a_korean_figure():
     words = draw(y, lang="ko", check=True).text()
     assert not re.search(r"[a-z]{3,}", words)
     assert number_text(1.0) in words
+
+
+def test_no_derivative_is_told_by_its_own_name_alone():
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    loss = nn.functional.cross_entropy(net(tg.Tensor(np.ones((1, 2), np.float32), name="x")), np.array([1]))
+    for figure in (draw(loss, grad="symbol", loss="L"), draw(loss, grad="symbol", loss="L", lang="ko")):
+        for sentence in figure.text().splitlines():
+            for d, slope in re.findall(r"(∂\S+) (?:is|=) (.*?)\.(?:$| )", sentence):
+                assert d != slope
+    assert "∂L/∂weight₀ is xᵀ · ∂L/∂(x·weight₀)." in draw(loss, grad="symbol", loss="L").text()

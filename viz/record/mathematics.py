@@ -100,7 +100,10 @@ def _plainly(tex: str) -> str:
 
 def _as_factor(tex: str) -> str:
     """One side of a fraction: in brackets, if it is a sum or has several factors."""
-    return f"({tex.strip()})" if re.search(r"[-+ ·−/]|\\(cdot|times)", tex.strip()) else tex.strip()
+    single = not re.search(r"\\(cdot|times)", tex) and re.fullmatch(
+        r"[^-+·−/\s]*", re.sub(r"\\[A-Za-z]+\s*", "", tex).strip()
+    )
+    return tex.strip() if single else f"({tex.strip()})"
 
 
 def _accented(letter: str, accent: str) -> str:

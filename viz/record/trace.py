@@ -141,7 +141,7 @@ def trace(
     if passes.size(graph) <= (max_nodes or MOST_IN_FORMULAS):
         graph = name_values(record)
         if formulas:
-            graph = with_derivatives(record, graph, loss, simplify)
+            graph = with_derivatives(record, graph, loss and readable(loss), simplify)
     if check:
         graph = checked(record, graph)
     for name, thing in (names or {}).items():

@@ -122,9 +122,9 @@ class FigureLabels:
     # -- what a text is -----------------------------------------------------------------------------
 
     def words(self, text: str, role: str = "value", *, bold: bool = False, longest: int = LONGEST_LABEL) -> Words:
-        """A name or a formula on the figure."""
-        said = clean(self.notation.of(text), longest)
-        return Words(said, role, bold=bold, tex=self.notation.tex(said))
+        """A name or a formula on the figure; of an annotation, LaTeX between dollars is kept for files of LaTeX."""
+        said = clean(self.notation.of(readable(text)), longest)
+        return Words(said, role, bold=bold, tex=clean(text) if readable(text) != text else self.notation.tex(said))
 
     def numbered(self, data: Data, shape: tuple[int, ...], role: str = "value", bold: bool = False) -> Words:
         """Numbers on the figure: of a matrix, in rows between brackets."""

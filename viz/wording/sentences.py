@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from viz.languages import words
 from viz.record.graph import Graph, Operation, Use, Value
+from viz.record.mathematics import readable
 from viz.wording.labels import FigureLabels, clean, derivative, differentiated, value_name, value_text
 from viz.wording.numbers import data_text, in_rows, shape_text
 from viz.wording.operations import operation_name
@@ -69,7 +70,10 @@ class Teller:
             line = self.say["given"].format(name=self.name(value), value=amount)
         shown = value.grad is not None or value.grad_symbol or value.id in self.labels.below_text
         if value.flows and shown and not self.labels.shapes_only:
-            line += self.say["gradient"].format(d=derivative(self.of, value), grad=self.slope(value, value))
+            d, slope = derivative(self.of, value), self.slope(value, value)
+            if slope == d:  # a name for itself: its formula stands where it is used
+                slope = " + ".join(self.slope(use, value) for use in self.graph.uses if use.value == value.id)
+            line += self.say["gradient"].format(d=d, grad=slope) if slope != d else ""
         return line + "."
 
     def _operation(self, op: Operation) -> str:
@@ -142,7 +146,7 @@ class Teller:
             return shape_text(value.shape, self.labels.sizes)
         written = self.labels.above_text.get(value.id)
         if written is not None or (self.symbolic and value_name(value)):
-            return clean(written or value_name(value) or "", LONGEST_NUMBERS)
+            return clean(readable(written or value_name(value) or ""), LONGEST_NUMBERS)
         if value.data is not None and len(text := data_text(value.data)) <= LONGEST_NUMBERS:
             return text
         return self.say["array"].format(shape=shape_text(value.shape))
@@ -155,7 +159,7 @@ class Teller:
         written = self.labels.below_text.get(thing.id, self.labels.below_text.get(value.id))
         symbol = thing.symbol if isinstance(thing, Use) else thing.grad_symbol
         if written is not None:
-            return clean(written, LONGEST_NUMBERS)
+            return clean(readable(written), LONGEST_NUMBERS)
         if self.symbolic:
             return symbol or derivative(self.of, value)
         if thing.grad is not None and len(text := data_text(thing.grad)) <= LONGEST_NUMBERS:
