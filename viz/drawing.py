@@ -187,12 +187,12 @@ class Drawing(Fitted):
             column = columns(row)
             plans.append((told_apart(settled(row, column), number), column))
         found = []
-        all_heights = self._heights(plans, self._clouds)
+        all_heights = self._heights(plans, self._free)
         moved = [k for k, (plan, _) in enumerate(plans) if plan.order and not kept(plan, all_heights[k])]
         for k in moved:
             plans[k] = plans[k][0], at_the_left(*plans[k])
         for k, heights in zip(
-            moved, self._heights([plans[k] for k in moved], self._clouds) if moved else (), strict=True
+            moved, self._heights([plans[k] for k in moved], self._free) if moved else (), strict=True
         ):
             all_heights[k] = heights
             if not kept(plans[k][0], heights):
@@ -204,9 +204,15 @@ class Drawing(Fitted):
         return found
 
     @cached_property
-    def _clouds(self) -> frozenset[str]:
-        """The clouds, whose inputs may stand in any order: it does not matter what they compute."""
-        return frozenset(op.id for op in self.graph.ops if op.shape == "cloud")
+    def _exchangeable(self) -> frozenset[str]:
+        """The operations whose inputs may stand in any order where lines would come too close to others."""
+        return frozenset(op.id for op in self.graph.ops if op.shape == "cloud" or op.name in EXCHANGEABLE)
+
+    @cached_property
+    def _free(self) -> frozenset[str]:
+        """Those whose inputs stand in any order from the first: clouds, of which it does not matter what they compute."""
+        clouds = frozenset(op.id for op in self.graph.ops if op.shape == "cloud")
+        return self._exchangeable if self.look.any_order else clouds
 
     def _heights(self, plans: Sequence[tuple[Plan, Mapping[str, int]]], free: frozenset[str]) -> list[Heights]:
         """What Graphviz says of plans and their columns; the inputs of operations that are `free` stand in any order."""
@@ -235,9 +241,8 @@ class Drawing(Fitted):
             return draw_lines(*row, panels, self.look.titles, wider), row
 
         found = [drawn(row) for row in rows]
-        free = self._clouds | {op.id for op in self.graph.ops if op.name in EXCHANGEABLE}
-        few = len(self.graph.ops) <= MOST_OPERATIONS_UNHURRIED
-        ways = ((free, 1.0), (self._clouds, APART), (free, APART)) if few else ((free, 1.0),)
+        free, few = self._exchangeable, len(self.graph.ops) <= MOST_OPERATIONS_UNHURRIED
+        ways = ((free, 1.0), (self._free, APART), (free, APART)) if few else ((free, 1.0),)
         for any_order, apart in ways:
             wrong = [
                 k for k, row in enumerate(rows) if len(row.plan.wires) < MOST_WIRES_UNHURRIED and faults(found[k][0])
@@ -249,8 +254,10 @@ class Drawing(Fitted):
                 if not plan.order or kept(plan, heights):
                     found[k] = min(found[k], drawn(Placed(plan, column, heights)), key=_faults)
         for k, (scene, row) in enumerate(found):
-            if few and (pairs := [*struck(scene), *beheaded(scene), *merged(scene)]):
-                found[k] = min(found[k], drawn(row, crowded(row.plan, row.column, pairs)), key=_faults)
+            pairs = [*struck(scene), *beheaded(scene), *merged(scene)] if few else []
+            wider = crowded(row.plan, row.column, pairs)
+            for share in (0.5, 1.0) if pairs else ():
+                found[k] = min(found[k], drawn(row, {at: share * room for at, room in wider.items()}), key=_faults)
         return [scene for scene, _ in found]
 
     @property

@@ -274,4 +274,6 @@ def draw_backward(output: Tensor, **options: Any) -> Picture:
         name = f"∂{grouped(of)}/∂{grouped(of_path(leaf.name or called.get(leaf) or 'x'))}"
         found[slope] = f"{found[slope]} = {name}" if slope in found else name
     names = {**variables, **{name: slope for slope, name in found.items()}, **(options.pop("names", None) or {})}
-    return draw(list(found), names=names, **{"direction": "forward", **options})
+    figure = draw(list(found), names=names, **{"direction": "forward", **options})
+    figure.look = replace(figure.look, any_order=True)
+    return figure

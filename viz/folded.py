@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -13,7 +13,7 @@ from viz.languages import words
 from viz.layout.columns import extent
 from viz.layout.page import READABLE_LETTERS
 from viz.layout.plan import FONT, Plan, make_plan
-from viz.layout.rows import Arrangement, arrangements, preference
+from viz.layout.rows import Arrangement, arrangements, letters_at_most, preference
 from viz.layout.spacing import Spacing
 from viz.look import Look
 from viz.options import choose, several
@@ -28,6 +28,8 @@ SLIDE = 1920 * FONT / 8, 1080 * FONT / 8  # a figure so large has letters of 8 p
 LEAST_LETTERS_UNFOLDED = 8.0  # points, on a page: a figure whose letters would be smaller is folded
 MOST_ON_A_SLIDE = 400  # operations and values, beyond which it is not measured whether they fit
 MOST_OPERATIONS_ALWAYS_IN_FULL = 12  # so few operations are never folded, however much is written on them
+
+Direction = tuple[Callable[[Spacing, int], Plan], tuple[float, float]]  # a plan with distances and tags, and its room
 
 
 def folded(
@@ -58,40 +60,51 @@ def folded(
 def _folded_for_a_page(graph: Graph, labels: FigureLabels, look: Look, fits: Callable[[Graph], bool]) -> Graph:
     """The graph, or with steps or equal blocks folded if its letters are small, or all of it if they cannot be read at all."""
     wanted = look.font_size or READABLE_LETTERS
-    if passes.size(graph) <= MOST_ON_A_SLIDE and _letters(graph, labels, look) >= wanted:
-        return graph
-    for candidate in chain(without_steps(graph, look.lang), equal_blocks(graph, look.lang)):
-        if passes.size(candidate) <= MOST_ON_A_SLIDE and _letters(candidate, labels, look) >= wanted:
+    for candidate in chain([graph], without_steps(graph, look.lang), equal_blocks(graph, look.lang)):
+        if _legible(candidate, labels, look, wanted):
             return candidate
     return graph if fits(graph) else fold(graph, fits, look.lang)
 
 
 def readable(graph: Graph, labels: FigureLabels, look: Look) -> bool:
     """Whether the figure can be read on a slide, or on the page that it is to fit."""
+    if look.page:
+        return _legible(graph, labels, look, look.font_size or LEAST_LETTERS_UNFOLDED)
     if passes.size(graph) > MOST_ON_A_SLIDE:
         return False
-    if look.page:
-        return _letters(graph, labels, look) >= (look.font_size or LEAST_LETTERS_UNFOLDED)
     width, height = extent(make_plan(graph, labels, order=look.order))
     return width * (2 if look.direction == "side-by-side" else 1) <= SLIDE[0] and height <= SLIDE[1]
 
 
-def _letters(graph: Graph, labels: FigureLabels, look: Look) -> float:
-    """How high the letters of a figure on its page can be expected to be, in points."""
-
-    return ways_to_fit(graph, labels, look)[0].letters
+def _legible(graph: Graph, labels: FigureLabels, look: Look, wanted: float) -> bool:
+    """Whether the letters of a figure on its page can be expected to be so high, in points."""
+    if passes.size(graph) > MOST_ON_A_SLIDE:
+        return False
+    ways = _directions(graph, labels, look)
+    return any(letters_at_most(*way) >= wanted for way in ways) and _arranged(ways, look)[0].letters >= wanted
 
 
 def ways_to_fit(graph: Graph, labels: FigureLabels, look: Look) -> list[Arrangement]:
     """The ways to put a figure onto its page, in rows that run to the right or columns that run down, the best first."""
+    return _arranged(_directions(graph, labels, look), look)
 
-    def planned(spacing: Spacing, tags: int, down: bool) -> Plan:
-        return make_plan(graph, labels, replace(spacing, down=down), tags, look.order)
 
-    found = []
-    for down in (flow == "down" for flow in look.flows):
-        found += arrangements(partial(planned, down=down), room_in(look, down), look.spacing, wrapped=not look.panels)
+def _arranged(ways: Sequence[Direction], look: Look) -> list[Arrangement]:
+    found = [one for way in ways for one in arrangements(*way, look.spacing, wrapped=not look.panels)]
     return sorted(found, key=lambda way: preference(way.letters, way.rows, way.rows[0].spacing.down))
+
+
+def _directions(graph: Graph, labels: FigureLabels, look: Look) -> list[Direction]:
+    """In each direction that a figure may run in on its page: the plan with distances and tags, and the room for it."""
+
+    @cache
+    def planned(spacing: Spacing, tags: int) -> Plan:
+        return make_plan(graph, labels, spacing, tags, look.order)
+
+    def turned(spacing: Spacing, tags: int) -> Plan:
+        return planned(replace(spacing, down=True), tags)
+
+    return [(turned if flow == "down" else planned, room_in(look, flow == "down")) for flow in look.flows]
 
 
 def room_in(look: Look, down: bool) -> tuple[float, float]:

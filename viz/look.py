@@ -30,6 +30,7 @@ class Look:
     titles: tuple[str, ...] = ()  # of panels
     caption: str = ""
     order: tuple[str, ...] = ()  # the values, by their ids, of leaves and results that stand in this order, from above
+    any_order: bool = False  # whether sums and products take their inputs in any order, as nobody wrote them in one
     explained: bool = False  # whether it says what its colours and marks mean
     weighted: bool = False  # whether derivatives are as thick as they are large
     highlight: tuple[tuple[str, str], ...] = ()  # the ids of two values each, between which all is highlighted

@@ -3,6 +3,8 @@
 import random
 import re
 import warnings
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -22,13 +24,16 @@ from tests.viz.test_places import (
     unrolled,
     xor,
 )
+from tests.viz.test_random_graphs import arrays, program, scalars
 from tinygrad_edu import nn
-from viz import draw
+from viz import draw, folded
 from viz.__main__ import main
+from viz.layout import rows
+from viz.layout.clearance import struck
 from viz.layout.columns import columns
 from viz.layout.page import FILLED, PAPER
 from viz.layout.plan import make_plan
-from viz.layout.rows import below_each_other, in_rows, possible_rows
+from viz.layout.rows import below_each_other, in_rows, letters_at_most, possible_rows
 from viz.layout.scene import Scene, Shape
 from viz.layout.spacing import CLOSE, ROOMY, spacing_of
 from viz.record.sharing import loops
@@ -191,6 +196,48 @@ def test_the_last_step_after_those_left_out_is_not_cut_either():
     at = {place.id: k for k, row in enumerate(figure._fitted[0]) for place in row.places}
     for step in (first, last):
         assert len({at[figure.graph.ops[k].id] for k in step}) == 1
+
+
+@pytest.mark.parametrize("fit", ["16:9", "column"])
+@pytest.mark.parametrize("seed", range(0, 40, 3))
+def test_letters_are_never_higher_than_what_is_measured_first_says(seed, fit):
+    figure = draw(program(seed), collapse=None, fit=fit)
+    most = max(letters_at_most(*way) for way in folded._directions(figure.graph, figure.labels, figure.look))
+    assert folded.ways_to_fit(figure.graph, figure.labels, figure.look)[0].letters <= most
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.parametrize("seed", [5, 16, 17, 25])
+def test_a_figure_of_60_operations_is_measured_a_few_times(seed, monkeypatch):
+    """What is folded more and more is laid out in rows only where it may be high enough."""
+    choose, measured = random.Random(seed), []
+    make = choose.choice((scalars, arrays))
+    output = make(choose, 28 if seed in (5, 16) else 36)
+    expected = rows._expected
+    monkeypatch.setattr(rows, "_expected", lambda *args: measured.append(args) or expected(*args))
+    assert 45 < len(draw(output, collapse=None).graph.ops) < 60
+    draw(output, fit="16:9")
+    assert len(measured) < 130
+
+
+@pytest.mark.parametrize("make", [lstm_cell, xor, micrograd, memory_cell, softmax_with_loss])
+def test_circles_do_not_touch_where_things_stand_close(make):
+    circles = [shape for shape in fitted(make).scene.shapes if shape.shape == "circle"]
+    for a, b in combinations(circles, 2):
+        assert np.hypot(a.x - b.x, a.y - b.y) >= (a.width + b.width) / 2 + CLOSE.under - 1.0, (
+            "Graphviz rounds to points"
+        )
+
+
+def test_no_line_passes_close_by_the_letter_of_another():
+    figure = fitted(softmax_with_loss)
+    letters = [text for text in figure.scene.texts if text.role == "key"]
+    assert letters
+    stray = figure.scene.lines[0]
+    for text in letters:
+        at = text.x + text.width / 2 + 2.0
+        passing = replace(stray, points=((at, text.y - 20), (at, text.y + 20)), head="", tail="")
+        assert (text.id.removesuffix("-text0"), stray.id) in struck(replace(figure.scene, lines=(passing,)))
 
 
 def test_rows_stand_under_each_other_and_begin_at_the_left():

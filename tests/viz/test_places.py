@@ -14,7 +14,8 @@ import tinygrad_edu as tg
 from tests.viz.figures import SVG, affine, apples, attention, fan_out, fruit, groups_of, leaf, polynomial, texts_of
 from tinygrad_edu import nn
 from viz import draw, draw_backward
-from viz.layout.clearance import beheaded, crossed, faults, loose, merged, overlapping, struck
+from viz.layout.clearance import beheaded, crossed, crossings, faults, loose, merged, overlapping, struck
+from viz.layout.scene import Scene
 from viz.record.graph import users
 
 
@@ -390,6 +391,30 @@ def test_a_figure_is_laid_out_again_where_that_helps():
     assert not struck(draw(t + s, direction="forward").scene)
     assert not last(t + s), "its inputs are turned round"
     assert last(t - s), "a difference is not turned round"
+
+
+def test_the_inputs_of_a_backward_pass_stand_where_fewest_lines_cross():
+    def crossed_lines(figure):
+        lines = figure.scene.lines
+        return sum(crossings(Scene((), lines[k:], ()), {line.id}) for k, line in enumerate(lines))
+
+    for make in (fruit, diamonds, xor):
+        figure = draw_backward(make())
+        ordered = draw_backward(make())
+        ordered.look = replace(ordered.look, any_order=False)
+        assert crossed_lines(figure) < 0.75 * crossed_lines(ordered)
+        nothing_wrong(figure.scene)
+
+
+def test_what_leaves_a_cloud_does_not_begin_in_it():
+    class Two(nn.Module):
+        def forward(self, x):
+            return np.tanh(x), np.exp(x)
+
+    f = Two()
+    a, b = f(leaf(0.5, "x"))
+    for fit in (None, "16:9"):
+        nothing_wrong(draw(a * 2.0 + b, cloud=f, fit=fit).scene)
 
 
 def test_panels_stand_beside_each_other():

@@ -48,11 +48,18 @@ def overlapping(scene: Scene) -> list[tuple[str, str]]:
 
 
 def struck(scene: Scene) -> list[tuple[str, str]]:
-    """Each shape with a line through it or close by that neither begins nor ends there: their ids."""
+    """Each shape, and each box at the end of a line that goes on in another row, with a line through it or close by that
+    neither begins nor ends there: their ids.
+    """
     segments, owners = _segments(scene)
     widths = np.array([_half(line) for line in scene.lines for _ in line.points[1:]])
     ends = {line.id: (line.tail, line.head) for line in scene.lines}
     shapes = [shape for shape in scene.shapes if shape.shape not in UNDERLYING]
+    shapes += [
+        Shape(text.id.partition("-text")[0], text.classes, "box", text.x, text.y, text.width, text.height, text.step)
+        for text in scene.texts
+        if "link" in text.classes.split()
+    ]
     met = []
     round_ones = [k for k, shape in enumerate(shapes) if shape.shape == "circle"]
     if round_ones:

@@ -20,7 +20,7 @@ MOST_FORKS_ORDERED = 6  # forks of a column, beyond which not every order of the
 PASSING_HEIGHT = 24.0  # the height that is kept free where a wire passes a column
 BORDERS_APART = 6.0  # between the borders of groups, and between a border and what is inside
 BELOW_A_GROUP = 6.0  # the height that is kept free above a group's lower border
-ROOM_TO_CROSS = 60.0  # more width, in which lines cross beside the circles that they begin or end at
+ROOM_TO_CROSS = 120.0  # more width, at most, in which lines cross beside the circles that they begin or end at
 HEADS_APART = 20.0  # the least distance of two arrow pairs along the edge of a circle
 
 
@@ -226,7 +226,7 @@ class _Edges:
 
 
 def crowded(plan: Plan, column: Mapping[str, int], pairs: Iterable[tuple[str, str]]) -> dict[int, float]:
-    """The room that is missing before columns, where lines come too close to what stands beside their ends.
+    """The room before columns that is missing at most, where lines come too close to what stands beside their ends.
 
     pairs: of the ids of shapes and lines, or of two lines, that come too close to each other.
     """
@@ -278,8 +278,8 @@ def _overlap(a: tuple[float, float], b: tuple[float, float]) -> bool:
     return a[0] < b[1] and b[0] < a[1]
 
 
-def extent(plan: Plan) -> tuple[float, float]:
-    """The width of a figure that is still to be laid out, and the height of its fullest column, without gaps."""
+def filled(plan: Plan) -> tuple[Grid, list[float]]:
+    """The columns of a figure that is still to be laid out, and how high what stands in each is, without gaps."""
     column = columns(plan)
     heights = [0.0] * (max(column.values(), default=0) + 1)
     for place in plan.places:
@@ -294,7 +294,13 @@ def extent(plan: Plan) -> tuple[float, float]:
         first, last = span[group.id]
         for k in range(max(first - 1, 0), last + 1) if group.title else ():
             heights[k] += title_band(group, plan.spacing) + BELOW_A_GROUP
-    return grid(plan, column).right[-1], max(heights)
+    return grid(plan, column), heights
+
+
+def extent(plan: Plan) -> tuple[float, float]:
+    """The width of a figure that is still to be laid out, and the height of its fullest column, without gaps."""
+    lies, heights = filled(plan)
+    return lies.right[-1], max(heights)
 
 
 class Heights:

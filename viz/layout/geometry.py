@@ -406,7 +406,9 @@ class _Draughtsman:
         (x0, y), (x1, _) = self._stub(wire)
         level = [x for x, height in self._way(wire) if abs(height - y) < 0.5]
         low, high = self.grid.writing[self.column[wire.source] + 1]
-        x0, x1 = max(x0, low), min(x1, high)
+        place = self.places[wire.source]
+        beside = -math.inf if place.shape in ("source", "fork") else self.centre[place.id][0] + place.width / 2
+        x0, x1 = max(x0, low, beside), min(x1, high)
         level = [min(x, high) for x in level]
         up, under = (self._across(lines) / 2 for lines in (wire.above, wire.below))
         forward, backward = (f"{way} {wire.kind} {wire.value}" for way in ("forward", "backward"))

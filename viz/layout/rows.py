@@ -6,6 +6,7 @@ and the scenes of the rows are put below each other.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,15 +14,16 @@ from itertools import accumulate, pairwise
 from string import ascii_uppercase
 from typing import NamedTuple
 
-from viz.layout.columns import Heights, aside, box_size, columns, extent, grid, lanes
+from viz.layout.columns import Heights, aside, box_size, columns, extent, filled, grid, lanes
 from viz.layout.plan import FONT, LEAST_USES_OF_TAGS, Place, Plan, Wire, Words, sides
 from viz.layout.scene import Scene
-from viz.layout.spacing import Spacing, spacing_of
+from viz.layout.spacing import CLOSE, Spacing, spacing_of
 from viz.layout.spans import spans
 
 ROW_GAP = 12.0  # between two rows
 HEIGHT_OF_A_LINK = 25.0  # what a line that is cut costs, in points of height
 HEIGHT_PLACED = 1.15  # times the height of what stands in a column, which is what Graphviz needs for it
+MOST_FILLED = 0.6  # of a page, by what stands in the columns of a figure: rows end where they must
 NARROWEST_ROW = 0.06  # of the width of all in one row
 WIDTHS_TRIED = 30  # widths of rows, each narrower than the one before
 COMFORTABLE_LETTERS = 18.0  # points, from which on nothing is put closer together or into rows
@@ -59,6 +61,8 @@ def arrangements(
 
     if share is not None:
         return at(share, wrapped)
+    if letters_at_most(planned, room) < COMFORTABLE_LETTERS:
+        return at(0.0, wrapped)
     if (as_usual := at(1.0, False))[0].letters >= COMFORTABLE_LETTERS:
         return as_usual
     closest = at(0.0, wrapped)
@@ -74,6 +78,16 @@ def preference(letters: float, rows: Sequence[object], down: bool = False) -> tu
     the fewer rows. The best is least.
     """
     return -min(letters, COMFORTABLE_LETTERS), down, len(rows), -letters
+
+
+def letters_at_most(planned: Callable[[Spacing, int], Plan], room: tuple[float, float]) -> float:
+    """How high the letters of a figure could be in a room, in points, if its columns filled most of it.
+
+    This takes much less time than `arrangements`, whose arguments it has.
+    """
+    lies, heights = filled(planned(replace(CLOSE, small=FONT), 2))
+    area = sum((right - left) * height for left, right, height in zip(lies.left, lies.right, heights, strict=True))
+    return FONT * math.sqrt(MOST_FILLED * room[0] * room[1] / max(area, 1.0))
 
 
 def _expected(rows: tuple[Plan, ...], room: tuple[float, float]) -> Arrangement:

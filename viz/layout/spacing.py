@@ -56,7 +56,7 @@ class Spacing:
 
 
 ROOMY = Spacing()
-CLOSE = Spacing(circle=36.0, inside=10.0, beside=5.0, diagonal=20.0, columns=2.0, over=1.0, under=2.0, snug=True)
+CLOSE = Spacing(circle=36.0, inside=10.0, beside=5.0, diagonal=20.0, columns=2.0, over=1.0, under=5.0, snug=True)
 
 
 def spacing_of(share: float) -> Spacing:

@@ -18,6 +18,8 @@ def ungrouped(plan: Plan) -> Plan:
 
 def settled(plan: Plan, column: Mapping[str, int]) -> Plan:
     """The plan with what is free to stand in a group or before it in those alone among whose columns it stands."""
+    if not plan.groups:
+        return plan
     after = bounds(plan)
     if len(in_order(after)) < len(after):
         return ungrouped(plan)
