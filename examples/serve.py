@@ -133,12 +133,7 @@ def of_onnx(path: Path) -> Served:
             f"{path} takes {inputs[0].name} of shape {inputs[0].shape}; the first axis is to be free and the others "
             "fixed: export it with a dynamic batch"
         )
-    kinds = {
-        "tensor(float)": np.float32,
-        "tensor(double)": np.float64,
-        "tensor(int64)": np.int64,
-        "tensor(int32)": np.int32,
-    }
+    kinds = {"tensor(float)": "f4", "tensor(double)": "f8", "tensor(int64)": "i8", "tensor(int32)": "i4"}
     if inputs[0].type not in kinds:
         raise SystemExit(f"{path} takes {inputs[0].type}; one of {', '.join(kinds)} is served")
     output = session.get_outputs()[0].name
@@ -331,8 +326,10 @@ async def body_of(request: Request, limits: Limits) -> bytes:
     except ClientDisconnect:
         raise HTTPException(400, "the body is not complete") from None
     kind = request.headers.get("content-type", "none").split(";")[0].strip().lower()
-    if kind != "application/json":
-        raise HTTPException(415, f"the body is application/json, but its content type is {kind}")
+    packed = request.headers.get("content-encoding")
+    if kind != "application/json" or packed:
+        kind += f", packed by {packed:.60}" if packed else ""
+        raise HTTPException(415, f"the body is application/json as it is, but its content type is {kind}")
     if size > limits.body:
         raise HTTPException(413, f"a body has {limits.body} bytes at most; send fewer rows at a time")
     return bytes(body)
@@ -346,7 +343,7 @@ def no_number(name: str) -> Any:
 def rows_of(body: bytes, model: Served, limits: Limits) -> Array:
     """The rows of a body, as an array (N, *shape). Raises HTTPException that says what is wrong with them."""
     try:
-        given = json.loads(body, parse_constant=no_number)
+        given = json.loads(body, parse_constant=no_number, parse_int=lambda digits: int(digits[:400]))  # enough
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body is no JSON: {error}") from None
     if not isinstance(given, dict) or set(given) != {"rows"}:
@@ -432,6 +429,8 @@ def main(arguments: list[str] | None = None) -> int:
     for field in fields(Limits):
         parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default, help=said[field.name])
     options = parser.parse_args(arguments)
+    if not 0 <= options.port < 1 << 16:
+        raise SystemExit(f"--port is from 0 to 65535, but got {options.port}")
     if not options.model.exists():
         raise SystemExit(f"there is no {options.model}; give a file of ONNX, or a folder that train.py has written")
     try:

@@ -275,7 +275,7 @@ def rows(*given):
         (rows(ROW).replace("0", "1e999", 1), 422, "finite numbers of float32, but some are too large"),
         (rows([[1e300, 0, 0], [0, 0, 0]]), 422, "finite numbers of float32, but some are too large"),
         (rows([[10**400, 0, 0], [0, 0, 0]]), 422, "finite numbers of float32, but some are too large"),
-        ('{"rows": ' + "1" * 4500 + "}", 400, "the body is no JSON"),
+        (rows(ROW).replace("0", "9" * 4500, 1), 422, "finite numbers of float32, but some are too large"),
         (rows(*[ROW] * 9), 413, "8 rows at most, but got 9"),
         (rows(*[ROW] * 8) + " " * 5000, 413, "a body has 5000 bytes at most"),
     ],
@@ -303,7 +303,11 @@ def test_a_body_without_a_length_has_the_same_limit(client):
 def test_other_content_types(client, kind):
     answer = client.post("/predict", content=rows(ROW), headers={"content-type": kind} if kind else {})
     assert answer.status_code == 415
-    assert answer.json() == {"error": f"the body is application/json, but its content type is {kind or 'none'}"}
+    assert answer.json() == {
+        "error": f"the body is application/json as it is, but its content type is {kind or 'none'}"
+    }
+    packed = client.post("/predict", content=rows(ROW), headers={**JSON, "content-encoding": "gzip"})
+    assert (packed.status_code, "json, packed by gzip" in packed.json()["error"]) == (415, True)
     with_charset = {"content-type": "Application/JSON; charset=utf-8"}
     assert client.post("/predict", content=rows(ROW), headers=with_charset).status_code == 200
 
@@ -444,6 +448,7 @@ def test_a_server_that_is_stopped_answers_what_it_has_taken():
         (["nowhere.onnx"], "there is no nowhere.onnx; give a file of ONNX, or a folder"),
         ([".", "--batch", "0"], r"cannot be served: batch is 1 or more, .* but got Limits\(batch=0"),
         ([".", "--waiting", "9"], "waiting not less"),
+        ([".", "--port", "99999"], "--port is from 0 to 65535, but got 99999"),
         ([".", "--patience", "60"], "patience less than upload"),
         (["."], "settings.json"),
     ],

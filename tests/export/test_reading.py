@@ -90,7 +90,7 @@ def test_inputs_that_do_not_fit(path):
         model(x[:, :3])
     with pytest.raises(ValueError, match=r"but got int64 \(5, 4\)"):
         model(np.ones((5, 4), int))
-    with pytest.raises(TypeError, match="takes 1 inputs, x, but got 2"):
+    with pytest.raises(TypeError, match="takes 1 input, x, but got 2"):
         model(x, x)
 
 
@@ -132,6 +132,8 @@ REFUSED = {
     "unknown operators": (
         lambda d: file_of([helper.make_node("Hardmax", ["x"], ["z"]), node("MeanVarianceNormalization", "z")], d), r"does not read: Hardmax, MeanVarianceNormalization; run the file with onnxruntime"
     ),
+    "operators that nobody has": (lambda d: file_of([node("Foo")], d), r"does not read: Foo; run"),
+    "those of a domain that the file does not name": (lambda d: file_of([node("Foo", domain="com.me")], d), r"does not read: com\.me\.Foo"),
     "those of others": (lambda d: file_of([node("FusedGemm", domain="com.microsoft")], d, domains=["com.microsoft"]), r"does not read: com\.microsoft\.FusedGemm"),
     "a way that is not read": (
         lambda d: file_of([node("Resize", "x", "", "s", mode="nearest", coordinate_transformation_mode="tf_crop_and_resize")], d, arrays=[("s", np.ones(2, np.float32))]),
@@ -156,6 +158,14 @@ def test_a_newer_version_than_the_package_knows(path):
     file.opset_import[0].version = 99
     path.write_bytes(file.SerializeToString())
     with pytest.raises(ValueError, match=r"version \(opset\) 99, newer than"):
+        tg.export.load_onnx(path)
+
+
+def test_a_newer_format_than_the_package_knows(path):
+    file = onnx.load(path)
+    file.ir_version = 99
+    path.write_bytes(file.SerializeToString())
+    with pytest.raises(ValueError, match=r"net\.onnx has the format \(IR\) 99, newer than .*upgrade onnx"):
         tg.export.load_onnx(path)
 
 

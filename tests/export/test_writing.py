@@ -304,6 +304,14 @@ def test_bad_options(tmp_path):
         tg.export.onnx(net(), x[:0], tmp_path / "net.onnx")
     with pytest.raises(FileNotFoundError, match="make it first"):
         tg.export.onnx(net(), x, tmp_path / "nowhere" / "net.onnx")
+    with pytest.raises(IsADirectoryError, match="is a folder; give the name of a file in it"):
+        tg.export.onnx(net(), x, tmp_path)
+    with pytest.raises(TypeError, match="takes a module, or a function of tensors, but got int"):
+        tg.export.onnx(3, x, tmp_path / "net.onnx")
+    with pytest.raises(TypeError, match="x is an example of the input, of numbers, but got NoneType"):
+        tg.export.onnx(net(), None, tmp_path / "net.onnx")
+    with pytest.raises(TypeError, match="the model returned 'a', and no tensor"):
+        tg.export.onnx(lambda x: "a", x, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
 
 

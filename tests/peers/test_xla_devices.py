@@ -152,7 +152,7 @@ def test_a_batch_that_does_not_divide():
     ):
         step(x[:13], y[:13])
     step(x, y), step(x, y)
-    with pytest.raises(ValueError, match="give 8 "):
+    with pytest.raises(ValueError, match=r"x of shape \(13, 12\).*give 8, another multiple of 8"):
         step(x[:13], y[:13])
     step.gather()
     again = Training("mlp")
@@ -165,7 +165,7 @@ def test_meshes_and_devices_that_do_not_fit():
 
     with pytest.raises(ValueError, match=r"8 devices, but got devices=9.*device_count=9"):
         tg.replay(f, backend="jax", devices=9)
-    with pytest.raises(ValueError, match="number of devices, but got 0"):
+    with pytest.raises(ValueError, match="devices are taken, 1 to 8, but got 0"):
         tg.replay(f, backend="jax", devices=0)
     explicit = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Explicit,))
     with pytest.raises(ValueError, match=r"each device would compute the whole batch; write jax\.make_mesh"):

@@ -105,7 +105,7 @@ def test_what_is_refused():
         tg.export.to_jax(norm, x)
     assert (norm.running_mean.numpy() == before).all()
     f = tg.export.to_jax(norm.eval(), x)
-    with pytest.raises(KeyError, match="bias is in one of them alone"):
+    with pytest.raises(KeyError, match=r"has no .*bias"):
         f({name: value for name, value in f.params.items() if name != "bias"}, x)
     norm.train()
     with pytest.raises(RuntimeError, match="in another mode"):

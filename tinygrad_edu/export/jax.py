@@ -67,8 +67,9 @@ class JaxFunction:
     def __call__(self, params: Mapping[str, Any], *x: Any) -> Any:
         """What the model computes of x with these parameters, which are named as `params` are."""
         if params.keys() != self.params.keys():
-            unlike = sorted(params.keys() ^ self.params.keys())
-            raise KeyError(f"params are named as f.params, but {', '.join(unlike[:3])} is in one of them alone")
+            odd = [f"has no {key!r}" for key in self.params if key not in params]
+            odd += [f"has {key!r} as well" for key in params if key not in self.params]
+            raise KeyError(f"params has the names of f.params, but this one {', '.join(odd[:3])}")
         run = self._known.get(tuple([(np.shape(part), str(getattr(part, "dtype", ""))) for part in x]))
         if run is None:
             run = self.recorded([np.zeros(np.shape(part), getattr(part, "dtype", None)) for part in x])

@@ -66,7 +66,7 @@ def identity(x: Any) -> Any:
     if isinstance(x, tuple):
         return type(x), [identity(part) for part in x]
     if x.__hash__ is None:
-        cure = "; write x.to_numpy()" if is_table(x) else ""
+        cure = f"; write {'x.to_numpy()' if hasattr(x, 'to_numpy') else 'np.asarray(x)'}" if is_table(x) else ""
         raise TypeError(
             f"a replayed function takes tensors, arrays, plain values, and tuples, lists and dicts of them, but got {type(x).__name__}{cure}"
         )

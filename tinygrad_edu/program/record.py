@@ -38,7 +38,7 @@ def recorded(
     def stand_in(value: Any, name: str) -> Any:
         return mapped(lambda x: placeholder(x, name), value)
 
-    given = [stand_in(value, name) for value, name in zip(args, _names(f, len(args)), strict=True)]
+    given = [stand_in(value, name) for value, name in zip(args, names_of(f, len(args)), strict=True)]
     named = {key: stand_in(value, key) for key, value in kwargs.items()}
     found = list(objects((args, kwargs)))
     known = generators_of(f, found)
@@ -106,7 +106,7 @@ def parameters(f: Callable[..., Any]) -> list[inspect.Parameter]:
         return []
 
 
-def _names(f: Callable[..., Any], n: int) -> list[str]:
+def names_of(f: Callable[..., Any], n: int) -> list[str]:
     """What `f` calls its first n arguments, for the program to call them alike."""
     found = [p.name for p in parameters(f) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:n]
     return found + [f"x{i}" for i in range(len(found), n)]

@@ -44,6 +44,8 @@ def write_atomically(path: StrPath, content: bytes) -> Path:
     one. It may be read by those who may read other files that are made here.
     """
     target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder; give the name of a file in it")
     name = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
         number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.program import Replay
 from tinygrad_edu.program.nested import mapped
+from tinygrad_edu.program.record import names_of
 from tinygrad_edu.program.run import Record
 from tinygrad_edu.program.xla.array import XlaArray
 from tinygrad_edu.program.xla.placement import Placement, mesh_of
@@ -86,17 +87,22 @@ class XlaReplay(Replay[Result]):
         super().__init__(f)
         if noise not in ("host", "device"):
             raise ValueError(f'noise= is "host" or "device", but got {noise!r}')
-        self._placement = Placement(mesh_of(devices, mesh), bool(shard_parameters))
-        self._options = {"gradients": bool(gradients), "on_device": noise == "device"}
+        for option, value in (("gradients", gradients), ("shard_parameters", shard_parameters)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{option}= is True or False, but got {value!r}")
+        self._placement = Placement(mesh_of(devices, mesh), shard_parameters)
+        self._options = {"gradients": gradients, "on_device": noise == "device"}
         self._homes: dict[int, Any] = {}
         when_gone(self, self._homes)
 
     def _made(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Record, Any]:
         gather_all()
         found: list[Any] = []
-        mapped(found.append, (args, kwargs))
+        names: list[str] = []
+        for name, value in (*zip(names_of(self._f, len(args)), args, strict=True), *kwargs.items()):
+            mapped(found.append, value)
+            names += [name] * (len(found) - len(names))
         arrays = [x.ndarray if isinstance(x, Tensor) else x for x in found]
-        names = [f"argument {i}" for i in range(len(arrays))]
         self._placement.refuse_uneven(names, arrays)
         if self._placement.hosts > 1:
             whole = iter(self._placement.together(names, arrays))

@@ -39,10 +39,11 @@ def mesh_of(devices: int | None, mesh: Any) -> Mesh | None:
     if devices is None:
         return None if jax.process_count() == 1 else mesh_of(jax.device_count(), None)
     if not isinstance(devices, int) or isinstance(devices, bool) or devices < 1:
-        raise ValueError(f"devices= takes the number of devices, but got {devices!r}")
+        raise ValueError(f"devices= is how many devices are taken, 1 to {jax.device_count()}, but got {devices!r}")
     if devices > jax.device_count():
+        have = "is 1 device" if jax.device_count() == 1 else f"are {jax.device_count()} devices"
         raise ValueError(
-            f"there are {jax.device_count()} devices, but got devices={devices}; to try many on a CPU, set "
+            f"there {have}, but got devices={devices}; to try many on a CPU, set "
             f"XLA_FLAGS=--xla_force_host_platform_device_count={devices} before JAX is imported"
         )
     if jax.process_count() > 1 and devices != jax.device_count():
@@ -108,10 +109,10 @@ class Placement:
             return
         for name, array in zip(names, arrays, strict=True):
             if array.ndim and array.shape[0] % self._host_ways():
-                n = array.shape[0]
+                n, ways = array.shape[0], self._host_ways()
                 raise ValueError(
-                    f"the argument {name} of shape {array.shape} is split along axis 0, and {self._host_ways()} devices do not "
-                    f"divide its {n} rows; give {n - n % self._host_ways()} (DataLoader(drop_last=True)), or pad"
+                    f"the argument {name} of shape {array.shape} is split along axis 0, and {ways} devices do not divide its {n} "
+                    f"rows; give {max(n - n % ways, ways)}, another multiple of {ways} (DataLoader(drop_last=True)), or pad"
                 )
 
     def put_argument(self, array: Any, awaited: bool) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from tinygrad_edu.engine.tensor import Tensor
@@ -210,6 +211,10 @@ def _refused(node: Tensor, line: str | None, error: Exception) -> RuntimeError:
     """What is said of an op that cannot be compiled."""
     shapes = ", ".join(str(getattr(x.ndarray, "shape", "results")) for x in node.inputs)
     said = str(error).split("\n", 1)[0]
+    if isinstance(error, jax.errors.ConcretizationTypeError):
+        said = (
+            "how large its result is, or which way it goes, depends on numbers that are not there when it is compiled"
+        )
     return RuntimeError(
         f"{node.op.name}({shapes}) at {line or 'a line of a layer'} cannot be compiled by XLA: {said}; where elements are "
         "chosen by their values, write np.where(condition, a, b), which keeps the shape"

@@ -81,7 +81,8 @@ class OnnxModel(Module):
         """The outputs of the file, for these inputs."""
         if len(inputs) != len(self._arguments):
             names = ", ".join(argument.name for argument in self._arguments)
-            raise TypeError(f"{self._said} takes {len(self._arguments)} inputs, {names}, but got {len(inputs)}")
+            count = f"{len(self._arguments)} input{'s' if len(self._arguments) != 1 else ''}"
+            raise TypeError(f"{self._said} takes {count}, {names}, but got {len(inputs)}")
         values = dict(self._values)
         for argument, x in zip(self._arguments, inputs, strict=True):
             values[argument.name] = _checked(self._said, argument, array(x))
@@ -174,8 +175,9 @@ def _parsed(package: Any, path: StrPath, name: str) -> Any:
             raise FileNotFoundError(
                 f"{name} keeps its numbers in {lost}, which is not beside it; put that file into the same folder"
             ) from error
-        newer = _newer(locals().get("proto"), name)
-        raise newer or ValueError(f"{name} is no whole ONNX file: {str(error).splitlines()[0]:.300}") from error
+        proto = locals().get("proto")
+        known = None if proto is None else _newer(proto, name) or _unread(proto.graph, name)
+        raise known or ValueError(f"{name} is no whole ONNX file: {str(error).splitlines()[0]:.300}") from error
     return proto
 
 
@@ -190,7 +192,13 @@ def _lost(package: Any, path: StrPath, proto: Any) -> str | None:
 
 def _newer(proto: Any, name: str) -> ValueError | None:
     """The error for a file of a newer version, or None."""
-    for opset in proto.opset_import if proto is not None else ():
+    latest = onnx_package().IR_VERSION
+    if proto.ir_version > latest:
+        return ValueError(
+            f"{name} has the format (IR) {proto.ir_version}, newer than that of the package onnx, {latest}; "
+            f"install a newer one, pip install --upgrade onnx, or write the file anew with ir_version={latest}"
+        )
+    for opset in proto.opset_import:
         if opset.domain in ("", "ai.onnx") and not OLDEST <= opset.version <= NEWEST:
             way = "newer" if opset.version > NEWEST else "older"
             return ValueError(
@@ -220,18 +228,26 @@ def _initializers(package: Any, graph: Any, path: StrPath, name: str) -> dict[st
     return found
 
 
-def _steps(package: Any, graph: Any, name: str) -> list[Step]:
-    """The nodes, all of kinds that are read."""
+def _unread(graph: Any, name: str) -> ValueError | None:
+    """The error for operators that are not read, or None."""
     unknown = [
         f"{n.domain}.{n.op_type}".lstrip(".")
         for n in graph.node
         if n.domain not in ("", "ai.onnx") or n.op_type not in OPERATORS
     ]
-    if unknown:
-        raise ValueError(
-            f"{name} has operators that load_onnx() does not read: {', '.join(dict.fromkeys(unknown))}; run the file with onnxruntime, or "
-            "export the model without them"
-        )
+    if not unknown:
+        return None
+    return ValueError(
+        f"{name} has operators that load_onnx() does not read: {', '.join(dict.fromkeys(unknown))}; run the file with onnxruntime, or "
+        "export the model without them"
+    )
+
+
+def _steps(package: Any, graph: Any, name: str) -> list[Step]:
+    """The nodes, all of kinds that are read."""
+    unread = _unread(graph, name)
+    if unread is not None:
+        raise unread
     found = []
     for node in graph.node:
         attributes = {

@@ -28,7 +28,10 @@ def as_arrays(x: Any) -> Any:
     """The arguments, with numbers and lists as arrays."""
     if isinstance(x, tuple):
         return tuple([as_arrays(part) for part in x])
-    return x if isinstance(x, Tensor | np.ndarray) else np.asarray(x)
+    made = x if isinstance(x, Tensor | np.ndarray) else np.asarray(x)
+    if made.dtype.kind not in "biufc":
+        raise TypeError(f"x is an example of the input, of numbers, but got {type(x).__name__} of {made.dtype}")
+    return made
 
 
 def axes_of(batch: Any, arrays: Sequence[Any]) -> list[int | None]:

@@ -80,6 +80,8 @@ def onnx(
     """
     onnx_package()
     runtime()
+    if not callable(model):
+        raise TypeError(f"onnx() takes a module, or a function of tensors, but got {type(model).__name__}")
     arguments = x if isinstance(x, tuple) else (x,)
     arrays: list[Any] = []
     mapped(lambda a: arrays.append(array_of(a)), as_arrays(arguments))
@@ -136,6 +138,10 @@ class _Trace:
         finally:
             for action in reversed(tape.undo):
                 action()
+        if not program.outputs:
+            raise CannotWriteError(
+                f"the model returned {program.result!r:.60}, and no tensor, which is what a file gives"
+            )
         places = {
             id(x): where for x, where in ((reference(), where) for reference, where in tape.results) if x is not None
         }
