@@ -369,7 +369,7 @@ class Frame(Picture):
 
     @property
     def zoom(self) -> float:
-        """That of the whole figure."""
+        """The zoom of the whole figure."""
         return self._figure.zoom
 
     def dot(self, hidden: Iterable[str] = (), **settings: str) -> str:

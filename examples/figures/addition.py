@@ -15,7 +15,7 @@ class Rest(nn.Module):
     """Some computation or other, with one number in the end."""
 
     def forward(self, z):
-        """L, of z."""
+        """Compute L from z."""
         return np.tanh(np.sin(z) + np.exp(-z) * 3) ** 2
 
 

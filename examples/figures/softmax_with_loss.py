@@ -61,7 +61,7 @@ class Softmax(nn.Module):
     """The first as a layer."""
 
     def forward(self, a):
-        """y₁, y₂, y₃."""
+        """Compute y₁, y₂ and y₃, which add up to 1."""
         return softmax(a)
 
 
@@ -69,15 +69,15 @@ class CrossEntropyError(nn.Module):
     """The second as a layer."""
 
     def forward(self, y, t):
-        """L."""
+        """Compute the loss L."""
         return cross_entropy_error(y, t)
 
 
 class SoftmaxWithLoss(nn.Module):
-    """Both as one layer."""
+    """Softmax and cross-entropy as one layer."""
 
     def forward(self, a, t):
-        """L."""
+        """Compute the loss L."""
         return cross_entropy_error(softmax(a), t)
 
 

@@ -66,7 +66,7 @@ def checkpoint(f: Callable[..., Result], *args: object) -> Result:
     again = recording(enabled=True, writes=None, differentiating=state.differentiating)
 
     def unfold() -> tuple[Node]:
-        """`f` run again, recorded."""
+        """Run `f` again, with the numbers it drew at first, and record it."""
         begun, kept = tick(), [_kept(x) for x in {id(x): x for x in [w() for w in written] if x is not None}.values()]
         try:
             y = random.replaying(generator, drawn, again.run, f, *args)

@@ -190,7 +190,7 @@ def note_limit(node: Node) -> None:
 
 
 def limits_in(order: Sequence[Any], orders: int, end: Node | None = None) -> dict[Node, int]:
-    """Of each node in `order` that takes a limit, but not of `end`, how many derivatives the limit has to be right for.
+    """Count, for each node in `order` that takes a limit but is not `end`, for how many derivatives the limit has to be right.
 
     That is `orders`, and one more for each such node that it was computed from: they differentiate its rule.
     """

@@ -33,7 +33,7 @@ class Presence:
     """A mask for each node that a walk has reached: which of its elements are present."""
 
     def __init__(self, totals: Mapping[Node, Any], recorded: bool) -> None:
-        """Of the nodes that have totals now, all is present (of several results, of those that have one).
+        """Take everything for present in the nodes that have totals now: of an op with several results, in those that were used.
 
         recorded: whether the walk is, so that the masks are nodes too.
         """

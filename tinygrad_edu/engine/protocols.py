@@ -96,7 +96,7 @@ def numbers(value: Any, what: str = "the numbers") -> Any:
 
 
 def arrays(value: Any) -> Any:
-    """The same, for those who look at shapes alone."""
+    """Arguments with every tensor in them replaced by its array, to look at shapes alone, of which a replay need not know."""
     if isinstance(value, NumPyProtocols):
         return value.ndarray
     if isinstance(value, list | tuple):

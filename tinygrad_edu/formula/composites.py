@@ -124,7 +124,7 @@ def _has_named_rule(e: Expression) -> bool:
 
 
 def _position(function: Any, names: list[str], i: int | str) -> int:
-    """Which input is meant."""
+    """The position of input `i`, which is a position or a name. Raises ValueError or IndexError where there is none."""
     if isinstance(i, str):
         if i not in names:
             raise ValueError(f"{function.name} has no input {i!r}; its inputs are {', '.join(names)}")

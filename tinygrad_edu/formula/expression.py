@@ -104,7 +104,7 @@ def _moved(e: Expression, moves: Mapping[int, int]) -> Expression:
 
 
 def _opened(e: Expression) -> Expression:
-    """The same with its parts moved instead of the whole, where each element is made of one element of each part."""
+    """The expression with the axes of its parts moved instead of its own, where each element is made of one element of each part."""
     if not e.moved or e.kind not in ELEMENTWISE:
         return e
     return Expression(e.kind, tuple([_moved(part, dict(e.moved)) for part in e.parts]), e.data)
@@ -138,7 +138,7 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
 
 
 def name(text: str) -> Expression:
-    """A variable."""
+    """A variable, which is printed as this text."""
     return Expression("name", (), text)
 
 

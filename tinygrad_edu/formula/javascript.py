@@ -158,7 +158,7 @@ def run_rule_of(op: Any, i: int, g: Any, y: Any, xs: Sequence[Any], settings: Ma
     try:
         result = as_symbol(quietly(lambda: op.rules[i](g, y, *xs, **settings)))
         written = javascript(result.expression)
-    except Exception as error:  # as above
+    except Exception as error:  # a rule may do what symbols cannot, in any way
         raise Unprintable(op.name) from error
     if not _same(result.value, expected):
         raise Unprintable(op.name)

@@ -168,7 +168,7 @@ def _samples(op: Any) -> Iterator[Sample]:
 
 
 def _traced(op: Any, args: Any, kwargs: Any) -> Any:
-    """The call, recorded."""
+    """Call the op with tensors in the place of arrays, so that the result has a record, and return the result."""
     result = tracing().run(op, *_tensors(args), **kwargs)
     if isinstance(result, Tensor | tuple | list):
         return result

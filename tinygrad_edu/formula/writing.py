@@ -141,7 +141,7 @@ class Text:
         return self.write(above, PRODUCT) + slash + self.write(below, ATOM if below.kind == "gradient" else FACTOR)
 
     def _base(self, e: Expression) -> str:
-        """What an exponent stands on."""
+        """The base of a power, in parentheses unless it is a name or a number."""
         return self.write(e, ATOM)
 
     def _power(self, e: Expression, base: Expression, exponent: Expression) -> str:

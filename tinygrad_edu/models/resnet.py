@@ -26,7 +26,7 @@ class _Block(Module):
     downsample: Module | None
     shortcut: bool
 
-    _branch: Callable[[Any], Any]  # f
+    _branch: Callable[[Any], Any]  # f(x), which a subclass writes
 
     def forward(self, x: ArrayLike) -> Tensor:
         """(N, inputs, H, W) to (N, expansion·width, H / stride, W / stride)."""

@@ -91,7 +91,7 @@ class Seq2Seq(nn.Module):
         return self.encoder(self.source_embedding(source))[0]
 
     def _first(self, states: Any) -> Any:
-        """What the decoder begins with."""
+        """The state that the decoder begins with: the encoder's last one."""
         h = states[:, -1][None]
         return (h, np.zeros(h.shape, h.dtype)) if isinstance(self.decoder, nn.LSTM) else h
 

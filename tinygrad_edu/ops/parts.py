@@ -188,7 +188,7 @@ def question(
 def question_of_one(
     function: Any, symbol: str, doc: str, shown: str, examples: Any, *, sign: str | None = None, **declaration: Any
 ) -> UnaryOp[[]]:
-    """The same of one number."""
+    """A function of one number whose answers are booleans or integers, as `question` is of two."""
     spelled = None if sign is None else lambda s, *xs: s.holds(sign, *xs)
     doc = explained(function, doc, ASKED_OF_ONE, shown, rounded="")
     return ufunc(function, symbol, None, doc, examples=examples, spelled=spelled, **declaration)

@@ -44,12 +44,12 @@ def _matmul_by_b(g: Any, a: Any, b: Any) -> Any:
 
 
 def _plainly_by_a(g: Any, y: Any, a: Any, b: Any) -> Any:
-    """The same as it is printed: a stack of products."""
+    """The rule by a as formulas print it, without the short ways of `_matmul_by_a`: a stack of products."""
     return g @ b.mT if a.ndim > 1 and b.ndim == 2 else _matmul_by_a(g, a, b)
 
 
 def _plainly_by_b(g: Any, y: Any, a: Any, b: Any) -> Any:
-    """The same as it is printed: an outer product, or the sum of a stack of products."""
+    """The rule by b as formulas print it: an outer product, or the sum of a stack of products."""
     if a.ndim == 1 and b.ndim == 2:
         return a[:, None] * g
     if a.ndim > 1 and b.ndim == 2:

@@ -139,21 +139,21 @@ def unique_values(x: Array) -> Array:
 
 
 class UniqueCounts(NamedTuple):
-    """What `unique_counts` returns."""
+    """The results of `unique_counts`: the different elements, and how often each is there."""
 
     values: Tensor | Any
     counts: Tensor | Any
 
 
 class UniqueInverse(NamedTuple):
-    """What `unique_inverse` returns."""
+    """The results of `unique_inverse`: the different elements, and which of them each element is."""
 
     values: Tensor | Any
     inverse_indices: Tensor | Any
 
 
 class UniqueAll(NamedTuple):
-    """What `unique_all` returns."""
+    """The results of `unique_all`: the different elements, where each is first, which of them each element is, and how often."""
 
     values: Tensor | Any
     indices: Tensor | Any

@@ -240,7 +240,7 @@ class Optimizer(Declared):
         return self.named({**settings, **self.at_step(step, settings)})
 
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of the values that the rule has parameters for."""
+        """Pick the values that the rule takes: `update` has parameters of these names."""
         names = _keywords(type(self).update)
         return {key: value for key, value in values.items() if names is None or key in names}
 

@@ -59,7 +59,7 @@ class Away(NDArrayOperatorsMixin):
         self.forget()
 
     def forget(self) -> None:
-        """The same, with the numbers that the array has."""
+        """Put the array, with the numbers that it has, back into all that held it and still hold this in its place."""
         for holder in self._holders:
             holder(self, self.home)
         del Away.known[id(self.home)]

@@ -259,7 +259,8 @@ class _Planner:
         )
 
     def _rewritten(self) -> dict[Tensor, tuple[int, int]]:
-        """For each leaf that a node is computed straight into, at which event, and which is the last to read it before."""
+        """Find, for each leaf that a node is computed straight into, the event at which it is, and the last event that reads the leaf
+        before."""
         position = {e.node: i for i, e in enumerate(self.events) if isinstance(e, Compute)}
         made = {id(target.storage): (position[node], write.target) for node, (write, target) in self.direct.items()}
         found = {x: (at, -1) for at, x in made.values()}

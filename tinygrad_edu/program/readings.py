@@ -140,7 +140,7 @@ def aliased(tape: Tape, as_written: Any, x: Tensor) -> Tensor:
 
 @reading(_GRAD.fget)
 def grad(tape: Tape, as_written: Any, x: Tensor) -> Tensor | None:
-    """What `x.grad` was before the run matters."""
+    """Reading `x.grad` makes it an input of the program: what it was before the run counts."""
     tape.slope(x)
     found: Tensor | None = as_written(x)
     return found

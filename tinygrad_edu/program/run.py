@@ -123,7 +123,7 @@ class Record(ABC):
         """Where the time of a run goes."""
 
     def _succeeded(self) -> None:
-        """What a run that succeeded leaves behind."""
+        """Leave behind what a run changes: writes that make graphs stale, the gradients of leaves, and what is to be done after it."""
         if self._cells:
             Cell.write_all(self._cells)
         for leaf, slope in self._slopes:
@@ -134,7 +134,7 @@ class Record(ABC):
             self._conclude()
 
     def _conclude(self) -> None:
-        """What follows a run that succeeded."""
+        """Do what was put off until a run has succeeded."""
         for action in self._after:
             action()
 

@@ -55,7 +55,7 @@ class Listing:
         return self._sorted()
 
     def lambdas(self, statement: ast.stmt) -> dict[int, str]:
-        """Of a declaration, the lambdas in it that ran."""
+        """Print those lambdas of a declaration that ran."""
         for node in ast.walk(statement):
             if isinstance(node, ast.Lambda) and self._passed(start_of(node.body), end_of(node.body)):
                 self._copy(node.lineno, node.end_lineno or node.lineno)

@@ -52,7 +52,7 @@ Run = Callable[[Settings, Follow], float]
 
 
 def seed_of_trial(seed: int, number: int) -> np.random.SeedSequence:
-    """What a trial's random numbers follow from."""
+    """The seed of a trial, which follows from the search's seed and the trial's number."""
     return np.random.SeedSequence(seed, spawn_key=(number,))
 
 
@@ -118,22 +118,22 @@ class Grid:
         self.given = left[max(after, 0) % len(left)] if after >= 0 else left[trial.number]
 
     def infer_relative_search_space(self, study: optuna.Study, trial: Any) -> dict[str, Any]:
-        """None are drawn together."""
+        """Say that no settings are drawn together: each is asked for alone."""
         return {}
 
     def sample_relative(self, study: optuna.Study, trial: Any, search_space: Any) -> dict[str, Any]:
-        """None."""
+        """Draw nothing together with others."""
         return {}
 
     def sample_independent(self, study: optuna.Study, trial: Any, name: str, distribution: Any) -> Any:
-        """A setting of the combination."""
+        """Give a setting of this trial's combination."""
         return self.given[name]
 
     def after_trial(self, study: optuna.Study, trial: Any, state: Any, values: Any) -> None:
-        """Nothing."""
+        """Do nothing: which combination comes next does not depend on results."""
 
     def reseed_rng(self) -> None:
-        """Nothing."""
+        """Do nothing: nothing is drawn at random."""
 
 
 # -- how one trial runs -------------------------------------------------------------------------------

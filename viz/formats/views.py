@@ -31,7 +31,7 @@ class Figure(Protocol):
 
     @property
     def plan(self) -> Plan:
-        """What is to be placed."""
+        """The parts of the figure, before they have places."""
 
     @property
     def scene(self) -> Scene:

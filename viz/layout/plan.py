@@ -85,7 +85,7 @@ def written(id: str, classes: str, line: Words, x: float, y: float, step: int) -
 
 
 class Labels(Protocol):
-    """What is written where."""
+    """The texts on a figure, by the place where each is written."""
 
     def above(self, value: Value, use: Use | None) -> tuple[Words, ...]:
         """Over a wire: of one use, or of the whole value where `use` is None."""
@@ -94,7 +94,7 @@ class Labels(Protocol):
         """Under a wire; `partial` if it is one of several, whose derivatives are added up."""
 
     def circle(self, op: Operation) -> tuple[Words, ...]:
-        """In an operation."""
+        """Inside the circle or box of an operation."""
 
     def name(self, value: Value, result: bool) -> tuple[Words, ...]:
         """At a leaf, or at a result."""

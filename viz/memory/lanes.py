@@ -102,7 +102,7 @@ class _Layout:
         return spans
 
     def _heights(self) -> list[float]:
-        """Of buffers, by the logarithm of their bytes; of others, one that can be read."""
+        """The height of each lane: for buffers by the logarithm of their bytes, for others one that can be read."""
         logs = [math.log(max(lane.nbytes, 1)) for lane in self.lanes]
         sizes = [size for lane, size in zip(self.lanes, logs, strict=True) if lane.kind in ("buffer", "block")]
         low, high = min(sizes, default=0.0), max(sizes, default=0.0)

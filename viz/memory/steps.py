@@ -195,7 +195,7 @@ def _root(value: Value) -> Value:
 
 
 def _shared(lanes: Sequence[Lane]) -> list[Lane]:
-    """The same bars in as few lanes as there can be."""
+    """Put the bars into as few lanes as they take: one lane holds several that do not overlap in time."""
     found: list[Lane] = []
     for lane in lanes:
         for other in found:

@@ -284,7 +284,7 @@ class FigureLabels:
         return next((str(k) for k, id in enumerate(self.keys, 1) if id == value.id), "")
 
     def legend(self) -> list[Words]:
-        """What the numbers before derivatives stand for."""
+        """The legend: for each number that stands before a derivative, the expression it is short for."""
         said = [asked(text) if self.grad == "blank" else text for text in self.keys.values()]
         longest = 3 * LONGEST_LABEL
         return [replace(self.words(text, "legend", longest=longest), key=str(k)) for k, text in enumerate(said, 1)]

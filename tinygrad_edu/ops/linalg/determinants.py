@@ -67,7 +67,7 @@ def cofactor(x: Array) -> Array:
 
 
 class SlogdetResult(NamedTuple):
-    """What `slogdet` returns."""
+    """The results of `slogdet`: the sign of the determinant, and the logarithm of its size."""
 
     sign: Tensor | Any
     logabsdet: Tensor | Any

@@ -58,7 +58,7 @@ def cholesky(x: Array, *, upper: bool = False) -> Array:
 
 
 class QRResult(NamedTuple):
-    """What `qr` returns."""
+    """The results of `qr`: orthonormal columns Q, and a triangular R, with x = Q·R."""
 
     Q: Tensor | Any
     R: Tensor | Any

@@ -34,7 +34,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 class EighResult(NamedTuple):
-    """What `eigh` returns."""
+    """The results of `eigh`: the eigenvalues, in growing order, and the eigenvectors, as columns."""
 
     eigenvalues: Tensor | Any
     eigenvectors: Tensor | Any
@@ -144,7 +144,7 @@ def eigvalsh(x: Array, UPLO: str = "L") -> Array:
 
 
 class SVDResult(NamedTuple):
-    """What `svd` returns."""
+    """The results of `svd`: U, the singular values S, and Vᴴ, with x = U·diag(S)·Vᴴ."""
 
     U: Tensor | Any
     S: Tensor | Any

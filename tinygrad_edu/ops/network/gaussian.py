@@ -189,7 +189,7 @@ def _gelu_rule(g: Any, y: Any, x: Any, *, approximate: str) -> Any:
 
 
 def _plainly(g: Any, y: Any, x: Any, *, approximate: str) -> Any:
-    """The same as it is printed."""
+    """The rule of GELU as formulas print it, in functions that have names there: see `_gelu_rule`, which computes it."""
     if approximate == "none":
         return g * (normal_cdf(x) + x * (np.exp(x * x * -0.5) * DENSITY))
     return _gelu_rule(g, y, x, approximate=approximate)

@@ -82,17 +82,17 @@ class Placement:
     # -- which sharding -----------------------------------------------------------------------------
 
     def of_argument(self, shape: Sequence[int]) -> Any:
-        """That of an argument: by rows."""
+        """The sharding of an argument: by rows, if it has any."""
         return None if self.mesh is None else self._rows if shape else self.whole
 
     def of_feed(self, shape: Sequence[int], batch: int | None) -> Any:
-        """That of what is fed: by rows if there are as many as in the batch."""
+        """The sharding of what is fed: by rows if there are as many as in the batch, else whole."""
         if self.mesh is None:
             return None
         return self._rows if shape and shape[0] == batch and batch % self.ways == 0 else self.whole
 
     def of_state(self, shape: Sequence[int]) -> Any:
-        """That of state: whole, or split along its longest axis that can be."""
+        """The sharding of state: whole, or split along the longest axis that the devices divide."""
         if self.mesh is None:
             return None
         axes = [i for i, n in enumerate(shape) if n and n % self.ways == 0]

@@ -175,7 +175,7 @@ class _Run:
         return x.ndim == 3 and node.ndim == 2 and node.size > 0 and x.shape[2] == node.shape[1]
 
     def _turned(self, x: Tensor) -> Any:
-        """What a matrix is the transpose of."""
+        """The matrix, as JAX holds it, that `x` is the transpose of; None if it is no transpose."""
         if x.op is None or x.op.name not in ("transpose", "matrix_transpose"):
             return None
         return self._pure._inputs.get(x, x.inputs)[0]

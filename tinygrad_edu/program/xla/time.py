@@ -25,7 +25,7 @@ def _kept(on: Any, new: Any, old: Any) -> Any:
 
 
 def _before(first: Any, states: Any, reverse: bool) -> Any:
-    """What each step began with."""
+    """The states that the steps began with: the first one, and those after all steps but the last."""
     return jnp.concatenate([states[1:], first[None]] if reverse else [first[None], states[:-1]])
 
 
@@ -171,7 +171,7 @@ def lstm_slopes(*given: Any, reverse: bool) -> Any:
 
 @stands
 def projected_lstm(a: Any, h0: Any, c0: Any, weight: Any, projection: Any, *mask: Any, reverse: bool) -> Any:
-    """The same, with h a projection of what the cells show."""
+    """All h and c of an LSTM whose h is a projection of what its cells show."""
     return _forward(a, h0, c0, weight, (projection,), mask, reverse)
 
 

@@ -57,7 +57,7 @@ class Memory(Case):
             held.append((f"{x.name}.grad", gradient))
 
     def gradients_have_the_dtype_of_their_inputs(self) -> None:
-        """Also where inputs differ, and all but one were widened."""
+        """Check the dtype of each gradient where the inputs are of several types, and all but one were widened."""
         first = self.floating[0]
         leaves = self.leaves([a.astype("float32") if i == first else a for i, a in enumerate(self.arrays)])
         ys = [y for y in tensors_in(self.call(self.op, leaves)) if y.needs_grad]

@@ -125,7 +125,7 @@ class Presences(Case):
             self.fail(f'some elements of its inputs have no slope at all; declare presence="selects", not {kinds!r}')
 
     def behind_a_finite_result_no_slope_is_infinite(self) -> None:
-        """Of an op that is said to be so, at extreme numbers: where the result is finite, a cotangent 0 gives 0."""
+        """Check, for an op that is declared so and at extreme numbers, that a cotangent 0 gives 0 wherever the result is finite."""
         if self.presence not in FINITE_WITH_RESULT or any(self.arrays[i].size == 0 for i in self.floating):
             return
         for values in itertools.product(EXTREMES, repeat=min(len(self.floating), 2)):

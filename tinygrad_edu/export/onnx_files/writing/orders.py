@@ -96,7 +96,7 @@ def nanmedian(x: Any, axis: Any = None, keepdims: bool = False, **_: Any) -> Any
 
 @function
 def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False, **_: Any) -> Any:
-    """Of the numbers in each row, whose count is known only when the graph is run."""
+    """Write the quantile of the numbers that are not NaN in each row: how many those are is known only when the graph is run."""
     if method != "linear":
         raise CannotWriteError(f"np.nanquantile with method={method!r} has no counterpart; take method='linear'")
     rows, back = _in_rows(x, axis, keepdims)
@@ -111,7 +111,7 @@ def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdi
 
 
 def taken_along(x: Any, places: Any, axis: int) -> Any:
-    """`np.take_along_axis`."""
+    """Write `np.take_along_axis` as one operator."""
     return graph_of(x, places).add("GatherElements", [x, places], places.shape, x.dtype, axis=axis % x.ndim)
 
 

@@ -1,4 +1,4 @@
-"""What NumPy's products write."""
+"""How NumPy's products are written: as the operators of ONNX that multiply matrices."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def in_time(reverse: bool, *sequences: Any) -> list[Any]:
 
 
 def flipped(reverse: bool, *sequences: Any) -> list[Any]:
-    """The same of tensors, recorded."""
+    """What `in_time` gives for arrays, for tensors: `np.flip`, which is recorded."""
     return [np.flip(x, 0) for x in sequences] if reverse else list(sequences)
 
 

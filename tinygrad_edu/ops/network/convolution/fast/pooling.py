@@ -33,7 +33,7 @@ def _pairs(windows: Windows) -> bool:
 
 
 def _memory(x: Any) -> tuple[Any, Any]:
-    """For the largest number of each column, and for its row."""
+    """Room for the largest number of each column, and for the row it is in."""
     return np.empty(x.shape[3], x.dtype), np.empty(x.shape[3], np.int32)
 
 
