@@ -8,6 +8,7 @@ from tests.measuring import peak_bytes
 from tests.replay.programs import assert_same, leaf
 from tinygrad_edu import optim
 from tinygrad_edu.engine.recording import tracing
+from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.ops.parts import gate
 from tinygrad_edu.program import record, replay
@@ -433,3 +434,12 @@ def test_a_run_that_fails_puts_back_what_was_written_over():
     with pytest.raises(IndexError):
         step(np.full(4, 2.0), np.array([0, 3]))
     assert_same([w], [before])
+
+
+def test_a_line_looks_for_float16_only_where_an_input_may_be_in_it():
+    f = replay(lambda x: F.softmax(x))
+    for dtype, looks in (("float32", False), ("float16", True)):
+        x = np.linspace(-4, 4, 12).reshape(3, 4).astype(dtype)
+        assert_same(f(x), F.softmax(tg.Tensor(x)))
+        called = emit(f.plan)[1]["softmax"]
+        assert (called is OPS["softmax"].forward) is looks

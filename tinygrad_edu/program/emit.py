@@ -123,7 +123,10 @@ class _Writer:
         return f"{self._function(instruction)}({', '.join([*inputs, *self._settings(instruction), *places])})"
 
     def _function(self, instruction: Instruction) -> str:
-        return self.name(instruction.op.name, instruction.op.forward)
+        forward = instruction.op.forward
+        if all(v.dtype is not None and v.dtype != np.float16 for v in instruction.inputs):
+            forward = getattr(forward, "not_in_float16", forward)  # which does not look for it in each run
+        return self.name(instruction.op.name, forward)
 
     def _settings(self, instruction: Instruction) -> list[str]:
         """The settings that are not what the op takes when they are left out."""

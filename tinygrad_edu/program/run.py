@@ -98,16 +98,18 @@ class Record(ABC):
 
     def admit(self, given: list[Any], arrays: list[Any]) -> None:
         """Raise ValueError for an argument that the function also finds by itself, or in memory that a run writes."""
-        if not self.guards.own.isdisjoint(map(id, given)):
-            i, x = next((i, x) for i, x in enumerate(given) if id(x) in self.guards.own)
-            raise ValueError(
-                f"{x.describe()} is the argument {self._names[i]}, and the replayed function also uses it "
-                "itself, so that gradients by the one would miss the other; pass .detach(), or call the function's .__wrapped__"
-            )
-        for array in arrays if self._written else ():
-            whole = array if array.base is None else root(array)
-            near = self._written.get(id(whole), self._foreign) if whole.base is None else self._all_written
-            if near and any(np.may_share_memory(array, written) for written in near):
+        own, written, foreign = self.guards.own, self._written, self._foreign
+        for i, (x, array) in enumerate(zip(given, arrays, strict=True)):
+            if x is array and array.base is None and id(x) not in written and not foreign:
+                continue  # an array with memory of its own
+            if id(x) in own:
+                raise ValueError(
+                    f"{x.describe()} is the argument {self._names[i]}, and the replayed function also uses it "
+                    "itself, so that gradients by the one would miss the other; pass .detach(), or call the function's .__wrapped__"
+                )
+            whole = root(array)
+            near = written.get(id(whole), foreign) if whole.base is None else self._all_written
+            if near and any(np.may_share_memory(array, other) for other in near):
                 raise ValueError(
                     f"an argument of shape {array.shape} shares memory with a tensor that the replayed function writes; pass a copy"
                 )

@@ -276,9 +276,8 @@ class Trainer(TellsArguments):
         """Make one step on one batch, and return the loss before it."""
         parts = narrower(parts_of(batch), self._dtype)
         loss, *prediction = self._train_step(*parts)
-        value = float(loss.item())
-        rows = len(parts[-1])
-        self.sum.add(value, rows)
+        value = loss.ndarray.item()
+        self.sum.add(value, len(parts[-1]))
         for metric in self.metrics.values() if math.isfinite(value) else ():  # a prediction with NaN cannot be measured
             metric.update(prediction[0], parts[-1])
         if self.scheduler is not None and self.schedule == "step":
