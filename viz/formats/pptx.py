@@ -184,7 +184,7 @@ class _Slide:
 
     def _write(self, frame: Any, texts: Sequence[Text], anchor: str) -> None:
         enum = extra("pptx.enum.text", "a PPTX")
-        frame.word_wrap = False
+        frame.word_wrap = anchor != "middle"  # without, LibreOffice centres the line, at whichever side it is aligned
         frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
         frame.vertical_anchor = enum.MSO_ANCHOR.MIDDLE
         sides = {"start": enum.PP_ALIGN.LEFT, "end": enum.PP_ALIGN.RIGHT, "middle": enum.PP_ALIGN.CENTER}

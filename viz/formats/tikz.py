@@ -14,6 +14,7 @@ from viz.layout.typesetting import typeset
 from viz.record.mathematics import IN_TEX
 from viz.theme import Theme, dash, shade
 
+AROUND_LETTERS = 4.0  # points of the figure: so much more is coloured, for letters of documents may be larger
 UNIT = 10.0 / FONT  # of a point of the figure: then its texts are as large as those of a document in ten points
 
 _GREEK = {
@@ -158,7 +159,10 @@ def _tikz(scene: Scene, theme: Theme, later: Mapping[str, str | None], zoom: flo
     scene = typeset(scene)
     scaled = f", scale={zoom / UNIT:.3f}, transform shape" if zoom != 1.0 else ""
     lines = [rf"\begin{{tikzpicture}}[x={UNIT:.3f}pt, y={UNIT:.3f}pt{scaled}, every node/.style={{inner sep=0pt}}]"]
-    lines.append(rf"\{'path' if theme.paper == 'white' else 'fill[vizpaper]'} {_corners(*scene.bounds())};")
+    left, bottom, right, top = scene.bounds()
+    ground = "path" if theme.paper == "white" else "fill[vizpaper]"
+    room = 0.0 if theme.paper == "white" else AROUND_LETTERS
+    lines.append(rf"\{ground} {_corners(left - room, bottom - room, right + room, top + room)};")
     groups = [shape for shape in scene.shapes if shape.shape == "group"]  # under what is in them
     others = [shape for shape in scene.shapes if shape.shape != "group"]
     keyed = {text.id.removesuffix("-key") for text in scene.texts if text.role == "key"}
