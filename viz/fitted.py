@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
-from viz.layout.page import room_on
+from viz.formats.pptx import scale_on_slide
+from viz.layout.page import READABLE_LETTERS, room_on
 from viz.layout.plan import FONT
 from viz.layout.scene import Scene
+from viz.look import PLACED
 from viz.picture import Picture, smallest
 
 
@@ -34,3 +39,14 @@ class Fitted(Picture):
     def _letters(self, scene: Scene) -> float:
         """How high the smallest letters of this scene would be, in points."""
         return self._zoom(scene) * smallest(scene)
+
+    def slides(self, hidden: Sequence[AbstractSet[str]], background: str | None = None) -> bytes:
+        """A presentation; warns if nobody could read it, unless the figure was fitted to a page, which says so itself."""
+        letters = smallest(self.scene) * scale_on_slide(self.scene)
+        if letters < READABLE_LETTERS and not self.look.page and self.look.style in PLACED:
+            warnings.warn(
+                f"on a slide the letters of this figure are {letters:.1f} points high; draw(…, fit='16:9') puts it into "
+                "rows, with larger ones",
+                stacklevel=4,
+            )
+        return super().slides(hidden, background)

@@ -7,6 +7,7 @@ import warnings
 from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -170,11 +171,15 @@ class Picture(ABC):
             warn_of_missing_font(self.letters())
             return self.render(format, dpi=dpi, background=background)
         if format == "pptx":
-            return slides(self.scene, THEMES[self.look.theme], [frozenset()], self.text(), background)
+            return self.slides([frozenset()], background)
         if format == "svg":
             return self.svg(background=background).encode(errors="replace")
         write = getattr(self, {"md": "markdown", "tex": "tikz", "txt": "plain"}.get(format, format))
         return str(write()).encode(errors="replace")
+
+    def slides(self, hidden: Sequence[AbstractSet[str]], background: str | None = None) -> bytes:
+        """A presentation, with a slide for each set of things that are `hidden`, by their ids."""
+        return slides(self.scene, THEMES[self.look.theme], hidden, self.text(), background)
 
     def letters(self) -> str:
         """All that is written on it."""
@@ -320,8 +325,7 @@ class Frames(Sequence[Picture]):
             return self.tikz().encode(errors="replace")
         figure = self._drawn
         if format == "pptx":
-            hidden = [figure.hidden_in(step) for step in self._steps]
-            return slides(figure.scene, THEMES[figure.look.theme], hidden, figure.text(), paper)
+            return figure.slides([figure.hidden_in(step) for step in self._steps], paper)
         warn_of_missing_font(figure.letters())
         if format == "pdf":
             return joined([frame.render("pdf", background=paper) for frame in self], figure.name)

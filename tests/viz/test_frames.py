@@ -5,6 +5,7 @@ import io
 import os
 import re
 import sys
+import warnings
 import webbrowser
 from types import SimpleNamespace
 
@@ -60,6 +61,7 @@ def written_on(slide):
     return sorted(texts)
 
 
+@pytest.mark.filterwarnings("ignore:on a slide the letters")
 @settings(max_examples=max(4, settings.default.max_examples // 20), deadline=None)
 @given(y=expressions(), grad=st.sampled_from(["number", "symbol", "blank"]))
 def test_a_slide_holds_what_a_frame_shows_as_shapes_inside_it(tmp_path_factory, y, grad):
@@ -99,6 +101,7 @@ def test_the_shapes_of_a_slide_can_be_edited(tmp_path):
     assert "165" not in exercise[0].notes_slide.notes_text_frame.text
 
 
+@pytest.mark.filterwarnings("ignore:on a slide the letters")
 def test_other_figures_are_slides_too(tmp_path):
     step = tg.replay(lambda x: (tg.tanh(x * 2.0) * x).sum())
     step(tg.Tensor(np.ones(3)))
@@ -115,6 +118,22 @@ def test_other_figures_are_slides_too(tmp_path):
         effects = [ref.get("idx") for shape in slide.shapes for ref in shape.element.iter(qn("a:effectRef"))]
         assert set(effects) == {"0"}, "nothing has a shadow, in LibreOffice neither"
         assert {text.text for text in typeset(figure.scene).texts if text.role != "blank"} == set(written_on(slide))
+
+
+def test_a_figure_too_wide_for_a_slide_is_warned_of_unless_it_was_fitted(tmp_path):
+    y = leaf(0.5, "x")
+    for _ in range(12):
+        y = np.tanh(y)
+    with pytest.warns(
+        UserWarning, match=r"on a slide the letters of this figure are \d+\.\d points high; draw\(…, fit="
+    ):
+        draw(y).save(tmp_path / "a.pptx")
+    with pytest.warns(UserWarning, match="on a slide the letters"):
+        draw(y).frames().save(tmp_path / "a.pptx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw(y, fit="16:9").save(tmp_path / "a.pptx")
+        draw(apples()).save(tmp_path / "a.pptx")
 
 
 def test_a_line_keeps_its_bends_alone():

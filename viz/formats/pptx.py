@@ -41,6 +41,13 @@ def slides(
     return file.getvalue()
 
 
+def scale_on_slide(scene: Scene) -> float:
+    """How many times as large as in the scene everything is drawn on a slide, in points for points."""
+    left, bottom, right, top = scene.bounds()
+    room = SLIDE_WIDTH * SLIDE_FILLED / max(right - left, 1.0), SLIDE_HEIGHT * SLIDE_FILLED / max(top - bottom, 1.0)
+    return min(*room, LARGEST_ON_SLIDE)
+
+
 class _Slide:
     """One slide: a scene that fills it."""
 
@@ -48,8 +55,7 @@ class _Slide:
         self.slide, self.shapes, self.scene, self.theme = slide, slide.shapes, typeset(scene), theme
         left, bottom, right, top = scene.bounds()
         self.middle = (left + right) / 2, (bottom + top) / 2
-        room = SLIDE_WIDTH * SLIDE_FILLED / max(right - left, 1.0), SLIDE_HEIGHT * SLIDE_FILLED / max(top - bottom, 1.0)
-        self.scale = min(*room, LARGEST_ON_SLIDE)
+        self.scale = scale_on_slide(scene)
         paper = theme.paper if background is None else background
         if paper not in ("white", "none"):
             fill = slide.background.fill
