@@ -328,6 +328,8 @@ BAD = [
     ({"batch_first": True}, (np.zeros((5,)),), ValueError, r"takes x of shape \(N, T, 3\) or \(T, 3\), but got \(5,\)"),
     ({}, (np.zeros((5, 2, 3)), ZERO), TypeError, r"begins with a pair of states, \(h_0, c_0\), but got ndarray"),
     ({}, (np.zeros((5, 2, 3)), (ZERO, ZERO[:, :1])), ValueError, r"takes c_0 of shape \(1, 2, 4\) for this input, but got \(1, 1, 4\)"),
+    ({}, (np.zeros((5, 2, 3)), (ZERO,)), TypeError, r"begins with a pair of states, \(h_0, c_0\), but got 1 in a tuple"),
+    ({"kind": "GRU"}, (np.zeros((5, 2, 3)), (ZERO, ZERO)), TypeError, r"Net\.rnn: GRU\(3, 4\) begins with one state, h_0, but got 2 in a tuple"),
     ({"kind": "GRU"}, (np.zeros((5, 2, 3)), ZERO[0]), ValueError, r"Net\.rnn: GRU.* takes h_0 of shape \(1, 2, 4\) for this input, but got \(2, 4\)"),
     ({"kind": "GRU"}, (np.zeros((5, 3)), ZERO), ValueError, r"takes h_0 of shape \(1, 4\) for this input, but got \(1, 2, 4\)"),
 ]  # fmt: skip

@@ -278,7 +278,7 @@ def test_replayed_programs_follow_the_number_of_threads():
 
 
 def split(seen):
-    """The lists between the Nones."""
+    """What stands between one None and the next, as lists."""
     group = []
     for one in seen:
         if one is None:
@@ -416,7 +416,7 @@ def test_errors_of_numpy_are_treated_as_where_one_called(two):
 
 @pytest.mark.parametrize("started", [0, 1])
 def test_where_no_thread_can_be_started_the_caller_does_all_and_nothing_comes_later(started, monkeypatch):
-    """Nor any more threads than one."""
+    """The caller computes as well where one thread of several can be started, and no more."""
     done = []
     begun, go = threading.Event(), threading.Event()
     start = threading.Thread.start
@@ -449,7 +449,7 @@ def test_where_no_thread_can_be_started_the_caller_does_all_and_nothing_comes_la
 
 
 def run(code, **environment):
-    """What a process prints."""
+    """What a program prints that runs in a process of its own, with these variables of the environment."""
     given = {k: v for k, v in os.environ.items() if k not in threads.VARIABLES}
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code]
     return subprocess.run(

@@ -83,17 +83,16 @@ class Recurrent(Module):
     ) -> Any:
         """The states, a list of as many as `names`, each of `shape` with the last length from `sizes`; zeros for None.
 
-        Raises TypeError for what is no tuple of states where several are needed, ValueError for other shapes.
+        Raises TypeError for what is no tuple of states where several are needed, and for one where there is one state;
+        ValueError for other shapes.
         """
         if states is None:
             return [np.zeros((*shape, size), like.dtype if like.dtype.kind == "f" else float) for size in sizes]
-        if len(names) > 1 and not (isinstance(states, tuple | list) and len(states) == len(names)):
-            got = (
-                f"{len(states)} in a {type(states).__name__}"
-                if isinstance(states, tuple | list)
-                else type(states).__name__
-            )
-            raise TypeError(f"{self!r} begins with a pair of states, ({', '.join(names)}), but got {got}")
+        several = isinstance(states, tuple) or (len(names) > 1 and isinstance(states, list))
+        if several != (len(names) > 1) or (several and len(states) != len(names)):
+            got = f"{len(states)} in a {type(states).__name__}" if several else type(states).__name__
+            takes = f"a pair of states, ({', '.join(names)})" if len(names) > 1 else f"one state, {names[0]}"
+            raise TypeError(f"{self!r} begins with {takes}, but got {got}")
         given = [array(x) for x in (states if len(names) > 1 else [states])]
         for name, x, size in zip(names, given, sizes, strict=True):
             if x.shape != (*shape, size):

@@ -27,7 +27,7 @@ SPARE = max(SHAPES.values())
 
 
 def filled(channels: int, dtype: Any) -> int:
-    """Channels, filled up to whole vectors."""
+    """How many channels whole vectors hold that have room for these."""
     lanes = BYTES // dtype.itemsize
     return -(-channels // lanes) * lanes
 

@@ -25,7 +25,7 @@ _TRIPLE, _NAME, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
 _HAS = set(_FEATURES.split(","))
 
 BYTES = 64 if "+avx512f" in _HAS else 32 if "+avx2" in _HAS else 16
-"""The bytes of a vector."""
+"""The bytes of a vector: the widest that this processor computes with."""
 
 MANY = "+avx512f" in _HAS or _TRIPLE.startswith(("aarch64", "arm64"))
 """Whether there are 32 registers for vectors; else there are 16."""
@@ -69,7 +69,7 @@ class _Memory:
 
 
 def _repeated(builder: Builder, value: Any, vector: Any) -> Any:
-    """A vector of one number."""
+    """A vector that holds this number in each of its places."""
     nothing, zero = ir.Constant(vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
     first = builder.insert_element(nothing, value, zero)
     return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))

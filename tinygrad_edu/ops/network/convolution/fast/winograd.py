@@ -59,7 +59,7 @@ class TilesWhere(NamedTuple):
 
 
 class _Tiles:
-    """How images, tiles and points lie."""
+    """How images, their tiles and the points of tiles lie, for windows over so many images and channels."""
 
     def __init__(self, windows: Windows, images: int, channels: int, outputs: int, dtype: Any) -> None:
         pitch, columns = filled(channels, dtype), filled(outputs, dtype)
