@@ -30,9 +30,10 @@ P = TypeVar("P")
 VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
 """What libraries of linear algebra read their number of threads from when they are loaded."""
 
-LEAST_MICROSECONDS = 150
-"""The least that a thread is given to do. Another one begins some tens of microseconds after it was called, and sets up
-memory and kernels for itself; so with less for each of two, both together may end later than one would."""
+LEAST_MICROSECONDS = 200
+"""The least that a thread is given to do. Another one begins about 100 microseconds after it was called, and for as long the
+two lay out memory and kernels, which one does while the other waits for the interpreter: with less to do, both together may
+end later than one would."""
 
 
 class _Shared:

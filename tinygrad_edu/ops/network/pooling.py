@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 BYTES_OF_IMAGES = 1 << 18
 """The bytes of images that are pooled at a time."""
 
-BYTES_IN_A_MICROSECOND, BYTES_BY_NUMBA = 3_000, 20_000
-"""How many bytes of images one thread pools in a microsecond where it was measured to be quick, and where numba does so:
-by it threads share them or do not."""
+BYTES_IN_A_MICROSECOND, BYTES_BY_NUMBA = 7_000, 30_000
+"""How many bytes one thread reads and writes in a microsecond of pooling, where it is quick, and where numba pools: from
+this follows about how long a call takes, and so whether threads share it. Without numba the second thread waits for the
+interpreter between short calls of NumPy, so that only what takes longer is shared."""
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -132,11 +133,14 @@ def _shapes(windows: Windows) -> list[Shape]:
     return [windows.size[:k] + windows.positions[k:] for k in range(n, -1, -1)]
 
 
-def _images(x: Any, windows: Windows, do: Callable[[Iterator[slice]], None]) -> None:
-    """Call do(blocks) with the images in blocks, one after another, or in each of several threads with some of them."""
+def _images(do: Callable[[Iterator[slice]], None], windows: Windows, x: Any, *others: Any) -> None:
+    """Call do(blocks) with the images in blocks, one after another, or in each of several threads with some of them.
+
+    x: the images; others: what is read and written besides.
+    """
     one = x.itemsize * x.shape[1] * max(math.prod(windows.size), math.prod(windows.positions))
     count = max(1, min(len(x), BYTES_OF_IMAGES // max(one, 1)))
-    parts = shares(len(x), microseconds=len(x) * one / BYTES_IN_A_MICROSECOND, products=False)
+    parts = shares(len(x), microseconds=_bytes(x, *others) / BYTES_IN_A_MICROSECOND, products=False)
 
     def some(part: slice) -> None:
         do(slice(i, min(i + count, part.stop)) for i in range(part.start, part.stop, count))
@@ -144,9 +148,14 @@ def _images(x: Any, windows: Windows, do: Callable[[Iterator[slice]], None]) -> 
     each(some, parts, products=False)
 
 
-def _by_parts(do: Callable[[slice], None], x: Any) -> None:
-    """Call do(images), with all images, or in each of several threads with some, where they are many."""
-    each(do, shares(len(x), microseconds=x.nbytes / BYTES_BY_NUMBA, products=False), products=False)
+def _by_parts(do: Callable[[slice], None], *arrays: Any) -> None:
+    """Call do(images), with all images, or in each of several threads with some, where the arrays are large."""
+    parts = shares(len(arrays[0]), microseconds=_bytes(*arrays) / BYTES_BY_NUMBA, products=False)
+    each(do, parts, products=False)
+
+
+def _bytes(*arrays: Any) -> int:
+    return sum([array.nbytes for array in arrays])
 
 
 class _Steps:
@@ -193,7 +202,7 @@ def _pool(ufunc: Any, lowest: Any, x: Any, windows: Windows, out: Any) -> Any:
         for images in blocks:
             steps.pooled(ufunc, lowest, x[images], y[images])
 
-    _images(x, windows, pool)
+    _images(pool, windows, x, y)
     return y
 
 
@@ -268,7 +277,7 @@ def max_pool(x: Array, *, kernel: Shape, stride: Shape, padding: Pairs, dilation
     quick = _by_numba(windows, x, y)
     if quick is None:
         return _pool(np.maximum, _lowest(x.dtype), x, windows, y)
-    _by_parts(lambda images: quick.max_pool(x[images], windows, y[images]), x)
+    _by_parts(lambda images: quick.max_pool(x[images], windows, y[images]), x, y)
     return y
 
 
@@ -301,7 +310,7 @@ def max_pool_gradient(
     y = np.empty(x.shape, s.dtype) if out is None else out
     quick = _by_numba(windows, s, x, y)
     if quick is not None:
-        _by_parts(lambda images: quick.max_pool_gradient(s[images], x[images], windows, y[images]), x)
+        _by_parts(lambda images: quick.max_pool_gradient(s[images], x[images], windows, y[images]), s, x, y)
         return y
     lowest, last = _lowest(x.dtype), len(windows.size)
 
@@ -315,7 +324,7 @@ def max_pool_gradient(
                 _to_first(g, results[step - 1], results[step], windows, last - step, to)
                 g = to
 
-    _images(x, windows, spread_back)
+    _images(spread_back, windows, x, s, y)
     return y
 
 
@@ -415,5 +424,5 @@ def spread_windows(
                 _spread(g, windows, last - step, to)
                 g = to
 
-    _images(x, windows, spread_out)
+    _images(spread_out, windows, x, y)
     return y

@@ -23,6 +23,10 @@ from tinygrad_edu.ops.network.convolution.windows import Shape, Windows
 BYTES_OF_PATCHES = 1 << 20
 """The bytes of patches that are unrolled at a time: they stay in the cache until the product has read them."""
 
+BYTES_OF_SUMS = 1 << 18
+"""The bytes of the kernel's gradients, image by image, that one call multiplies out: of many short calls each would hand the
+interpreter from thread to thread."""
+
 
 @contextmanager
 def _columns(windows: Windows, x: Any, *shapes: Shape) -> Iterator[tuple[Any, ...]]:
@@ -63,11 +67,14 @@ def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
     """out = Σₙ g[n] @ columns(x[n])ᵀ."""
     total = out.reshape(windows.groups, len(out) // windows.groups, -1)
     total[...] = 0
-    with _columns(windows, x, total.shape) as (blocks, part):
+    at_once = max(1, min(len(x), BYTES_OF_SUMS // max(total.nbytes, 1)))
+    with _columns(windows, x, (at_once, *total.shape)) as (blocks, parts):
         for images, cols in blocks:
             rows = g[images].reshape(len(cols), *total.shape[:2], cols.shape[-1])
-            for one, column in zip(rows, cols, strict=True):
-                total += np.matmul(one, column.mT, out=part)
+            for i in range(0, len(cols), at_once):
+                some = cols[i : i + at_once].mT
+                products = np.matmul(rows[i : i + at_once], some, out=parts[: len(some)])
+                total += products[0] if at_once == 1 else products.sum(axis=0)
 
 
 def by_input(g: Any, w: Any, windows: Windows, out: Any) -> None:
