@@ -76,7 +76,7 @@ def ours(shape: str, numba: bool) -> Program:
     if not numba:
         vars(sys)["modules"]["numba"] = None
     import tinygrad_edu as tg
-    from tinygrad_edu.nn.functional.convolution import each, pairs
+    from tinygrad_edu.nn.functional.sizes import each, pairs
     from tinygrad_edu.ops.network.convolution import conv, conv_transpose, conv_weight
 
     tg.set_num_threads(cores())

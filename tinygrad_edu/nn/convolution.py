@@ -15,7 +15,7 @@ import numpy
 from tinygrad_edu.creation import count
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
-from tinygrad_edu.nn.functional.convolution import check_border, each
+from tinygrad_edu.nn.functional.sizes import check_border, each, pairs
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.nn.parameter import Parameter
 
@@ -117,9 +117,7 @@ class _Conv(_Window):
                 f"{type(self).__name__}'s padding_mode is one of {', '.join(MODES)}, but got {padding_mode!r}"
             )
         self.padding, self.padding_mode = padding, padding_mode
-        self._pairs = F.convolution.pairs(
-            type(self).__name__, padding, self.dimensions, self.kernel_size, self.dilation, self.stride
-        )
+        self._pairs = pairs(type(self).__name__, padding, self.dimensions, self.kernel_size, self.dilation, self.stride)
         self._begin((out_channels, in_channels // groups, *self.kernel_size), bias, generator, dtype)
 
     kernel_size: tuple[int, ...]

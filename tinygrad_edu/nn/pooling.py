@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.function import Function
 from tinygrad_edu.nn.functional.checks import positive
-from tinygrad_edu.nn.functional.convolution import each
+from tinygrad_edu.nn.functional.sizes import each
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine.arguments import ArrayLike

@@ -11,8 +11,8 @@ import numpy
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.function import Function
 from tinygrad_edu.nn.functional.checks import positive
-from tinygrad_edu.nn.functional.convolution import check_border, each
 from tinygrad_edu.nn.functional.resizing import check_asked
+from tinygrad_edu.nn.functional.sizes import check_border, each
 from tinygrad_edu.nn.module import Module
 
 if TYPE_CHECKING:

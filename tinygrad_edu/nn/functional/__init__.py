@@ -2,7 +2,7 @@
 
 On arrays they give arrays, on tensors tensors. The pages: `layers`, `convolution` and its `routes`, `recurrence`, `pooling`, `adaptive`, `resizing`,
 `normalization`, `embedding`, `attention`, `activations` (most are ops, in `tinygrad_edu.ops`); the losses `regression`,
-`losses` (of probabilities and classes), `margins`, with `distances` and `penalties`; and what they share, `targets` and `checks`.
+`losses` (of probabilities and classes), `margins`, with `distances` and `penalties`; and what they share, `targets`, `sizes` and `checks`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tinygrad_edu.engine.elsewhere import answering
-from tinygrad_edu.nn.functional import convolution
 from tinygrad_edu.nn.functional.activations import glu, prelu, relu6, softplus, step
 from tinygrad_edu.nn.functional.adaptive import (
     adaptive_avg_pool1d,
@@ -119,7 +118,6 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
-    "convolution",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",

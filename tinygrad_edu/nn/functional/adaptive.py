@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_edu.nn.functional.convolution import batched
+from tinygrad_edu.nn.functional.sizes import batched
 from tinygrad_edu.ops.network.pooling import argmax_pool, max_pool, sum_pool
 from tinygrad_edu.ops.parts import lifted
 from tinygrad_edu.ops.types import array, floating

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_edu.nn.functional.checks import positive
-from tinygrad_edu.nn.functional.convolution import Numbers, batched, each
+from tinygrad_edu.nn.functional.sizes import Numbers, batched, each
 from tinygrad_edu.ops.network.convolution.windows import Windows
 from tinygrad_edu.ops.network.pooling import argmax_pool, max_pool, sum_pool
 from tinygrad_edu.ops.parts import lifted

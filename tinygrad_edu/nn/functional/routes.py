@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.nn.functional.convolution import Numbers, Padding, check_channels, each, pairs
+from tinygrad_edu.nn.functional.sizes import Numbers, Padding, check_channels, each, pairs
 from tinygrad_edu.ops.network.convolution import Sum
 from tinygrad_edu.ops.network.convolution import forced as conv_by
 from tinygrad_edu.ops.network.convolution import route as route_of
