@@ -41,6 +41,19 @@ def test_a_box_is_as_high_as_what_arrives_and_in_its_middle(count, fit):
     assert out[0][1] == pytest.approx(box.y + 5.0)
 
 
+@pytest.mark.parametrize("fit", [None, (60.0, 20.0)])
+def test_layers_whose_results_are_used_again_stand_in_a_row(fit):
+    """And do not go down like stairs, one lower than the other."""
+    h, kept = leaf(np.ones((2, 4)), "x"), []
+    for layer in [nn.Linear(4, 4, dtype=float) for _ in range(5)]:
+        h = layer(h)
+        kept.append(h)
+    figure = draw(np.concatenate(kept).sum(), collapse="all", fit=fit)
+    ys = [shape.y for shape in figure.scene.shapes if shape.shape == "box"]
+    assert len(ys) == 5
+    assert max(ys) - min(ys) < 8.0
+
+
 @st.composite
 def layered(draw_):
     """Layers of names, pairs between neighbouring layers, and which of the names are on long wires."""

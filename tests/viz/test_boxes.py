@@ -388,6 +388,14 @@ def test_steps_stand_level_and_have_no_faults(name):
     assert max(rows) - min(rows) < 1.0
 
 
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU", "RNN cells", "LSTM cells", "GRU cells", "plain", "attention"])
+@pytest.mark.parametrize("fit", [None, "16:9"])
+def test_steps_that_are_drawn_in_full_have_no_faults(name, fit):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nothing_wrong(draw(TIMED[name][0](), collapse=None, fit=fit).scene)
+
+
 @pytest.mark.parametrize("name", ["two steps", "three steps", "RNN cells", "RNN"])
 def test_shared_weights_are_tags_that_say_their_whole_derivative_once(name):
     figure = draw(TIMED[name][0](), collapse=None)

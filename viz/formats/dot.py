@@ -25,6 +25,7 @@ FONT_NAME = "Helvetica"
 BOLD_FONT_NAME = "Helvetica-Bold"
 MOST_WIRES_UNHURRIED = 200  # with so many wires, the layout is given less time
 LEVEL = 50  # how much more it counts that lines are level than that things stand close
+SURELY_STRAIGHT = "100"  # how much it counts that the way from layer to layer is straight, where a stub is 20
 SURELY_LEVEL = 100  # how much the border of a group is to be level, where a stub is 20
 CLOSE_TO_A_GROUP = 10  # how much it counts that a border is close to what is inside
 PAD = 0.1  # inches around a drawing
@@ -104,20 +105,31 @@ def placement(plan: Plan, column: Mapping[str, int], free: Collection[str] = ())
         kept = {"ordering": "in"} if one_by_one and place.id not in free else {}
         size = {"width": _inches(max(place.width, 4.0)), "height": _inches(max(place.height, 4.0))}
         lines.append(node(place.id, **size, **kept))
+    straight = from_layer_to_layer(plan, column) if len(plan.wires) < MOST_WIRES_UNHURRIED else ()
     for wire in sorted(plan.wires, key=lambda wire: (-part[wire.target], wire.position)):  # inputs in their order
         width, height = box_size(wire, plan.spacing)
         last = f"{wire.id}-box"
-        lines += [node(last, width=_inches(width), height=_inches(height)), edge(wire.source, last, weight="20")]
+        leaving = edge(wire.source, last, weight=SURELY_STRAIGHT if wire.id in straight else "20")
+        lines += [node(last, width=_inches(width), height=_inches(height)), leaving]
         for k in waypoints(wire, column):
             name = f"{wire.id}-{k}"
             lines += [node(name, width="0.05", height=_inches(PASSING_HEIGHT)), edge(last, name, weight="8")]
             last = name
         level = wire.kind == "trunk" or wire.target in results  # a name at the right stands level with its stub
-        lines.append(edge(last, wire.target, weight="20" if level else "2"))
+        lines.append(edge(last, wire.target, weight=SURELY_STRAIGHT if wire.id in straight else "20" if level else "2"))
     lines += in_order(plan, part)
     stub = {wire.source: wire.id for wire in plan.wires}
     lines += from_the_left([(leaf.id, stub[leaf.id]) for leaf in leaves], column) if len(leaves) > 1 else ()
     return sheet(lines, settings, {"shape": "box", "fixedsize": "true", "label": ""})
+
+
+def from_layer_to_layer(plan: Plan, column: Mapping[str, int]) -> set[str]:
+    """The wires by which the value of a layer that forks goes on to the next: layers stand in a row, not like stairs."""
+    layers = {place.id for place in plan.places if place.shape in ("box", "cloud")}
+    main = on_longest_ways(plan, column)
+    trunks = {wire.target: wire.id for wire in plan.wires if wire.kind == "trunk" and wire.source in layers}
+    onwards = [wire for wire in plan.wires if wire.target in layers and wire.source in trunks and wire.id in main]
+    return {id for wire in onwards for id in (wire.id, trunks[wire.source])}
 
 
 def in_order(plan: Plan, part: Mapping[str, int]) -> Iterator[str]:

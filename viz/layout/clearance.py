@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from viz.layout.scene import Line, Point, Scene, Shape, Text
+from viz.layout.scene import Box, Line, Point, Scene, Shape, Text
 
-Box = tuple[float, float, float, float]
 MOST_LINES_CLEARED = 1500  # lines, beyond which nothing is moved any more
 PLACES_TRIED = 7  # places along a stub
 LEAST_WHITE = 3.0  # points of white between a line and what is not its own

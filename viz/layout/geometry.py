@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from types import MappingProxyType
 
-from viz.layout.clearance import beheaded, cleared, crossed, crossings, haloed, merged, missed, overlap, struck
+from viz.layout.clearance import beheaded, cleared, crossed, haloed, merged, struck
 from viz.layout.columns import (
     BORDERS_APART,
     FORK_WIDTH,
@@ -42,10 +42,9 @@ from viz.layout.plan import (
     trunk_id,
     written,
 )
+from viz.layout.routing import COST_OF_CROSSING_A_TEXT, MOST_WIRES_ROUTED, USUAL, Among, Route, cost, from_above
 from viz.layout.scene import Line, Point, Scene, Shape, Text
 
-MOST_WIRES_ROUTED = 120  # wires, beyond which no other ways are tried
-COST_OF_CROSSING_A_TEXT = 1000  # a line through a text, in the units in which a bend is 1
 LEAST_BESIDE_A_HEAD = 24.0  # the length of the straight piece that a head is at the end of
 NAME_GAP = 5.0  # between a name and its arrow
 
@@ -65,29 +64,6 @@ def draw_lines(
     """
     scene = _Draughtsman(plan, column, heights, wider).scene()
     return beside(scene, plan, titles) if panels else scene
-
-
-def _from_above(lines: Sequence[Line]) -> list[str]:
-    """The lines that go forward to a place, from the one that arrives highest."""
-    return [line.id for line in sorted(lines, key=lambda line: -line.points[-1][1]) if not line.backward]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """How a wire goes: by which kind of way it passes columns, and how far before its column's end it leaves
-    its stub; without, as far as others do.
-
-    middle: through the middle of each column. level: level past what stands there. late: at the height of its stub up to
-    the last column. early: at once at the height of the last column. aim: how far above the middle of its target it
-    arrives level; without, it arrives aslant.
-    """
-
-    kind: str = "middle"
-    bend: float | None = None
-    aim: float | None = None
-
-
-USUAL = Route()
 
 
 class _Draughtsman:
@@ -211,24 +187,32 @@ class _Draughtsman:
         self, arrows: dict[str, list[Line]], shapes: tuple[Shape, ...], texts: list[Text]
     ) -> dict[str, list[Line]]:
         """The arrows, where another way of a wire has fewer faults, crossings and bends."""
-        scene = Scene(shapes, tuple(chain.from_iterable(arrows.values())), ())
-        wrong = {id.rpartition("-")[0] for pair in (*struck(scene), *beheaded(scene), *merged(scene)) for id in pair}
+        fixed = tuple(text for text in texts if text.id not in self.room)
+        scene = Scene(shapes, tuple(chain.from_iterable(arrows.values())), fixed)
+        pairs = [*struck(scene), *crossed(scene), *beheaded(scene), *merged(scene)]
+        wrong = {id.rpartition("-")[0] for pair in pairs for id in pair}
+        around = {line.id: line.box for line in scene.lines}
+        boxed = [(text, text.box) for text in texts]
         for wire in self.plan.wires:
             passed = waypoints(wire, self.column)
             if wire.kind == "trunk" or not (passed or wire.id in wrong):
                 continue
-            others = [line for place, into in arrows.items() if place != wire.target for line in into]
-            written_on = [text for text in texts if text.id.rpartition("-text")[0].rpartition("-")[0] != wire.id]
-            best, chosen = self._cost(arrows[wire.target], others, shapes, written_on), USUAL
+            own = [text for text in boxed if text[0].id.rpartition("-text")[0].rpartition("-")[0] != wire.id]
+            others = [
+                (line, around[line.id]) for place, into in arrows.items() if place != wire.target for line in into
+            ]
+            among = Among(others, shapes, own, self.foreign)
+            best, chosen = cost(arrows[wire.target], among), USUAL
             for route in self._possible(wire, passed):
                 if (route.bend, route.aim) != (None, None) and best < COST_OF_CROSSING_A_TEXT:
                     break
                 self.routes[wire.id] = route
                 tried = self.arrows_into(wire.target)
-                cost = self._cost(tried, others, shapes, written_on)
-                if cost < best and _from_above(tried) == _from_above(arrows[wire.target]):  # inputs keep their order
-                    best, arrows[wire.target], chosen = cost, tried, route
+                price = cost(tried, among)
+                if price < best and from_above(tried) == from_above(arrows[wire.target]):  # inputs keep their order
+                    best, arrows[wire.target], chosen = price, tried, route
             self.routes[wire.id] = chosen
+            around |= {line.id: line.box for line in arrows[wire.target]}
         return arrows
 
     def _possible(self, wire: Wire, passed: Sequence[int]) -> Iterator[Route]:
@@ -249,25 +233,6 @@ class _Draughtsman:
                 for kind in kinds or ["middle"]
                 for aim in (0.0, HEADS_APART * 0.7, -HEADS_APART * 0.7)
             )
-
-    def _cost(
-        self, lines: Sequence[Line], others: Sequence[Line], shapes: Sequence[Shape], texts: Sequence[Text]
-    ) -> int:
-        """How bad these lines are among the others: what is wrong counts most, then texts, crossings, bends."""
-        among = frozenset(line.id for line in lines)
-        here = Scene((), tuple(lines), ()).bounds()
-        near = tuple(line for line in others if overlap(here, Scene((), (line,), ()).bounds()))
-        own = Scene(tuple(shapes), tuple(lines), tuple(text for text in texts if overlap(here, text.box)))
-        every = Scene((), (*lines, *near), ())
-        wrong = sum(len(struck(Scene(self.foreign[line.id], (line,), ()))) for line in lines if self.foreign[line.id])
-        wrong += missed(lines, shapes) + len(struck(own)) + len(beheaded(every, among)) + len(merged(every, among))
-        bends = sum(len(line.points) for line in lines)
-        return (
-            10 * COST_OF_CROSSING_A_TEXT * wrong
-            + COST_OF_CROSSING_A_TEXT * len(crossed(own))
-            + 5 * crossings(every, among)
-            + bends
-        )
 
     def _stub(self, wire: Wire) -> tuple[Point, Point]:
         """The level stretch that carries the texts."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from viz.layout.matrix import Matrix
 
 Point = tuple[float, float]
+Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 _WRITTEN = re.compile(r"(-above|-below)?-text\d+(-key)?$")  # what the id of a text adds to that of its place or wire
 
@@ -50,6 +51,12 @@ class Line:
     tip: bool  # whether it ends in an arrow head
     step: int
     weight: float | None = None
+
+    @property
+    def box(self) -> Box:
+        """Left, bottom, right, top."""
+        xs, ys = zip(*self.points, strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
 
     @property
     def thickness(self) -> float:
@@ -105,7 +112,7 @@ class Text:
         return replace(self, x=-self.y, y=-self.x, width=self.height, height=self.width, on_side=not self.on_side)
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
+    def box(self) -> Box:
         """Left, bottom, right, top."""
         return self.x - self.width / 2, self.y - self.height / 2, self.x + self.width / 2, self.y + self.height / 2
 
@@ -166,7 +173,7 @@ class Scene:
             self, shapes=tuple(shapes), lines=tuple(lines), texts=tuple(text.turned() for text in self.texts)
         )
 
-    def bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> Box:
         """Left, bottom, right, top of everything."""
         xs: list[float] = []
         ys: list[float] = []
