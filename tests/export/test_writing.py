@@ -116,6 +116,30 @@ def test_inputs_may_lie_along_several_axes(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: nn.LSTM(6, 4, batch_first=True),
+        lambda: nn.GRU(6, 4, batch_first=True, bidirectional=True),
+        lambda: nn.TransformerEncoderLayer(6, 2, 8, batch_first=True),
+        lambda: nn.Sequential(nn.Linear(6, 3), nn.GELU(), nn.LayerNorm(3)),
+    ],
+)
+def test_sequences_of_any_length(layer, tmp_path):
+    """The length is the free axis where it is named; onnxruntime runs the file for lengths that were not traced."""
+    model, x = layer().eval(), real(3, 7, 6)
+    file = written(model, x, tmp_path, batch=1)
+    assert dims(file.graph.input[0]) == [3, "batch", 6]
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    for length in (1, 4, 19):
+        longer = x[:, np.arange(length) % 7]
+        expected = model(longer)
+        expected = expected[0] if isinstance(expected, tuple) else expected
+        np.testing.assert_allclose(
+            session.run(None, {session.get_inputs()[0].name: longer})[0], expected.numpy(), atol=1e-6
+        )
+
+
+@pytest.mark.parametrize(
     ("kind", "options"),
     [
         ("LSTM", {}),

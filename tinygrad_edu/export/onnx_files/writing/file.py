@@ -62,7 +62,8 @@ def onnx(
         of the file.
     path: where the file goes.
     batch: the axis along which examples lie, whose length is then free; one for each input as a tuple, None for an input
-        without examples; None alone, if the file is for the lengths of x only.
+        without examples; None alone, if the file is for the lengths of x only. Another axis may be the free one instead:
+        with batch=1 sequences (N, T) have any length, and are as many as in x.
     names: what the file calls the outputs; left out, y, or y0, y1 and so on.
     tolerance: how far onnxruntime's results may be off, as a share of the largest; left out, 1e-4 for float32.
 
