@@ -19,6 +19,7 @@ class Feeds:
         self._placement = placement
         self._arrays: list[Any] = []  # what is sent: arrays of their own, and those of single numbers
         self._fills: list[tuple[Any, Any]] = []  # what fills, and the array or the place in one that it fills
+        self._said: dict[Any, list[tuple[str, Any]]] = {}  # what says several numbers, and where each goes
         self._places: list[tuple[int, int | None]] = []  # of each feed, in which array it is, and where there
         together: dict[Any, list[Feed]] = {}
         for feed in feeds:
@@ -33,7 +34,10 @@ class Feeds:
                 of = together[array.dtype]
                 at = next(i for i, other in enumerate(of) if other is feed)
                 place, array = self._place_of(vectors[array.dtype]), vectors[array.dtype][at, ...]
-            self._fills.append((feed.fill, array))
+            if feed.said is None:
+                self._fills.append((feed.fill, array))
+            else:
+                self._said.setdefault(feed.said[0], []).append((feed.said[1], array))
             self._places.append((place, at))
         self._shardings = [placement.of_feed(array.shape, batch) for array in self._arrays]
 
@@ -55,6 +59,10 @@ class Feeds:
         """The numbers of the run that comes. They are copied, for the next run sets them anew, and JAX may read late."""
         for fill, array in self._fills:
             fill(array)
+        for say, places in self._said.items():
+            numbers = say()
+            for name, array in places:
+                array.fill(numbers[name])
         pairs = zip(self._arrays, self._shardings, strict=True)
         return [a.copy() if sharding is None else self._placement.put(a, sharding) for a, sharding in pairs]
 

@@ -136,7 +136,7 @@ class XlaRecord(Record):
         for check in self._checks:
             check(arrays)
         with LOCK, jax.enable_x64(True):
-            self.compiled  # noqa: B018 (made before anything is drawn)
+            compiled = self.compiled  # made before anything is drawn
             before = [g.bit_generator.state for g in self._drawn_here]
             try:
                 fed = self._feeds.sent()
@@ -153,15 +153,15 @@ class XlaRecord(Record):
                     self._read[i] = self._constant(known)
             constants = [x.value if x.__class__ is Away else x for x in self._read]
             moving = [away.value for away in self._aways]
-            results = self._run(given, moving, constants, fed, keys)
+            results = self._run(compiled, given, moving, constants, fed, keys)
         self._succeeded()
         return self._results(results)
 
-    def _run(self, given: Any, moving: Any, *others: Any) -> list[Any]:
+    def _run(self, compiled: Any, given: Any, moving: Any, *others: Any) -> list[Any]:
         """The outputs of a run whose values are there, and take the state that follows."""
         fetch = self._placement.fetch
         try:
-            outputs, following, echoed = self.compiled(given, moving, *others)
+            outputs, following, echoed = compiled(given, moving, *others)
             results = [fetch(value) for value in outputs]
             for array, value in zip(self._echoed, echoed, strict=True):
                 np.copyto(array, fetch(value))
