@@ -69,7 +69,7 @@ class BlockDiagram(Fitted):
     @cached_property
     def scene(self) -> Scene:
         """Every solid, line and text in its place. Raises ValueError where letters cannot be as large as is asked for."""
-        scene = self._best()
+        scene = self._best(self.look.font_size or READABLE_LETTERS)
         if not self.look.page:
             return self._framed(scene)
         page = dict(zip(("width", "height"), self.look.page, strict=True))
@@ -86,9 +86,10 @@ class BlockDiagram(Fitted):
         warnings.warn(too_small(self.look.page, small, READABLE_LETTERS), stacklevel=2)
         return with_note
 
-    def _best(self) -> Scene:
-        """As a U, if the network is one; else, or if only that can be read, in rows; no closer than is needed for that."""
-        wanted = self.look.font_size or READABLE_LETTERS
+    def _best(self, wanted: float) -> Scene:
+        """As a U, if the network is one; else, or if only that has letters as high as is wanted, in rows; and no closer
+        than is needed for that.
+        """
         levels = hourglass(self.network)
         found: list[tuple[float, Scene]] = []
         for groups in [*([self._as_a_u(levels)] if levels else ()), self._in_rows()]:
@@ -174,6 +175,10 @@ class BlockDiagram(Fitted):
                 sentences = []
         return ""
 
+    def can_be_read(self, least: float) -> bool:
+        """Whether its letters can be as high as this, in points, on its page."""
+        return self._letters(self._framed(self._best(least))) >= least
+
     def __repr__(self) -> str:
         return f"<block diagram of {len(self.network.maps)} maps>"
 
@@ -212,7 +217,7 @@ def _readable(figure: BlockDiagram) -> bool:
         return False
     look = figure.look if figure.look.page else replace(figure.look, page=USUAL_PAGE)
     tried = BlockDiagram(figure.network, replace(look, font_size=None), figure.sizes, figure.title, measured=False)
-    return tried.letter_height >= (figure.look.font_size or least)
+    return tried.can_be_read(figure.look.font_size or least)
 
 
 def _breaks(weights: list[float], allowed: list[int], count: int) -> list[int]:
