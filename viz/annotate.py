@@ -10,7 +10,7 @@ from typing import Any
 from viz.options import expect, several
 from viz.record.broadcasts import broadcasts
 from viz.record.graph import Use, Value, users
-from viz.record.mathematics import notation, readable
+from viz.record.mathematics import Readable, notation, readable
 from viz.record.slopes import Reading
 from viz.record.trace import Traced
 from viz.wording.labels import FigureLabels, derivative, differentiated, equal_to
@@ -78,7 +78,7 @@ def noted(traced: Traced, written: Mapping[Any, Any] | None, what: str) -> dict[
         text = str(said)
         if not equal_to(text, number):
             raise ValueError(f"the annotation {text!r} is not what was traced: {number!r}")
-        found[id] = text
+        found[id] = Readable(readable(text), text)
     return found
 
 

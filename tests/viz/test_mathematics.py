@@ -150,3 +150,15 @@ def test_latex_in_annotations_and_in_the_name_of_the_loss_goes_through_and_can_b
     assert r"$\frac{\partial L}{\partial x}$" in tex
     assert tex.count(r"$\mathcal{L}$") == 2
     assert "$" not in figure.text()
+
+
+@pytest.mark.parametrize("name", ["$", "$x", "a$", "$ 5", "50% $"])
+def test_dollars_that_are_no_latex_stay_dollars_in_formulas(name):
+    y = leaf(2.0, name) * leaf(3.0, r"$\hat{w}$")
+    y.name = "y"
+    written = re.findall(r"\\node.*? \{(.*)\};", draw(y, grad="symbol", loss=name).tikz())
+    assert len(written) == 7
+    for line in written:
+        assert "∂" not in line, "it is a sign of LaTeX between dollars, or none"
+        for piece in re.findall(r"\$([^$]*)\$", line.replace(r"\$", "")):
+            assert re.fullmatch(r"\\[a-z]+(\{\w\})?|-", piece), piece

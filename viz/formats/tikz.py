@@ -37,7 +37,7 @@ _SPECIAL = {
     **{c: f"$_{k}$" for k, c in enumerate("₀₁₂₃₄₅₆₇₈₉")},
     **{c: f"$^{k}$" for k, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹") if c not in "²³"},
     **{c: f"$_{name}$" for name, c in zip("aehijklmnoprstuvx", "ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True)},
-    "⁻": "$^-$",
+    "⁻": "$^-$", "�": "?",
 }  # fmt: skip
 
 

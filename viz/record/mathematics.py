@@ -140,8 +140,8 @@ class Notation:
         return self._shown(text)
 
     def tex(self, text: str) -> str:
-        """What LaTeX is given for a text that figures show; nothing, if it is that text."""
-        written = self._tex(text)
+        """What LaTeX is given for a text that figures show; nothing, if it is that text, or has dollars of its own."""
+        written = text if "$" in text else self._tex(text)
         return written if written != text else ""
 
     @cached_property

@@ -14,7 +14,7 @@ from viz.layout.matrix import Matrix, shortened
 from viz.layout.plan import SMALL_FONT, Words
 from viz.record.broadcasts import Broadcast
 from viz.record.graph import Data, Graph, Operation, Use, Value
-from viz.record.mathematics import Notation, Readable, readable
+from viz.record.mathematics import Notation, Readable, readable, tex_of
 from viz.wording.numbers import data_text, number_text, rounded_text, shape_text
 
 LONGEST_LABEL = 40  # characters of a label
@@ -123,8 +123,8 @@ class FigureLabels:
 
     def words(self, text: str, role: str = "value", *, bold: bool = False, longest: int = LONGEST_LABEL) -> Words:
         """A name or a formula on the figure; of an annotation, LaTeX between dollars is kept for files of LaTeX."""
-        said = clean(self.notation.of(readable(text)), longest)
-        return Words(said, role, bold=bold, tex=clean(text) if readable(text) != text else self.notation.tex(said))
+        said = clean(self.notation.of(text), longest)
+        return Words(said, role, bold=bold, tex=clean(tex_of(text)) or self.notation.tex(said))
 
     def numbered(self, data: Data, shape: tuple[int, ...], role: str = "value", bold: bool = False) -> Words:
         """Numbers on the figure: of a matrix, in rows between brackets."""

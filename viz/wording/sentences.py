@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from viz.languages import words
 from viz.record.graph import Graph, Operation, Use, Value
-from viz.record.mathematics import readable
 from viz.wording.labels import FigureLabels, clean, derivative, differentiated, value_name, value_text
 from viz.wording.numbers import data_text, in_rows, shape_text
 from viz.wording.operations import operation_name
@@ -146,7 +145,7 @@ class Teller:
             return shape_text(value.shape, self.labels.sizes)
         written = self.labels.above_text.get(value.id)
         if written is not None or (self.symbolic and value_name(value)):
-            return clean(readable(written or value_name(value) or ""), LONGEST_NUMBERS)
+            return clean(written or value_name(value) or "", LONGEST_NUMBERS)
         if value.data is not None and len(text := data_text(value.data)) <= LONGEST_NUMBERS:
             return text
         return self.say["array"].format(shape=shape_text(value.shape))
@@ -159,7 +158,7 @@ class Teller:
         written = self.labels.below_text.get(thing.id, self.labels.below_text.get(value.id))
         symbol = thing.symbol if isinstance(thing, Use) else thing.grad_symbol
         if written is not None:
-            return clean(readable(written), LONGEST_NUMBERS)
+            return clean(written, LONGEST_NUMBERS)
         if self.symbolic:
             return symbol or derivative(self.of, value)
         if thing.grad is not None and len(text := data_text(thing.grad)) <= LONGEST_NUMBERS:
