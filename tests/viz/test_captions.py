@@ -162,6 +162,17 @@ def test_titles_of_frames_may_be_given():
         draw(apples()).frames(titles="one")
 
 
+def test_the_titles_of_steps_stand_between_the_figure_and_its_title():
+    frames = draw(apples(), title="What apples cost").frames(titles=True)
+    scene = frames[0].scene
+    (title,) = [text for text in scene.texts if text.text == "What apples cost"]
+    steps = [text for text in scene.texts if text.id.startswith("step")]
+    rest = [text for text in scene.texts if text not in (title, *steps)]
+    assert title.box[1] > max(text.box[3] for text in steps)
+    assert min(text.box[1] for text in steps) > max(text.box[3] for text in rest)
+    assert draw(apples(), title="What apples cost").scene.bounds()[3] < scene.bounds()[3]
+
+
 def test_films_and_slides_show_one_title_after_another(tmp_path):
     frames = draw(apples()).frames(titles=["one", "two", "three", "four", "five"])
     animated = frames.svg()

@@ -60,16 +60,21 @@ def titled(scene: Scene, title: str, id: str = "title", size: float = TITLE_OF_A
 
 
 def with_titles(scene: Scene, of_steps: Sequence[tuple[str, int, int | None]]) -> Scene:
-    """The scene with a title for each of several steps, seen from that step to another, all in one place."""
+    """The scene with a title for each of several steps, seen from that step to another, all in one place: over the figure,
+    and under the title of the whole.
+    """
+    whole = tuple(text for text in scene.texts if text.id.startswith("title-text"))
+    scene = replace(scene, texts=tuple(text for text in scene.texts if text not in whole))
     left, _, right, top = scene.bounds()
     lines = [in_lines(title, max(right - left, NARROWEST_CAPTION), FONT, bold=True) for title, _, _ in of_steps]
-    y = top + TITLE_ABOVE + LINE_HEIGHT * FONT * max(map(len, lines))
+    lift = TITLE_ABOVE + LINE_HEIGHT * FONT * max(map(len, lines))
+    y = top + lift
     texts = [
         replace(text, step=first, until=last)
         for k, (own, (_, first, last)) in enumerate(zip(lines, of_steps, strict=True))
         for text in _stacked(f"step{k}", "title", own, (left + right) / 2, y, FONT)
     ]
-    return replace(scene, texts=(*scene.texts, *texts))
+    return replace(scene, texts=(*scene.texts, *[replace(text, y=text.y + lift) for text in whole], *texts))
 
 
 def in_lines(text: str, width: float, size: float, bold: bool = False) -> list[Readable]:
