@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 import tinygrad_edu as tg
 from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.ops.network.activations import LEAST_CLIPPED
 from tinygrad_edu.ops.network.gaussian import gelu_slope, normal_cdf
 from tinygrad_edu.ops.network.piecewise import hardsigmoid, hardswish, hardtanh
 from tinygrad_edu.ops.network.smooth import mish, selu, softsign
@@ -202,6 +203,18 @@ def test_numbers_and_lists(f):
         assert float(f(x)) == expected
     if f is not np.tanh:
         np.testing.assert_array_equal(f([0.75, 1.0]), f(np.array([0.75, 1.0])))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4", "int64"])
+@pytest.mark.parametrize("size", [1, LEAST_CLIPPED - 1, LEAST_CLIPPED, 3 * LEAST_CLIPPED + 1])
+def test_relu_of_few_and_many_numbers(dtype, size):
+    x = (np.random.default_rng(0).standard_normal(2 * size) * 3).astype(dtype)
+    if x.dtype.kind == "f":
+        x[: 2 * size : 7], x[1 : 2 * size : 11] = np.nan, -np.inf
+        x[2::13] = np.inf
+    for part in (x[:size], x[::2], x[::-1], x.reshape(2, size).T):
+        for y in (tg.relu(part), tg.relu(part, out=np.empty_like(part)), tg.relu(Tensor(part)).numpy()):
+            np.testing.assert_array_equal(y, np.maximum(part, 0))
 
 
 def test_relu_of_whole_numbers_and_out():

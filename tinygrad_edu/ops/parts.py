@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def binary(
 class _Constants(dict[Any, Any]):
     """A number as an array of no dimension, by dtype: beside an array it costs half of what a Python number does."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: float) -> None:
         self._number = number
 
     def __missing__(self, dtype: Any) -> Any:
@@ -79,6 +80,7 @@ class _Constants(dict[Any, Any]):
 
 
 ZERO = _Constants(0)
+INFINITY = _Constants(math.inf)
 ONE = _Constants(1)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_edu.engine.example import at, example, nonzero
 from tinygrad_edu.engine.op import op
 from tinygrad_edu.engine.recording import quietly
-from tinygrad_edu.ops.parts import ONE, SHAPES, ZERO, gate
+from tinygrad_edu.ops.parts import INFINITY, ONE, SHAPES, ZERO, gate
 from tinygrad_edu.ops.types import floating
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ def _sigmoid(x: Any, out: Any) -> Any:
 # ---------------------------------------------------------------------------------------------------
 # Rectifiers
 
+LEAST_CLIPPED = 1 << 11
+"""The numbers from which `clip`, which takes several at a time, is faster than `np.maximum` of an array and a number, which
+takes one: three times in large arrays, but it begins later."""
+
 
 @op(
     symbol="ReLU",
@@ -65,6 +69,8 @@ def relu(x: Array, *, out: Out = None) -> Array:
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
+    if x.__class__ is np.ndarray and x.size >= LEAST_CLIPPED and x.dtype.char in "fd":
+        return x.clip(ZERO[x.dtype], INFINITY[x.dtype], out)
     return np.maximum(x, ZERO[x.dtype] if hasattr(x, "dtype") else 0, out=out)
 
 
