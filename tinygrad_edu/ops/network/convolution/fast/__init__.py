@@ -9,5 +9,6 @@
 It comes with `pip install "tinygrad-edu[fast]"`. Nothing here is imported before a convolution takes one of these routes,
 or images are pooled. The first call of a kernel compiles it, which takes seconds, and keeps what came out in numba's cache
 on disk, where the next process finds it: beside these pages, or where they cannot be written, in the user's cache
-directory; the variable NUMBA_CACHE_DIR names another.
+directory; the variable NUMBA_CACHE_DIR names another. What overflows, or is no number, passes in silence: `np.errstate` is
+not asked.
 """
