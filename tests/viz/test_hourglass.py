@@ -77,6 +77,24 @@ def test_without_a_skip_it_is_none():
     assert hourglass(Network(())) is None
 
 
+class Jump(nn.Module):
+    """Down in two steps and up in one, past a level."""
+
+    def __init__(self):
+        self.a, self.b = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 8, 3, stride=2, padding=1)
+        self.c, self.u = nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.ConvTranspose2d(16, 4, 4, stride=4)
+
+    def forward(self, x):
+        a = tg.relu(self.a(x))
+        return self.u(tg.relu(self.c(tg.relu(self.b(a))))) + a
+
+
+def test_what_goes_up_past_a_level_is_drawn_in_a_row():
+    figure = drawn(Jump()(image(1, 1, 16, 16)))
+    assert hourglass(figure.network) is None
+    assert faults(figure.scene) == 0
+
+
 @settings(max_examples=8, deadline=None)
 @given(
     depth=st.integers(1, 3),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from viz.blocks.naming import WORDS_OF_MAPS, Naming
-from viz.blocks.network import Fold, Layer, Map, Network, Way
+from viz.blocks.network import Fold, Map, Network, Way
 from viz.blocks.row import MOST_BETWEEN_ENTRIES, Row
 from viz.blocks.standing import BESIDE_WORDS, BETWEEN_TURNS, JOINT, Spot, Spread
 from viz.layout.plan import LINE_HEIGHT
@@ -57,19 +57,17 @@ def hourglass(network: Network) -> list[Level] | None:
         return None
     found = []
     for k, run in enumerate(runs):
-        coming = [(way, one) for one in run for way in one.ways if at.get(way.source) != k]
-        skips = tuple(
-            (way, one) for way, one in coming if at.get(way.source, k) < min(k - 1, bottom) + (k > bottom + 1)
-        )
+        coming = [(way, one) for one in run for way in one.ways if at[way.source] != k]
+        skips = tuple((way, one) for way, one in coming if at[way.source] < bottom < k)
         steps = [(way, one) for way, one in coming if (way, one) not in skips]
-        if any(depths[at[way.source]] != depths[k] for way, _ in skips) or (k <= bottom and skips):
+        if any(depths[at[way.source]] != depths[k] for way, _ in skips):
             return None
         if [(way.source, one.id) for way, one in steps] != [(runs[k - 1][-1].id, run[0].id)] * (k > 0):
             return None
         found.append(Level(tuple(run), depths[k] or 0, steps[0][0] if steps else None, skips))
-    on_the_way_up = [level.depth for level in found[bottom + 1 :]]
-    goes_up = on_the_way_up == sorted(set(on_the_way_up), reverse=True) and on_the_way_up[0] < bottom
-    return found if goes_up and any(level.skips for level in found) else None
+    up = [level.depth for level in found[bottom + 1 :]]
+    level_by_level = up == [*range(bottom - 1, -1, -1)][: len(up)]
+    return found if level_by_level and any(level.skips for level in found) else None
 
 
 def _side(one: Map) -> float:
@@ -103,9 +101,7 @@ def _with_joined_parts(run: Sequence[Map], network: Network) -> list[Map]:
     joined = [one for one in run if one.join == "concat"]
     parts = {id: way for id, way in parts.items() if any(way.source == id for one in joined for way in one.ways)}
     return [
-        replace(one, ways=tuple(parts.get(way.source, way) for way in one.ways), learned=one.learned)
-        for one in run
-        if one.id not in parts
+        replace(one, ways=tuple(parts.get(way.source, way) for way in one.ways)) for one in run if one.id not in parts
     ]
 
 
@@ -269,18 +265,13 @@ class Hourglass:
         else:
             down = self._aside(spot) if self.levels[k].skips else 0.0
             start = min(row.edges[0][0], spot.left[0]) - BESIDE_WORDS
-            if way.layer is not None and way.layer.kernel:
-                self._draw_reading(row, way.layer, target, (start, spot.y - down), (spot.left[0], spot.y - down))
-            x1, y1 = self._at(k, (start, spot.y - down))
-            end = self._at(k, (spot.left[0], spot.y - down))
-            points, head = [(x0, y0), (x0, run), (x1, run), (x1, y1), end], "front"
+            turn, end = (start, spot.y - down), (spot.left[0], spot.y - down)
+            if way.layer is not None and way.layer.kind == "transposed":
+                row.draw_writing(f"{target.id}-written", way.layer, turn, spot, end)
+            x1, y1 = self._at(k, turn)
+            points, head = [(x0, y0), (x0, run), (x1, run), (x1, y1), self._at(k, end)], "front"
         tail = "top" if source.solid.dx else "front"
         self._line(k, way, points, target, head, tail)
-
-    @staticmethod
-    def _draw_reading(row: Row, layer: Layer, target: Map, start: Point, end: Point) -> None:
-        if layer.kind == "transposed":
-            row.draw_writing(f"{target.id}-written", layer, start, row.spots[target.id], end)
 
     @staticmethod
     def _aside(spot: Spot) -> float:
