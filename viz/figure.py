@@ -99,8 +99,9 @@ def draw(
     cloud: a module, or several, that are drawn as a cloud, because it does not matter what they compute.
     style: "book", "record", "plain", or "blocks": the layers of a network as solids, high, wide and thick by the logarithm
         of their places and channels, with the windows that convolutions and pools read. Equal parts that follow each
-        other are drawn once, "× 3". Of the other options it takes names, sizes, theme, title, caption, fit, font_size, lang, timeout and
-        collapse: the modules that are one layer each, or None for every map.
+        other are drawn once, "× 3"; what goes down to small maps and up again, with ways across, is a U. Of the other
+        options it takes names, sizes, theme, title, caption, fit, font_size, lang, timeout and collapse: the modules that
+        are one layer each, or None for every map.
     theme: "default", "print" or "dark".
     direction: "both", "forward", "backward" or "side-by-side".
     flow: where the figure runs to: "right", or "down", values then on the left of arrows and derivatives on the right. If
