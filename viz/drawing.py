@@ -20,7 +20,7 @@ from viz.formats.svg import tidy
 from viz.languages import words
 from viz.layout.alignment import centred, straight_heights
 from viz.layout.captions import captioned, explained, noted, titled
-from viz.layout.clearance import beheaded, faults, merged, overlapping, struck
+from viz.layout.clearance import beheaded, crossed, faults, merged, overlapping, struck
 from viz.layout.columns import Heights, columns, crowded
 from viz.layout.geometry import draw_lines
 from viz.layout.ordering import at_the_left, kept
@@ -254,7 +254,7 @@ class Drawing(Fitted):
                 if not plan.order or kept(plan, heights):
                     found[k] = min(found[k], drawn(Placed(plan, column, heights)), key=_faults)
         for k, (scene, row) in enumerate(found):
-            pairs = [*struck(scene), *beheaded(scene), *merged(scene)] if few else []
+            pairs = [*struck(scene), *crossed(scene), *beheaded(scene), *merged(scene)] if few else []
             wider = crowded(row.plan, row.column, pairs)
             for share in (0.5, 1.0) if pairs else ():
                 found[k] = min(found[k], drawn(row, {at: share * room for at, room in wider.items()}), key=_faults)

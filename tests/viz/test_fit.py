@@ -189,6 +189,23 @@ def test_recurrent_nets_can_be_read_on_a_slide(name):
         assert sum("more times" in symbol for symbol in symbols) <= 1
 
 
+@pytest.mark.parametrize("steps", [5, 8])
+def test_steps_with_a_loss_each_have_no_faults(steps):
+    def make():
+        w, u, b, v = (
+            leaf(np.ones(shape), name) for name, shape in (("Wx", (2, 3)), ("Wh", (3, 3)), ("b", 3), ("V", (3, 2)))
+        )
+        h, loss = tg.Tensor(np.zeros((1, 3)), name="h0"), 0.0
+        for k in range(steps):
+            h = np.tanh(tg.Tensor(np.ones((1, 2)), name=f"x{k + 1}") @ w + h @ u + b)
+            loss = loss + nn.functional.cross_entropy(h @ v, np.zeros(1, int))
+        return loss
+
+    figure = fitted(make)
+    assert [op.symbol for op in figure.graph.ops] == ["step", f"⋯ {steps - 2} more times ⋯", "step"]
+    nothing_wrong(figure.scene)
+
+
 def test_the_last_step_after_those_left_out_is_not_cut_either():
     figure = fitted(lambda: unrolled(10))
     ((first, cloud, last),) = loops(figure.graph)

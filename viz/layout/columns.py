@@ -228,13 +228,13 @@ class _Edges:
 def crowded(plan: Plan, column: Mapping[str, int], pairs: Iterable[tuple[str, str]]) -> dict[int, float]:
     """The room before columns that is missing at most, where lines come too close to what stands beside their ends.
 
-    pairs: of the ids of shapes and lines, or of two lines, that come too close to each other.
+    pairs: of the ids of shapes or texts and lines, or of two lines, that come too close to each other.
     """
     ends = {wire.id: (column[wire.source], column[wire.target]) for wire in plan.wires}
     found: dict[int, float] = {}
     for pair in pairs:
         own = [ends[id.rpartition("-")[0]] for id in pair if id.rpartition("-")[0] in ends]
-        stands = [column[id] for id in pair if id in column]
+        stands = [column[name] for name in (id.partition("-text")[0] for id in pair) if name in column]
         for source, target in own:
             found |= {source + 1: ROOM_TO_CROSS} if not stands or source in stands else {}
             found |= {target: ROOM_TO_CROSS} if not stands or target in stands else {}
