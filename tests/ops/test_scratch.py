@@ -105,15 +105,13 @@ def test_a_second_call_asks_for_no_more_memory_than_a_kernel(name):
     computed = ((routes.forward, x, w, y), (routes.by_input, g, w, by_x), (routes.by_kernel, x, g, by_w))
     with forced(name):
         for compute, a, b, out in computed:
-            for _ in range(2):
+            asked = []
+            for _ in range(4):  # what else runs in this process only adds to it
+                tracemalloc.start()
                 compute(a, b, windows, out)
-            tracemalloc.start()
-            try:
-                compute(a, b, windows, out)
-                most = tracemalloc.get_traced_memory()[1]
-            finally:
+                asked.append(tracemalloc.get_traced_memory()[1])
                 tracemalloc.stop()
-            assert most < w.nbytes + 120_000, compute.__name__  # a ufunc over gaps has buffers of 100 kB
+            assert min(asked) < w.nbytes + 120_000, compute.__name__  # a ufunc over gaps has buffers of 100 kB
             assert page._kept.block.nbytes < 5 * (x.nbytes + g.nbytes)
 
 
