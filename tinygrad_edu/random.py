@@ -85,6 +85,13 @@ if hasattr(os, "register_at_fork"):  # where processes fork
     os.register_at_fork(before=_count_fork, after_in_child=_differ)
 
 
+def __getattr__(name: str) -> Any:
+    """Say what to write for the names of NumPy's legacy functions."""
+    cures = {"seed": "tg.manual_seed(0)", "rand": "tg.rand(2, 3)", "randn": "tg.randn(2, 3)"}
+    cure = f"; write {cures[name]}" if name in cures else ""
+    raise AttributeError(f"tinygrad_edu.random has no {name}{cure}", name=name)
+
+
 def manual_seed(seed: int) -> np.random.Generator:
     """Seed the generator of this thread, and return it: the same seed gives the same numbers, on every machine.
 

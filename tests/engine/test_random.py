@@ -39,6 +39,13 @@ def test_threads_have_streams_of_their_own_that_the_seed_repeats():
     assert streams() == found
 
 
+def test_a_name_of_numpys_legacy_functions_is_told_its_own():
+    with pytest.raises(AttributeError, match=r"has no seed; write tg\.manual_seed\(0\)"):
+        tg.random.seed(0)
+    with pytest.raises(AttributeError, match=r"tinygrad_edu\.random has no shuffle$"):
+        tg.random.shuffle([1])
+
+
 def test_a_thread_seeds_itself():
     def seeded():
         tg.manual_seed(1)

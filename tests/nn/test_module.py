@@ -118,6 +118,10 @@ def test_parameter_and_buffer():
 
 def test_a_parameter_is_not_lost_to_a_plain_tensor():
     layer = nn.Linear(2, 2)
+    with pytest.raises(
+        TypeError, match=r"Linear.weight is a Parameter, and a plain ndarray in its place would drop out"
+    ):
+        layer.weight = layer.weight.numpy() * 2
     with pytest.raises(TypeError, match=r"Linear.weight is a Parameter, and a plain Tensor"):
         layer.weight = layer.weight - 0.1
     layer.weight = nn.Parameter(np.zeros((2, 2)))

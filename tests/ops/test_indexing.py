@@ -340,9 +340,11 @@ def test_one_hot():
     assert tg.one_hot([1], 2, dtype=float).dtype == np.float64
     assert tg.one_hot(np.zeros((0, 2), int), 4).shape == (0, 2, 4)
     for wrong in ([3], [-1]):
-        with pytest.raises(IndexError, match="classes run from 0 to 2, but got"):
+        with pytest.raises(IndexError, match="one_hot: classes run from 0 to 2, but got"):
             tg.one_hot(wrong, 3)
-    with pytest.raises(TypeError, match="counted by integers, but got float64"):
+    with pytest.raises(
+        TypeError, match=r"one_hot counts classes by integers, but got float64; write labels\.astype\(int\)"
+    ):
         tg.one_hot([1.0], 3)
 
 

@@ -51,7 +51,8 @@ def checkpoint(f: Callable[..., Result], *args: object) -> Result:
         return first
     if not isinstance(first, Node):
         raise TypeError(
-            f"checkpoint() takes a function that returns one tensor, but this one returned {type(first).__name__}"
+            f"checkpoint() takes a function that returns one tensor, but this one returned {type(first).__name__}; join several "
+            "by np.concatenate, or call checkpoint() for each"
         )
     before = Before(begun)
     if not first.needs_grad or first in before:  # nothing to keep for a backward pass

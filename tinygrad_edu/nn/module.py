@@ -337,7 +337,7 @@ class Module:
 
         @watched
         def __setattr__(self, name: str, value: Any) -> None:
-            """Refuse to replace a parameter or buffer by a plain tensor, as in `self.w = self.w - 0.1 * g`, and a
+            """Refuse to replace a parameter or buffer by a plain tensor or an array, as in `self.w = self.w - 0.1 * g`, and a
             method by what is no function, as in `self.modules = [...]`: the one would leave the state, the other be
             lost.
             """
@@ -345,12 +345,12 @@ class Module:
                 raise taken(type(self), name, value)
             if name in vars(self).get("_computed", ()):
                 raise TypeError(f"{type(self).__name__}.{name} is computed: {self._computed[name]}")
-            if isinstance(value, Tensor) and not isinstance(value, Parameter | Buffer):
+            if hasattr(value, "__array__") and not isinstance(value, Parameter | Buffer):
                 old = vars(self).get(name)
                 if isinstance(old, Parameter | Buffer):
                     raise TypeError(
-                        f"{type(self).__name__}.{name} is a {type(old).__name__}, and a plain Tensor in its place would drop "
-                        f"out of the module's state; write into it, `with no_grad(): module.{name}[...] = value`, "
+                        f"{type(self).__name__}.{name} is a {type(old).__name__}, and a plain {type(value).__name__} in its place would "
+                        f"drop out of the module's state; write into it, `with no_grad(): module.{name}[...] = value`, "
                         f"or assign a {type(old).__name__}"
                     )
             object.__setattr__(self, name, value)

@@ -28,12 +28,19 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes)))
 
 
+def _transpose_advice(x: tuple[int, ...]) -> str:
+    return (
+        f"a transpose names all {len(x)} axes, each once, in their new order; two are exchanged by np.swapaxes(x, i, j)"
+    )
+
+
 @op(
     symbol=lambda *, axes: "ᵀ" if axes is None else "transpose",
     spelled=lambda s, x: s.reordered(x),
     vjp=(lambda g, y, x, *, axes: g.T if axes is None else np.transpose(g, _inverse(axes)),),
     presence="moves",
     answers=(np.transpose, np.permute_dims),
+    advice=_transpose_advice,
     view=True,
     may_raise=False,
     analytic=True,

@@ -105,8 +105,10 @@ def one_hot(indices: Array, num_classes: int, dtype: str, *, out: Out = None) ->
     """
     indices = np.asarray(indices)
     if indices.dtype.kind not in "iu":
-        raise TypeError(f"classes are counted by integers, but got {indices.dtype}")
+        raise TypeError(f"one_hot counts classes by integers, but got {indices.dtype}; write labels.astype(int)")
     if indices.size and (indices.min() < 0 or indices.max() >= num_classes):
-        raise IndexError(f"classes run from 0 to {num_classes - 1}, but got {indices.min()} to {indices.max()}")
+        raise IndexError(
+            f"one_hot: classes run from 0 to {num_classes - 1}, but got {indices.min()} to {indices.max()}"
+        )
     y = np.equal(indices[..., None], np.arange(num_classes), out)
     return y.astype(dtype) if out is None else y
