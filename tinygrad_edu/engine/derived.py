@@ -172,6 +172,8 @@ def slopes(y: Tensor, xs: Sequence[Tensor], v: Any, order: Sequence[Tensor], cre
     """The gradients of `y` by `xs`, along `v`; zeros where `y` does not depend on them. order: the record of `y`."""
     if v is None and y.size != 1:
         raise RuntimeError(not_one_number(y, "the derivative"))
+    if v is not None and np.shape(v) != y.shape:
+        raise ValueError(f"v has the shape of the function's result, {y.shape}, but got {np.shape(v)}")
     found: Sequence[Any] = [None] * len(xs)
     if y.needs_grad:
         found = gradients([(y, v)], xs, create_graph, list(order))
