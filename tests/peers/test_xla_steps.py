@@ -23,6 +23,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
 from tinygrad_edu.data import DataLoader
 from tinygrad_edu.nn import functional as F
+from tinygrad_edu.ops.memory import aligned
 from tinygrad_edu.program import xla
 
 CLOSE = {"float64": (1e-9, 1e-9), "float32": (1e-5, 1e-5)}
@@ -221,6 +222,27 @@ def test_an_argument_may_be_used_again_at_once(returns):
             step(x)
             x[:] = np.nan
     np.testing.assert_allclose(total.numpy(), expected, rtol=1e-4)
+
+
+def test_an_argument_that_becomes_state_is_not_the_caller_s_array():
+    """JAX takes memory that begins so as it is."""
+    x = aligned(4096).view(np.float32)
+    first, second = tg.zeros(x.size), tg.zeros(x.size)
+
+    @tg.no_grad()
+    def put(x):
+        first[...] = x
+        second[...] = x
+        return x, x
+
+    put = tg.replay(put, backend="jax")
+    with put:
+        for i in range(4):
+            x[:] = i
+            results = put(x)
+            x[:] = np.nan
+        results[0].data[:] = -1
+    assert all((y.numpy() == 3).all() for y in (first, second, results[1]))
 
 
 def test_the_old_state_is_given_away():
