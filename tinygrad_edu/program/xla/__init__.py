@@ -42,7 +42,8 @@ class XlaReplay(Replay[Result]):
     f: as for `replay`.
     gradients: whether `.grad` is kept, on the devices, until `gather()`. Else reading it raises, and none is moved.
     noise: "host" draws random numbers here, and they are those of an eager call; "device" has the devices draw them, by keys
-        of which the generator gives one for each call: others, but the same for the same seed and on any number of devices.
+        that the generator gives for each call, one for each draw: others, but the same for the same seed and on any number
+        of devices.
     devices: over how many devices the batch is split, along axis 0 of every argument. Gradients and the statistics of batch
         normalization are of the whole batch. Over several hosts, after `jax.distributed.initialize()`, all devices are
         taken, and each host gives its part of the batch; results are of the whole.

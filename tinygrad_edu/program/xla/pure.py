@@ -25,8 +25,8 @@ class Pure:
     """What a program computes.
 
     arguments: of the program. moving: the leaves of its state that it writes. constants: those that it only reads.
-    fed: what is set before each run. drawn: random numbers that the devices draw, and by which generator's key. generators:
-    these generators. outputs: the results.
+    fed: what is set before each run. drawn: random numbers that the devices draw, by which generator's keys, and by which of
+    them. generators: how many keys each gives for a run. outputs: the results.
     """
 
     def __init__(
@@ -48,9 +48,12 @@ class Pure:
         _refuse_overlaps(self.moving, self.constants)
         feeds = [feed for feed in program.feeds if feed.leaf in used]
         self.fed = [feed for feed in feeds if not (on_device and feed.draw)]
-        self.generators = list({id(f.draw[1]): f.draw[1] for f in feeds if on_device and f.draw}.values())
-        which = {id(generator): i for i, generator in enumerate(self.generators)}
-        self.drawn = [(feed, which[id(feed.draw[1])]) for feed in feeds if on_device and feed.draw]
+        of: dict[Any, list[Any]] = {}
+        for feed in feeds:
+            if on_device and feed.draw:
+                of.setdefault(feed.draw[1], []).append(feed)
+        self.generators = {generator: len(drawn) for generator, drawn in of.items()}
+        self.drawn = [(feed, i, k) for i, drawn in enumerate(of.values()) for k, feed in enumerate(drawn)]
         self.echoed = [x for x in written if any(x is feed.leaf for feed in feeds)]
         named = {*self.arguments, *state, *[feed.leaf for feed in feeds]}
         self._numbers = [x for x in used if x not in named]
@@ -70,9 +73,8 @@ class Pure:
             ([feed.leaf for feed in self.fed], fed), (self._numbers, [jnp.asarray(x.ndarray) for x in self._numbers]),
         ):  # fmt: skip
             run.values.update(zip(leaves, values, strict=True))
-        for place, (feed, which) in enumerate(self.drawn):
-            assert feed.draw is not None
-            run.values[feed.leaf] = draw(feed.draw[0], keys[which], place, feed.leaf.shape, feed.leaf.dtype)
+        for feed, i, k in self.drawn:
+            run.values[feed.leaf] = draw(feed.draw[0], keys[i][k], feed.leaf.shape, feed.leaf.dtype)
         for event in self.events:
             run.do(event)
         return (

@@ -21,7 +21,7 @@ from tinygrad_edu.program.program import Compute, Event, Program, Write, owner
 from tinygrad_edu.program.run import Record
 from tinygrad_edu.program.xla.checks import checks_of
 from tinygrad_edu.program.xla.feeds import Feeds
-from tinygrad_edu.program.xla.noise import key_of
+from tinygrad_edu.program.xla.noise import keys_of
 from tinygrad_edu.program.xla.placement import Placement
 from tinygrad_edu.program.xla.pure import Pure
 
@@ -57,7 +57,7 @@ class XlaRecord(Record):
         self._slopes = [(x, _no_gradient(slope, name) if slope in dropped else slope) for x, slope in self._slopes]
         pure = Pure(program, events, on_device, placement.mesh is not None)
         self._checks = checks_of(pure.events, pure.arguments, program.numbers, program.lines)
-        self._keyed = pure.generators
+        self._keyed = list(pure.generators.items())
         self._drawn_here = [] if on_device else self._generators
         self._awaited = bool(pure.outputs)  # what is computed by the devices has ended when these are there
         self._echoed = [x.ndarray for x in pure.echoed]
@@ -97,7 +97,7 @@ class XlaRecord(Record):
             [struct(x, place.of_state(x.shape)) for x in pure.moving],
             [struct(x, place.of_state(x.shape)) for x in pure.constants],
             self._feeds.structs,
-            [jax.ShapeDtypeStruct((2,), np.uint32, sharding=place.of_state(()))] * len(pure.generators),
+            [jax.ShapeDtypeStruct((n, 2), np.uint32, sharding=place.of_state(())) for n in pure.generators.values()],
         )
         apart = self._feeds.apart
         moved = [place.of_state(x.shape) for x in pure.moving]
@@ -145,7 +145,8 @@ class XlaRecord(Record):
                 for generator, state in zip(self._drawn_here, before, strict=True):
                     generator.bit_generator.state = state
                 raise
-            keys = [key_of(g) if place.mesh is None else place.put(key_of(g), place.whole) for g in self._keyed]
+            keys = [keys_of(generator, draws) for generator, draws in self._keyed]
+            keys = keys if place.mesh is None else [place.put(key, place.whole) for key in keys]
             if self._moves != Away.moves:
                 self._go()
             for i, known in enumerate(self._constants):
