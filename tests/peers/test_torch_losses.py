@@ -34,6 +34,7 @@ LOSSES = [
     ("huber_loss", "HuberLoss", [X, Z], {"delta": 0.4}),
     ("smooth_l1_loss", "SmoothL1Loss", [X, Z], {}),
     ("smooth_l1_loss", "SmoothL1Loss", [X, Z], {"beta": 0.4}),
+    ("smooth_l1_loss", "SmoothL1Loss", [X, Z], {"beta": 0.0}),
     ("poisson_nll_loss", "PoissonNLLLoss", [X, COUNTS * 1.0], {}),
     ("poisson_nll_loss", "PoissonNLLLoss", [X, SPREAD * 2], {"full": True}),
     ("poisson_nll_loss", "PoissonNLLLoss", [SPREAD, COUNTS * 1.0], {"log_input": False, "eps": 0.01}),
