@@ -179,6 +179,7 @@ def placement_in_order(plan: Plan, column: Mapping[str, int], order: Sequence[Se
     for id, (top, bottom) in edges.items():
         size |= dict.fromkeys(top, title_band(group[id], plan.spacing))
         size |= dict.fromkeys(bottom, BELOW_A_GROUP)
+    results = {place.id for place in plan.places if place.shape == "result"}
     lines = []
     for names in order:
         lines += [node(name, width="0.05", height=_inches(size.get(name, PASSING_HEIGHT))) for name in names]
@@ -186,7 +187,8 @@ def placement_in_order(plan: Plan, column: Mapping[str, int], order: Sequence[Se
         lines += [edge(above, below, weight="1") for above, below in pairwise(names)]
     for wire, way in zip(plan.wires, ways(plan, column), strict=True):
         weights = [SURELY_LEVEL if wire.named else 20, *[8] * (len(way) - 3)]
-        weights = [*weights, 20 if wire.kind == "trunk" else 2 + (wire.id in longest)][-len(way) + 1 :]
+        arriving = SURELY_LEVEL if wire.target in results else 20 if wire.kind == "trunk" else 2 + (wire.id in longest)
+        weights = [*weights, arriving][-len(way) + 1 :]
         lines += [edge(a.name, b.name, weight=f"{LEVEL * n}") for (a, b), n in zip(pairwise(way), weights, strict=True)]
     follows = {above: below for names in order for above, below in pairwise(names)}
     precedes = {below: above for above, below in follows.items()}
