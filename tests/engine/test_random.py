@@ -7,6 +7,8 @@ import threading
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 import tinygrad_edu.nn.functional as F
@@ -167,3 +169,32 @@ def test_many_threads_at_once_are_as_one_after_another():
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         found = [job.result() for job in [pool.submit(draws) for _ in range(8)]]
     assert all(stream == found[0] for stream in found)
+
+
+@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.Philox, np.random.SFC64])
+@given(st.integers(0, 256), st.integers(0, 9000), st.integers(0, 9))
+def test_a_mask_drops_the_numbers_whose_byte_is_below_p(kind, share, n, seed):
+    array = np.empty(n)
+    mask = random.Mask(share / 256)
+    mask(np.random.Generator(kind(seed)), array)
+    source, step = kind(seed), random.BYTES_DRAWN_AT_ONCE
+    parts = [source.random_raw(-(-min(step, n - i) // 8)).view(np.uint8)[: n - i] for i in range(0, n, step)]
+    drawn = np.concatenate([np.empty(0, np.uint8), *parts])
+    assert np.array_equal(array, np.where(drawn.astype(int) < share, 0, mask.kept))
+
+
+@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.MT19937])
+@pytest.mark.parametrize("p", [0.5, 0.25, 1 / 256, 0.1, 1 / 3, 1e-4, 0.9999])
+def test_a_mask_drops_the_share_p(kind, p):
+    n, array = 400_000, np.empty((400, 1000), np.float32)
+    random.Mask(p)(np.random.Generator(kind(0)), array)
+    assert abs(np.count_nonzero(array == 0) - n * p) < 5 * (n * p * (1 - p)) ** 0.5
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.complex128])
+@pytest.mark.parametrize("shape", [(), (0, 3), (3,), (5, 3)])
+def test_a_mask_is_of_the_shape_and_type_that_is_asked_for(shape, dtype):
+    array = np.empty(shape, dtype)
+    for p in (0.25, 0.3):
+        random.Mask(p)(np.random.default_rng(0), array)
+        assert set(np.unique(array).tolist()) <= {0.0, dtype(1 / (1 - p)).item()}

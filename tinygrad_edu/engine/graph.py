@@ -44,12 +44,12 @@ def topological(
     Raises RuntimeError if a part of the record was freed or, unless `through_constants`, is stale.
     """
     order = list(outputs) if len(outputs) == 1 else list(dict.fromkeys(outputs))
-    seen = set(order)
+    seen, written = set(order), 0 if through_constants else Cell.last
     for node in order:  # the list grows as it is read
         if ends and node in ends:
             continue
         inputs = node.inputs
-        if inputs is FREED or (node.made_at < Cell.last and not through_constants):
+        if inputs is FREED or node.made_at < written:
             check_intact(node)
         for x in inputs:
             if (x.needs_grad or through_constants) and x not in seen:
@@ -60,7 +60,7 @@ def topological(
     return order
 
 
-made_at = operator.attrgetter("made_at")
+made_at, ndarray_of = operator.attrgetter("made_at"), operator.attrgetter("ndarray")
 
 # ---------------------------------------------------------------------------------------------------
 # The walk
@@ -132,22 +132,19 @@ def walk(order: list[Any], totals: dict[Any, Any], way: Way = PLAIN, presence: A
             if op is None:
                 continue
         inputs, settings, rules = node.inputs, node.settings, op.rules
-        if create_graph:
-            y, xs = node.rule_value(), inputs
-        else:
-            y, xs = node.ndarray, [x.ndarray for x in inputs]
         if rules.__class__ is not tuple and hasattr(rules, "visited"):  # `Joint` ones
             g, rules = rules.visited(g, node.ndarray)
         elif op.outputs is not None and not op.by_result:
             g = without_gaps(g, node.ndarray)
+        given = (g, node.rule_value(), *inputs) if create_graph else (g, node.ndarray, *map(ndarray_of, inputs))
         part = None if presence is None else presence.of(node)
         try:
             for i, x in enumerate(inputs):
                 if not x.needs_grad or (leads is not None and x not in leads) or (rule := rules[i]) is None:
                     continue
-                contribution = rule(g, y, *xs, **settings) if settings else rule(g, y, *xs)
+                contribution = rule(*given, **settings) if settings else rule(*given)
                 if presence is not None:
-                    contribution = presence.passed(contribution, node, i, rule, part, g, y, xs)
+                    contribution = presence.passed(contribution, node, i, rule, part, given)
                 data = x.ndarray
                 if contribution.dtype is not data.dtype or contribution.shape != data.shape:
                     if op.selects:
@@ -284,14 +281,15 @@ def add_rows(x: Any, out: Any = None) -> Any:
         return add_up(x, 0, out)  # by other libraries products may have fewer digits than sums
     rows, columns = x.shape
     if rows <= LONG or not x.flags.c_contiguous:
-        return np.matmul(_ones(rows, x.dtype), x, out)
+        return np.matmul(ones(rows, x.dtype), x, out)
     part = rows // 64
-    sums = np.matmul(_ones(64, x.dtype), np.reshape(x[: 64 * part], (64, part * columns)))
+    sums = np.matmul(ones(64, x.dtype), np.reshape(x[: 64 * part], (64, part * columns)))
     y = add_rows(np.reshape(sums, (part, columns)), out)
-    y += np.matmul(_ones(rows - 64 * part, x.dtype), x[64 * part :])
+    y += np.matmul(ones(rows - 64 * part, x.dtype), x[64 * part :])
     return y
 
 
 @lru_cache(maxsize=16)
-def _ones(n: int, dtype: Any) -> Any:
+def ones(n: int, dtype: Any) -> Any:
+    """A row of n ones, which is not to be written."""
     return np.ones(n, dtype)

@@ -151,8 +151,10 @@ def check_intact(node: Node) -> None:
         return
     if node.inputs is FREED:
         refuse_freed(node)
+    made_at = node.made_at
     for x in (node, *node.inputs):
-        if x.cell is not None and x.cell.written > node.made_at:
+        cell = x.cell
+        if cell is not None and cell.written > made_at:
             refuse_stale(x, node)
 
 

@@ -313,13 +313,7 @@ class Op:
     def __call__(self, *args: Any, **settings: Any) -> Any:
         """The op on these arguments: arrays give arrays; a tensor among them makes the result a tensor."""
         plan = self.plan
-        if (
-            plan.raw
-            and args
-            and args[0].__class__ is _array
-            and args[-1].__class__ is not Tensor
-            and not isinstance(args[-1], Tensor)
-        ):
+        if plan.raw and args and args[0].__class__ is _array and not isinstance(args[-1], Tensor):
             try:
                 return self.forward(*args, **settings)  # arrays in, array out: a rule that computes
             except TypeError:
@@ -328,11 +322,13 @@ class Op:
             other = self._call or self._own  # NumPy may have another name for an argument, or an option more
             return other(*args, **settings)
         if plan.direct == len(args) and settings.keys() == plan.settings:
+            if not settings:
+                return self.apply(args)
             for value in settings.values():
                 if value.__class__ is list:
                     break
             else:
-                return self.apply(args, settings or NO_SETTINGS)
+                return self.apply(args, settings)
         return self._own(*args, **settings) if self._call is None else self._call(*args, **settings)
 
     def _own(self, *args: Any, **settings: Any) -> Any:

@@ -58,8 +58,12 @@ class Presence:
             ]
         )
 
-    def passed(self, contribution: Any, node: Any, i: int, rule: Any, part: Any, g: Any, y: Any, xs: Any) -> Any:
-        """The contribution of what is present of the node's result; and note what it makes present of input i."""
+    def passed(self, contribution: Any, node: Any, i: int, rule: Any, part: Any, given: Any) -> Any:
+        """The contribution of what is present of the node's result; and note what it makes present of input i.
+
+        given: what the rule was given: the cotangent, the result, and the inputs.
+        """
+        g, y, *xs = given
         op, x, settings = node.op, node.inputs[i], node.settings
         kind = op.presence[i] if isinstance(op.presence, tuple) else op.presence
         mask = part

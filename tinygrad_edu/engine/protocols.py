@@ -1,8 +1,9 @@
 """NumPy's protocols: how its functions find the op that stands for them.
 
-A NumPy function called on a tensor is looked up in `ANSWERS`, which the ops fill in as they are declared
-(`op.py`). Operators come from NumPy's mixin, and methods are NumPy calls (`methods.py`); so no page before `op.py`
-imports an op. A few functions only ask about an array, and are answered on its numbers; all others raise.
+A NumPy function called on a tensor is looked up in `ANSWERS`, which the ops fill in as they are declared (`op.py`).
+Operators come from NumPy's mixin, those of arithmetic find their op by themselves, and methods are NumPy calls
+(`methods.py`); so no page before `op.py` imports an op. A few functions only ask about an array, and are answered on its
+numbers; all others raise.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from tinygrad_edu.engine.refusals import refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, UFUNCS, answer_to
 
 if TYPE_CHECKING:
+    from tinygrad_edu.engine.arguments import ArrayLike
     from tinygrad_edu.engine.signatures import Operators as NDArrayOperatorsMixin
+    from tinygrad_edu.engine.tensor import Tensor
 else:
     from numpy.lib.mixins import NDArrayOperatorsMixin
 
@@ -128,10 +131,39 @@ def ungraphed(value: Any, name: str, cure: str) -> Any:
     return given
 
 
+AT_ONCE: set[Any] = {float, int, np.ndarray}
+"""The classes between which an operator need not ask NumPy whose it is: these, and those of tensors."""
+
+
 class NumPyProtocols(NDArrayOperatorsMixin, Node):
     """What makes NumPy's functions and operators work on tensors."""
 
     __slots__ = ()
+
+    def __add__(self, other: ArrayLike) -> Tensor:
+        if self.__class__ in AT_ONCE and other.__class__ in AT_ONCE:
+            return UFUNCS[np.add]((self, other))
+        return super().__add__(other)
+
+    def __sub__(self, other: ArrayLike) -> Tensor:
+        if self.__class__ in AT_ONCE and other.__class__ in AT_ONCE:
+            return UFUNCS[np.subtract]((self, other))
+        return super().__sub__(other)
+
+    def __mul__(self, other: ArrayLike) -> Tensor:
+        if self.__class__ in AT_ONCE and other.__class__ in AT_ONCE:
+            return UFUNCS[np.multiply]((self, other))
+        return super().__mul__(other)
+
+    def __truediv__(self, other: ArrayLike) -> Tensor:
+        if self.__class__ in AT_ONCE and other.__class__ in AT_ONCE:
+            return UFUNCS[np.true_divide]((self, other))
+        return super().__truediv__(other)
+
+    def __matmul__(self, other: ArrayLike) -> Tensor:
+        if self.__class__ in AT_ONCE and other.__class__ in AT_ONCE:
+            return UFUNCS[np.matmul]((self, other))
+        return super().__matmul__(other)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         if method == "__call__":

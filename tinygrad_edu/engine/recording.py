@@ -77,20 +77,11 @@ class Recording:
 
     def but(self, changes: Mapping[str, Any]) -> Recording:
         """This, with some of it changed."""
-        new = changes.get
-        return Recording(
-            new("enabled", self.enabled),
-            new("everything", self.everything),
-            new("anomaly", self.anomaly),
-            new("differentiating", self.differentiating),
-            new("holds", self.holds),
-            new("writes", self.writes),
-            new("watcher", self.watcher),
-            new("limits", self.limits),
-        )
+        return Recording(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})
 
 
-RECORDING: ContextVar[Recording] = ContextVar("RECORDING", default=Recording())  # noqa: B039 (never written)
+AT_FIRST = Recording()
+RECORDING: ContextVar[Recording] = ContextVar("RECORDING", default=AT_FIRST)
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -132,16 +123,23 @@ class recording:
     such block written in Python; `set_grad_enabled(True)` puts it right. `run`, and so the decorator, has no such moment.
     """
 
-    __slots__ = ("_before", "_changes")
+    __slots__ = ("_before", "_changes", "_first")
 
     def __init__(self, **changes: Any) -> None:
         self._changes = changes
         self._before: list[Recording] = []
+        self._first: Recording | None = None  # what it makes of `AT_FIRST`, once that has been asked for
+
+    def _changed(self, before: Recording) -> Recording:
+        if before is not AT_FIRST:
+            return before.but(self._changes)
+        self._first = self._first or before.but(self._changes)
+        return self._first
 
     def __enter__(self) -> None:
         before = RECORDING.get()
         self._before.append(before)
-        RECORDING.set(before.but(self._changes))
+        RECORDING.set(self._changed(before))
 
     def __exit__(self, *error: object) -> None:
         RECORDING.set(self._before.pop())
@@ -153,7 +151,7 @@ class recording:
         package's own code changes how ops are recorded in this way alone.
         """
         context = copy_context()
-        context.run(RECORDING.set, RECORDING.get().but(self._changes))
+        context.run(RECORDING.set, self._changed(RECORDING.get()))
         return context.run(function, *args, **kwargs)
 
     def __call__(self, function: F) -> F:

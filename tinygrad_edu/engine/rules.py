@@ -107,8 +107,8 @@ class ByResult:
     def __call__(self, g: Any, y: Any, *xs: Any, **settings: Any) -> Any:
         """∂L/∂xᵢ = Σₖ rₖ(gₖ, y, *xs), over the results k that have a rule and a cotangent."""
         total = None
-        for part, rule in zip(self._joined(g, y) if self._joint else g, self._rules, strict=True):
-            if part is not None and rule is not None:
+        for k, part in enumerate(self._joined(g, y) if self._joint else g):
+            if part is not None and (rule := self._rules[k]) is not None:
                 term = rule(part, y, *xs, **settings)
                 total = term if total is None else total + term
         return np.zeros_like(xs[self._i]) if total is None else total

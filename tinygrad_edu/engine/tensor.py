@@ -21,7 +21,7 @@ import numpy
 from tinygrad_edu.engine import backward
 from tinygrad_edu.engine.attached import Attached, RemovableHook
 from tinygrad_edu.engine.elsewhere import Elsewhere, tells_elsewhere
-from tinygrad_edu.engine.protocols import numbers, read_only
+from tinygrad_edu.engine.protocols import AT_ONCE, numbers, read_only
 from tinygrad_edu.engine.recording import RECORDING, watched
 from tinygrad_edu.engine.refusals import refuse_masked
 from tinygrad_edu.engine.registry import ANSWERS, NO_SETTINGS, Cell, Edits, tick
@@ -563,6 +563,9 @@ class Tensor(TensorWriting):
 
     def __getitem__(self, key: Index) -> Tensor:
         return ANSWERS["getitem"](self, key)
+
+
+AT_ONCE.add(Tensor)
 
 
 def _refuse_second(given: Any) -> None:

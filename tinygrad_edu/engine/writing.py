@@ -226,6 +226,8 @@ class TensorWriting(TensorMethods):
 
 def _given(value: Any) -> Any:
     """The numbers to be written. NumPy's scalars are as weak as Python's; a list of tensors that are part of a graph raises."""
+    if value.__class__ is np.ndarray or value.__class__ is int or value.__class__ is float:
+        return value
     if isinstance(value, TensorWriting):
         return value.ndarray
     if isinstance(value, np.generic):

@@ -73,7 +73,7 @@ class Module:
     """
 
     training = Mode()
-    _hooks: Hooks
+    _hooks: Hooks | None = None
     _computed: dict[str, Callable[[Any], Any]]  # attributes that are computed from others whenever they are read
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -383,7 +383,7 @@ def forward_of(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     SCOPE.set(scope)
     if scope.parent is None and "_named" not in vars(module):
         _name_members(module)
-    hooks: Hooks | None = vars(module).get("_hooks")
+    hooks = module._hooks
     try:
         return module.forward(*args, **kwargs) if hooks is None else hooks.call(module, args, kwargs)
     except Exception as error:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy
 
 from tinygrad_edu.creation import count, ones, zeros
-from tinygrad_edu.engine.recording import no_grad
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn.functional.checks import between_0_and_1, not_negative
-from tinygrad_edu.nn.functional.normalization import shape_of
+from tinygrad_edu.nn.functional.normalization import shape_of, unrecorded
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.nn.parameter import Buffer, Parameter
 
@@ -90,12 +89,12 @@ class _BatchNorm(Norm):
         running: Any = self.running_mean
         given: Any = x
         if momentum is None and running is not None:
-            momentum = no_grad().run(lambda: np.astype(1 / (batches + 1), running.dtype))
+            momentum = unrecorded.run(lambda: np.astype(1 / (batches + 1), running.dtype))
         y: Tensor = F.batch_norm(
             given, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum, self.eps
         )
         if self.training and batches is not None:
-            no_grad().run(operator.iadd, batches, 1)
+            unrecorded.run(operator.iadd, batches, 1)
         return y
 
 

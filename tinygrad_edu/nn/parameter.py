@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from tinygrad_edu.engine.protocols import AT_ONCE
 from tinygrad_edu.engine.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class Parameter(Named):
         self, data: ArrayLike, requires_grad: bool = True, *, dtype: DType = None, name: str | None = None
     ) -> None:
         super().__init__(data, requires_grad, dtype=dtype, name=name)
+
+
+AT_ONCE.add(Parameter)
 
 
 class Buffer(Named):

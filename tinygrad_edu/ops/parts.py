@@ -148,18 +148,22 @@ def gate(a: Array, mask: Array, *, out: Out = None) -> Array:
         out.fill(0)
         np.copyto(out, a, where=mask)
         return out
-    bits = BITS.get(a.dtype)
-    if bits is None:
+    if a.dtype not in BITS:
         y = np.where(mask, a, ZERO[a.dtype])
         if out is None:
             return y
         np.copyto(out, y)
         return out
-    # the bits of a, read as an integer, times 0 or 1: it selects as np.where does, in a sixth of the time
+    # times 0 or 1: it selects as np.where does, in a sixth of the time
     if out is None:
-        return (a.view(bits) * mask).view(a.dtype)
-    np.multiply(a.view(bits), mask, out.view(bits))
+        return (bits_of(a) * mask).view(a.dtype)
+    np.multiply(bits_of(a), mask, bits_of(out))
     return out
+
+
+def bits_of(a: Any) -> Any:
+    """The bits of floating numbers, read as integers, in the same memory."""
+    return a.view(BITS[a.dtype])
 
 
 def step(function: Any, symbol: str, doc: str, shown: str, **declaration: Any) -> UnaryOp[[]]:

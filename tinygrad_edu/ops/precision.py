@@ -32,12 +32,12 @@ def in_float32(function: F) -> F:
 
     @functools.wraps(function)
     def computed(*args: Any, **settings: Any) -> Any:
-        for x in args:
-            if x.__class__ is tuple or getattr(x, "dtype", None) == _HALF:
+        for x in args:  # what a tuple holds was computed from the others, and is float16 only if one of them is
+            if getattr(x, "dtype", None) == _HALF:
                 break
         else:
             return function(*args, **settings)
-        if not any(map(_is_half, args)) or settings.get("dtype") is not None:
+        if settings.get("dtype") is not None:
             return function(*args, **settings)
         dtype = np.result_type(*[x.dtype for x in _leaves(args) if x.dtype.kind == "f"])
         out = settings.pop("out", None)
@@ -58,10 +58,6 @@ def _leaves(values: Any) -> list[Any]:
     """The arrays among the values, and in the tuples among them: the cotangents of an op with several results."""
     parts = [part for x in values for part in (x if isinstance(x, tuple) else (x,))]
     return [part for part in parts if hasattr(part, "dtype")]
-
-
-def _is_half(x: Any) -> bool:
-    return any(map(_is_half, x)) if isinstance(x, tuple) else getattr(x, "dtype", None) == _HALF
 
 
 def _converted(x: Any, old: Any, new: Any) -> Any:

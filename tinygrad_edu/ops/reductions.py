@@ -72,7 +72,7 @@ def _share(g: Any, n: int) -> Any:
 @op(
     symbol="Σ",
     spelled=lambda s, x: s.over("Σ", x),
-    vjp=(lambda g, y, x, *, axis, keepdims: expand(g, shape=x.shape, axis=axis, keepdims=keepdims),),  # type: ignore[has-type]  # it follows
+    vjp=(lambda g, y, x, *, axis, keepdims: expand(g, x.shape, axis, keepdims=keepdims),),  # type: ignore[has-type]  # it follows
     presence="moves",
     answers=(np.sum, (np.add, "reduce")),
     analytic=True,

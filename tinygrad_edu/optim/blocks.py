@@ -24,7 +24,7 @@ Values: TypeAlias = "Array | Tensor"
 NOWHERE: Mapping[str, Any] = MappingProxyType({})
 """The `out` of a rule that writes nothing."""
 
-BYTES_OF_A_PART = 1 << 17
+BYTES_OF_A_PART = 1 << 18
 """The bytes of a part: a parameter's, its gradient's and the rule's results together stay in the cache."""
 
 Rule = Callable[..., tuple[Any, State]]
@@ -44,15 +44,13 @@ def write(
     """
     for w, g, s in parts(param, grad, state) if param.nbytes > BYTES_OF_A_PART else ((param, grad, state),):
         new, result = made = rule(w, -g if maximize else g, s, {"param": w, **s}, **settings)
-        if result is not s and result.keys() != s.keys():
-            refuse_result(who, made, w, s)
-        if new is not w:
+        if new is not w or len(result) != len(s):
             refuse_result(who, made, w, s)
             w[...] = new
-        for key, array in s.items():
-            if result[key] is not array:
+        for key in s:
+            if result.get(key) is not s[key]:
                 refuse_result(who, made, w, s)
-                array[...] = result[key]
+                s[key][...] = result[key]
 
 
 def parts(param: Array, grad: Array, state: State) -> Iterator[tuple[Any, Any, State]]:

@@ -67,7 +67,7 @@ class Member:
         for key, begin in kept.items():
             if key not in state:
                 state[key] = np.full_like(self.param.ndarray, begin)
-        return state if len(kept) == len(state) else {key: state[key] for key in kept}
+        return {key: state[key] for key in kept}
 
     def look(self, anew: bool = False) -> None:
         """Raise RuntimeError if nothing but the optimizer holds the parameter any more, and it has no gradient.

@@ -209,17 +209,19 @@ class Optimizer(Declared):
     def _step(self, group: Group, written: list[Tensor]) -> None:
         """Update the parameters of a group, and add each to those that were written before it is."""
         who, rule, maximize = type(self).__name__, type(self).update, group.settings["maximize"]
-        at, settings, kept = 0, {}, self.start(group.settings)
+        at, dtype, settings, kept = 0, None, {}, self.start(group.settings)
         for member in group.members:
             p = member.param
             if p.held_grad is None or not member.held:
                 member.look()
                 if p.held_grad is None:
                     continue
-            if at != member.steps + 1:
-                at = member.steps + 1
-                settings = self.given_at(at, group.settings)
-            state = member.begun(kept)
+            if at != member.steps + 1 or dtype is not p.ndarray.dtype:
+                at, dtype = member.steps + 1, p.ndarray.dtype
+                settings = self.given_at(at, group.settings, dtype)
+            state = member.state
+            if state.keys() != kept.keys():
+                state = member.begun(kept)
             written.append(p)
             write(rule, p.ndarray, p.held_grad.ndarray, state, settings, maximize, who)
             member.steps = at
@@ -233,11 +235,17 @@ class Optimizer(Declared):
             )
         return enable_grad().run(closure)
 
-    def given_at(self, step: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def given_at(self, step: int, settings: Mapping[str, Any], dtype: Any = None) -> dict[str, Any]:
         """The numbers that the rule gets at this step: the settings, or those of `at_step` in their place, if it has
         parameters for them.
+
+        dtype: that of the parameter, in which those of `at_step` are then arrays of no dimension, as in a replay: beside
+            an array such a number costs half of what a Python number does. None leaves them as they are.
         """
-        return self.named({**settings, **self.at_step(step, settings)})
+        numbers: dict[str, Any] = {**self.at_step(step, settings)}
+        if dtype is not None:
+            numbers = {key: np.asarray(value, dtype) for key, value in numbers.items()}
+        return self.named({**settings, **numbers})
 
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Pick the values that the rule takes: `update` has parameters of these names."""

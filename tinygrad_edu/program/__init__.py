@@ -3,9 +3,10 @@
 `record.py` runs the function once, under a `tape`, and makes a `Program` of what it did: plain data (`program.py`). What a
 step of an optimizer, `backward()` or a drawn number means there is said in `steps.py`, `readings.py` and `guards.py`.
 
-The rest are readers of programs. One runs them by NumPy: `simplify.py` drops what need not be computed, `plan.py` gives every value its array,
-`blocks.py` cuts long elementwise stretches, `emit.py` writes the lines down, and `run.py` calls them as long as what the
-function was recorded with is as it was. The other is `xla`, which has JAX compile them.
+The rest are readers of programs. One runs them by NumPy: `simplify.py` drops what need not be computed, `plan.py` gives
+every value its array, `blocks.py` cuts long elementwise stretches, `direct.py` says what a line calls, `emit.py` writes
+the lines down, and `run.py` calls them as long as what the function was recorded with is as it was. The other is `xla`,
+which has JAX compile them.
 """
 
 from __future__ import annotations

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.engine.registry import OPS
+from tinygrad_edu.ops.parts import bits_of
+from tinygrad_edu.program.direct import Direct, direct, gates_bits
 from tinygrad_edu.program.plan import Instruction, Plan
 
 
@@ -105,32 +108,39 @@ class _Writer:
             return f"{value.name} = {inputs[0]}[{instruction.settings['index']}]"
         if instruction.how == "out":
             self.names[value.name] = value.array
+            if gates_bits(instruction):
+                a, out = (self.name(f"bits_of_{v.name}", bits_of(v.array)) for v in (instruction.inputs[0], value))
+                return f"{self.name('gate', np.multiply)}({a}, {inputs[1]}, {out})"
             return self._into(instruction, inputs, value.name)
-        call = f"{self._function(instruction)}({', '.join([*inputs, *self._settings(instruction)])})"
+        if instruction.op is OPS["transpose"] and instruction.settings["axes"] is None:
+            return f"{value.name} = {inputs[0]}.T"
+        function, inputs = self._function(direct(instruction), inputs)
+        call = f"{function}({', '.join([*inputs, *self._settings(instruction)])})"
         if value.storage.kind == "fresh" and instruction.op.outputs is None:
             call = f"{self.name('shaped', shaped)}({call}, {value.shape}, {instruction.op.name!r})"
         return f"{value.name} = {call}"
 
     def _into(self, instruction: Instruction, inputs: list[str], out: str) -> str:
         """The call that writes into `out`; most ufuncs are quicker with it in its place."""
-        forward = instruction.op.forward
+        called = direct(instruction)
+        forward = called.function
+        function, inputs = self._function(called, inputs)
         if isinstance(forward, np.ufunc) and forward.nout == 1 and forward not in (np.maximum, np.minimum):
-            return f"{self._function(instruction)}({', '.join([*inputs, out])})"
+            return f"{function}({', '.join([*inputs, out])})"
         places = [f"out={out}"]
         if instruction.scratch is not None:
             self.names[instruction.scratch.name] = instruction.scratch.array
             places.append(f"scratch={instruction.scratch.name}")
-        return f"{self._function(instruction)}({', '.join([*inputs, *self._settings(instruction), *places])})"
+        return f"{function}({', '.join([*inputs, *self._settings(instruction), *places])})"
 
-    def _function(self, instruction: Instruction) -> str:
-        forward = instruction.op.forward
-        if all(v.dtype is not None and v.dtype != np.float16 for v in instruction.inputs):
-            forward = getattr(forward, "not_in_float16", forward)  # which does not look for it in each run
-        return self.name(instruction.op.name, forward)
+    def _function(self, called: Direct, inputs: list[str]) -> tuple[str, list[str]]:
+        """The name of what is called, and those of what it is given, in their order."""
+        before, after = ([self.name(*constant) for constant in some.items()] for some in (called.before, called.after))
+        return self.name(called.name, called.function), [*before, *inputs, *after]
 
     def _settings(self, instruction: Instruction) -> list[str]:
         """The settings that are not what the op takes when they are left out."""
-        known = _defaults(instruction.op.forward)
+        known = _defaults(direct(instruction).function)
         return [
             f"{key}={self._literal(key, setting)}"
             for key, setting in instruction.settings.items()

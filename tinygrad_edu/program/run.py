@@ -45,7 +45,8 @@ class Record(ABC):
         arrays = [x.ndarray for x in written]
         self._all_written, self._foreign = arrays, [a for a in arrays if root(a).base is not None]
         self._written = {id(root(a)): [b for b in arrays if root(b) is root(a)] + self._foreign for a in arrays}
-        self._cells = list(dict.fromkeys([x.shared_cell() for x in written]))
+        # what an optimizer keeps is seen by no tensor, so no graph grows stale by it
+        self._cells = list(dict.fromkeys([x.shared_cell() for x in written if x not in program.held]))
         self.guards = program.guards
         self.serves = self.guards.holds
 

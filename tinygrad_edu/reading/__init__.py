@@ -41,7 +41,7 @@ def what_ran(f: Callable[..., Any], *args: Any) -> Reading:
     >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
     >>> ran = tg.what_ran(lambda x: (x * x).sum().backward(), x)
     >>> [function.name for function in ran.functions][:2]
-    ['NumPyProtocols.__array_ufunc__', 'Op.apply']
+    ['NumPyProtocols.__mul__', 'Op.apply']
     """
     watch = Watch()
     result = watch.run(f, *args)

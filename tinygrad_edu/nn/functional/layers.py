@@ -45,7 +45,7 @@ def linear(x: Array, weight: Array, bias: Tensor | Array | None = None) -> Array
     y = matmul(x, weight)
     if y.dtype.char == "d" and weight.dtype.char == "f":
         warn_wider(x)
-    return y if bias is None else np.add(y, bias)
+    return y if bias is None else y + bias
 
 
 @lifted
@@ -70,7 +70,7 @@ def bilinear(x1: Array, x2: Array, weight: Tensor | Array, bias: Tensor | Array 
     y = np.einsum("...i,kij,...j->...k", x1, weight, x2)
     if y.dtype.char == "d" and weight.dtype.char == "f":
         warn_wider(x2 if x2.dtype.char == "d" else x1)
-    return y if bias is None else np.add(y, bias)
+    return y if bias is None else y + bias
 
 
 @lifted
@@ -149,17 +149,17 @@ def dropout(
     >>> np.unique(y).tolist(), bool(abs(y.mean() - 1) < 0.05)
     ([0.0, 1.25], True)
     """
-    return _dropped(x, np.shape(x), p, training, generator)
+    return _dropped(x, None, p, training, generator)
 
 
-def _dropped(x: Any, shape: tuple[int, ...], p: float, training: bool, generator: Any) -> Any:
-    """x times a mask of this shape, with which x is broadcast."""
+def _dropped(x: Any, shape: tuple[int, ...] | None, p: float, training: bool, generator: Any) -> Any:
+    """x times a mask of this shape, with which x is broadcast; None for the shape of x."""
     between_0_and_1("dropout's p", p)
     if not training or p == 0:
         return x
     x = array(x)
     dtype = x.dtype if x.dtype.kind in "fc" else float
-    return np.multiply(x, random.draw(random.Mask(p), shape, dtype, generator, "mask"))
+    return x * random.draw(random.Mask(p), x.shape if shape is None else shape, dtype, generator, "mask")
 
 
 @lifted

@@ -71,8 +71,11 @@ def batch_norm(
         )
     y, mean, var = normalize(x, weight, bias, eps=eps)
     if training and running_mean is not None:
-        no_grad().run(follow, running_mean, mean, running_var, var, momentum, n / (n - 1))
+        unrecorded.run(follow, running_mean, mean, running_var, var, momentum, n / (n - 1))
     return y  # type: ignore[return-value]  # an array, of an array
+
+
+unrecorded = no_grad()
 
 
 @watched
@@ -121,7 +124,7 @@ def instance_norm(
         raise ValueError(f"instance_norm needs more than one value a channel, but got x of shape {x.shape}")
     if running_mean is not None:
         axes = tuple(range(2, x.ndim))
-        no_grad().run(_follow_means, running_mean, running_var, x, axes, momentum, n / (n - 1))
+        unrecorded.run(_follow_means, running_mean, running_var, x, axes, momentum, n / (n - 1))
     return group_norm(x, x.shape[1], weight, bias, eps)
 
 

@@ -150,7 +150,7 @@ def softmax_cross_entropy(
     numbers: Any = slope
     chosen: Any = picked, rows
     if slope.flags.c_contiguous:  # one number says a place in memory: NumPy finds it five times sooner than by two
-        numbers, chosen = slope.reshape(-1), np.multiply(picked, size, dtype=np.intp) + rows
+        numbers, chosen = slope.reshape(-1), picked.astype(np.intp, copy=False) * size + rows
     losses = numbers[chosen]
     np.exp(slope, out=slope)
     sums = np.add.reduce(slope, axis=0)

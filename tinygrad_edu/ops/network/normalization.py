@@ -31,7 +31,7 @@ def beside(v: Any, x: Any) -> Any:
 
 def each(x: Any) -> int:
     """n, the number of elements that each channel of x has."""
-    return math.prod((x.shape[0], *x.shape[2:]))
+    return x.shape[0] * math.prod(x.shape[2:])
 
 
 class BatchNormResult(NamedTuple):
@@ -129,6 +129,6 @@ def batch_norm(x: Array, weight: Tensor | Array, bias: Tensor | Array, eps: floa
     scale = weight / np.sqrt(var + eps)
     if out is not None:  # where its square is now
         np.subtract(x, beside(mean, x), out=d)
-    place = d if np.result_type(d, scale, bias) == d.dtype else None
+    place = d if out is not None or scale.dtype == bias.dtype == d.dtype else None
     y = np.multiply(d, beside(scale, x), out=place)
     return np.add(y, beside(bias, x), out=place), mean, var
