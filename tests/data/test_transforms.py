@@ -549,7 +549,11 @@ def test_transforms_refuse():
         (lambda: Normalize(0, 1)(np.ones((1, 2), int)), TypeError, "numbers with a fraction, but got int64"),
         (lambda: Standardize(np.ones((0, 3))), ValueError, r"got shape \(0, 3\)"),
         (lambda: OneHot(2)(np.array([2])), IndexError, "classes run from 0 to 1, but got 2"),
-        (lambda: OneHot(2)(np.array([0.5])), TypeError, "counted by integers, but got float64"),
+        (
+            lambda: OneHot(2)(np.array([0.5])),
+            TypeError,
+            "counts classes by integers, but got float64; write labels.astype",
+        ),
         (lambda: MixUp(0), ValueError, "alpha above 0, but got 0"),
         (lambda: MixUp()(x), TypeError, r"it takes \(x, y\), but got 1 parts"),
         (lambda: MixUp()(x, np.array([0, 1])), ValueError, r"write MixUp\(num_classes=…\)"),

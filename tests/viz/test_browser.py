@@ -118,6 +118,7 @@ def visit(browser, files, tab):
     yield visited
     for page, event, hear in heard:
         page.remove_listener(event, hear)
+    tab.emulate_media(media="screen")  # whatever the test left: the next one finds a screen
     for context in contexts:
         context.close()
     assert complaints == []
