@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 from tests.benchmarks import batches, convolution, epoch, memory, sequences, speed, threads, transformer, updates, xla
 from tests.benchmarks.against import against
 
 
 def main() -> None:
-    """Print every table; `--quick` for a look in half a minute."""
-    quick = "--quick" in sys.argv[1:]
-    if "--against" in sys.argv[1:]:
-        commit = sys.argv[sys.argv.index("--against") + 1]
-        against(commit, rounds=5 if quick else 15)
+    """Print every table, or one of this tree beside an earlier one."""
+    options = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Speed and memory beside others.")
+    options.add_argument("--quick", action="store_true", help="fewer rounds: a look in some minutes")
+    options.add_argument("--against", metavar="COMMIT", help="only this tree beside that commit's")
+    given = options.parse_args()
+    quick = given.quick
+    if given.against is not None:
+        against(given.against, rounds=5 if quick else 15)
         return
     for n in (1, 2):
         slow = {"torch_compile"} if quick else ()  # it compiles for a minute
