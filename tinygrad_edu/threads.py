@@ -1,7 +1,7 @@
 """Threads over the images of a batch: how many there are, and how they share the work.
 
-Convolution and pooling compute each image by itself, so the images of a batch can be shared among threads: NumPy, and the
-kernels that numba compiles, let other threads compute meanwhile. The thread that calls takes part, and does itself what
+Convolution and pooling compute each image by itself, so the images of a batch can be shared among threads: long calls of
+NumPy, and the kernels that numba compiles, let other threads compute meanwhile. The thread that calls takes part, and does itself what
 no other has begun. So it never waits for one that is busy, or that was never started, and any thread may call.
 
 A library of linear algebra with threads of its own takes the processors a second time, and lets in one caller at a time.
@@ -47,7 +47,7 @@ class _Shared:
 
 
 def set_num_threads(n: int) -> None:
-    """Share the images of a batch among n threads, in convolutions and in pooling: from now on, in the whole process.
+    """Share the images of a batch among n threads, in convolutions and where numba pools: from now on, in the whole process.
 
     n: how many threads compute, the one that calls among them. It is 1 at first, and then no thread is started. More than
         the cores that nobody else uses are of no use.

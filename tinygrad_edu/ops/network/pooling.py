@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 BYTES_OF_IMAGES = 1 << 18
 """The bytes of images that are pooled at a time."""
 
-BYTES_IN_A_MICROSECOND, BYTES_BY_NUMBA = 7_000, 30_000
-"""How many bytes one thread reads and writes in a microsecond of pooling, where it is quick, and where numba pools: from
-this follows about how long a call takes, and so whether threads share it. Without numba the second thread waits for the
-interpreter between short calls of NumPy, so that only what takes longer is shared."""
+BYTES_IN_A_MICROSECOND = 30_000
+"""How many bytes one thread reads and writes in a microsecond where numba pools: from this follows about how long a call
+takes, and so whether threads share it."""
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -133,29 +132,21 @@ def _shapes(windows: Windows) -> list[Shape]:
     return [windows.size[:k] + windows.positions[k:] for k in range(n, -1, -1)]
 
 
-def _images(do: Callable[[Iterator[slice]], None], windows: Windows, x: Any, *others: Any) -> None:
-    """Call do(blocks) with the images in blocks, one after another, or in each of several threads with some of them.
-
-    x: the images; others: what is read and written besides.
+def _blocks(windows: Windows, x: Any) -> Iterator[slice]:
+    """The images x in blocks that are pooled at a time. All are pooled in one thread: with short calls of NumPy, for which
+    both wait for the interpreter and for memory, two take as long as one, or longer.
     """
     one = x.itemsize * x.shape[1] * max(math.prod(windows.size), math.prod(windows.positions))
     count = max(1, min(len(x), BYTES_OF_IMAGES // max(one, 1)))
-    parts = shares(len(x), microseconds=_bytes(x, *others) / BYTES_IN_A_MICROSECOND, products=False)
-
-    def some(part: slice) -> None:
-        do(slice(i, min(i + count, part.stop)) for i in range(part.start, part.stop, count))
-
-    each(some, parts, products=False)
+    return (slice(start, start + count) for start in range(0, len(x), count))
 
 
 def _by_parts(do: Callable[[slice], None], *arrays: Any) -> None:
     """Call do(images), with all images, or in each of several threads with some, where the arrays are large."""
-    parts = shares(len(arrays[0]), microseconds=_bytes(*arrays) / BYTES_BY_NUMBA, products=False)
+    parts = shares(
+        len(arrays[0]), microseconds=sum([array.nbytes for array in arrays]) / BYTES_IN_A_MICROSECOND, products=False
+    )
     each(do, parts, products=False)
-
-
-def _bytes(*arrays: Any) -> int:
-    return sum([array.nbytes for array in arrays])
 
 
 class _Steps:
@@ -195,14 +186,9 @@ def _windows(name: str, size: Shape, how: dict[str, Any], positions: Shape | Non
 
 
 def _pool(ufunc: Any, lowest: Any, x: Any, windows: Windows, out: Any) -> Any:
-    y = _made(x, windows.positions, out)
-
-    def pool(blocks: Iterator[slice]) -> None:
-        steps = _Steps(windows, x.shape[1:2])
-        for images in blocks:
-            steps.pooled(ufunc, lowest, x[images], y[images])
-
-    _images(pool, windows, x, y)
+    y, steps = _made(x, windows.positions, out), _Steps(windows, x.shape[1:2])
+    for images in _blocks(windows, x):
+        steps.pooled(ufunc, lowest, x[images], y[images])
     return y
 
 
@@ -313,18 +299,14 @@ def max_pool_gradient(
         _by_parts(lambda images: quick.max_pool_gradient(s[images], x[images], windows, y[images]), s, x, y)
         return y
     lowest, last = _lowest(x.dtype), len(windows.size)
-
-    def spread_back(blocks: Iterator[slice]) -> None:
-        numbers, slopes = _Steps(windows, x.shape[1:2]), _Steps(windows, x.shape[1:2])
-        for images in blocks:
-            results = numbers.pooled(np.maximum, lowest, x[images])
-            g = s[images]
-            for step in range(last, 0, -1):
-                to = y[images] if step == 1 else slopes.buffer(step - 1, len(g), y.dtype)
-                _to_first(g, results[step - 1], results[step], windows, last - step, to)
-                g = to
-
-    _images(spread_back, windows, x, s, y)
+    numbers, slopes = _Steps(windows, x.shape[1:2]), _Steps(windows, x.shape[1:2])
+    for images in _blocks(windows, x):
+        results = numbers.pooled(np.maximum, lowest, x[images])
+        g = s[images]
+        for step in range(last, 0, -1):
+            to = y[images] if step == 1 else slopes.buffer(step - 1, len(g), y.dtype)
+            _to_first(g, results[step - 1], results[step], windows, last - step, to)
+            g = to
     return y
 
 
@@ -413,16 +395,11 @@ def spread_windows(
     """
     how = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     windows = _windows("spread_windows", size, how, x.shape[2:])
-    y, last = _made(x, size, out), len(size)
-
-    def spread_out(blocks: Iterator[slice]) -> None:
-        steps = _Steps(windows, x.shape[1:2])
-        for images in blocks:
-            g = x[images]
-            for step in range(last, 0, -1):
-                to = y[images] if step == 1 else steps.buffer(step - 1, len(g), y.dtype)
-                _spread(g, windows, last - step, to)
-                g = to
-
-    _images(spread_out, windows, x, y)
+    y, last, steps = _made(x, size, out), len(size), _Steps(windows, x.shape[1:2])
+    for images in _blocks(windows, x):
+        g = x[images]
+        for step in range(last, 0, -1):
+            to = y[images] if step == 1 else steps.buffer(step - 1, len(g), y.dtype)
+            _spread(g, windows, last - step, to)
+            g = to
     return y
