@@ -35,7 +35,7 @@ def test_it_is_a_program():
         [sys.executable, "-m", "viz", "relu(x*w + b)", "x=2", "w=-3", "b=1"],
         capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8"}, check=True,
     )  # fmt: skip
-    assert "relu takes −5 and gives L (0)" in done.stdout.decode()
+    assert "ReLU takes −5 and gives L (0)" in done.stdout.decode()
 
 
 def test_arrays_operations_and_settings():

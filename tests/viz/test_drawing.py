@@ -331,7 +331,7 @@ def test_what_is_computed_of_data_alone_is_drawn_where_the_function_is_given(req
         parts = [
             step
             for step in figure.text().split("\n")
-            if step.startswith("getitem takes [[[1, 1]], [[1, 1]], [[1, 1]]]")
+            if step.startswith("indexing takes [[[1, 1]], [[1, 1]], [[1, 1]]]")
         ]
         assert len(parts) == 3
 

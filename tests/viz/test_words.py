@@ -17,7 +17,7 @@ from viz import draw
 from viz.formats.html import figure_data
 from viz.languages import WORDS
 from viz.wording.numbers import number_text
-from viz.wording.operations import KOREAN, operation_name
+from viz.wording.operations import ENGLISH, KOREAN, operation_name
 from viz.wording.page_words import PAGE_WORDS
 
 
@@ -34,7 +34,7 @@ def test_a_figure_of_formulas_speaks_formulas():
         "x1 is given; ∂z/∂x1 is 2t.",
         "y is given; ∂z/∂y is 2t.",
         "add takes x1 and y and gives t. Going back, 2t arrives; 2t goes to x1 and 2t goes to y.",
-        "constant_power takes t and gives z. Going back, 1 arrives; 2t goes to t.",
+        "power takes t and gives z. Going back, 1 arrives; 2t goes to t.",
     ]
     assert draw(square_of_a_sum(), grad="symbol", lang="ko").text().splitlines()[-2:] == [
         "더하기 노드: 입력 x1, y, 출력 t. 역전파: 2t 도착, x1 쪽으로 2t, y 쪽으로 2t.",
@@ -83,7 +83,7 @@ def test_a_figure_of_shapes_speaks_shapes():
         "X is (N, 2).",
         "W is (2, 3).",
         "B is (3,).",
-        "matmul takes X (N, 2) and W (2, 3) and gives (N, 3).",
+        "matrix product takes X (N, 2) and W (2, 3) and gives (N, 3).",
         "add takes (N, 3) and B (3,) → (N, 3) along axis 0 and gives (N, 3). "
         "Going back, (N, 3) arrives; Σ over axis 0 goes to B.",
     ]
@@ -107,7 +107,7 @@ def test_each_step_is_told():
     assert " ".join([told[0], told[4]]) in figure.text()
 
 
-def test_every_operation_has_a_word_in_korean():
+def test_every_operation_is_called_by_words():
     tg.ops.load_all()
     for module in pkgutil.walk_packages(tg.ops.__path__, "tinygrad_edu.ops."):
         if "fast" not in module.name:
@@ -117,6 +117,9 @@ def test_every_operation_has_a_word_in_korean():
     missing = {name for name, op in OPS.items() if op.forward.__module__.startswith("tinygrad_edu")} - set(KOREAN)
     assert not missing, "each of these needs a word in viz/wording/operations.py"
     assert set(KOREAN) <= set(OPS), "there is no such operation"
+    assert set(ENGLISH) <= set(KOREAN), "there is no such operation"
+    assert not [name for name in KOREAN if "_" in operation_name(name, "en")]
+    assert operation_name("my_own", "en") == "my_own"
     assert operation_name("my_own", "ko") == "my_own"
 
 

@@ -55,10 +55,50 @@ KOREAN: Mapping[str, str] = {
 """The operations of the package by their names; one of a user's own keeps its name."""
 
 
-def operation_name(name: str, lang: str) -> str:
-    """What an operation is called: in English by its name, in Korean by a word, if there is one.
+ENGLISH: Mapping[str, str] = {
+    "constant_power": "power", "power_log": "slope of a power by its exponent", "sqrt": "square root", "cbrt": "cube root",
+    "astype": "change of type", "getitem": "indexing", "fmax": "maximum without NaN", "fmin": "minimum without NaN",
+    "clip": "clipping", "isnan": "test for NaN", "isinf": "test for infinity", "isfinite": "test for finite numbers",
+    "signbit": "test for a minus", "isclose": "test for nearness", "tril": "lower triangle", "triu": "upper triangle",
+    "from_diagonal": "diagonal matrix", "expm1": "exp minus 1", "log1p": "log of 1 + x", "deg2rad": "degrees to radians",
+    "rad2deg": "radians to degrees", "hypot": "hypotenuse", "arctan2": "angle", "expand_dims": "further axes",
+    "broadcast_to": "broadcast", "prod": "product", "count_nonzero": "count of non-zeros", "argmax": "place of the maximum",
+    "argmin": "place of the minimum", "relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "silu": "SiLU", "gelu": "GELU",
+    "gelu_slope": "slope of GELU", "one_hot": "one-hot", "normal_cdf": "normal distribution", "logaddexp": "log of a sum of exps",
+    "logaddexp2": "log of a sum of powers of 2", "logsigmoid": "log sigmoid", "logsumexp": "log of a sum of exps",
+    "matmul": "matrix product", "vecdot": "dot product", "cross": "cross product", "tensordot": "tensor product",
+    "swapaxes": "swap of axes", "moveaxis": "move of an axis", "rint": "round", "absolute": "absolute value",
+    "fabs": "absolute value", "copysign": "copy of the sign", "heaviside": "step function", "floor_divide": "quotient",
+    "fmod": "remainder", "cumsum": "cumulative sum", "cumprod": "cumulative product", "var": "variance",
+    "std": "standard deviation", "conv": "convolution", "conv_transpose": "transposed convolution",
+    "conv_weight": "gradient of a kernel", "prelu": "PReLU", "hardtanh": "hard tanh", "hardsigmoid": "hard sigmoid",
+    "hardswish": "hard swish", "batch_norm": "batch normalization", "max_pool": "max pooling",
+    "max_pool_gradient": "gradient of max pooling", "argmax_pool": "places of max pooling", "sum_pool": "sum pooling",
+    "softmax_cross_entropy": "softmax with cross-entropy", "sigmoid_cross_entropy": "sigmoid with cross-entropy",
+    "probability_cross_entropy": "cross-entropy of probabilities", "gru": "GRU", "gru_slopes": "slopes of a GRU",
+    "lstm": "LSTM", "lstm_slopes": "slopes of an LSTM", "rnn": "RNN", "rnn_slopes": "slopes of an RNN",
+    "projected_lstm": "projected LSTM", "projected_lstm_slopes": "slopes of a projected LSTM", "selu": "SELU", "mish": "Mish",
+    "einsum": "Einstein sum", "det": "determinant", "slogdet": "sign and log of the determinant",
+    "is_singular": "test for a singular matrix", "eigh": "eigendecomposition", "reduced_svd": "singular value decomposition",
+    "full_svd": "singular value decomposition", "cholesky": "Cholesky decomposition", "reduced_qr": "QR decomposition",
+    "complete_qr": "QR decomposition", "inv": "inverse", "pinv": "pseudoinverse", "quantile_at": "quantile",
+    "nan_to_num": "numbers for NaN", "nanmedian": "median without NaN", "nanmax": "maximum without NaN",
+    "nanmin": "minimum without NaN", "nanargmax": "place of the maximum without NaN",
+    "nanargmin": "place of the minimum without NaN", "euclidean_norm": "Euclidean norm", "p_norm": "p-norm",
+    "pad_constant": "padding", "argwhere": "places that are true", "flatnonzero": "places that are not zero",
+    "argsort": "order of sorting", "max": "maximum", "min": "minimum", "any": "any of them", "all": "all of them",
+}  # fmt: skip
+"""Those whose name is no English word; of the others, each `_` is read as a space."""
 
-    >>> operation_name("multiply", "en"), operation_name("multiply", "ko"), operation_name("mine", "ko")
-    ('multiply', '곱하기', 'mine')
+
+def operation_name(name: str, lang: str) -> str:
+    """What an operation of the package is called, in words. One of a user's own keeps its name.
+
+    >>> operation_name("scatter_add", "en"), operation_name("matmul", "en"), operation_name("mine_too", "en")
+    ('scatter add', 'matrix product', 'mine_too')
+    >>> operation_name("multiply", "ko"), operation_name("mine_too", "ko")
+    ('곱하기', 'mine_too')
     """
-    return KOREAN.get(name, name) if lang == "ko" else name
+    if lang == "ko" or name not in KOREAN:
+        return KOREAN.get(name, name)
+    return ENGLISH.get(name, name.replace("_", " "))
