@@ -15,7 +15,7 @@ class Rest(nn.Module):
     """Some computation or other, with one number in the end."""
 
     def forward(self, z):
-        """Compute L from z."""
+        """Compute L = tanh²(sin z + 3e⁻ᶻ), which stands for whatever may follow."""
         return np.tanh(np.sin(z) + np.exp(-z) * 3) ** 2
 
 

@@ -69,7 +69,7 @@ class CrossEntropyError(nn.Module):
     """The second as a layer."""
 
     def forward(self, y, t):
-        """Compute the loss L."""
+        """Compute L = −Σ t·log(y), from probabilities y."""
         return cross_entropy_error(y, t)
 
 
@@ -77,7 +77,7 @@ class SoftmaxWithLoss(nn.Module):
     """Softmax and cross-entropy as one layer."""
 
     def forward(self, a, t):
-        """Compute the loss L."""
+        """Compute L = −Σ t·log(softmax(a)), from scores a."""
         return cross_entropy_error(softmax(a), t)
 
 

@@ -1,28 +1,17 @@
 """Networks that go down and up again are drawn as a U, whatever they are called; others are not."""
 
-import warnings
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tests.viz.test_blocks import NETWORKS, image
+from tests.viz.test_blocks import NETWORKS, drawn, image
 from tinygrad_edu import models, nn
-from viz import draw
 from viz.blocks.hourglass import hourglass
 from viz.blocks.network import Network, read
 from viz.layout.clearance import faults, overlapping
 from viz.record.record import trace
-
-
-def drawn(y, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        figure = draw(y, style="blocks", **options)
-        assert figure.scene
-    return figure
 
 
 class Plain(nn.Module):

@@ -207,7 +207,7 @@ class Hourglass:
     # -- the ways between them ----------------------------------------------------------------------
 
     def scene(self) -> Scene:
-        """Everything in its place."""
+        """The rows at their heights, level by level, with the ways down, up and across between them."""
         for k, level in enumerate(self.levels):
             if level.step is not None and k <= self.bottom:
                 self._go_down(k, level.step)
