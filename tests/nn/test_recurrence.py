@@ -222,7 +222,7 @@ def test_a_penalty_on_gradients_is_replayed(kind):
 @kinds
 def test_figures_show_one_op_or_every_step(kind):
     x = np.ones((2, 1, 2))
-    assert f"{kind.lower()} takes" in viz.draw(layer(kind, 2, 3)(x)[0].sum(), collapse=None).text()
+    assert f"{kind} takes" in viz.draw(layer(kind, 2, 3)(x)[0].sum(), collapse=None).text()
     text = viz.draw(layer(kind, 2, 3, unroll=True)(x)[0].sum(), collapse=None).text()
     assert text.count("tanh takes") == (4 if kind == "LSTM" else 2)
     assert text.count("sigmoid takes") == {"RNN": 0, "LSTM": 6, "GRU": 4}[kind]
