@@ -1,9 +1,13 @@
 """Programs and comparisons that the tests of replay share."""
 
+from contextlib import contextmanager
+
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
+from tinygrad_edu.program import kernels
 
 
 def numbers(result):
@@ -17,6 +21,14 @@ def assert_same(got, expected):
     for a, b in zip(numbers(got), numbers(expected), strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
+
+
+@contextmanager
+def compiled(at_once=True):
+    """A block in which programs are compiled before their first replay, however little that saves; or never."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "SECONDS_OF_COMPILING", 0 if at_once else 1e9)
+        yield
 
 
 def leaf(*data, **options):

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tests.replay.programs import ENDINGS, add, assert_same, options
+from tests.replay.programs import ENDINGS, add, assert_same, compiled, options
 from tinygrad_edu import optim
 from tinygrad_edu.program import replay
 
@@ -126,15 +126,16 @@ kinds = st.lists(
 )
 
 
-def compare(shape, calls, dtype, **program):
+def compare(shape, calls, dtype, by_machine_code, **program):
     """Eager and replayed calls give the same numbers and leave the same state, to the last bit."""
     eager, replayed = (Program(shape=shape, dtype=dtype, **program) for _ in range(2))
     run, rng = replay(replayed), np.random.default_rng(1)
-    for _ in range(calls):
-        x = rng.standard_normal(shape).astype(dtype)
-        expected = eager(tg.Tensor(x))
-        assert_same(run(x), expected)
-        assert_same(replayed.state(), eager.state())
+    with compiled(by_machine_code):
+        for _ in range(calls):
+            x = rng.standard_normal(shape).astype(dtype)
+            expected = eager(tg.Tensor(x))
+            assert_same(run(x), expected)
+            assert_same(replayed.state(), eager.state())
     return run
 
 
@@ -142,14 +143,15 @@ def compare(shape, calls, dtype, **program):
     kinds,
     st.sampled_from([(3, 3), (4, 2), (1, 5)]),
     st.sampled_from(["float32", "float64"]),
+    st.booleans(),
     st.fixed_dictionaries(options),
 )
-def test_random_programs(steps, shape, dtype, drawn):
-    compare(shape, 3, dtype, steps=steps, **drawn)
+def test_random_programs(steps, shape, dtype, by_machine_code, drawn):
+    compare(shape, 3, dtype, by_machine_code, steps=steps, **drawn)
 
 
 @settings(max_examples=6)
-@given(kinds, st.sampled_from(["float32", "float64"]), st.fixed_dictionaries(options))
-def test_random_programs_of_long_arrays(steps, dtype, drawn):
-    run = compare((400, 400), 2, dtype, steps=[*steps, ("constants", 0, 1)], **drawn)
-    assert "for " in run.source  # in blocks
+@given(kinds, st.sampled_from(["float32", "float64"]), st.booleans(), st.fixed_dictionaries(options))
+def test_random_programs_of_long_arrays(steps, dtype, by_machine_code, drawn):
+    run = compare((400, 400), 3, dtype, by_machine_code, steps=[*steps, ("constants", 0, 1)], **drawn)
+    assert "for " in run.source or "formula(" in run.source  # in blocks

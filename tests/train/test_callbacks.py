@@ -31,7 +31,8 @@ from tinygrad_edu.train.callbacks.histograms import histogram
 
 
 def trainer_of(*callbacks, lr=0.1, seed=0, **options):
-    model = nn.Sequential(nn.Linear(2, 4, generator=np.random.default_rng(seed)), nn.ReLU(), nn.Linear(4, 2))
+    g = np.random.default_rng(seed)
+    model = nn.Sequential(nn.Linear(2, 4, generator=g), nn.ReLU(), nn.Linear(4, 2, generator=g))
     return Trainer(model, optim.SGD(model.parameters(), lr=lr), F.cross_entropy, callbacks=callbacks, seed=0, **options)
 
 

@@ -210,8 +210,12 @@ class DataLoader(Generic[Batch]):
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Batch]:
-        jobs = self._stream() if isinstance(self.dataset, IterableDataset) else self._jobs()
-        if self.num_workers or self.transform is not None:
+        stream, plain = isinstance(self.dataset, IterableDataset), not self.num_workers and self.transform is None
+        sampler = self.batch_sampler
+        if plain and not stream and sampler is not None:
+            return map(self._maker(), batches_of(sampler))
+        jobs = self._stream() if stream else self._jobs()
+        if not plain:
             jobs = self._seeded(jobs)
         made: Iterator[Any] = (job() for _, job in jobs)
         if self.num_workers:
@@ -226,8 +230,7 @@ class DataLoader(Generic[Batch]):
                 yield start, partial(sample, self.dataset, collate, place)
             return
         make, start = self._maker(), 0
-        for given in batches_of(self.batch_sampler):
-            places = given if hasattr(given, "__len__") else list(given)
+        for places in batches_of(self.batch_sampler):
             yield start, partial(make, places)
             start += len(places)
 

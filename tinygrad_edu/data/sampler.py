@@ -226,7 +226,8 @@ def batches_of(sampler: Iterable[Any]) -> Iterator[Any]:
             for start in range(0, len(order) - (size - 1 if sampler.drop_last else 0), size):
                 yield order[start : start + size]
             return
-    yield from sampler
+    for given in sampler:
+        yield given if hasattr(given, "__len__") else list(given)
 
 
 def at_least_one(batch_size: int) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.ops.parts import bits_of
 from tinygrad_edu.program.direct import Direct, direct, gates_bits
+from tinygrad_edu.program.llvm import machine_code
 from tinygrad_edu.program.plan import Instruction, Plan
 
 
@@ -73,18 +74,17 @@ class _Writer:
                 lines.append(f"    # {' '.join(scope.split()) or 'outside any module'}")
             if times is not None:
                 lines.append(f"    {begun} = {clock}()")
-            lines += self._blocks(instruction) if instruction.how == "blocks" else [self._commented(instruction)]
+            ways = {"blocks": self._blocks, "kernel": self._kernel}
+            lines += ways.get(instruction.how, self._commented)(instruction)
             if times is not None:
                 lines.append(f"    {total}[{i}] += {clock}() - {begun}")
         results = ", ".join(v.name for v in self.plan.outputs)
         lines.append(f"    return ({results}{',' if len(self.plan.outputs) == 1 else ''})")
         return "\n".join(lines) + "\n", self.names
 
-    def _commented(self, instruction: Instruction) -> str:
-        line = self._line(instruction)
-        if instruction.dead:
-            line += f"; del {', '.join(v.name for v in instruction.dead)}"
-        return f"    {line:<58}  # {_comment(instruction)}"
+    def _commented(self, instruction: Instruction) -> list[str]:
+        """The line of an instruction, and what it leaves."""
+        return [f"    {self._line(instruction) + _deletion(instruction):<58}  # {_comment(instruction)}"]
 
     def _blocks(self, instruction: Instruction) -> list[str]:
         """The lines of a stretch in a loop over blocks."""
@@ -99,6 +99,21 @@ class _Writer:
             ]
             lines.append(f"        {self._into(line, inputs, out)}")
         return lines
+
+    def _kernel(self, instruction: Instruction) -> list[str]:
+        """The call of machine code, and the lines of its first row, which it stands for."""
+        formula, rows = instruction.settings["formula"], instruction.rows
+        self.names.update({v.name: v.array for v in instruction.left})
+        places = np.array(rows, np.int64)
+        self.name("places", places)  # which lives as long as the program
+        called, given = self.name("formula", machine_code(formula)), self.name("rows", places.ctypes.data)
+        head = f"{called}({given}, {len(rows)}){_deletion(instruction)}"
+        size, counted = sum([row[-1] for row in rows]), f"{len(rows)} row{'s' * (len(rows) > 1)}"
+        body = [
+            f"        # {self._into(line, [v.name for v in line.inputs], line.value.name)}"
+            for line in instruction.body[: len(formula.lines)]
+        ]
+        return [f"    {head:<58}  # machine code, for {size} numbers in {counted}; of the first:", *body]
 
     def _line(self, instruction: Instruction) -> str:
         value, inputs = instruction.value, [v.name for v in instruction.inputs]
@@ -167,6 +182,10 @@ def _readable(setting: Any) -> bool:
     if setting.__class__ is float:
         return math.isfinite(setting)
     return setting is None or setting.__class__ in (bool, int, str)
+
+
+def _deletion(instruction: Instruction) -> str:
+    return f"; del {', '.join(v.name for v in instruction.dead)}" if instruction.dead else ""
 
 
 def _comment(instruction: Instruction) -> str:

@@ -46,16 +46,17 @@ class Instruction:
     """One line of the program, or several that run together.
 
     how: "out" computes into memory that is known, "fresh" into new memory, "item" takes one of several results, "write"
-        copies its input into `value`, and "blocks" runs several lines, a block of their arrays at a time (`blocks.py`).
-    op, inputs, settings: what is computed of what; op is None for "write" and "blocks".
+        copies its input into `value`, "blocks" runs several lines, a block of their arrays at a time (`blocks.py`), and
+        "kernel" several as machine code (`kernels.py`).
+    op, inputs, settings: what is computed of what; op is None for "write", "blocks" and "kernel", whose setting is its formula.
     value: the result; of "write", what is written to.
     scope: the call of a module that it belongs to.
     scratch: memory in which the op computes on its way.
     dead: fresh arrays, and what shows them, that nothing reads after this line.
-    body: of "blocks", the lines.
+    body: of "blocks" and "kernel", the lines.
     names: of "blocks", by the address of each array, what the lines call the part of it that they work on.
-    rows: of "blocks", those parts, a tuple for each block.
-    left: of "blocks", the values that are there afterwards.
+    rows: of "blocks", those parts, a tuple for each block; of "kernel", what each call of the formula is given.
+    left: of "blocks" and "kernel", the values that are there afterwards.
     seconds: the time of a run, where it was profiled.
     """
 
@@ -139,3 +140,10 @@ def _may_raise(line: Instruction) -> bool:
 def elementwise(op: Any) -> bool:
     """Whether an element of the result depends on the same element of the inputs alone, and may take its place."""
     return isinstance(op.forward, np.ufunc) and op.forward.signature is None and op.forward.nout == 1
+
+
+def root(value: Value) -> Value:
+    """What a value is a view of, through all views; itself if it is none."""
+    while value.source is not None:
+        value = value.source
+    return value

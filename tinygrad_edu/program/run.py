@@ -8,6 +8,7 @@ import math
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tinygrad_edu.engine.registry import Cell
 from tinygrad_edu.engine.tensor import new_leaf
 from tinygrad_edu.program.blocks import in_blocks
 from tinygrad_edu.program.emit import compiled, emit
+from tinygrad_edu.program.kernels import runs_until_kernels, with_kernels
 from tinygrad_edu.program.nested import mapped
 from tinygrad_edu.program.plan import Instruction
 from tinygrad_edu.program.planning import plan
@@ -159,6 +161,7 @@ class PlannedRecord(Record):
         self.plan = planned = in_blocks(plan(program))
         self.source, names = emit(planned)
         self._program = compiled(self.source, names)
+        self._runs_left = runs_until_kernels(planned)
         self._early = [(array, np.empty_like(array)) for array in planned.early]
         self._context = contextvars.copy_context()  # entered sooner than np.errstate()
         self._context.run(np.seterr, all="ignore")
@@ -169,7 +172,18 @@ class PlannedRecord(Record):
         """Run the program on new arguments."""
         return self._context.run(self._run, arrays)
 
+    def _compile(self) -> None:
+        """Go on by machine code where that is quicker; as before where the compiler cannot work here."""
+        with suppress(ImportError, OSError, RuntimeError):
+            planned = with_kernels(self.plan)
+            source, names = emit(planned)
+            self._program, self.plan, self.source = compiled(source, names), planned, source
+
     def _run(self, arrays: list[Any]) -> Any:
+        if self._runs_left:
+            self._runs_left -= 1
+            if not self._runs_left:
+                self._compile()
         before = [g.bit_generator.state for g in self._generators] if self._generators else ()
         for array, copy in self._early:
             np.copyto(copy, array)

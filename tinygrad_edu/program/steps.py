@@ -182,10 +182,13 @@ class Numbers:
 
     def at_step(self) -> dict[str, float]:
         """The numbers of the step that comes."""
-        step = self.member.steps + self.ahead
-        if step != self._known[0] or self.settings != self._known[1]:
-            self._known = step, {**self.settings}, self.optimizer.at_step(step, self.settings)
-        return self._known[2]
+        step, (known, settings, numbers) = self.member.steps + self.ahead, self._known
+        if settings != self.settings:
+            known, settings = 0, {**self.settings}
+        if known != step:
+            numbers = self.optimizer.at_step(step, settings)
+            self._known = step, settings, numbers
+        return numbers
 
     def filling(self, key: str) -> Callable[[Any], None]:
         """What writes one of the numbers into an array."""

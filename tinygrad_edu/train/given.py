@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -148,18 +148,13 @@ def parts_of(batch: Any) -> tuple[Any, ...]:
     return tuple(batch)
 
 
-def narrower(parts: Sequence[Any], dtype: Any) -> tuple[Any, ...]:
+def narrower(parts: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
     """The parts of a batch, floating numbers that are wider than the type of the model brought to it."""
-    return tuple(
-        [
-            np.astype(part, dtype) if getattr(part, "dtype", dtype) is not dtype and _wider(part.dtype, dtype) else part
-            for part in parts
-        ]
-    )
-
-
-def _wider(own: Any, dtype: Any) -> bool:
-    return dtype is not None and getattr(own, "kind", "") == "f" and own.itemsize > dtype.itemsize
+    for k, part in enumerate(parts):
+        own = getattr(part, "dtype", dtype)
+        if own is not dtype and dtype is not None and getattr(own, "kind", "") == "f" and own.itemsize > dtype.itemsize:
+            parts = (*parts[:k], np.astype(part, dtype), *parts[k + 1 :])
+    return parts
 
 
 def type_of(model: Module) -> Any:

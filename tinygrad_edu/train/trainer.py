@@ -206,7 +206,7 @@ class Trainer(TellsArguments):
         self._dtype = type_of(self.model)
         with self.evaluating():
             for batch in loader:
-                parts = batch if isinstance(batch, tuple | list) else (batch,)
+                parts = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
                 inputs = parts if arrays or len(parts) == 1 else parts[:-1]
                 inputs = narrower(inputs, self._dtype)
                 outputs.append(no_grad().run(self._predict, *inputs).numpy())

@@ -1,0 +1,210 @@
+"""Of a plan that has run for a while: what it computes element by element, as machine code.
+
+NumPy passes its arrays through the cache once a line, and a call costs as much as some thousand numbers. Where llvmlite
+is installed, pieces of consecutive lines are compiled: each number is read once, and what only the piece uses is never
+written. The update of an optimizer is such a piece for each parameter, all of one formula: they are a single call. The
+numbers are those of the lines, to the last bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_edu.engine.registry import OPS
+from tinygrad_edu.ops.network.activations import LEAST_CLIPPED
+from tinygrad_edu.program.llvm import TYPES, WORDS, Formula, is_installed
+from tinygrad_edu.program.plan import Instruction, Plan, Value, root
+
+SECONDS_OF_COMPILING = 0.1
+"""About what it takes to load llvmlite and to compile a few formulas: so much lines may take in all before it is done."""
+
+SECONDS_OF_A_LINE, SECONDS_OF_A_BYTE = 4e-7, 3e-11
+"""About what NumPy takes for a call, and for each byte of its result."""
+
+MOST_ROWS, LEAST_OF_A_ROW = 1 << 10, 16
+"""The rows of an array to each of which a formula is applied by itself, and the numbers of one."""
+
+MASKS = {"gate", "where", "greater", "greater_equal", "less", "less_equal"}
+"""The ops that take or give masks."""
+
+MOST_LINES = 64
+"""The lines of a formula: of more, the numbers that are needed at once would not fit the registers."""
+
+
+Place = tuple[int, int]
+"""Where an array lies, and how long it is."""
+
+
+def runs_until_kernels(plan: Plan) -> int:
+    """After how many runs the lines that compile have taken as long as compiling would; 0 if it is not to be done."""
+    lines = [(max(1, len(i.rows)), line) for i in plan.instructions for line in (i.body or [i]) if _compiles(line)]
+    if len(lines) < 2 or not is_installed():
+        return 0
+    seconds = sum(
+        [n * SECONDS_OF_A_LINE + line.value.dtype.itemsize * _size(line.value) * SECONDS_OF_A_BYTE for n, line in lines]
+    )
+    return max(1, math.ceil(SECONDS_OF_COMPILING / seconds))
+
+
+def with_kernels(plan: Plan) -> Plan:
+    """The plan, with pieces of lines that follow each other as instructions of how="kernel"."""
+    instructions: list[Instruction] = []
+    places = {instruction: k for k, instruction in enumerate(plan.instructions)}
+    for compiles, some in itertools.groupby(plan.instructions, lambda i: all(map(_compiles, i.body or [i]))):
+        stretch = list(some)
+        later = [line for i in plan.instructions[places[stretch[-1]] + 1 :] for line in (i.body or [i])]
+        instructions += (compiles and _kernels(stretch, later, plan.outputs)) or stretch
+    return dataclasses.replace(plan, instructions=instructions)
+
+
+class _Piece(NamedTuple):
+    """Lines that are computed together: their formula, the rows that it is computed for, and which values it leaves."""
+
+    lines: Sequence[Instruction]
+    formula: Formula
+    rows: Sequence[tuple[int, ...]]
+    left: Sequence[Value]
+
+
+def _kernels(
+    stretch: Sequence[Instruction], later: Sequence[Instruction], outputs: Sequence[Value]
+) -> list[Instruction]:
+    """The stretch with its pieces compiled, those of one formula that follow each other as one instruction. Empty if one
+    that has been cut into blocks does not compile."""
+    needed = {id(root(v)) for v in outputs}
+    needed |= {id(root(v)) for i in later for v in (*i.inputs, *([i.value] if i.how == "write" else ()))}
+    pieces: list[tuple[Formula | None, Sequence[Instruction], _Piece | None]] = []
+    for some in reversed(list(_pieces([line for i in stretch for line in (i.body or [i])]))):
+        piece = _piece(some, needed) if len(some) > 1 or some[0] not in stretch else None
+        if piece is None and not set(stretch).issuperset(some):
+            return []
+        pieces.insert(0, (piece and piece.formula, some, piece))
+        needed |= {id(root(v)) for line in some for v in line.inputs}
+    made: list[Instruction] = []
+    for formula, alike in itertools.groupby(pieces, lambda piece: piece[0]):
+        _, lines, compiled = zip(*alike, strict=True)
+        body = [*itertools.chain(*lines)]
+        if formula is None:
+            made += body
+            continue
+        rows, left = [row for piece in compiled for row in piece.rows], [v for piece in compiled for v in piece.left]
+        dead = tuple([v for line in body for v in line.dead])
+        made.append(
+            Instruction(
+                "kernel", None, [], body[-1].value, {"formula": formula}, body[0].scope, dead=dead, body=body, rows=rows,
+                left=left,
+            )
+        )  # fmt: skip
+    return made
+
+
+def _pieces(lines: Sequence[Instruction]) -> Iterator[Sequence[Instruction]]:
+    """The lines, cut where another length begins, wherever no array that was read or written is used after, and where a piece
+    grows too long."""
+    for _, some in itertools.groupby(lines, lambda line: _size(line.value)):
+        alike = list(some)
+        uses = [{_memory(v) for v in (*line.inputs, line.value) if not _is_number(v, line)} for line in alike]
+        last = {memory: k for k, used in enumerate(uses) for memory in used}
+        start = until = 0
+        for k, used in enumerate(uses):
+            until = max(until, *[last[memory] for memory in used])
+            if k == until or k + 1 - start == MOST_LINES:
+                yield alike[start : k + 1]
+                start = k + 1
+
+
+def _piece(lines: Sequence[Instruction], needed: set[int]) -> _Piece | None:
+    """What the lines compute for each element; None where elements depend on others, or what is read or left has another type.
+
+    needed: the values that are read after the lines, by id.
+    """
+    arrays: dict[Place, Value] = {}
+    numbers: dict[Place, Value] = {}
+    left: dict[Place, Value] = {}
+    made: dict[Place, Value] = {}
+    for line in lines:
+        for v in line.inputs:
+            if _is_number(v, line):
+                numbers[_place(v)] = v
+            elif _place(v) not in made:
+                arrays[_place(v)] = v
+        made[_place(line.value)] = line.value
+        if line.value.storage.kind not in ("buffer", "block") or id(line.value) in needed:
+            left[_place(line.value)] = arrays[_place(line.value)] = line.value
+    size, dtype = _size(lines[0].value), next(v.dtype for v in lines[0].inputs if v.dtype in TYPES)
+    lengths = {v.array.size for v in arrays.values()}
+    if len(lengths | {size}) > 2 or any(v.array.size != size for v in left.values()):
+        return None
+    given = {**arrays, **numbers}
+    if any(v.dtype != dtype for v in given.values()):
+        return None
+    if any(a != b and np.may_share_memory(made[a].array, v.array) for a in made for b, v in given.items()):
+        return None
+    stands = {place: k for k, place in enumerate(given)}
+    formula = []
+    for k, line in enumerate(lines, len(stands)):
+        formula.append((line.op.name, tuple([stands[_place(v)] for v in line.inputs])))
+        stands[_place(line.value)] = k
+    places = tuple([(k, stands[place]) for k, place in enumerate(arrays) if place in left])
+    n = min(lengths)  # the length of a row: that of the arrays, or of those that every row of them meets
+    rows = [
+        (*[at + (k * n * dtype.itemsize if v.array.size == size else 0) for (at, _), v in given.items()], n)
+        for k in range(size // n)
+    ]
+    return _Piece(lines, Formula(dtype, len(arrays), len(numbers), tuple(formula), places), rows, [*left.values()])
+
+
+def _compiles(line: Instruction) -> bool:
+    """Whether the line is an op of `llvm.WORDS` on arrays of one type and size that stand still, row by row, and on
+    numbers or a row beside them."""
+    value = line.value
+    if line.how != "out" or line.op.name not in WORDS or value.array is None or _size(value) < 2:
+        return False
+    if line.op is OPS["relu"] and _size(value) < LEAST_CLIPPED:  # which computes another zero of −0
+        return False
+    of = {v.dtype for v in (*line.inputs, value)} - ({np.dtype(bool)} if line.op.name in MASKS else set())
+    return (
+        len(of) == 1
+        and of <= TYPES.keys()
+        and all(
+            v.array is not None
+            and v.array.flags.aligned
+            and v.array.flags.c_contiguous
+            and (_size(v) in (1, _size(value)) or _is_row(v, value))
+            for v in (*line.inputs, value)
+        )
+    )
+
+
+def _is_number(v: Value, line: Instruction) -> bool:
+    """Whether `v` is the same for all elements of the line."""
+    return _size(v) == 1 < _size(line.value)
+
+
+def _is_row(v: Value, value: Value) -> bool:
+    """Whether every row of `value` meets all of `v`, and they are neither short nor many."""
+    return (
+        len(value.shape) == 2
+        and v.shape in (value.shape[-1:], (1, *value.shape[-1:]))
+        and value.shape[0] <= MOST_ROWS
+        and value.shape[1] >= LEAST_OF_A_ROW
+    )
+
+
+def _size(v: Value) -> int:
+    return math.prod(v.shape)
+
+
+def _place(v: Value) -> Place:
+    return int(v.array.ctypes.data), v.array.size
+
+
+def _memory(v: Value) -> int:
+    """What says whether two values are the same array: of a buffer, which others use before and after, the value itself."""
+    return id(root(v)) if v.storage.kind in ("buffer", "block") else int(v.array.ctypes.data)
