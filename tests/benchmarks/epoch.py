@@ -3,8 +3,9 @@
     python -m tests.benchmarks.epoch [NAME]
 
 60,000 images, 784-50-10 with ReLU, cross-entropy, Adam, batches of 100, float32. Each loop runs in a process of its own,
-on one core, and they take turns; what counts is the time of the processor, of all threads together. With a NAME, this
-process is one of them: for each line that it reads it trains an epoch, and answers with its seconds and its mean loss.
+on one core, and they take turns; what counts is the time of the processor, of all threads together. Where llvmlite is
+installed, the Trainer's updates are machine code from its third epoch on. With a NAME, this process is one of the loops:
+for each line that it reads it trains an epoch, and answers with its seconds and its mean loss.
 """
 
 from __future__ import annotations
