@@ -155,7 +155,9 @@ def _loop(formula: Formula, way: Way, before: str, start: str, stop: str) -> lis
     lines += [f"  %{c}_at{k} = getelementptr {name}, ptr %p{k}, i64 %{c}_k" for k in touched]
     lines += [f"  %{c}{k} = load {way.of}, ptr %{c}_at{k}, align {size}" for k in read]
     for k, (op, inputs) in enumerate(formula.lines, given):
-        words = WORDS[op].format(*[f"%{c}{i}" for i in inputs], to=f"%{c}{k}", **way._asdict())
+        words = WORDS[op].format(
+            *[f"%{c}{i}" for i in inputs], to=f"%{c}{k}", of=way.of, bits=way.bits, suffix=way.suffix
+        )
         lines.append(f"  {words}")
     lines += [f"  store {way.of} %{c}{value}, ptr %{c}_at{array}, align {size}" for array, value in formula.left]
     return [
