@@ -136,7 +136,7 @@ def generator(given: np.random.Generator | None = None) -> np.random.Generator:
 
 
 def chosen(given: np.random.Generator | None = None) -> np.random.Generator:
-    """As `generator`, for the package's own use."""
+    """Return the generator that was given, or else this thread's own. Raises TypeError for anything else."""
     if given is None:
         return _generator()
     if not isinstance(given, np.random.Generator):

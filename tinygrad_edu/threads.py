@@ -40,7 +40,7 @@ class _Shared:
     """What all threads of this process have in common."""
 
     threads = 1
-    pool: ThreadPoolExecutor | None = None  # of one thread fewer, made when it is first needed
+    pool: ThreadPoolExecutor | None = None  # has one thread fewer than were set, and is made when it is first needed
     lock = threading.Lock()
     limiting = threading.Lock()  # held by the caller who keeps libraries from having threads
     limit: Any = None  # and what undoes that

@@ -42,14 +42,14 @@ OPTIONS = (
 
 
 class Parser(argparse.ArgumentParser):
-    """One that says what is wrong in a line, and takes an expression that begins with a minus sign."""
+    """A parser whose errors are one line, and which takes an expression that begins with a minus sign."""
 
     def error(self, message: str) -> NoReturn:
         """End the program with the message."""
         self.exit(2, f"{self.prog}: {message}; --help lists what there is\n")
 
     def parse(self, given: Sequence[str]) -> argparse.Namespace:
-        """The arguments, where "-x**2" is an expression: what begins with a minus sign and is none of the options."""
+        """Parse the arguments; a text such as "-x**2", which begins with a minus sign and is no option, is an expression."""
         return self.parse_intermixed_args([f" {text}" if self._is_expression(text) else text for text in given])
 
     def _is_expression(self, text: str) -> bool:
@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def arguments() -> Parser:
-    """What the command line takes."""
+    """Make the parser of the command line."""
     parser = Parser(prog="python -m viz", description="Draw the computational graph of an expression.")
     parser.add_argument("expression", help='arithmetic and operations, as in "relu(x * w + b)"')
     parser.add_argument("numbers", nargs="*", metavar="name=value", help='a number, or a list as in "x=[1, 2]"')

@@ -204,7 +204,7 @@ class Expression:
         return (len(start) + found.start() + 1, found[0]) if found else (len(start) + 1, "this")
 
     def _before(self, line: int, bytes: int) -> str:
-        """What stands before a place that `ast` tells in bytes."""
+        """The text of a line before a place, which `ast` counts in bytes, not in characters."""
         return self.text.splitlines()[line - 1].encode()[:bytes].decode()
 
 

@@ -54,7 +54,7 @@ from viz.wording.operations import operation_name
 EXCHANGEABLE = ("add", "multiply", "maximum", "minimum")  # operations whose inputs may stand in any order
 LONGEST_NAME = 200  # characters of a title, where it names the figure
 APART = 2.5  # times as far apart as usual stand things in a column, where lines come too close to others
-LEAST_HOPE = 0.88  # of the letters of the best way found: a way that promises less is not tried
+LEAST_HOPE = 0.88  # a way that promises less than this share of the best letters found is not tried
 MOST_OPERATIONS_UNHURRIED = 40  # operations, beyond which only two ways are drawn
 MOST_WAYS_DRAWN = 4  # ways to put a figure into rows, of which that with the fewest faults is taken
 
@@ -103,7 +103,7 @@ class Drawing(Fitted):
 
     @cached_property
     def plan(self) -> Plan:
-        """What is to be placed."""
+        """The places, wires and groups of the figure, before they have positions."""
         if self.look.style != "book":
             return styled_plan(self.graph, self.labels, self.look.style)
         if self.look.page:
@@ -181,7 +181,7 @@ class Drawing(Fitted):
         return titled(scene, look.title)
 
     def _placed(self, rows: Iterable[tuple[Plan, int]]) -> list[Placed]:
-        """What stands where in rows, each with its number in its arrangement."""
+        """Return each row with its columns and heights; each is given with its number in its arrangement."""
         plans = []
         for row, number in rows:
             column = columns(row)
@@ -210,12 +210,12 @@ class Drawing(Fitted):
 
     @cached_property
     def _free(self) -> frozenset[str]:
-        """Those whose inputs stand in any order from the first: clouds, of which it does not matter what they compute."""
+        """The operations whose inputs stand in any order at once: clouds, for these do not say what they compute."""
         clouds = frozenset(op.id for op in self.graph.ops if op.shape == "cloud")
         return self._exchangeable if self.look.any_order else clouds
 
     def _heights(self, plans: Sequence[tuple[Plan, Mapping[str, int]]], free: frozenset[str]) -> list[Heights]:
-        """What Graphviz says of plans and their columns; the inputs of operations that are `free` stand in any order."""
+        """Ask Graphviz for the heights in these plans; inputs of operations that are `free` may stand in any order."""
         found = self._asked(plans, [placement(plan, column, free) for plan, column in plans])
         boxed = [k for k, (plan, _) in enumerate(plans) if plan.groups]
         if boxed:
@@ -225,7 +225,7 @@ class Drawing(Fitted):
         return found
 
     def _asked(self, plans: Sequence[tuple[Plan, Mapping[str, int]]], dots: Sequence[str]) -> list[Heights]:
-        """What Graphviz answers to a question about each plan."""
+        """Send Graphviz the text in `dots` for each plan, in one call, and return the heights that it answers."""
         answer = graphviz(NEXT_GRAPH.join(dots), "dot", "json0", self.look.timeout)
         return read_heights(answer, [plan for plan, _ in plans])
 
@@ -334,7 +334,7 @@ class Drawing(Fitted):
         return "\n\n".join([self.text(), *matrices])
 
     def letters(self) -> str:
-        """All that is written on it."""
+        """The text of everything on the figure, in one string, to see which fonts it needs."""
         places = [line for place in self.plan.places for line in place.lines]
         wires = [line for wire in self.plan.wires for line in (*wire.above, *wire.below)]
         return "".join([line.text for line in (*places, *wires, *self.labels.legend())] + list(self.graph.notes))

@@ -70,7 +70,7 @@ def weighted(scene: Scene, graph: Graph, down: bool = False) -> Scene:
     wider = {line.id.rpartition("-")[0]: (line.thickness - 2.5) / 2 for line in lines if line.backward and line.weight}
 
     def text(text: Text) -> Text:
-        """What stands below a line that is thicker than others stands as far below it."""
+        """Move the text below a thicker line away from it, so that the white between them stays the same."""
         wire, _, side = text.id.rpartition("-text")[0].rpartition("-")
         away = max(0.0, wider.get(wire, 0.0)) if side == "below" else 0.0
         return replace(text, x=text.x + away) if down else replace(text, y=text.y - away)
@@ -92,10 +92,10 @@ def refuse_weightless(graph: Graph) -> None:
 
 
 def ends(traced: Traced, highlight: Any) -> tuple[Ends, ...]:
-    """What is to be highlighted, each as two values, of which the second comes of the first.
+    """Return the two ends of each highlighted path, the value that is computed first before the other.
 
-    highlight: a tensor, or its name, or a pair of them; or a list of these. Raises ValueError for what is not in the
-    figure, and for two values of which neither comes of the other.
+    highlight: a tensor or its name, which is both ends; a pair of them; or a list of these. Raises ValueError for what is
+    not in the figure, and for a pair of values of which neither is computed from the other.
     """
     found = []
     for one in highlight if isinstance(highlight, list) else [highlight]:
@@ -192,7 +192,7 @@ def highlighted(scene: Scene, graph: Graph, chosen: Iterable[Ends]) -> Scene:
     }
 
     def mark(owner: str) -> str:
-        """Whether what belongs to an operation, a value or a use is highlighted; nothing of what is none of these."""
+        """The class that makes a thing highlighted or pale, by the id of its operation, value or use; none for others."""
         owner = owner.removeprefix("back-")
         at = owner if owner in ops else owner.split("-")[0]
         return {True: "lit ", False: "pale ", None: ""}[known.get(at)]

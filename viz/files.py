@@ -45,7 +45,7 @@ def dots(format: str, dpi: float | None, scale: float | None, usual: float = PRI
 
 
 def on_paper(format: str, background: str | None) -> str | None:
-    """What a picture stands on: "none", a colour, or None for the theme's."""
+    """Check `background=` and return it: "none", a colour, or None for the theme's. Raises ValueError or TypeError."""
     if background is None:
         return None
     expect("background=", background, str, "'none' or a colour, as in '#FFF8E7'")

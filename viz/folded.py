@@ -95,7 +95,7 @@ def _arranged(ways: Sequence[Direction], look: Look) -> list[Arrangement]:
 
 
 def _directions(graph: Graph, labels: FigureLabels, look: Look) -> list[Direction]:
-    """In each direction that a figure may run in on its page: the plan with distances and tags, and the room for it."""
+    """Return, for each direction in which the figure may run on its page, a function that plans it, and the room for it."""
 
     @cache
     def planned(spacing: Spacing, tags: int) -> Plan:

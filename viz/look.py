@@ -27,7 +27,7 @@ class Look:
     timeout: float = 20.0
     panels: bool = False  # whether separate parts stand beside each other
     title: str = ""
-    titles: tuple[str, ...] = ()  # of panels
+    titles: tuple[str, ...] = ()  # the titles of panels
     caption: str = ""
     order: tuple[str, ...] = ()  # the values, by their ids, of leaves and results that stand in this order, from above
     any_order: bool = False  # whether sums and products take their inputs in any order, as nobody wrote them in one
@@ -40,13 +40,13 @@ class Look:
 
     @property
     def room(self) -> tuple[float, float]:
-        """The width and height of what is to fit a page, in points: two panels share its width."""
+        """The width and height, in points, that a figure may have on the page; two panels share its width."""
         width, height = room_on(self.page or (0.0, 0.0))
         return width / (2 if self.direction == "side-by-side" else 1), height
 
     @property
     def flows(self) -> tuple[str, ...]:
-        """Where the figure may run to: on a page that is higher than wide, also down."""
+        """The directions in which the figure may run: to the right, and also down on a page that is higher than wide."""
         if self.flow is not None:
             return (self.flow,)
         return FLOWS if self.page and self.page[1] > self.page[0] and self.style == "book" else FLOWS[:1]

@@ -182,7 +182,7 @@ class Picture(ABC):
         return slides(self.scene, THEMES[self.look.theme], hidden, self.text(), background)
 
     def letters(self) -> str:
-        """All that is written on it."""
+        """The text of everything on the figure, in one string, to see which fonts it needs."""
         return "".join(text.text for text in self.scene.texts)
 
     def show(self) -> Path | None:
@@ -393,7 +393,7 @@ class Frame(Picture):
         return self._figure.text()
 
     def letters(self) -> str:
-        """All that is written on the whole figure."""
+        """The text of everything on the whole figure, whatever this frame hides."""
         return self._figure.letters()
 
     def show(self) -> Path | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from viz.layout.scene import Line, Shape, Text
 
 PALE = 35  # percent that is left of the colour of what is not highlighted
-DASHES = {"negative": "dashed", "nothing": "dotted"}  # of lines that say the sign of a derivative, in grey too
+DASHES = {"negative": "dashed", "nothing": "dotted"}  # how lines tell the sign of a derivative in print without colours
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class Rows:
 
 
 def _count_alone() -> int:
-    """What `sys.getrefcount` says of an array that only a list holds."""
+    """Return what `sys.getrefcount` says of an array that only a list holds: such a buffer may be written again."""
     buffers = [np.empty(0)]
     return sys.getrefcount(buffers[0])
 

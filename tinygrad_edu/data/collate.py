@@ -58,7 +58,7 @@ def default_collate(samples: Sequence[Any], called: str = "a sample") -> Any:
 
 
 def _told(sample: Any) -> str:
-    """What distinguishes a sample that does not have the parts of the first."""
+    """Say, for an error, which parts a sample has or of which type it is."""
     if isinstance(sample, Mapping):
         return f"has {list(sample)}"
     return f"has {len(sample)}" if isinstance(sample, tuple | list) else f"is {type(sample).__name__}"

@@ -95,7 +95,7 @@ def _name(f: Callable[..., Any]) -> str:
 
 
 def _kept(target: Node) -> Callable[[], None]:
-    """What puts the numbers of a tensor back, with the time at which they were written."""
+    """Return a function that puts the numbers of a tensor back, with the time at which they were written."""
     array, numbers, cell = target.ndarray, target.ndarray.copy(), target.shared_cell()
     written = cell.written
 

@@ -111,7 +111,7 @@ def whole_mask(shape: tuple[int, ...], present: bool, like: Node | None) -> Mask
 
 
 def held(indicator: Any) -> Mask:
-    """Where the rule of a selection, run on a mask in place of a gradient, gave anything but 0."""
+    """Turn the result of a selection's rule that ran on a mask into a mask: True where it is not 0."""
     return indicator if indicator.dtype == bool else indicator != 0
 
 
@@ -131,7 +131,7 @@ def of_shape(mask: Mask, shape: tuple[int, ...]) -> Mask:
 
 
 def met(part: Any, rule: Any, xs: Any, settings: Any) -> Mask:
-    """Which elements a product brings together with something present."""
+    """Return the mask of the elements that the product's rule multiplies by something present in `part`."""
     like = part if isinstance(part, Node) else None
     return held(rule(part, part, *[whole_mask(x.shape, True, like) for x in xs], **settings))
 

@@ -45,7 +45,7 @@ class Chain:
 
 
 def _one_of(whole: Expression, k: int, outputs: int) -> Expression:
-    """One of the results of an op that has several; the only one is the whole."""
+    """Return result k of an op, which is the whole if it is the only one."""
     return whole if k == 0 and outputs == 1 else make("index", whole, data=str(k))
 
 
@@ -174,7 +174,7 @@ def chain(
 
 
 def _spelled(tensor: Tensor, inputs: Sequence[_Node]) -> Expression:
-    """What a tensor is of its inputs, written out."""
+    """Write a tensor as an expression of its inputs."""
     if tensor.op is None:
         return constant(tensor.ndarray)
     if tensor.op.selects:

@@ -135,7 +135,7 @@ class Spelling:
         return flattened(v) if self.xs[1].shape[-1:] == (1,) and is_column(v) else None
 
     def stood_up(self, e: Expression) -> Expression:
-        """What was computed with the vector in place of the column, as the column that the result is."""
+        """Turn the result for a vector into the column that the op gives for a column."""
         return move(e, self.y.shape[:-1], self.y.shape)
 
     # -- indices --------------------------------------------------------------------------------------

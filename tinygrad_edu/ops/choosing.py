@@ -29,7 +29,7 @@ np: Any = numpy  # its stubs do not know the protocols by which its functions ta
 
 
 def _by_a(g: Any, y: Any, a: Any, b: Any) -> Any:
-    """All of the gradient where y is a, half of it where y is b as well."""
+    """Send a all of the gradient where y is a, and half of it where y is b as well."""
     return gate(g / 2, a == y) + gate(g / 2, b != y)
 
 

@@ -205,7 +205,7 @@ def add_at(y: Any, key: tuple[Any, ...], arrays: tuple[Any, ...], values: Any) -
 
 
 def _first_of_each(places: Any, n: int) -> tuple[Any, Any]:
-    """Where each of n places is in a row of places for the first time, or None if one is nowhere; and where all others are."""
+    """Find where each of n places first occurs, or None if one never does; and where all further occurrences are."""
     found, first = np.unique(places, return_index=True)
     return (first if len(found) == n else None), np.delete(np.arange(len(places)), first)
 

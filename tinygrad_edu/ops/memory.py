@@ -11,7 +11,7 @@ CACHE_LINE = 64
 
 
 def aligned(nbytes: int) -> Any:
-    """So many bytes, the first of which begins a line of the cache; what they hold is not zero."""
+    """Return `nbytes` bytes whose first begins a line of the cache; they hold anything."""
     raw = np.empty(nbytes + CACHE_LINE, np.uint8)
     start = -raw.ctypes.data % CACHE_LINE
     return raw[start : start + nbytes]

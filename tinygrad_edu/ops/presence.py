@@ -54,9 +54,7 @@ def _by_factor(
 def _factor_present(
     present: Any, j: int, total: Any, g: Any, part: Any, *xs: Any, op: Op, position: int, options: tuple[Any, ...]
 ) -> Mask:
-    """Which elements of an input are present: of g those of the result, of another factor x those that meet one of
-    them.
-    """
+    """Return the mask of an input's present elements: in g as in the result, in a factor x where one meets them."""
     if j == 1:
         return part
     if j == position + 3:

@@ -48,8 +48,8 @@ def kept(y: Any, x: Any, axis: Any) -> Any:
 
 
 def along_axis(present: Any, i: int, x: Any, *, axis: Any, **_: Any) -> Any:
-    """Which elements of x are present, where each depends on all along the axis: those along which any result is
-    present.
+    """Return the mask of present elements of x where each result depends on all x along the axis: one present result
+    makes them all present.
     """
     return np.any(kept(present, x, axis), axis=axis, keepdims=True)
 

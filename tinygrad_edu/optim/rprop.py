@@ -63,7 +63,7 @@ class Rprop(Optimizer):
         return {"grad": 0.0, "size": settings["lr"]}
 
     def at_step(self, step: int, settings: Mapping[str, Any]) -> dict[str, float]:
-        """No numbers change from step to step: the rate is in the state."""
+        """Return no numbers, for none changes from step to step: each weight's rate is in its state."""
         return {}
 
     @staticmethod

@@ -61,7 +61,7 @@ class Guards:
         self.also_away = False
 
     def settle(self) -> None:
-        """What has ended with the recording was the function's own, and need not live on."""
+        """Forget the leaves that only the recorded run used: they are gone, and cannot change."""
         self._leaves = [known for known in self._leaves if known[0]() is not None]
 
     def leave_out(self, leaves: Collection[Tensor]) -> None:
@@ -148,7 +148,7 @@ class _Known:
 
 
 def _inside(modules: Iterable[Any], assigned: Collection[Any]) -> tuple[list[_Known], list[Iterable[Any]]]:
-    """These modules and all that they hold; and what there is to see of the lists and dicts in them."""
+    """Find the modules in these and in all that they hold, and views of the lists and dicts there, to see them change."""
     found: list[_Known] = []
     views: list[Iterable[Any]] = []
     things = list(modules)
@@ -205,7 +205,7 @@ def generator_state(generator: Any) -> Any:
 
 
 def known_to(f: Any, arguments: Iterable[Any]) -> list[Any]:
-    """What `f` may use: what it is a method of, was given, closes over or names."""
+    """Return all that `f` may use: its object, its arguments, its closure, and the globals that it names."""
     found, functions = list(arguments), [f]
     for g in functions:  # the list grows as it is read
         if isinstance(g, functools.partial):
@@ -231,12 +231,12 @@ def _is_member(x: Any) -> bool:
 
 
 def _hooks(x: Tensor) -> list[Any]:
-    """What sees and replaces the gradient of a tensor."""
+    """Return the hooks on the gradient of a tensor."""
     return [] if x.attached is None else list(x.attached.hooks.values())
 
 
 def _reference(x: Any) -> Callable[[], Any]:
-    """What gives `x` as long as it lives, and whose end is noted; `x` itself where Python has no such reference to it."""
+    """Return a weak reference to `x` that notes its end; a function that holds `x` if Python has none of its type."""
     try:
         return weakref.ref(x, Edits.note)
     except TypeError:
@@ -249,7 +249,7 @@ def _reference(x: Any) -> Callable[[], Any]:
 
 @reading(Mode.__get__)
 def training(tape: Tape, as_written: Any, mode: Mode, module: Module | None, kind: type[Module]) -> Any:
-    """What the function does may depend on the mode of this module."""
+    """Note on the tape that the function may depend on the mode of this module."""
     if module is not None:
         tape.called(module)
     return as_written(mode, module, kind)
@@ -257,7 +257,7 @@ def training(tape: Tape, as_written: Any, mode: Mode, module: Module | None, kin
 
 @reading(forward_of)
 def forward(tape: Tape, as_written: Any, module: Module, args: Any, kwargs: Any) -> Any:
-    """What the function does may depend on the mode and attributes of this module."""
+    """Note on the tape that the function may depend on the mode and attributes of this module, and call it."""
     tape.called(module)
     return as_written(module, args, kwargs)
 

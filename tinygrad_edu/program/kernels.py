@@ -120,7 +120,7 @@ def _pieces(lines: Sequence[Instruction]) -> Iterator[Sequence[Instruction]]:
 
 
 def _piece(lines: Sequence[Instruction], needed: set[int]) -> _Piece | None:
-    """What the lines compute for each element; None where elements depend on others, or what is read or left has another type.
+    """Return what the lines compute for each element; None if elements depend on others, or types differ.
 
     needed: the values that are read after the lines, by id.
     """
@@ -206,5 +206,5 @@ def _place(v: Value) -> Place:
 
 
 def _memory(v: Value) -> int:
-    """What says whether two values are the same array: of a buffer, which others use before and after, the value itself."""
+    """Return a key that two values share if they are one array; in a buffer, which serves others later, if one value."""
     return id(root(v)) if v.storage.kind in ("buffer", "block") else int(v.array.ctypes.data)

@@ -47,13 +47,13 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Formula:
-    """What is computed for each element.
+    """The lines that are computed for each element.
 
-    dtype: that of all numbers.
+    dtype: the type of all numbers.
     arrays, numbers: how many arrays are read or written, and how many numbers are the same for all elements.
-    lines: what is computed, in this order: the name of an op, and what it is given. Those are numbered from 0: the
-        arrays, the numbers, and then the results of the lines.
-    left: what is written: the place of an array, and of a result.
+    lines: for each line, in order, the name of its op and the places of its inputs. Places count from 0: the arrays, the
+        numbers, and then the results of the lines.
+    left: for each array that is written, its place, and the place of the result that is written into it.
     """
 
     dtype: np.dtype[Any]
@@ -85,7 +85,7 @@ class Way(NamedTuple):
 
 
 def ways(dtype: np.dtype[Any]) -> tuple[Way, Way]:
-    """By vectors, and one by one."""
+    """Return two ways to compute with a type: with vectors of numbers, and, for the rest of a row, number by number."""
     name, suffix = TYPES[dtype]
     n = BYTES_OF_A_VECTOR // dtype.itemsize
     return Way(n, "v", f"<{n} x {name}>", f"<{n} x i1>", f"v{n}{suffix}"), Way(1, "s", name, "i1", suffix)

@@ -37,7 +37,7 @@ class Value:
     parts: Sequence[Storage] = ()
 
     def pieces(self) -> list[tuple[Storage, Any]]:
-        """Its memory and array; of several results, those of each."""
+        """The memory and the array of the value, or of each of its parts if it is several results."""
         return list(zip(self.parts, self.array, strict=True)) if self.parts else [(self.storage, self.array)]
 
 
@@ -143,7 +143,7 @@ def elementwise(op: Any) -> bool:
 
 
 def root(value: Value) -> Value:
-    """What a value is a view of, through all views; itself if it is none."""
+    """Follow a view, and views of views, to the value that owns the memory; any other value is its own root."""
     while value.source is not None:
         value = value.source
     return value

@@ -102,9 +102,9 @@ class _Planner:
         return x
 
     def _lifetimes(self) -> dict[Any, int]:
-        """For each tensor that has memory of its own, the last event that reads or writes it.
+        """Return for each tensor with memory of its own the number of the last event that reads or writes it.
 
-        For one of several results also by (op's tensor, index), as it is first computed with the others.
+        A tensor that is one of several results of an op is also found by (the op's tensor, index).
         """
         last: dict[Any, int] = {}
         for i, event in enumerate(self.events):

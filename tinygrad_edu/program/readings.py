@@ -148,7 +148,7 @@ def grad(tape: Tape, as_written: Any, x: Tensor) -> Tensor | None:
 
 @reading(_GRAD.fset)
 def set_grad(tape: Tape, as_written: Any, x: Tensor, value: Any) -> None:
-    """What `x.grad` was before the run does not matter any more."""
+    """Set `x.grad`, and note that later runs do not depend on what it was before."""
     tape.reset(x)
     as_written(x, value)
 

@@ -95,7 +95,7 @@ class Record(ABC):
     # -- whether it serves --------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """What has ended with the recording was the function's own, and need not live on."""
+        """Forget the tensors that only the recorded run used: they are gone, and no later run needs them."""
         self._slopes = [slope for slope in self._slopes if slope[0]() is not None]
         self.guards.settle()
 

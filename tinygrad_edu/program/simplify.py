@@ -25,7 +25,7 @@ from tinygrad_edu.program.tape import MOST_BYTES_KEPT
 
 
 class Memory:
-    """What tensors that show the same memory have in common: of leaves a number, else the tensor that they are views of."""
+    """Gives tensors that show the same memory the same key: a number for leaves, else the tensor that they are views of."""
 
     def __init__(self, tensors: Iterable[Tensor]) -> None:
         self._bases: dict[Tensor, Any] = {x: owner(x) for x in tensors}
@@ -33,7 +33,7 @@ class Memory:
         self._bases = {x: numbers.get(base, base) for x, base in self._bases.items()}
 
     def __call__(self, x: Tensor) -> Any:
-        """What stands for the memory of `x`: `x` itself if it was made after the others were looked at."""
+        """The key of the memory of `x`, which is `x` itself for a tensor that this object was not made with."""
         return self._bases.get(x, x)
 
 

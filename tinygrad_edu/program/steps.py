@@ -67,7 +67,7 @@ def add_param_group(tape: Tape, as_written: Any, optimizer: Optimizer, param_gro
 
 @reading(Optimizer.zero_grad)
 def zero_grad(tape: Tape, as_written: Any, optimizer: Optimizer, set_to_none: bool = True) -> None:
-    """What the gradients were before the run does not matter any more."""
+    """Clear the gradients, and note that later runs do not depend on what they were before."""
     refuse_zeros(set_to_none)
     for group in optimizer.param_groups:
         for member in group.members:
@@ -157,7 +157,7 @@ def _update(
 
 @reading(AveragedModel.update_parameters)
 def update_parameters(tape: Tape, as_written: Any, averaged: AveragedModel, model: Module) -> None:
-    """Each mean is recorded, and that it is a copy as long as it is of nothing."""
+    """Record each running mean, and, since the first one is a copy, a choice by the count of models."""
     count = averaged.n_averaged
 
     def mean(mine: Tensor, its: Tensor) -> Any:
@@ -191,7 +191,7 @@ class Numbers:
         return numbers
 
     def filling(self, key: str) -> Callable[[Any], None]:
-        """What writes one of the numbers into an array."""
+        """Return a function that fills an array with one of the numbers of the next step."""
         return lambda array: array.fill(self.at_step()[key])
 
 

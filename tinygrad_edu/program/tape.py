@@ -80,7 +80,7 @@ def _grad_of(leaf: Tensor | None) -> Tensor | None:
 
 
 def _copied(target: Tensor) -> Callable[[], None]:
-    """What puts the numbers of a tensor back; it does not hold the tensor."""
+    """Return a function that puts the numbers of a tensor back; it does not hold the tensor."""
     array, cell, numbers = target.ndarray, target.shared_cell(), target.ndarray.copy()
 
     def put_back() -> None:

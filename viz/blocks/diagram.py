@@ -87,8 +87,9 @@ class BlockDiagram(Fitted):
         return with_note
 
     def _best(self, wanted: float) -> Scene:
-        """As a U, if the network is one; else, or if only that has letters as high as is wanted, in rows; and no closer
-        than is needed for that.
+        """Draw the network as a U if it has that form, else in rows; in rows too if letters of the U are below `wanted`.
+
+        Things stand only as close as such letters need; where none are so high, the scene with the highest is taken.
         """
         levels = hourglass(self.network)
         found: list[tuple[float, Scene]] = []

@@ -21,15 +21,15 @@ from viz.layout.scene import Line, Point, Scene
 LEAST_CHANGE = 1.5  # how many times as large a map is as one of the next level, at least
 ACROSS = 36.0  # points between the two sides of a U, at least
 STAGGERS = (1.0, 0.75, 0.5, 0.25, 0.0)  # how far under the end of the level above a level begins: 1 under its last map
-USUAL_STAGGER = 0.5  # of what is to fit no page
+USUAL_STAGGER = 0.5  # the stagger of a figure that need not fit a page
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
     """The maps of about one size, on one side.
 
-    depth: 0 of the largest. step: the way that leads to its first map from the level before. skips: those that lead to its maps
-    from the other side, each with its map.
+    depth: 0 for the level of the largest maps. step: the way from the level before to the first map.
+    skips: the ways from the other side, each with the map that it leads to.
     """
 
     maps: tuple[Map, ...]
@@ -90,7 +90,7 @@ def _runs(network: Network) -> list[list[Map]]:
 
 
 def _with_joined_parts(run: Sequence[Map], network: Network) -> list[Map]:
-    """A run without the maps that are made of another level's and only joined: what joins them has their ways."""
+    """Return the run without maps that come from another level only to be joined: the joined map takes over their ways."""
     own = {one.id for one in run}
     uses = [way.source for one in network.maps for way in one.ways]
     parts = {
@@ -128,7 +128,7 @@ class Hourglass:
         self.bounds = [scene.bounds() for scene in self.scenes]
         self.bottom = max(range(len(levels)), key=lambda k: levels[k].depth)
         self.lines: list[Line] = []
-        self.over: dict[int, float] = {}  # of the levels over which ways lead across, how high
+        self.over: dict[int, float] = {}  # how high the next way across leads over each level, by depth
         self.left = self._put_beside(stagger)
         self.heights = self._put_below()
 
@@ -187,7 +187,7 @@ class Hourglass:
                     self.over[level.depth] = up[level.depth]
         between = self.spread.rows + BETWEEN_TURNS
         y, middle = 0.0, {}
-        self.edge: dict[int, float] = {}  # of each depth, under which the ways between levels run
+        self.edge: dict[int, float] = {}  # the height under which the ways between levels run, by depth
         for depth in depths:
             y -= up[depth]
             middle[depth] = y
@@ -228,7 +228,7 @@ class Hourglass:
         )
 
     def _at(self, k: int, point: Point) -> Point:
-        """Where a point of a row is in the whole."""
+        """Return a point of row k in the coordinates of the whole figure."""
         return point[0] + self.left[k] - self.bounds[k][0], point[1] + self.heights[k]
 
     def _line(self, k: int, way: Way, points: Sequence[Point], target: Map, head: str, tail: str) -> None:
@@ -242,7 +242,7 @@ class Hourglass:
         )  # fmt: skip
 
     def _go_down(self, k: int, way: Way) -> None:
-        """From the last map of a level, under its words, to the top of the first map of the next."""
+        """Draw the line from the last map of level k − 1, under its words, to the top of the first map of level k."""
         target, source = self.levels[k].maps[0], self.rows[k - 1].spots[way.source]
         spot = self.rows[k].spots[target.id]
         x0, y0 = self._at(k - 1, source.right)
@@ -253,7 +253,7 @@ class Hourglass:
         self._line(k, way, [(x0, y0), (x1, y0), (x1, run), (x2, run), (x2, y2)], target, head, tail)
 
     def _go_up(self, k: int, way: Way) -> None:
-        """From the top of the last map of a level to the left of the first map of the next: there something is joined to it."""
+        """Draw the line from the top of the last map of level k − 1 to the left of the first map of level k."""
         target, source = self.levels[k].maps[0], self.rows[k - 1].spots[way.source]
         row = self.rows[k]
         spot = row.spots[target.id]
@@ -275,11 +275,11 @@ class Hourglass:
 
     @staticmethod
     def _aside(spot: Spot) -> float:
-        """How far under what is skipped the way from below comes to a map."""
+        """How far, in points, the line from below meets a map under the line that skips levels."""
         return min(MOST_BETWEEN_ENTRIES, 0.5 * (spot.solid.high - spot.solid.dy))
 
     def _skip(self, k: int, way: Way, target: Map) -> None:
-        """Across, at the height of both, or over what stands between."""
+        """Draw the line that skips levels: straight across, or over what stands between, with its layer written on it."""
         i = next(i for i, row in enumerate(self.rows) if way.source in row.spots)
         source, spot = self.rows[i].spots[way.source], self.rows[k].spots[target.id]
         joint = self.rows[k].joint(target)

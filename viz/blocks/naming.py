@@ -36,7 +36,7 @@ class Naming:
         return f"{self._length(one.channels)} @ {size}" if one.places else self._length(math.prod(one.shape))
 
     def name(self, one: Map) -> str:
-        """What a map is called, if anything."""
+        """The name of a map as it is written, or nothing if it has none."""
         return clean(mathematical(one.name), LONGEST_NAME_OF_A_MAP) if one.name else ""
 
     def _length(self, n: int) -> str:
@@ -67,12 +67,12 @@ class Naming:
         return [*(self.layer(way.layer) if way.layer else []), *self.behind(way.after)]
 
     def behind(self, after: Sequence[str]) -> list[str]:
-        """What works number by number; the middle of it is left out where it is much."""
+        """Name the functions behind a layer that act number by number, a line each; of many, only the first and the last."""
         lines = [SHORT.get(name, clean(name)) for name in after]
         return lines if len(lines) <= MOST_BEHIND_A_LAYER else [lines[0], "⋯", lines[-1]]
 
     def made(self, one: Map, way: Way | None) -> list[str]:
-        """How a map is made: by this way, or of several; and what works number by number behind that."""
+        """Say how a map is made: by this way or by joining, then what acts on it number by number; a line each."""
         joined = one.join == "concat" and (way is None or way.layer is None)
         first = [words(self.lang)["concat"]] if joined else self.way(way) if way else []
         return [*first, *self.behind(one.after)]
@@ -105,7 +105,7 @@ class Naming:
                 yield said["again"].format(n=len(fold.maps), times=fold.times, name=self.fold(fold))
 
     def _sentence(self, way: Way, source: Map) -> str:
-        """What a way does: in full, also the padding."""
+        """Say in full which layer and functions a way applies to its source, with the padding."""
         parts = [clean(part) for part in (*(self.layer(way.layer) if way.layer else []), *way.after)]
         padding = way.layer.padding if way.layer else ()
         if any(n for pair in padding for n in pair):

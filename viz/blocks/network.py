@@ -52,19 +52,19 @@ class Way:
 
     source: str
     layer: Layer | None = None
-    after: tuple[str, ...] = ()  # what works number by number behind the layer
+    after: tuple[str, ...] = ()  # the functions behind the layer that act number by number
 
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """What a layer gives, of one example: numbers, a vector of them, or channels of height × width."""
+    """The result of a layer for one example: a vector, or channels of height × width."""
 
     id: str
     shape: tuple[int, ...]
-    places: int  # of its axes, how many are height, width and the like
+    places: int  # how many of its axes are height, width and the like
     ways: tuple[Way, ...]
     join: str = ""  # how several ways become one: "concat", or the symbol of an operation
-    after: tuple[str, ...] = ()  # what works number by number behind the join
+    after: tuple[str, ...] = ()  # the functions behind the join that act number by number
     name: str | None = None
     scope: tuple[Part, ...] = ()
     learned: bool = False  # whether a layer with weights has made it
@@ -127,7 +127,7 @@ def _several_layers(graph: Graph) -> set[Part]:
 
 
 def _insides(graph: Graph) -> dict[str, str]:
-    """For each call of a module, by its id, a digest of its operations: their names, settings and the shapes they take."""
+    """Return a digest of the operations in each call of a module, by its id: equal calls have equal digests."""
     shapes = {value.id: value.shape for value in graph.values}
     inputs = {use.id: shapes[use.value] for use in graph.uses}
     found: dict[str, Any] = {}
@@ -174,7 +174,7 @@ def flowing(graph: Graph) -> set[str]:
     values = {value.id: value for value in graph.values}
     inputs = {use.id: use.value for use in graph.uses}
     sources: set[str] = set()
-    leaves: dict[str, frozenset[str]] = {}  # of each value, those that may be what is read
+    leaves: dict[str, frozenset[str]] = {}  # the leaves of each value that the network may read
     for value in graph.values:
         if value.op is None:
             known = value.kind == "parameter" or not value.shape
@@ -322,7 +322,7 @@ class _Reader:
         return Layer("other", _called(op), learned=op.id.partition("-")[0] in self.learned)
 
     def _follow(self, op: Operation, before: Map, made: Value) -> None:
-        """What works number by number: it is written behind the layer, or is a part of it."""
+        """Write a function that acts number by number behind the layer before it, unless it is a part of that layer."""
         self.at[made.id] = before.id
         said = self._said(op, before)
         if not said:
@@ -334,7 +334,7 @@ class _Reader:
             self.maps[before.id] = replace(before, ways=(replace(way, after=(*way.after, said)),))
 
     def _said(self, op: Operation, before: Map) -> str:
-        """What is written for an operation behind a layer; nothing for what belongs to the layer, such as its bias."""
+        """The words for an operation behind a layer; none for a part of the layer, such as its bias."""
         if _as_it_is(op):
             return ""
         weights = [self.values[self.inputs[use]] for use in op.inputs if self.inputs[use] not in self.flows]
@@ -348,7 +348,7 @@ class _Reader:
         return _called(op)
 
     def _join(self, op: Operation, own: Sequence[str], sources: Sequence[str], made: Sequence[Value]) -> None:
-        """Several ways become one. A sum takes the layers that made its parts to itself: these have its own shape."""
+        """Add the map that joins several ways. A sum takes over the layers that made its terms, if only it uses these."""
         if op.name in ("concatenate", "stack"):
             self._add(made[0], tuple(map(Way, sources)), join="concat", scope=op.scope)
             return

@@ -19,7 +19,7 @@ SHARES_OF_A_CORNER = (1.0, 0.6, 0.5, 0.4, 0.33, 0.25)  # of the width of a figur
 
 
 def with_notes(scene: Scene, said: str) -> Scene:
-    """The scene with a note in lines of a width by which it becomes least higher; of equal ones, the widest."""
+    """Return the scene with a note, its lines of the width that adds least to the height; of equal widths, the widest."""
     left, bottom, right, _ = scene.bounds()
     whole = max(right - left, NARROWEST_CAPTION)
     boxes = _boxes(scene)

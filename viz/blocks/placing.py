@@ -48,7 +48,7 @@ def place(
 
 
 def letter_of(k: int) -> str:
-    """The letters of the alphabet, and then with numbers.
+    """Return the k-th label for the ends of a cut line: A to Z, then A1 to Z1, and so on.
 
     >>> letter_of(0), letter_of(27)
     ('A', 'B1')
@@ -89,7 +89,7 @@ def _to_next_row(above: Scene, below: Scene, source: str, again: str, right: flo
 
 
 def rows_of(parts: Sequence[Sequence[Map]], breaks: Sequence[int]) -> list[list[Map]]:
-    """The maps in rows, which begin with the parts of these numbers; a row begins with the map that the last ended in."""
+    """Return the maps row by row, with a new row before each part in `breaks`; it begins with a copy of the last map."""
     bounds = [0, *breaks, len(parts)]
     rows = [[one for part in parts[start:stop] for one in part] for start, stop in pairwise(bounds)]
     for k in range(1, len(rows)):

@@ -54,7 +54,7 @@ def split(network: Network) -> list[list[Map]]:
 
 
 def _kind(network: Network, parts: Sequence[Sequence[Map]], k: int) -> Any:
-    """What is alike in equal parts: what they read, their maps, and the layers between these."""
+    """Return a key that is equal for equal parts: the shape they read, their maps, and the layers between these."""
     place = {one.id: i for i, one in enumerate(network.maps)}
     first = place[parts[k][0].id]
     read = network.maps[first - 1].shape if first else ()
@@ -66,7 +66,7 @@ def _kind(network: Network, parts: Sequence[Sequence[Map]], k: int) -> Any:
 
 
 def _repeat(kinds: Sequence[Any], start: int) -> tuple[int, int]:
-    """The number of parts from `start` on that repeat together, and how many times: those that leave out most."""
+    """Return how many parts from `start` on repeat together, and how often: the choice that leaves out most parts."""
     best = 1, 1
     for period in range(1, min(MOST_PARTS_OF_A_REPEAT, (len(kinds) - start) // 2) + 1):
         times = 1
@@ -92,7 +92,7 @@ def _name(own: Sequence[Map], following: Sequence[Map]) -> str:
 
 
 def breakable(network: Network) -> list[list[Map]]:
-    """The parts, those that are long again in parts, between which only maps pass that are taken as they are."""
+    """Return the parts between which a row may end: those of `split`, long ones cut where no layer leads across."""
     place = {one.id: k for k, one in enumerate(network.maps)}
     crossing = [(place[way.source], place[one.id], way) for one in network.maps for way in one.ways]
     found: list[list[Map]] = []

@@ -33,8 +33,9 @@ READING_OVER = 44.0  # points, the same on a way over others
 class Row(Standing):
     """One row, drawn.
 
-    letters: of the maps that are cut off from what is made of them. steps: in which each map appears. every: the maps of
-    the whole network, by id. onward: the layers that read the last map in another row, with their steps.
+    letters: the letter of each map whose lines go on in another row, by id. steps: the step in which each map appears.
+    every: the maps of the whole network, by id. onward: the layers that read the last map in the next row, each with the
+    step of its result.
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class Row(Standing):
             )
 
     def _parts(self, spot: Spot, left: float, below: float) -> None:
-        """What is joined, each as thick as its share of the channels."""
+        """Draw the joined parts of a map as slices, each as thick as its share of the channels."""
         s, one = spot.solid, spot.one
         known = {w.source: self.every[w.source].channels for w in one.ways if w.layer is None or not w.layer.learned}
         done, step = 0, self.steps[one.id]
@@ -173,7 +174,7 @@ class Row(Standing):
     # -- ways ---------------------------------------------------------------------------------------
 
     def _skips(self, way: Way, source: Spot, target: Spot) -> bool:
-        """Whether maps stand between two in one lane, or another way goes straight from the one to the other."""
+        """Whether a way must go over the maps: others stand between its ends, or another way takes the straight line."""
         if source.lane != target.lane:
             return False
         between = any(s.lane == source.lane and source.column < s.column < target.column for s in self.spots.values())

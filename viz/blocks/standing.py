@@ -18,7 +18,7 @@ from viz.layout.scene import Point
 SIDE = 9.0  # points that a height or a width has for each doubling of places
 THICKNESS = 3.2  # points that a map is thick for each doubling of channels
 LEANING = 0.3, 0.22  # how far to the right and up the width of a map goes, for each point of it
-AGAIN = "-again"  # what the id of such a point adds to that of its map
+AGAIN = "-again"  # the end of the id of a map that is drawn again where a row begins
 VECTOR_THICKNESS = 8.0  # of a vector, which has no channels
 BETWEEN_WORDS = 10.0  # points between what is written under two maps, at least
 BETWEEN_LANES = 14.0  # points between the words where ways change their lanes, beside the room for the turns
@@ -34,8 +34,9 @@ FRAME_MARGIN = 7.0  # points between a frame and what is in it
 class Spread:
     """How large maps are drawn, and how far things stand apart, in points.
 
-    solids: times their usual size. between: between two maps, at least. over: between what is skipped and the way over it,
-    and between lanes. rows: between two rows. words: as wide as what is written under a map may be in any case.
+    solids: the factor by which maps differ from their usual size. between: the least distance of two maps. over: the
+    distance of a way from the maps that it skips, and of lanes. rows: the distance of two rows. words: the width that the
+    words under a map may always have.
     """
 
     solids: float = 1.0
@@ -61,12 +62,12 @@ class Solid:
 
     @property
     def width(self) -> float:
-        """Of all that is seen of it."""
+        """The width of its outline: of the front and of what leans to the right."""
         return self.thick + self.dx
 
     @property
     def height(self) -> float:
-        """Of all that is seen of it."""
+        """The height of its outline: of the front and of what leans up."""
         return self.high + self.dy
 
 
@@ -120,12 +121,12 @@ class Spot:
 
     @property
     def left(self) -> Point:
-        """Where ways come to."""
+        """The middle of its left side, where ways arrive."""
         return self.x - self.solid.width / 2, self.y
 
     @property
     def right(self) -> Point:
-        """Where ways go from."""
+        """The middle of its right side, where ways leave."""
         return self.x + self.solid.width / 2, self.y
 
 
@@ -165,11 +166,11 @@ class Standing:
         return Spot(one, solid(one, self.spread.solids), self.column[one.id], 0, lines)
 
     def _importance(self, way: Way) -> tuple[int, bool, bool]:
-        """Of the ways to a map, that is written under it which comes from the last column, and rather a layer's."""
+        """Rank the ways to a map, to choose the one written under it: the latest column first, then layers, then weights."""
         return self.column.get(way.source, -1), way.layer is not None, way.layer is not None and way.layer.learned
 
     def _put_into_lanes(self) -> None:
-        """The longest way in the middle; the others over or under it, each where it has room."""
+        """Put the longest way into the middle lane, and the other chains over or under it, each where it has room."""
         middle = self._longest()
         for id in middle:
             spot = self.spots[id]
@@ -206,12 +207,12 @@ class Standing:
         return chains
 
     def _order(self, chain: Sequence[str]) -> tuple[int, int]:
-        """Where a chain is joined, and as which of several; those that are joined nowhere come last."""
+        """Return the step in which a chain is joined, and its position among the inputs; unjoined chains come last."""
         places = [(self.steps[one.id], one.ways.index(way)) for way, one in self.ways if way.source == chain[-1]]
         return min(places, default=(len(self.steps), 0))
 
     def _comes_before(self, chain: Sequence[str], middle: Sequence[str]) -> bool:
-        """Whether a chain is joined to the middle before what stands there."""
+        """Whether a chain is an earlier input of its join than the middle lane is, so that it goes over that lane."""
         for id in middle:
             sources = [way.source for way in self.maps[id].ways]
             if chain[-1] in sources:
@@ -239,7 +240,7 @@ class Standing:
             columns.setdefault(spot.column, []).append(spot)
         framed = {self.spots[fold.maps[0]].column for fold in self.folds}
         framed |= {self.spots[fold.maps[-1]].column + 1 for fold in self.folds}
-        self.edges: dict[int, tuple[float, float]] = {}  # of each column, with what is written in it
+        self.edges: dict[int, tuple[float, float]] = {}  # the ends of each column, with the words in it
         x = before_map = before_words = 0.0
         for c in range(len(columns)):
             half_map = max(spot.solid.width for spot in columns[c]) / 2

@@ -133,7 +133,7 @@ def from_layer_to_layer(plan: Plan, column: Mapping[str, int]) -> set[str]:
 
 
 def in_order(plan: Plan, part: Mapping[str, int]) -> Iterator[str]:
-    """An end that results of one part of the figure lead to in their order, so that they stand in it."""
+    """Yield an unseen node for each part of the figure, to which its results lead in order, so that they stand in it."""
     results = results_in_order(plan)
     if len(leaves_in_order(plan)) > 1:  # a beginning joins all parts
         given = any(place.ref in plan.order for place in results)
@@ -147,7 +147,7 @@ def in_order(plan: Plan, part: Mapping[str, int]) -> Iterator[str]:
 
 
 def from_the_left(stubs: Sequence[tuple[str, str]], column: Mapping[str, int]) -> Iterator[str]:
-    """A beginning from which ways lead to the stubs of leaves in their order, so that their names stand in it."""
+    """Yield an unseen node from which edges lead to the stubs of leaves in order, so that their names stand in it."""
     yield node("begin", width="0.01", height="0.01", ordering="out")
     for leaf, stub in stubs:
         way = ["begin", *[f"to-{leaf}-{k}" for k in range(column[leaf])], f"{stub}-box"]

@@ -80,7 +80,7 @@ def _asset(name: str) -> str:
 
 
 def _hash(content: str) -> str:
-    """What the page's policy calls a script or a style that may run: no other may."""
+    """The digest by which the page's security policy lets a script or a style run; it lets no other run."""
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
@@ -148,7 +148,7 @@ def _value(value: Value, drawing: Figure, teller: Teller) -> dict[str, Any]:
 
 
 def _worded(teller: Teller, thing: Value | Use, value: Value) -> dict[str, str]:
-    """What is said of a derivative, and of a value, where these are no numbers on the figure."""
+    """The texts that the page shows for a derivative and a value, where the figure has no numbers for them."""
     found: dict[str, str] = {}
     said = teller.slope(thing, value)
     annotated = {thing.id, value.id} & {*teller.labels.below_text} and said != data_text(thing.grad or 0.0)

@@ -12,7 +12,7 @@ Placed = tuple[bytes, float, float, float]  # a page, how many times as large it
 
 
 def joined(pages: Iterable[bytes], title: str) -> bytes:
-    """One file of all these pages, each in its own size. Raises RuntimeError without pypdf."""
+    """Join these pages in one file, each in its own size. Raises RuntimeError without pypdf."""
     pypdf = extra("pypdf", "a PDF of several pages")
     writer = pypdf.PdfWriter()
     for page in pages:

@@ -135,7 +135,7 @@ class _Slide:
 
     @staticmethod
     def _flat(made: Any, name: str) -> None:
-        """A name, and no shadow: neither in PowerPoint nor in LibreOffice, which goes by the style alone."""
+        """Name a shape, and take its shadow off: for PowerPoint, and for LibreOffice, which reads the style alone."""
         made.name, made.shadow.inherit = name, False
         for style in made.element.iter(extra("pptx.oxml.ns", "a PPTX").qn("a:effectRef")):
             style.set("idx", "0")

@@ -153,7 +153,7 @@ class _Reader:
                 self._write(f"{id}-text0", f"{classes} {place.ref}", _joined(lines), middle, y, step)
 
     def _wire_of(self, place: Place) -> Wire | None:
-        """The wire whose numbers stand in a value's cells: that of its only use, or of all."""
+        """The wire whose numbers stand in a value's cells: its only use, or the trunk of all its uses; None if it has none."""
         own = [wire for wire in self.plan.wires if wire.source == place.id]
         return own[-1] if own else None
 

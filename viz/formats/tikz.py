@@ -15,7 +15,7 @@ from viz.record.mathematics import IN_TEX
 from viz.theme import Theme, dash, shade
 
 AROUND_LETTERS = 4.0  # points of the figure: so much more is coloured, for letters of documents may be larger
-UNIT = 10.0 / FONT  # of a point of the figure: then its texts are as large as those of a document in ten points
+UNIT = 10.0 / FONT  # the size of a point of the figure: its texts are as large as those of a document in ten points
 
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta", "η": "eta",
@@ -129,7 +129,7 @@ def packages(scene: Scene) -> list[str]:
 
 
 def _engine(scene: Scene) -> list[str]:
-    """What is to be said where LaTeX itself will not do."""
+    """Return comments that name XeLaTeX, if the texts have letters that pdfLaTeX lacks; else nothing."""
     if all(c <= "ɏ" or c in _SPECIAL for c in _written(scene)):
         return []
     return [

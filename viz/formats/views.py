@@ -144,7 +144,7 @@ def _count(layers: Mapping[str, Layer], id: str) -> int:
 
 
 def _combined(layers: Mapping[str, Layer], ids: Sequence[str]) -> list[frozenset[str]]:
-    """Each layer closed, or its children in each way."""
+    """Return every choice for these layers: each one closed, or open with any choice for its children."""
     choices = [[frozenset({id}), *_combined(layers, layers[id].children)] for id in ids]
     return [frozenset().union(*choice) for choice in product(*choices)]
 

@@ -156,7 +156,7 @@ def balanced(
 def crossing_long(
     layers: Sequence[Sequence[str]], before: Neighbours, place: Mapping[str, int], long: set[str]
 ) -> set[Segment]:
-    """The segments that cross one of a long wire's: they do not run straight where that does."""
+    """Return the segments that cross a segment of a long wire, which runs straight there, so that they cannot."""
     found = set()
     for layer, next_layer in pairwise(layers):
         start, left = 0, 0
@@ -174,7 +174,7 @@ def crossing_long(
 
 
 def in_line(layers: Sequence[Sequence[str]], before: Neighbours, yielding: set[Segment]) -> dict[str, str]:
-    """The first of those that each name is in line with: with the middle one of its neighbours, if that is free."""
+    """Put each name in line with the middle one of its neighbours, if that is free; map it to the first name of its line."""
     place = {name: k for layer in layers for k, name in enumerate(layer)}
     root = {name: name for name in place}
     for layer in layers:

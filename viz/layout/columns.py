@@ -59,7 +59,7 @@ def columns(plan: Plan) -> dict[str, int]:
     order = in_order(after)
     if len(order) < len(after):  # groups that lead to each other both ways
         return columns(ungrouped(plan))
-    alone: set[str] = set()  # what is computed of leaves alone, each used once
+    alone: set[str] = set()  # places that are computed from leaves alone, and used once
     before: dict[str, list[tuple[str, int]]] = {name: [] for name in after}
     for name in order:
         column[name] = max((column[other] + gap for other, gap in before[name]), default=0)
@@ -125,10 +125,10 @@ def grid(
     lane: Mapping[str, int] = MappingProxyType({}),
     wider: Mapping[int, float] = MappingProxyType({}),
 ) -> Grid:
-    """Where each column begins and ends; the part of a column where branches leave a fork is before its beginning.
+    """Return where each column begins and ends; the room in which branches leave a fork is before its beginning.
 
-    lane: of forks that need one of their own, which: the last is the next to the column. wider: how much more room there
-    is before a column, so that lines which cross there do so aslant.
+    lane: how many lanes to the left of the column's own a fork stands, by its id. wider: the points of room that a column
+    gets before it, so that lines which cross there cross at an angle.
     """
     widths = [0.0] * (max(column.values(), default=0) + 1)
     drops = [0.0] * len(widths)
@@ -184,9 +184,9 @@ def _grid(
 class _Edges:
     """The room that the left and the right borders of groups take.
 
-    begun, ended: how many groups inside each begin and end in the same column as it. entered: what is kept free at the
-    end of a column after which groups begin. wider: how much further right a group ends, so that its title has room.
-    named: what names behind boxes take, by the column in which these end.
+    begun, ended: how many groups inside each begin and end in the same column as it. entered: the points kept free at the
+    end of a column after which groups begin. wider: the points by which a group ends further right, so that its title
+    has room. named: the width of the names behind boxes, by the column in which these boxes end.
     """
 
     def __init__(self, plan: Plan, column: Mapping[str, int], span: Mapping[str, tuple[int, int]]) -> None:
@@ -242,9 +242,9 @@ def crowded(plan: Plan, column: Mapping[str, int], pairs: Iterable[tuple[str, st
 
 
 def lanes(plan: Plan, column: Mapping[str, int], heights: Heights) -> dict[str, int]:
-    """How far before its column each fork stands: those whose branches would leave through each other, apart.
+    """Return the lane of each fork, 0 next to its column; forks whose branches would overlap get lanes of their own.
 
-    They are put in the order in which fewest of their lines cross.
+    The forks of a column are put in the order in which fewest of their lines cross.
     """
     trunk = {wire.target: heights.wire(wire) for wire in plan.wires if wire.kind == "trunk"}
     ends: dict[str, list[float]] = {fork: [] for fork in trunk}
@@ -256,7 +256,7 @@ def lanes(plan: Plan, column: Mapping[str, int], heights: Heights) -> dict[str, 
     }
 
     def crossings(a: str, b: str) -> int:
-        """Of the lines of two forks, of which a stands on the left."""
+        """Count how often the lines of fork `a` cross those of fork `b`, if `a` stands on the left of `b`."""
         risers = [sorted((trunk[b], y)) for y in ends[b]]
         through = sum(min(trunk[a], y) < trunk[b] < max(trunk[a], y) for y in ends[a])
         return through + sum(low < y < high for y in ends[a] for low, high in risers)
@@ -311,7 +311,7 @@ class Heights:
 
     @staticmethod
     def of_plan(plan: Plan, found: Mapping[str, float]) -> Heights:
-        """Those of a plan, whose stubs may stand beside the middles of their boxes."""
+        """Return the heights that Graphviz `found`, with each stub moved from the middle of its box to where it is drawn."""
         moved = {}
         for wire in plan.wires:
             moved[f"{wire.id}-box"] = found[f"{wire.id}-box"] + aside(wire, plan.spacing)

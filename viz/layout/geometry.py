@@ -85,7 +85,7 @@ class _Draughtsman:
         for wire in plan.wires:
             self.outgoing.setdefault(wire.source, []).append(wire)
             self.incoming.setdefault(wire.target, []).append(wire)
-        self.routes: dict[str, Route] = {}  # of wires that do not go the usual way
+        self.routes: dict[str, Route] = {}  # the routes of wires that do not go the usual way
         self.foreign: dict[str, tuple[Shape, ...]] = {}  # the boxes around groups that each line must not run through
         self.room: dict[str, tuple[float, float]] = {}  # between which abscissas each text on a wire may lie
         self.centre = {place.id: self._centre(place) for place in plan.places}

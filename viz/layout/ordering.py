@@ -15,7 +15,7 @@ def leaves_in_order(plan: Plan) -> list[Place]:
 
 
 def results_in_order(plan: Plan) -> list[Place]:
-    """All results, those whose rows were given an order in it, among the places that these had."""
+    """Return all results; those that an order was given for swap places among themselves to stand in it."""
     results = [place for place in plan.places if place.shape == "result"]
     ordered = iter(_in_order(plan, results))
     return [next(ordered) if place.ref in plan.order else place for place in results]
@@ -27,7 +27,7 @@ def _in_order(plan: Plan, places: Iterable[Place]) -> list[Place]:
 
 
 def freed(plan: Plan) -> frozenset[str]:
-    """The places whose inputs stand as the order has it, and not as they are given: which several of its leaves lead to."""
+    """Return the places to which several ordered leaves lead: their inputs stand in that order, not as they are given."""
     come_of: dict[str, frozenset[str]] = {place.id: frozenset({place.id}) for place in leaves_in_order(plan)}
     incoming: dict[str, list[str]] = {}
     for wire in plan.wires:

@@ -21,7 +21,7 @@ from viz.record.sharing import used_again
 FONT = 14.0
 SMALL_FONT = 11.0
 LINE_HEIGHT = 1.2  # the height of a line of text, in font sizes
-WIDEST_CIRCLE = 80.0  # of a circle; a longer symbol stands in an oval
+WIDEST_CIRCLE = 80.0  # the width of a circle; a longer symbol stands in an oval
 KEY_FRAME = 8.0  # what the box around a key is wider than the key
 KEY_GAP = 5.0  # between a key and what it stands before
 LEAST_ANSWER_WIDTH = 34.0  # of the room that is left for an answer
@@ -30,7 +30,7 @@ ARROWS_APART = 10.0  # between a wire's two arrows
 ARROW_TEXT_GAP = 2.0  # between an arrow and its text, which has white of its own above and below
 TEXT_GAP_BESIDE = 5.0  # between an arrow that runs down and the text beside it
 LEAST_USES_OF_TAGS = 4  # a leaf used so often is drawn as tags
-NAMED = ("-tag", "-arrives")  # what the ids of names end in that are not those of their values
+NAMED = ("-tag", "-arrives")  # the endings of ids of names whose ids are not those of their values
 NOTES_BELOW = 20.0  # between a figure and the first of its notes
 NOTE_SPACING = 1.2  # the distance of two notes, in heights of a line of them
 
@@ -44,7 +44,7 @@ class Words:
     bold: bool = False
     size: float = FONT
     key: str = ""  # a boxed number before it, which a legend explains
-    room: tuple[float, float] | None = None  # of a blank: the least width and the height of the box to write into
+    room: tuple[float, float] | None = None  # the least width and the height of the box in which a blank is filled
     matrix: Matrix | None = None  # the rows that it is set in, which `text` says in one line
     tex: str = ""  # how LaTeX writes it, if otherwise
 
@@ -107,7 +107,7 @@ class Labels(Protocol):
 class Place:
     """A circle, a box, a name or a fork. `ref` is the operation or value that it stands for.
 
-    total: what stands under a tag, of all of them together; it appears in the frame `total_step`.
+    total: the whole derivative of a leaf, written under its first tag; it appears in the frame `total_step`.
     """
 
     id: str
@@ -124,7 +124,7 @@ class Place:
 
     @property
     def written(self) -> set[str]:
-        """What the ids of its texts begin with."""
+        """The prefixes by which the ids of this place's texts are known."""
         return {self.id, trunk_id(self.ref)} if self.total else {self.id}
 
 
@@ -162,8 +162,8 @@ class Wire:
 def sides(wire: Wire, spacing: Spacing) -> tuple[float, float]:
     """The room that a wire, and the name that it begins at, take above its middle and below it.
 
-    Where things stand close, what has nothing written on one side takes less there. Its stub is then beside the middle
-    of its box, which nobody sees where it begins at a fork or a name.
+    Where things stand close, a side with nothing written on it takes less room. The stub is then not in the middle of
+    its box, which nobody sees where the wire begins at a fork or a name.
     """
     up, down = spacing.across(wire.above), spacing.across(wire.below)
     if not (spacing.snug and (wire.kind == "branch" or wire.named or not wire.flows)):

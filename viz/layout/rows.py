@@ -104,7 +104,7 @@ def expected_letters(sizes: Sequence[tuple[float, float]], room: tuple[float, fl
 
 
 class Placed(NamedTuple):
-    """A row of which it is known what stands where."""
+    """A row, the column of each of its places, and the height of everything in it."""
 
     plan: Plan
     column: dict[str, int]
@@ -293,7 +293,7 @@ def _link(id: str, shape: str, letter: str, wire: Wire, spacing: Spacing) -> Pla
 
 
 def _letters(taken: Container[str]) -> Iterator[str]:
-    """A, B, …, Z, AA, AB, …, but for those that something is called by."""
+    """Yield the letters A, B, …, Z, AA, AB, … for the ends of lines, without those that are `taken` as names."""
     names = list(ascii_uppercase)
     for name in names:  # the list grows as it is read
         names += [name + letter for letter in ascii_uppercase]

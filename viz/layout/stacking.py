@@ -135,7 +135,7 @@ class _Stack:
         return sum(self.heights.of(station.name) for station in stations) / len(stations)
 
     def _beside(self, free: Sequence[Station], groups: Sequence[str]) -> dict[Station, float]:
-        """At which height each of these stands beside groups: what hangs together there, at one."""
+        """Return at which height each free station passes groups; stations that wires join there have one height."""
 
         def covered(station: Station) -> bool:
             return any(self.reach[group][0] <= station.column <= self.reach[group][1] for group in groups)

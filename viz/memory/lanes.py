@@ -22,7 +22,7 @@ MOST_LANES_KEPT = 16  # lanes of what is kept between runs
 PLAIN, SMALL = 9.0, 7.0  # font sizes
 HEIGHT_OF_TIMES = 50.0  # the height of the longest time
 TIMES_ALWAYS_WRITTEN = 5  # so many of the longest times are written however narrow their columns are
-PART = {"forward": "forward", "backward": "backward", "update": "parameter", "": "forward"}  # of a theme, by phase
+PART = {"forward": "forward", "backward": "backward", "update": "parameter", "": "forward"}  # the colour of each phase
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Gaps = Sequence[tuple[int, int, int]]
@@ -49,7 +49,7 @@ def microseconds(seconds: float, digits: int = 4) -> str:
 
 
 class _Layout:
-    """Here y is downwards, from the upper edge; what draws a part returns where it ends."""
+    """Draws a memory map from above: y counts downwards, and each method that draws a part returns its lower end."""
 
     def __init__(self, memory: Memory, gaps: Gaps, say: Mapping[str, str], named: Callable[[Bar], Any]) -> None:
         self.memory, self.columns, self.gaps, self.say, self.named = memory, memory.columns, gaps, say, named
@@ -348,7 +348,7 @@ class _Layout:
         self, id: str, said: str, x: float, y: float, role: str, classes: str = "", size: float = PLAIN,
         bold: bool = False, step: int = 0,
     ) -> None:  # fmt: skip
-        """A line of text that begins at `x` (a legend, a note), ends there (a name), or is centred there."""
+        """Write a line of text that begins at `x` (a legend, a note), ends there (a name), or is centred there."""
         width = text_width(said, size, bold)
         x += {"legend": width / 2, "note": width / 2, "name": -width / 2}.get(role, 0.0)
         self.texts.append(

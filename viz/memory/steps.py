@@ -20,7 +20,7 @@ class Bar:
 
     id: str
     name: str
-    shape: tuple[int, ...] | None  # of several results at once, None
+    shape: tuple[int, ...] | None  # None for several results at once
     dtype: str
     nbytes: int
     first: int
@@ -55,7 +55,7 @@ class Column:
     op: str
     symbol: str
     scope: str
-    instruction: int  # of the plan; one that runs in blocks has several lines, and each states the seconds of all
+    instruction: int  # its number in the plan; one that runs in blocks has several lines, each with the seconds of all
     seconds: float | None
     phase: str = ""  # "forward", "backward" or "update", where that is known
 
@@ -91,7 +91,7 @@ class _Reader:
         self.lanes: dict[int, Lane] = {}  # by the id() of the memory
         self.parts = {id(v.array): v.name for v in plan.views if v.source is None}  # the names of several results
         self.shown: dict[int, int] = {}  # the line that makes a view, by the identity of the view
-        self.sources: list[set[int]] = []  # of each line, the lines that write what it reads, or make a view of it
+        self.sources: list[set[int]] = []  # the lines that write what each line reads, or make a view of it
         self.count = 0
 
     def read(self) -> Memory:
@@ -154,7 +154,7 @@ class _Reader:
         return lane.bars[-1]
 
     def _held(self, value: Value) -> list[Bar]:
-        """What is in the memory that a value shows."""
+        """Return the bars that are now in the memory which a value shows."""
         return [self.lanes[_key(storage)].bars[-1] for storage, _ in _root(value).pieces()]
 
     def _find_phases(self, returned: Sequence[int], kept: Sequence[int]) -> None:
@@ -184,7 +184,7 @@ class _Reader:
 
 
 def _key(storage: Storage) -> int:
-    """What tells one memory from another: buffers are lent to one storage after another."""
+    """Return a key of the memory that a storage uses; storages that use one buffer in turn have one key."""
     return id(storage.memory if storage.kind in ("buffer", "block") else storage)
 
 

@@ -18,7 +18,7 @@ Broadcast = tuple[
 
 
 def broadcasts(graph: Graph) -> dict[tuple[str, str], Broadcast]:
-    """What each use was broadcast to, by the ids of the use and of its operation; those that were not are not in it."""
+    """Return the shape that each use was broadcast to, by the ids of the use and its operation; other uses are left out."""
     shapes = {value.id: value.shape for value in graph.values}
     uses = {use.id: shapes[use.value] for use in graph.uses}
     found: dict[tuple[str, str], Broadcast] = {}

@@ -86,7 +86,7 @@ def equal_blocks(graph: Graph, lang: str) -> Iterator[Graph]:
 
 
 def _kind(graph: Graph, scope: tuple[Part, ...], places: Sequence[int], level: int) -> Any:
-    """What is alike in equal calls: where they are, what they are, and what they compute."""
+    """Return a key that is equal for equal calls: where they are, their module's kind, and what they compute."""
     if len(scope) < level:
         return None
     shapes = {value.id: value.shape for value in graph.values}

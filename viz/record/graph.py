@@ -38,7 +38,7 @@ class Value:
     op: str | None = None  # the operation that made it
     symbol: str | None = None  # the value as an expression
     grad_symbol: str | None = None  # ∂L/∂value as an expression
-    verdict: str | None = None  # of a numerical check of grad: "agrees", "differs" or "kink"
+    verdict: str | None = None  # what a numerical check says of grad: "agrees", "differs" or "kink"
     tex: str | None = None  # the name in LaTeX, as it was given between dollars
     size: float | None = None  # how large grad is: the root of the mean of its squares
     sign: int | None = None  # whether all of grad is at least 0, or at most; 0 where it is some of each, or nothing

@@ -74,7 +74,7 @@ def merge(graph: Graph, spans: Sequence[Span]) -> Graph:
     used = {use.value for use in uses}
     values = tuple(
         v for v in graph.values if v.id in used or (maker[v.id] is not None and maker[v.id] == v.op)
-    )  # of a span's values, those that are used outside
+    )  # the values of a span that are used outside of it
     outputs: dict[str, list[str]] = {}
     for value in values:
         outputs.setdefault(maker[value.id] or "", []).append(value.id)

@@ -78,8 +78,8 @@ def loops(graph: Graph) -> list[list[range]]:
     """
     values = {value.id: value for value in graph.values}
     place = {op.id: k for k, op in enumerate(graph.ops)}
-    leaves: dict[int, set[tuple[int, str]]] = {}  # which an operation uses, with their positions
-    results: dict[int, set[int]] = {}  # of which operations it uses results
+    leaves: dict[int, set[tuple[int, str]]] = {}  # the leaves that an operation uses, with their positions
+    results: dict[int, set[int]] = {}  # the operations whose results it uses
     for use in graph.uses:
         if use.op is not None:
             made = values[use.value].op

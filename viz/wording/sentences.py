@@ -10,7 +10,7 @@ from viz.wording.labels import FigureLabels, clean, derivative, differentiated, 
 from viz.wording.numbers import data_text, in_rows, shape_text
 from viz.wording.operations import operation_name
 
-MOST_SENTENCES = 400  # of a larger figure, so many are said
+MOST_SENTENCES = 400  # a larger figure is told in no more than these
 NUMBERS = FigureLabels()  # the labels of a figure of numbers
 LONGEST_NUMBERS = 60  # characters of an array's numbers; of more, its shape is said
 

@@ -60,7 +60,7 @@ def _by_scale(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], eps: float, cent
 
 
 def _together(present: Any, i: int, x: Any, *, axis: tuple[int, ...], **_: Any) -> Any:
-    """What is standardized together is present together."""
+    """Elements of x are present if any result is that is standardized along the same axes, for it depends on them."""
     z, r, _ = present
     return np.any(z, axis=axis, keepdims=True) | r
 

@@ -145,7 +145,7 @@ class Placement:
     # -- several hosts ------------------------------------------------------------------------------
 
     def together(self, names: Sequence[str], arrays: Sequence[Any]) -> list[Any]:
-        """Of several hosts, the whole of each argument, of which each host has a part."""
+        """Return each argument as a whole, gathered from the parts that the hosts have."""
         if self.hosts == 1:
             return list(arrays)
         self.refuse_unlike("the arguments of this step", names, [np.array(a.shape) for a in arrays])

@@ -22,11 +22,12 @@ from tinygrad_edu.program.xla.table import compute
 
 
 class Pure:
-    """What a program computes.
+    """A program as a function without side effects, which XLA can compile.
 
-    arguments: of the program. moving: the leaves of its state that it writes. constants: those that it only reads.
-    fed: what is set before each run. drawn: random numbers that the devices draw, by which generator's keys, and by which of
-    them. generators: how many keys each gives for a run. outputs: the results.
+    arguments: the arguments of the program. moving: the leaves of its state that it writes. constants: the leaves that it
+    only reads. fed: the numbers that are set before each run. drawn: for each tensor of random numbers that the devices
+    draw, its generator, and which of the generator's keys it uses. generators: how many keys each generator gives for a
+    run. outputs: the results.
     """
 
     def __init__(
@@ -249,7 +250,7 @@ def _views(x: Tensor) -> list[Tensor]:
 
 
 def _twins(leaves: Iterable[Tensor]) -> dict[Tensor, Tensor]:
-    """For each leaf the first that has the very memory of it: a weight and what `detach()` makes of it are one."""
+    """Map each leaf to the first leaf with the same memory: a weight and its `detach()` are one."""
     first: dict[Any, Tensor] = {}
     return {
         x: first.setdefault((x.ndarray.__array_interface__["data"][0], x.shape, x.ndarray.strides, x.dtype), x)

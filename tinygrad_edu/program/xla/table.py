@@ -124,7 +124,7 @@ def scatter_add(x: Any, values: Any, *arrays: Any, key: Any) -> Any:
 
 @stands
 def index_update(x: Any, values: Any, *arrays: Any, key: Any) -> Any:
-    """Of places that are written several times the last value stays, which XLA by itself does not promise."""
+    """Write values at an index. A place that is written several times keeps the last value, which XLA does not promise."""
     values, mask = values.astype(x.dtype), _mask(key, arrays, x)
     if mask is not None and values.size == 1:
         return jnp.where(mask, values.reshape(()), x)
@@ -196,7 +196,7 @@ def unstack(x: Any, axis: int = 0) -> Any:
 
 @stands
 def gate(g: Any, kept: Any) -> Any:
-    """By bits, as it is computed otherwise, it would have no derivative here."""
+    """Choose with `where`, for the masking of bits that NumPy uses would have no derivative here."""
     return jnp.where(kept, g, 0).astype(g.dtype)
 
 
@@ -241,7 +241,7 @@ def partition(x: Any, kth: Any, axis: int) -> Any:
 def quantile_at(
     x: Any, q: float, axis: Any = None, *, method: str = "linear", keepdims: bool = False, skip_nan: bool = False
 ) -> Any:
-    """Between two neighbours of the sorted numbers. Of 0, 1, 2, … the quantile says which, and how far between."""
+    """Interpolate between two neighbours of the sorted numbers; the quantile of 0, 1, 2, … is the place between them."""
     if skip_nan:
         return jnp.nanquantile(x, q, axis=axis, method=method, keepdims=keepdims).astype(x.dtype)
     axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)

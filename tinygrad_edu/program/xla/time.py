@@ -15,12 +15,12 @@ def _parts(x: Any, count: int) -> list[Any]:
 
 
 def _on(mask: Any) -> tuple[Any, ...]:
-    """What a mask says of each step: (T, N, 1)."""
+    """Return the mask, if there is one, as truths for each step and row: (T, N, 1)."""
     return tuple([m.astype(bool)[:, :, None] for m in mask])
 
 
 def _kept(on: Any, new: Any, old: Any) -> Any:
-    """What a step leaves: the new, but the old in rows that the mask leaves out."""
+    """Return the new state, with the old one in rows that the mask leaves out."""
     return jnp.where(on[0], new, old) if on else new
 
 

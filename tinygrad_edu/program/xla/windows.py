@@ -86,7 +86,7 @@ def _padded(x: Any, windows: Windows, value: Any) -> Any:
 
 
 def _seen(padded: Any, windows: Windows, tap: Any) -> Any:
-    """What all windows have at a tap: (…, positions)."""
+    """Return the numbers that all windows have at one tap: (…, positions)."""
     lead = padded.ndim - len(windows.size)
     start = [k * d for k, d in zip(tap, windows.dilation, strict=True)]
     stop = [a + s * (p - 1) + 1 for a, s, p in zip(start, windows.stride, windows.positions, strict=True)]
@@ -105,7 +105,7 @@ def _laid(part: Any, windows: Windows, tap: Any) -> Any:
 
 @stands
 def unfold_windows(x: Any, *, kernel: Any, **how: Any) -> Any:
-    """All taps side by side."""
+    """Put the numbers of all windows side by side, tap by tap: (N, C, kernel, positions)."""
     windows = _over(x.shape[2:], kernel, **how)
     padded = _padded(x, windows, 0)
     parts = jnp.stack([_seen(padded, windows, tap) for tap in _taps(windows)], axis=2)
@@ -115,7 +115,7 @@ def unfold_windows(x: Any, *, kernel: Any, **how: Any) -> Any:
 @stands
 @of_truths(1)
 def fold_windows(x: Any, *, size: Any, **how: Any) -> Any:
-    """All taps, laid back and added up."""
+    """Put the numbers of all taps back to their places in the image, and add up those that meet."""
     windows = _over(size, x.shape[2 : 2 + len(size)], **how)
     total = functools.reduce(jnp.add, [_laid(x[:, :, *tap], windows, tap) for tap in _taps(windows)])
     return windows.inner(total)
@@ -166,7 +166,7 @@ def max_pool(x: Any, *, kernel: Any, **how: Any) -> Any:
 @stands
 @of_truths(1)
 def max_pool_gradient(s: Any, x: Any, *, kernel: Any, **how: Any) -> Any:
-    """To the first largest of each window."""
+    """Send each slope to the first of the largest numbers of its window."""
     windows = _over(x.shape[2:], kernel, **how)
     chosen = _chosen(x, windows)
     parts = [_laid(jnp.where(chosen == number, s, 0), windows, tap) for number, tap in enumerate(_taps(windows))]

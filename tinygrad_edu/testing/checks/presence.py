@@ -26,9 +26,9 @@ class Presences(Case):
     """Demands on presence: what a selection dropped sends nothing back."""
 
     def what_is_absent_sends_nothing(self) -> None:
-        """With elements of the results dropped, what those alone hang on may be NaN, and nobody notices.
+        """Check that NaN in inputs on which only dropped results depend changes no gradient.
 
-        Which elements of the inputs these are is found by trying, not from what is declared.
+        These inputs are found by changing each, not from what the op declares.
         """
         kinds = self.presence
         shapes = [y.shape for y in tensors_in(self.call(self.op, self.leaves())) if y.needs_grad]
@@ -54,9 +54,9 @@ class Presences(Case):
                 )
 
     def spoiled_where_absent(self, present: Sequence[Any]) -> list[Any]:
-        """The arrays, with NaN wherever that leaves the present elements of the results as they are.
+        """Return the arrays with NaN at each element that does not change the present elements of the results.
 
-        Where an op says itself what hangs together, only where that is absent.
+        Where `presence` is a function, this is tried only at elements that it calls absent.
         """
         arrays = [np.array(a) for a in self.arrays]
         shown = self.shown(arrays, present)
@@ -107,7 +107,7 @@ class Presences(Case):
         return [*first, *second]
 
     def what_it_drops_is_absent(self) -> None:
-        """No slope that is always 0 passes for one that is there: it would make NaN of an infinite slope before it."""
+        """Check that no slope that is always 0 counts as present, for it would turn an infinite slope before it into NaN."""
         kinds = self.presence
         known = {"selects", "rectifies", "moves", "linear", "tame", "elementwise", "product"}
         if not known.issuperset(kinds if isinstance(kinds, tuple) else (kinds,)):

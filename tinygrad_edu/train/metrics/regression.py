@@ -137,7 +137,7 @@ def r2_score(prediction: Numbers, target: Numbers) -> float:
 
 
 def _alike(prediction: Numbers, target: Numbers, who: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both as float64, in which sums are made. Raises ValueError where the shapes differ."""
+    """Return predictions and targets as float64, in which sums are made. Raises ValueError where their shapes differ."""
     given, true = as_array(prediction), as_array(target)
     if given.shape != true.shape or given.ndim == 0:
         raise ValueError(

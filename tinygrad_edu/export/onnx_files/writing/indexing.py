@@ -191,7 +191,7 @@ def index_update(x: Any, values: Any, *arrays: Any, key: tuple[Any, ...]) -> Any
 
 
 def last_written(*arrays: Any, key: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    """Which values are still there afterwards."""
+    """Return a mask of the values that no later one overwrites."""
     places = _places(shape, arrays, key)
     writer = _writer(places, int(np.prod(shape)))
     turns = np.arange(int(np.prod(places.shape)), dtype=np.int64).reshape(places.shape)

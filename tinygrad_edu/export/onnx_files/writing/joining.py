@@ -65,7 +65,7 @@ def _batch_norm(node: Node, makers: Mapping[str, Node], arrays: dict[str, Any], 
         return maker.inputs if maker is not None and maker.kind == kind else None
 
     def vector(name: str, ndim: int) -> str:
-        """What has a number for each channel, before it got a shape that broadcasts."""
+        """Return the name of the vector, a number a channel, that was reshaped to broadcast and is called `name` since."""
         if ndim > 2 and name in arrays and arrays[name].shape[1:] == (1,) * (ndim - 2):
             row = f"{name}_row"
             arrays[row] = arrays[name].reshape(-1)

@@ -157,7 +157,7 @@ def isfinite(x: Any) -> Any:
 
 @_formula
 def signbit(x: Any) -> Any:
-    """Of −0 too, by 1/−0 = −∞."""
+    """Find negative numbers, and −0 too, for 1/−0 is −∞."""
     return np.logical_or(x < 0, np.logical_and(np.equal(x, 0), np.reciprocal(x) < 0)) if x.dtype.kind == "f" else x < 0
 
 

@@ -22,7 +22,7 @@ MOST_KEPT = 1 << 24
 
 
 class _Kept(threading.local):
-    """What a thread keeps. None while it is in use: a call within the call takes memory of its own."""
+    """The memory that a thread keeps; None while a call uses it, so that a call within that call takes its own."""
 
     block: Any = None
 

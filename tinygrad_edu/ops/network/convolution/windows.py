@@ -46,7 +46,7 @@ class Windows:
 
     @property
     def reach(self) -> Shape:
-        """From the first place of a window to its last, both counted."""
+        """The length of a window along each dimension, in places of the input, from its first to its last."""
         return tuple([d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True)])
 
     @property

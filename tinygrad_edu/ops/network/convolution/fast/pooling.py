@@ -56,8 +56,8 @@ def max_pool_gradient(s: Any, x: Any, windows: Windows, out: Any) -> None:
 
 @inner
 def _columns(plane: Any, sizes: Any, p: int, best: Any, rows: Any) -> bool:
-    """Of the rows that windows in row p meet: in each column the first largest number and its row, or the last NaN and its.
-    False if they meet none."""
+    """Find in each column, among the rows that the windows in row p meet, the first of the largest numbers, or the last
+    NaN: write it into `best`, and its row into `rows`. Returns False if they meet no row."""
     (height, width), met = sizes[0], False
     for k in range(sizes[2, 0]):
         h = p * sizes[3, 0] - sizes[4, 0] + k * sizes[5, 0]
@@ -77,8 +77,8 @@ def _columns(plane: Any, sizes: Any, p: int, best: Any, rows: Any) -> bool:
 
 @inner
 def _column(sizes: Any, q: int, best: Any, rows: Any) -> int:
-    """Of the columns of window q, the one that has the first largest number in the order of rows, or the last NaN; −1 if the
-    window has none."""
+    """Return the column of window q that has the first of the largest numbers in the order of rows, or the last NaN; −1 if
+    the window meets no column."""
     at = -1
     for j in range(sizes[2, 1]):
         w = q * sizes[3, 1] - sizes[4, 1] + j * sizes[5, 1]
