@@ -1,9 +1,20 @@
-"""Which pages are left out when examples are collected: those that need what is not installed everywhere."""
+"""What examples in docstrings and tests share: which pages are left out, those that need what is not installed everywhere,
+and the generator, seeded before each."""
 
 import importlib.util
+
+import pytest
+
+import tinygrad_edu as tg
 
 collect_ignore_glob = ["tests/benchmarks/*"]  # programs, that run other systems
 if importlib.util.find_spec("numba") is None:
     collect_ignore_glob.append("tinygrad_edu/ops/network/convolution/fast/[!_]*.py")
 if importlib.util.find_spec("jax") is None:
     collect_ignore_glob.append("tinygrad_edu/program/xla/*")
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """What is drawn without a generator is the same whatever ran before."""
+    tg.manual_seed(0)

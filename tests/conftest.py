@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-import tinygrad_edu as tg
 import tinygrad_edu.autograd
 import tinygrad_edu.linalg
-import tinygrad_edu.nn  # with these, every op is declared, and tested
+import tinygrad_edu.nn  # noqa: F401 (with these, every op is declared, and tested)
 from tinygrad_edu.ops import load_all
 
 load_all()
@@ -36,12 +35,6 @@ def pytest_ignore_collect(collection_path, config):
         asked = any("peers" in Path(arg.split("::")[0]).parts for arg in config.args)
         return None if asked else True
     return None
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    """What is drawn without a generator is the same whatever tests ran before."""
-    tg.manual_seed(0)
 
 
 @pytest.fixture

@@ -61,7 +61,8 @@ def interrupts(wanted: int, seed: int = 0) -> Counter[str]:
         while found["landed"] < wanted:
             try:
                 running = True
-                signal.setitimer(signal.ITIMER_REAL, draw.uniform(1e-5, 5e-3))
+                # again after a second: Python swallows what strikes where it calls a finalizer
+                signal.setitimer(signal.ITIMER_REAL, draw.uniform(1e-5, 5e-3), 1.0)
                 while True:
                     once()
             except KeyboardInterrupt:

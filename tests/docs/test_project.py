@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -75,17 +74,15 @@ def test_what_was_trained_is_served(trained):
     pictures = np.random.default_rng(0).random((3, 64)).round(2)
     np.save(folder / "some.npy", pictures)
     expected = re.findall(r"picture \d: (\d)", run(folder, "predict", "out/project", "some.npy"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-W", "error", PROJECT.parent / "serve.py", "out/project", "--port", str(port)]
+    command = [sys.executable, "-W", "error", PROJECT.parent / "serve.py", "out/project", "--port", "0"]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
         said = ""
         while "Uvicorn running on" not in said:
             assert process.poll() is None, said
             said += process.stderr.readline()
         rows = json.dumps({"rows": pictures.tolist()}).encode()
-        asked = urllib.request.Request(f"http://127.0.0.1:{port}/predict", rows, {"Content-Type": "application/json"})
+        (where,) = re.findall(r"Uvicorn running on (\S+)", said)
+        asked = urllib.request.Request(f"{where}/predict", rows, {"Content-Type": "application/json"})
         outputs = json.load(urllib.request.urlopen(asked, timeout=30))["outputs"]
         process.terminate()
         process.communicate(timeout=30)

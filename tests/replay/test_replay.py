@@ -3,13 +3,13 @@
 import gc
 import itertools
 import random
-import tracemalloc
 import weakref
 
 import numpy as np
 import pytest
 
 import tinygrad_edu as tg
+from tests.measuring import kept_bytes
 from tinygrad_edu import nn, optim
 from tinygrad_edu.engine.registry import COMPOSITES, OPS
 from tinygrad_edu.nn import functional as F
@@ -403,16 +403,7 @@ def test_a_run_keeps_nothing_but_what_it_returns():
     (x, y), *_ = batches(1)
     for _ in range(3):
         run(x, y)
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(50):
-            run(x, y)
-        gc.collect()
-        assert tracemalloc.get_traced_memory()[0] - before < 2000
-    finally:
-        tracemalloc.stop()
+    assert kept_bytes(lambda: run(x, y), times=50) < 2000
 
 
 def test_a_gradient_set_to_none_inside_is_forgotten_in_every_run():

@@ -830,11 +830,13 @@ for i in range(int(sys.argv[1])):
     if i % 50 == 0:
         step.forget()
     try:
-        signal.setitimer(signal.ITIMER_REAL, 1e-5 + i * 7 % 997 * 1e-6)
+        # again after a second: Python swallows what strikes where it calls a finalizer
+        signal.setitimer(signal.ITIMER_REAL, 1e-5 + i * 7 % 997 * 1e-6, 1.0)
         while True:
             for batch in batches:
                 step(*batch)
     except KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         interrupts += 1
     assert not step._lock.locked(), f"the lock is held after {i} interrupts"
     assert RECORDING.get() == recording, f"recording is {RECORDING.get()} after {i} interrupts"

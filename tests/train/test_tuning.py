@@ -149,13 +149,20 @@ def test_a_trial_whose_process_was_killed_is_made_again_after_a_while(tmp_path, 
 def test_a_trial_that_runs_long_is_marked(monkeypatch):
     monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.02)
 
+    marks = []
+
     def long(settings, follow):
-        time.sleep(0.3)
+        seen, limit = set(), time.perf_counter() + 20
+        while len(seen) < 3 and time.perf_counter() < limit:
+            seen |= {follow.trial.user_attrs[name] for name in follow.trial.user_attrs.keys() & {"alive"}}
+            time.sleep(0.001)
+        marks.append(sorted(seen))
         return 0.0
 
     study = tune(long, {"x": Uniform(0, 1)}, trials=2)
-    for trial in study.trials:
-        assert 0.05 < trial.user_attrs["alive"] - trial.datetime_start.timestamp() < 0.35
+    for trial, (first, _, last) in zip(study.trials, marks, strict=True):
+        assert trial.datetime_start.timestamp() < first
+        assert last <= trial.user_attrs["alive"] < trial.datetime_complete.timestamp()
     assert "heartbeat" not in {thread.name for thread in threading.enumerate()}
 
 
