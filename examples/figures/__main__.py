@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -47,6 +48,7 @@ def _section(figure: Figure) -> str:
     if figure.steps:
         links.append((f"{number}-steps/01.svg", "A picture for each step"))
     about = "".join(f"<p>{escape(part)}</p>" for part in figure.about.split("\n\n"))
+    about = re.sub("`(.+?)`", r"<code>\1</code>", about)
     return f"""<section id="{number}" aria-labelledby="{number}-title">
 <h2 id="{number}-title" tabindex="-1"><span>{number}</span> {title}</h2>
 <figure><img src="{picture}" alt="{title}"></figure>

@@ -1,7 +1,7 @@
 """Two apples at 100 each, with 10 % tax: what does the price depend on, and how strongly?
 
 Values go forward along the thin arrows, derivatives come back along the thick ones. A multiplication passes back what
-arrives times its *other* input. So one apple dearer by 1 makes the bill dearer by 2.2; one apple more, by 110.
+arrives times its other input. So one apple dearer by 1 makes the bill dearer by 2.2; one apple more, by 110.
 """
 
 import tinygrad_edu as tg

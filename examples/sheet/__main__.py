@@ -63,14 +63,16 @@ table {{ border-collapse: collapse; width: 100%; }}
 th {{ text-align: left; width: 11em; vertical-align: top; padding: 8px; }}
 td {{ width: 45%; border: 1px solid #ccc; padding: 8px; text-align: center; vertical-align: middle; }}
 img {{ max-width: 100%; max-height: 420px; }}
-p {{ margin: 4px 0 0; color: #5c5c5c; }}
+p {{ margin: 4px 0; color: #5c5c5c; }}
 .small {{ color: #b24a00; }}
+@media (max-width: 799px) {{ tr, th, td {{ display: block; width: auto; }} }}
 </style>
 </head>
 <body>
 <h1>{count} figures</h1>
-<p>Left as they are drawn, enlarged to a slide of 13.33 × 7.5 inches; right with <code>fit="16:9"</code>.
-Orange: under {least:g} points.</p>
+<p>Each as it is drawn, enlarged to a slide of 13.33 × 7.5 inches, and with <code>fit="16:9"</code>. Orange letters are
+under {least:g} points high. Those of the chapter also stand <a href="index.html">one by one</a>, with their scripts;
+<code>make figures</code> writes both pages.</p>
 <table>
 {rows}
 </table>

@@ -553,7 +553,7 @@ def test_all_figures_are_written_with_a_page_to_leaf_through_them(tmp_path, caps
     assert [href for href in page.all("a", "href") if href.startswith("#")][1:] == [f"#{number}" for number in FIGURES]
     assert all((tmp_path / source).exists() for source in page.all("img", "src"))
     linked = {href for href in page.all("a", "href") if not href.startswith("#")}
-    assert linked == {f"{n}{kind}" for n in FIGURES for kind in (".svg", ".html")} | {"5-19-steps/01.svg"}
+    assert linked == {f"{n}{kind}" for n in FIGURES for kind in (".svg", ".html")} | {"5-19-steps/01.svg", "sheet.html"}
     assert len(set(page.all("section", "aria-labelledby"))) == len(FIGURES)
 
 
@@ -561,6 +561,8 @@ def test_the_page_needs_no_network_and_keeps_the_answers():
     text = index(list(FIGURES.values()))
     assert not re.search("https?:|//[a-z]|@import|url\\(", text)
     assert "$" not in text.replace("${", "")
+    said = [part for part in re.findall("<p>(.*?)</p>", text, re.DOTALL) if re.search(r"[`*]", part)]
+    assert said == [], "marks of Markdown, which the page does not read"
     exercise = text.partition('<section id="5-15"')[2].partition("</section>")[0]
     assert "165" not in exercise
     assert "165" in text.partition('<section id="5-17"')[2].partition("</section>")[0]

@@ -40,6 +40,7 @@ def test_a_sheet_has_each_figure_twice_with_the_height_of_its_letters(tmp_path, 
     assert whole < 6 < 12 < fitted, "6-17 is readable in rows alone"
     assert 'class="small">' in text
     assert "https:" not in text
+    assert re.findall('href="([^"]*)"', text) == ["index.html"], "which examples.figures writes, and links the sheet"
     with pytest.raises(SystemExit):
         main(["S-99"])
     assert "there is no figure S-99; there are 5-2" in capsys.readouterr().err
