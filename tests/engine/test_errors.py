@@ -17,7 +17,7 @@ from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
 import tinygrad_edu as tg
-from tinygrad_edu import Tensor, no_grad
+from tinygrad_edu import Tensor, data, nn, no_grad, optim, train
 from tinygrad_edu.engine import elsewhere, graph
 from tinygrad_edu.engine.backward import grad
 from tinygrad_edu.engine.evaluate import evaluate
@@ -511,6 +511,23 @@ def test_what_it_says_to_write_is_there(name):
         thing = {"tg": tg, "np": np, "nn": tg.nn}[path.partition(".")[0]]
         for part in path.removesuffix(".").split(".")[1:]:
             thing = getattr(thing, part)
+
+
+def called_like_a_class():
+    """Each module of the rooms that answer for missing names, whose own name is that of a class in lower case."""
+    for room in (nn, optim, data, data.transforms, train, train.callbacks):
+        for name in sorted(vars(room)):
+            thing, known = getattr(room, name), [x for x in room.__all__ if x.lower() == name != x]
+            if inspect.ismodule(thing) and thing.__name__ == f"{room.__name__}.{name}" and known:
+                yield pytest.param(room, thing, known, id=thing.__name__)
+
+
+@pytest.mark.parametrize(("room", "page", "known"), [*called_like_a_class()])
+def test_a_module_that_is_called_names_the_class_that_was_meant(room, page, known):
+    written = " or ".join(f"{room.__name__.rpartition('.')[2]}.{name}(…)" for name in known)
+    with pytest.raises(TypeError, match=re.escape(f"{page.__name__} is a module; write {written}")):
+        page([], lr=0.1)
+    assert all(getattr(room, name).__name__.lower() == page.__name__.rpartition(".")[2] for name in known)
 
 
 def test_attributes_that_python_asks_for_are_missing_as_ever():

@@ -207,6 +207,11 @@ def test_the_mode_is_not_lost_to_an_attribute():
         (lambda x: nn.ReLU(inplace=1), "ReLU's inplace is True or False, but got int 1"),
         (lambda x: nn.Dropout(0.5, "yes"), "Dropout's inplace is True or False, but got str 'yes'"),
         (lambda x: nn.Linear(2, 2, device="cpu"), "takes no device=: leave it out"),
+        (
+            lambda x: nn.RNN(4, 5, proj_size=3),
+            r"RNN\(\) takes no proj_size=: only LSTM .* write nn\.LSTM\(…, proj_size=…\)",
+        ),
+        (lambda x: nn.GRU(4, 5, proj_size=3), r"GRU\(\) takes no proj_size=: only LSTM projects its states"),
         (lambda x: nn.Sigmoid(3), r"Sigmoid\(\) takes no arguments: write nn\.Sigmoid\(\)"),
         (lambda x: nn.ReLU(x), r"makes a layer, and takes no tensors; .* nn\.ReLU\(\)\(x\)"),
         (lambda x: nn.Softmax(x), r"nn\.Softmax\(\)\(x\)"),

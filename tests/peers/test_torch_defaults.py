@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -54,6 +55,20 @@ def test_defaults_are_pytorch_s(ours, theirs):
     assert {name: named(mine[name]) for name in both} == {name: named(other[name]) for name in both}
     needed = {p.name for p in inspect.signature(ours).parameters.values() if p.default is p.empty}
     assert not needed & other.keys() - {"lr"}  # SGD's rate is to be given here
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [pair for pair in ALIKE if isinstance(pair[0], type)], ids=lambda f: f.__name__
+)
+def test_no_argument_of_pytorch_s_is_taken_for_another_of_pytorch_s(ours, theirs):
+    """Asked for one that is not here, nobody is asked whether another was meant that PyTorch has beside it."""
+    base = torch.nn.RNNBase if issubclass(theirs, torch.nn.RNNBase) else theirs  # RNN, GRU and LSTM name none
+    known, mine = inspect.signature(base).parameters, inspect.signature(ours).parameters
+    for name in known.keys() - mine.keys() - {"args", "kwargs", "min_value", "max_value"}:  # old names of Hardtanh's
+        with pytest.raises(TypeError) as caught:
+            ours(**{name: 1})
+        meant = re.findall(r"(\w+)=", str(caught.value).partition("did you mean")[2])
+        assert not known.keys() & set(meant), caught.value
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (2, 3)])

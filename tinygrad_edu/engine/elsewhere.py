@@ -6,6 +6,7 @@ import dis
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -53,7 +54,7 @@ NAMES = {
     "norm": "np.linalg.norm(x)",
     "normal": "tg.randn(shape) * std + mean",
     "numel": "x.size",
-    "onnx": "nothing yet: models are not exported",
+    "onnx": "tg.export.onnx(model, x, path)",
     "randint": "np.random.default_rng().integers(low, high, shape)",
     "randperm": "np.random.default_rng().permutation(n)",
     "save": "train.save_checkpoint(path, model=model)",
@@ -122,8 +123,18 @@ ARGUMENTS = {"learning_rate": "lr", "decay": "weight_decay", "beta": "betas", "e
 """Arguments of other libraries, and the same here."""
 
 
+LACKED = {
+    "decoupled_weight_decay": "write AdamW, whose decay is decoupled",
+    "padding_mode": "only convolutions that are not transposed take it; leave it out",
+    "proj_size": "only LSTM projects its states; write nn.LSTM(…, proj_size=…), or a Linear layer behind this one",
+}
+"""What to write for PyTorch's arguments that a class lacks, where a near name would mislead."""
+
+
 def unexpected(who: str, name: str, takes: Sequence[str]) -> str:
     """What is said of an argument that a class or function does not take."""
+    if name in LACKED:
+        return f"{who}() takes no {name}=: {LACKED[name]}"
     close = [ARGUMENTS[name]] if ARGUMENTS.get(name) in takes else near(name, takes)
     said = f"did you mean {' or '.join(f'{other}=' for other in close)}?" if close else f"it takes {', '.join(takes)}"
     return f"{who}() takes no {name}=: {said}"
@@ -145,6 +156,16 @@ class TellsArguments:
             return super().__new__(cls)
 
 
+class Page(ModuleType):
+    """A module such as `optim.adam`, which has the name of a class in lower case: called, it names the class."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """Raises TypeError, with the class to write."""
+        room, _, name = self.__name__.rpartition(".")
+        meant = [f"{room.rpartition('.')[2]}.{x}(…)" for x in sys.modules[room].__all__ if x.lower() == name]
+        raise TypeError(f"{self.__name__} is a module; write {' or '.join(meant)}")
+
+
 def answering(
     module: str,
     names: Iterable[str],
@@ -153,9 +174,14 @@ def answering(
 ) -> Callable[[str], Any]:
     """The `__getattr__` of a module that has `names`: it raises, and says what to write for those that others have.
 
+    The module's pages that have the name of a class in lower case get to say so when they are called.
+
     cures: what to write, by name, or by several names of which the same is to be said. borrowed: what gives the names of
     another library that the module passes on, which is imported when they are first asked for.
     """
+    for page in [sys.modules.get(f"{module}.{name.lower()}") for name in names if not name.islower()]:
+        if page is not None:
+            page.__class__ = Page
     borrowed = borrowed or {}
     known = sorted([*names, *borrowed])
     told = {name: cure for several, cure in cures.items() for name in several.split()}
@@ -238,21 +264,8 @@ MEMORY = ("cuda", "cpu", "device", "is_cuda", "contiguous", "pin_memory")
 """What is about where the numbers are."""
 
 
-IN_PLACE = (
-    "abs_",
-    "add_",
-    "clamp_",
-    "copy_",
-    "div_",
-    "exp_",
-    "fill_",
-    "mul_",
-    "neg_",
-    "pow_",
-    "relu_",
-    "sub_",
-    "zero_",
-)
+IN_PLACE = ("abs_", "add_", "clamp_", "copy_", "div_", "exp_", "fill_", "mul_", "neg_", "pow_", "relu_", "sub_",
+            "zero_")  # fmt: skip
 """What PyTorch writes in place."""
 
 
