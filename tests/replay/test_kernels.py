@@ -105,10 +105,10 @@ def network(dtype=np.float32):
     return model.to(dtype)
 
 
-def trained(kind, options, by_machine_code, dtype=np.float32):
-    model = network(dtype)
-    made, rng = kind(model.parameters(), **options), np.random.default_rng(0)
+def step_of(model, made):
+    """A step of training that is replayed, with the optimizer that was made for the model."""
 
+    @tg.replay
     def step(x, y):
         loss = F.cross_entropy(model(x), y)
         made.zero_grad()
@@ -116,7 +116,13 @@ def trained(kind, options, by_machine_code, dtype=np.float32):
         made.step()
         return loss
 
-    step = tg.replay(step)
+    return step
+
+
+def trained(kind, options, by_machine_code, dtype=np.float32):
+    model = network(dtype)
+    made, rng = kind(model.parameters(), **options), np.random.default_rng(0)
+    step = step_of(model, made)
     with compiled(by_machine_code):
         losses = [step(rng.standard_normal((64, 30)).astype(dtype), rng.integers(0, 5, 64)).numpy() for _ in range(5)]
     state = [
@@ -362,16 +368,7 @@ def test_an_update_that_was_compiled_goes_on_where_the_lines_were(monkeypatch):
     _, expected = trained(optim.Adam, {"lr": 0.01}, False)
     monkeypatch.setattr(run, "runs_until_kernels", lambda plan: 3)
     model = network()
-    made, rng = optim.Adam(model.parameters(), lr=0.01), np.random.default_rng(0)
-
-    @tg.replay
-    def step(x, y):
-        loss = F.cross_entropy(model(x), y)
-        made.zero_grad()
-        loss.backward()
-        made.step()
-        return loss
-
+    step, rng = step_of(model, optim.Adam(model.parameters(), lr=0.01)), np.random.default_rng(0)
     for k in range(5):
         loss = step(rng.standard_normal((64, 30)).astype(np.float32), rng.integers(0, 5, 64))
         assert_same_bits(loss.numpy(), expected[k])

@@ -10,7 +10,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -781,11 +780,8 @@ def test_threads_that_train():
         optimizer.step()
 
     run = replay(step)
-    threads = [threading.Thread(target=lambda: [run() for _ in range(50)]) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: [run() for _ in range(50)], range(4)))
     assert w.item() == -200.0  # none is lost
 
 

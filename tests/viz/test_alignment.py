@@ -8,16 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tests.viz.test_large import tangled
+from tests.viz.figures import leaf
+from tests.viz.test_large import recurrent, tangled
 from tinygrad_edu import nn
 from viz import draw
 from viz.layout.alignment import LEAST_APART, balanced, compact
 from viz.layout.clearance import overlapping
 from viz.layout.columns import columns, waypoints
-
-
-def leaf(x, name=None):
-    return tg.Tensor(x, requires_grad=True, name=name)
 
 
 class Loss(nn.Module):
@@ -103,20 +100,8 @@ def test_what_comes_before_stands_as_near_as_can_be():
     assert found == {"a": 40.0, "b": 80.0, "c": 0.0, "d": 40.0, "e": 80.0}
 
 
-def unrolled(steps):
-    h, w, u, b = (
-        leaf(np.zeros((1, 3)), "h"),
-        leaf(np.ones((3, 3)), "W"),
-        leaf(np.ones((2, 3)), "U"),
-        leaf(np.ones(3), "b"),
-    )
-    for _ in range(steps):
-        h = np.tanh(tg.Tensor(np.ones((1, 2))) @ u + h @ w + b)
-    return h.sum()
-
-
 def test_the_longest_way_is_level_and_a_large_figure_is_no_higher_than_a_small_one():
-    small, large = (draw(unrolled(n), collapse=None).scene for n in (3, 60))
+    small, large = (draw(recurrent(n), collapse=None).scene for n in (3, 60))
     heights = [top - bottom for _, bottom, _, top in (small.bounds(), large.bounds())]
     assert heights[1] <= heights[0] + 60
     h = leaf(0.5, "x")

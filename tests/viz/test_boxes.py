@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as tg
-from tests.viz.figures import attention, leaf
+from tests.viz.figures import Soft, attention, leaf
 from tests.viz.test_places import layers, nothing_wrong, softmax_with_loss, unrolled, unrolled_arrays
 from tinygrad_edu import nn
 from tinygrad_edu.models import Seq2Seq
@@ -21,13 +21,6 @@ from viz.layout.spans import spans
 from viz.record.graph import Part
 from viz.record.record import trace
 from viz.record.sharing import loops, used_again
-
-
-class Soft(nn.Module):
-    def forward(self, a):
-        e = [np.exp(x) for x in a]
-        total = e[0] + e[1] + e[2]
-        return [x / total for x in e]
 
 
 class Loss(nn.Module):

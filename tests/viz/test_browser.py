@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as tg
+from tests.viz.figures import leaf
 from tests.viz.test_html import HOSTILE, price, three_layers
 from tinygrad_edu import nn
 from viz import draw
@@ -21,10 +22,6 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-
-
-def leaf(x, name=None):
-    return tg.Tensor(x, requires_grad=True, name=name)
 
 
 def fruit():

@@ -20,6 +20,7 @@ import pytest
 import tinygrad_edu as tg
 from examples.figures import affine, batch_normalization, figures, network, place, sigmoid
 from examples.figures.__main__ import index, main
+from tests.viz.figures import leaf
 from tinygrad_edu import nn
 from viz import draw
 from viz.command import Expression
@@ -578,10 +579,6 @@ def test_one_figure_can_be_written_alone_in_other_formats(tmp_path, capsys):
 
 # ---------------------------------------------------------------------------------------------------
 # What the figures ask of `draw`
-
-
-def leaf(x, name=None):
-    return tg.Tensor(x, requires_grad=True, name=name)
 
 
 def test_a_key_stands_in_a_box_before_its_derivative_and_in_the_legend():

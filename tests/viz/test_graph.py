@@ -9,15 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
+from tests.viz.figures import leaf
 from tinygrad_edu import nn
 from tinygrad_edu.engine.recording import tracing
 from viz import Graph, draw, trace
 from viz.record.check import checked
 from viz.record.record import Record
-
-
-def leaf(x, name=None):
-    return tg.Tensor(x, requires_grad=True, name=name)
 
 
 def fruit():

@@ -9,14 +9,14 @@ from tinygrad_edu import nn
 from viz import draw
 
 
-def recurrent():
+def recurrent(steps=100):
     h, w, u, b = (
         leaf(np.zeros((1, 3)), "h"),
         leaf(np.ones((3, 3)), "W"),
         leaf(np.ones((2, 3)), "U"),
         leaf(np.ones(3), "b"),
     )
-    for _ in range(100):
+    for _ in range(steps):
         h = np.tanh(tg.Tensor(np.ones((1, 2))) @ u + h @ w + b)
     return h.sum()
 

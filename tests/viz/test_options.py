@@ -6,14 +6,10 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as tg
+from tests.viz.figures import leaf
 from tinygrad_edu import nn
 from viz import Graph, draw, draw_backward, trace
 from viz.__main__ import main
-
-
-def leaf(x, name=None):
-    return tg.Tensor(x, requires_grad=True, name=name)
-
 
 x, w, v = leaf(2.0, "x"), leaf(3.0, "w"), leaf(np.ones(3), "v")
 y, u = x * w, v * 2.0

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
+from tests.viz.figures import leaf
 from tests.viz.test_boxes import TIMED
 from tinygrad_edu import nn
 from viz import draw, trace
@@ -17,10 +18,6 @@ from viz.record.elision import without_steps
 from viz.record.folding import candidates, fold, repeats
 from viz.record.passes import Span, merge, only_path, size
 from viz.record.sharing import loops
-
-
-def leaf(x, name=None):
-    return tg.Tensor(x, requires_grad=True, name=name)
 
 
 class Block(nn.Module):

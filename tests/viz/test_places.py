@@ -11,7 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tests.viz.figures import SVG, affine, apples, attention, fan_out, fruit, groups_of, leaf, polynomial, texts_of
+from tests.viz.figures import (
+    SVG,
+    Soft,
+    affine,
+    apples,
+    attention,
+    fan_out,
+    fruit,
+    groups_of,
+    leaf,
+    polynomial,
+    texts_of,
+)
 from tinygrad_edu import nn
 from viz import draw, draw_backward
 from viz.layout.clearance import beheaded, crossed, crossings, faults, loose, merged, overlapping, struck
@@ -142,12 +154,6 @@ def constant_used_twice():
 
 
 def softmax_in_boxes():
-    class Soft(nn.Module):
-        def forward(self, a):
-            e = [np.exp(x) for x in a]
-            total = e[0] + e[1] + e[2]
-            return [x / total for x in e]
-
     return Soft()([leaf(0.3, "a1"), leaf(2.9, "a2"), leaf(4.0, "a3")])
 
 
