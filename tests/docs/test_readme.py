@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 
 import tinygrad_edu as tg
 from viz import draw
+from viz.__main__ import main as viz_main
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -110,6 +114,28 @@ def test_the_pages_that_record_and_differentiate_are_those_it_names():
     assert pages_that_run(lambda: x * w) == set(re.findall(r"`(\w+)`", recorded))
     loss = (x * w).sum()
     assert pages_that_run(loss.backward) >= set(re.findall(r"`(\w+)`", differentiated))
+
+
+def test_as_many_lines_run_as_it_says():
+    """What the command prints for the expression, to the nearest ten or so."""
+    expression, said = re.search(r'tinygrad_edu\.reading "(.*?)" --backward`.*?some (\d+)\.', WAY, re.DOTALL).groups()
+    command = [sys.executable, "-m", "tinygrad_edu.reading", expression, "--backward"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True).stdout
+    assert abs(int(re.search(r"(\d+) lines of \d+ functions", printed).group(1)) - int(said)) <= 10
+
+
+def test_the_command_that_draws_is_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (command,) = re.findall(r"`python -m viz (.*?)`", README)
+    assert viz_main(shlex.split(command)) == 0
+    assert (tmp_path / "out/neuron.svg").exists()
+
+
+def test_every_extra_is_one():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = {name for several in re.findall(r"`[^`]*\.\[([\w,]+)\]\"?`", README) for name in several.split(",")}
+    assert {"all", "fast", "jax", "onnx", "serve", "video"} <= named <= set(extras)
+    assert {"video", "jax", "trackers"}.isdisjoint(re.findall(r"\w+", extras["all"][0]))
 
 
 def test_every_room_is_on_its_list():
