@@ -14,6 +14,11 @@ if importlib.util.find_spec("jax") is None:
     collect_ignore_glob.append("tinygrad_edu/program/xla/*")
 
 
+def pytest_collectstart():
+    """What a page draws when it is imported is the same whatever pages were before."""
+    tg.manual_seed(0)
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """What is drawn without a generator is the same whatever ran before."""

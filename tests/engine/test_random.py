@@ -16,10 +16,18 @@ from tinygrad_edu import nn, random
 from tinygrad_edu.data import DataLoader, train_test_split
 from tinygrad_edu.nn import init
 
+AT_IMPORT = tg.rand(3)
+
 
 def in_thread(f):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(f).result()
+
+
+def test_pages_and_tests_draw_the_same_whatever_ran_before():
+    here = tg.rand(3)
+    tg.manual_seed(0)
+    assert here.tolist() == AT_IMPORT.tolist() == tg.rand(3).tolist()
 
 
 def test_threads_do_not_draw_from_one_another():

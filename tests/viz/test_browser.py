@@ -105,7 +105,6 @@ def visit(browser, files, tab):
         if options or (width, height) != (1280, 720):
             contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
             page = contexts[-1].new_page()
-        page.set_default_timeout(5000)
         listen(page)
         page.goto(path.as_uri())
         opened.append(path.as_uri())
@@ -147,7 +146,7 @@ def end(page):
 
 def until(page, said):
     """Waits until something is so; a page that runs no other scripts refuses Playwright's own way to wait."""
-    for _ in range(100):
+    for _ in range(1000):
         if page.evaluate(said):
             return
         page.wait_for_timeout(20)
