@@ -156,7 +156,7 @@ few = np.concatenate([np.flatnonzero(labels == k)[:10] for k in range(10)])
 
 
 def accuracy(x, y):
-    """Of a classifier that learnt from these, on the test digits: the mean of a few."""
+    """Return the mean accuracy, on the test digits, of a few classifiers that learn from these digits."""
     return float(np.mean([of_one(x, y, seed) for seed in range(2 if QUICK else 5)]))
 
 

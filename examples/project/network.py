@@ -26,7 +26,7 @@ DATA: dict[str, Callable[[], Any]] = {
 
 
 def chosen(kind: str, name: str, among: dict[str, Any]) -> Any:
-    """One of several by name. Raises SystemExit, with those that there are, for another."""
+    """Return the entry of this name. Raises SystemExit, which lists the names, for any other."""
     if name not in among:
         raise SystemExit(f"{kind} is one of {', '.join(among)}, but got {name!r}")
     return among[name]

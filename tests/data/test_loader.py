@@ -293,7 +293,7 @@ def test_a_loader_follows_its_attributes():
 
 def test_subclasses_of_tensor_datasets_load_as_they_say():
     class Named(TensorDataset):
-        """No items of its own."""
+        """A subclass that defines no items of its own."""
 
     loader = DataLoader(Named(np.arange(6), np.arange(6)), 4)
     assert [x.tolist() for x, _ in loader] == [[0, 1, 2, 3], [4, 5]]

@@ -450,7 +450,7 @@ def test_a_page_in_the_checkout_links_the_files():
 
 
 def test_the_printed_layer_is_what_the_command_prints_today():
-    """In its functions; the lines may have moved. If this fails, write the page anew, by the command in the assertion."""
+    """Its functions are the same; lines may have moved. If this fails, write it anew by the command in the assertion."""
     page = (ROOT / "examples" / "reading_one_layer.md").read_text(encoding="utf-8")
     command = [sys.executable, "-m", "tinygrad_edu.reading", LAYER, "t=np.ones((2, 3))", "--backward"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True).stdout

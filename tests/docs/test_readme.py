@@ -117,7 +117,7 @@ def test_the_pages_that_record_and_differentiate_are_those_it_names():
 
 
 def test_as_many_lines_run_as_it_says():
-    """What the command prints for the expression, to the nearest ten or so."""
+    """The number of lines that it states is off by ten at most."""
     expression, said = re.search(r'tinygrad_edu\.reading "(.*?)" --backward`.*?some (\d+)\.', WAY, re.DOTALL).groups()
     command = [sys.executable, "-m", "tinygrad_edu.reading", expression, "--backward"]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True).stdout

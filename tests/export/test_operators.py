@@ -233,7 +233,7 @@ def test_older_forms(kind, inputs, outputs, attributes, tmp_path):
 
 
 def test_sequences(tmp_path):
-    """They are read for the files of PyTorch that take a layer's gates apart."""
+    """Operators on sequences are read because PyTorch's files take a layer's gates apart with them."""
     node = helper.make_node
     nodes = [
         node("SplitToSequence", ["x", "two"], ["parts"], axis=1), node("SequenceAt", ["parts", "one"], ["second"]),
@@ -255,7 +255,7 @@ def test_sequences(tmp_path):
 
 @pytest.mark.parametrize("kind", ["Conv", "LSTM", "GRU", "BatchNormalization", "Resize", "Gemm", "LayerNormalization"])
 def test_gradients_come_through(kind, tmp_path):
-    """Of tensors, an operator has the gradient that difference quotients give."""
+    """An operator that is given tensors has the gradient that difference quotients give."""
     from tinygrad_edu.testing import gradcheck
 
     inputs, outputs, attributes = CASES[kind][0]

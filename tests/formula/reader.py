@@ -266,7 +266,7 @@ def by_standardize(g, y, x, axis, eps, centered):
 
 
 def partials(x, w, g):
-    """Of T = Σ g[n, o, p]·x[n, c, p + k]·w[o, c, k]: by x, by w, by g."""
+    """Return the derivatives of T = Σ g[n, o, p]·x[n, c, p + k]·w[o, c, k] by x, w and g."""
     by = [np.zeros(x.shape), np.zeros(w.shape), np.zeros(g.shape)]
     for n, o, p, c, k in np.ndindex(*g.shape, *w.shape[1:]):
         by[0][n, c, p + k] += g[n, o, p] * w[o, c, k]
@@ -298,7 +298,7 @@ def weights_of(q, k, mask, scale):
 
 
 def slopes_of_attention(g, q, k, v, mask, kept, scale):
-    """Its gradients by q, k and v."""
+    """Return the gradients of attention by q, k and v, where `g` comes back to its result."""
     p = weights_of(q, k, mask, scale)
     r = g @ v.mT * kept
     s = p * (r - (r * p).sum(-1, keepdims=True))

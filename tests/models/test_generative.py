@@ -57,7 +57,7 @@ def elbo(model, x):
 
 
 def test_the_divergence_is_that_of_the_distributions():
-    """By drawing: E[log q(z) − log p(z)]."""
+    """The divergence is the mean of log q(z) − log p(z) over many draws of z."""
     mean, log_var = np.array([[0.5, -1.0]]), np.array([[0.3, -0.7]])
     noise = rng().standard_normal((400_000, 2))
     z = mean + np.exp(log_var / 2) * noise

@@ -126,7 +126,7 @@ def turned(layer, x):
     st.booleans(), st.sampled_from(["plain", "causal", "padding", "truths"]),
 )  # fmt: skip
 def test_heads_are_attention_of_columns_each(batch, length, keys, heads, width, features, bias, batch_first, kind):
-    """Of any sizes: each head is attention written out, of its own columns; the weights are what it multiplies with."""
+    """Each head, of any size, is attention of its own columns, and the weights that are returned are its factors."""
     rng = np.random.default_rng(length)
     e = heads * width
     layer = nn.MultiheadAttention(
@@ -380,7 +380,7 @@ def test_a_batch_that_src_and_tgt_do_not_share():
 
 
 def test_no_weights_are_kept():
-    """Of a sequence of T places nothing of the size T² outlives the call, nor its gradients."""
+    """A call on a sequence of T places, and its gradients, never hold anything of the size T² in memory."""
     q, k, v = [tg.Tensor(numbers(1, 2000, 4, seed=i).astype(np.float32), requires_grad=True) for i in range(3)]
     tracemalloc.start()
     try:

@@ -394,7 +394,7 @@ def test_the_chapter_s_three_layers():
 @pytest.mark.parametrize("classes", [1, 3])
 @pytest.mark.parametrize("kind", ["numbers", "smoothed", "probabilities", "nll", "planes"])
 def test_a_weight_stands_for_each_class(kind, classes):
-    """Of too many, those beyond the classes would be left out; one would be broadcast: both silently."""
+    """Weights beyond the classes would be ignored silently, and a single weight broadcast, so both are refused."""
     x, y, weight = np.zeros((4, 2)), np.array([0, 1, 0, 0]), np.ones(classes)
     losses = {
         "numbers": lambda: F.cross_entropy(x, y, weight),

@@ -127,7 +127,7 @@ def test_what_is_not_made(words):
 
 
 def test_a_lazy_layer_that_failed_is_called_again():
-    """With another x, and draws what it would have drawn at first."""
+    """The next call, with another x, draws the weights that the first would have drawn."""
     tg.manual_seed(0)
     lazy = nn.LazyConv2d(4, 3)
     with pytest.raises(ValueError, match="does not fit"):

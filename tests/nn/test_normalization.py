@@ -25,7 +25,7 @@ def layer(features=3, **options):
 
 
 def naive(x, weight, bias, eps):
-    """In operations, as the figure of the chapter has it."""
+    """Normalize a batch in single operations, as the figure of the chapter does."""
     shape = (-1, *[1] * (x.ndim - 2))
     axes = (0, *range(2, x.ndim))
     d = x - np.mean(x, axis=axes, keepdims=True)

@@ -157,7 +157,7 @@ def test_gradients(kind, settings):
 
 
 def test_third_derivatives():
-    """Of h² through two steps, beside the unrolled graph."""
+    """The third derivatives of h² through two steps are those of the unrolled graph."""
     found = []
     for unroll in (False, True):
         model = layer("GRU", 1, 2, unroll=unroll)

@@ -153,7 +153,7 @@ def test_the_route_of_a_shape(x, w, options, expected):
 
 
 def losses(step):
-    """What three steps of learning, the same each time, lose."""
+    """Return the losses of three steps of learning, which begin with the same weights in each call."""
     rng = np.random.default_rng(0)
     x, labels = rng.random((6, 3, 12, 12), np.float32), rng.integers(0, 4, 6)
     kinds = (nn.Conv2d(3, 17, 3, padding=1), nn.Conv2d(17, 17, 3, groups=17), nn.Conv2d(17, 4, 5, stride=2, dilation=2))
@@ -200,7 +200,7 @@ def test_without_numba_all_goes_by_the_other_routes(without_numba):
 
 
 def run(code, **environment):
-    """What a program in a process of its own prints."""
+    """Run a program in a process of its own, and return the words that it prints."""
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root, **environment}
     ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
@@ -302,7 +302,7 @@ print(BYTES, *[near(sums(name, windows, *given), sums("patches", windows, *given
     [("haswell", "+avx2,+fma", "32", "winograd"), ("generic", "", "16", "direct")],
 )
 def test_narrower_vectors(processor, features, width, route, tmp_path):
-    """What other processors would be given, which this one can run as well."""
+    """Kernels are compiled for processors with narrower vectors, whose code this one can run as well."""
     told = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
     assert run(NARROW.format(route), **told) == [width, "3"]
 

@@ -416,7 +416,7 @@ def test_gradients_of_slices_taken_along_an_axis_add_up(axis, width):
 @pytest.mark.parametrize("axis", range(4))
 @pytest.mark.parametrize("index", [[0, 1, 2, 3, 4], [4, -1, 0, 0, 2, 3, 1, 4], [0, 0, -5, 3], [], [2]])
 def test_a_row_of_places_along_one_axis(axis, index):
-    """Of many numbers each, so that they are taken and added by slices: any order, twice, from the end, not all."""
+    """Each place has many numbers, so slices are taken and added: in any order, twice, from the end, not all."""
     rng = np.random.default_rng(0)
     x = tg.Tensor(np.moveaxis(rng.standard_normal((5, 16, 16, 40)), 0, axis).copy(), requires_grad=True)
     places = np.array(index, int)

@@ -147,7 +147,7 @@ KEEPS = {"fold_windows", "max_pool", "max_pool_gradient", "sum_pool", "spread_wi
 
 @pytest.mark.parametrize("name", [name for name, op in TABLE.items() if not op.answers and name not in KEEPS])
 def test_whole_numbers_as_the_same_floating_ones(name):
-    """What NumPy does not have gives floating results of integers and truths as of the same numbers in float64."""
+    """An op that NumPy lacks treats integers and truths as the same numbers in float64."""
     op = TABLE[name]
     for dtype in ("int64", "int32", "uint8", "bool"):
         for call, drawn, arrays in _calls(op, dtype):

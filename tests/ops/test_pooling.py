@@ -82,7 +82,7 @@ def test_adjoints(case):
 
 
 def test_a_window_that_lies_in_the_padding_has_no_slope():
-    """Of any order: the numbers at x's places −1 and 2 are none of an image of two."""
+    """Derivatives of any order are 0: the window meets places −1 and 2, which an image of two places lacks."""
     how = {"kernel": (2,), "stride": (1,), "padding": ((1, 1),), "dilation": (3,)}
     x, g = tg.Tensor([[[3.0, 5.0]]], requires_grad=True), tg.Tensor([[[7.0]]], requires_grad=True)
     assert max_pool(x.numpy(), **how).tolist() == [[[-np.inf]]]

@@ -278,7 +278,7 @@ def test_replayed_programs_follow_the_number_of_threads():
 
 
 def split(seen):
-    """What stands between one None and the next, as lists."""
+    """Yield what stands before each None, as a list."""
     group = []
     for one in seen:
         if one is None:
@@ -454,7 +454,7 @@ def test_where_no_thread_can_be_started_the_caller_does_all_and_nothing_comes_la
 
 
 def run(code, **environment):
-    """What a program prints that runs in a process of its own, with these variables of the environment."""
+    """Run a program in a process of its own, with these variables of the environment, and return what it prints."""
     given = {k: v for k, v in os.environ.items() if k not in threads.VARIABLES}
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code]
     return subprocess.run(

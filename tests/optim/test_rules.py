@@ -131,7 +131,7 @@ def test_adam_by_hand(kind):
     ],
 )
 def test_fifty_steps_by_the_formulas(kind, options, maximize, resumed):
-    """Those that PyTorch has not; the rate changes on the way."""
+    """Optimizers that PyTorch lacks follow their formulas, while the rate changes."""
     rng = np.random.default_rng(0)
     start = rng.standard_normal((3, 4))
     w = tg.Tensor(start.copy(), requires_grad=True)

@@ -257,7 +257,7 @@ def test_arrays_that_overlap_stay_lines():
 @pytest.mark.parametrize("part", [(0, 0), (0,), (1,), (slice(1), slice(0, 1))], ids=str)
 @pytest.mark.parametrize("writes", [True, False])
 def test_a_row_or_a_number_of_an_array_beside_the_whole(part, of, writes):
-    """They begin where the whole does, and are not the whole."""
+    """A part that begins where its array does in memory is not taken for the whole array."""
 
     def f():
         w = tg.Tensor(np.random.default_rng(0).standard_normal((4, 20)))

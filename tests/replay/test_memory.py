@@ -244,7 +244,7 @@ def test_what_the_function_keeps_inside_a_cycle_is_nobodys(with_result):
 
 
 def test_gradients_are_let_go_while_they_are_recorded(monkeypatch):
-    """Those that nobody reads any more, and no others: one that goes two ways, several results, sums, views."""
+    """Only gradients that nobody reads any more are freed: not one that goes two ways, nor parts, sums and views."""
     monkeypatch.setattr(tape, "MOST_BYTES_KEPT", 0)
     monkeypatch.setattr(simplify, "MOST_BYTES_KEPT", 0)
     w, v = leaf(3.0, 4.0), leaf(0.5, 0.25)
@@ -274,7 +274,7 @@ def test_gradients_are_let_go_while_they_are_recorded(monkeypatch):
 
 @pytest.mark.parametrize("number", range(len(OPS["rnn_slopes"].examples)))
 def test_a_rule_may_give_an_array_where_others_give_tensors(number):
-    """As that of a recurrent layer's slopes, if none comes to what the layer computed."""
+    """The rule of a recurrent layer's slopes gives an array if no gradient comes to the layer's own results."""
     op = OPS["rnn_slopes"]
     given, settings = op.examples[number].draw(np.random.default_rng(0), op.domains)
     leaves = [tg.Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f") for x in given]

@@ -133,7 +133,7 @@ def test_what_works_number_by_number_is_written_behind_the_layer(made):
 
 
 def evaluated_like(maps):
-    """What is told of maps: in evaluation, a batch normalization is several operations."""
+    """Return what maps say in training and in evaluation alike, where a batch normalization is several operations."""
     return [(one.shape, one.join, one.after, [(way.layer, way.after) for way in one.ways]) for one in maps]
 
 

@@ -308,7 +308,7 @@ def test_the_backward_pass_is_a_graph_like_any_other():
 
 
 class Branches(nn.Module):
-    """What goes by a convolution, beside what is pooled first, which has no parameters."""
+    """One branch is a convolution; the other begins with a pool, which has no parameters."""
 
     def __init__(self):
         self.a, self.pool, self.b = nn.Conv2d(1, 2, 3, padding=1), nn.MaxPool2d(3, 1, 1), nn.Conv2d(1, 2, 1)

@@ -320,7 +320,7 @@ def test_the_panels_show_forward_and_backward_beside_each_other():
 
 
 def number_of(text, values):
-    """What a formula comes to: −t₁/exp(a₁), with the values of what it names."""
+    """Compute a formula such as −t₁/exp(a₁) from the values of what it names."""
     text = text.replace("²", "**2").replace("2t", "2·t").replace("−", "-").replace("·", "*")
     return float(Expression(unicodedata.normalize("NFKC", text)).compute(values))
 

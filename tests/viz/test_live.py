@@ -459,7 +459,7 @@ def test_a_text_shows_a_number_or_not():
 
 
 def test_nothing_that_is_given_stands_in_the_program():
-    """It is of ids and numbers, whatever things are called."""
+    """The script holds ids and numbers alone, so no name can become code."""
     x = leaf(0.5, "</script><b>`${x}`")
     script = program(Record(np.exp(x) * x)).script
     assert re.fullmatch(r"[\w\s(){}=>*+.,:;-]+", script)

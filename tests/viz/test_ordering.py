@@ -17,7 +17,7 @@ FRUIT = ("apples", "apple", "orange", "oranges", "tax")
 
 
 def rows(figure, names):
-    """These names from above."""
+    """Return the names in the order in which they stand on the figure, from above."""
     at = {text.text: text.y for text in figure.scene.texts if text.role == "name"}
     return tuple(sorted(names, key=lambda name: -at[name]))
 

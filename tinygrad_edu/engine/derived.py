@@ -63,7 +63,7 @@ def argument_of(given: Tensor) -> Tensor:
 
 
 class Before:
-    """What `topological` need not follow: nodes made before a time."""
+    """The nodes made before a time, which `topological` need not follow."""
 
     __slots__ = ("_time",)
 
@@ -74,7 +74,7 @@ class Before:
         return node.made_at < self._time
 
     def inputs(self, order: Sequence[Tensor], args: Sequence[Tensor] = ()) -> list[Tensor]:
-        """What the nodes of `order` made since then were computed from: `args`, and what requires a gradient or is recorded."""
+        """Return `args`, and older nodes with a gradient or a record from which those of `order` made since were computed."""
         found = dict.fromkeys(args)
         for node in order:
             if node not in self:

@@ -99,8 +99,8 @@ def is_gone(x: Node) -> bool:
 
 
 def node_of(x: N) -> N:
-    """What stands for `x` in a record: itself; for a result without a derivative whose sources live, the node that holds
-    what it was computed from, the same one as long as a record uses it."""
+    """Return the node that stands for `x` in a record: `x` itself, but for a result without a derivative whose sources live
+    a node that holds what it was computed from. That node is the same one as long as a record uses it."""
     if x.op is not None or x.attached is None or x.attached.origin is None or is_gone(x):
         return x
     origin = x.attached.origin

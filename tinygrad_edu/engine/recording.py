@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class Watcher(Protocol):
-    """One that is told of all that a function does, and can do it again without running its Python.
+    """A watcher is told of all that a function does, and can do it again without running its Python.
 
-    One is there only while `program` runs a function for the first time; the engine then asks it in three places: where
+    There is one only while `program` runs a function for the first time; the engine then asks it in three places: where
     an op has been computed, where a leaf is made, and where a function is called that is `watched`.
     """
 

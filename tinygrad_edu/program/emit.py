@@ -34,7 +34,7 @@ def compiled(source: str, names: dict[str, Any]) -> Callable[..., Any]:
 
 
 def shaped(value: Any, shape: Any, name: str) -> Any:
-    """What an op computed, if its shape is that of the record."""
+    """Return what an op computed. Raises RuntimeError if it has another shape than in the record."""
     found = tuple([part.shape for part in value]) if isinstance(value, tuple) else np.shape(value)
     if found != shape:
         raise RuntimeError(

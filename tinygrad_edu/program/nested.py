@@ -30,11 +30,11 @@ def mapped(f: Callable[[Any], Any], x: Any) -> Any:
 
 
 def signature(x: Any, found: list[Any]) -> Any:
-    """What a record depends on of an argument: of a tensor or array the shape and type, the strides if it does not lie in
-    memory row by row (sums are taken in the order of memory), and of one that requires a gradient which others it is; of
-    anything else which it is.
+    """Return what a record depends on in an argument; a call with the same signature may run the same record.
 
-    The tensors and arrays in it are added to `found`.
+    For a tensor or array it is the shape, the type, the strides if it does not lie in memory row by row (sums are taken in
+    the order of memory), and, if it requires a gradient, which of the tensors before it is the same. Anything else stands
+    for itself. The tensors and arrays in it are added to `found`.
     """
     if x.__class__ is np.ndarray or isinstance(x, np.ndarray):
         if not x.dtype.isnative:
@@ -55,7 +55,7 @@ def signature(x: Any, found: list[Any]) -> Any:
 
 
 def identity(x: Any) -> Any:
-    """What tells `x` from all that may compute otherwise: a plain value itself, else which object it is.
+    """Return a key that tells `x` from all that may compute otherwise: a plain value itself, else the object's id.
 
     Equal objects may hold other tensors; and 1 == True == 1.0, 0.0 == -0.0, but they do not compute alike.
     """

@@ -228,7 +228,7 @@ def _off_zero(x: Any) -> bool:
 
 
 def _distinct(x: Any) -> bool:
-    """No two numbers close: sorted, they are apart."""
+    """Whether any two of the numbers are more than 0.02 apart."""
     return bool((np.diff(np.sort(x, axis=None)) > 0.02).all())
 
 
@@ -310,7 +310,7 @@ def _steps(draw: Any, name: str, values: Sequence[Any]) -> Any:
     """A step that calls this function on some of the values so far; None if it can take none of them."""
 
     def choose(takes: Callable[[Any], bool]) -> Any:
-        """One of the values that it takes; rather the newest, so that programs grow deep."""
+        """Draw a value that `takes` accepts, more often the newest, so that programs grow deep; None if there is none."""
         fitting = [i for i, x in enumerate(values) if takes(x)][::-1]
         return draw(st.sampled_from([*fitting[:1] * 2, *fitting])) if fitting else None
 

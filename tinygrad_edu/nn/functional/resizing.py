@@ -134,7 +134,7 @@ def _nearest(x: Any, asked: Sequence[int], steps: Sequence[float], offset: float
 
 
 def _source(have: int, p: int, step: float, align_corners: bool, outside: bool, dtype: Any) -> Any:
-    """Where in x the places of y lie; `outside` its border too, if they may."""
+    """Return where in x the p places of y lie, as fractions of places; only with `outside` may they lie before the first."""
     i = np.arange(p, dtype=np.float32 if dtype == np.float16 else dtype)
     if align_corners:
         return i * i.dtype.type((have - 1) / (p - 1) if p > 1 else 0)

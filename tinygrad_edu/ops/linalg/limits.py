@@ -46,7 +46,7 @@ def gaps_of(values: Any) -> Any:
 
 
 def spaces_of(values: np.ndarray, size: int) -> np.ndarray:
-    """Which of these arrays of sorted `values` have a space of vectors in common, since they are equal: (…, n, n)."""
+    """Return a mask (…, n, n) of the pairs of sorted `values` that are equal, and so have one space of vectors."""
     steps = np.abs(values - np.concatenate([values[..., :1], values[..., :-1]], axis=-1))
     group = np.cumsum(~(steps <= rounding_of(values, size)), axis=-1)
     return group[..., :, None] == group[..., None, :]

@@ -38,12 +38,12 @@ def in_time(reverse: bool, *sequences: Any) -> list[Any]:
 
 
 def flipped(reverse: bool, *sequences: Any) -> list[Any]:
-    """What `in_time` gives for arrays, for tensors: `np.flip`, which is recorded."""
+    """Put sequences into the order of `in_time`, by `np.flip`, which is recorded for tensors."""
     return [np.flip(x, 0) for x in sequences] if reverse else list(sequences)
 
 
 def before(first: Any, states: Any, reverse: bool) -> Any:
-    """What each step began with: the first state, and the states after all steps but the last."""
+    """Return the states that the steps began with: the first state, and those after all steps but the last."""
     first = np.expand_dims(first, 0)
     return np.concatenate([states, first])[1:] if reverse else np.concatenate([first, states])[:-1]
 
@@ -60,7 +60,7 @@ def is_absent(g: Any) -> bool:
 
 
 def left_out(mask: Sequence[Any], steps: int, reverse: bool) -> list[Any]:
-    """For each step the rows that it leaves as they are, (N, 1), or None where there are none."""
+    """Return for each step a mask (N, 1) of the rows that it leaves as they are, or None if there are none."""
     if not mask:
         return [None] * steps
     off = ~np.asarray(mask[0], bool)[:, :, None]

@@ -31,7 +31,7 @@ def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
 
 
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
-    """What each channel's kernel gets of the slopes of its windows."""
+    """Compute the gradient of each channel's kernel from the slopes `g` of its windows, into `out`."""
     layout = _layout(windows, x.dtype)
     channels, n, lanes = x.shape[1], layout.sizes.n, layout.sizes.columns
     with layout.memory((filled(channels, x.dtype) // lanes, n + SPARE, lanes)) as (total, *memory):

@@ -34,7 +34,7 @@ def forward(x: Any, w: Any, windows: Windows, out: Any) -> None:
 
 
 def by_kernel(x: Any, g: Any, windows: Windows, out: Any) -> None:
-    """What the kernels get of the slopes of all windows, as a matrix at first."""
+    """Compute the gradient of the kernels from the slopes `g` of all windows, as a matrix at first, into `out`."""
     layout = _layout(windows, x.shape[1] // windows.groups, len(out) // windows.groups, x.dtype)
     sizes = layout.sizes
     with layout.memory((sizes.groups, sizes.n + SPARE, sizes.columns)) as (total, *memory):

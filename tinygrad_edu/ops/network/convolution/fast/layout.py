@@ -27,18 +27,18 @@ SPARE = max(SHAPES.values())
 
 
 def filled(channels: int, dtype: Any) -> int:
-    """How many channels whole vectors hold that have room for these."""
+    """Round a number of channels up to whole vectors of this type."""
     lanes = BYTES // dtype.itemsize
     return -(-channels // lanes) * lanes
 
 
 def grid(*axes: Any) -> Any:
-    """The sums of one number of each axis, the last changing fastest."""
+    """Return every sum of a number from each axis, in one row; the number of the last axis changes fastest."""
     return functools.reduce(np.add.outer, axes).ravel().astype(np.int64)
 
 
 def and_spare(offsets: Any) -> Any:
-    """Offsets, and the last of them some more times."""
+    """Return the offsets, followed by `SPARE` repetitions of the last."""
     return np.concatenate([offsets, np.repeat(offsets[-1:], SPARE)])
 
 
