@@ -1,11 +1,12 @@
-"""What examples in docstrings and tests share: which pages are left out, those that need what is not installed everywhere,
-and the generator, seeded before each."""
+"""What examples in docstrings and tests share: which pages are left out, those that need what is not installed everywhere;
+the generator, seeded before each; and the tables of ops, which no example adds to."""
 
 import importlib.util
 
 import pytest
 
 import tinygrad_edu as tg
+from tinygrad_edu.engine.registry import ANSWERS, OPS
 
 collect_ignore_glob = ["tests/benchmarks/*"]  # programs, that run other systems
 if importlib.util.find_spec("numba") is None:
@@ -23,3 +24,14 @@ def pytest_collectstart():
 def seeded():
     """What is drawn without a generator is the same whatever ran before."""
     tg.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def undeclared(request):
+    """An op that an example in a docstring declares is in the package's tables, since the page is, until the example ends."""
+    yield
+    if isinstance(request.node, pytest.DoctestItem):
+        for name, made in list(OPS.items()):
+            code = getattr(made.forward, "__code__", None)
+            if code is not None and code.co_filename.startswith("<doctest"):
+                del OPS[name], ANSWERS[name]
