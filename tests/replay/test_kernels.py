@@ -1,5 +1,10 @@
 """Machine code for what a program computes element by element: the same numbers as its lines, to the last bit."""
 
+import itertools
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +18,7 @@ from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.program import kernels, llvm, run
 from tinygrad_edu.program.kernels import LEAST_OF_A_ROW, MOST_LINES, MOST_ROWS
+from viz.memory.steps import read_plan
 
 pytestmark = pytest.mark.skipif(not llvm.is_installed(), reason="needs llvmlite")
 
@@ -48,7 +54,7 @@ CHOSEN = {"gate": lambda mask, x, y: OPS["gate"](x, mask), "where": np.where}
 
 def test_every_op_that_has_words_is_in_the_chains():
     assert {*UNARY, *BINARY, *COMPARED, *CHOSEN} == llvm.WORDS.keys()
-    assert {*COMPARED, *CHOSEN} == kernels.MASKS
+    assert {*COMPARED, *CHOSEN} == kernels.MASKS.keys()
 
 
 def chain(steps, values):
@@ -92,6 +98,54 @@ def test_chains_give_the_bits_of_numpy(steps, dtype, shape, seed):
     for each in found:
         for a, b in zip(each, expected, strict=True):
             assert_same_bits(a, b)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["add", "where", "exp", "sum"]), *[st.integers(0, 20)] * 4), min_size=4, max_size=20
+    ),
+    st.integers(0, 99),
+)
+def test_numbers_of_two_types_and_masks_that_lie_in_one_buffer_after_another(steps, seed):
+    """A buffer that is free again may be of another type: its place alone does not say what is read from it."""
+    rng = np.random.default_rng(seed)
+    leaves = [tg.Tensor(rng.standard_normal(40).astype(dtype)) for dtype in (np.float64, np.float32) for _ in range(2)]
+
+    def f(x):
+        wide, single, masks, results = [leaf * x for leaf in leaves[:2]], leaves[2:], [leaves[0] > 0], []
+        for name, i, j, k, of in steps:
+            values = [wide, single][of % 2]
+            a, b = values[-1 - i % min(3, len(values))], values[j % len(values)]
+            masks.append(a > b)
+            if name == "sum":
+                results += [a.sum(), masks[k % len(masks)].sum()]
+            else:
+                values.append({"add": a + b, "exp": np.exp(a), "where": np.where(masks[-1 - k % 2], a, b)}[name])
+        return [*results, wide[-1], wide[-2], single[-1], single[-2]]
+
+    with np.errstate(all="ignore"):
+        step, x = tg.replay(f), np.asarray(0.5)
+        expected = [y.numpy() for y in f(tg.Tensor(x))]
+        with compiled():
+            found = [[y.numpy() for y in step(x)] for _ in range(2)][1]
+    for a, b in zip(found, expected, strict=True):
+        assert_same_bits(a, b)
+
+
+def test_a_buffer_of_both_types_in_one_stretch():
+    def f():
+        rng = np.random.default_rng(0)
+        x, y = [tg.Tensor(rng.standard_normal(50)) for _ in range(2)]
+        p, q = [tg.Tensor(rng.standard_normal(50).astype(np.float32)) for _ in range(2)]
+
+        def step(t):
+            a, b = np.exp(x + t), np.exp(y + t)
+            doubled, mask, thrice = p * 2, a > b, q * 3  # the last lies where `a` did, and the next where `b` did
+            return np.concatenate([thrice, np.where(mask, thrice, doubled), doubled])
+
+        return step
+
+    stepped(f, *[np.asarray(float(k)) for k in range(3)])
 
 
 # -- optimizers ---------------------------------------------------------------------------------------
@@ -197,15 +251,23 @@ def test_nothing_is_compiled_where_there_is_no_compiler(monkeypatch):
     assert "formula" not in step.source
 
 
-def test_where_the_compiler_does_not_work_all_goes_on_as_before(monkeypatch):
+def test_a_module_in_the_place_of_llvmlite_is_no_compiler(monkeypatch):
+    monkeypatch.setitem(sys.modules, "llvmlite", ModuleType("llvmlite"))
+    assert not llvm.is_installed.__wrapped__()
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    assert not llvm.is_installed.__wrapped__()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ImportError, OSError, AttributeError, DeprecationWarning])
+def test_where_the_compiler_does_not_work_all_goes_on_as_before(monkeypatch, error):
     def fails(_):
-        raise RuntimeError("no such processor")
+        raise error("no such processor")
 
     monkeypatch.setattr("tinygrad_edu.program.emit.machine_code", fails)
+    monkeypatch.setattr(kernels, "SECONDS_OF_COMPILING", 0)
     (broken, w), (plain, v) = scaled(5), scaled(5)
-    with compiled():
-        for _ in range(3):
-            broken(np.ones(5))
+    for _ in range(3):
+        broken(np.ones(5))
     with compiled(False):
         for _ in range(3):
             plain(np.ones(5))
@@ -218,6 +280,37 @@ def test_a_program_of_which_nothing_compiles_stays_as_it_is(at_once):
     for _ in range(3):
         step(np.ones(5))
     assert not kernels_of(step)
+
+
+def formula_of(*ops):
+    """Each op is of what the one before gave, and of the second array."""
+    return llvm.Formula(
+        np.dtype(np.float32), 2, 0, tuple([(op, (k and k + 1, 1)) for k, op in enumerate(ops)]), ((1, len(ops) + 1),)
+    )
+
+
+def test_all_formulas_have_one_compiler_which_keeps_only_their_code():
+    """A compiler of its own would take most of a megabyte for each."""
+    codes = [llvm.machine_code(formula_of(*ops)) for ops in itertools.product(BINARY, repeat=3)]
+    assert len({id(code.kept) for code in codes}) == 1
+    assert len(codes[0].kept._modules) <= 1
+
+
+def test_threads_that_compile_and_run_at_once():
+    def work(seed):
+        rng = np.random.default_rng(seed)
+        for _ in range(20):
+            ops = [str(op) for op in rng.choice(list(BINARY), 5)]
+            (a, b), n = rng.standard_normal((2, 50)).astype(np.float32), 50
+            expected = a
+            for op in ops:
+                expected = BINARY[op](expected, b)
+            row = np.array([a.ctypes.data, b.ctypes.data, n], np.int64)
+            llvm.machine_code(formula_of(*ops))(row.ctypes.data, 1)
+            assert_same_bits(b, expected)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(8)))
 
 
 # -- what elements may depend on ----------------------------------------------------------------------
@@ -305,6 +398,31 @@ def test_a_mask_that_is_read_later_is_computed_by_a_line():
     stepped(f, *[np.asarray(float(k)) for k in range(3)])
 
 
+MASKED = {
+    "chosen by a mask": lambda mask, x: np.where(mask, x > 0, mask),
+    "compared": lambda mask, x: mask > (x > 0),
+    "added": lambda mask, x: (mask + (x > 0)) * x,
+    "let through by a mask": lambda mask, x: OPS["gate"](mask, x > 0),
+    "let through by numbers": lambda mask, x: OPS["gate"](x, x),
+    "chosen by numbers": lambda mask, x: np.where(x, x, mask),
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_masks_in_the_place_of_numbers_stay_lines_beside_machine_code(name):
+    def f():
+        w = tg.Tensor(np.linspace(-1, 1, 30))
+
+        def step(x):
+            y = w * x + w
+            return (MASKED[name](y * 3 > 0.5, y + 1) * y + y) * 2 - y
+
+        return step
+
+    step = stepped(f, *[np.asarray(float(k)) for k in range(3)])
+    assert kernels_of(step)
+
+
 @pytest.mark.parametrize("rows", [1, 3, MOST_ROWS, MOST_ROWS + 1])
 @pytest.mark.parametrize("length", [1, 2, LEAST_OF_A_ROW - 1, LEAST_OF_A_ROW, 50])
 def test_a_row_that_all_rows_meet(rows, length):
@@ -361,6 +479,27 @@ def test_profile_and_plan_speak_of_machine_code(at_once):
     assert "buffers of" in str(step.plan)
     (kernel,) = kernels_of(step)
     assert kernel.seconds > 0
+
+
+def test_it_is_not_compiled_in_the_middle_of_a_profile(monkeypatch):
+    monkeypatch.setattr(run, "runs_until_kernels", lambda plan: 3)
+    step, _ = scaled(1000)
+    step(np.ones(1000))
+    assert "multiply" in step.profile(np.ones(1000), runs=10)
+    assert not kernels_of(step)
+    for _ in range(2):
+        step(np.ones(1000))
+    assert "machine code" in step.profile(np.ones(1000), runs=10)
+
+
+def test_the_map_of_memory_is_that_of_the_lines():
+    step, _ = trained(optim.Adam, {"lr": 0.1}, False)
+    before = read_plan(step.plan)
+    with_kernels = kernels.with_kernels(step.plan)
+    after = read_plan(with_kernels)
+    assert any(i.how == "kernel" for i in with_kernels.instructions)
+    assert [(c.op, c.scope) for c in after.columns] == [(c.op, c.scope) for c in before.columns]
+    assert after.lanes == before.lanes
 
 
 def test_an_update_that_was_compiled_goes_on_where_the_lines_were(monkeypatch):

@@ -5,8 +5,8 @@ step of an optimizer, `backward()` or a drawn number means there is said in `ste
 
 The rest are readers of programs. One runs them by NumPy: `simplify.py` drops what need not be computed, `plan.py` gives
 every value its array, `blocks.py` cuts long elementwise stretches, `direct.py` says what a line calls, `emit.py` writes
-the lines down, and `run.py` calls them as long as what the function was recorded with is as it was. The other is `xla`,
-which has JAX compile them.
+the lines down, and `run.py` calls them as long as what the function was recorded with is as it was; after a while
+`kernels.py` has elementwise lines compiled by `llvm.py`. The other is `xla`, which has JAX compile them.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def replay(f: Callable[..., Result], *, backend: str = "numpy", **options: Any) 
 
     What is not: tensors, models and optimizers are those of the recording, though a name or an entry of a dict outside
     be bound to others while the old ones live; attributes of classes, and of objects that are no modules; what threads
-    compute that the function starts; `np.errstate`. What it puts into attributes itself, and a hook that it leaves on a
+    compute that the function starts; `np.errstate`; that an array is made read-only, or resized, after the recording. What it puts into attributes itself, and a hook that it leaves on a
     tensor from outside, is put there at recording only.
     A logger that is given a tensor catches the error that would have been raised, and prints it instead.
 

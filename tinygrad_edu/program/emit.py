@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import keyword
 import math
 import time
@@ -54,10 +55,9 @@ class _Writer:
 
     def name(self, wanted: str, thing: Any) -> str:
         """The name by which the program knows something that is not a value: a function, a setting."""
-        name = wanted if wanted.isidentifier() and not keyword.iskeyword(wanted) else "f"
-        while name in self.taken or self.names.setdefault(name, thing) is not thing:
-            name += "_"
-        return name
+        wanted = wanted if wanted.isidentifier() and not keyword.iskeyword(wanted) else "f"
+        names = itertools.chain([wanted], (f"{wanted}_{k}" for k in itertools.count(2)))
+        return next(name for name in names if name not in self.taken and self.names.setdefault(name, thing) is thing)
 
     def program(self, times: list[float] | None) -> tuple[str, dict[str, Any]]:
         """The whole source, and its names."""

@@ -1,9 +1,9 @@
-"""Of a plan that has run for a while: what it computes element by element, as machine code.
+"""Machine code for what a plan computes element by element, once it has run for a while.
 
-NumPy passes its arrays through the cache once a line, and a call costs as much as some thousand numbers. Where llvmlite
-is installed, pieces of consecutive lines are compiled: each number is read once, and what only the piece uses is never
-written. The update of an optimizer is such a piece for each parameter, all of one formula: they are a single call. The
-numbers are those of the lines, to the last bit.
+A call of NumPy costs as much as some thousand numbers, and each line passes its arrays through the cache again. Where
+llvmlite is installed, pieces of consecutive lines are compiled instead (`llvm.py`): each number is read once, and what
+only the piece uses is never written. An optimizer updates each parameter by such a piece, all of one formula: they are a
+single call. The numbers are those of the lines, to the last bit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,78 +22,81 @@ from tinygrad_edu.program.llvm import TYPES, WORDS, Formula, is_installed
 from tinygrad_edu.program.plan import Instruction, Plan, Value, root
 
 SECONDS_OF_COMPILING = 0.1
-"""About what it takes to load llvmlite and to compile a few formulas: so much lines may take in all before it is done."""
+"""About what it takes to load llvmlite and compile a few formulas: that is done once the lines have taken as long."""
 
 SECONDS_OF_A_LINE, SECONDS_OF_A_BYTE = 4e-7, 3e-11
 """About what NumPy takes for a call, and for each byte of its result."""
 
 MOST_ROWS, LEAST_OF_A_ROW = 1 << 10, 16
-"""The rows of an array to each of which a formula is applied by itself, and the numbers of one."""
+"""The most rows to which a formula is applied one by one, and the least numbers of such a row."""
 
-MASKS = {"gate", "where", "greater", "greater_equal", "less", "less_equal"}
-"""The ops that take or give masks."""
+MASKS = {"gate": 1, "where": 0, "greater": -1, "greater_equal": -1, "less": -1, "less_equal": -1}
+"""Which of what an op takes is a mask; −1, if the result is one."""
 
 MOST_LINES = 64
-"""The lines of a formula: of more, the numbers that are needed at once would not fit the registers."""
-
+"""The most lines of a formula: of more, the numbers that are needed at once would not fit the registers."""
 
 Place = tuple[int, int]
-"""Where an array lies, and how long it is."""
+"""The address of an array, and how many numbers it has."""
 
 
 def runs_until_kernels(plan: Plan) -> int:
     """After how many runs the lines that compile have taken as long as compiling would; 0 if it is not to be done."""
-    lines = [(max(1, len(i.rows)), line) for i in plan.instructions for line in (i.body or [i]) if _compiles(line)]
-    if len(lines) < 2 or not is_installed():
+    if not is_installed():
         return 0
-    seconds = sum(
-        [n * SECONDS_OF_A_LINE + line.value.dtype.itemsize * _size(line.value) * SECONDS_OF_A_BYTE for n, line in lines]
-    )
-    return max(1, math.ceil(SECONDS_OF_COMPILING / seconds))
+    lines = [
+        (max(1, len(i.rows)), line.value) for i in plan.instructions for line in (i.body or [i]) if _compiles(line)
+    ]
+    if len(lines) < 2:
+        return 0
+    seconds = [n * SECONDS_OF_A_LINE + v.dtype.itemsize * _size(v) * SECONDS_OF_A_BYTE for n, v in lines]
+    return max(1, math.ceil(SECONDS_OF_COMPILING / sum(seconds)))
 
 
 def with_kernels(plan: Plan) -> Plan:
     """The plan, with pieces of lines that follow each other as instructions of how="kernel"."""
     instructions: list[Instruction] = []
-    places = {instruction: k for k, instruction in enumerate(plan.instructions)}
+    done = 0
     for compiles, some in itertools.groupby(plan.instructions, lambda i: all(map(_compiles, i.body or [i]))):
         stretch = list(some)
-        later = [line for i in plan.instructions[places[stretch[-1]] + 1 :] for line in (i.body or [i])]
+        done += len(stretch)
+        later = [line for i in plan.instructions[done:] for line in (i.body or [i])]
         instructions += (compiles and _kernels(stretch, later, plan.outputs)) or stretch
     return dataclasses.replace(plan, instructions=instructions)
 
 
 class _Piece(NamedTuple):
-    """Lines that are computed together: their formula, the rows that it is computed for, and which values it leaves."""
+    """Lines that are computed together: their formula, the rows that it is computed for, and the values that it leaves.
+    Without a formula they stay lines."""
 
     lines: Sequence[Instruction]
-    formula: Formula
-    rows: Sequence[tuple[int, ...]]
-    left: Sequence[Value]
+    formula: Formula | None = None
+    rows: Sequence[tuple[int, ...]] = ()
+    left: Sequence[Value] = ()
 
 
 def _kernels(
     stretch: Sequence[Instruction], later: Sequence[Instruction], outputs: Sequence[Value]
 ) -> list[Instruction]:
-    """The stretch with its pieces compiled, those of one formula that follow each other as one instruction. Empty if one
-    that has been cut into blocks does not compile."""
+    """The stretch with its pieces compiled, those of one formula that follow each other as one instruction. Empty if lines
+    of one that runs in blocks do not compile, for alone they would be given memory that is no longer than a block."""
     needed = {id(root(v)) for v in outputs}
     needed |= {id(root(v)) for i in later for v in (*i.inputs, *([i.value] if i.how == "write" else ()))}
-    pieces: list[tuple[Formula | None, Sequence[Instruction], _Piece | None]] = []
+    pieces: list[_Piece] = []
     for some in reversed(list(_pieces([line for i in stretch for line in (i.body or [i])]))):
         piece = _piece(some, needed) if len(some) > 1 or some[0] not in stretch else None
         if piece is None and not set(stretch).issuperset(some):
             return []
-        pieces.insert(0, (piece and piece.formula, some, piece))
+        pieces.insert(0, piece or _Piece(some))
         needed |= {id(root(v)) for line in some for v in line.inputs}
     made: list[Instruction] = []
-    for formula, alike in itertools.groupby(pieces, lambda piece: piece[0]):
-        _, lines, compiled = zip(*alike, strict=True)
-        body = [*itertools.chain(*lines)]
+    for formula, alike in itertools.groupby(pieces, lambda piece: piece.formula):
+        group = list(alike)
+        body = [line for piece in group for line in piece.lines]
         if formula is None:
             made += body
             continue
-        rows, left = [row for piece in compiled for row in piece.rows], [v for piece in compiled for v in piece.left]
+        rows, left = [row for piece in group for row in piece.rows], [v for piece in group for v in piece.left]
         dead = tuple([v for line in body for v in line.dead])
         made.append(
             Instruction(
@@ -105,9 +108,9 @@ def _kernels(
 
 
 def _pieces(lines: Sequence[Instruction]) -> Iterator[Sequence[Instruction]]:
-    """The lines, cut where another length begins, wherever no array that was read or written is used after, and where a piece
-    grows too long."""
-    for _, some in itertools.groupby(lines, lambda line: _size(line.value)):
+    """The lines, cut where another length or type begins, wherever no array that was read or written is used after, and where
+    a piece grows too long."""
+    for _, some in itertools.groupby(lines, lambda line: (_size(line.value), _type(line))):
         alike = list(some)
         uses = [{_memory(v) for v in (*line.inputs, line.value) if not _is_number(v, line)} for line in alike]
         last = {memory: k for k, used in enumerate(uses) for memory in used}
@@ -123,27 +126,30 @@ def _piece(lines: Sequence[Instruction], needed: set[int]) -> _Piece | None:
     """Return what the lines compute for each element; None if elements depend on others, or types differ.
 
     needed: the values that are read after the lines, by id.
+
+    Where a line reads what another has computed is known by its place, which names the value that was written there last.
     """
     arrays: dict[Place, Value] = {}
     numbers: dict[Place, Value] = {}
     left: dict[Place, Value] = {}
     made: dict[Place, Value] = {}
+    types = set()  # of all that is read or left: a mask and then numbers may lie in one place
     for line in lines:
         for v in line.inputs:
-            if _is_number(v, line):
-                numbers[_place(v)] = v
-            elif _place(v) not in made:
-                arrays[_place(v)] = v
+            if _place(v) not in made:
+                (numbers if _is_number(v, line) else arrays)[_place(v)] = v
+                types.add(v.dtype)
         made[_place(line.value)] = line.value
         if line.value.storage.kind not in ("buffer", "block") or id(line.value) in needed:
             left[_place(line.value)] = arrays[_place(line.value)] = line.value
-    size, dtype = _size(lines[0].value), next(v.dtype for v in lines[0].inputs if v.dtype in TYPES)
+            types.add(line.value.dtype)
+    size, dtype = _size(lines[0].value), _type(lines[0])
+    if types != {dtype}:
+        return None
     lengths = {v.array.size for v in arrays.values()}
     if len(lengths | {size}) > 2 or any(v.array.size != size for v in left.values()):
         return None
     given = {**arrays, **numbers}
-    if any(v.dtype != dtype for v in given.values()):
-        return None
     if any(a != b and np.may_share_memory(made[a].array, v.array) for a in made for b, v in given.items()):
         return None
     stands = {place: k for k, place in enumerate(given)}
@@ -164,22 +170,24 @@ def _compiles(line: Instruction) -> bool:
     """Whether the line is an op of `llvm.WORDS` on arrays of one type and size that stand still, row by row, and on
     numbers or a row beside them."""
     value = line.value
-    if line.how != "out" or line.op.name not in WORDS or value.array is None or _size(value) < 2:
+    if line.how != "out" or line.op.name not in WORDS:
         return False
-    if line.op is OPS["relu"] and _size(value) < LEAST_CLIPPED:  # which computes another zero of −0
+    values = [*line.inputs, value]
+    of = [v.dtype for v in values]
+    if line.op.name in MASKS and of.pop(MASKS[line.op.name]).kind != "b":
         return False
-    of = {v.dtype for v in (*line.inputs, value)} - ({np.dtype(bool)} if line.op.name in MASKS else set())
-    return (
-        len(of) == 1
-        and of <= TYPES.keys()
-        and all(
-            v.array is not None
-            and v.array.flags.aligned
-            and v.array.flags.c_contiguous
-            and (_size(v) in (1, _size(value)) or _is_row(v, value))
-            for v in (*line.inputs, value)
-        )
-    )
+    if of[0] not in TYPES or of.count(of[0]) < len(of):
+        return False
+    size = _size(value)
+    if size < (LEAST_CLIPPED if line.op is OPS["relu"] else 2):  # a shorter relu computes another zero of −0
+        return False
+    for v in values:
+        if v.array is None or not (v.shape == value.shape or _size(v) in (1, size) or _is_row(v, value)):
+            return False
+        flags = v.array.flags
+        if not flags.c_contiguous or not flags.aligned:
+            return False
+    return True
 
 
 def _is_number(v: Value, line: Instruction) -> bool:
@@ -199,6 +207,11 @@ def _is_row(v: Value, value: Value) -> bool:
 
 def _size(v: Value) -> int:
     return math.prod(v.shape)
+
+
+def _type(line: Instruction) -> np.dtype[Any]:
+    """The type of the numbers that a line works on; beside them it may have a mask."""
+    return next(v.dtype for v in line.inputs if v.dtype in TYPES)
 
 
 def _place(v: Value) -> Place:

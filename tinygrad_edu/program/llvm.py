@@ -1,9 +1,9 @@
-"""Element by element in LLVM's words: a formula as its text, and the machine code of that.
+"""A formula in the words of LLVM, and the machine code that LLVM makes of them.
 
 A formula is what a piece of a program computes for each element: what it reads, the operations in their order, what it
-writes. Only operations that IEEE 754 rounds correctly are in it, and such as choose, and LLVM may neither regroup nor
-contract them; so the numbers are those of NumPy to the last bit. Sixteen floats are one value of LLVM's, which it lays into the vectors that the
-processor has; what is left over at the end is computed one by one.
+writes. It has only operations that IEEE 754 rounds correctly, and those that choose; LLVM may neither regroup nor contract
+them. So the numbers are those of NumPy, to the last bit. Several elements are one value of LLVM's, which it lays into the
+vectors that the processor has; what is left over at the end is computed one by one.
 
 Source: *LLVM Language Reference Manual*, sections "Binary Operations", "Vector Operations" and "Floating-Point Environment".
 """
@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -42,7 +44,7 @@ WORDS = {
     "less": "{to} = fcmp olt {of} {0}, {1}",
     "less_equal": "{to} = fcmp ole {of} {0}, {1}",
 }
-"""The ops that there are words for. All round correctly, or choose; the last four give a mask, `bits`."""
+"""How LLVM says each op: `to` is the result, {0} and {1} what the op is given; the last four give a mask, of type `bits`."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,13 @@ def ways(dtype: np.dtype[Any]) -> tuple[Way, Way]:
 @functools.cache
 def is_installed() -> bool:
     """Whether llvmlite is: numba, and so the extra "fast", brings it."""
-    return find_spec("llvmlite") is not None
+    with suppress(ValueError):  # of a module that stands in its place and was not loaded from anywhere
+        return find_spec("llvmlite") is not None
+    return False
 
 
-def text(formula: Formula) -> str:
-    """The formula in LLVM's words: `void formula(rows, count)`, which computes it for one row after another.
+def text(formula: Formula, name: str = "formula") -> str:
+    """The formula in LLVM's words: `void name(rows, count)`, which computes it for one row after another.
 
     >>> line = Formula(np.dtype(np.float32), 2, 0, (("square", (0,)),), ((1, 2),))
     >>> [words.strip() for words in text(line).splitlines() if "fmul" in words]
@@ -116,7 +120,7 @@ def text(formula: Formula) -> str:
     ]
     return "\n".join([
         *[f"declare {way.of} @llvm.{f}.{way.suffix}({way.of})" for f in ("fabs", "sqrt") for way in (vectors, singly)],
-        "define void @formula(ptr %rows, i64 %count) {",
+        f"define void @{name}(ptr %rows, i64 %count) {{",
         "begin:",
         "  br label %row_begin",
         "row_begin:",
@@ -169,6 +173,10 @@ def _loop(formula: Formula, way: Way, before: str, start: str, stop: str) -> lis
     ]
 
 
+_NUMBERS = itertools.count()
+"""Of formulas that were compiled, which gives each a name of its own."""
+
+
 @functools.cache
 def machine_code(formula: Formula) -> Callable[[int, int], None]:
     """The formula as a function of the address of its rows and of how many they are, compiled for this processor.
@@ -178,15 +186,25 @@ def machine_code(formula: Formula) -> Callable[[int, int], None]:
     """
     from llvmlite import binding
 
+    compiler, name = _compiler(), f"formula{next(_NUMBERS)}"
+    module = binding.parse_assembly(text(formula, name))
+    module.verify()
+    compiler.add_module(module)
+    compiler.finalize_object()
+    function: Any = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(compiler.get_function_address(name))
+    compiler.remove_module(module)  # the words, of which only the code is needed
+    function.kept = compiler  # which the code belongs to
+    return function
+
+
+@functools.cache
+def _compiler() -> Any:
+    """LLVM's compiler for this processor: one for all formulas, since each takes most of a megabyte."""
+    from llvmlite import binding
+
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     target = binding.Target.from_default_triple().create_target_machine(
         binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten(), opt=3
     )
-    module = binding.parse_assembly(text(formula))
-    module.verify()
-    compiler = binding.create_mcjit_compiler(module, target)
-    compiler.finalize_object()
-    function: Any = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(compiler.get_function_address("formula"))
-    function.kept = compiler  # which the code belongs to
-    return function
+    return binding.create_mcjit_compiler(binding.parse_assembly(""), target)

@@ -174,7 +174,7 @@ class PlannedRecord(Record):
 
     def _compile(self) -> None:
         """Go on by machine code where that is quicker; as before where the compiler cannot work here."""
-        with suppress(ImportError, OSError, RuntimeError):
+        with suppress(Exception):  # whatever it raises where it, or the library that it is in, is broken
             planned = with_kernels(self.plan)
             source, names = emit(planned)
             self._program, self.plan, self.source = compiled(source, names), planned, source
@@ -208,11 +208,12 @@ class PlannedRecord(Record):
         """The source with the microseconds of each line, which the plan's instructions have from then on."""
         times = [0.0] * len(self.plan.instructions)
         program, self._program = self._program, compiled(*emit(self.plan, times))
+        left, self._runs_left = self._runs_left, 0  # for the program stays what it is till the end
         try:
             for _ in range(runs):
                 self.run(arrays)
         finally:
-            self._program = program
+            self._program, self._runs_left = program, left
         for instruction, total in zip(self.plan.instructions, times, strict=True):
             instruction.seconds = total / runs
         each = iter(times)

@@ -137,7 +137,7 @@ class _Layout:
         self._cells(y, y + height)
         several = Counter(column.instruction for column in self.columns)
         for place, (x0, x1) in self._runs(lambda k: self.columns[k].instruction, self.lines):
-            if several[place] > 1:  # it runs in blocks
+            if several[place] > 1:  # it runs in blocks, or as machine code
                 self.box(f"blocks{place}", "blocks", (x0 + 1, y + height + 1, x1 - 1, y + height + 2), ("ink", 70))
         return y + height + 12
 

@@ -55,7 +55,9 @@ class Column:
     op: str
     symbol: str
     scope: str
-    instruction: int  # its number in the plan; one that runs in blocks has several lines, each with the seconds of all
+    instruction: (
+        int  # its number in the plan; one that runs several lines has a column for each, with the seconds of all
+    )
     seconds: float | None
     phase: str = ""  # "forward", "backward" or "update", where that is known
 
