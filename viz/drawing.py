@@ -13,7 +13,7 @@ from viz.emphasis import highlighted, weighted
 from viz.fitted import Fitted
 from viz.folded import room_in, ways_to_fit
 from viz.formats import mermaid, styles
-from viz.formats.dot import MOST_WIRES_UNHURRIED, placement, placement_in_order, read_heights
+from viz.formats.dot import placement, placement_in_order, read_heights
 from viz.formats.render import NEXT_GRAPH, graphviz
 from viz.formats.styled_scene import styled_plan, styled_scene
 from viz.formats.svg import tidy
@@ -27,6 +27,7 @@ from viz.layout.ordering import at_the_left, kept
 from viz.layout.page import READABLE_LETTERS, too_small
 from viz.layout.panels import beside, side_by_side
 from viz.layout.plan import FONT, SMALL_FONT, Plan, Words, make_plan
+from viz.layout.routing import unhurried
 from viz.layout.rows import (
     COMFORTABLE_LETTERS,
     Placed,
@@ -56,6 +57,7 @@ LONGEST_NAME = 200  # characters of a title, where it names the figure
 APART = 2.5  # times as far apart as usual stand things in a column, where lines come too close to others
 LEAST_HOPE = 0.88  # a way that promises less than this share of the best letters found is not tried
 MOST_OPERATIONS_UNHURRIED = 40  # operations, beyond which only two ways are drawn
+MOST_OPERATIONS_MENDED = 150  # operations, beyond which one other way is tried where lines come too close
 MOST_WAYS_DRAWN = 4  # ways to put a figure into rows, of which that with the fewest faults is taken
 
 
@@ -198,7 +200,7 @@ class Drawing(Fitted):
             if not kept(plans[k][0], heights):
                 warnings.warn("the boxes around layers keep the rows from the order= that was given", stacklevel=2)
         for (plan, column), heights in zip(plans, all_heights, strict=True):
-            straight = len(plan.wires) >= MOST_WIRES_UNHURRIED and not plan.groups
+            straight = not (unhurried(plan) or plan.groups)
             placed = straight_heights(plan, column, heights.of) if straight else centred(plan, column, heights)
             found.append(Placed(plan, column, placed))
         return found
@@ -241,12 +243,10 @@ class Drawing(Fitted):
             return draw_lines(*row, panels, self.look.titles, wider), row
 
         found = [drawn(row) for row in rows]
-        free, few = self._exchangeable, len(self.graph.ops) <= MOST_OPERATIONS_UNHURRIED
+        free, few = self._exchangeable, len(self.graph.ops) <= MOST_OPERATIONS_MENDED
         ways = ((free, 1.0), (self._free, APART), (free, APART)) if few else ((free, 1.0),)
         for any_order, apart in ways:
-            wrong = [
-                k for k, row in enumerate(rows) if len(row.plan.wires) < MOST_WIRES_UNHURRIED and faults(found[k][0])
-            ]
+            wrong = [k for k, row in enumerate(rows) if unhurried(row.plan) and faults(found[k][0])]
             if not wrong:
                 break
             plans = [(further_apart(rows[k].plan, apart), rows[k].column) for k in wrong]

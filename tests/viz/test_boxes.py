@@ -301,10 +301,10 @@ def test_scopes_of_what_is_in_several():
 # Time
 
 
-def whole(kind, steps=3):
+def whole(kind, steps=3, hidden=3):
     def make():
         x = tg.Tensor(np.ones((steps, 1, 2), np.float32), name="x")
-        return kind(2, 3, unroll=True, generator=np.random.default_rng(0))(x)[0].sum()
+        return kind(2, hidden, unroll=True, generator=np.random.default_rng(0))(x)[0].sum()
 
     return make
 
@@ -339,9 +339,9 @@ def two_layers():
     return g
 
 
-def taught(way):
+def taught(way, kind="RNN"):
     def make():
-        model = Seq2Seq(5, 2, 3, way, "RNN", generator=np.random.default_rng(0))
+        model = Seq2Seq(5, 2, 3, way, kind, generator=np.random.default_rng(0))
         model.encoder.unroll = model.decoder.unroll = True
         return model(np.zeros((1, 3), int), np.zeros((1, 2), int)).sum()
 
@@ -387,6 +387,21 @@ def test_steps_that_are_drawn_in_full_have_no_faults(name, fit):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         nothing_wrong(draw(TIMED[name][0](), collapse=None, fit=fit).scene)
+
+
+UNFOLDED = {
+    **{
+        f"{kind.__name__}, {steps} steps, {hidden} hidden": whole(kind, steps, hidden)
+        for kind in (nn.RNN, nn.LSTM, nn.GRU) for steps in (2, 4) for hidden in (1, 3)
+    },
+    **{f"{way}, {kind}": taught(way, kind) for way in ("plain", "peeky", "attention") for kind in ("GRU",)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNFOLDED)
+def test_layers_and_encoder_decoders_that_are_unfolded_have_no_faults(name):
+    """They have up to 129 operations and 223 wires: such figures get as much care as small ones."""
+    nothing_wrong(draw(UNFOLDED[name](), collapse=None).scene)
 
 
 @pytest.mark.parametrize("name", ["two steps", "three steps", "RNN cells", "RNN"])

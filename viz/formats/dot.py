@@ -16,6 +16,7 @@ from viz.layout.columns import BELOW_A_GROUP, PASSING_HEIGHT, Heights, box_size,
 from viz.layout.ordering import freed, leaves_in_order, results_in_order
 from viz.layout.panels import components
 from viz.layout.plan import AROUND_ANSWER, LEAST_ANSWER_WIDTH, Plan
+from viz.layout.routing import unhurried
 from viz.layout.scene import Line, Scene, Shape, Text
 from viz.layout.stacking import borders, level_borders, ways
 from viz.layout.typesetting import typeset
@@ -23,7 +24,6 @@ from viz.theme import Theme, dash, shade
 
 FONT_NAME = "Helvetica"
 BOLD_FONT_NAME = "Helvetica-Bold"
-MOST_WIRES_UNHURRIED = 200  # with so many wires, the layout is given less time
 LEVEL = 50  # how much more it counts that lines are level than that things stand close
 SURELY_STRAIGHT = "100"  # how much it counts that the way from layer to layer is straight, where a stub is 20
 SURELY_LEVEL = 100  # how much the border of a group is to be level, where a stub is 20
@@ -93,19 +93,19 @@ def placement(plan: Plan, column: Mapping[str, int], free: Collection[str] = ())
         "ranksep": f"{plan.spacing.columns / 72:.3f}",
         "splines": "false",
     }
-    if len(plan.wires) >= MOST_WIRES_UNHURRIED:
+    if not unhurried(plan):
         settings |= {**HURRIED, "nslimit": "0"}  # only the order is read, so Graphviz need not look for heights
     leaves, part = leaves_in_order(plan), parts_in_order(plan)
     results = {place.id for place in plan.places if place.shape == "result"}
     one_by_one = bool(free) or len(leaves) > 1  # what is said of the whole hides what is said of single nodes
-    if not one_by_one and len(plan.wires) < MOST_WIRES_UNHURRIED:
+    if not one_by_one and unhurried(plan):
         settings["ordering"] = "in"
     lines = []
     for place in sorted(plan.places, key=lambda place: -part[place.id]):  # Graphviz stacks them from below
         kept = {"ordering": "in"} if one_by_one and place.id not in free else {}
         size = {"width": _inches(max(place.width, 4.0)), "height": _inches(max(place.height, 4.0))}
         lines.append(node(place.id, **size, **kept))
-    straight = from_layer_to_layer(plan, column) if len(plan.wires) < MOST_WIRES_UNHURRIED else ()
+    straight = from_layer_to_layer(plan, column) if unhurried(plan) else ()
     for wire in sorted(plan.wires, key=lambda wire: (-part[wire.target], wire.position)):  # inputs in their order
         width, height = box_size(wire, plan.spacing)
         last = f"{wire.id}-box"
@@ -170,7 +170,7 @@ def parts_in_order(plan: Plan) -> dict[str, int]:
 def placement_in_order(plan: Plan, column: Mapping[str, int], order: Sequence[Sequence[str]]) -> str:
     """DOT that asks for heights alone: what stands in each column, and the borders of groups, keep their order from above."""
     settings = {"rankdir": "LR", "nodesep": f"{plan.spacing.under / 72:.4g}", "ranksep": "0.05", "splines": "false"}
-    if len(plan.wires) >= MOST_WIRES_UNHURRIED:
+    if not unhurried(plan):
         settings |= {**HURRIED, "nslimit": "0.5"}
     edges, longest = borders(plan, column), on_longest_ways(plan, column)
     group = {group.id: group for group in plan.groups}

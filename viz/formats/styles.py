@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from viz.formats.dot import FONT_NAME, HURRIED, MOST_WIRES_UNHURRIED, edge, literal, node, sheet
+from viz.formats.dot import FONT_NAME, HURRIED, edge, literal, node, sheet
 from viz.layout.metrics import text_width
 from viz.layout.plan import LEAST_USES_OF_TAGS, Words
+from viz.layout.routing import MOST_WIRES_UNHURRIED
 from viz.record.graph import Graph, Use, Value, users
 from viz.theme import Theme
 from viz.wording.labels import FigureLabels, marked

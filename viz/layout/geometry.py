@@ -42,7 +42,7 @@ from viz.layout.plan import (
     trunk_id,
     written,
 )
-from viz.layout.routing import COST_OF_CROSSING_A_TEXT, MOST_WIRES_ROUTED, USUAL, Among, Route, cost, from_above
+from viz.layout.routing import COST_OF_CROSSING_A_TEXT, USUAL, Among, Route, cost, from_above, unhurried
 from viz.layout.scene import Line, Point, Scene, Shape, Text
 
 LEAST_BESIDE_A_HEAD = 24.0  # the length of the straight piece that a head is at the end of
@@ -120,7 +120,7 @@ class _Draughtsman:
         arrows = {place: self.arrows_into(place) for place in self.incoming}
         frames, titles = self._frames()
         texts += titles
-        if len(self.plan.wires) <= MOST_WIRES_ROUTED:
+        if unhurried(self.plan):
             self._keep_out(frames)
             arrows = self._routed(arrows, tuple(shapes), [*texts, *chain.from_iterable(written_on.values())])
             written_on |= {wire.id: self._labels(wire) for wire in self.plan.wires}

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from viz.layout.clearance import beheaded, crossed, crossings, merged, missed, overlap, struck
+from viz.layout.plan import Plan
 from viz.layout.scene import Box, Line, Scene, Shape, Text
 
-MOST_WIRES_ROUTED = 200  # wires, beyond which no other ways are tried
+MOST_WIRES_UNHURRIED = 200  # with so many wires, the layout is given less time, and no other ways are tried
+MOST_WIRES_IN_GROUPS = 300  # the same of a plan with boxes or steps of loops, which only Graphviz can put in order
 COST_OF_CROSSING_A_TEXT = 1000  # a line through a text, in the units in which a bend is 1
 
 
@@ -41,6 +43,11 @@ class Among:
     shapes: tuple[Shape, ...]
     texts: Sequence[tuple[Text, Box]]
     foreign: Mapping[str, tuple[Shape, ...]]
+
+
+def unhurried(plan: Plan) -> bool:
+    """Whether a plan has so few wires that there is time to lay it out with care."""
+    return len(plan.wires) < (MOST_WIRES_IN_GROUPS if plan.groups else MOST_WIRES_UNHURRIED)
 
 
 def from_above(lines: Sequence[Line]) -> list[str]:
