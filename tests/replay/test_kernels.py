@@ -275,6 +275,30 @@ def test_where_the_compiler_does_not_work_all_goes_on_as_before(monkeypatch, err
     assert_same_bits(w.numpy(), v.numpy())
 
 
+def test_the_time_of_compiling_grows_as_the_program_does():
+    """Values that are needed later are not looked for anew at each piece."""
+    looked = []
+
+    def program(n):
+        def f(x):
+            y = x * 1
+            for _ in range(n):
+                y = np.tanh((y * 2 + 1) * 0.5 - y)
+            return y
+
+        step = tg.replay(f)
+        step(np.ones(20))
+        return step.plan
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "root", lambda v: looked.append(v) or v)
+        for n in (10, 80):
+            assert sum(i.how == "kernel" for i in kernels.with_kernels(program(n)).instructions) == n
+            looked.append(None)
+    few = looked.index(None)
+    assert len(looked) < 12 * few
+
+
 def test_a_program_of_which_nothing_compiles_stays_as_it_is(at_once):
     step = tg.replay(lambda x: np.exp(np.sin(x) + 1))
     for _ in range(3):
@@ -474,7 +498,7 @@ def test_profile_and_plan_speak_of_machine_code(at_once):
     step, _ = scaled(1000)
     step(np.ones(1000))
     table = step.profile(np.ones(1000))
-    assert "formula(rows, 1)" in table
+    assert "formula(rows_1, 1)" in table
     assert "machine code, for 1000 numbers in 1 row" in table
     assert "buffers of" in str(step.plan)
     (kernel,) = kernels_of(step)

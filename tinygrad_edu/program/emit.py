@@ -52,6 +52,7 @@ class _Writer:
         written = [v for i in plan.instructions for v in (i.left or [i.value])]
         values = [*plan.arguments, *plan.leaves, *plan.views, *written]
         self.taken = {v.name for v in values}
+        self.kernels = itertools.count(1)
 
     def name(self, wanted: str, thing: Any) -> str:
         """The name by which the program knows something that is not a value: a function, a setting."""
@@ -104,9 +105,9 @@ class _Writer:
         """The call of machine code, and the lines of its first row, which it stands for."""
         formula, rows = instruction.settings["formula"], instruction.rows
         self.names.update({v.name: v.array for v in instruction.left})
-        places = np.array(rows, np.int64)
-        self.name("places", places)  # which lives as long as the program
-        called, given = self.name("formula", machine_code(formula)), self.name("rows", places.ctypes.data)
+        places, k = np.array(rows, np.int64), next(self.kernels)
+        self.name(f"places_{k}", places)  # which lives as long as the program
+        called, given = self.name("formula", machine_code(formula)), self.name(f"rows_{k}", places.ctypes.data)
         head = f"{called}({given}, {len(rows)}){_deletion(instruction)}"
         size, counted = sum([row[-1] for row in rows]), f"{len(rows)} row{'s' * (len(rows) > 1)}"
         body = [

@@ -55,14 +55,15 @@ def runs_until_kernels(plan: Plan) -> int:
 
 def with_kernels(plan: Plan) -> Plan:
     """The plan, with pieces of lines that follow each other as instructions of how="kernel"."""
-    instructions: list[Instruction] = []
-    done = 0
-    for compiles, some in itertools.groupby(plan.instructions, lambda i: all(map(_compiles, i.body or [i]))):
-        stretch = list(some)
-        done += len(stretch)
-        later = [line for i in plan.instructions[done:] for line in (i.body or [i])]
-        instructions += (compiles and _kernels(stretch, later, plan.outputs)) or stretch
-    return dataclasses.replace(plan, instructions=instructions)
+    by_kind = itertools.groupby(plan.instructions, lambda i: all(map(_compiles, i.body or [i])))
+    stretches = [(compiles, list(some)) for compiles, some in by_kind]
+    needed = {id(root(v)) for v in plan.outputs}  # by what follows
+    made: list[Sequence[Instruction]] = []
+    for compiles, stretch in reversed(stretches):
+        made.append((compiles and _kernels(stretch, needed)) or stretch)
+        lines = [line for i in stretch for line in (i.body or [i])]
+        needed |= {id(root(v)) for i in lines for v in (*i.inputs, *([i.value] if i.how == "write" else ()))}
+    return dataclasses.replace(plan, instructions=list(itertools.chain(*reversed(made))))
 
 
 class _Piece(NamedTuple):
@@ -75,22 +76,21 @@ class _Piece(NamedTuple):
     left: Sequence[Value] = ()
 
 
-def _kernels(
-    stretch: Sequence[Instruction], later: Sequence[Instruction], outputs: Sequence[Value]
-) -> list[Instruction]:
+def _kernels(stretch: Sequence[Instruction], needed: set[int]) -> list[Instruction]:
     """The stretch with its pieces compiled, those of one formula that follow each other as one instruction. Empty if lines
-    of one that runs in blocks do not compile, for alone they would be given memory that is no longer than a block."""
-    needed = {id(root(v)) for v in outputs}
-    needed |= {id(root(v)) for i in later for v in (*i.inputs, *([i.value] if i.how == "write" else ()))}
+    of one that runs in blocks do not compile, for alone they would be given memory that is no longer than a block.
+
+    needed: the values that are read after the stretch, by id; it gains those that the stretch reads.
+    """
     pieces: list[_Piece] = []
     for some in reversed(list(_pieces([line for i in stretch for line in (i.body or [i])]))):
         piece = _piece(some, needed) if len(some) > 1 or some[0] not in stretch else None
         if piece is None and not set(stretch).issuperset(some):
             return []
-        pieces.insert(0, piece or _Piece(some))
+        pieces.append(piece or _Piece(some))
         needed |= {id(root(v)) for line in some for v in line.inputs}
     made: list[Instruction] = []
-    for formula, alike in itertools.groupby(pieces, lambda piece: piece.formula):
+    for formula, alike in itertools.groupby(reversed(pieces), lambda piece: piece.formula):
         group = list(alike)
         body = [line for piece in group for line in piece.lines]
         if formula is None:
