@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
@@ -318,6 +319,15 @@ def test_all_formulas_have_one_compiler_which_keeps_only_their_code():
     codes = [llvm.machine_code(formula_of(*ops)) for ops in itertools.product(BINARY, repeat=3)]
     assert len({id(code.kept) for code in codes}) == 1
     assert len(codes[0].kept._modules) <= 1
+
+
+def test_an_interrupt_from_the_keyboard_does_not_reach_the_compiler(monkeypatch):
+    """Python raises it in the main thread alone; in the middle of llvmlite it would end the process."""
+    threads = []
+    monkeypatch.setattr(llvm, "_compiled", lambda formula: threads.append(threading.current_thread()))
+    llvm.machine_code.__wrapped__(formula_of("add"))
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
 
 
 def test_threads_that_compile_and_run_at_once():

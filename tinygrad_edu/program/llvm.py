@@ -184,6 +184,14 @@ def machine_code(formula: Formula) -> Callable[[int, int], None]:
     A row is `formula.entries` integers of 64 bits, one after another: the addresses of the arrays and of the numbers, and
     how many elements each array has.
     """
+    from concurrent.futures import ThreadPoolExecutor  # here, as llvmlite: importing them takes a while
+
+    with ThreadPoolExecutor(1) as pool:  # no interrupt from the keyboard gets there: llvmlite would free memory twice
+        return pool.submit(_compiled, formula).result()
+
+
+def _compiled(formula: Formula) -> Callable[[int, int], None]:
+    """What `machine_code` gives."""
     from llvmlite import binding
 
     compiler, name = _compiler(), f"formula{next(_NUMBERS)}"
@@ -194,7 +202,8 @@ def machine_code(formula: Formula) -> Callable[[int, int], None]:
     function: Any = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(compiler.get_function_address(name))
     compiler.remove_module(module)  # the words, of which only the code is needed
     function.kept = compiler  # which the code belongs to
-    return function
+    code: Callable[[int, int], None] = function
+    return code
 
 
 @functools.cache
