@@ -6,7 +6,6 @@ and no array as large as the parameter is made at all.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -54,19 +53,8 @@ def write(
                 s[key][...] = result[key]
 
 
-@functools.cache
-def _keep_memory() -> None:
-    """Let the C library keep the memory that the results of a part are freed from, for those of the next part.
-
-    That of Linux gives memory back to the system, and gets it again page by page, until an array of some megabytes was
-    freed; what is smaller it keeps from then on. In most programs that has happened long before.
-    """
-    np.empty(64 * BYTES_OF_A_PART, np.uint8)
-
-
 def parts(param: Array, grad: Array, state: State) -> Iterator[tuple[Any, Any, State]]:
     """Yield views of the same part of a parameter, its gradient and its state, one part after another."""
-    _keep_memory()
     if all(a.flags.c_contiguous for a in (param, grad, *state.values())):
         param, grad = param.reshape(-1), grad.reshape(-1)
         state = {key: array.reshape(-1) for key, array in state.items()}

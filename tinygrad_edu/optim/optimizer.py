@@ -22,6 +22,7 @@ from tinygrad_edu.engine.elsewhere import meant, refuse_zeros
 from tinygrad_edu.engine.recording import enable_grad, watched
 from tinygrad_edu.engine.registry import Edits
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.ops.memory import keep_freed_memory
 from tinygrad_edu.optim.blocks import Rule, write
 from tinygrad_edu.optim.given import Parameters, listed, refuse_unfit
 from tinygrad_edu.optim.groups import ALONE, Group, State
@@ -75,6 +76,7 @@ class Optimizer(Declared):
         self._check_rule()
         self.param_groups: list[Group] = []
         self._take(self._grouped(params, set()))
+        keep_freed_memory()  # for the steps that come
         for name in getattr(self, "__dict__", {}):
             self._refuse_setting(name, "...")
 
