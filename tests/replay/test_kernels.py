@@ -292,7 +292,7 @@ def test_the_time_of_compiling_grows_as_the_program_does():
         return step.plan
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "root", lambda v: looked.append(v) or v)
+        patch.setattr(kernels, "origin", lambda v: looked.append(v) or v)
         for n in (10, 80):
             assert sum(i.how == "kernel" for i in kernels.with_kernels(program(n)).instructions) == n
             looked.append(None)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_edu.program.plan import Instruction, Plan, Storage, Value, elementwise, root
+from tinygrad_edu.program.plan import Instruction, Plan, Storage, Value, elementwise, origin
 
 BYTES_OF_A_BLOCK = 1 << 17
 """The bytes of a block of each array."""
@@ -88,8 +88,8 @@ def _apart(stretch: Sequence[Instruction]) -> bool:
 
 def _blocked(stretch: list[Instruction], later: Sequence[Instruction], plan: Plan) -> Instruction:
     """One instruction for a stretch. What only its lines use moves to memory that is no longer than a block."""
-    needed = {id(root(v)) for i in later for v in (*i.inputs, *([i.value] if i.how == "write" else ()))}
-    needed |= {id(root(v)) for v in plan.outputs}
+    needed = {id(origin(v)) for i in later for v in (*i.inputs, *([i.value] if i.how == "write" else ()))}
+    needed |= {id(origin(v)) for v in plan.outputs}
     last = stretch[-1].value
     size, length = last.array.size, BYTES_OF_A_BLOCK // max(i.value.dtype.itemsize for i in stretch)
     written = [i.value for i in stretch]

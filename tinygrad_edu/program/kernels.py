@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_edu.engine.registry import OPS
 from tinygrad_edu.ops.network.activations import LEAST_CLIPPED
 from tinygrad_edu.program.llvm import TYPES, WORDS, Formula, is_installed
-from tinygrad_edu.program.plan import Instruction, Plan, Value, root
+from tinygrad_edu.program.plan import Instruction, Plan, Value, origin
 
 SECONDS_OF_COMPILING = 0.1
 """About what it takes to load llvmlite and compile a few formulas: that is done once the lines have taken as long."""
@@ -57,12 +57,12 @@ def with_kernels(plan: Plan) -> Plan:
     """The plan, with pieces of lines that follow each other as instructions of how="kernel"."""
     by_kind = itertools.groupby(plan.instructions, lambda i: all(map(_compiles, i.body or [i])))
     stretches = [(compiles, list(some)) for compiles, some in by_kind]
-    needed = {id(root(v)) for v in plan.outputs}  # by what follows
+    needed = {id(origin(v)) for v in plan.outputs}  # by what follows
     made: list[Sequence[Instruction]] = []
     for compiles, stretch in reversed(stretches):
         made.append((compiles and _kernels(stretch, needed)) or stretch)
         lines = [line for i in stretch for line in (i.body or [i])]
-        needed |= {id(root(v)) for i in lines for v in (*i.inputs, *([i.value] if i.how == "write" else ()))}
+        needed |= {id(origin(v)) for i in lines for v in (*i.inputs, *([i.value] if i.how == "write" else ()))}
     return dataclasses.replace(plan, instructions=list(itertools.chain(*reversed(made))))
 
 
@@ -88,7 +88,7 @@ def _kernels(stretch: Sequence[Instruction], needed: set[int]) -> list[Instructi
         if piece is None and not set(stretch).issuperset(some):
             return []
         pieces.append(piece or _Piece(some))
-        needed |= {id(root(v)) for line in some for v in line.inputs}
+        needed |= {id(origin(v)) for line in some for v in line.inputs}
     made: list[Instruction] = []
     for formula, alike in itertools.groupby(reversed(pieces), lambda piece: piece.formula):
         group = list(alike)
@@ -220,4 +220,4 @@ def _place(v: Value) -> Place:
 
 def _memory(v: Value) -> int:
     """Return a key that two values share if they are one array; in a buffer, which serves others later, if one value."""
-    return id(root(v)) if v.storage.kind in ("buffer", "block") else int(v.array.ctypes.data)
+    return id(origin(v)) if v.storage.kind in ("buffer", "block") else int(v.array.ctypes.data)

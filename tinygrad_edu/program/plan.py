@@ -142,8 +142,8 @@ def elementwise(op: Any) -> bool:
     return isinstance(op.forward, np.ufunc) and op.forward.signature is None and op.forward.nout == 1
 
 
-def root(value: Value) -> Value:
-    """Follow a view, and views of views, to the value that owns the memory; any other value is its own root."""
+def origin(value: Value) -> Value:
+    """Follow a view, and views of views, to the value that owns the memory; any other value is its own origin."""
     while value.source is not None:
         value = value.source
     return value
